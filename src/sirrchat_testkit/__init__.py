@@ -1,0 +1,1 @@
+"""Disposable mail servers for tests."""

@@ -1,0 +1,115 @@
+"""Everything the domain refuses, as one tree; an adapter's table turns each class into its own status or reply.
+
+::
+
+    TestkitError                  code
+    ├── InvalidValue              invalid_request     a field is wrong: .field, .value
+    ├── NotFound                  not_found           also: expired, deleted, or somebody else's
+    ├── Conflict                  conflict            the name is taken
+    ├── Forbidden                 forbidden           the key may not do this
+    ├── Unauthorized              unauthorized        no key, or a wrong one
+    ├── LimitReached              limit_reached       the account has as many addresses as it may
+    ├── Refused                   refused             mail is not taken: .reason
+    │   ├── NoSuchAddress         no_such_address     unknown at a served domain, expired or deleted
+    │   ├── ForeignDomain         foreign_domain      the policy takes no outgoing mail
+    │   └── OverQuota             over_quota          it would exceed the account's quota
+    └── StoreError                store_error
+        ├── StoreFull             store_full          no room on the disk; reads go on
+        └── StoreBroken           store_broken        the disk failed; read-only until restart
+
+``code`` is stable; texts are for people. No protocol numbers live here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class TestkitError(Exception):
+    """Anything that the kit refuses."""
+
+    __test__ = False
+    code: ClassVar[str] = "error"
+
+
+class InvalidValue(TestkitError, ValueError):
+    """A value is not what its field takes. ``value`` is None where showing it would give something away."""
+
+    code = "invalid_request"
+
+    def __init__(self, text: str, *, field: str | None = None, value: Any = None) -> None:
+        super().__init__(text)
+        self.field = field
+        self.value = value
+
+
+class NotFound(TestkitError, LookupError):
+    """It does not exist, exists no longer, or belongs to somebody else: the three look the same."""
+
+    code = "not_found"
+
+
+class Conflict(TestkitError):
+    """The name is taken."""
+
+    code = "conflict"
+
+
+class Forbidden(TestkitError):
+    """The key is right, but may not do this."""
+
+    code = "forbidden"
+
+
+class Unauthorized(TestkitError):
+    """There is no key, or it is wrong or revoked."""
+
+    code = "unauthorized"
+
+
+class LimitReached(TestkitError):
+    """The account has as many active addresses as the policy allows."""
+
+    code = "limit_reached"
+
+
+class Refused(TestkitError):
+    """Mail is not taken."""
+
+    code = "refused"
+
+
+class NoSuchAddress(Refused):
+    """Nobody here has this address, or no longer."""
+
+    code = "no_such_address"
+
+
+class ForeignDomain(Refused):
+    """The domain is not served here and the policy keeps no outgoing mail."""
+
+    code = "foreign_domain"
+
+
+class OverQuota(Refused):
+    """The message would exceed the account's quota."""
+
+    code = "over_quota"
+
+
+class StoreError(TestkitError):
+    """The store cannot do it."""
+
+    code = "store_error"
+
+
+class StoreFull(StoreError):
+    """There is no room on the disk. Nothing was stored; reads go on."""
+
+    code = "store_full"
+
+
+class StoreBroken(StoreError):
+    """The disk failed. The store is read-only until it is opened anew."""
+
+    code = "store_broken"

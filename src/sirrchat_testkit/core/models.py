@@ -1,0 +1,191 @@
+"""The records: frozen facts about who exists and what was delivered.
+
+Rules of this module:
+
+1. A record is data. It decides nothing, asks nobody, and is replaced, never changed.
+2. Every value is JSON or becomes JSON without loss (tuples become lists), so each store can keep each record.
+3. Times are integers: milliseconds since the epoch, on the kit's clock.
+4. ``seq`` is the position in the record's table: it rises and is never reused. 0 means "not stored yet".
+   A message's ``seq`` is its uid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar, Self
+
+INBOX = "INBOX"
+FOLDERS = (INBOX, "Sent", "Drafts", "Trash", "Junk", "Archive")
+
+Doc = dict[str, Any]
+"""A record as a store keeps it: JSON values only, fields at their default left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What every record has in common: an ``id`` (a UUID) and a place in its table."""
+
+    kind: ClassVar[str]
+    _defaults: ClassVar[Mapping[str, Any]]
+    _tuples: ClassVar[tuple[str, ...]]
+
+    seq: int = 0
+    id: str
+
+    def to_doc(self) -> Doc:
+        """Return the record as JSON values, without ``seq`` and without what equals its default."""
+        doc: Doc = {}
+        for name, default in self._defaults.items():
+            value = getattr(self, name)
+            if value != default:
+                doc[name] = list(value) if type(value) is tuple else value
+        return doc
+
+    @classmethod
+    def from_doc(cls, seq: int, doc: Mapping[str, Any]) -> Self:
+        """Return the record that ``to_doc`` made ``doc`` from, at position ``seq``."""
+        values = dict(doc)
+        for name in cls._tuples:
+            if name in values:
+                values[name] = tuple(values[name])
+        return cls(seq=seq, **values)
+
+
+def _seal(cls: type[Record]) -> None:
+    """Note each field's default, so that documents stay small."""
+    known = [each for each in fields(cls) if each.name != "seq"]
+    cls._defaults = {each.name: _default(each) for each in known}
+    cls._tuples = tuple(each.name for each in known if str(each.type).startswith("tuple"))
+
+
+def _default(each: Any) -> Any:
+    if each.default is not MISSING:
+        return each.default
+    return each.default_factory() if each.default_factory is not MISSING else MISSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account(Record):
+    """Who owns things: a permanent address, a password, a quota in bytes, keys."""
+
+    kind: ClassVar[str] = "accounts"
+
+    email: str
+    created_at: int
+    quota: int
+    password: str = ""
+    blockchain_address: str | None = None
+    hidden: bool = False
+    webhook_url: str = ""
+    webhook_enabled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey(Record):
+    """A key's SHA-256, never the key itself. ``role`` is ``admin`` or ``user``."""
+
+    kind: ClassVar[str] = "keys"
+
+    account: str
+    role: str
+    key_hash: str
+    created_at: int
+    secret_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain(Record):
+    """A domain that is served here; ``name`` is in lower case, IDNA names in Unicode as given."""
+
+    kind: ClassVar[str] = "domains"
+
+    name: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address(Record):
+    """What can receive mail: an account's permanent address, or a disposable one.
+
+    ``text`` is the address as it was made, ``key`` the form that is compared; ``expires_at`` is 0 for never.
+    """
+
+    kind: ClassVar[str] = "addresses"
+
+    account: str
+    text: str
+    key: str
+    domain: str
+    created_at: int
+    expires_at: int = 0
+    disposable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope(Record):
+    """What one SMTP transaction said, beside its bytes.
+
+    ``recipients`` are all accepted ones in order, ``refused`` maps each refused one to the reply it was given;
+    ``parameters`` maps an address (the sender under ``""``) to its ESMTP parameters as sent.
+    ``login`` and ``tls`` are empty where there was none; ``peer`` is ``host:port``.
+    """
+
+    kind: ClassVar[str] = "envelopes"
+
+    sender: str
+    recipients: tuple[str, ...]
+    received_at: int = 0
+    blob: str = ""
+    size: int = 0
+    refused: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, list[str]] = field(default_factory=dict)
+    login: str = ""
+    tls: str = ""
+    ehlo: str = ""
+    peer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message(Record):
+    """One stored copy for one recipient; ``blob`` names the raw bytes, which are kept once for all copies.
+
+    ``account`` and ``address`` are empty for mail that left: its recipient is at no served domain.
+    ``sender``, ``to`` and ``subject`` are read from the header, ``mail_from`` is the envelope's.
+    """
+
+    kind: ClassVar[str] = "messages"
+
+    account: str
+    address: str
+    recipient: str
+    recipient_key: str
+    envelope: str
+    blob: str
+    size: int
+    received_at: int
+    mail_from: str = ""
+    sender: str = ""
+    to: tuple[str, ...] = ()
+    subject: str = ""
+    message_id: str = ""
+    folder: str = INBOX
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally(Record):
+    """Counters that deletion must not lower: of one account, or of the whole server (``account`` is empty)."""
+
+    kind: ClassVar[str] = "tallies"
+
+    account: str
+    received: int = 0
+    sent: int = 0
+    rejected: int = 0
+    last_received_at: int = 0
+
+
+RECORDS: tuple[type[Record], ...] = (Account, ApiKey, Domain, Address, Envelope, Message, Tally)
+for _each in RECORDS:
+    _seal(_each)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from sirrchat_testkit.core.models import Address, Record
 
@@ -50,7 +50,8 @@ class Drop:
 Change: TypeAlias = Put | Patch | Drop
 
 
-class Usage(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Usage:
     """What an account stores: number of copies and sum of their sizes in bytes."""
 
     count: int

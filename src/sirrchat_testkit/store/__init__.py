@@ -1,0 +1,1 @@
+"""TinyDB, made flat and durable."""

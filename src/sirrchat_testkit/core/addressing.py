@@ -1,0 +1,79 @@
+"""Texts that are addresses: what is valid, and when two are the same.
+
+1. Two addresses are the same if they differ only in case, in Unicode composition, in quotes that the local part
+   does not need, or in how an international domain is spelled. ``key`` is the form that is compared.
+2. A mailbox is what RFC 5321 section 4.1.2 and RFC 6531 section 3.3 allow; special-use domains such as
+   ``example.test`` are as good as any.
+3. Nothing here knows who exists.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]"
+_DOT_STRING = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
+_QUOTED = re.compile(r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e\x80-\U0010ffff]|\\[\x20-\x7e])*"')
+_LABEL = r"[A-Za-z0-9\u00a1-\U0010ffff](?:[A-Za-z0-9\-\u00a1-\U0010ffff]{0,61}[A-Za-z0-9\u00a1-\U0010ffff])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]+|[A-Za-z0-9\-]*[A-Za-z0-9]:[!-Z^-~]+)\]")
+_NAME = re.compile(r"[A-Za-z0-9_+\-]+(?:\.[A-Za-z0-9_+\-]+)*")
+
+MAX_LOCAL = 64
+MAX_DOMAIN = 255
+MAX_ADDRESS = 254
+"""Octets, RFC 5321 section 4.5.3.1: a path is at most 256 with its two angle brackets."""
+
+
+def split(address: str) -> tuple[str, str]:
+    """Return local part and domain, divided at the last ``@``; the domain is empty where there is none."""
+    local, at, domain = address.rpartition("@")
+    return (local, domain) if at else (address, "")
+
+
+def key(address: str) -> str:
+    """Return the form in which addresses are compared."""
+    local, domain = split(address)
+    if local.startswith('"') and local.endswith('"') and len(local) > 1:
+        plain = re.sub(r"\\(.)", r"\1", local[1:-1])
+        local = plain if _DOT_STRING.fullmatch(plain) else local
+    return f"{_fold(local)}@{domain_key(domain)}" if domain else _fold(local)
+
+
+def domain_key(domain: str) -> str:
+    """Return the form in which domains are compared: lower case, international labels in their ASCII spelling."""
+    if domain.isascii():
+        return domain.lower()
+    try:
+        return domain.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return _fold(domain)
+
+
+def is_name(text: str) -> bool:
+    """Tell whether ``text`` may be asked for as a disposable address's local part."""
+    return len(text) <= MAX_LOCAL and _NAME.fullmatch(text) is not None
+
+
+def is_domain(text: str) -> bool:
+    """Tell whether ``text`` is a host name, in ASCII or in Unicode (RFC 5321 section 4.1.2, RFC 6531 section 3.3)."""
+    return _octets(text) <= MAX_DOMAIN and _DOMAIN.fullmatch(text) is not None
+
+
+def is_mailbox(text: str) -> bool:
+    """Tell whether ``text`` is ``local@domain`` or ``local@[literal]`` within the lengths of RFC 5321."""
+    local, domain = split(text)
+    if not (0 < _octets(local) <= MAX_LOCAL and _octets(text) <= MAX_ADDRESS):
+        return False
+    if not (_DOT_STRING.fullmatch(local) or _QUOTED.fullmatch(local)):
+        return False
+    return is_domain(domain) or _LITERAL.fullmatch(domain) is not None
+
+
+def _fold(text: str) -> str:
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).lower()
+
+
+def _octets(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

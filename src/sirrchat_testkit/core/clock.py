@@ -1,0 +1,169 @@
+"""Mail time: what expiry, timestamps and every delay but a test's own timeout are read from.
+
+1. Times are milliseconds since the epoch. Libraries that fake ``time.time`` move it only after ``follow``.
+2. Work is kept in order of its due time. Real time runs it by one timer; ``advance`` goes from due time to due time,
+   sets the clock to each, and lets the work due there finish before it goes on.
+3. What such work schedules is scheduled from the time it ran at, so a chain of delays plays out in one ``advance``.
+4. Only the server's thread touches a clock.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Work = Callable[[], Awaitable[None]]
+
+_wall = time.time
+_monotonic = time.clock_gettime
+
+
+class _Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Scheduler(Protocol):
+    """What the clock needs of an event loop."""
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> _Timer: ...  # noqa: D102 - asyncio's own
+
+    def create_task(self, coro: Any) -> Any: ...  # noqa: D102 - asyncio's own
+
+
+@dataclass(slots=True, order=True)
+class Due:
+    """Work that waits for its time."""
+
+    at: int
+    order: int
+    work: Work = field(compare=False)
+    cancelled: bool = field(default=False, compare=False)
+
+    def cancel(self) -> None:
+        """Never run the work."""
+        self.cancelled = True
+
+
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """Where a clock stands: what a scope goes back to."""
+
+    frozen_at: int | None
+    shift: int
+    following: bool
+    queue: tuple[Due, ...]
+
+
+class Clock:
+    """Real, frozen, advanced, or following the process's own ``time.time``."""
+
+    def __init__(self, scheduler: Scheduler | None = None) -> None:
+        self._scheduler = scheduler
+        self._epoch = _wall() - _monotonic(time.CLOCK_MONOTONIC)
+        self._frozen_at: int | None = None
+        self._shift = 0
+        self._following = False
+        self._queue: list[Due] = []
+        self._order = itertools.count()
+        self._timer: _Timer | None = None
+        self._tasks: set[Any] = set()
+
+    def now(self) -> int:
+        """Return the time in milliseconds since the epoch."""
+        return self._frozen_at if self._frozen_at is not None else self._running() + self._shift
+
+    @property
+    def frozen(self) -> bool:
+        """Whether time stands still."""
+        return self._frozen_at is not None
+
+    def freeze(self, at: int | None = None) -> None:
+        """Stand still, now or at ``at``; work that falls due meanwhile waits for ``advance``."""
+        self._frozen_at = self.now() if at is None else at
+        self._arm()
+
+    def resume(self) -> None:
+        """Run in real time again, from the time it is now."""
+        if self._frozen_at is not None:
+            self._shift = self._frozen_at - self._running()
+            self._frozen_at = None
+        self._arm()
+
+    def follow(self) -> None:
+        """Read ``time.time`` itself from now on, so that libraries that fake it move mail time too."""
+        self._following, self._frozen_at, self._shift = True, None, 0
+        self._arm()
+
+    async def advance(self, milliseconds: int) -> None:
+        """Move forward by ``milliseconds``, running what falls due on the way."""
+        await self.travel(self.now() + milliseconds)
+
+    async def travel(self, to: int) -> None:
+        """Go to ``to``: forward runs what falls due on the way, backward only sets the time."""
+        while self._queue and self._queue[0].at <= to:
+            due = heapq.heappop(self._queue)
+            if not due.cancelled:
+                self._set(max(due.at, self.now()) if due.at < to else to)
+                await due.work()
+        self._set(to)
+        self._arm()
+
+    def at(self, due: int, work: Work) -> Due:
+        """Run ``work`` when the clock reaches ``due``."""
+        entry = Due(due, next(self._order), work)
+        heapq.heappush(self._queue, entry)
+        self._arm()
+        return entry
+
+    def mark(self) -> ClockState:
+        """Return where the clock stands."""
+        return ClockState(self._frozen_at, self._shift, self._following, tuple(self._queue))
+
+    def rewind(self, state: ClockState) -> None:
+        """Go back to ``state``; work scheduled since is dropped, work done since waits for its time again."""
+        self._frozen_at, self._shift, self._following = state.frozen_at, state.shift, state.following
+        self._queue = [due for due in state.queue if not due.cancelled]
+        heapq.heapify(self._queue)
+        self._arm()
+
+    def close(self) -> None:
+        """Run nothing any more."""
+        self._queue.clear()
+        self._arm()
+
+    def _running(self) -> int:
+        seconds = time.time() if self._following else self._epoch + _monotonic(time.CLOCK_MONOTONIC)
+        return int(seconds * 1000)
+
+    def _set(self, to: int) -> None:
+        if self._frozen_at is not None:
+            self._frozen_at = to
+        else:
+            self._shift += to - self.now()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._queue and self._queue[0].cancelled:
+            heapq.heappop(self._queue)
+        if self._scheduler is not None and self._queue and not self.frozen:
+            delay = max(self._queue[0].at - self.now(), 0) / 1000
+            self._timer = self._scheduler.call_later(delay, self._start_due)
+
+    def _start_due(self) -> None:
+        if self._scheduler is not None:
+            task = self._scheduler.create_task(self._run_due())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run_due(self) -> None:
+        while self._queue and not self.frozen and self._queue[0].at <= self.now():
+            due = heapq.heappop(self._queue)
+            if not due.cancelled:
+                await due.work()
+        self._arm()

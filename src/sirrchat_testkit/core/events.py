@@ -1,0 +1,95 @@
+"""What happened, in order: one bounded log that every observer reads.
+
+1. An event is a frozen fact in the past tense. It is appended in the step that made it true, so order is a promise.
+2. Subscribers are told in the loop's next step: whoever caused the event (and its client) is answered first.
+3. Subscribers only look. What one raises is itself an event, ``Crashed``, and reaches the test by ``check``.
+4. The log is never stored; what outlives a process is in the store.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sirrchat_testkit.core.models import Message
+
+KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, ``at`` a time of the kit's clock (milliseconds)."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageReceived(Event):
+    """A copy was stored for one recipient, local or foreign."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientRefused(Event):
+    """Mail for ``recipient`` was not taken. ``scope`` names the ended scope whose address it was, if it was one."""
+
+    recipient: str
+    sender: str
+    code: str
+    reason: str
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crashed(Event):
+    """Something in the server failed in a way that nobody asked for; ``where`` says what was under way."""
+
+    where: str
+    error: BaseException
+
+
+Subscriber = Callable[[int, Event], None]
+
+
+class EventLog:
+    """The latest events, numbered from 1."""
+
+    def __init__(self, call_soon: Callable[..., Any]) -> None:
+        self._call_soon = call_soon
+        self._entries: deque[tuple[int, Event]] = deque(maxlen=KEPT)
+        self._subscribers: list[Subscriber] = []
+        self._untold: deque[tuple[int, Event]] = deque()
+        self.last = 0
+
+    def append(self, event: Event) -> None:
+        """Add ``event``; subscribers hear of it in the loop's next step."""
+        self.last += 1
+        entry = (self.last, event)
+        self._entries.append(entry)
+        if self._subscribers:
+            if not self._untold:
+                self._call_soon(self._tell)
+            self._untold.append(entry)
+
+    def after(self, number: int = 0) -> Iterator[Event]:
+        """Return the events after ``number`` that are still held, oldest first."""
+        return (event for at, event in tuple(self._entries) if at > number)
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Call ``subscriber(number, event)`` for every later event; return what ends that."""
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    def _tell(self) -> None:
+        while self._untold:
+            number, event = self._untold.popleft()
+            for subscriber in tuple(self._subscribers):
+                try:
+                    subscriber(number, event)
+                except Exception as error:
+                    if isinstance(event, Crashed):
+                        raise
+                    self.append(Crashed(at=event.at, where=f"telling {subscriber!r}", error=error))

@@ -1,0 +1,208 @@
+"""What is delivered: from an envelope and its bytes to stored copies, and back out.
+
+1. A delivery is all or none: every recipient gets its copy in one commit, counters included, or nobody does.
+2. No await that can suspend lies between a decision (exists, quota) and its commit; the bytes are kept before both.
+3. Only after the commit does the log hear of it.
+4. Nothing is ever relayed: mail for a domain that is not served is stored as outgoing, for tests to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sirrchat_testkit.core import addressing
+from sirrchat_testkit.core.clock import Clock
+from sirrchat_testkit.core.directory import Directory
+from sirrchat_testkit.core.errors import NotFound, OverQuota, Refused
+from sirrchat_testkit.core.events import EventLog, MessageReceived, RecipientRefused
+from sirrchat_testkit.core.identity import Ids
+from sirrchat_testkit.core.mime import HeaderFields, read_header
+from sirrchat_testkit.core.models import Address, Envelope, Message, Tally
+from sirrchat_testkit.core.store import Change, Drop, Patch, Put, Store
+
+HOUR = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A slice of a list that is newest first, and how long the whole list is."""
+
+    messages: list[Message]
+    total: int
+
+
+class PostOffice:
+    """Delivers, lists, reads and deletes messages."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids, directory: Directory, events: EventLog) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._directory = directory
+        self._events = events
+
+    async def admit(self, recipient: str, sender: str) -> None:
+        """Decide whether mail for ``recipient`` is taken. Raises ``Refused``, and remembers that it did."""
+        try:
+            await self._directory.route(recipient)
+        except Refused as refusal:
+            self.note_refusal(recipient, sender, refusal)
+            raise
+
+    def note_refusal(self, recipient: str, sender: str, refusal: Refused) -> None:
+        """Remember that mail for ``recipient`` was not taken."""
+        self._events.append(
+            RecipientRefused(
+                at=self._clock.now(),
+                recipient=recipient,
+                sender=sender,
+                code=refusal.code,
+                reason=str(refusal),
+                scope=self._directory.former_scope(recipient),
+            )
+        )
+
+    async def deliver(self, envelope: Envelope, raw: bytes) -> list[Message]:
+        """Store one copy of ``raw`` for each recipient of ``envelope``, and tell the log.
+
+        Raises:
+            Refused: A recipient no longer exists, or the message would exceed a quota. Nothing was stored.
+            StoreError: The store cannot keep it. Nothing was stored.
+        """
+        blob = await self._store.keep(raw)
+        routes = await self._routes(envelope)
+        await self._check_quotas(routes.values(), len(raw))
+        now = self._clock.now()
+        envelope = replace(envelope, id=self._ids.uuid(), blob=blob, size=len(raw), received_at=now)
+        header = read_header(raw)
+        copies = [self._copy(envelope, header, recipient, address) for recipient, address in routes.items()]
+        counters = await self._count(copies, now)
+        seqs = await self._store.commit([Put(envelope), *map(Put, copies), *counters])
+        messages = [replace(copy, seq=seq) for copy, seq in zip(copies, seqs[1:], strict=False)]
+        for message in messages:
+            self._events.append(MessageReceived(at=now, message=message))
+        return messages
+
+    async def page(self, address: Address, *, before: int | None, limit: int) -> Page:
+        """Return messages of ``address``, newest first, with ``seq`` below ``before``."""
+        where = {"address": address.id}
+        found = await self._store.find(Message, where, before=before, newest=True, limit=limit)
+        return Page(found, await self._store.count(Message, address=address.id))
+
+    async def messages(self, recipient: str | None = None) -> list[Message]:
+        """Return what was stored for ``recipient``, or for anybody, oldest first."""
+        where = {} if recipient is None else {"recipient_key": addressing.key(recipient)}
+        return await self._store.find(Message, where)
+
+    async def message(self, address: Address, message_id: str) -> Message:
+        """Return a message of ``address``. Raises ``NotFound``."""
+        message = await self._store.get(Message, id=message_id)
+        if message is None or message.address != address.id:
+            raise NotFound("no such message")
+        return message
+
+    async def raw(self, message: Message | Envelope) -> bytes:
+        """Return the bytes as they were received. Raises ``NotFound`` where they are gone."""
+        return await self._store.raw(message.blob)
+
+    async def envelope(self, message: Message) -> Envelope:
+        """Return the envelope that ``message`` came in. Raises ``NotFound``."""
+        envelope = await self._store.get(Envelope, id=message.envelope)
+        if envelope is None:
+            raise NotFound("no such envelope")
+        return envelope
+
+    async def envelopes(self) -> list[Envelope]:
+        """Return every stored envelope, oldest first."""
+        return await self._store.find(Envelope)
+
+    async def delete(self, messages: Sequence[Message]) -> None:
+        """Delete ``messages``, and with the last copy its envelope."""
+        await self._store.commit(await self._removal(messages))
+
+    async def delete_address(self, address: Address) -> None:
+        """Delete ``address`` and its messages, in one commit."""
+        await self._store.commit(await self._closing([address]))
+
+    async def purge(self) -> None:
+        """Delete every expired address with its messages: from now on the names are free again."""
+        lapsed = await self._store.expired(self._clock.now())
+        if lapsed:
+            await self._store.commit(await self._closing(lapsed))
+
+    async def purge_hourly(self) -> None:
+        """Purge now, and again on every full hour of the kit's clock."""
+        await self.purge()
+        self._clock.at((self._clock.now() // HOUR + 1) * HOUR, self.purge_hourly)
+
+    async def _routes(self, envelope: Envelope) -> dict[str, Address | None]:
+        routes: dict[str, tuple[str, Address | None]] = {}
+        for recipient in envelope.recipients:
+            key = addressing.key(recipient)
+            if key not in routes:
+                routes[key] = recipient, await self._directory.route(recipient)
+        return dict(routes.values())
+
+    async def _check_quotas(self, addresses: Iterable[Address | None], size: int) -> None:
+        owners = [address.account for address in addresses if address is not None]
+        for owner in dict.fromkeys(owners):
+            account = await self._directory.account(owner)
+            usage = await self._store.usage(owner)
+            if usage.size + size * owners.count(owner) > account.quota:
+                raise OverQuota(f"the mailbox of {account.email} is full")
+
+    def _copy(self, envelope: Envelope, header: HeaderFields, recipient: str, address: Address | None) -> Message:
+        return Message(
+            id=self._ids.uuid(),
+            account=address.account if address else "",
+            address=address.id if address else "",
+            recipient=address.text if address else recipient,
+            recipient_key=address.key if address else addressing.key(recipient),
+            envelope=envelope.id,
+            blob=envelope.blob,
+            size=envelope.size,
+            received_at=envelope.received_at,
+            mail_from=envelope.sender,
+            sender=header.sender,
+            to=header.to,
+            subject=header.subject,
+            message_id=header.message_id,
+        )
+
+    async def _count(self, copies: Sequence[Message], now: int) -> list[Change]:
+        changes: list[Change] = []
+        inbound = [copy.account for copy in copies if copy.account]
+        for account in dict.fromkeys(inbound):
+            changes += await self._add(account, received=inbound.count(account), now=now)
+        return changes + await self._add("", received=len(inbound), sent=len(copies) - len(inbound), now=now)
+
+    async def _add(self, account: str, *, received: int = 0, sent: int = 0, now: int) -> list[Change]:
+        tally = await self._store.get(Tally, account=account)
+        if tally is None:
+            return []
+        fields: Mapping[str, Any] = {
+            "received": tally.received + received,
+            "sent": tally.sent + sent,
+            "last_received_at": now if received else tally.last_received_at,
+        }
+        return [Patch(Tally, tally.seq, **fields)]
+
+    async def _removal(self, messages: Sequence[Message]) -> list[Change]:
+        changes: list[Change] = [Drop(Message, message.seq) for message in messages]
+        going: dict[str, int] = {}
+        for message in messages:
+            going[message.envelope] = going.get(message.envelope, 0) + 1
+        for envelope_id, copies in going.items():
+            if await self._store.count(Message, envelope=envelope_id) == copies:
+                envelope = await self._store.get(Envelope, id=envelope_id)
+                if envelope is not None:
+                    changes.append(Drop(Envelope, envelope.seq))
+        return changes
+
+    async def _closing(self, addresses: Sequence[Address]) -> list[Change]:
+        messages: list[Message] = []
+        for address in addresses:
+            messages += await self._store.find(Message, {"address": address.id})
+        return [*(Drop(Address, address.seq) for address in addresses), *await self._removal(messages)]

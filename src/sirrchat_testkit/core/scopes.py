@@ -1,0 +1,63 @@
+"""How tests stay apart: from ``open`` to ``close`` everything is noted, and then put back.
+
+1. A scope costs what was changed in it, never what is stored.
+2. Scopes nest; the innermost is closed first.
+3. Addresses of a closed scope are remembered by name, so that mail that comes too late is charged to its own test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sirrchat_testkit.core.clock import Clock, ClockState
+from sirrchat_testkit.core.directory import Directory
+from sirrchat_testkit.core.identity import Ids, IdsState
+from sirrchat_testkit.core.models import Address
+from sirrchat_testkit.core.settings import CurrentPolicy, Policy
+from sirrchat_testkit.core.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to go back to, and the scope's name (a test's id)."""
+
+    name: str
+    store: int
+    clock: ClockState
+    ids: IdsState
+    policy: Policy
+    newest_address: int
+
+
+class Scopes:
+    """Opens and closes scopes of one server."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids, policy: CurrentPolicy, directory: Directory) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._policy = policy
+        self._directory = directory
+
+    async def open(self, name: str) -> Scope:
+        """Note where everything stands; what is random follows from ``name`` until the scope is closed."""
+        newest = await self._store.find(Address, newest=True, limit=1)
+        scope = Scope(
+            name=name,
+            store=self._store.mark(),
+            clock=self._clock.mark(),
+            ids=self._ids.mark(),
+            policy=self._policy.value,
+            newest_address=newest[0].seq if newest else 0,
+        )
+        self._ids.reseed(name)
+        return scope
+
+    async def close(self, scope: Scope) -> None:
+        """Put everything back to where ``scope`` was opened."""
+        made = await self._store.find(Address, after=scope.newest_address)
+        self._directory.remember_former((address.key for address in made), scope.name)
+        await self._store.rewind(scope.store)
+        self._clock.rewind(scope.clock)
+        self._ids.rewind(scope.ids)
+        self._policy.value = scope.policy

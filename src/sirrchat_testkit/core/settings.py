@@ -1,0 +1,136 @@
+"""Every default of the kit, in two frozen records.
+
+1. ``Settings`` is what only a start can fix; ``Policy`` may change while a server runs, and is swapped whole.
+2. A wrong value is a ``ValueError`` that names the setting and says what it takes.
+3. Every field is also a flag of ``serve`` and an environment variable, so each is a plain value or a tuple of texts.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+from sirrchat_testkit.core.addressing import is_domain
+
+DOMAINS = ("example.com", "example.org", "example.net")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What may change while a server runs.
+
+    Attributes:
+        unknown_recipients: ``reject`` refuses mail for an unknown address at a served domain, ``keep`` stores it.
+        foreign_recipients: ``keep`` stores mail for other domains as outgoing, never relayed; ``reject`` refuses it.
+        max_addresses: Active disposable addresses an account may have; 0 for any number.
+        max_message_size: Bytes of one message.
+        max_recipients: Recipients of one transaction; RFC 5321 section 4.5.3.1.8 asks for at least 100.
+    """
+
+    unknown_recipients: Literal["reject", "keep"] = "reject"
+    foreign_recipients: Literal["keep", "reject"] = "keep"
+    max_addresses: int = 0
+    max_message_size: int = 33_554_432
+    max_recipients: int = 1000
+
+    def __post_init__(self) -> None:
+        _choice(self, "unknown_recipients", "reject", "keep")
+        _choice(self, "foreign_recipients", "keep", "reject")
+        _number(self, "max_addresses", 0)
+        _number(self, "max_message_size", 1)
+        _number(self, "max_recipients", 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What only a start can fix.
+
+    Attributes:
+        host: The address to listen on.
+        smtp_port: The SMTP port; 0 for any free one.
+        http_port: The port of the REST API; 0 for any free one.
+        domains: The domains served from the start; more can be added while the server runs.
+        api_key: The admin account's key; None makes one.
+        seed: What addresses, ids and keys are made from; empty makes them unpredictable.
+        policy: What the server starts with.
+    """
+
+    host: str = "127.0.0.1"
+    smtp_port: int = 0
+    http_port: int = 0
+    domains: tuple[str, ...] = DOMAINS
+    api_key: str | None = None
+    seed: str = "sirrchat_testkit"
+    policy: Policy = field(default_factory=Policy)
+
+    def __post_init__(self) -> None:
+        _text(self, "host")
+        _number(self, "smtp_port", 0, 65_535)
+        _number(self, "http_port", 0, 65_535)
+        object.__setattr__(self, "domains", _domains(self.domains))
+        if self.api_key is not None:
+            _text(self, "api_key")
+        if not isinstance(self.seed, str):
+            raise ValueError(f"seed takes a text, not {self.seed!r}")
+        if not isinstance(self.policy, Policy):
+            raise ValueError(f"policy takes a Policy, not {self.policy!r}")
+
+    @classmethod
+    def of(cls, settings: Settings | None = None, **changes: Any) -> Settings:
+        """Return ``settings`` (the defaults if None) with ``changes`` of any field of ``Settings`` or ``Policy``.
+
+        Raises:
+            ValueError: A value is wrong, or there is no such setting; the text names the nearest.
+        """
+        base = settings or cls()
+        outer = {each.name for each in fields(cls)}
+        inner = {each.name for each in fields(Policy)}
+        for name in changes:
+            if name not in outer | inner:
+                near = difflib.get_close_matches(name, outer | inner, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(outer | inner))}"
+                raise ValueError(f"there is no setting {name!r}{hint}")
+        policy = changes.pop("policy", base.policy)
+        for_policy = {name: changes.pop(name) for name in inner & changes.keys()}
+        return replace(base, policy=replace(policy, **for_policy), **changes)
+
+
+@dataclass(slots=True)
+class CurrentPolicy:
+    """Where the policy in force is looked up; only the server's thread swaps it."""
+
+    value: Policy
+
+
+def _choice(record: Any, name: str, *choices: str) -> None:
+    value = getattr(record, name)
+    if value not in choices:
+        raise ValueError(f"{name} takes {' or '.join(map(repr, choices))}, not {value!r}")
+
+
+def _number(record: Any, name: str, least: int, most: int | None = None) -> None:
+    value = getattr(record, name)
+    if type(value) is int and least <= value and (most is None or value <= most):
+        return
+    takes = f"a whole number from {least} to {most}" if most is not None else f"a whole number, {least} or more"
+    raise ValueError(f"{name} takes {takes}, not {value!r}")
+
+
+def _text(record: Any, name: str) -> None:
+    value = getattr(record, name)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} takes a text that is not empty, not {value!r}")
+
+
+def _domains(names: Iterable[str] | str) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise ValueError(f"domains takes a list of domain names, not the text {names!r}")
+    unique = tuple(dict.fromkeys(str(name).lower() for name in names))
+    for name in unique:
+        if not is_domain(name):
+            raise ValueError(f"domains takes domain names such as 'example.com'; {name!r} is none")
+    if not unique:
+        raise ValueError("domains takes at least one domain name")
+    return unique

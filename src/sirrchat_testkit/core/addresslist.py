@@ -17,7 +17,7 @@ _PLAIN = re.compile(
     r'[^"(),:;<>\\\[\]@]*<([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)>|([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)'
 )
 _ODD = re.compile(r'["(:;\\\[]')
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*(?:"|$)|\[[^\]]*(?:\]|$)|[(),:;<>\s]|\\.?|[^\s"(),:;<>\\\[]+', re.DOTALL)
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*(?:\]|$)|[(),:;<>\s"]|\\.?|[^\s"(),:;<>\\\[]+', re.DOTALL)
 _NEEDLESSLY_QUOTED = re.compile(r'"([^\s"(),.:;<>\\\[\]@]+(?:\.[^\s"(),.:;<>\\\[\]@]+)*)"@')
 
 
@@ -81,5 +81,6 @@ def _address(words: list[str], angle: list[str] | None) -> str:
     else:
         given = [word for word in words if word]
         complete = [word for word in given if "@" in word.strip("@")]
-        text = complete[-1] if complete else "".join(given) if len(given) == 1 or "@" in given else ""
+        lone = len(given) == 1 and '"' not in given[0]
+        text = complete[-1] if complete else "".join(given) if lone or "@" in given else ""
     return _NEEDLESSLY_QUOTED.sub(r"\1@", text, count=1)

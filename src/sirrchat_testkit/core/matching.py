@@ -1,0 +1,257 @@
+"""Conditions on a record, and why a record does not meet them. The one rule set of the kit.
+
+Rules of this module:
+
+1. What is wanted decides how it is compared: a plain ``str`` by the rule of its condition, an ``re.Pattern`` searches,
+   a callable decides, anything else is ``==`` (so dirty-equals works; a class is compared, not called).
+2. Which conditions exist is data: ``MAIL`` for messages. Another kind of record brings its table in a subclass.
+3. A table goes from cheap to dear, and conditions are tried in its order: ``accepts`` stops at the first miss, so that
+   nothing is parsed where the subject decides.
+4. Records are duck-typed: only the attributes that a condition names are read.
+5. What a user's callable raises is not caught here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import SequenceMatcher, get_close_matches
+from functools import lru_cache
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, NamedTuple
+
+from sirrchat_testkit.core.decoding import fold
+from sirrchat_testkit.core.wording import excerpt, named
+
+_COMPARED: Final = 200
+"""Characters of a text that count for how near a miss is."""
+
+
+class Rule(NamedTuple):
+    """How a plain ``str`` is compared: ``holds(wanted, value)``; ``verb`` stands behind ``wanted`` in explanations."""
+
+    verb: str
+    holds: Callable[[str, str], bool]
+
+
+def _is_like(wanted: str, value: str) -> bool:
+    return _glob(wanted).fullmatch(value.casefold()) is not None
+
+
+@lru_cache(maxsize=256)
+def _glob(wanted: str) -> re.Pattern[str]:
+    pieces = re.split(r"([*?])", wanted.casefold())
+    return re.compile("".join({"*": ".*", "?": "."}.get(piece, re.escape(piece)) for piece in pieces), re.DOTALL)
+
+
+EQUAL = Rule("", lambda wanted, value: fold(wanted) == fold(value))
+CONTAINED = Rule("containing ", lambda wanted, value: wanted in value)
+LIKE = Rule("", _is_like)
+
+
+def holds(wanted: Any, value: Any, rule: Rule = EQUAL) -> bool:
+    """Return whether ``value`` is what is ``wanted``."""
+    if isinstance(wanted, str):
+        return isinstance(value, str) and rule.holds(wanted, value)
+    if isinstance(wanted, re.Pattern):
+        return isinstance(value, str) and wanted.search(value) is not None
+    if callable(wanted) and not isinstance(wanted, type):
+        return bool(wanted(value))
+    return bool(wanted == value)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One name that a ``Match`` takes.
+
+    Attributes:
+        read: Gets the value from a record; of a ``keyed`` condition, from a record and a key.
+        rule: How a plain ``str`` is compared.
+        many: The value is a sequence, any item of which may do.
+        keyed: What is wanted is a mapping, each key of which is a condition of its own.
+        ordered: The value must be at or after what is wanted.
+    """
+
+    read: Callable[..., Any]
+    rule: Rule = EQUAL
+    many: bool = False
+    keyed: bool = False
+    ordered: bool = False
+
+    def met(self, wanted: Any, value: Any) -> bool:
+        """Return whether ``value``, as read from a record, satisfies what is ``wanted``."""
+        if self.ordered and isinstance(wanted, datetime | int | float):
+            return _moment(value) >= _moment(wanted)
+        if not self.many:
+            return holds(wanted, value, self.rule)
+        if any(holds(wanted, each, self.rule) for each in value):
+            return True
+        if isinstance(wanted, str | re.Pattern) or (callable(wanted) and not isinstance(wanted, type)):
+            return False
+        return bool(wanted == tuple(value)) or bool(wanted == list(value)) or (wanted is None and not value)
+
+
+def _moment(time: datetime | float) -> datetime:
+    """Return ``time`` as aware: a number is milliseconds since the epoch, a naive datetime is local time."""
+    return datetime.fromtimestamp(time / 1000, UTC) if isinstance(time, int | float) else time.astimezone(UTC)
+
+
+def _field(record: Any, name: str) -> list[str]:
+    """Return the values of the header field ``name``, in any case, of ``record.headers``."""
+    headers = record.headers
+    if hasattr(headers, "get_all"):
+        return list(headers.get_all(name) or ())
+    return [value for each, value in headers.items() if each.lower() == name.lower()]
+
+
+MAIL: Final[Mapping[str, Condition]] = MappingProxyType(
+    {
+        "subject": Condition(attrgetter("subject")),
+        "sender": Condition(attrgetter("sender"), LIKE),
+        "to": Condition(attrgetter("to"), LIKE, many=True),
+        "recipient": Condition(attrgetter("recipient"), LIKE),
+        "mail_from": Condition(attrgetter("mail_from"), LIKE),
+        "size": Condition(attrgetter("size")),
+        "after": Condition(attrgetter("received_at"), ordered=True),
+        "cc": Condition(attrgetter("cc"), LIKE, many=True),
+        "header": Condition(_field, many=True, keyed=True),
+        "text": Condition(attrgetter("text"), CONTAINED),
+        "html": Condition(attrgetter("html"), CONTAINED),
+        "has_attachment": Condition(lambda record: bool(record.attachments)),
+        "filename": Condition(lambda record: tuple(each.name for each in record.attachments), LIKE, many=True),
+    }
+)
+"""The conditions on a message, from cheap to dear."""
+
+_GUESSES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "body": "text",
+        "since": "after",
+        "received_after": "after",
+        "attachment": "filename",
+        "attachments": "has_attachment",
+    }
+    | dict.fromkeys(("from_", "from_email", "from_address", "author"), "sender")
+)
+"""What users of other kits write, where no spelling comes near."""
+
+
+class _Check(NamedTuple):
+    label: str
+    condition: Condition
+    wanted: Any
+    key: str | None
+
+    def value(self, record: Any) -> Any:
+        return self.condition.read(record) if self.key is None else self.condition.read(record, self.key)
+
+    def explain(self, value: Any) -> str:
+        verb = self.condition.rule.verb if isinstance(self.wanted, str) else ""
+        verb = "at or after " if self.condition.ordered else verb
+        return f"{self.label}: wanted {verb}{named(self.wanted)}, was {self._shown(value)}"
+
+    def _shown(self, value: Any) -> str:
+        if self.condition.many and not value:
+            return "absent" if self.condition.keyed else "empty"
+        values = value if self.condition.many else (value,)
+        return ", ".join(excerpt(each, self.wanted) for each in values)
+
+
+class Match:
+    """Keyword conditions on a record, all of which must be met; immutable.
+
+    ``subject`` is equal after folding of blanks; ``text`` and ``html`` contain; ``sender``, ``to``, ``cc``,
+    ``recipient``, ``mail_from`` and ``filename`` are equal without case, ``*`` and ``?`` allowed; ``header`` maps names
+    to what is wanted of them (None: absent); ``has_attachment`` is a bool, ``size`` counts bytes, and ``after`` is a
+    time (a naive one is local) at or after which the message came. ``sender`` and ``to`` are header fields,
+    ``mail_from`` and ``recipient`` the envelope's.
+
+    Raises:
+        TypeError: A condition is unknown. The text names the nearest one.
+    """
+
+    table: ClassVar[Mapping[str, Condition]] = MAIL
+
+    __slots__ = ("_checks", "conditions")
+
+    conditions: Mapping[str, Any]
+    _checks: tuple[_Check, ...]
+
+    def __init__(self, **conditions: Any) -> None:
+        for name in conditions:
+            if name not in self.table:
+                raise TypeError(_unknown(name, self.table))
+        object.__setattr__(self, "conditions", MappingProxyType(conditions))
+        ordered = [(name, conditions[name]) for name in self.table if name in conditions]
+        object.__setattr__(self, "_checks", tuple(check for each in ordered for check in self._checks_of(*each)))
+
+    def _checks_of(self, name: str, wanted: Any) -> list[_Check]:
+        condition = self.table[name]
+        if not condition.keyed:
+            return [_Check(name, condition, wanted, None)]
+        if not isinstance(wanted, Mapping):
+            raise TypeError(f'{name} takes a mapping, such as {name}={{"X-Tag": "a"}}, not {wanted!r}')
+        return [_Check(f"{name} {key}", condition, each, key) for key, each in wanted.items()]
+
+    def accepts(self, record: Any) -> bool:
+        """Return whether ``record`` meets every condition; reads no further than the first that it misses."""
+        return all(check.condition.met(check.wanted, check.value(record)) for check in self._checks)
+
+    def misses(self, record: Any) -> tuple[str, ...]:
+        """Return one explanation for each condition that ``record`` does not meet; none where it matches."""
+        return tuple(check.explain(value) for check, value in self._missed(record))
+
+    def distance(self, record: Any) -> tuple[int, float]:
+        """Return how far ``record`` is from matching, to sort by: the misses, then how unlike its texts are, 0 to 1."""
+        missed = self._missed(record)
+        unlike = [_unlikeness(check.wanted, value) for check, value in missed]
+        return len(missed), sum(unlike) / len(unlike) if unlike else 0.0
+
+    def _missed(self, record: Any) -> list[tuple[_Check, Any]]:
+        read = [(check, check.value(record)) for check in self._checks]
+        return [(check, value) for check, value in read if not check.condition.met(check.wanted, value)]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Match does not change: {name}={value!r}")
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={named(wanted)}" for name, wanted in self.conditions.items()) or "anything"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={named(each)}' for name, each in self.conditions.items())})"
+
+
+def explain(match: Match, records: Iterable[Any], limit: int = 5) -> str:
+    """Return the ``records`` nearest to ``match``, best first: a line each, and indented below it what it missed."""
+    ranked = sorted(records, key=match.distance)
+    lines: list[str] = []
+    for record in ranked[:limit]:
+        lines.append(summary(record))
+        lines.extend(f"    {miss}" for miss in match.misses(record) or ("meets every condition",))
+    if len(ranked) > limit:
+        lines.append(f"and {len(ranked) - limit} more")
+    return "\n".join(lines)
+
+
+def summary(record: Any) -> str:
+    """Return a message in one line: ``'June news' from news@shop.example to ann@example.com``."""
+    receiver = getattr(record, "recipient", "") or ", ".join(record.to)
+    return f"{excerpt(record.subject)} from {record.sender or 'nobody'} to {receiver or 'nobody'}"
+
+
+def _unlikeness(wanted: Any, value: Any) -> float:
+    values = value if isinstance(value, list | tuple) else (value,)
+    if not isinstance(wanted, str):
+        return 1.0
+    texts = [each[:_COMPARED] for each in values if isinstance(each, str)]
+    return min((1 - SequenceMatcher(None, wanted[:_COMPARED], each).ratio() for each in texts), default=1.0)
+
+
+def _unknown(name: str, table: Mapping[str, Condition]) -> str:
+    near = get_close_matches(name.lower(), table, n=1) or [_GUESSES.get(name.lower(), "")]
+    if near[0] in table:
+        return f"{name!r} is no condition: did you mean {near[0]!r}?"
+    return f"{name!r} is no condition; there are {', '.join(table)}"

@@ -1,0 +1,46 @@
+"""Values as failure texts show them: short, on one line, cut around what matters."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+WIDTH: Final = 80
+"""Characters of a text that a failure shows."""
+
+
+def named(wanted: Any) -> str:
+    """Return what is wanted in words: a text or a pattern as written, a function by its name, a lambda by its line."""
+    if isinstance(wanted, re.Pattern):
+        return f"/{wanted.pattern}/" if isinstance(wanted.pattern, str) else repr(wanted)
+    code = getattr(wanted, "__code__", None)
+    if code is None or isinstance(wanted, type):
+        return repr(wanted)
+    name: str = getattr(wanted, "__qualname__", "") or code.co_name
+    if "<lambda>" in name:
+        return f"what a lambda accepts ({code.co_filename.rpartition('/')[2]}:{code.co_firstlineno})"
+    return f"what {name}() accepts"
+
+
+def excerpt(value: Any, wanted: Any = None, width: int = WIDTH) -> str:
+    """Return ``value`` as ``repr``; of a long text the part where the wanted one ceases to agree with it."""
+    if not isinstance(value, str):
+        return repr(value)
+    if len(value) <= width:
+        return repr(value)
+    start = max(0, min(_agreed(value, wanted) - width // 2, len(value) - width)) if isinstance(wanted, str) else 0
+    before = "..." if start else ""
+    after = "..." if start + width < len(value) else ""
+    return repr(f"{before}{value[start : start + width]}{after}")
+
+
+def _agreed(value: str, wanted: str) -> int:
+    """Return where in ``value`` the longest beginning of ``wanted`` that occurs there ends; 0 where it is too short."""
+    low, high = 0, len(wanted)
+    while low < high:  # whatever occurs, its beginnings occur as well
+        middle = (low + high + 1) // 2
+        if wanted[:middle] in value:
+            low = middle
+        else:
+            high = middle - 1
+    return value.find(wanted[:low]) + low if low > 2 else 0  # noqa: PLR2004 - two characters agree by chance

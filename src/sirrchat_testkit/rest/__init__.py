@@ -1,1 +1,1 @@
-"""The HTTP side of the server."""
+"""The HTTP side: one listener, one aiohttp sub-application per JSON API."""

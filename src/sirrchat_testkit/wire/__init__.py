@@ -1,1 +1,1 @@
-"""The JSON shapes of each API."""
+"""The shapes of each JSON API, shared by the server, webhooks and clients."""

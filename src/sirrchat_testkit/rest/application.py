@@ -1,0 +1,42 @@
+"""Which API answers where.
+
+1. One sub-application per dialect, each with its own error shape; the longest prefix wins.
+2. ``/healthz`` and ``/readyz`` need no key: what asks them knows none.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.rest.body import MAX_BODY
+from sirrchat_testkit.rest.dialect import DIALECT, Dialect, answer, flat, nested
+from sirrchat_testkit.rest.middleware import BACKEND, expect, rim
+from sirrchat_testkit.rest.tempmail import tempmail
+
+
+def application(backend: Backend) -> web.Application:
+    """Return everything that is served over HTTP."""
+    app = web.Application(middlewares=[rim], client_max_size=MAX_BODY)
+    app[BACKEND] = backend
+    app[DIALECT] = Dialect(key=None, problem=flat)
+    for path, status in (("/healthz", "ok"), ("/readyz", "ready")):
+        app.router.add_route("GET", path, _say(status), expect_handler=expect)
+    app.add_subapp("/api/v1", _nothing_yet())
+    app.add_subapp("/testkit/v1", _nothing_yet())
+    app.add_subapp("/api", tempmail(backend))
+    return app
+
+
+def _say(status: str) -> Handler:
+    async def view(_request: web.Request) -> web.Response:
+        return answer({"status": status})
+
+    return view
+
+
+def _nothing_yet() -> web.Application:
+    app = web.Application()
+    app[DIALECT] = Dialect(key=None, problem=nested)
+    return app

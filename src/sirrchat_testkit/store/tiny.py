@@ -1,0 +1,182 @@
+"""TinyStore: the store on TinyDB, in memory or in a folder.
+
+``TinyStore()`` forgets everything when it is closed; ``TinyStore(folder)`` keeps it. Where its pieces are:
+``staging`` turns the domain's changes into a batch of documents, ``live`` and ``journal`` commit it, ``index`` and
+``reading`` answer questions, ``blobs`` and ``keeping`` hold raw bytes, ``scopes`` goes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from sirrchat_testkit.core.errors import StoreError
+from sirrchat_testkit.core.models import RECORDS, Address, Message, Record
+from sirrchat_testkit.core.store import Change, Usage
+from sirrchat_testkit.store import schema
+from sirrchat_testkit.store.blobs import LARGE, MemoryBlobs
+from sirrchat_testkit.store.index import Equal, Ordered, Total
+from sirrchat_testkit.store.keeping import Keeping
+from sirrchat_testkit.store.live import Batch, LiveStorage
+from sirrchat_testkit.store.reading import Reader
+from sirrchat_testkit.store.scopes import Scopes
+from sirrchat_testkit.store.staging import stage
+from sirrchat_testkit.store.table import LiveTable
+
+R = TypeVar("R", bound=Record)
+
+
+class TinyStore:
+    """A store on TinyDB's tables. One loop uses it; nothing in it is for another thread."""
+
+    def __init__(self) -> None:
+        self._storage = LiveStorage()
+        self._tables = {kind: LiveTable(self._storage, kind.kind, indexes=schema.indexes(kind)) for kind in RECORDS}
+        for kind in RECORDS:
+            self._storage.tables.setdefault(kind.kind, {})
+        self._readers = {kind: Reader(kind, table) for kind, table in self._tables.items()}
+        self._named = [(kind.kind, self._tables[kind].indexes.of(Equal, schema.BLOB)) for kind in schema.HOLDERS]
+        self._expiry = self._tables[Address].indexes.of(Ordered, schema.EXPIRY)
+        self._totals = self._tables[Message].indexes.of(Total, "account", "size")
+        self._keeping = Keeping(lambda digest: any(digest in index for _, index in self._named))
+        self._scopes = Scopes(self._storage, reuse_ids=True)
+        self._blobs = MemoryBlobs()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<TinyStore in memory, {sum(map(len, self._tables.values()))} records>"
+
+    async def keep(self, raw: bytes) -> str:
+        """Keep ``raw`` and return its SHA-256 in hex. Bytes that no commit names are let go of some time later."""
+        self._check_open()
+        if len(raw) < LARGE:
+            digest = sha256(raw).hexdigest()
+        else:
+            digest = (await asyncio.get_running_loop().run_in_executor(None, sha256, raw)).hexdigest()
+        self._keeping.keep(digest)
+        await self._blobs.put(digest, bytes(raw))
+        self._let_go()
+        return digest
+
+    async def commit(self, changes: Sequence[Change]) -> list[int]:
+        """Apply all ``changes`` or none; return the ``seq`` of each, in order.
+
+        Raises:
+            StoreFull: The disk is full; nothing has changed.
+            StoreBroken: The disk failed; the store is read-only until it is opened anew.
+            TypeError: A field's value is not JSON; the text names the path to it.
+        """
+        self._check_open()
+        batch, seqs = stage(self._storage, changes)
+        self._commit(batch)
+        return seqs
+
+    async def raw(self, blob: str) -> bytes:
+        """Return the bytes that ``keep`` named ``blob``. Raises ``NotFound`` where they are gone."""
+        self._check_open()
+        return await self._blobs.get(blob)
+
+    async def get(self, kind: type[R], **where: Any) -> R | None:
+        """Return the oldest record whose indexed fields equal ``where``, or None."""
+        self._check_open()
+        return self._reader(kind).first(where)
+
+    async def find(
+        self,
+        kind: type[R],
+        where: Mapping[str, Any] | None = None,
+        match: Callable[[R], bool] | None = None,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest: bool = False,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> list[R]:
+        """Return the records equal to ``where`` that pass ``match``, by rising ``seq`` (falling if ``newest``).
+
+        ``after`` and ``before`` are bounds of ``seq``, both exclusive; ``offset`` skips matches, ``limit`` caps them.
+        """
+        self._check_open()
+        return self._reader(kind).find(
+            where or {}, match, bounds=(after, before), newest=newest, offset=offset, limit=limit
+        )
+
+    async def count(self, kind: type[Record], **where: Any) -> int:
+        """Return how many records have indexed fields equal to ``where``; no record is made for it."""
+        self._check_open()
+        return self._readers[kind].count(where)
+
+    async def expired(self, now: int, *, limit: int | None = None) -> list[Address]:
+        """Return the addresses whose ``expires_at`` is at or before ``now``, the earliest first."""
+        self._check_open()
+        return self._reader(Address).records(self._expiry.upto(now, limit))
+
+    async def usage(self, account: str) -> Usage:
+        """Return how much ``account`` stores, in every folder and for every address."""
+        self._check_open()
+        return Usage(*self._totals.of(account))
+
+    def mark(self) -> int:
+        """Open a scope: note where the store stands. Marks nest."""
+        self._check_open()
+        return self._scopes.mark()
+
+    async def rewind(self, mark: int) -> None:
+        """Close the scope and put back everything that changed since ``mark``, in one commit.
+
+        Scopes opened within it are closed as well. Raises ``ValueError`` if it is not open.
+        """
+        self._check_open()
+        self._commit(self._scopes.changed_since(mark))
+        self._scopes.close(mark)
+        if not self._scopes:
+            self._keeping.end_scopes()
+            self._let_go()
+
+    async def flush(self) -> None:
+        """Return when everything committed before is on the disk, and what nobody needs any more is off it."""
+        self._check_open()
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of every file. A closed store is not used again."""
+        self._closed = True
+
+    def _commit(self, batch: Batch) -> None:
+        named, lost = self._traffic(batch)
+        self._storage.commit(batch)
+        for digest in named:
+            self._keeping.name(digest)
+        self._keeping.doom(lost, scoped=bool(self._scopes))
+        self._let_go()
+
+    def _traffic(self, batch: Batch) -> tuple[set[str], set[str]]:
+        """Return the raw bytes that ``batch`` names anew, and those that a record in it stops naming."""
+        named: set[str] = set()
+        lost: set[str] = set()
+        for name, _ in self._named:
+            docs = self._storage.tables[name]
+            for seq, new in batch.get(name, {}).items():
+                was = docs.get(str(seq), _EMPTY).get(schema.BLOB)
+                now = (new or _EMPTY).get(schema.BLOB)
+                if was != now:
+                    named.update([now] if now else [])
+                    lost.update([was] if was else [])
+        return named, lost
+
+    def _let_go(self) -> None:
+        gone = self._keeping.release()
+        if gone:
+            self._blobs.drop(gone)
+
+    def _reader(self, kind: type[R]) -> Reader[R]:
+        return self._readers[kind]  # type: ignore[return-value]  # a mapping cannot say that key and value belong
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError("the store is closed")
+
+
+_EMPTY: dict[str, Any] = {}

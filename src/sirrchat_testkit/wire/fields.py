@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -48,6 +49,7 @@ WebUrl: TypeAlias = Annotated[StrictStr, AfterValidator(_web_url), Field(json_sc
 """An ``http`` or ``https`` URL with a host, as it was given. Whether it may be called is decided at each call."""
 
 
+@lru_cache(maxsize=4096)  # lists show the same moments again and again
 def iso_milliseconds(at: int) -> str:
     """Return ``at`` (milliseconds since the epoch) as ISO 8601 in UTC, such as ``2025-04-21T08:30:45.084Z``.
 

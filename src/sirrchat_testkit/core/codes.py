@@ -1,0 +1,224 @@
+"""One-time codes in plain text.
+
+Rules of this module:
+
+1. Whatever has the shape of a code is a candidate; each is kept or dropped for a reason that a failure can show.
+2. It is dropped for what it is (in a URL, a date, a price, a phone or order number), then for what it is not near:
+   a word for "code" on its line, two lines up or down, or within 80 characters.
+3. A year or a date that directly follows such a word ("Your code is 2031") is a code.
+4. Positions matter, so folding of full-width characters keeps the length. Nothing but ``pick_code_in`` raises.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from sirrchat_testkit.core.candidates import Candidate, only
+from sirrchat_testkit.core.matching import CONTAINED, holds
+from sirrchat_testkit.core.wording import named
+
+_REACH: Final = 80
+_LINES: Final = 2
+_WIDEST: Final = 600
+"""Characters that two lines may have."""
+_DIGITS: Final = range(4, 10)
+_BEFORE: Final = 60
+"""Characters before a candidate that may say what it is."""
+_DATE: Final = "it is part of a date or a time"
+_GROUPED: Final = range(6, 17)
+"""Letters and digits of a code that has letters: "UTF-8" and "AB-12" are too short to be told from words."""
+
+# Full-width letters and digits, all dashes, wide and no-break blanks. Full-width stops are kept: they end numbers.
+_WIDE: Final = (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
+_FOLDED = {wide: wide - 0xFEE0 for wide in _WIDE} | dict.fromkeys(map(ord, "‐‑‒–—−－"), ord("-"))
+_FOLDED |= dict.fromkeys(map(ord, "\u3000\u00a0\u2007\u202f\u2009\t\r"), ord(" "))
+
+_SHAPE = re.compile(
+    r"""(?<![A-Za-z0-9_])(?:
+        (?P<apart>\d(?:[ ]\d){3,8})                                     # 1 2 3 4 5 6
+      | (?P<dashed>[A-Z0-9]{1,8}(?:-[A-Z0-9]{2,8}){1,3})                # ABC-123, 123-456, G-123456
+      | (?P<spaced>\d{2}(?:[ ]\d{2}){1,3}|\d{3}(?:[ ]\d{3}){1,2}|\d{4}[ ]\d{4}
+          |(?=[A-Z ]*\d)[A-Z0-9]{3}(?:[ ][A-Z0-9]{3}){1,2}|(?=[A-Z ]*\d)[A-Z0-9]{4}[ ][A-Z0-9]{4})
+      | (?P<plain>\d{4,})
+    )(?![A-Za-z0-9_])""",
+    re.VERBOSE,
+)
+_KEYWORD = re.compile(
+    r"(?<!zip )(?<!postal )(?<!area )(?<!country )(?<!promo )(?<!discount )(?<!voucher )(?<!coupon )(?<!gift )"
+    r"(?<!source )(?<!bar)(?<!qr )(?<!qr-)(?<!post)(?<!en)(?<!de)(?<!uni)code(?!c)"
+    r"|\botp\b|\bpin\b|\b2fa\b|\btan\b|one[- ]time|\bpass(word|phrase|key)\b|\btoken\b|verif|authenti|bestätigung"
+    r"|kennwort|passwort|einmal|vérif|código|clave|contraseña|codice|verificaç|senha|\bkod\b|\bkoodi|kode\b|wachtwoord|lösenord"
+    r"|doğrulama|şifre|mã xác|验证码|驗證碼|校验码|动态码|動態碼"
+    r"|确认码|確認碼|认证码|認證碼|安全码|口令|代码|代碼|动态密码|コード|暗証番号"
+    r"|認証番号|確認番号|ワンタイム|パスワード|인증\s?(코드|번호)|확인\s?(코드|번호)|보안\s?코드|일회용|비밀번호|\bкод|парол|подтвержд"
+    r"|رمز|كود|कोड|รหัส",
+    re.IGNORECASE,
+)
+_INTRODUCED = re.compile(
+    r"[\s#:：=\-]*(?:(?:is|ist|lautet|est|es|è|é|are|是|为|為|は|:)[\s:：]*)?(?:number|番号|번호)?[\s:：*_\"'«「【\[(]*"
+)
+_URLS = re.compile(r"(?:https?://|www\.)[^\s<>\"]+|(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+_MONTH = (
+    r"(?:jan|feb|f[ée]v|m[aä]r|apr|avr|abr|ma[iy]|jun|juin|jul|juil|aug|ao[uû]|ago|sep|set|o[ck]t|out|nov|de[czs]|d[ée]c|"
+    r"ene|gen|mag|giu|lug|ott|dic|янв|фев|мар|апр|мая|июн|июл|авг|сен|окт|ноя|дек)\w{0,9}\.?"
+)
+_DATES = re.compile(
+    rf"\b\d{{4}}[-/.] ?\d{{1,2}}[-/.] ?\d{{1,2}}\b|\b\d{{1,2}}[-/.] ?\d{{1,2}}[-/.] ?\d{{2,4}}\b|\d{{4}} ?[年년]"
+    rf"|\b\d{{1,2}}\.? (?:de |of )?{_MONTH},? (?:de )?\d{{4}}\b|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}\b"
+    rf"|\b{_MONTH} \d{{4}}\b|\b\d{{1,2}}:\d{{2}}(?::\d{{2}})?\b|\b(?:19|20)\d\d ?[-/] ?(?:19|20)?\d\d\b",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(r"(?:19|20)\d\d|20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_CURRENCY = r"(?:[$€£¥￥₹₽₩]|\b(?:USD|EUR|GBP|CHF|JPY|CNY|RMB|KRW|RUB|INR|BRL|Rs\.?|kr|zł)(?![a-z])|[元円원]|руб)"
+_PRICES = re.compile(
+    rf"{_CURRENCY} ?\d[\d.,']*|(?<!\d)\d+(?:[ .,']\d{{3}})*(?:[.,]\d{{1,2}})? ?{_CURRENCY}"
+    rf"|(?<!\d)\d+[.,']\d+|(?<!\d)\d+ ?%",
+    re.IGNORECASE,
+)
+_PHONES = re.compile(
+    r"\+\d[\d ().-]{5,}\d|\(0?\d+\) ?[\d -]{4,}\d|(?<![\w-])\d(?:[ ().-]{0,2}\d){9,}(?![\w-])"
+    r"|(?:\b(?:tel|phone|call|fax|mobile|hotline|telefon\w*|téléphone|teléfono|telefono|appel\w*|anruf\w*|llame|ring)\b"
+    r"|电话|電話|传真|手机|전화|тел)[^\d\n]{0,12}[\d(+][\d ().-]{3,}\d",
+    re.IGNORECASE,
+)
+_NUMBER = (
+    r"[ :：#.(\-]*(?:number|numero|número|numéro|nummer|num|no|nr|nº|n°|id|code|号码|编号|編號|番号|번호|号|號|№|номер)"
+)
+_THINGS = (
+    r"\b(?:order|invoice|ticket|booking|reference|tracking|shipment|bestell|auftrags|rechnungs|vorgangs|commande|facture"
+    r"|pedido|factura|ordine|fattura|encomenda|fatura|kundennummer|kontonummer|zip|plz|iban|sku)\w*"
+    r"|订单|訂單|单号|發票|发票|运单|注文|受注|請求|주문|송장|заказ\w*|сч[её]т\w*|договор\w*"
+)
+_PARTIES = (
+    r"\b(?:customer|client|account|case|item|article|vat|kunden|konto|postal|product)\w*"
+    r"|客户|客戶|账号|お客様|会員|고객|клиент\w*"
+)
+_NUMBERED = re.compile(
+    rf"(?:(?:{_THINGS})[ :：.(\-]*"
+    rf"|(?:{_THINGS}|{_PARTIES}){_NUMBER}[\s:：#.()\-]*(?:is|ist|est|es|è|是|は)?\s*"
+    rf"|[#№] ?)#?$",
+    re.IGNORECASE,
+)
+
+
+_WHOLES: Final = {
+    "it is in a URL or an address": _URLS,
+    "it is part of a phone number": _PHONES,
+    _DATE: _DATES,
+    "it is part of a price or an amount": _PRICES,
+}
+"""What a candidate may be a part of, by the reason to drop it."""
+
+
+def codes_in(text: str) -> tuple[str, ...]:
+    """Return the distinct codes in ``text``, in order."""
+    return tuple(dict.fromkeys(each.value for each in _distinct(_judged(text, None)) if each.kept))
+
+
+def pick_code_in(
+    texts: tuple[str, Callable[[], str]], pattern: str | re.Pattern[str] | None = None, near: Any = None
+) -> str:
+    """Return the one code in the first of ``texts``, or in the second (made when needed) where the first has none.
+
+    Raises:
+        NotExactlyOne: There is none, or there are several.
+    """
+    first, second = texts
+    candidates = _distinct(_candidates(first, pattern, near))
+    if not any(each.kept for each in candidates):
+        candidates = _distinct([*_candidates(second(), pattern, near), *candidates])
+    asked = f"code matching {named(re.compile(pattern))}" if pattern is not None else "code"
+    return only(candidates, asked + (f" near {named(near)}" if near is not None else ""))
+
+
+def _candidates(text: str, pattern: str | re.Pattern[str] | None, near: Any) -> Iterator[Candidate[str]]:
+    if pattern is None:
+        yield from _judged(text, near)
+        return
+    text = text.translate(_FOLDED)
+    for found in re.finditer(pattern, text):
+        value = found[1] if found.re.groups and found[1] is not None else found[0]
+        missed = near is not None and not holds(near, _around(text, found.start(), found.end()), CONTAINED)
+        yield Candidate(value, repr(value), not missed, f"not near {named(near)}" if missed else "it matches")
+
+
+def _judged(text: str, near: Any) -> Iterator[Candidate[str]]:
+    """Yield whatever in ``text`` has the shape of a code, with the verdict on it."""
+    text = text.translate(_FOLDED)
+    plain = _URLS.sub(lambda url: " " * len(url[0]), text)
+    spans = [(reason, [span.span() for span in pattern.finditer(text)]) for reason, pattern in _WHOLES.items()]
+    good = f"it is near {'a word for a code' if near is None else named(near)}"
+    for found in _SHAPE.finditer(text):
+        value = found[0].replace(" ", "") if found["apart"] else found[0]
+        reason = _inside(plain, found, spans) or _shape_flaw(found) or _flaw(plain, found, near)
+        yield Candidate(value, repr(value), not reason, reason or good)
+
+
+def _shape_flaw(found: re.Match[str]) -> str:
+    """Return why this has not quite the shape of a code; "" where it has."""
+    characters = sum(each.isalnum() for each in found[0])
+    digits = sum(each.isdigit() for each in found[0])
+    if digits == characters:
+        return "" if digits in _DIGITS else f"it has {digits} digits, not 4 to 9"
+    if (not digits and " " in found[0]) or _KEYWORD.search(found[0]) or characters not in _GROUPED:
+        return "it looks like words"
+    return ""
+
+
+def _inside(plain: str, found: re.Match[str], wholes: list[tuple[str, list[tuple[int, int]]]]) -> str:
+    """Return which larger thing this is part of, or "". A date that is introduced as a code is none."""
+    for reason, spans in wholes:
+        following = bisect_right(spans, found.start(), key=lambda span: span[1])
+        if following < len(spans) and spans[following][0] < found.end():
+            if reason == _DATE and _is_introduced(plain, found.start()):
+                continue
+            return reason
+    return ""
+
+
+def _flaw(plain: str, found: re.Match[str], near: Any) -> str:
+    """Return why the words around this make it something else, or no code; "" where they make it one."""
+    introduced = _is_introduced(plain, found.start())
+    numbered = _NUMBERED.search(plain[max(0, found.start() - _BEFORE) : found.start()])
+    if numbered and not (introduced and numbered[0].startswith(("#", "№"))):
+        return f"it is numbered: {numbered[0].strip()!r} stands before it"
+    if _YEAR.fullmatch(found[0]) and not introduced:
+        return "it is a year or a date"
+    around = _around(plain, found.start(), found.end())
+    if near is not None:
+        return "" if holds(near, around, CONTAINED) else f"it is not near {named(near)}"
+    return "" if _KEYWORD.search(around) else 'it is near no word such as "code"'
+
+
+def _is_introduced(plain: str, position: int) -> bool:
+    """Return whether a word for a code stands right before ``position``."""
+    before = plain[max(0, position - _BEFORE) : position]
+    words = list(_KEYWORD.finditer(before))
+    return bool(words) and _INTRODUCED.fullmatch(before, words[-1].end()) is not None
+
+
+def _around(text: str, start: int, end: int) -> str:
+    """Return the line of a candidate with two more (empty ones not counted) on either side; 80 characters at least."""
+    before, after = text[max(0, start - _WIDEST) : start], text[end : end + _WIDEST]
+    lines = before.split("\n")
+    full = [number for number, line in enumerate(lines[:-1]) if line.strip()]
+    first = full[-_LINES] if len(full) >= _LINES else 0
+    up = max(len("\n".join(lines[first:])), _REACH)
+    lines = after.split("\n")
+    full = [number for number, line in enumerate(lines) if number and line.strip()]
+    last = full[_LINES - 1] if len(full) >= _LINES else len(lines)
+    down = max(len("\n".join(lines[: last + 1])), _REACH)
+    return f"{before[-up:]} {after[:down]}"
+
+
+def _distinct(candidates: Iterable[Candidate[str]]) -> list[Candidate[str]]:
+    """Return each code once, however it is grouped; where it was kept once, it is kept."""
+    known: dict[str, Candidate[str]] = {}
+    for each in candidates:
+        key = each.value.replace("-", "").replace(" ", "")
+        if key not in known or (each.kept and not known[key].kept):
+            known[key] = each
+    return list(known.values())

@@ -48,6 +48,7 @@ class Sessions:
     """The live connections of one server."""
 
     def __init__(self) -> None:
+        self.opened = 0
         self._live: set[Session] = set()
         self._waiting: set[asyncio.Future[None]] = set()
 
@@ -61,6 +62,7 @@ class Sessions:
         """Note a new connection."""
         session = Session(peer, at, _sessions=self)
         self._live.add(session)
+        self.opened += 1
         asyncio.get_running_loop().call_later(FRESH, self._age, session)
         return session
 

@@ -42,6 +42,11 @@ class Policy:
         _number(self, "max_message_size", 1)
         _number(self, "max_recipients", 1)
 
+    def changed(self, **changes: Any) -> Policy:
+        """Return this policy with ``changes``. Raises ``ValueError`` as ``Settings.of`` does."""
+        _check_names(changes, _names(Policy))
+        return replace(self, **changes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -85,16 +90,13 @@ class Settings:
             ValueError: A value is wrong, or there is no such setting; the text names the nearest.
         """
         base = settings or cls()
-        outer = {each.name for each in fields(cls)}
-        inner = {each.name for each in fields(Policy)}
-        for name in changes:
-            if name not in outer | inner:
-                near = difflib.get_close_matches(name, outer | inner, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(outer | inner))}"
-                raise ValueError(f"there is no setting {name!r}{hint}")
+        outer, inner = _names(cls), _names(Policy)
+        _check_names(changes, outer | inner)
         policy = changes.pop("policy", base.policy)
         for_policy = {name: changes.pop(name) for name in inner & changes.keys()}
-        return replace(base, policy=replace(policy, **for_policy), **changes)
+        if for_policy:
+            policy = policy.changed(**for_policy)
+        return replace(base, policy=policy, **changes)
 
 
 @dataclass(slots=True)
@@ -102,6 +104,18 @@ class CurrentPolicy:
     """Where the policy in force is looked up; only the server's thread swaps it."""
 
     value: Policy
+
+
+def _names(record: type[Settings | Policy]) -> set[str]:
+    return {each.name for each in fields(record)}
+
+
+def _check_names(changes: Iterable[str], known: set[str]) -> None:
+    for name in changes:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+            raise ValueError(f"there is no setting {name!r}; {hint}")
 
 
 def _choice(record: Any, name: str, *choices: str) -> None:
@@ -127,6 +141,8 @@ def _text(record: Any, name: str) -> None:
 def _domains(names: Iterable[str] | str) -> tuple[str, ...]:
     if isinstance(names, str):
         raise ValueError(f"domains takes a list of domain names, not the text {names!r}")
+    if not isinstance(names, Iterable):
+        raise ValueError(f"domains takes a list of domain names, not {names!r}")
     unique = tuple(dict.fromkeys(str(name).lower() for name in names))
     for name in unique:
         if not is_domain(name):

@@ -1,0 +1,140 @@
+"""One daemon thread with one event loop, and the only door into it.
+
+1. The thread owns all state of a server. Other threads enter through ``call``; nobody holds a lock.
+2. ``start`` returns when the loop is ready, or raises what went wrong there: a hand-shake, not a poll.
+3. ``call`` from the loop's own thread, after the stop, or in a forked child raises; it never hangs.
+4. The loop reads the real monotonic clock itself, so libraries that fake time cannot hold up a deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError, Future
+from typing import Any, TypeVar
+
+from sirrchat_testkit.signals import async_signal
+
+T = TypeVar("T")
+
+_monotonic = time.clock_gettime
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop whose time is nobody's but the kernel's."""
+
+    def time(self) -> float:
+        return _monotonic(time.CLOCK_MONOTONIC)
+
+
+class LoopThread:
+    """Runs coroutines of any thread on a loop of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._loop: _Loop | None = None
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+        self._pending: set[Future[Any]] = set()
+
+    @property
+    def running(self) -> bool:
+        """Whether ``call`` can be used."""
+        return self._loop is not None and self._pid == os.getpid()
+
+    def start(self) -> None:
+        """Start the thread and its loop. Raises what the loop's making raised."""
+        ready: Future[_Loop] = Future()
+        self._thread = threading.Thread(target=self._run, args=(ready,), name=self.name, daemon=True)
+        self._thread.start()
+        self._loop = ready.result()
+        self._pid = os.getpid()
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run ``work`` on the loop, block until it is done, and return or raise what it did.
+
+        Raises:
+            RuntimeError: The caller is the loop's own thread, a forked child, or the thread has stopped.
+        """
+        future = self._submit(work)
+        try:
+            return future.result()
+        except CancelledError:
+            raise RuntimeError(f"{self.name} stopped while this call was under way") from None
+        except BaseException:
+            future.cancel()
+            raise
+        finally:
+            self._pending.discard(future)
+
+    async def acall(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do as ``call`` does without blocking the caller's loop, asyncio's or trio's.
+
+        A cancelled caller leaves ``work`` running, so that what began on the loop also ends there.
+        """
+        signal = async_signal()
+        future = self._submit(work)
+        future.add_done_callback(lambda _: signal.set())
+        try:
+            await signal.wait()
+            return future.result()
+        except CancelledError:
+            raise RuntimeError(f"{self.name} stopped while this call was under way") from None
+        finally:
+            self._pending.discard(future)
+
+    def stop(self) -> None:
+        """Cancel what still runs, end the loop, and wait for the thread. A second stop does nothing."""
+        if not self.running or self._loop is None or self._thread is None:
+            return
+        loop, self._loop = self._loop, None
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(loop.stop)
+        self._thread.join()
+        for future in tuple(self._pending):
+            future.cancel()
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        try:
+            loop = self._enter()
+            future = asyncio.run_coroutine_threadsafe(work, loop)
+        except RuntimeError:
+            work.close()
+            raise
+        self._pending.add(future)
+        return future
+
+    def _enter(self) -> _Loop:
+        if self._loop is None:
+            raise RuntimeError(f"{self.name} is not running")
+        if self._pid != os.getpid():
+            raise RuntimeError(f"{self.name} runs in process {self._pid}; this is a forked child of it")
+        if threading.current_thread() is self._thread:
+            raise RuntimeError(f"{self.name} cannot wait for itself: this code runs on its own thread")
+        return self._loop
+
+    def _run(self, ready: Future[_Loop]) -> None:
+        try:
+            loop = _Loop()
+        except BaseException as error:  # noqa: BLE001 - raised where start was called
+            ready.set_exception(error)
+            return
+        with contextlib.closing(loop):
+            asyncio.set_event_loop(loop)
+            loop.call_soon(ready.set_result, loop)
+            loop.run_forever()
+            _cancel_all(loop)
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())

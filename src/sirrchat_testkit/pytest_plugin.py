@@ -1,0 +1,156 @@
+"""The pytest plugin: fixtures, a marker, options, and what a failed test's report says of the mail server.
+
+Only pytest and the standard library are imported when this loads; the kit itself is, when a fixture is first used.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from sirrchat_testkit import Inbox, MailServer, Settings
+
+_SERVER = pytest.StashKey["MailServer"]()
+_LATE = pytest.StashKey[list[str]]()
+
+_TIMEOUT_HELP = "seconds that receive() waits for mail unless told otherwise"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("mailserver", "mail server (sirrchat_testkit)")
+    group.addoption("--mailserver-timeout", type=float, metavar="SECONDS", help=f"{_TIMEOUT_HELP} (default: 10)")
+    group.addoption("--mailserver-seed", metavar="TEXT", help="what addresses and ids are made from")
+    parser.addini("mailserver_timeout", _TIMEOUT_HELP)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line("markers", f"mailserver(timeout): {_TIMEOUT_HELP}, for this test")
+    config.stash[_LATE] = []
+
+
+@pytest.fixture(scope="session")
+def mailserver_settings() -> Settings:
+    """What the mail server of this session starts with; override it to change that."""
+    from sirrchat_testkit import Settings
+
+    return Settings()
+
+
+@pytest.fixture(scope="session")
+def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Settings) -> Iterator[MailServer]:
+    """The running mail server of this session (of this worker); what is made with it lives as long as it does."""
+    from sirrchat_testkit import MailServer
+
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    seed = request.config.getoption("--mailserver-seed") or mailserver_settings.seed
+    with MailServer(mailserver_settings, seed=f"{seed}/{worker}" if worker else seed) as server:
+        yield server
+
+
+@pytest.fixture
+def mailserver(request: pytest.FixtureRequest, mailserver_session: MailServer) -> Iterator[MailServer]:
+    """The mail server, in a scope of this test: whatever changes is put back when the test is over."""
+    server = mailserver_session
+    timeout, server.timeout = server.timeout, _timeout(request)
+    with server.scope(request.node.nodeid):
+        request.node.stash[_SERVER] = server
+        yield server
+        _note_late(request.config, server)
+    server.timeout = timeout
+
+
+@pytest.fixture
+def make_inbox(mailserver: MailServer) -> Callable[..., Inbox]:
+    """Make a new address: ``make_inbox(name=None, domain=None, expires_in=None)``; the name is a hint."""
+
+    def make(name: str | None = None, domain: str | None = None, expires_in: timedelta | None = None) -> Inbox:
+        return mailserver.open_inbox(name, domain, expires_in)
+
+    return make
+
+
+@pytest.fixture
+def make_inboxes(mailserver: MailServer) -> Callable[[int], list[Inbox]]:
+    """Make several new addresses: ``make_inboxes(3)``."""
+    return lambda count: [mailserver.open_inbox() for _ in range(count)]
+
+
+@pytest.fixture
+def inbox(mailserver: MailServer) -> Inbox:
+    """A new address of this test, and the mail that comes for it."""
+    return mailserver.open_inbox()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail the test with what failed in its mail server, unless it failed already."""
+    result = yield
+    server = item.stash.get(_SERVER, None)
+    if server is not None:
+        server.check()
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failed test's report what its mail server saw."""
+    report = yield
+    server = item.stash.get(_SERVER, None)
+    if server is not None and report.failed and report.when == "call":
+        report.sections.append(("Mail server", f"{server!r} seed={server.settings.seed!r}\n{server.overview()}"))
+    if report.when == "teardown" and server is not None:
+        del item.stash[_SERVER]
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what came too late to the process that prints the summary."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["mailserver_late"] = session.config.stash[_LATE]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what came too late from a worker of pytest-xdist."""
+    node.config.stash[_LATE] += getattr(node, "workeroutput", {}).get("mailserver_late", [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which mail came when its test was over."""
+    late = config.stash[_LATE]
+    if late:
+        terminalreporter.section("mail that came too late")
+        for line in late:
+            terminalreporter.write_line(line)
+
+
+def _note_late(config: pytest.Config, server: MailServer) -> None:
+    config.stash[_LATE] += [
+        f"{each.scope}: mail for {each.recipient} from {each.sender or '<>'} came after this test; refused"
+        for each in server.refusals
+        if each.scope
+    ]
+
+
+def _timeout(request: pytest.FixtureRequest) -> float:
+    marker = request.node.get_closest_marker("mailserver")
+    if marker is not None and (marker.args or set(marker.kwargs) - {"timeout"}):
+        raise pytest.UsageError(f"the marker mailserver takes timeout=SECONDS, not {marker}")
+    given = [
+        marker.kwargs.get("timeout") if marker else None,
+        request.config.getoption("--mailserver-timeout"),
+        os.environ.get("SIRRCHAT_TESTKIT_TIMEOUT") or None,
+        request.config.getini("mailserver_timeout") or None,
+    ]
+    try:
+        return float(next((each for each in given if each is not None), 10.0))
+    except ValueError as error:
+        raise pytest.UsageError(f"the mail server's timeout takes seconds: {error}") from None

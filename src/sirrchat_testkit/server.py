@@ -1,0 +1,349 @@
+"""``MailServer``: the one file that knows everything. It builds the backend, enters the listeners, owns the thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import warnings
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import anyio.to_thread
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.models import Envelope
+from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.core.settings import Policy, Settings
+from sirrchat_testkit.loopthread import LoopThread
+from sirrchat_testkit.rest.listener import RestListener, serve_rest
+from sirrchat_testkit.smtp.listener import SmtpListener, serve_smtp
+from sirrchat_testkit.store.tiny import TinyStore
+from sirrchat_testkit.testing import report
+from sirrchat_testkit.testing.clock import Clock
+from sirrchat_testkit.testing.desk import CALM, Desk, Refusal
+from sirrchat_testkit.testing.hints import misnamed
+from sirrchat_testkit.testing.inbox import Inbox
+from sirrchat_testkit.testing.receiver import Receiver
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What a started server consists of."""
+
+    backend: Backend
+    desk: Desk
+    clock: Clock
+    api_key: str
+    smtp: tuple[str, int]
+    http: tuple[str, int]
+    listeners: tuple[SmtpListener, RestListener]
+    exits: contextlib.AsyncExitStack
+
+
+class MailServer(Receiver):
+    """A whole mail server in this process: SMTP and a REST API on ports of its own, in one daemon thread.
+
+    ``with MailServer() as server:`` or ``async with``; several run side by side. Without a ``with``, ``start`` and
+    ``stop``. As a receiver it waits for mail of every address, mail for other domains included.
+
+    Args:
+        settings: A ``Settings``; the defaults if None.
+        changes: Fields of ``Settings`` or ``Policy`` that differ, such as ``domains=["shop.example"]``.
+
+    Raises:
+        ValueError: A setting is wrong; the text names it and says what it takes.
+    """
+
+    _recipient = None
+    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
+        "host": "smtp_host",
+        "port": "smtp_port",
+        "url": "api_url",
+        "base_url": "api_url",
+        "inbox": "open_inbox",
+        "create_inbox": "open_inbox",
+        "make_inbox": "open_inbox",
+        "close": "stop",
+        "shutdown": "stop",
+        "wait_for_message": "receive",
+        "time": "clock",
+        "outbox": "messages",
+    }
+
+    def __init__(self, settings: Settings | None = None, **changes: Any) -> None:
+        self.settings = Settings.of(settings, **changes)
+        self._thread = LoopThread("sirrchat-testkit")
+        self._running: _Running | None = None
+
+    def start(self) -> Self:
+        """Bind both ports and serve; return the server.
+
+        Raises:
+            OSError: A port is taken, or the host is not of this machine.
+            RuntimeError: The server runs already.
+        """
+        if self._running is not None:
+            raise RuntimeError(f"{self!r} runs already")
+        self._thread.start()
+        try:
+            self._running = self._thread.call(self._open())
+        except BaseException:
+            self._thread.stop()
+            raise
+        _SERVERS.add(self)
+        return self
+
+    def stop(self) -> None:
+        """Let transactions in flight finish (for a second at most), then let go of everything. Twice does nothing."""
+        running, self._running = self._running, None
+        _SERVERS.discard(self)
+        if running is not None and self._thread.running:
+            try:
+                self._thread.call(_close(running))
+            finally:
+                self._thread.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return await anyio.to_thread.run_sync(self.start)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self.stop)
+
+    @property
+    def smtp_host(self) -> str:
+        """The host that SMTP listens on."""
+        return self._now.smtp[0]
+
+    @property
+    def smtp_port(self) -> int:
+        """The port that SMTP listens on."""
+        return self._now.smtp[1]
+
+    @property
+    def smtp_url(self) -> str:
+        """``smtp://host:port``."""
+        return f"smtp://{_netloc(self._now.smtp)}"
+
+    @property
+    def api_url(self) -> str:
+        """``http://host:port``, without a trailing slash."""
+        return f"http://{_netloc(self._now.http)}"
+
+    @property
+    def api_key(self) -> str:
+        """An admin key for the REST API."""
+        return self._now.api_key
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of mail time: expiry and timestamps."""
+        return self._now.clock
+
+    @property
+    def timeout(self) -> float:
+        """Seconds of real time that ``receive`` waits unless told otherwise."""
+        return self._desk.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._desk.timeout = seconds
+
+    def env(self, **templates: str) -> dict[str, str]:
+        """Return environment variables that point an application here.
+
+        Args:
+            templates: Names of your own, such as ``EMAIL_URL="smtp://{smtp_host}:{smtp_port}"``; then only those.
+        """
+        host, port = self.smtp_host, self.smtp_port
+        values: dict[str, Any] = {
+            "smtp_host": host,
+            "smtp_port": port,
+            "smtp_url": self.smtp_url,
+            "api_url": self.api_url,
+            "api_key": self.api_key,
+        }
+        defaults = {
+            "SMTP_HOST": "{smtp_host}",
+            "SMTP_PORT": "{smtp_port}",
+            "SMTP_URL": "{smtp_url}",
+            "MAIL_API_URL": "{api_url}",
+            "MAIL_API_KEY": "{api_key}",
+        }
+        return {name: text.format(**values) for name, text in (templates or defaults).items()}
+
+    def open_inbox(
+        self, name: str | None = None, domain: str | None = None, expires_in: timedelta | None = None
+    ) -> Inbox:
+        """Make a new address and return its inbox.
+
+        Args:
+            name: A hint: ``user`` gives ``user-3f9ax2@example.com``. Default: a person's name.
+            domain: One of the served domains. Default: the first.
+            expires_in: How long it lives, on the kit's clock. Default: for ever.
+
+        Raises:
+            InvalidValue: ``domain`` is not served.
+        """
+        return self._desk.open_inbox(name, domain, expires_in)
+
+    def inbox_for(self, address: str) -> Inbox:
+        """Return the inbox of ``address``: made if its domain is served, else what was sent there from here."""
+        return self._desk.inbox_for(address)
+
+    def add_domain(self, name: str) -> None:
+        """Serve ``name`` from now on. Raises ``InvalidValue`` or ``Conflict``."""
+        self._thread.call(self._now.backend.directory.add_domain(name))
+
+    def policy(self, **changes: Any) -> Policy:
+        """Change the policy while the server runs, until the scope ends; return the one in force.
+
+        Raises:
+            ValueError: There is no such field, or it does not take the value.
+        """
+        return self._thread.call(self._change_policy(changes))
+
+    @property
+    def envelopes(self) -> list[Envelope]:
+        """Every stored envelope, oldest first."""
+        return self._thread.call(self._now.backend.postoffice.envelopes())
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """The recipients that were refused since the scope began, each with the nearest existing address."""
+        return self._desk.refusals()
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The SMTP connections that are open."""
+        return list(self._now.backend.sessions)
+
+    def settle(self) -> None:
+        """Wait until every connection is between transactions. Raises ``NotSettled`` after a second."""
+        __tracebackhide__ = True
+        if busy := self._desk.settle():
+            raise report.not_settled(busy, CALM)
+
+    async def asettle(self) -> None:
+        """Do as ``settle`` does without blocking the loop that this task runs on."""
+        __tracebackhide__ = True
+        if busy := await self._desk.asettle():
+            raise report.not_settled(busy, CALM)
+
+    @contextlib.contextmanager
+    def scope(self, name: str = "scope") -> Iterator[Self]:
+        """Put everything back on exit that changes from now on: records, clock, policy, what was taken.
+
+        Args:
+            name: What names and ids are made from, and what late mail is charged to.
+        """
+        scopes = self._now.backend.scopes
+        scope = self._thread.call(scopes.open(name))
+        outer = self._desk.mark(name)
+        try:
+            yield self
+        finally:
+            self._desk.rewind(outer)
+            self._thread.call(scopes.close(scope))
+
+    def check(self) -> None:
+        """Raise what failed in the server since the scope began: as itself, or several as a group."""
+        errors = [crash.error for crash in self._desk.crashes()]
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise BaseExceptionGroup("several things failed in the mail server", errors)
+
+    def overview(self) -> str:
+        """Return what happened since the scope began: mail, refusals, connections, errors."""
+        return report.overview(self._desk.situation())
+
+    @property
+    def _desk(self) -> Desk:
+        return self._now.desk
+
+    @property
+    def _now(self) -> _Running:
+        if self._running is None:
+            raise RuntimeError(f"{self!r} is not running: use it in a with block, or call start()")
+        return self._running
+
+    async def _open(self) -> _Running:
+        loop = asyncio.get_running_loop()
+        async with contextlib.AsyncExitStack() as exits:
+            store = TinyStore()
+            exits.push_async_callback(store.close)
+            backend = Backend.build(self.settings, store, loop)
+            exits.callback(backend.clock.close)
+            loop.set_exception_handler(lambda _, context: _note(backend, context))
+            api_key = await backend.furnish()
+            listeners = serve_smtp(backend), serve_rest(backend)
+            smtp = await exits.enter_async_context(listeners[0])
+            http = await exits.enter_async_context(listeners[1])
+            desk = Desk(self._thread, backend, _netloc(smtp))
+            exits.callback(desk.stop)
+            clock = Clock(self._thread, backend.clock)
+            return _Running(backend, desk, clock, api_key, smtp, http, listeners, exits.pop_all())
+        raise AssertionError("unreachable")
+
+    async def _change_policy(self, changes: dict[str, Any]) -> Policy:
+        current = self._now.backend.policy
+        current.value = current.value.changed(**changes)
+        return current.value
+
+    def _abandon(self) -> None:
+        """Let go of what a forked child has inherited; the parent goes on with it."""
+        if self._running is not None:
+            for listener in self._running.listeners:
+                listener.close_in_child()
+
+    def __del__(self) -> None:
+        if getattr(self, "_running", None) is not None and self._thread.running:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise misnamed(self, name, self._guesses)
+
+    def __repr__(self) -> str:
+        where = f"smtp={_netloc(self._running.smtp)} http={_netloc(self._running.http)}" if self._running else "stopped"
+        return f"<MailServer {where}>"
+
+
+async def _close(running: _Running) -> None:
+    await running.exits.aclose()
+
+
+def _note(backend: Backend, context: dict[str, Any]) -> None:
+    error = context.get("exception") or RuntimeError(context.get("message"))
+    backend.crashed(context.get("message") or "the event loop", error)
+
+
+def _netloc(bound: tuple[str, int]) -> str:
+    host, port = bound
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+_SERVERS: weakref.WeakSet[MailServer] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for server in tuple(_SERVERS):
+        server._abandon()  # noqa: SLF001 - its own module
+
+
+os.register_at_fork(after_in_child=_abandon_all)

@@ -1,0 +1,76 @@
+"""The clock of mail time, as a test moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from sirrchat_testkit.core.clock import Clock as CoreClock
+from sirrchat_testkit.loopthread import LoopThread
+
+T = TypeVar("T")
+
+
+class Clock:
+    """What expiry and timestamps are read from; a test's own timeouts are real time and never move."""
+
+    def __init__(self, thread: LoopThread, clock: CoreClock) -> None:
+        self._thread = thread
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """Return the time, in UTC."""
+        return datetime.fromtimestamp(self._do(self._clock.now) / 1000, UTC)
+
+    def freeze(self, at: datetime | None = None) -> None:
+        """Stand still, now or at ``at`` (aware, or local time)."""
+        self._do(lambda: self._clock.freeze(None if at is None else _milliseconds(at)))
+
+    def resume(self) -> None:
+        """Run in real time again, from the time it is now."""
+        self._do(self._clock.resume)
+
+    def follow(self) -> None:
+        """Read the process's own ``time.time`` from now on, so that freezegun and time-machine move mail time too."""
+        self._do(self._clock.follow)
+
+    def advance(self, by: timedelta | None = None, **units: float) -> None:
+        """Move forward by ``by``, or by units such as ``hours=2``; what falls due on the way is done when it returns.
+
+        Raises:
+            ValueError: The time is negative; ``travel`` goes back.
+        """
+        self._thread.call(self._clock.advance(_span(by, units)))
+
+    async def aadvance(self, by: timedelta | None = None, **units: float) -> None:
+        """Do as ``advance`` does without blocking the loop that this task runs on."""
+        await self._thread.acall(self._clock.advance(_span(by, units)))
+
+    def travel(self, to: datetime) -> None:
+        """Go to ``to`` (aware, or local time); what falls due on the way is done when it returns."""
+        self._thread.call(self._clock.travel(_milliseconds(to)))
+
+    async def atravel(self, to: datetime) -> None:
+        """Do as ``travel`` does without blocking the loop that this task runs on."""
+        await self._thread.acall(self._clock.travel(_milliseconds(to)))
+
+    def _do(self, what: Callable[[], T]) -> T:
+        async def work() -> T:
+            return what()
+
+        return self._thread.call(work())
+
+    def __repr__(self) -> str:
+        return f"<Clock {self.now().isoformat()}{' frozen' if self._clock.frozen else ''}>"
+
+
+def _span(by: timedelta | None, units: dict[str, Any]) -> int:
+    span = (by or timedelta()) + timedelta(**units)
+    if span < timedelta():
+        raise ValueError(f"advance moves forward; {span} goes back: use travel")
+    return round(span / timedelta(milliseconds=1))
+
+
+def _milliseconds(time: datetime) -> int:
+    return round(time.timestamp() * 1000)

@@ -1,0 +1,34 @@
+"""Messages made from a few fields, for ``inbox.deliver``."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from email.policy import SMTP
+
+SENDER = "sender@example.org"
+
+
+def to_bytes(message: bytes | EmailMessage | None, recipient: str, fields: dict[str, str]) -> tuple[str, bytes]:
+    """Return the sender's bare address and the bytes of ``message``, or of one made from ``fields``.
+
+    Raises:
+        TypeError: Both or neither are given, or a field is not one of subject, text, html, sender.
+    """
+    if (message is None) == (not fields):
+        raise TypeError("deliver takes raw bytes, an EmailMessage, or fields such as subject= and text=")
+    if isinstance(message, bytes):
+        return SENDER, message
+    made = _compose(recipient, **fields) if message is None else message
+    addresses = made["From"].addresses if made["From"] is not None else ()
+    return addresses[0].addr_spec if addresses else "", made.as_bytes(policy=SMTP.clone(utf8=False))
+
+
+def _compose(
+    recipient: str, *, subject: str = "", text: str = "", html: str = "", sender: str = SENDER
+) -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = sender, recipient, subject
+    message.set_content(text)
+    if html:
+        message.add_alternative(html, subtype="html")
+    return message

@@ -1,0 +1,230 @@
+"""Where handles ask: everything a test wants of a running server, whatever thread it runs in.
+
+1. What a test has taken is noted here, on the server's thread: two waits never take the same message.
+2. Taking is one call with nothing to wait for after it, so a cancelled wait never swallows a message.
+3. What has been taken is a mark of this desk alone; the records know nothing of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from email.message import EmailMessage
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.errors import NotFound
+from sirrchat_testkit.core.events import Crashed, RecipientRefused
+from sirrchat_testkit.core.models import Envelope, Message
+from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.loopthread import LoopThread
+from sirrchat_testkit.testing.compose import to_bytes
+from sirrchat_testkit.testing.feed import Arrival, End, Feed, Feeds, Signal
+from sirrchat_testkit.testing.inbox import Inbox
+from sirrchat_testkit.testing.message import Contents, ReceivedMessage
+from sirrchat_testkit.testing.owner import Owner, OwnerMark
+
+TIMEOUT = 10.0
+"""Seconds that ``receive`` waits unless told otherwise."""
+
+CALM = 1.0
+"""Seconds that a server may take to settle before an assertion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a scope began: what had been taken, the last event, the connections made by then, who owned things."""
+
+    taken: frozenset[str]
+    event: int
+    connections: int
+    owner: OwnerMark
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Mail that was not taken; ``nearest`` is the existing address that was perhaps meant."""
+
+    recipient: str
+    sender: str
+    code: str
+    reason: str
+    scope: str
+    nearest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a failure text tells of the server: what happened since the scope began."""
+
+    address: str
+    messages: list[ReceivedMessage]
+    refusals: list[Refusal]
+    connections: int
+    sessions: list[Session]
+    crashes: list[Crashed]
+
+
+class Desk:
+    """Asks one server of this process."""
+
+    def __init__(self, thread: LoopThread, backend: Backend, smtp_address: str) -> None:
+        self.timeout = TIMEOUT
+        self._thread = thread
+        self._backend = backend
+        self._smtp_address = smtp_address
+        self._feeds = Feeds(backend.events)
+        self._taken: set[str] = set()
+        self._owner = Owner(backend)
+        self._mark = Mark(frozenset(), 0, 0, self._owner.mark())
+
+    @contextlib.contextmanager
+    def feed(self, recipient: str | None, signal: Signal, seconds: float) -> Iterator[Feed]:
+        """Open a feed that ends after ``seconds`` of real time."""
+        feed = Feed(recipient, signal)
+        timer = self._thread.call(self._open(feed, seconds))
+        try:
+            yield feed
+        finally:
+            with contextlib.suppress(RuntimeError):  # stopped meanwhile
+                self._thread.call(self._close(feed, timer))
+
+    def messages(self, recipient: str | None, *, untaken: bool = False) -> list[ReceivedMessage]:
+        """Return what was stored for ``recipient``, or for anybody, oldest first; or only what no wait has taken."""
+        return self._thread.call(self._messages(recipient, untaken=untaken))
+
+    def received(self, message: Message) -> ReceivedMessage:
+        """Return ``message`` as a test holds it; its contents are fetched when they are asked for."""
+        return ReceivedMessage(message, self._load)
+
+    def take(self, messages: Sequence[ReceivedMessage]) -> bool:
+        """Take all ``messages``, or none if somebody has taken one of them or deleted it."""
+        contents = self._thread.call(self._take(messages))
+        for message, content in zip(messages, contents or (), strict=contents is not None):
+            message.hold(content)
+        return contents is not None
+
+    def open_inbox(self, name: str | None, domain: str | None, expires_in: timedelta | None) -> Inbox:
+        """Make a new address of this scope's account."""
+        milliseconds = None if expires_in is None else round(expires_in / timedelta(milliseconds=1))
+        address = None
+        while address is None:
+            local = self._owner.local_part(name)
+            address = self._thread.call(self._owner.add(local, domain, milliseconds))
+        return Inbox(self, address.text, address)
+
+    def inbox_for(self, address: str) -> Inbox:
+        """Return the inbox of ``address``, made if its domain is served."""
+        return Inbox(self, address, self._thread.call(self._owner.address_for(address)))
+
+    def deliver(self, recipient: str, message: bytes | EmailMessage | None, fields: dict[str, str]) -> ReceivedMessage:
+        """Store a message for ``recipient`` without SMTP, and return it. Raises ``Refused``."""
+        sender, raw = to_bytes(message, recipient, fields)
+        envelope = Envelope(id="", sender=sender, recipients=(recipient,))
+        [stored] = self._thread.call(self._backend.postoffice.deliver(envelope, raw))
+        return self.received(stored)
+
+    def clear(self, recipient: str) -> list[ReceivedMessage]:
+        """Delete what was stored for ``recipient``, and return it."""
+        return self._thread.call(self._clear(recipient))
+
+    def api_key(self) -> str:
+        """Return the key of the account that owns what this scope makes."""
+        return self._thread.call(self._owner.key())
+
+    def settle(self, seconds: float = CALM) -> list[Session]:
+        """Wait until nothing is under way, ``seconds`` at most; return the sessions that are busy still."""
+        return self._thread.call(self._backend.sessions.settled(seconds))
+
+    async def asettle(self, seconds: float = CALM) -> list[Session]:
+        """Do as ``settle`` does without blocking the caller's loop."""
+        return await self._thread.acall(self._backend.sessions.settled(seconds))
+
+    def refusals(self) -> list[Refusal]:
+        """Return the mail that was not taken since the scope began."""
+        return self._thread.call(self._refusals())
+
+    def crashes(self) -> list[Crashed]:
+        """Return what failed in the server since the scope began."""
+        return [each for each in self._backend.events.after(self._mark.event) if isinstance(each, Crashed)]
+
+    def situation(self) -> Situation:
+        """Return what happened since the scope began."""
+        return self._thread.call(self._situation())
+
+    def mark(self, name: str) -> Mark:
+        """Begin a scope; return where the one around it stands."""
+        outer = replace(self._mark, taken=frozenset(self._taken), owner=self._owner.mark())
+        self._owner.begin(name)
+        self._mark = replace(outer, event=self._backend.events.last, connections=self._backend.sessions.opened)
+        return outer
+
+    def rewind(self, outer: Mark) -> None:
+        """End a scope: go back to what ``mark`` returned."""
+        self._taken = set(outer.taken)
+        self._owner.rewind(outer.owner)
+        self._mark = outer
+
+    def stop(self) -> None:
+        """Tell every waiter that the server stops; on the server's thread."""
+        self._feeds.stop()
+
+    async def _open(self, feed: Feed, seconds: float) -> asyncio.TimerHandle:
+        self._feeds.add(feed)
+        for message in await self._backend.postoffice.messages(feed.recipient):
+            feed.put(Arrival(message, message.id in self._taken))
+        return asyncio.get_running_loop().call_later(max(seconds, 0), feed.put, End.TIME_UP)
+
+    async def _close(self, feed: Feed, timer: asyncio.TimerHandle) -> None:
+        timer.cancel()
+        self._feeds.remove(feed)
+
+    async def _messages(self, recipient: str | None, *, untaken: bool) -> list[ReceivedMessage]:
+        found = await self._backend.postoffice.messages(recipient)
+        taken = self._taken if untaken else ()
+        return [self.received(each).hold(await self._contents(each)) for each in found if each.id not in taken]
+
+    async def _clear(self, recipient: str) -> list[ReceivedMessage]:
+        found = await self._messages(recipient, untaken=False)
+        await self._backend.postoffice.delete([each.record for each in found])
+        return found
+
+    async def _take(self, messages: Sequence[ReceivedMessage]) -> list[Contents] | None:
+        ids = [each.id for each in messages]
+        if self._taken.intersection(ids):
+            return None
+        try:
+            contents = [await self._contents(each.record) for each in messages]
+        except NotFound:
+            return None
+        self._taken.update(ids)
+        return contents
+
+    def _load(self, message: Message) -> Contents:
+        return self._thread.call(self._contents(message))
+
+    async def _contents(self, message: Message) -> Contents:
+        postoffice = self._backend.postoffice
+        return Contents(await postoffice.envelope(message), await postoffice.raw(message))
+
+    async def _refusals(self) -> list[Refusal]:
+        found = []
+        for event in self._backend.events.after(self._mark.event):
+            if isinstance(event, RecipientRefused):
+                nearest = await self._backend.directory.nearest(event.recipient)
+                found.append(Refusal(event.recipient, event.sender, event.code, event.reason, event.scope, nearest))
+        return found
+
+    async def _situation(self) -> Situation:
+        sessions = self._backend.sessions
+        stored = await self._backend.postoffice.messages(None)
+        return Situation(
+            address=self._smtp_address,
+            messages=[self.received(each) for each in stored],
+            refusals=await self._refusals(),
+            connections=sessions.opened - self._mark.connections,
+            sessions=list(sessions),
+            crashes=self.crashes(),
+        )

@@ -1,0 +1,89 @@
+"""An address of a test, and the mail that comes for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from typing import TYPE_CHECKING, Any
+
+from sirrchat_testkit.core.models import Address
+from sirrchat_testkit.testing.hints import misnamed
+from sirrchat_testkit.testing.message import ReceivedMessage
+from sirrchat_testkit.testing.receiver import Receiver
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.testing.desk import Desk
+
+
+class Inbox(Receiver):
+    """Receives the mail of one address.
+
+    ``str(inbox)`` is the address, so that it can be put into a form as it is.
+    """
+
+    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
+        "email": "address",
+        "wait_for_message": "receive",
+        "wait_for_messages": "receive_all",
+        "wait": "receive",
+        "get_message": "receive",
+        "latest": "receive",
+        "assert_no_message": "assert_nothing",
+        "assert_empty": "assert_nothing",
+        "mails": "messages",
+        "expires": "expires_at",
+        "token": "api_key",
+        "send": "deliver",
+    }
+
+    def __init__(self, desk: Desk, address: str, record: Address | None) -> None:
+        self._asks = desk
+        self._recipient: str = address
+        self._record = record
+
+    @property
+    def address(self) -> str:
+        """The address, as it was made."""
+        return self._recipient
+
+    @property
+    def id(self) -> str:
+        """The address's UUID, the same as over the REST API; empty at a domain that is not served."""
+        return self._record.id if self._record else ""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the address stops receiving mail, on the kit's clock, in UTC; None for never."""
+        expires_at = self._record.expires_at if self._record else 0
+        return datetime.fromtimestamp(expires_at / 1000, UTC) if expires_at else None
+
+    @property
+    def api_key(self) -> str:
+        """A key of the account that owns the address: over the REST API it sees only what this test made."""
+        return self._desk.api_key()
+
+    def deliver(self, message: bytes | EmailMessage | None = None, **fields: str) -> ReceivedMessage:
+        """Store a message as if it had come by SMTP, and return it; nothing has taken it yet.
+
+        Args:
+            message: The raw bytes, or an ``EmailMessage``.
+            fields: Instead of ``message``: ``subject``, ``text``, ``html``, ``sender``.
+        """
+        return self._desk.deliver(self._recipient, message, fields)
+
+    def clear(self) -> list[ReceivedMessage]:
+        """Delete what was received, and return it."""
+        return self._desk.clear(self._recipient)
+
+    @property
+    def _desk(self) -> Desk:
+        return self._asks
+
+    def __str__(self) -> str:
+        return self._recipient
+
+    def __repr__(self) -> str:
+        return f"<Inbox {self._recipient}>"
+
+    def __getattr__(self, name: str) -> Any:
+        raise misnamed(self, name, self._guesses)

@@ -1,0 +1,242 @@
+"""A message as a test holds it: read lazily, in the test's own thread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sirrchat_testkit.core import mime
+from sirrchat_testkit.core.models import Envelope, Message
+from sirrchat_testkit.testing.hints import misnamed
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.core.extract import Link
+
+
+class Contents(NamedTuple):
+    """What is fetched only when it is needed: the envelope and the raw bytes."""
+
+    envelope: Envelope
+    raw: bytes
+
+
+class ReceivedMessage:
+    """One copy of a message, for one recipient.
+
+    ``sender``, ``to`` and ``cc`` are bare addresses of the header; ``recipient`` and ``mail_from`` are the envelope's.
+    Nothing is parsed before it is asked for.
+    """
+
+    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
+        "body": "text",
+        "content": "text",
+        "plain": "text",
+        "from_": "sender",
+        "from_address": "sender",
+        "from_email": "sender",
+        "recipients": "envelope.recipients",
+        "to_address": "recipient",
+        "bytes": "raw",
+        "otp": "code()",
+        "get_link": "link()",
+        "get_code": "code()",
+        "files": "attachments",
+        "as_bytes": "raw",
+    }
+
+    def __init__(self, record: Message, load: Callable[[Message], Contents]) -> None:
+        self.record = record
+        self._load = load
+
+    def hold(self, contents: Contents) -> ReceivedMessage:
+        """Keep ``contents``, so that the message outlives its deletion; return the message."""
+        self._contents = contents
+        return self
+
+    @cached_property
+    def _contents(self) -> Contents:
+        return self._load(self.record)
+
+    @cached_property
+    def _parsed(self) -> mime.Parsed:
+        return mime.parse(self.raw)
+
+    @property
+    def id(self) -> str:
+        """The message's UUID, the same as over the REST API."""
+        return self.record.id
+
+    @property
+    def message_id(self) -> str:
+        """The Message-ID field, angle brackets included; empty when absent."""
+        return self.record.message_id
+
+    @property
+    def subject(self) -> str:
+        """The subject, decoded, blanks folded; empty when absent."""
+        return self.record.subject
+
+    @property
+    def sender(self) -> str:
+        """The bare address of From; empty when absent."""
+        return self.record.sender
+
+    @property
+    def mail_from(self) -> str:
+        """The envelope's sender; empty for the null reverse-path."""
+        return self.record.mail_from
+
+    @property
+    def recipient(self) -> str:
+        """The address whose copy this is."""
+        return self.record.recipient
+
+    @property
+    def to(self) -> tuple[str, ...]:
+        """The bare addresses of To."""
+        return self.record.to
+
+    @property
+    def cc(self) -> tuple[str, ...]:
+        """The bare addresses of Cc."""
+        return self._parsed.cc
+
+    @property
+    def reply_to(self) -> tuple[str, ...]:
+        """The bare addresses of Reply-To."""
+        return self._parsed.reply_to
+
+    @property
+    def headers(self) -> mime.Headers:
+        """The header fields, by name in any case."""
+        return self._parsed.headers
+
+    @property
+    def date(self) -> datetime | None:
+        """The Date field; None when it is absent or no date."""
+        return self._parsed.date
+
+    @property
+    def received_at(self) -> datetime:
+        """When it was received, on the kit's clock, in UTC."""
+        return datetime.fromtimestamp(self.record.received_at / 1000, UTC)
+
+    @property
+    def size(self) -> int:
+        """Bytes of ``raw``."""
+        return self.record.size
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        r"""The flags it had when it was received, such as ``\\Seen``."""
+        return self.record.flags
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes exactly as they were received, dot-stuffing removed."""
+        return self._contents.raw
+
+    @property
+    def envelope(self) -> Envelope:
+        """What the SMTP transaction said: ``sender, recipients, refused, login, tls, ehlo`` and more."""
+        return self._contents.envelope
+
+    @property
+    def text(self) -> str:
+        """The plain text; empty when there is none. It is never made from the HTML."""
+        return self._parsed.text
+
+    @property
+    def html(self) -> str:
+        """The HTML; empty when there is none."""
+        return self._parsed.html
+
+    @property
+    def attachments(self) -> tuple[mime.Attachment, ...]:
+        """The attached files, in order."""
+        return self._parsed.attachments
+
+    @property
+    def inline(self) -> tuple[mime.Attachment, ...]:
+        """The files that the HTML shows, in order."""
+        return self._parsed.inline
+
+    @property
+    def unsubscribe(self) -> mime.Unsubscribe:
+        """What the List-Unsubscribe fields offer (RFC 2369, RFC 8058)."""
+        return self._parsed.unsubscribe
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """Every web link of text and HTML, each URL once."""
+        from sirrchat_testkit.core.extract import links
+
+        return links(self.text, self.html)
+
+    @cached_property
+    def codes(self) -> tuple[str, ...]:
+        """Every one-time code that the text (or, if it has none, the HTML) seems to show."""
+        from sirrchat_testkit.core.extract import codes
+
+        return codes(self.text, self.html)
+
+    def link(
+        self, match: object = None, *, url: object = None, text: object = None, purpose: str | None = None
+    ) -> Link:
+        """Return the one link that fits; a positional text is contained in the URL or the visible text.
+
+        Raises:
+            NotExactlyOne: None or several fit. The text lists every link, and why it was kept or dropped.
+        """
+        __tracebackhide__ = True
+        from sirrchat_testkit.core.extract import pick_link
+
+        return pick_link(self.links, match, url=url, text=text, purpose=purpose)
+
+    def code(self, pattern: str | re.Pattern[str] | None = None, *, near: str | None = None) -> str:
+        """Return the one one-time code, as it is shown; ``pattern`` says what it looks like, ``near`` what it is near.
+
+        Raises:
+            NotExactlyOne: None or several fit. The text lists every candidate, and why it was kept or dropped.
+        """
+        __tracebackhide__ = True
+        from sirrchat_testkit.core.extract import pick_code
+
+        return pick_code(self.text, self.html, pattern, near=near)
+
+    def attachment(
+        self,
+        name: object = None,
+        *,
+        type: object = None,  # noqa: A002 - the field's own word
+        inline: bool = False,
+    ) -> mime.Attachment:
+        """Return the one attachment that fits; ``*`` and ``?`` are allowed in ``name`` and ``type``.
+
+        Raises:
+            NotExactlyOne: None or several fit. The text lists them all.
+        """
+        __tracebackhide__ = True
+        from sirrchat_testkit.core.extract import pick_attachment
+
+        return pick_attachment(self.inline if inline else self.attachments, name, type=type)
+
+    def select(self, css: str) -> list[str]:
+        """Return the text of each element of the HTML that the CSS selector finds, blanks folded."""
+        from sirrchat_testkit.core.extract import select
+
+        return select(self.html, css)
+
+    def as_email(self) -> EmailMessage:
+        """Return the message as Python's own ``EmailMessage``."""
+        return mime.as_email(self.raw)
+
+    def __getattr__(self, name: str) -> Any:
+        raise misnamed(self, name, self._guesses)
+
+    def __repr__(self) -> str:
+        return f"<ReceivedMessage {self.subject!r} from {self.sender or 'nobody'} to {self.recipient}>"

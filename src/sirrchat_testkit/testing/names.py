@@ -1,0 +1,44 @@
+"""Addresses that read like a person's and belong to one test.
+
+1. The same seed, scope and count give the same name, so a failing test looks the same when it is run again.
+2. Only ``a-z``, ``0-9`` and ``-`` are used, and at most 64 characters: applications refuse much else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import unicodedata
+
+_SUFFIX = 6
+_LONGEST = 64 - _SUFFIX - 1
+
+
+class Names:
+    """Makes local parts; ``seed`` is the run's, with whatever tells one worker from another."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed
+        self.made = 0
+
+    def make(self, scope: str, hint: str | None = None) -> str:
+        """Return a new name: a person's, or ``hint`` with a suffix of its own."""
+        self.made += 1
+        digest = hashlib.sha256(f"{self._seed}\0{scope}\0{self.made}".encode("utf-8", "surrogatepass")).digest()
+        stem = _plain(hint) if hint else _person(int.from_bytes(digest[:8]))
+        suffix = base64.b32encode(digest[8:]).decode("ascii").lower()[:_SUFFIX]
+        return f"{stem[:_LONGEST].rstrip('-')}-{suffix}"
+
+
+def _person(number: int) -> str:
+    from faker import Faker
+
+    faker = Faker("en_US")
+    faker.seed_instance(number)
+    return _plain(f"{faker.first_name()} {faker.last_name()}")
+
+
+def _plain(text: str) -> str:
+    ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-") or "mail"

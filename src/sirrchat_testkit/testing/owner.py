@@ -1,0 +1,84 @@
+"""Who owns what a scope makes: an account of its own, made when it is first needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sirrchat_testkit.core import addressing
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.errors import Conflict
+from sirrchat_testkit.core.models import Account, Address
+from sirrchat_testkit.testing.names import Names
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A scope's account and its key."""
+
+    account: Account
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerMark:
+    """Where an owner stands: the scope's name, its account if there is one, the names made."""
+
+    scope: str
+    owned: Owned | None
+    made: int
+
+
+class Owner:
+    """Makes the addresses of the scope that is open; ``make`` runs in the test's thread, the rest in the server's."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._names = Names(backend.settings.seed or backend.ids.token(8))
+        self._scope = ""
+        self._owned: Owned | None = None
+
+    def mark(self) -> OwnerMark:
+        """Return where it stands."""
+        return OwnerMark(self._scope, self._owned, self._names.made)
+
+    def begin(self, scope: str) -> None:
+        """Name things after ``scope`` from now on; what the scope around it made stays its owner's."""
+        self._scope = scope
+        self._names.made = 0
+
+    def rewind(self, mark: OwnerMark) -> None:
+        """Go back to ``mark``."""
+        self._scope, self._owned, self._names.made = mark.scope, mark.owned, mark.made
+
+    def local_part(self, hint: str | None) -> str:
+        """Return a new local part: a person's, or ``hint`` with a suffix of its own."""
+        return self._names.make(self._scope, hint)
+
+    async def key(self) -> str:
+        """Return a user key of the scope's account."""
+        return (await self._own()).key
+
+    async def add(self, local: str, domain: str | None, expires_in: int | None) -> Address | None:
+        """Make the address ``local@domain`` (default: the first domain); None if somebody has it."""
+        text = f"{local}@{domain or self._backend.settings.domains[0]}"
+        owner = (await self._own()).account.id
+        try:
+            return await self._backend.directory.add_address(owner, text, expires_in=expires_in)
+        except Conflict:
+            return None
+
+    async def address_for(self, text: str) -> Address | None:
+        """Return the address that is ``text``, made if its domain is served; None if it is not."""
+        directory = self._backend.directory
+        found = await directory.find_address(text)
+        if found is None and await directory.serves(addressing.split(text)[1]):
+            return await directory.add_address((await self._own()).account.id, text)
+        return found
+
+    async def _own(self) -> Owned:
+        if self._owned is None:
+            directory = self._backend.directory
+            email = f"owner-{self._backend.ids.token(10).lower()}@{self._backend.settings.domains[0]}"
+            account = await directory.add_account(email)
+            self._owned = Owned(account, (await directory.add_key(account, "user")).key)
+        return self._owned

@@ -1,0 +1,169 @@
+"""The clock: due work in order of time, frozen, advanced, followed."""
+
+import asyncio
+import time
+
+import freezegun
+import pytest
+import time_machine
+
+from sirrchat_testkit.core.clock import Clock
+
+pytestmark = pytest.mark.asyncio
+START = 1_700_000_000_000
+
+
+def frozen() -> Clock:
+    clock = Clock(asyncio.get_running_loop())
+    clock.freeze(START)
+    return clock
+
+
+class Diary:
+    """Notes when work was done."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.lines: list[tuple[str, int]] = []
+
+    def work(self, name: str, then: int | None = None):
+        async def work() -> None:
+            await asyncio.sleep(0)
+            self.lines.append((name, self.clock.now() - START))
+            if then is not None:
+                self.clock.at(self.clock.now() + then, self.work(f"{name}+"))
+
+        return work
+
+
+async def test_a_frozen_clock_stands_still() -> None:
+    clock = frozen()
+    assert clock.now() == START
+    assert clock.frozen
+
+
+async def test_advance_goes_from_due_time_to_due_time() -> None:
+    clock = frozen()
+    diary = Diary(clock)
+    for name, due in (("late", 300), ("early", 100), ("never", 1001), ("middle", 200)):
+        clock.at(START + due, diary.work(name))
+
+    await clock.advance(1000)
+
+    assert diary.lines == [("early", 100), ("middle", 200), ("late", 300)]
+    assert clock.now() == START + 1000
+
+
+async def test_work_due_at_the_same_time_runs_in_the_order_it_was_scheduled() -> None:
+    clock = frozen()
+    diary = Diary(clock)
+    for name in "abc":
+        clock.at(START + 5, diary.work(name))
+
+    await clock.advance(5)
+
+    assert [name for name, _ in diary.lines] == ["a", "b", "c"]
+
+
+async def test_what_follows_from_work_is_scheduled_from_the_time_it_ran_at() -> None:
+    clock = frozen()
+    diary = Diary(clock)
+    clock.at(START + 100, diary.work("a", then=50))
+
+    await clock.advance(150)
+
+    assert diary.lines == [("a", 100), ("a+", 150)]
+
+
+async def test_cancelled_work_is_never_done() -> None:
+    clock = frozen()
+    diary = Diary(clock)
+    clock.at(START + 1, diary.work("a")).cancel()
+
+    await clock.advance(10)
+
+    assert diary.lines == []
+
+
+async def test_going_back_runs_nothing() -> None:
+    clock = frozen()
+    diary = Diary(clock)
+    clock.at(START + 1, diary.work("a"))
+
+    await clock.travel(START - 1000)
+
+    assert (clock.now(), diary.lines) == (START - 1000, [])
+
+
+async def test_real_time_runs_due_work() -> None:
+    clock = Clock(asyncio.get_running_loop())
+    done = asyncio.Event()
+
+    async def work() -> None:
+        done.set()
+
+    clock.at(clock.now() + 1, work)
+
+    await asyncio.wait_for(done.wait(), 5)
+
+
+async def test_freezing_holds_back_due_work_until_it_resumes() -> None:
+    clock = Clock(asyncio.get_running_loop())
+    done = asyncio.Event()
+
+    async def work() -> None:
+        done.set()
+
+    clock.at(clock.now(), work)
+    clock.freeze()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not done.is_set()
+
+    clock.resume()
+
+    await asyncio.wait_for(done.wait(), 5)
+
+
+async def test_resume_goes_on_from_the_time_it_is() -> None:
+    clock = frozen()
+    clock.resume()
+    assert 0 <= clock.now() - START < 5000
+
+
+async def test_rewind_puts_time_and_schedule_back() -> None:
+    clock = frozen()
+    diary = Diary(clock)
+    clock.at(START + 100, diary.work("before"))
+    state = clock.mark()
+    clock.at(START + 50, diary.work("since"))
+    await clock.advance(120)
+    diary.lines.clear()
+
+    clock.rewind(state)
+    assert clock.now() == START
+    await clock.advance(200)
+
+    assert diary.lines == [("before", 100)]
+
+
+async def test_freezegun_does_not_move_it() -> None:
+    clock = Clock(asyncio.get_running_loop())
+    before = clock.now()
+    with freezegun.freeze_time("2001-01-01"):
+        assert abs(clock.now() - before) < 60_000
+
+
+async def test_time_machine_does_not_move_it() -> None:
+    clock = Clock(asyncio.get_running_loop())
+    before = clock.now()
+    with time_machine.travel("2001-01-01"):
+        assert abs(clock.now() - before) < 60_000
+
+
+async def test_follow_reads_the_time_that_the_process_sees() -> None:
+    clock = Clock(asyncio.get_running_loop())
+    clock.follow()
+    with time_machine.travel(START / 1000, tick=False):
+        assert clock.now() == START
+    assert abs(clock.now() - time.time() * 1000) < 60_000

@@ -1,0 +1,173 @@
+"""Who exists: accounts, keys, domains, addresses and their expiry."""
+
+import asyncio
+
+import pytest
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.errors import (
+    Conflict,
+    ForeignDomain,
+    InvalidValue,
+    LimitReached,
+    NoSuchAddress,
+    NotFound,
+    Unauthorized,
+)
+from sirrchat_testkit.core.models import Account, Address, ApiKey
+
+pytestmark = pytest.mark.asyncio
+HOUR = 3_600_000
+
+
+async def account(backend: Backend, email: str = "ann@example.com") -> Account:
+    return await backend.directory.add_account(email)
+
+
+async def test_an_account_owns_its_permanent_address(backend: Backend) -> None:
+    ann = await account(backend)
+    address = await backend.directory.find_address("ANN@example.COM")
+    assert address is not None
+    assert (address.account, address.disposable, address.expires_at) == (ann.id, False, 0)
+
+
+@pytest.mark.parametrize("email", ["ann", "ann@foreign.example", "a b@example.com", ""])
+async def test_an_account_needs_a_mailbox_at_a_served_domain(backend: Backend, email: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        await account(backend, email)
+    assert (caught.value.field, caught.value.value) == ("email", email)
+
+
+async def test_an_address_is_unique_over_both_kinds(backend: Backend) -> None:
+    ann = await account(backend)
+    await backend.directory.add_address(ann.id, "Box@example.com")
+    with pytest.raises(Conflict, match="already exists"):
+        await account(backend, "box@example.com")
+    with pytest.raises(Conflict, match="already exists"):
+        await backend.directory.add_address(ann.id, "ann@EXAMPLE.com")
+
+
+async def test_of_thirty_creations_of_one_address_one_wins(backend: Backend) -> None:
+    ann = await account(backend)
+    made = await asyncio.gather(
+        *(backend.directory.add_address(ann.id, "box@example.com") for _ in range(30)), return_exceptions=True
+    )
+    assert sum(isinstance(each, Address) for each in made) == 1
+    assert sum(isinstance(each, Conflict) for each in made) == 29
+
+
+async def test_nobody_else_can_have_the_admin_s_address(backend: Backend) -> None:
+    with pytest.raises(Conflict):
+        await account(backend, "admin@example.com")
+
+
+async def test_a_key_opens_and_is_stored_as_a_hash(backend: Backend) -> None:
+    ann = await account(backend)
+    made = await backend.directory.add_key(ann, "user")
+    assert (await backend.directory.authenticate(made.key)).account == ann.id
+    assert len(made.key) == len(made.secret) == len("mk_live_") + 32
+    stored = str(await backend.store.find(ApiKey))
+    assert made.key not in stored
+    assert made.secret not in stored
+
+
+async def test_a_wrong_key_and_the_secret_open_nothing(backend: Backend) -> None:
+    made = await backend.directory.add_key(await account(backend), "user")
+    for key in ("", "mk_live_", made.secret, made.key + "x", "\ud800"):
+        with pytest.raises(Unauthorized):
+            await backend.directory.authenticate(key)
+
+
+async def test_an_address_is_gone_at_the_very_moment_of_its_expiry(backend: Backend) -> None:
+    backend.clock.freeze(0)
+    ann = await account(backend)
+    address = await backend.directory.add_address(ann.id, "box@example.com", expires_in=1000)
+    await backend.clock.advance(999)
+    assert await backend.directory.find_address("box@example.com") == address
+    await backend.clock.advance(1)
+    assert await backend.directory.find_address("box@example.com") is None
+    with pytest.raises(NotFound):
+        await backend.directory.address(ann.id, address.id)
+    with pytest.raises(NoSuchAddress):
+        await backend.directory.route("box@example.com")
+
+
+async def test_the_name_of_an_expired_address_is_free_after_the_full_hour(backend: Backend) -> None:
+    backend.clock.freeze(10 * HOUR + 1000)
+    await backend.postoffice.purge_hourly()
+    ann = await account(backend)
+    await backend.directory.add_address(ann.id, "box@example.com", expires_in=1000)
+    await backend.clock.advance(HOUR - 1001)
+    with pytest.raises(Conflict):
+        await backend.directory.add_address(ann.id, "box@example.com")
+    await backend.clock.advance(1)
+    await backend.directory.add_address(ann.id, "box@example.com")
+
+
+async def test_somebody_else_s_address_looks_absent(backend: Backend) -> None:
+    ann, bob = await account(backend), await account(backend, "bob@example.com")
+    address = await backend.directory.add_address(ann.id, "box@example.com")
+    with pytest.raises(NotFound, match="no such address"):
+        await backend.directory.address(bob.id, address.id)
+
+
+async def test_generate_checks_in_the_documented_order(backend: Backend) -> None:
+    backend.policy.value = backend.policy.value.changed(max_addresses=1)
+    ann = await account(backend)
+    generate = backend.directory.generate
+    with pytest.raises(InvalidValue, match="expiryTime"):
+        await generate(ann.id, "", 5, "nowhere.example")
+    with pytest.raises(InvalidValue, match="domain"):
+        await generate(ann.id, "", 0, "nowhere.example")
+    with pytest.raises(InvalidValue, match="name"):
+        await generate(ann.id, "a b", 0, "example.com")
+    with pytest.raises(Conflict):
+        await generate(ann.id, "ann", 0, "example.com")
+    await generate(ann.id, "box", HOUR, "example.com")
+    with pytest.raises(LimitReached):
+        await generate(ann.id, "", 5, "nowhere.example")
+
+
+async def test_an_expired_address_no_longer_counts_against_the_limit(backend: Backend) -> None:
+    backend.clock.freeze(1000)
+    backend.policy.value = backend.policy.value.changed(max_addresses=1)
+    ann = await account(backend)
+    await backend.directory.generate(ann.id, "one", HOUR, "example.com")
+    await backend.clock.advance(HOUR)
+    await backend.directory.generate(ann.id, "two", HOUR, "example.com")
+    assert await backend.directory.count_active(ann.id) == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "recipient", "refusal"),
+    [
+        ({}, "unknown@example.com", NoSuchAddress),
+        ({"unknown_recipients": "keep"}, "unknown@example.com", None),
+        ({}, "ops@corp.example", None),
+        ({"foreign_recipients": "reject"}, "ops@corp.example", ForeignDomain),
+    ],
+)
+async def test_the_policy_decides_on_strangers(
+    backend: Backend, policy: dict[str, str], recipient: str, refusal: type[Exception] | None
+) -> None:
+    backend.policy.value = backend.policy.value.changed(**policy)
+    if refusal is None:
+        assert await backend.directory.route(recipient) is None
+    else:
+        with pytest.raises(refusal):
+            await backend.directory.route(recipient)
+
+
+async def test_the_nearest_address_is_found(backend: Backend) -> None:
+    await account(backend, "anna.schmidt@example.com")
+    assert await backend.directory.nearest("ana.schmidt@example.com") == "anna.schmidt@example.com"
+    assert await backend.directory.nearest("zzz@other.example") is None
+
+
+async def test_a_domain_is_served_from_the_moment_it_is_added(backend: Backend) -> None:
+    await backend.directory.add_domain("Shop.Example")
+    assert await backend.directory.serves("SHOP.example")
+    with pytest.raises(Conflict):
+        await backend.directory.add_domain("shop.example")
+    with pytest.raises(InvalidValue):
+        await backend.directory.add_domain("no domain")

@@ -1,0 +1,94 @@
+"""The log: order, bounds, and observers that only look."""
+
+import asyncio
+
+import pytest
+
+from sirrchat_testkit.core.events import KEPT, Crashed, Event, EventLog
+from sirrchat_testkit.core.sessions import Sessions
+
+pytestmark = pytest.mark.asyncio
+
+
+def log() -> EventLog:
+    return EventLog(asyncio.get_running_loop().call_soon)
+
+
+async def test_subscribers_hear_in_order_and_not_before_the_next_step() -> None:
+    events, heard = log(), []
+    events.subscribe(lambda number, event: heard.append((number, event.at)))
+    events.append(Event(at=1))
+    events.append(Event(at=2))
+    assert heard == []
+    await asyncio.sleep(0)
+    assert heard == [(1, 1), (2, 2)]
+
+
+async def test_who_has_left_hears_nothing() -> None:
+    events, heard = log(), []
+    events.subscribe(lambda _, event: heard.append(event))()
+    events.append(Event(at=1))
+    await asyncio.sleep(0)
+    assert heard == []
+
+
+async def test_the_log_is_bounded_and_its_numbers_go_on() -> None:
+    events = log()
+    for at in range(KEPT + 5):
+        events.append(Event(at=at))
+    assert events.last == KEPT + 5
+    assert next(events.after()).at == 5
+    assert [event.at for event in events.after(KEPT + 4)] == [KEPT + 4]
+
+
+async def test_what_a_subscriber_raises_is_an_event_and_the_others_still_hear() -> None:
+    events, heard = log(), []
+
+    def bad(_number: int, event: Event) -> None:
+        if not isinstance(event, Crashed):
+            raise ValueError("mine")
+
+    events.subscribe(bad)
+    events.subscribe(lambda _, event: heard.append(type(event)))
+    events.append(Event(at=1))
+    await asyncio.sleep(0)
+    assert heard == [Event, Crashed]
+
+
+async def test_an_idle_server_is_settled_at_once() -> None:
+    assert await Sessions().settled(0) == []
+
+
+async def test_a_transaction_is_waited_for() -> None:
+    sessions = Sessions()
+    session = sessions.open("127.0.0.1:1", 0)
+    session.begin("MAIL FROM:<a@b>")
+    waiting = asyncio.ensure_future(sessions.settled(30))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    session.end()
+    assert await waiting == []
+
+
+async def test_what_is_still_busy_when_time_is_up_is_named() -> None:
+    sessions = Sessions()
+    sessions.open("127.0.0.1:1", 0).begin("MAIL FROM:<a@b>")
+    assert [each.doing for each in await sessions.settled(0)] == ["MAIL FROM:<a@b>"]
+
+
+async def test_a_fresh_connection_counts_as_busy_until_it_ages() -> None:
+    sessions = Sessions()
+    sessions.open("127.0.0.1:1", 0)
+    assert len(await sessions.settled(0)) == 1
+    assert await sessions.settled(30) == []
+
+
+async def test_a_connection_that_closes_is_no_longer_waited_for() -> None:
+    sessions = Sessions()
+    session = sessions.open("127.0.0.1:1", 0)
+    waiting = asyncio.ensure_future(sessions.settled(30))
+    await asyncio.sleep(0)
+    sessions.close(session)
+    assert await waiting == []
+    assert (len(sessions), sessions.opened) == (0, 1)

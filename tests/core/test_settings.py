@@ -1,0 +1,47 @@
+"""Settings: a wrong one is refused by name."""
+
+import pytest
+
+from sirrchat_testkit.core.settings import Policy, Settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"smtp_port": -1}, "smtp_port takes a whole number from 0 to 65535, not -1"),
+        ({"http_port": 65536}, "http_port takes a whole number from 0 to 65535, not 65536"),
+        ({"http_port": True}, "http_port takes a whole number from 0 to 65535, not True"),
+        ({"smtp_port": "25"}, "smtp_port takes a whole number from 0 to 65535, not '25'"),
+        ({"host": ""}, "host takes a text that is not empty, not ''"),
+        ({"domains": []}, "domains takes at least one domain name"),
+        ({"domains": "example.com"}, "domains takes a list of domain names, not the text 'example.com'"),
+        ({"domains": ["a b"]}, "domains takes domain names such as 'example.com'; 'a b' is none"),
+        ({"domains": 5}, "domains takes a list of domain names, not 5"),
+        ({"api_key": ""}, "api_key takes a text that is not empty, not ''"),
+        ({"seed": 5}, "seed takes a text, not 5"),
+        ({"policy": {}}, "policy takes a Policy, not {}"),
+        ({"unknown_recipients": "drop"}, "unknown_recipients takes 'reject' or 'keep', not 'drop'"),
+        ({"max_message_size": 0}, "max_message_size takes a whole number, 1 or more, not 0"),
+        ({"smtpport": 1}, "there is no setting 'smtpport'; did you mean 'smtp_port'?"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_it_takes(changes: dict[str, object], text: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
+        Settings.of(**changes)
+    assert str(caught.value) == text
+
+
+def test_fields_of_the_policy_are_settings_too() -> None:
+    settings = Settings.of(unknown_recipients="keep", host="::1")
+    assert (settings.policy.unknown_recipients, settings.host) == ("keep", "::1")
+
+
+def test_domains_are_in_lower_case_and_once_each() -> None:
+    assert Settings(domains=("Shop.Example", "shop.example")).domains == ("shop.example",)
+
+
+def test_a_policy_is_changed_as_a_whole() -> None:
+    policy = Policy()
+    assert policy.changed(max_addresses=3).max_addresses == 3
+    with pytest.raises(ValueError, match="did you mean 'max_addresses'"):
+        policy.changed(max_adresses=3)

@@ -1,0 +1,83 @@
+"""Imports point one way: the table is the design, and the code is held against it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import sirrchat_testkit
+
+ROOT = Path(sirrchat_testkit.__file__).parent
+PACKAGE = "sirrchat_testkit"
+
+OURS = {
+    "core": {"core"},
+    "wire": {"wire"},
+    "store": {"store", "core"},
+    "smtp": {"smtp", "core"},
+    "rest": {"rest", "core", "wire"},
+    "signals": set(),
+    "loopthread": {"signals"},
+    "testing": {"testing", "core", "loopthread", "signals"},
+    "server": {"testing", "smtp", "rest", "store", "core", "loopthread"},
+    "cli": {"sirrchat_testkit"},
+    "pytest_plugin": {"sirrchat_testkit"},
+    "__main__": {"cli"},
+    "__init__": {"core", "server", "testing"},
+}
+"""What each part may import of the package; ``sirrchat_testkit`` is its public face."""
+
+HEAVY = {"aiohttp", "aiosmtpd", "httpx", "pydantic", "tinydb"}
+THEIRS = {
+    "core": set(),
+    "testing": set(),
+    "loopthread": set(),
+    "signals": set(),
+    "wire": {"pydantic"},
+    "store": {"tinydb"},
+    "smtp": {"aiosmtpd"},
+    "rest": {"aiohttp", "pydantic"},
+    "server": set(),
+    "cli": set(),
+    "pytest_plugin": set(),
+}
+"""Which of the heavy libraries each part may import."""
+
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def imported(file: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: imports are absolute"
+            found.add(node.module or "")
+    return found
+
+
+def part(file: Path) -> str:
+    return file.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def part_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else PACKAGE
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_part_imports_only_what_lies_below_it(file: Path) -> None:
+    ours = {part_of(module) for module in imported(file) if module.split(".")[0] == PACKAGE}
+    theirs = {module.split(".")[0] for module in imported(file)} & HEAVY
+    assert ours <= OURS[part(file)]
+    assert theirs <= THEIRS.get(part(file), set())
+
+
+@pytest.mark.parametrize(
+    ("library", "home"), [("email", {"mime.py", "message.py", "compose.py", "desk.py", "inbox.py"}), ("tinydb", None)]
+)
+def test_a_library_has_one_home(library: str, home: set[str] | None) -> None:
+    users = {file for file in FILES if library in {module.split(".")[0] for module in imported(file)}}
+    assert users
+    for file in users:
+        assert file.name in home if home else part(file) == "store"

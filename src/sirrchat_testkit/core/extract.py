@@ -16,9 +16,20 @@ from typing import Any, Final
 from sirrchat_testkit.core.candidates import NotExactlyOne
 from sirrchat_testkit.core.codes import codes_in, pick_code_in
 from sirrchat_testkit.core.decoding import fold
+from sirrchat_testkit.core.files import pick_attachment
 from sirrchat_testkit.core.links import Link, Seen, bare, is_home, merged, pick_link
 
-__all__ = ["Link", "NotExactlyOne", "codes", "links", "pick_code", "pick_link", "visible_text"]
+__all__ = [
+    "Link",
+    "NotExactlyOne",
+    "codes",
+    "links",
+    "pick_attachment",
+    "pick_code",
+    "pick_link",
+    "select",
+    "visible_text",
+]
 
 _UNSEEN: Final = frozenset({"style", "script", "head", "title", "noscript", "template"})
 _CELLS: Final = frozenset({"td", "th"})
@@ -75,6 +86,21 @@ def visible_text(html: str) -> str:
     return "\n".join(_Page(html).lines)
 
 
+def select(html: str, css: str) -> list[str]:
+    """Return the text of each element that the CSS selector ``css`` finds, blanks folded.
+
+    Raises:
+        ValueError: The selector cannot be read.
+    """
+    from selectolax.lexbor import LexborHTMLParser, SelectolaxError
+
+    try:
+        found = LexborHTMLParser(_encodable(html)).css(css)
+    except SelectolaxError as error:
+        raise ValueError(f"{css!r} is no CSS selector: {error}") from None
+    return [_SPACES.sub(" ", each.text()).strip() for each in found]
+
+
 class _Anchor:
     """An anchor that is being read: the words in it, and the descriptions of its pictures."""
 
@@ -107,7 +133,7 @@ class _Page:
         self._beside: list[str] = []
         self._open: list[_Anchor] = []
         self._waiting: list[Seen] = []
-        root = LexborHTMLParser(html.encode("utf-8", "replace").decode()).root
+        root = LexborHTMLParser(_encodable(html)).root
         if root is not None:
             self._walk(root)
         self._end_line()
@@ -185,3 +211,8 @@ class _Page:
 def _url(value: str | None) -> str:
     """Return a reference without the line ends and blanks that HTML passes over."""
     return _HREF_NOISE.sub("", value or "").strip()
+
+
+def _encodable(html: str) -> str:
+    """Return ``html`` without lone surrogates, which the parser refuses."""
+    return html.encode("utf-8", "replace").decode()

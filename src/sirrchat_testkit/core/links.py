@@ -29,7 +29,7 @@ _WORDS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
         "unsubscribe": re.compile(
             r"unsubscri|opt[ -]?out|(e-?mail|notification|subscription)s? (preferences|settings)|manage preferences"
             r"|abmeld|abbestell|austragen|désabonn|désinscri|darse de baja|descadastr|uitschrijv|afmelden|avregistrera"
-            r"|cancelar (la )?(suscripci|inscri|assinatura)|disiscri|annulla(re)? (l')?iscrizion|wypisz|отписаться|отписк"
+            r"unsubscri|opt[ -]?out|(e-?mail|notification|subscription)s? (preferences|settings)|manage prefer"
             r"|退订|取消订阅|退訂|取消訂閱|配信停止|配信解除|購読解除|登録解除|수신\s?거부|구독\s?(취소|해지)",
             re.IGNORECASE,
         ),

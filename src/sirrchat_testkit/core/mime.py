@@ -23,7 +23,7 @@ from sirrchat_testkit.core.header import HeaderFields, Headers, read_header, spl
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-__all__ = ["Attachment", "HeaderFields", "Headers", "Parsed", "as_email", "parse", "read_header"]
+__all__ = ["Attachment", "HeaderFields", "Headers", "Parsed", "Unsubscribe", "as_email", "parse", "read_header"]
 
 _CONTENT_FIELD = re.compile(rb"^content-[!-9;-~]*[ \t]*:.*(?:\n[ \t].*)*", re.IGNORECASE | re.MULTILINE)
 _ANGLE = re.compile(r"<([^<>]*)>")
@@ -48,12 +48,21 @@ class Attachment:
         return len(self.content)
 
 
+class Unsubscribe(tuple[str, ...]):  # noqa: SLOT001 - a tuple with slots cannot carry one_click
+    """The https, http and mailto URLs of List-Unsubscribe (RFC 2369), in order.
+
+    Attributes:
+        one_click: List-Unsubscribe-Post says that an https one of them takes a POST (RFC 8058).
+    """
+
+    one_click: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
     """A whole message. ``to``, ``cc`` and ``reply_to`` are bare addresses; what is absent is "", () or None.
 
-    ``unsubscribe`` are the https, http and mailto URLs of List-Unsubscribe (RFC 2369), in order; ``one_click`` tells
-    that an https one of them takes a POST (RFC 8058). ``date`` is aware, a zone of -0000 counts as UTC.
+    ``date`` is aware; a zone of -0000 counts as UTC.
     """
 
     headers: Headers
@@ -65,8 +74,7 @@ class Parsed:
     html: str = ""
     attachments: tuple[Attachment, ...] = ()
     inline: tuple[Attachment, ...] = ()
-    unsubscribe: tuple[str, ...] = ()
-    one_click: bool = False
+    unsubscribe: Unsubscribe = field(default_factory=Unsubscribe)
 
 
 @dataclass(slots=True)
@@ -84,8 +92,6 @@ def parse(raw: bytes) -> Parsed:
     block, rest = split(raw)
     headers = Headers(block)
     body = _body(block, rest)
-    unsubscribe = _unsubscribe(headers)
-    post = "".join(headers.get("List-Unsubscribe-Post", "").split()).lower()
     return Parsed(
         headers=headers,
         to=headers.addresses("To"),
@@ -96,8 +102,7 @@ def parse(raw: bytes) -> Parsed:
         html=_joined(body.html),
         attachments=tuple(body.attachments),
         inline=tuple(body.inline),
-        unsubscribe=unsubscribe,
-        one_click=post == "list-unsubscribe=one-click" and any(each.startswith("https:") for each in unsubscribe),
+        unsubscribe=_unsubscribe(headers),
     )
 
 
@@ -186,8 +191,15 @@ def _collect_leaf(part: Any, body: _Body) -> None:
         return
     name = filename or _parameter(part, "name", "content-type") or ("message.eml" if kind == "message/rfc822" else "")
     cid = decode_header(part.get("content-id", "")).strip("<> ")
-    shown = disposition == "inline" or (cid and disposition != "attachment")
-    (body.inline if shown else body.attachments).append(Attachment(name, kind, content, cid))
+    one = Attachment(name, kind, content, cid)
+    (body.inline if _is_shown(one, disposition) else body.attachments).append(one)
+
+
+def _is_shown(one: Attachment, disposition: str | None) -> bool:
+    """Return whether a part is shown with the text: it says so, the HTML may name it, or it is a form of the text."""
+    if one.type.startswith("message/") or disposition == "attachment":
+        return False
+    return disposition == "inline" or bool(one.cid) or (one.type.startswith("text/") and not one.name)
 
 
 def _parameter(part: Any, name: str, header: str) -> str:
@@ -212,11 +224,14 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _unsubscribe(headers: Headers) -> tuple[str, ...]:
-    """Return the URLs of List-Unsubscribe; a fold inside of one is taken out."""
+def _unsubscribe(headers: Headers) -> Unsubscribe:
+    """Return what the list fields offer; a fold inside of a URL is taken out."""
     fields = ",".join(headers.get_all("List-Unsubscribe"))
     urls = ("".join(url.split()) for url in _ANGLE.findall(fields))
-    return tuple(url for url in urls if url.lower().startswith(("https:", "http:", "mailto:")))
+    found = Unsubscribe(url for url in urls if url.lower().startswith(("https:", "http:", "mailto:")))
+    post = "".join(headers.get("List-Unsubscribe-Post", "").split()).lower()
+    found.one_click = post == "list-unsubscribe=one-click" and any(url.lower().startswith("https:") for url in found)
+    return found
 
 
 def _date(value: str) -> datetime | None:

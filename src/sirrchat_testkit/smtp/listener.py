@@ -1,0 +1,102 @@
+"""Where SMTP is listened for: bound before it is entered, wound up when it is left.
+
+1. The port is bound by the kernel and read back; 0 is any free one. One listener is one socket.
+2. Leaving stops accepting, closes what is idle with 421, lets transactions in flight finish for ``GRACE`` seconds of
+   real time, breaks off the rest, and says in the log which that were.
+3. A forked child inherits the sockets: ``close_in_child`` lets go of them and touches nothing the parent uses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator
+from typing import Final
+
+from sirrchat_testkit.core import addressing
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.smtp.connections import Connections
+from sirrchat_testkit.smtp.protocol import Protocol
+
+GRACE: Final = 1.0
+"""Seconds of real time that transactions in flight have when the listener stops."""
+
+_BACKLOG = 512
+
+_log = logging.getLogger("sirrchat_testkit.smtp")
+_log.addHandler(logging.NullHandler())
+
+
+class Listener:
+    """A bound SMTP socket; ``host`` and ``port`` are what it is bound to."""
+
+    def __init__(self, backend: Backend, sock: socket.socket) -> None:
+        self.host, self.port = sock.getsockname()[:2]
+        self._backend = backend
+        self._sock = sock
+        self._connections: Connections[Protocol] = Connections()
+
+    def __repr__(self) -> str:
+        return f"<SMTP on {self.host}:{self.port}, {len(self._connections)} connections>"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.host, self.port
+
+    def close_in_child(self) -> None:
+        """Close every inherited socket. To be called in a forked child, and nowhere else."""
+        self._sock.close()
+        for connection in self._connections:
+            connection.close_in_child()
+
+    async def _start(self) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        hostname = addressing.domain_key(self._backend.settings.domains[0])
+        template = Protocol.template(hostname, loop)
+        return await loop.create_server(
+            lambda: Protocol(self._backend, self._connections, template), sock=self._sock, backlog=_BACKLOG
+        )
+
+    async def _stop(self, server: asyncio.Server) -> None:
+        server.close()
+        self._connections.stopping = True
+        for connection in self._connections:
+            connection.wind_up()
+        if await self._connections.emptied(GRACE):
+            return
+        aborted = [connection.abort() for connection in self._connections]
+        _log.warning("stopped with %d connections open, broken off: %s", len(aborted), "; ".join(aborted))
+        await self._connections.emptied(GRACE)
+
+
+@contextlib.asynccontextmanager
+async def serve_smtp(backend: Backend) -> AsyncIterator[Listener]:
+    """Listen for SMTP as ``backend.settings`` says, on the running loop, until the context is left.
+
+    Raises:
+        OSError: The port is taken, or the host is none of this machine's.
+    """
+    listener = Listener(backend, await _bound(backend.settings.host, backend.settings.smtp_port))
+    server = await listener._start()  # noqa: SLF001 - they are one
+    try:
+        yield listener
+    finally:
+        await listener._stop(server)  # noqa: SLF001 - same
+
+
+async def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the first address that ``host`` stands for."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = found[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"cannot listen for SMTP on {host}:{port}: {error.strerror}") from None
+    sock.setblocking(False)
+    return sock

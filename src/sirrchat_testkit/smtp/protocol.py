@@ -1,0 +1,262 @@
+"""The one subclass of aiosmtpd's ``SMTP``: how bytes become commands, and replies become bytes.
+
+1. Nothing is parsed here (``reader``, ``address``), worded here (``replies``) or decided here (``handler``).
+2. Commands run in the step in which their bytes arrived, one after the other (``steps``). Replies are written when the
+   received bytes are used up or something has to wait, so a pipelined group is answered by one packet (RFC 2920).
+3. Nothing a client sends may raise, hang or print. What fails in the server is answered 451 and told to its owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable
+from typing import Any, Final, cast
+
+from aiosmtpd.smtp import SMTP
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.smtp import replies
+from sirrchat_testkit.smtp.connections import Connections
+from sirrchat_testkit.smtp.handler import COMMANDS, Handler
+from sirrchat_testkit.smtp.reader import Flaw, Reader
+from sirrchat_testkit.smtp.replies import Reply
+from sirrchat_testkit.smtp.steps import Steps
+
+IDLE: Final = 300.0
+"""Seconds without a word after which a connection is closed (RFC 5321 section 4.5.3.2.7)."""
+
+_HIGH_WATER = 65_536  # octets of unread commands at which the client is held up
+_MANY = 100  # replies that are written although more commands are waiting
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UTF8 = frozenset({b"MAIL", b"RCPT", b"VRFY"})  # the commands with addresses (RFC 6531 section 3.7.1)
+_FLAWS = {
+    Flaw.TOO_LONG: replies.LINE_TOO_LONG,
+    Flaw.BARE_LINE_FEED: replies.BARE_LINE_FEED,
+}
+
+
+class Protocol(SMTP):
+    """One connection.
+
+    What is overridden of aiosmtpd, and why:
+
+    - ``__init__`` looks its methods up by ``dir`` for every connection; that is done once for each listener.
+    - ``data_received`` and ``_handle_client`` await one line at a time; a whole chunk is worked off.
+    - ``push`` drains after each reply; replies are gathered.
+    - ``_reset_timeout`` and ``_timeout_cb`` make a timer for each command; one timer looks when it was last reset.
+    - ``connection_made`` leaves the greeting to a task; it is written at once.
+    - ``connection_lost`` and ``eof_received`` cancel what is under way; a delivery that has begun is finished.
+
+    Its ``smtp_`` and ``auth_`` methods are not looked up: ``handler.COMMANDS`` answers, with enhanced status codes,
+    RFC 6531 and the domain's decisions. Both tables of aiosmtpd are empty, so no client reaches a method by its name.
+    """
+
+    def __init__(self, backend: Backend, connections: Connections[Protocol], template: dict[str, Any]) -> None:
+        vars(self).update(template)
+        loop = self.loop
+        reader = asyncio.StreamReader(loop=loop)  # never fed: it takes its place in aiosmtpd
+        asyncio.StreamReaderProtocol.__init__(self, reader, self._cb_client_connected, loop)
+        self._backend = backend
+        self._connections = connections
+        self._received = Reader()
+        self._steps = Steps(loop, self._flush)
+        self._replies: list[bytes] = []
+        self._in_data = False
+        self._heard_all = False
+        self._done = False
+        self._verb = "a connection"
+
+    @classmethod
+    def template(cls, hostname: str, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
+        """Return the attributes that every connection of a listener begins with, as aiosmtpd makes them."""
+        made = SMTP(None, hostname=hostname, enable_SMTPUTF8=True, timeout=IDLE, loop=loop)
+        return {**vars(made), "_smtp_methods": {}, "_auth_methods": {}}
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet the client, or turn it away if the listener is stopping."""
+        super().connection_made(transport)
+        self._socket = cast("asyncio.Transport", transport)
+        self._carrier = cast("asyncio.Task[None]", self._handler_coroutine)
+        self._mail = Handler(self._backend, self.hostname, _name(transport.get_extra_info("peername")))
+        self._connections.add(self)
+        if self._connections.stopping:
+            self._dismiss(replies.STOPPING)
+        else:
+            self._say(replies.greeting(self.hostname))
+            self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Work off what arrived, unless something is under way that has to wait."""
+        self._reset_timeout()
+        self._received.feed(data)
+        if not self._steps.waiting:
+            self._steps.run(self._converse(), self._carrier)
+        elif self._received.pending > _HIGH_WATER:
+            self._socket.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Let the connection be closed, as soon as what is under way has been answered."""
+        self._heard_all = True
+        return self._steps.waiting
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Forget the connection, as soon as what is under way has ended."""
+        asyncio.StreamReaderProtocol.connection_lost(self, error)
+        self.transport = None
+        self._done = True
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
+        if not self._steps.waiting:
+            self._forget()
+            self._carrier.cancel()
+
+    # What the listener calls.
+
+    def wind_up(self) -> None:
+        """Close the connection, unless a transaction is under way: its end closes it."""
+        if self._mail.draft is None and not self._steps.waiting:
+            self._dismiss(replies.STOPPING)
+
+    def abort(self) -> str:
+        """Break the connection off; return what was under way, in words."""
+        doing = self._mail.session.doing
+        self._socket.abort()
+        if self._steps.waiting:
+            self._carrier.cancel()
+        return doing
+
+    def close_in_child(self) -> None:
+        """Close the socket that a forked child has inherited, behind the loop's back: its epoll is the parent's too."""
+        cast("Any", self._socket.get_extra_info("socket"))._sock.close()  # noqa: SLF001 - the wrapper cannot close
+
+    # What aiosmtpd calls.
+
+    async def push(self, status: str | bytes) -> None:
+        """Write a line of reply at once."""
+        self._replies.append((status.encode("ascii") if isinstance(status, str) else status) + b"\r\n")
+        self._flush()
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        self._heard_at = self.loop.time()
+        if self._timeout_handle is None:
+            self._timeout_handle = self.loop.call_later(duration or self._timeout_duration, self._timeout_cb)
+
+    def _timeout_cb(self) -> None:
+        left = self._timeout_duration - (self.loop.time() - self._heard_at)
+        if self._steps.waiting:  # the client is not to blame
+            left = self._timeout_duration
+        if left > 0:
+            self._timeout_handle = self.loop.call_later(left, self._timeout_cb)
+        else:
+            self._dismiss(replies.TIMED_OUT)
+
+    async def _handle_client(self) -> None:
+        """Carry on with whatever has to wait, as long as there is a connection."""
+        try:
+            while not self._done:
+                await self._steps.carry_on()
+                if self._heard_all:
+                    self._socket.close()
+                elif not self._done:
+                    self._socket.resume_reading()
+        finally:
+            if self.transport is None:
+                self._forget()
+
+    # The conversation.
+
+    async def _converse(self) -> None:
+        """Answer everything that has been received in full."""
+        while not self._done:
+            try:
+                answer = self._next()
+                if answer is None:
+                    return
+                reply = answer if isinstance(answer, Reply) else await answer
+            except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
+                self._mail.crashed(self._verb, error)
+                reply = replies.CRASHED
+            self._say(reply)
+            if reply is replies.BYE:
+                self._part()
+            elif self._connections.stopping and self._mail.draft is None:
+                self._dismiss(replies.STOPPING)
+            elif len(self._replies) > _MANY:
+                await self._relieve()
+
+    def _next(self) -> Reply | Awaitable[Reply] | None:
+        """Return the answer to the next command or message, or None while it is unfinished."""
+        if not self._in_data:
+            line = self._received.line()
+            return line if line is None else self._obey(line)
+        message = self._received.message()
+        if message is None:
+            return None
+        self._in_data = False
+        self._verb = "end of data"
+        return self._mail.overflow() if isinstance(message, Flaw) else self._mail.deliver(message)
+
+    def _obey(self, line: bytes | Flaw) -> Reply | Awaitable[Reply]:
+        """Return the answer to a command."""
+        if isinstance(line, Flaw):
+            return _FLAWS[line]
+        word, _, rest = line.partition(b" ")
+        name = word.upper()
+        command = COMMANDS.get(name)
+        if command is None:
+            return replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX
+        try:
+            argument = rest.decode("utf-8" if name in _UTF8 else "ascii").strip(" ")
+        except UnicodeDecodeError:
+            return replies.BAD_CHARACTERS
+        if _CONTROL.search(argument):
+            return replies.BAD_CHARACTERS
+        self._verb = name.decode()
+        answer = command(self._mail, argument)
+        if answer is replies.GO_AHEAD:
+            self._in_data = True
+            self._received.expect_message(self._mail.size_limit)
+        return answer
+
+    def _say(self, reply: Reply) -> None:
+        self._replies.append(reply.wire)
+
+    def _flush(self) -> None:
+        """Write the replies that have been gathered."""
+        if self._replies:
+            if self.transport is not None:
+                self._socket.write(b"".join(self._replies))
+            self._replies.clear()
+
+    async def _relieve(self) -> None:
+        """Write the replies, and wait if the client does not read them."""
+        self._flush()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.drain()
+
+    def _dismiss(self, reply: Reply) -> None:
+        """Say ``reply`` and close."""
+        self._say(reply)
+        self._flush()
+        self._part()
+
+    def _part(self) -> None:
+        """Close the connection behind the replies; what else was received is not looked at."""
+        self._done = True
+        self._mail.leave()
+        self._flush()
+        self._socket.close()
+
+    def _forget(self) -> None:
+        self._mail.close()
+        self._connections.discard(self)
+
+
+def _name(peer: Any) -> str:
+    """Return the other end's ``host:port``."""
+    host, port = peer[:2] if peer else ("unknown", 0)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,152 @@
+"""From bytes as they arrive to command lines and messages; no input or output of its own.
+
+1. However the stream is cut into chunks, the result is the same, at a cost that is linear in its length.
+2. A message ends at ``CRLF . CRLF`` and nowhere else (RFC 5321 section 4.1.1.4). Bare CR, bare LF and every other
+   sequence that some server takes for an end are bytes of the message: nothing can be smuggled behind them.
+3. The message is kept as it came, but for the dot that section 4.5.2 puts before lines that begin with one.
+4. A command line ends at LF. One that has no CR before it is a flaw, so its sender is answered and nothing is done.
+5. Lines of text may be longer than the 1000 octets of section 4.5.3.1.6: real servers take them. The message's size
+   counts as RFC 1870 section 5 says, without the added dots.
+6. What is too long is read to its end and dropped on the way; it never fills the memory.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final, Literal
+
+COMMAND_LIMIT: Final = 512
+"""Octets of a command line, CRLF included (RFC 5321 section 4.5.3.1.4)."""
+
+EXTENDED_LIMIT: Final = 2048
+"""The same for MAIL and RCPT, which extensions lengthen: DSN alone by 500 (RFC 3461 section 5.4)."""
+
+_EXTENDED = (b"MAIL ", b"RCPT ")
+_END = b"\r\n.\r\n"
+_KEEP = len(_END) - 1  # so many octets of an end may have come already
+_CR = 13
+
+
+class Flaw(enum.Enum):
+    """What is wrong with a line or a message that was read to its end."""
+
+    TOO_LONG = "the command line is too long"
+    BARE_LINE_FEED = "the command line ends with a bare LF"
+    TOO_BIG = "the message is bigger than the limit"
+
+
+class Reader:
+    """The bytes of one connection that were received and not yet understood."""
+
+    __slots__ = ("_at", "_buffer", "_limit", "_overflowed", "_seen", "_started")
+
+    def __init__(self) -> None:
+        self._buffer: bytes | bytearray = b""
+        self._at = 0  # what is before has been handed out
+        self._seen = 0  # what is before has been searched for an end
+        self._overflowed = False  # the beginning of what is being read was dropped
+        self._started = False  # the message is known not to end in its first three octets
+        self._limit = 0
+
+    @property
+    def pending(self) -> int:
+        """How many octets are held."""
+        return len(self._buffer) - self._at
+
+    def feed(self, chunk: bytes) -> None:
+        """Take what arrived."""
+        if self._at == len(self._buffer):
+            self._buffer = chunk
+            self._at = self._seen = 0
+            return
+        if isinstance(self._buffer, bytes):
+            self._buffer = bytearray(self._buffer[self._at :])
+        else:
+            del self._buffer[: self._at]
+        self._seen = max(0, self._seen - self._at)
+        self._at = 0
+        self._buffer += chunk
+
+    def line(self) -> bytes | Literal[Flaw.TOO_LONG, Flaw.BARE_LINE_FEED] | None:
+        """Return the next command line without its CRLF, what is wrong with it, or None while it is unfinished."""
+        buffer, start = self._buffer, self._at
+        end = buffer.find(b"\n", max(start, self._seen))
+        if end < 0:
+            self._seen = len(buffer)
+            if self._seen - start > EXTENDED_LIMIT:
+                self._drop(0)
+            return None
+        self._at = self._seen = end + 1
+        if self._overflowed or _is_too_long(buffer, start, end + 1):
+            self._overflowed = False
+            return Flaw.TOO_LONG
+        if end == start or buffer[end - 1] != _CR:
+            return Flaw.BARE_LINE_FEED
+        return bytes(buffer[start : end - 1])
+
+    def expect_message(self, limit: int) -> None:
+        """Read a message of at most ``limit`` octets from here on."""
+        self._limit = limit
+        self._overflowed = self._started = False
+        self._seen = self._at
+
+    def message(self) -> bytes | Literal[Flaw.TOO_BIG] | None:
+        """Return the message, ``TOO_BIG`` if it is, or None while it is unfinished."""
+        if not self._started and not self._start():
+            return None if self._at == self._seen else self._finish(b"")
+        buffer, start = self._buffer, self._at
+        stop = len(buffer)
+        if not buffer.endswith(_END):
+            end = buffer.find(_END, max(start, self._seen - _KEEP))
+            if end < 0:
+                self._go_on()
+                return None
+            stop = end + len(_END)
+        # One pass finds the first end, if it is not the one known, and the added dots: each is behind a CRLF.
+        pieces = bytes(memoryview(buffer)[start:stop]).split(b"\r\n.")
+        last = next(number for number, piece in enumerate(pieces) if number and piece.startswith(b"\r\n"))
+        del pieces[last:]
+        self._seen = start + sum(map(len, pieces)) + len(b"\r\n.") * last + len(b"\r\n")
+        pieces[0] = pieces[0].removeprefix(b".")
+        pieces.append(b"")
+        return self._finish(b"\r\n".join(pieces))
+
+    def _start(self) -> bool:
+        """Tell whether the message goes on after its first octets; ``.CRLF`` alone is an empty one."""
+        head = bytes(self._buffer[self._at : self._at + 3])
+        if head == b".\r\n":
+            self._seen = self._at + 3
+            return False
+        self._started = not b".\r\n".startswith(head)
+        return self._started
+
+    def _go_on(self) -> None:
+        """Note that no end has come so far."""
+        self._seen = len(self._buffer)
+        # Every third octet at most is an added dot: what is longer than this is too big without them.
+        if self._overflowed or self.pending > self._limit * 4 // 3 + _KEEP:
+            self._drop(_KEEP)
+
+    def _finish(self, raw: bytes) -> bytes | Literal[Flaw.TOO_BIG]:
+        """Go behind the end that was found and return ``raw``, unless it is too big."""
+        self._at = self._seen
+        if self._at == len(self._buffer):
+            self._buffer = b""
+            self._at = self._seen = 0
+        too_big = self._overflowed or len(raw) > self._limit
+        self._overflowed = False
+        return Flaw.TOO_BIG if too_big else raw
+
+    def _drop(self, keep: int) -> None:
+        """Forget what is held but for its last ``keep`` octets."""
+        self._overflowed = True
+        self._buffer = self._buffer[len(self._buffer) - keep :]
+        self._at = 0
+        self._seen = keep
+
+
+def _is_too_long(buffer: bytes | bytearray, start: int, end: int) -> bool:
+    length = end - start
+    if length <= COMMAND_LIMIT:
+        return False
+    return length > EXTENDED_LIMIT or bytes(buffer[start : start + 5]).upper() not in _EXTENDED

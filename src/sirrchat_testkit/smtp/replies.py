@@ -1,0 +1,144 @@
+"""What the server answers, as data.
+
+1. A reply is a code (RFC 5321 section 4.2), an enhanced status code (RFC 3463) and a text for people.
+2. Replies of class 2, 4 and 5 carry the status code on every line (RFC 2034 section 4); the greeting, the replies to
+   HELO and EHLO, and 354 carry none.
+3. On the wire a reply is ASCII: what else is in an address is escaped, since only some clients may be sent UTF-8.
+4. A class of ``core.errors`` becomes a reply by one table, ``BY_ERROR``; a subclass without a row takes its parent's.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, field
+
+from sirrchat_testkit.core.errors import (
+    ForeignDomain,
+    NoSuchAddress,
+    OverQuota,
+    Refused,
+    StoreBroken,
+    StoreError,
+    StoreFull,
+    TestkitError,
+)
+
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+_LONGEST = 500  # octets of text in a line: RFC 5321 section 4.5.3.1.5 allows 512 for the whole
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply; several lines of text make a reply of several lines. ``wire`` is what is sent."""
+
+    code: int
+    status: str
+    text: str
+    wire: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wire", _render(self))
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (str(self.code), self.status, self.text)))
+
+
+def _render(reply: Reply) -> bytes:
+    status = f"{reply.status} " if reply.status else ""
+    text = _CONTROL.sub("?", reply.text).encode("ascii", "backslashreplace").decode("ascii")
+    *before, last = (f"{status}{line[:_LONGEST]}\r\n" for line in text.split("\n"))
+    return "".join([f"{reply.code}-{line}" for line in before] + [f"{reply.code} {last}"]).encode("ascii")
+
+
+OK = Reply(250, "2.0.0", "OK")
+SENDER_OK = Reply(250, "2.1.0", "Sender OK")
+RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
+GO_AHEAD = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
+STORED = Reply(250, "2.0.0", "Message stored")
+BYE = Reply(221, "2.0.0", "Bye")
+CANNOT_VERIFY = Reply(252, "2.0.0", "Cannot verify; will accept the message and decide on delivery")
+
+STOPPING = Reply(421, "4.3.2", "The server is stopping")
+TIMED_OUT = Reply(421, "4.4.2", "Nothing was heard for too long")
+CRASHED = Reply(451, "4.3.0", "The server failed; the test that owns it was told")
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
+
+UNKNOWN = Reply(500, "5.5.1", "No such command")
+BAD_SYNTAX = Reply(500, "5.5.2", "This is no command")
+LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
+BARE_LINE_FEED = Reply(500, "5.5.2", "A line ends with <CR><LF>, not with <LF>")
+BAD_CHARACTERS = Reply(501, "5.5.4", "Arguments are printable text: ASCII, or UTF-8 in an address")
+NO_ARGUMENT = Reply(501, "5.5.4", "This command takes no argument")
+NOT_HERE = Reply(502, "5.5.1", "This command is not available here")
+HELLO_FIRST = Reply(503, "5.5.1", "Send EHLO or HELO first")
+MAIL_FIRST = Reply(503, "5.5.1", "Send MAIL first")
+RECIPIENTS_FIRST = Reply(503, "5.5.1", "Send RCPT first")
+NESTED_MAIL = Reply(503, "5.5.1", "A transaction is under way; end it with DATA or RSET")
+TOO_BIG = Reply(552, "5.3.4", "The message is bigger than this server takes")
+
+EXTENSIONS = ("8BITMIME", "SMTPUTF8", "PIPELINING", "ENHANCEDSTATUSCODES", "DSN", "HELP")
+"""What EHLO offers beside SIZE: RFC 6152, 6531, 2920, 2034, 3461, 5321."""
+
+SYNTAX = {
+    "DATA": "DATA",
+    "EHLO": "EHLO hostname",
+    "HELO": "HELO hostname",
+    "HELP": "HELP [command]",
+    "MAIL": "MAIL FROM:<address> [parameters]",
+    "NOOP": "NOOP [anything]",
+    "QUIT": "QUIT",
+    "RCPT": "RCPT TO:<address> [parameters]",
+    "RSET": "RSET",
+    "VRFY": "VRFY address",
+}
+"""What HELP tells of each command that is offered."""
+
+BY_ERROR: dict[type[TestkitError], tuple[int, str]] = {
+    Refused: (550, "5.7.1"),
+    NoSuchAddress: (550, "5.1.1"),
+    ForeignDomain: (550, "5.7.1"),
+    OverQuota: (552, "5.2.2"),
+    StoreError: (451, "4.3.0"),
+    StoreFull: (452, "4.3.1"),
+    StoreBroken: (452, "4.3.0"),
+}
+"""Code and enhanced status code of everything that the domain raises on receipt."""
+
+
+@functools.lru_cache
+def greeting(hostname: str) -> Reply:
+    """Return what a client is welcomed with."""
+    return Reply(220, "", f"{hostname} ESMTP sirrchat_testkit")
+
+
+@functools.lru_cache
+def hello(hostname: str) -> Reply:
+    """Return the answer to HELO."""
+    return Reply(250, "", hostname)
+
+
+@functools.lru_cache
+def offers(hostname: str, size_limit: int) -> Reply:
+    """Return the answer to EHLO: the extensions (RFC 5321 section 4.1.1.1), and how big a message may be (RFC 1870)."""
+    return Reply(250, "", "\n".join([hostname, f"SIZE {size_limit}", *EXTENSIONS]))
+
+
+def for_error(error: Refused | StoreError) -> Reply:
+    """Return the reply that ``error`` becomes; its own text says why."""
+    code, status = next(BY_ERROR[each] for each in type(error).__mro__ if each in BY_ERROR)
+    return Reply(code, status, str(error))
+
+
+def syntax(verb: str) -> Reply:
+    """Return the 501 that says how ``verb`` is used."""
+    return Reply(501, "5.5.4", f"Syntax: {SYNTAX[verb]}")
+
+
+def helped(topic: str) -> Reply:
+    """Return the answer to HELP, about all commands or the one named ``topic``."""
+    if topic.upper() in SYNTAX:
+        return Reply(214, "2.0.0", f"Syntax: {SYNTAX[topic.upper()]}")
+    if topic:
+        return Reply(504, "5.5.4", "There is no help on that; HELP alone names the commands")
+    return Reply(214, "2.0.0", f"Commands: {' '.join(SYNTAX)}")

@@ -36,9 +36,9 @@ def make() -> Make:
     return build
 
 
-@pytest_asyncio.fixture(params=["memory"])
+@pytest_asyncio.fixture(params=["memory", "journal", "fsync"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TinyStore]:
     """A store of each mode in turn."""
-    made = TinyStore()
+    made = TinyStore() if request.param == "memory" else TinyStore(tmp_path, fsync=request.param == "fsync")
     yield made
     await made.close()

@@ -367,8 +367,8 @@ async def test_bytes_of_a_task_that_lives_on_are_let_go_in_the_end(
     now = asyncio.get_running_loop().time()
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now + 61)
     await store.keep(b"other")
-    monkeypatch.undo()
     await settled(store)
+    monkeypatch.undo()
     with pytest.raises(NotFound):
         await store.raw(digest)
 

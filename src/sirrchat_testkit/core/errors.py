@@ -15,7 +15,9 @@
     │   └── OverQuota             over_quota          it would exceed the account's quota
     └── StoreError                store_error
         ├── StoreFull             store_full          no room on the disk; reads go on
-        └── StoreBroken           store_broken        the disk failed; read-only until restart
+        ├── StoreBroken           store_broken        the disk failed; read-only until restart
+        ├── StoreLocked           store_locked        another process, or another store, has the folder open
+        └── StoreDamaged          store_damaged       a file cannot be read: .file, .byte
 
 ``code`` is stable; texts are for people. No protocol numbers live here.
 """
@@ -113,3 +115,20 @@ class StoreBroken(StoreError):
     """The disk failed. The store is read-only until it is opened anew."""
 
     code = "store_broken"
+
+
+class StoreLocked(StoreError):
+    """The folder is open already, in another process or in this one."""
+
+    code = "store_locked"
+
+
+class StoreDamaged(StoreError):
+    """A file of the store cannot be read from a certain byte on, and what follows cannot be trusted."""
+
+    code = "store_damaged"
+
+    def __init__(self, text: str, *, file: str, byte: int) -> None:
+        super().__init__(text)
+        self.file = file
+        self.byte = byte

@@ -41,18 +41,20 @@ AnyIndex = TypeVar("AnyIndex")
 
 
 class Equal:
-    """From the value of a field, or from the values of several together, to the ids that have it.
+    """From the value of a field, or from the values of two together, to the ids that have it.
 
     A bucket of one id is that id itself: most buckets are, and a list would cost more than the rest of the entry.
     """
 
-    __slots__ = ("_buckets", "_default", "_defaults", "_field", "fields")
+    __slots__ = ("_buckets", "_default", "_field", "_other", "_other_default", "_single", "fields")
 
     def __init__(self, *fields: str, defaults: Mapping[str, Any] = _NOTHING) -> None:
         self.fields = fields
-        self._defaults = tuple(defaults.get(field, _ABSENT) for field in fields)
-        self._field = fields[0] if len(fields) == 1 else None
-        self._default = self._defaults[0]
+        self._field = fields[0]
+        self._other = fields[-1]
+        self._single = len(fields) == 1
+        self._default = defaults.get(self._field, _ABSENT)
+        self._other_default = defaults.get(self._other, _ABSENT)
         self._buckets: dict[Any, int | list[int]] = {}
 
     def __repr__(self) -> str:
@@ -60,7 +62,7 @@ class Equal:
 
     def add(self, seq: int, doc: Doc) -> None:
         """Take in the document."""
-        key = doc.get(self._field, self._default) if self._field is not None else self._compound(doc)
+        key = doc.get(self._field, self._default) if self._single else self._pair(doc)
         if key is _ABSENT:
             return
         try:
@@ -78,7 +80,7 @@ class Equal:
 
     def drop(self, seq: int, doc: Doc) -> None:
         """Let go of the document, given as it was taken in."""
-        key = doc.get(self._field, self._default) if self._field is not None else self._compound(doc)
+        key = doc.get(self._field, self._default) if self._single else self._pair(doc)
         try:
             held = self._buckets.get(key)
         except TypeError:
@@ -95,7 +97,7 @@ class Equal:
         self._buckets.clear()
 
     def bucket(self, key: Any) -> Sequence[int]:
-        """Return the rising ids of ``key``: a value, or a tuple of values where the index has several fields."""
+        """Return the rising ids of ``key``: a value, or a pair of values where the index has two fields."""
         try:
             held = self._buckets.get(key)
         except TypeError:
@@ -111,9 +113,9 @@ class Equal:
     def __contains__(self, key: Any) -> bool:
         return key in self._buckets
 
-    def _compound(self, doc: Doc) -> Any:
-        key = tuple(map(doc.get, self.fields, self._defaults))
-        return _ABSENT if _ABSENT in key else key
+    def _pair(self, doc: Doc) -> Any:
+        one, other = doc.get(self._field, self._default), doc.get(self._other, self._other_default)
+        return _ABSENT if one is _ABSENT or other is _ABSENT else (one, other)
 
 
 class Ordered:

@@ -24,7 +24,7 @@ class Keeping:
     """Who still needs which raw bytes. ``named`` tells whether a stored record names a digest."""
 
     def __init__(self, named: Callable[[str], bool]) -> None:
-        self._named = named
+        self.named = named
         self._keepers: dict[str, list[_Keeper]] = {}
         self._doomed: set[str] = set()
         self._scoped: set[str] = set()
@@ -62,9 +62,13 @@ class Keeping:
         self._give_up(2)
         if not self._doomed:
             return []
-        gone = [each for each in self._doomed - self._scoped if each not in self._keepers and not self._named(each)]
+        gone = self.still_free(self._doomed - self._scoped)
         self._doomed.clear()
         return gone
+
+    def still_free(self, digests: Iterable[str]) -> list[str]:
+        """Return those of ``digests`` that nobody names, or is about to."""
+        return [each for each in digests if each not in self._keepers and not self.named(each)]
 
     def _give_up(self, most: int) -> None:
         if not self._keepers:

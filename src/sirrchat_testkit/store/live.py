@@ -34,8 +34,10 @@ class LiveStorage(MemoryStorage):
         self.tables: dict[str, dict[str, Doc]] = {}
         self.indexes: dict[str, IndexSet] = {}
         self.next_ids: dict[str, int] = {}
-        self.recording = False
         self.undo: list[Undo] = []
+        self.pinned: int | None = None
+        self.recording = False
+        self.always_record = False
 
     def read(self) -> dict[str, dict[str, Any]] | None:
         """Return all tables, None where there is none. Whoever asks may change the outer mapping."""
@@ -89,6 +91,15 @@ class LiveStorage(MemoryStorage):
                 newest = max(newest, seq)
             if newest >= self.next_ids.get(name, 1):
                 self.next_ids[name] = newest + 1
+
+    def pin(self, place: int | None) -> None:
+        """Record from now on and keep what ``undo`` has from ``place`` on; None: nobody goes back any more."""
+        self.pinned = place
+        self.recording = self.always_record or place is not None
+
+    def forget(self, place: int) -> None:
+        """Drop what was noted since ``place``: everything is again as it was there."""
+        del self.undo[place:]
 
     def before(self, place: int) -> Batch:
         """Return the batch that puts back everything as it was when ``undo`` had ``place`` entries."""

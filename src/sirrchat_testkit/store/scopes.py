@@ -30,9 +30,9 @@ class Scopes:
 
     def mark(self) -> int:
         """Open a scope and return its number."""
-        self._storage.recording = True
         self._made += 1
         self._marks[self._made] = _Mark(len(self._storage.undo), dict(self._storage.next_ids))
+        self._pin()
         return self._made
 
     def changed_since(self, mark: int) -> Batch:
@@ -45,7 +45,10 @@ class Scopes:
         """Close the scope, whose changes have just been put back, and those opened within it."""
         note = self._marks[mark]
         self._marks = {number: each for number, each in self._marks.items() if number < mark}
-        del self._storage.undo[note.place :]
+        self._storage.forget(note.place)
         if self._reuse_ids:
             self._storage.next_ids = note.next_ids
-        self._storage.recording = bool(self._marks)
+        self._pin()
+
+    def _pin(self) -> None:
+        self._storage.pin(min((each.place for each in self._marks.values()), default=None))

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sirrchat_testkit.core.errors import StoreError
 from sirrchat_testkit.core.models import RECORDS, Address, Message, Record
 from sirrchat_testkit.core.store import Change, Usage
 from sirrchat_testkit.store import schema
-from sirrchat_testkit.store.blobs import LARGE, MemoryBlobs
+from sirrchat_testkit.store.blobs import LARGE, Blobs, MemoryBlobs
+from sirrchat_testkit.store.disk import Disk
 from sirrchat_testkit.store.index import Equal, Ordered, Total
+from sirrchat_testkit.store.journal import COMPACT_AT, JournalStorage
 from sirrchat_testkit.store.keeping import Keeping
 from sirrchat_testkit.store.live import Batch, LiveStorage
 from sirrchat_testkit.store.reading import Reader
@@ -29,24 +33,42 @@ R = TypeVar("R", bound=Record)
 
 
 class TinyStore:
-    """A store on TinyDB's tables. One loop uses it; nothing in it is for another thread."""
+    """A store on TinyDB's tables, in memory, or in ``folder``. One loop uses it; nothing in it is for another thread.
 
-    def __init__(self) -> None:
+    In a folder, what is committed survives the process; with ``fsync`` power loss as well. Without, power loss may
+    take the last second. ``compact_at`` is how many bytes a journal has before a new snapshot replaces it.
+
+    Raises:
+        StoreLocked: The folder is open already, in another process or in this one.
+        StoreDamaged: A file in it cannot be read; ``repair`` may help.
+        StoreError: The folder cannot be made or opened.
+    """
+
+    def __init__(self, folder: Path | None = None, *, fsync: bool = False, compact_at: int = COMPACT_AT) -> None:
+        self._threads = ThreadPoolExecutor(4, "store")
         self._storage = LiveStorage()
+        self._blobs: Blobs = MemoryBlobs()
+        self._disk: Disk | None = None
+        if folder is not None:
+            self._storage = JournalStorage(Path(folder), compact_at=compact_at, undo_unsynced=fsync)
+            self._disk = Disk(self._storage, self._threads, eager=fsync)
+            self._blobs = self._disk.blobs
         self._tables = {kind: LiveTable(self._storage, kind.kind, indexes=schema.indexes(kind)) for kind in RECORDS}
         for kind in RECORDS:
             self._storage.tables.setdefault(kind.kind, {})
         self._readers = {kind: Reader(kind, table) for kind, table in self._tables.items()}
-        self._named = [(kind.kind, self._tables[kind].indexes.of(Equal, schema.BLOB)) for kind in schema.HOLDERS]
+        self._naming = [(kind.kind, self._tables[kind].indexes.of(Equal, schema.BLOB)) for kind in schema.HOLDERS]
         self._expiry = self._tables[Address].indexes.of(Ordered, schema.EXPIRY)
         self._totals = self._tables[Message].indexes.of(Total, "account", "size")
-        self._keeping = Keeping(lambda digest: any(digest in index for _, index in self._named))
-        self._scopes = Scopes(self._storage, reuse_ids=True)
-        self._blobs = MemoryBlobs()
+        self._keeping = Keeping(lambda digest: any(digest in index for _, index in self._naming))
+        self._scopes = Scopes(self._storage, reuse_ids=folder is None)
         self._closed = False
+        if self._disk is not None:
+            self._disk.look_after(self._keeping)
 
     def __repr__(self) -> str:
-        return f"<TinyStore in memory, {sum(map(len, self._tables.values()))} records>"
+        place = "in memory" if self._disk is None else f"in {self._disk.folder.path}"
+        return f"<TinyStore {place}, {sum(map(len, self._tables.values()))} records>"
 
     async def keep(self, raw: bytes) -> str:
         """Keep ``raw`` and return its SHA-256 in hex. Bytes that no commit names are let go of some time later."""
@@ -54,10 +76,12 @@ class TinyStore:
         if len(raw) < LARGE:
             digest = sha256(raw).hexdigest()
         else:
-            digest = (await asyncio.get_running_loop().run_in_executor(None, sha256, raw)).hexdigest()
+            digest = (await asyncio.get_running_loop().run_in_executor(self._threads, sha256, raw)).hexdigest()
         self._keeping.keep(digest)
         await self._blobs.put(digest, bytes(raw))
         self._let_go()
+        if self._disk is not None:
+            self._disk.touched()
         return digest
 
     async def commit(self, changes: Sequence[Change]) -> list[int]:
@@ -71,6 +95,8 @@ class TinyStore:
         self._check_open()
         batch, seqs = stage(self._storage, changes)
         self._commit(batch)
+        if self._disk is not None:
+            await self._disk.committed()
         return seqs
 
     async def raw(self, blob: str) -> bytes:
@@ -135,14 +161,28 @@ class TinyStore:
         if not self._scopes:
             self._keeping.end_scopes()
             self._let_go()
+        if self._disk is not None:
+            await self._disk.committed()
 
     async def flush(self) -> None:
-        """Return when everything committed before is on the disk, and what nobody needs any more is off it."""
+        """Return when everything committed before is on the disk, and what nobody needs any more is off it.
+
+        Raises:
+            StoreBroken: The disk failed.
+        """
         self._check_open()
+        if self._disk is not None:
+            await self._disk.settle()
 
     async def close(self) -> None:
         """Finish what is under way and let go of every file. A closed store is not used again."""
+        if self._closed:
+            return
         self._closed = True
+        if self._disk is None:
+            self._threads.shutdown(wait=False)
+        elif not self._disk.folder.forked:
+            await self._disk.close()
 
     def _commit(self, batch: Batch) -> None:
         named, lost = self._traffic(batch)
@@ -156,7 +196,7 @@ class TinyStore:
         """Return the raw bytes that ``batch`` names anew, and those that a record in it stops naming."""
         named: set[str] = set()
         lost: set[str] = set()
-        for name, _ in self._named:
+        for name, _ in self._naming:
             docs = self._storage.tables[name]
             for seq, new in batch.get(name, {}).items():
                 was = docs.get(str(seq), _EMPTY).get(schema.BLOB)
@@ -167,9 +207,8 @@ class TinyStore:
         return named, lost
 
     def _let_go(self) -> None:
-        gone = self._keeping.release()
-        if gone:
-            self._blobs.drop(gone)
+        if isinstance(self._blobs, MemoryBlobs):
+            self._blobs.drop(self._keeping.release())
 
     def _reader(self, kind: type[R]) -> Reader[R]:
         return self._readers[kind]  # type: ignore[return-value]  # a mapping cannot say that key and value belong
@@ -177,6 +216,10 @@ class TinyStore:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreError("the store is closed")
+        if self._disk is not None and self._disk.folder.forked:
+            raise StoreError(
+                f"the store in {self._disk.folder.path} belongs to the process that opened it, not to a fork"
+            )
 
 
 _EMPTY: dict[str, Any] = {}

@@ -68,7 +68,7 @@ _MONTH = (
     r"ene|gen|mag|giu|lug|ott|dic|янв|фев|мар|апр|мая|июн|июл|авг|сен|окт|ноя|дек)\w{0,9}\.?"
 )
 _DATES = re.compile(
-    rf"\b\d{{4}}[-/.] ?\d{{1,2}}[-/.] ?\d{{1,2}}\b|\b\d{{1,2}}[-/.] ?\d{{1,2}}[-/.] ?\d{{2,4}}\b|\d{{4}} ?[年년]"
+    rf"\b\d{{4}}[-/.] ?\d{{1,2}}[-/.] ?\d{{1,2}}\b|\b\d{{1,2}}[-/.] ?\d{{1,2}}[-/.] ?\d{{2,4}}\b"
     rf"|\b\d{{1,2}}\.? (?:de |of )?{_MONTH},? (?:de )?\d{{4}}\b|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}\b"
     rf"|\b{_MONTH} \d{{4}}\b|\b\d{{1,2}}:\d{{2}}(?::\d{{2}})?\b|\b(?:19|20)\d\d ?[-/] ?(?:19|20)?\d\d\b",
     re.IGNORECASE,
@@ -81,7 +81,8 @@ _PRICES = re.compile(
     re.IGNORECASE,
 )
 _PHONES = re.compile(
-    r"\+\d[\d ().-]{5,}\d|\(0?\d+\) ?[\d -]{4,}\d|(?<![\w-])\d(?:[ ().-]{0,2}\d){9,}(?![\w-])"
+    r"\+\d[\d ().-]{5,}\d|\(0?\d+\) ?[\d -]{4,}\d"
+    r"|(?<![\w.-])(?!\d{4}-\d\d-\d\d|\d\d?\.\d\d?\.\d{4})\d(?:[ ().-]{0,2}\d){9,}(?![\w-])"
     r"|(?:\b(?:tel|phone|call|fax|mobile|hotline|telefon\w*|téléphone|teléfono|telefono|appel\w*|anruf\w*|llame|ring)\b"
     r"|电话|電話|传真|手机|전화|тел)[^\d\n]{0,12}[\d(+][\d ().-]{3,}\d",
     re.IGNORECASE,
@@ -108,8 +109,9 @@ _NUMBERED = re.compile(
 
 _WHOLES: Final = {
     "it is in a URL or an address": _URLS,
-    "it is part of a phone number": _PHONES,
+    "it is a year by its sign": re.compile(r"(?<!\d)\d{4} ?[年년]"),
     _DATE: _DATES,
+    "it is part of a phone number": _PHONES,
     "it is part of a price or an amount": _PRICES,
 }
 """What a candidate may be a part of, by the reason to drop it."""

@@ -136,7 +136,7 @@ _GUESSES: Final[Mapping[str, str]] = MappingProxyType(
     }
     | dict.fromkeys(("from_", "from_email", "from_address", "author"), "sender")
 )
-"""What users of other kits write, where no spelling comes near."""
+"""What users of other kits write."""
 
 
 class _Check(NamedTuple):
@@ -251,7 +251,8 @@ def _unlikeness(wanted: Any, value: Any) -> float:
 
 
 def _unknown(name: str, table: Mapping[str, Condition]) -> str:
-    near = get_close_matches(name.lower(), table, n=1) or [_GUESSES.get(name.lower(), "")]
-    if near[0] in table:
-        return f"{name!r} is no condition: did you mean {near[0]!r}?"
+    near = [_GUESSES.get(name.lower(), ""), *get_close_matches(name.lower(), table, n=1)]
+    for guess in near:
+        if guess in table:
+            return f"{name!r} is no condition: did you mean {guess!r}?"
     return f"{name!r} is no condition; there are {', '.join(table)}"

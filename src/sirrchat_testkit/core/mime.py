@@ -116,10 +116,10 @@ def as_email(raw: bytes) -> EmailMessage:
 
 def _body(block: bytes, rest: bytes) -> _Body:
     """Take the parts of the message apart; one nested too deep for the parser is its undivided text."""
-    content = b"\n".join(found[0] for found in _CONTENT_FIELD.finditer(block))
+    content = b"".join(found[0] + b"\n" for found in _CONTENT_FIELD.finditer(block))
     body = _Body()
     try:
-        _collect(_tree(content + b"\n\n" + rest), body)
+        _collect(_tree(content + b"\n" + rest), body)
     except RecursionError:
         body = _Body(text=[_lines(decode_bytes(rest))])
     return body

@@ -13,11 +13,11 @@ def named(wanted: Any) -> str:
     """Return what is wanted in words: a text or a pattern as written, a function by its name, a lambda by its line."""
     if isinstance(wanted, re.Pattern):
         return f"/{wanted.pattern}/" if isinstance(wanted.pattern, str) else repr(wanted)
-    code = getattr(wanted, "__code__", None)
-    if code is None or isinstance(wanted, type):
+    name = getattr(wanted, "__qualname__", "")
+    if not callable(wanted) or isinstance(wanted, type) or not name:
         return repr(wanted)
-    name: str = getattr(wanted, "__qualname__", "") or code.co_name
     if "<lambda>" in name:
+        code = wanted.__code__
         return f"what a lambda accepts ({code.co_filename.rpartition('/')[2]}:{code.co_firstlineno})"
     return f"what {name}() accepts"
 

@@ -28,7 +28,9 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     """Return the JSON object that is the body of ``request``. Raises ``InvalidValue``."""
     try:
         body = from_json(await request.read(), allow_inf_nan=False)
-    except (ValueError, web.RequestPayloadError, HttpProcessingError) as error:
+    except (web.RequestPayloadError, HttpProcessingError):
+        raise InvalidValue("the body must be what its headers say: so long, in such chunks, packed like that") from None
+    except ValueError as error:
         raise InvalidValue(f"the body must be JSON: {error}") from None
     if not isinstance(body, dict):
         raise InvalidValue("the body must be a JSON object")

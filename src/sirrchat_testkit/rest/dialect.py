@@ -31,9 +31,8 @@ STATUSES: Mapping[type[errors.TestkitError], int] = {
     errors.OverQuota: 507,
     errors.StoreError: 500,
     errors.StoreFull: 507,
-    errors.StoreBroken: 500,
 }
-"""The status of each error, the same in every dialect."""
+"""The status of each error, the same in every dialect; a kind that is not named has its parent's."""
 
 _CODES = {
     400: "invalid_request",

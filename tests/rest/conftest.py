@@ -1,0 +1,128 @@
+"""What the REST tests share: a server on a free port in the test's own loop, and a client."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.policy import SMTP
+from io import BytesIO
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.models import Envelope, Message
+from sirrchat_testkit.core.settings import Settings
+from sirrchat_testkit.rest.listener import serve_rest
+from sirrchat_testkit.store import TinyStore
+
+START = 1_745_224_200_000
+"""2025-04-21T08:30:00Z: between two full hours."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer; ``json`` is None where the body is none."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    raw: bytes
+    json: Any
+
+    @property
+    def error(self) -> str:
+        """The text of an error, once its shape is seen to be right."""
+        assert list(self.json) == ["error"], self.json
+        assert isinstance(self.json["error"], str)
+        return self.json["error"]
+
+
+@dataclass
+class Service:
+    """A server, its admin's key, and a client."""
+
+    backend: Backend
+    key: str
+    url: str
+    client: aiohttp.ClientSession
+    _numbers: Any = field(default_factory=itertools.count)
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, key: str | None = "admin", **headers: str
+    ) -> Answer:
+        """Send a request: ``body`` as it is if it is bytes, as JSON otherwise; ``key`` None sends none."""
+        if key is not None:
+            headers["X-API-Key"] = self.key if key == "admin" else key
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        payload = None if data is None else BytesIO(data)
+        url = URL(self.url + path, encoded=True)
+        async with self.client.request(method, url, data=payload, headers=headers, allow_redirects=False) as got:
+            raw = await got.read()
+            return Answer(got.status, got.headers, raw, json.loads(raw) if raw else None)
+
+    async def get(self, path: str, **options: Any) -> Any:
+        """Return the JSON of a GET that must be answered with 200."""
+        got = await self.call("GET", path, **options)
+        assert got.status == 200, got
+        return got.json
+
+    async def generate(self, name: str = "", *, expiry: int = 3_600_000, **options: Any) -> dict[str, str]:
+        """Make an address, with a name of its own unless one is given."""
+        body = {"name": name or f"n{next(self._numbers)}", "expiryTime": expiry, "domain": "example.com"}
+        got = await self.call("POST", "/api/emails/generate", body, **options)
+        assert got.status == 200, got
+        made: dict[str, str] = got.json
+        return made
+
+    async def deliver(self, to: str, raw: bytes = b"Subject: hello\r\n\r\nhello\r\n") -> Message:
+        """Deliver ``raw`` to ``to``."""
+        envelope = Envelope(id="", sender="sender1@example.org", recipients=(to,))
+        [message] = await self.backend.postoffice.deliver(envelope, raw)
+        return message
+
+    async def user(self) -> str:
+        """Return a user key of a fresh account."""
+        account = await self.backend.directory.add_account(f"user{next(self._numbers)}@example.com")
+        return (await self.backend.directory.add_key(account, "user")).key
+
+
+@pytest_asyncio.fixture
+async def service() -> AsyncIterator[Service]:
+    """A server with the default settings, its clock frozen at half past eight."""
+    store = TinyStore()
+    backend = Backend.build(Settings(), store, asyncio.get_running_loop())
+    backend.clock.freeze(START)
+    key = await backend.furnish()
+    async with serve_rest(backend) as (host, port), aiohttp.ClientSession() as client:
+        yield Service(backend, key, f"http://{host}:{port}", client)
+    backend.clock.close()
+    await store.close()
+
+
+Mail = Callable[..., bytes]
+
+
+@pytest.fixture
+def mail() -> Mail:
+    """Return a message as a program would send it: ``mail("subject", "text", "<p>html</p>", name=b"file")``."""
+    return _mail
+
+
+def _mail(subject: str = "hello", text: str = "hello\n", html: str = "", **files: bytes) -> bytes:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = "Sender 1 <sender1@example.org>"
+    message["Subject"] = subject
+    message.set_content(text)
+    if html:
+        message.add_alternative(html, subtype="html")
+    for name, content in files.items():
+        message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
+    return message.as_bytes()

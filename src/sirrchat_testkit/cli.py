@@ -89,19 +89,26 @@ def serve(arguments: argparse.Namespace) -> int:
         return _fail(str(error), 2)
     except OSError as error:
         return _fail(f"cannot listen: {error.strerror or error}", 1)
-    with server:
-        facts = {
-            "smtp_host": server.smtp_host,
-            "smtp_port": server.smtp_port,
-            "api_url": server.api_url,
-            "api_key": server.api_key,
-            "version": __version__,
-        }
-        if arguments.ready_file:
-            _write_whole(arguments.ready_file, json.dumps(facts) + "\n")
-        print(json.dumps(facts) if arguments.json else _welcome(server), flush=True)
+    try:
+        _announce(server, arguments)
         stop.wait()
+    finally:
+        server.stop()
     return 0
+
+
+def _announce(server: MailServer, arguments: argparse.Namespace) -> None:
+    facts = {
+        "smtp_host": server.smtp_host,
+        "smtp_port": server.smtp_port,
+        "api_url": server.api_url,
+        "api_key": server.api_key,
+        "version": __version__,
+    }
+    line = json.dumps(facts)
+    if arguments.ready_file:
+        _write_whole(arguments.ready_file, f"{line}\n")
+    print(line if arguments.json else _welcome(server), flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,7 +152,7 @@ def _described(record: type[Settings | Policy]) -> dict[str, str]:
 
 
 def _shown(default: Any) -> str:
-    return ", ".join(default) if isinstance(default, tuple) else str(default or "none")
+    return ", ".join(default) if isinstance(default, tuple) else "none" if default in {None, ""} else str(default)
 
 
 def _welcome(server: MailServer) -> str:

@@ -76,7 +76,11 @@ class LoopThread:
 
         A cancelled caller leaves ``work`` running, so that what began on the loop also ends there.
         """
-        signal = async_signal()
+        try:
+            signal = async_signal()
+        except RuntimeError:
+            work.close()
+            raise
         future = self._submit(work)
         future.add_done_callback(lambda _: signal.set())
         try:

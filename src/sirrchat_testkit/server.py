@@ -21,7 +21,8 @@ from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.core.settings import Policy, Settings
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.rest.listener import RestListener, serve_rest
-from sirrchat_testkit.smtp.listener import SmtpListener, serve_smtp
+from sirrchat_testkit.smtp.listener import Listener as SmtpListener
+from sirrchat_testkit.smtp.listener import serve_smtp
 from sirrchat_testkit.store.tiny import TinyStore
 from sirrchat_testkit.testing import report
 from sirrchat_testkit.testing.clock import Clock
@@ -200,11 +201,12 @@ class MailServer(Receiver):
         Raises:
             InvalidValue: ``domain`` is not served.
         """
-        return self._desk.open_inbox(name, domain, expires_in)
+        address = self._desk.new_address(name, domain, expires_in)
+        return Inbox(self._desk, address.text, address)
 
     def inbox_for(self, address: str) -> Inbox:
         """Return the inbox of ``address``: made if its domain is served, else what was sent there from here."""
-        return self._desk.inbox_for(address)
+        return Inbox(self._desk, address, self._desk.address_for(address))
 
     def add_domain(self, name: str) -> None:
         """Serve ``name`` from now on. Raises ``InvalidValue`` or ``Conflict``."""
@@ -292,13 +294,13 @@ class MailServer(Receiver):
             exits.callback(backend.clock.close)
             loop.set_exception_handler(lambda _, context: _note(backend, context))
             api_key = await backend.furnish()
-            listeners = serve_smtp(backend), serve_rest(backend)
-            smtp = await exits.enter_async_context(listeners[0])
-            http = await exits.enter_async_context(listeners[1])
-            desk = Desk(self._thread, backend, _netloc(smtp))
+            smtp = await exits.enter_async_context(serve_smtp(backend))
+            rest = serve_rest(backend)
+            http = await exits.enter_async_context(rest)
+            desk = Desk(self._thread, backend, _netloc(smtp.address))
             exits.callback(desk.stop)
             clock = Clock(self._thread, backend.clock)
-            return _Running(backend, desk, clock, api_key, smtp, http, listeners, exits.pop_all())
+            return _Running(backend, desk, clock, api_key, smtp.address, http, (smtp, rest), exits.pop_all())
         raise AssertionError("unreachable")
 
     async def _change_policy(self, changes: dict[str, Any]) -> Policy:

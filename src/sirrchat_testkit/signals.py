@@ -87,7 +87,8 @@ def async_signal() -> AsyncSignal:
     if runs_asyncio():
         return AsyncioSignal()
     if "trio" in sys.modules:
-        return TrioSignal()
+        with contextlib.suppress(RuntimeError):  # imported, but not what runs here
+            return TrioSignal()
     raise RuntimeError("this is no asyncio or trio task; the verb without the leading a waits in plain threads")
 
 

@@ -7,7 +7,7 @@ import freezegun
 import pytest
 import time_machine
 
-from sirrchat_testkit.core.clock import Clock
+from sirrchat_testkit.core.clock import Clock, Work
 
 pytestmark = pytest.mark.asyncio
 START = 1_700_000_000_000
@@ -26,7 +26,7 @@ class Diary:
         self.clock = clock
         self.lines: list[tuple[str, int]] = []
 
-    def work(self, name: str, then: int | None = None):
+    def work(self, name: str, then: int | None = None) -> Work:
         async def work() -> None:
             await asyncio.sleep(0)
             self.lines.append((name, self.clock.now() - START))

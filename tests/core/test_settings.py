@@ -1,5 +1,7 @@
 """Settings: a wrong one is refused by name."""
 
+from typing import Any
+
 import pytest
 
 from sirrchat_testkit.core.settings import Policy, Settings
@@ -25,7 +27,7 @@ from sirrchat_testkit.core.settings import Policy, Settings
         ({"smtpport": 1}, "there is no setting 'smtpport'; did you mean 'smtp_port'?"),
     ],
 )
-def test_a_wrong_setting_is_named_with_what_it_takes(changes: dict[str, object], text: str) -> None:
+def test_a_wrong_setting_is_named_with_what_it_takes(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
         Settings.of(**changes)
     assert str(caught.value) == text

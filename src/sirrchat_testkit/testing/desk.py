@@ -17,12 +17,11 @@ from email.message import EmailMessage
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import NotFound
 from sirrchat_testkit.core.events import Crashed, RecipientRefused
-from sirrchat_testkit.core.models import Envelope, Message
+from sirrchat_testkit.core.models import Address, Envelope, Message
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing.compose import to_bytes
 from sirrchat_testkit.testing.feed import Arrival, End, Feed, Feeds, Signal
-from sirrchat_testkit.testing.inbox import Inbox
 from sirrchat_testkit.testing.message import Contents, ReceivedMessage
 from sirrchat_testkit.testing.owner import Owner, OwnerMark
 
@@ -106,18 +105,18 @@ class Desk:
             message.hold(content)
         return contents is not None
 
-    def open_inbox(self, name: str | None, domain: str | None, expires_in: timedelta | None) -> Inbox:
+    def new_address(self, name: str | None, domain: str | None, expires_in: timedelta | None) -> Address:
         """Make a new address of this scope's account."""
         milliseconds = None if expires_in is None else round(expires_in / timedelta(milliseconds=1))
         address = None
         while address is None:
             local = self._owner.local_part(name)
             address = self._thread.call(self._owner.add(local, domain, milliseconds))
-        return Inbox(self, address.text, address)
+        return address
 
-    def inbox_for(self, address: str) -> Inbox:
-        """Return the inbox of ``address``, made if its domain is served."""
-        return Inbox(self, address, self._thread.call(self._owner.address_for(address)))
+    def address_for(self, text: str) -> Address | None:
+        """Return the address that is ``text``, made if its domain is served; None if it is not."""
+        return self._thread.call(self._owner.address_for(text))
 
     def deliver(self, recipient: str, message: bytes | EmailMessage | None, fields: dict[str, str]) -> ReceivedMessage:
         """Store a message for ``recipient`` without SMTP, and return it. Raises ``Refused``."""

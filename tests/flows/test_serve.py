@@ -1,0 +1,182 @@
+"""``serve`` as a person and a pipeline use it: a real process, curl, signals."""
+
+import json
+import os
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sirrchat_testkit import __version__
+from sirrchat_testkit.cli import PREFIX, options
+
+SERVE = [sys.executable, "-m", "sirrchat_testkit", "serve"]
+ANY = ["--smtp-port", "0", "--http-port", "0"]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    return {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)} | variables
+
+
+class Served:
+    """A ``serve`` of its own; ``facts`` is its line of JSON."""
+
+    def __init__(self, *arguments: str, **variables: str) -> None:
+        command = [*SERVE, *ANY, "--json", *arguments]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**variables)
+        )
+        assert self.process.stdout is not None
+        self.line = self.process.stdout.readline()
+        self.facts = json.loads(self.line)
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=30)
+        return self.process.returncode, errors
+
+    def curl(self, *arguments: str) -> str:
+        return curl("-H", f"X-API-Key: {self.facts['api_key']}", *arguments)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def serve() -> Iterator[type[Served]]:
+    made: list[Served] = []
+
+    class Kept(Served):
+        def __init__(self, *arguments: str, **variables: str) -> None:
+            super().__init__(*arguments, **variables)
+            made.append(self)
+
+    yield Kept
+    for each in made:
+        each.kill()
+
+
+def curl(*arguments: str) -> str:
+    if shutil.which("curl") is None and not os.environ.get("CI"):
+        pytest.skip("curl is not installed")
+    done = subprocess.run(["curl", "-sS", *arguments], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout
+
+
+def test_an_address_is_made_mailed_and_read_with_curl(serve: type[Served], tmp_path: Path) -> None:
+    served = serve()
+    api, body = served.facts["api_url"], {"name": "ann", "expiryTime": 3_600_000, "domain": "example.com"}
+    made = json.loads(served.curl("-X", "POST", f"{api}/api/emails/generate", "-d", json.dumps(body)))
+    assert made["email"] == "ann@example.com"
+    mail = tmp_path / "mail.eml"
+    mail.write_bytes(b"Subject: Hello\r\n\r\nIt works.\r\n")
+    smtp = f"smtp://{served.facts['smtp_host']}:{served.facts['smtp_port']}"
+    curl(smtp, "--mail-from", "you@example.org", "--mail-rcpt", "ann@example.com", "-T", str(mail))
+    [message] = json.loads(served.curl(f"{api}/api/emails/{made['id']}"))["messages"]
+    assert (message["subject"], message["content"]) == ("Hello", "It works.\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_status_0_and_no_word(serve: type[Served], number: int) -> None:
+    served = serve()
+    with socket.create_connection((served.facts["smtp_host"], served.facts["smtp_port"])) as idle:
+        assert idle.recv(10)
+        assert served.end(number) == (0, "")
+
+
+def test_one_line_of_json_tells_a_program_everything(serve: type[Served], tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    served = serve("--ready-file", str(ready))
+    assert served.facts.keys() == {"smtp_host", "smtp_port", "api_url", "api_key", "version"}
+    assert served.facts["version"] == __version__
+    assert served.facts["smtp_host"] == "127.0.0.1"
+    assert served.facts["api_url"].startswith("http://127.0.0.1:")
+    assert ready.read_text() == served.line
+    assert list(tmp_path.iterdir()) == [ready]
+
+
+def test_a_known_key_is_taken_and_another_is_not(serve: type[Served]) -> None:
+    served = serve("--api-key", "known")
+    assert served.facts["api_key"] == "known"
+    url = f"{served.facts['api_url']}/api/emails"
+    assert json.loads(served.curl(url)) == {"emails": [], "nextCursor": None, "total": 0}
+    assert curl("-o", os.devnull, "-w", "%{http_code}", "-H", "X-API-Key: other", url) == "401"
+
+
+def test_two_starts_have_different_keys(serve: type[Served]) -> None:
+    assert serve().facts["api_key"] != serve().facts["api_key"]
+
+
+def test_every_setting_has_a_flag_and_a_variable_and_the_flag_wins(serve: type[Served]) -> None:
+    assert {"--domain", "--unknown-recipients", "--max-addresses", "--host"} <= {each.flag for each in options()}
+    served = serve(
+        "--domain", "a.example", "--domain", "b.example",
+        SIRRCHAT_TESTKIT_DOMAIN="c.example", SIRRCHAT_TESTKIT_UNKNOWN_RECIPIENTS="keep",
+    )  # fmt: skip
+    listed = json.loads(served.curl(f"{served.facts['api_url']}/api/email/domains"))
+    assert listed == {"domains": ["a.example", "b.example"]}
+    with smtplib.SMTP(served.facts["smtp_host"], served.facts["smtp_port"]) as smtp:
+        assert smtp.sendmail("a@x.example", ["nobody@a.example"], "Subject: kept\r\n\r\n") == {}
+
+
+def test_lists_are_comma_separated_in_the_environment(serve: type[Served]) -> None:
+    served = serve(SIRRCHAT_TESTKIT_DOMAIN="a.example, b.example")
+    listed = json.loads(served.curl(f"{served.facts['api_url']}/api/email/domains"))
+    assert listed == {"domains": ["a.example", "b.example"]}
+
+
+@pytest.mark.parametrize("flag", ["--smtp-port", "--http-port"])
+def test_a_taken_port_is_one_clear_line_and_status_1(flag: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [*SERVE, *ANY, flag, port], capture_output=True, text=True, timeout=60, env=environment(), check=False
+        )
+    assert (done.returncode, done.stdout) == (1, "")
+    kind = "SMTP" if flag == "--smtp-port" else "HTTP"
+    assert done.stderr == f"sirrchat-testkit: cannot listen for {kind} on 127.0.0.1:{port}: Address already in use\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--smtp-port", "x"], "smtp_port takes a whole number, not 'x'"),
+        (["--http-port", "70000"], "http_port takes a whole number from 0 to 65535, not 70000"),
+        (["--domain", "a b"], "domains takes domain names such as 'example.com'; 'a b' is none"),
+        (["--foreign-recipients", "relay"], "foreign_recipients takes 'keep' or 'reject', not 'relay'"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_line_and_status_2(arguments: list[str], text: str) -> None:
+    done = subprocess.run(
+        [*SERVE, *arguments], capture_output=True, text=True, timeout=60, env=environment(), check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"sirrchat-testkit: {text}\n")
+
+
+def run(command: str) -> str:
+    return subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_a_person_is_told_what_to_type_next() -> None:
+    process = subprocess.Popen([*SERVE, *ANY], stdout=subprocess.PIPE, text=True, env=environment())
+    assert process.stdout is not None
+    lines: list[str] = []
+    while not lines or "Ctrl-C" not in lines[-1]:
+        lines.append(process.stdout.readline())
+        assert lines[-1]
+    commands = [line.strip() for line in lines if line.startswith("  ")]
+    outputs = [run(command) for command in commands[:3]]
+    listed = json.loads(outputs[2])
+    assert listed["emails"][0]["address"] == "ann@example.com"
+    last = commands[3].replace("/ID", f"/{listed['emails'][0]['id']}")
+    assert json.loads(run(last))["messages"][0]["content"] == "It works.\n"
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 0

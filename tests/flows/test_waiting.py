@@ -1,0 +1,337 @@
+"""Waiting for mail: what is found, what is taken, and what a failure says."""
+
+import asyncio
+import re
+import smtplib
+import threading
+from collections.abc import Callable
+from email.message import EmailMessage
+
+import anyio
+import pytest
+from dirty_equals import IsStr
+
+from sirrchat_testkit import Inbox, MailNotReceived, MailServer, NotSettled, UnexpectedMail
+
+MakeInbox = Callable[..., Inbox]
+
+
+def send(server: MailServer, recipient: object, subject: str = "Hello", sender: str = "shop@shop.example") -> None:
+    with smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp:
+        smtp.sendmail(
+            sender, [str(recipient)], f"From: {sender}\r\nTo: {recipient}\r\nSubject: {subject}\r\n\r\nHi.\r\n"
+        )
+
+
+async def asend(server: MailServer, recipient: object, subject: str = "Hello") -> None:
+    await anyio.to_thread.run_sync(send, server, recipient, subject)
+
+
+def in_thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_mail_that_is_there_is_received_without_a_wait(mailserver: MailServer, inbox: Inbox) -> None:
+    send(mailserver, inbox)
+    assert inbox.receive(timeout=0).subject == "Hello"
+
+
+def test_a_wait_wakes_on_arrival(mailserver: MailServer, inbox: Inbox) -> None:
+    sender = in_thread(lambda: send(mailserver, inbox))
+    assert inbox.receive(timeout=30).subject == "Hello"
+    sender.join()
+
+
+def test_the_oldest_match_is_taken_and_only_once(mailserver: MailServer, inbox: Inbox) -> None:
+    for subject in ("one", "two", "one"):
+        send(mailserver, inbox, subject)
+    first, second = inbox.receive(subject="one"), inbox.receive(subject="one")
+    assert first.id != second.id
+    assert inbox.receive().subject == "two"
+    with pytest.raises(MailNotReceived):
+        inbox.receive(timeout=0)
+    assert len(inbox.messages) == 3
+
+
+def test_two_inboxes_of_one_address_share_what_is_taken(mailserver: MailServer, inbox: Inbox) -> None:
+    send(mailserver, inbox)
+    mailserver.inbox_for(inbox.address.upper()).receive(timeout=0)
+    with pytest.raises(MailNotReceived, match="taken by an earlier receive"):
+        inbox.receive(timeout=0)
+
+
+def test_of_two_waits_each_gets_a_message_of_its_own(mailserver: MailServer, inbox: Inbox) -> None:
+    got: list[str] = []
+    waits = [in_thread(lambda: got.append(inbox.receive(timeout=30).id)) for _ in range(2)]
+    send(mailserver, inbox)
+    send(mailserver, inbox)
+    for wait in waits:
+        wait.join()
+    assert len(set(got)) == 2
+
+
+def test_conditions_are_applied_in_the_waiting_thread(mailserver: MailServer, inbox: Inbox) -> None:
+    waiting = threading.current_thread()
+    send(mailserver, inbox)
+    inbox.receive(subject=lambda _: threading.current_thread() is waiting)
+
+
+def test_what_a_condition_raises_reaches_the_test(mailserver: MailServer, inbox: Inbox) -> None:
+    send(mailserver, inbox)
+    with pytest.raises(ZeroDivisionError):
+        inbox.receive(subject=lambda _: 1 / 0)
+    assert inbox.receive().subject == "Hello"
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"subject": "Hello"},
+        {"subject": re.compile("^Hel")},
+        {"subject": IsStr(max_length=5)},
+        {"sender": "*@SHOP.example"},
+        {"text": "Hi"},
+        {"mail_from": "shop@*", "has_attachment": False},
+        {"header": {"subject": "Hello"}},
+    ],
+)
+def test_conditions(mailserver: MailServer, inbox: Inbox, conditions: dict[str, object]) -> None:
+    send(mailserver, inbox)
+    assert inbox.receive(timeout=0, **conditions).subject == "Hello"
+
+
+def test_an_unknown_condition_is_named_with_the_nearest(inbox: Inbox) -> None:
+    with pytest.raises(TypeError, match="did you mean 'subject'"):
+        inbox.receive(subjekt="Hello")
+
+
+def test_the_server_receives_for_everybody_and_what_leaves(mailserver: MailServer, inbox: Inbox) -> None:
+    send(mailserver, inbox, "in")
+    send(mailserver, "ops@corp.example", "out")
+    assert mailserver.receive(recipient="ops@corp.example").subject == "out"
+    assert mailserver.receive().subject == "in"
+    assert [each.subject for each in mailserver.inbox_for("OPS@corp.example").messages] == ["out"]
+
+
+def test_all_are_received_when_their_number_is_right(mailserver: MailServer, inbox: Inbox) -> None:
+    for number in range(3):
+        send(mailserver, inbox, str(number))
+    assert [each.subject for each in inbox.receive_all(3)] == ["0", "1", "2"]
+    assert inbox.receive_all() == []
+
+
+def test_more_than_the_number_is_a_failure_too(mailserver: MailServer, inbox: Inbox) -> None:
+    send(mailserver, inbox, "one")
+    send(mailserver, inbox, "two")
+    with pytest.raises(MailNotReceived) as caught:
+        inbox.receive_all(1)
+    assert str(caught.value) == (
+        f"2 messages for {inbox} came, 1 were wanted:\n"
+        f"  'one' from shop@shop.example to {inbox}\n"
+        f"  'two' from shop@shop.example to {inbox}"
+    )
+
+
+def test_a_failed_wait_says_what_came_and_what_each_missed(mailserver: MailServer, inbox: Inbox) -> None:
+    send(mailserver, inbox, "Welcome, Ann!")
+    with pytest.raises(MailNotReceived) as caught:
+        inbox.receive(subject="Welcome", timeout=0)
+    assert str(caught.value) == (
+        f"No message for {inbox} with subject='Welcome' came within 0.0 s.\n"
+        "This came, and is not what was waited for:\n"
+        f"  'Welcome, Ann!' from shop@shop.example to {inbox}\n"
+        "      subject: wanted 'Welcome', was 'Welcome, Ann!'"
+    )
+
+
+def test_a_failed_wait_says_that_nobody_connected(mailserver: MailServer, inbox: Inbox) -> None:
+    with pytest.raises(MailNotReceived) as caught:
+        inbox.receive(timeout=0)
+    assert f"Nobody connected to 127.0.0.1:{mailserver.smtp_port}" in str(caught.value)
+
+
+def test_a_failed_wait_shows_mail_for_others_and_refusals(mailserver: MailServer, make_inbox: MakeInbox) -> None:
+    inbox, other = make_inbox("ann"), make_inbox("bob")
+    send(mailserver, other, "For Bob")
+    misspelt = inbox.address.replace("ann", "anne")
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(mailserver, misspelt)
+    with pytest.raises(MailNotReceived) as caught:
+        inbox.receive(timeout=0)
+    text = str(caught.value)
+    assert f"'For Bob' from shop@shop.example to {other}" in text
+    assert f"{misspelt} from shop@shop.example: {misspelt} does not exist here; the nearest address is {inbox}" in text
+
+
+def test_a_failed_wait_is_an_assertion(inbox: Inbox) -> None:
+    with pytest.raises(AssertionError):
+        inbox.receive(timeout=0)
+
+
+def test_a_wait_that_blocked_a_loop_says_so(mailserver: MailServer, inbox: Inbox) -> None:
+    async def main() -> None:
+        inbox.receive(timeout=0)
+
+    with pytest.raises(MailNotReceived, match=r"await inbox\.areceive"):
+        asyncio.run(main())
+
+
+def test_a_transaction_under_way_is_named(mailserver: MailServer, inbox: Inbox) -> None:
+    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+        smtp.ehlo()
+        smtp.mail("slow@shop.example")
+        with pytest.raises(MailNotReceived, match=r"Under way:\n.*slow@shop\.example"):
+            inbox.receive(timeout=0)
+        with pytest.raises(NotSettled, match=r"still busy after 1\.0 s:\n.*slow@shop\.example"):
+            inbox.assert_nothing()
+
+
+def test_nothing_is_asserted_without_a_wait(mailserver: MailServer, inbox: Inbox) -> None:
+    inbox.assert_nothing()
+    send(mailserver, inbox, "June news")
+    inbox.assert_nothing(subject="May news")
+    with pytest.raises(UnexpectedMail) as caught:
+        inbox.assert_nothing()
+    assert str(caught.value) == (
+        f"Expected nothing for {inbox}, but this arrived: 'June news' from shop@shop.example to {inbox}"
+    )
+
+
+def test_taken_mail_is_not_unexpected(mailserver: MailServer, inbox: Inbox) -> None:
+    send(mailserver, inbox)
+    inbox.receive()
+    inbox.assert_nothing()
+
+
+def test_a_watch_fails_at_once_on_arrival(mailserver: MailServer, inbox: Inbox) -> None:
+    sender = in_thread(lambda: send(mailserver, inbox, "June news"))
+    with pytest.raises(UnexpectedMail, match=r"within 50\.0 s, but this arrived after \d+\.\d\d s: 'June news'"):
+        inbox.assert_nothing(within=50)
+    sender.join()
+
+
+def test_an_assertion_waits_for_the_transaction_under_way(mailserver: MailServer, inbox: Inbox) -> None:
+    smtp = smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port)
+    smtp.ehlo()
+    smtp.mail("shop@shop.example")
+
+    def finish() -> None:
+        smtp.rcpt(inbox.address)
+        smtp.data(b"Subject: late\r\n\r\n")
+        smtp.quit()
+
+    finisher = in_thread(finish)
+    with pytest.raises(UnexpectedMail, match="late"):
+        inbox.assert_nothing()
+    finisher.join()
+
+
+def test_a_pooled_connection_does_not_hold_up_an_assertion(mailserver: MailServer, inbox: Inbox) -> None:
+    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+        smtp.sendmail("a@shop.example", [inbox.address], "Subject: one\r\n\r\n")
+        inbox.receive()
+        inbox.assert_nothing()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_twins_do_the_same(mailserver: MailServer, make_inbox: MakeInbox, backend: str) -> None:
+    async def main() -> None:
+        inbox = make_inbox()
+        await inbox.aassert_nothing()
+        async with anyio.create_task_group() as group:
+            group.start_soon(asend, mailserver, inbox, "one")
+            assert (await inbox.areceive(subject="one", timeout=30)).subject == "one"
+        await asend(mailserver, inbox, "two")
+        assert [each.subject for each in await inbox.areceive_all(1)] == ["two"]
+        with pytest.raises(MailNotReceived):
+            await inbox.areceive(timeout=0)
+        await asend(mailserver, inbox, "three")
+        with pytest.raises(UnexpectedMail):
+            await inbox.aassert_nothing()
+        await mailserver.asettle()
+
+    anyio.run(main, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_cancelled_wait_takes_nothing(mailserver: MailServer, make_inbox: MakeInbox, backend: str) -> None:
+    async def main() -> None:
+        inbox = make_inbox()
+        with anyio.move_on_after(0.01) as waited:
+            await inbox.areceive(timeout=30)
+        assert waited.cancelled_caught
+        await asend(mailserver, inbox)
+        assert (await inbox.areceive(timeout=0)).subject == "Hello"
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_wait_ends_when_the_server_stops() -> None:
+    server = MailServer().start()
+    inbox = server.open_inbox()
+    errors: list[Exception] = []
+
+    def wait() -> None:
+        try:
+            inbox.receive(timeout=60)
+        except RuntimeError as error:
+            errors.append(error)
+
+    waiter = in_thread(wait)
+    while not server._desk._feeds._open:
+        server.settle()
+    server.stop()
+    waiter.join(30)
+    assert not waiter.is_alive()
+    assert "the server has stopped" in str(errors[0])
+
+
+def test_a_message_outlives_its_deletion(mailserver: MailServer, inbox: Inbox) -> None:
+    send(mailserver, inbox)
+    message = inbox.receive()
+    assert [each.id for each in inbox.clear()] == [message.id]
+    assert inbox.messages == []
+    assert message.text == "Hi.\n"
+
+
+def test_mail_is_delivered_without_smtp(inbox: Inbox) -> None:
+    inbox.deliver(subject="Fields", text="Hi.", html="<b>Hi</b>")
+    inbox.deliver(b"Subject: Raw\r\n\r\nx")
+    message = EmailMessage()
+    message["From"], message["Subject"] = "Ann <ann@shop.example>", "Object"
+    inbox.deliver(message)
+    assert [each.subject for each in inbox.receive_all(3)] == ["Fields", "Raw", "Object"]
+    assert [each.mail_from for each in inbox.messages] == [
+        "sender@example.org",
+        "sender@example.org",
+        "ann@shop.example",
+    ]
+    with pytest.raises(TypeError, match="deliver takes"):
+        inbox.deliver()
+
+
+def test_an_expired_inbox_says_when_and_takes_no_mail(mailserver: MailServer, make_inbox: MakeInbox) -> None:
+    from datetime import timedelta
+
+    mailserver.clock.freeze()
+    inbox = make_inbox(expires_in=timedelta(hours=1))
+    assert inbox.expires_at == mailserver.clock.now() + timedelta(hours=1)
+    send(mailserver, inbox)
+    mailserver.clock.advance(hours=1)
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(mailserver, inbox)
+
+
+@pytest.mark.parametrize(("name", "meant"), [("wait_for_message", "receive"), ("email", "address")])
+def test_a_misguessed_name_of_an_inbox(inbox: Inbox, name: str, meant: str) -> None:
+    with pytest.raises(AttributeError, match=f"did you mean '{meant}'"):
+        getattr(inbox, name)
+
+
+@pytest.mark.parametrize(("name", "meant"), [("body", "text"), ("atachments", "attachments"), ("otp", "code()")])
+def test_a_misguessed_name_of_a_message(inbox: Inbox, name: str, meant: str) -> None:
+    message = inbox.deliver(subject="x")
+    with pytest.raises(AttributeError, match=re.escape(f"did you mean '{meant}'")):
+        getattr(message, name)

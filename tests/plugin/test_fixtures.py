@@ -1,0 +1,298 @@
+"""The plugin, run by real pytest inside pytest."""
+
+import sys
+
+import pytest
+
+SEND = """
+import smtplib
+
+def send(server, recipient, subject="Hello"):
+    with smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp:
+        mail = f"From: shop@shop.example\\r\\nSubject: {subject}\\r\\n\\r\\nHi."
+        smtp.sendmail("shop@shop.example", [str(recipient)], mail)
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS"):
+        monkeypatch.delenv(name, raising=False)
+    pytester.makepyfile(mail=SEND)
+    pytester.syspathinsert()
+    return pytester
+
+
+def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    return project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly", *arguments)
+
+
+def test_a_sync_test_receives(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from mail import send
+
+        def test_it(mailserver, inbox):
+            send(mailserver, inbox)
+            assert inbox.receive().subject == "Hello"
+        """
+    )
+    run(project).assert_outcomes(passed=1)
+
+
+def test_pytest_asyncio_tests_receive(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import asyncio, pytest
+        from mail import send
+
+        @pytest.mark.asyncio
+        @pytest.mark.parametrize("n", [1, 2])
+        async def test_it(mailserver, inbox, n):
+            waiting = asyncio.create_task(inbox.areceive())
+            await asyncio.to_thread(send, mailserver, inbox)
+            assert (await waiting).subject == "Hello"
+        """
+    )
+    run(project, "-p", "asyncio").assert_outcomes(passed=2)
+
+
+def test_anyio_tests_receive_on_asyncio_and_trio(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import anyio, pytest
+        from mail import send
+
+        pytestmark = pytest.mark.anyio
+
+        async def test_it(mailserver, inbox):
+            async with anyio.create_task_group() as group:
+                group.start_soon(anyio.to_thread.run_sync, send, mailserver, inbox)
+                assert (await inbox.areceive()).subject == "Hello"
+            await inbox.aassert_nothing()
+        """
+    )
+    run(project, "-p", "anyio").assert_outcomes(passed=2)
+
+
+def test_a_test_leaves_nothing_and_wider_fixtures_keep_theirs(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from mail import send
+
+        @pytest.fixture(scope="module")
+        def news(mailserver_session):
+            inbox = mailserver_session.open_inbox("news")
+            inbox.deliver(subject="first")
+            return inbox
+
+        @pytest.mark.parametrize("n", [1, 2])
+        def test_it(mailserver, news, inbox, n):
+            assert [each.subject for each in mailserver.messages] == ["first"]
+            send(mailserver, news, "second")
+            send(mailserver, inbox)
+            assert news.receive().subject == "first"
+            assert len(mailserver.messages) == 3
+        """
+    )
+    run(project).assert_outcomes(passed=2)
+
+
+def test_addresses_are_a_person_s_reproducible_and_of_safe_characters(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import re
+
+        def test_it(inbox, make_inbox, make_inboxes):
+            addresses = [each.address for each in (inbox, make_inbox(), make_inbox("User Name"), *make_inboxes(5))]
+            assert len(set(addresses)) == 8
+            for each in addresses:
+                assert re.fullmatch(r"[a-z0-9-]{1,64}@example[.]com", each)
+            assert re.fullmatch(r"[a-z]+-[a-z]+-[a-z2-7]{6}@.*", addresses[0])
+            assert addresses[2].startswith("user-name-")
+            print("MADE", addresses)
+        """
+    )
+    one, two = run(project, "-s"), run(project, "-s")
+    one.assert_outcomes(passed=1)
+    made = [line for line in one.outlines if "MADE" in line]
+    assert made
+    assert made == [line for line in two.outlines if "MADE" in line]
+    other = run(project, "-s", "--mailserver-seed", "another")
+    assert made != [line for line in other.outlines if "MADE" in line]
+
+
+def test_two_workers_have_servers_and_addresses_of_their_own(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from mail import send
+
+        @pytest.mark.parametrize("n", range(8))
+        def test_it(mailserver, inbox, n):
+            send(mailserver, inbox, str(n))
+            assert inbox.receive().subject == str(n)
+            assert len(mailserver.messages) == 1
+        """
+    )
+    run(project, "-p", "xdist", "-n", "2").assert_outcomes(passed=8)
+
+
+def test_settings_are_overridden_by_a_fixture(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from sirrchat_testkit import Settings
+
+        @pytest.fixture(scope="session")
+        def mailserver_settings():
+            return Settings(domains=["shop.example"])
+
+        def test_it(inbox):
+            assert inbox.address.endswith("@shop.example")
+        """
+    )
+    run(project).assert_outcomes(passed=1)
+
+
+def test_a_user_s_own_inbox_wins(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def inbox():
+            return "mine"
+
+        def test_it(inbox, make_inbox):
+            assert inbox == "mine"
+            assert make_inbox().messages == []
+        """
+    )
+    run(project).assert_outcomes(passed=1)
+
+
+TIMEOUTS = """
+import pytest
+
+def test_plain(mailserver):
+    assert mailserver.timeout == {plain}
+
+@pytest.mark.mailserver(timeout=4)
+def test_marked(mailserver):
+    assert mailserver.timeout == 4
+"""
+
+
+def test_the_timeout_comes_from_marker_option_environment_ini(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.makepyfile(TIMEOUTS.format(plain=10))
+    run(project).assert_outcomes(passed=2)
+    project.makeini("[pytest]\nmailserver_timeout = 1.5")
+    project.makepyfile(TIMEOUTS.format(plain=1.5))
+    run(project).assert_outcomes(passed=2)
+    monkeypatch.setenv("SIRRCHAT_TESTKIT_TIMEOUT", "2")
+    project.makepyfile(TIMEOUTS.format(plain=2))
+    run(project).assert_outcomes(passed=2)
+    project.makepyfile(TIMEOUTS.format(plain=3))
+    run(project, "--mailserver-timeout=3").assert_outcomes(passed=2)
+
+
+def test_a_wrong_timeout_is_a_usage_error(project: pytest.Pytester) -> None:
+    project.makepyfile(TIMEOUTS.format(plain=10).replace("timeout=4", "seconds=4"))
+    result = run(project)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*marker mailserver takes timeout=SECONDS*"])
+
+
+def test_a_failed_wait_points_at_the_test_s_line_and_reports_the_server(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from mail import send
+
+        def test_it(mailserver, inbox):
+            send(mailserver, inbox, "Goodbye")
+            inbox.receive(subject="Hello", timeout=0)
+        """
+    )
+    result = run(project)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            '>*inbox.receive(subject="Hello", timeout=0)',
+            "E*MailNotReceived: No message for *@example.com with subject='Hello' came within 0.0 s.",
+            "E*'Goodbye' from shop@shop.example to *",
+            "E*subject: wanted 'Hello', was 'Goodbye'",
+            "*Mail server*",
+            "*seed='sirrchat_testkit'",
+        ]
+    )
+    assert "desk.py" not in result.stdout.str()
+
+
+def test_what_fails_in_the_server_fails_the_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        def test_it(mailserver):
+            mailserver._now.backend.crashed("a request", ZeroDivisionError("a bug in the kit"))
+
+        def test_next(mailserver):
+            pass
+        """
+    )
+    result = run(project)
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["E*ZeroDivisionError: a bug in the kit"])
+
+
+def test_late_mail_is_refused_and_told_of_its_own_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import smtplib
+        from mail import send
+        addresses = []
+
+        def test_early(inbox):
+            addresses.append(inbox.address)
+
+        def test_running(mailserver):
+            try:
+                send(mailserver, addresses[0])
+            except smtplib.SMTPRecipientsRefused:
+                return
+            raise AssertionError("accepted")
+        """
+    )
+    for arguments in ((), ("-p", "xdist", "-n", "1")):
+        result = run(project, *arguments)
+        result.assert_outcomes(passed=2)
+        result.stdout.fnmatch_lines(
+            ["*mail that came too late*", "*::test_early: mail for *@example.com from shop@shop.example came after*"]
+        )
+
+
+def test_the_server_stays_unstarted_and_unimported_when_nobody_asks(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import sys
+
+        def test_it():
+            heavy = {"aiohttp", "aiosmtpd", "pydantic", "tinydb", "httpx", "selectolax", "email.policy"}
+            assert not {name for name in sys.modules if name.startswith("sirrchat_testkit.")} - {
+                "sirrchat_testkit.pytest_plugin"
+            }
+            assert not heavy & set(sys.modules)
+        """
+    )
+    run(project, "-p", "no:faker", "-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:asyncio").assert_outcomes(
+        passed=1
+    )
+
+
+def test_the_plugin_is_found_by_its_entry_point() -> None:
+    from importlib.metadata import entry_points
+
+    [entry] = entry_points(group="pytest11", name="sirrchat_testkit")
+    assert entry.load() is sys.modules["sirrchat_testkit.pytest_plugin"]

@@ -47,6 +47,11 @@ def is_torn(data: bytes, start: int) -> bool:
     return not any(_body(data, found.start()) for found in _START.finditer(data, start + 1))
 
 
+def count_valid(data: bytes, start: int) -> int:
+    """Return how many right lines begin anywhere from ``start`` on."""
+    return sum(_body(data, found.start()) is not None for found in _START.finditer(data, start))
+
+
 def decode(bodies: Iterator[bytes]) -> Iterator[list[tuple[str, dict[str, Doc | None]]]]:
     """Go through the commits that ``bodies`` say."""
     chunk: list[bytes] = []

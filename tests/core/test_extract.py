@@ -312,10 +312,16 @@ def test_two_codes_are_a_failure_that_shows_both() -> None:
         pick_code("Your code: 1111 or code: 2222. Year 2026.", "")
     assert str(caught.value).splitlines() == [
         "Expected exactly one code, but found 2:",
-        "  kept    '1111': it is near a word for a code",
-        "  kept    '2222': it is near a word for a code",
+        "  kept    '1111': it follows a word for a code",
+        "  kept    '2222': it follows a word for a code",
         "  dropped '2026': it is a year or a date",
     ]
+
+
+def test_a_code_that_follows_its_word_beats_a_number_that_is_only_near_it() -> None:
+    text = "Or type this code: 012345\n\n(c) Shop, 54321 Example Street"
+    assert pick_code(text, "") == "012345"
+    assert codes(text, "") == ("012345", "54321")
 
 
 def test_near_takes_the_place_of_the_words_for_a_code() -> None:

@@ -5,8 +5,9 @@ Rules of this module:
 1. Whatever has the shape of a code is a candidate; each is kept or dropped for a reason that a failure can show.
 2. It is dropped for what it is (in a URL, a date, a price, a phone or order number), then for what it is not near:
    a word for "code" on its line, two lines up or down, or within 80 characters.
-3. A year or a date that directly follows such a word ("Your code is 2031") is a code.
-4. Positions matter, so folding of full-width characters keeps the length. Nothing but ``pick_code_in`` raises.
+3. Where one follows such a word directly and another is only near it, the first is meant.
+4. A year or a date that directly follows such a word ("Your code is 2031") is a code.
+5. Positions matter, so folding of full-width characters keeps the length. Nothing but ``pick_code_in`` raises.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _WIDEST: Final = 600
 _DIGITS: Final = range(4, 10)
 _BEFORE: Final = 60
 """Characters before a candidate that may say what it is."""
+_FOLLOWS: Final = "it follows a word for a code"
+_NEAR: Final = "it is near a word for a code"
 _DATE: Final = "it is part of a date or a time"
 _GROUPED: Final = range(6, 17)
 """Letters and digits of a code that has letters: "UTF-8" and "AB-12" are too short to be told from words."""
@@ -134,6 +137,7 @@ def pick_code_in(
     candidates = _distinct(_candidates(first, pattern, near))
     if not any(each.kept for each in candidates):
         candidates = _distinct([*_candidates(second(), pattern, near), *candidates])
+    candidates = _closest(candidates)
     asked = f"code matching {named(re.compile(pattern))}" if pattern is not None else "code"
     return only(candidates, asked + (f" near {named(near)}" if near is not None else ""))
 
@@ -154,11 +158,22 @@ def _judged(text: str, near: Any) -> Iterator[Candidate[str]]:
     text = text.translate(_FOLDED)
     plain = _URLS.sub(lambda url: " " * len(url[0]), text)
     spans = [(reason, [span.span() for span in pattern.finditer(text)]) for reason, pattern in _WHOLES.items()]
-    good = f"it is near {'a word for a code' if near is None else named(near)}"
+    good = _NEAR if near is None else f"it is near {named(near)}"
     for found in _SHAPE.finditer(text):
         value = found[0].replace(" ", "") if found["apart"] else found[0]
         reason = _inside(plain, found, spans) or _shape_flaw(found) or _flaw(plain, found, near)
-        yield Candidate(value, repr(value), not reason, reason or good)
+        follows = near is None and _is_introduced(plain, found.start())
+        yield Candidate(value, repr(value), not reason, reason or (_FOLLOWS if follows else good))
+
+
+def _closest(candidates: list[Candidate[str]]) -> list[Candidate[str]]:
+    """Drop what is only near a word for a code where another candidate directly follows one."""
+    if not any(each.kept and each.reason == _FOLLOWS for each in candidates):
+        return candidates
+    further = "it is only near a word for a code, another one follows it"
+    return [
+        each._replace(kept=False, reason=further) if each.kept and each.reason == _NEAR else each for each in candidates
+    ]
 
 
 def _shape_flaw(found: re.Match[str]) -> str:

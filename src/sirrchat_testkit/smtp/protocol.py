@@ -27,6 +27,7 @@ from sirrchat_testkit.smtp.steps import Steps
 IDLE: Final = 300.0
 """Seconds without a word after which a connection is closed (RFC 5321 section 4.5.3.2.7)."""
 
+_READ = 262_144  # octets of one read: what asyncio takes
 _HIGH_WATER = 65_536  # octets of unread commands at which the client is held up
 _MANY = 100  # replies that are written although more commands are waiting
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -37,13 +38,15 @@ _FLAWS = {
 }
 
 
-class Protocol(SMTP):
+class Protocol(SMTP, asyncio.BufferedProtocol):
     """One connection.
 
     What is overridden of aiosmtpd, and why:
 
     - ``__init__`` looks its methods up by ``dir`` for every connection; that is done once for each listener.
     - ``data_received`` and ``_handle_client`` await one line at a time; a whole chunk is worked off.
+    - ``get_buffer`` and ``buffer_updated`` are added: without them the loop allocates 256 KiB for each read, which the
+      C library gives back to the kernel and faults in again.
     - ``push`` drains after each reply; replies are gathered.
     - ``_reset_timeout`` and ``_timeout_cb`` make a timer for each command; one timer looks when it was last reset.
     - ``connection_made`` leaves the greeting to a task; it is written at once.
@@ -55,6 +58,7 @@ class Protocol(SMTP):
 
     def __init__(self, backend: Backend, connections: Connections[Protocol], template: dict[str, Any]) -> None:
         vars(self).update(template)
+        self._buffer: memoryview
         loop = self.loop
         reader = asyncio.StreamReader(loop=loop)  # never fed: it takes its place in aiosmtpd
         asyncio.StreamReaderProtocol.__init__(self, reader, self._cb_client_connected, loop)
@@ -72,7 +76,7 @@ class Protocol(SMTP):
     def template(cls, hostname: str, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
         """Return the attributes that every connection of a listener begins with, as aiosmtpd makes them."""
         made = SMTP(None, hostname=hostname, enable_SMTPUTF8=True, timeout=IDLE, loop=loop)
-        return {**vars(made), "_smtp_methods": {}, "_auth_methods": {}}
+        return {**vars(made), "_smtp_methods": {}, "_auth_methods": {}, "_buffer": memoryview(bytearray(_READ))}
 
     # What the transport calls.
 
@@ -88,6 +92,14 @@ class Protocol(SMTP):
         else:
             self._say(replies.greeting(self.hostname))
             self._flush()
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - as much as there is
+        """Return where to read to: the listener's connections share it, for it is used up in the same step."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Work off what was read."""
+        self.data_received(bytes(self._buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Work off what arrived, unless something is under way that has to wait."""

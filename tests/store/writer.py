@@ -87,7 +87,7 @@ async def write(folder: Path, mode: str, number: int) -> None:
     seqs = {subject: seq for subject, (seq, _) in found.items()}
     for step in range(100_000):
         subject = f"{number}-{step}"
-        what = choose.choice(["put", "put", "flag", "drop"]) if len(seqs) > 20 else "put"
+        what = choose.choice(["flag", "drop"] if len(seqs) > 40 else ["put", "put", "flag", "drop"]) if seqs else "put"
         change: Change
         if what == "put":
             blob = await store.keep(subject.encode())

@@ -1,49 +1,29 @@
-"""``MailServer``: the one file that knows everything. It builds the backend, enters the listeners, owns the thread."""
+"""``MailServer``: a running server as its user holds it."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import warnings
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
 import anyio.to_thread
 
-from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.assembly import Assembly, assemble, netloc
 from sirrchat_testkit.core.models import Envelope
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.core.settings import Policy, Settings
 from sirrchat_testkit.loopthread import LoopThread
-from sirrchat_testkit.rest.listener import RestListener, serve_rest
-from sirrchat_testkit.smtp.listener import Listener as SmtpListener
-from sirrchat_testkit.smtp.listener import serve_smtp
-from sirrchat_testkit.store.tiny import TinyStore
 from sirrchat_testkit.testing import report
 from sirrchat_testkit.testing.clock import Clock
 from sirrchat_testkit.testing.desk import CALM, Desk, Refusal
 from sirrchat_testkit.testing.hints import misnamed
 from sirrchat_testkit.testing.inbox import Inbox
 from sirrchat_testkit.testing.receiver import Receiver
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """What a started server consists of."""
-
-    backend: Backend
-    desk: Desk
-    clock: Clock
-    api_key: str
-    smtp: tuple[str, int]
-    http: tuple[str, int]
-    listeners: tuple[SmtpListener, RestListener]
-    exits: contextlib.AsyncExitStack
 
 
 class MailServer(Receiver):
@@ -79,7 +59,7 @@ class MailServer(Receiver):
     def __init__(self, settings: Settings | None = None, **changes: Any) -> None:
         self.settings = Settings.of(settings, **changes)
         self._thread = LoopThread("sirrchat-testkit")
-        self._running: _Running | None = None
+        self._running: Assembly | None = None
 
     def start(self) -> Self:
         """Bind both ports and serve; return the server.
@@ -92,7 +72,7 @@ class MailServer(Receiver):
             raise RuntimeError(f"{self!r} runs already")
         self._thread.start()
         try:
-            self._running = self._thread.call(self._open())
+            self._running = self._thread.call(assemble(self.settings, self._thread))
         except BaseException:
             self._thread.stop()
             raise
@@ -105,7 +85,7 @@ class MailServer(Receiver):
         _SERVERS.discard(self)
         if running is not None and self._thread.running:
             try:
-                self._thread.call(_close(running))
+                self._thread.call(running.close())
             finally:
                 self._thread.stop()
 
@@ -139,12 +119,12 @@ class MailServer(Receiver):
     @property
     def smtp_url(self) -> str:
         """``smtp://host:port``."""
-        return f"smtp://{_netloc(self._now.smtp)}"
+        return f"smtp://{netloc(self._now.smtp)}"
 
     @property
     def api_url(self) -> str:
         """``http://host:port``, without a trailing slash."""
-        return f"http://{_netloc(self._now.http)}"
+        return f"http://{netloc(self._now.http)}"
 
     @property
     def api_key(self) -> str:
@@ -280,39 +260,15 @@ class MailServer(Receiver):
         return self._now.desk
 
     @property
-    def _now(self) -> _Running:
+    def _now(self) -> Assembly:
         if self._running is None:
             raise RuntimeError(f"{self!r} is not running: use it in a with block, or call start()")
         return self._running
-
-    async def _open(self) -> _Running:
-        loop = asyncio.get_running_loop()
-        async with contextlib.AsyncExitStack() as exits:
-            store = TinyStore()
-            exits.push_async_callback(store.close)
-            backend = Backend.build(self.settings, store, loop)
-            exits.callback(backend.clock.close)
-            loop.set_exception_handler(lambda _, context: _note(backend, context))
-            api_key = await backend.furnish()
-            smtp = await exits.enter_async_context(serve_smtp(backend))
-            rest = serve_rest(backend)
-            http = await exits.enter_async_context(rest)
-            desk = Desk(self._thread, backend, _netloc(smtp.address))
-            exits.callback(desk.stop)
-            clock = Clock(self._thread, backend.clock)
-            return _Running(backend, desk, clock, api_key, smtp.address, http, (smtp, rest), exits.pop_all())
-        raise AssertionError("unreachable")
 
     async def _change_policy(self, changes: dict[str, Any]) -> Policy:
         current = self._now.backend.policy
         current.value = current.value.changed(**changes)
         return current.value
-
-    def _abandon(self) -> None:
-        """Let go of what a forked child has inherited; the parent goes on with it."""
-        if self._running is not None:
-            for listener in self._running.listeners:
-                listener.close_in_child()
 
     def __del__(self) -> None:
         if getattr(self, "_running", None) is not None and self._thread.running:
@@ -322,30 +278,17 @@ class MailServer(Receiver):
         raise misnamed(self, name, self._guesses)
 
     def __repr__(self) -> str:
-        where = f"smtp={_netloc(self._running.smtp)} http={_netloc(self._running.http)}" if self._running else "stopped"
+        where = f"smtp={netloc(self._running.smtp)} http={netloc(self._running.http)}" if self._running else "stopped"
         return f"<MailServer {where}>"
 
 
-async def _close(running: _Running) -> None:
-    await running.exits.aclose()
-
-
-def _note(backend: Backend, context: dict[str, Any]) -> None:
-    error = context.get("exception") or RuntimeError(context.get("message"))
-    backend.crashed(context.get("message") or "the event loop", error)
-
-
-def _netloc(bound: tuple[str, int]) -> str:
-    host, port = bound
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 _SERVERS: weakref.WeakSet[MailServer] = weakref.WeakSet()
+"""The running servers of this process: a forked child lets go of what it inherits of them."""
 
 
 def _abandon_all() -> None:
     for server in tuple(_SERVERS):
-        server._abandon()  # noqa: SLF001 - its own module
+        server._now.abandon()  # noqa: SLF001 - its own module
 
 
 os.register_at_fork(after_in_child=_abandon_all)

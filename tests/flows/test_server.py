@@ -116,12 +116,11 @@ def test_an_idle_connection_does_not_hold_up_the_stop() -> None:
 
 
 def test_an_unclosed_server_warns() -> None:
-    server = MailServer().start()
-    thread, exits = server._thread, server._now.exits
-    del server
+    servers = [MailServer().start()]
+    thread, running = servers[0]._thread, servers[0]._now
     with pytest.warns(ResourceWarning, match="unclosed <MailServer smtp="):
-        gc.collect()
-    thread.call(exits.aclose())
+        servers.clear()
+    thread.call(running.close())
     thread.stop()
 
 

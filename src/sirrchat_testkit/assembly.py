@@ -1,0 +1,72 @@
+"""The parts list of a running server: everything is built, wired, entered and left here, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.settings import Settings
+from sirrchat_testkit.loopthread import LoopThread
+from sirrchat_testkit.rest.listener import RestListener, serve_rest
+from sirrchat_testkit.smtp.listener import Listener as SmtpListener
+from sirrchat_testkit.smtp.listener import serve_smtp
+from sirrchat_testkit.store.tiny import TinyStore
+from sirrchat_testkit.testing.clock import Clock
+from sirrchat_testkit.testing.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What a running server consists of."""
+
+    backend: Backend
+    desk: Desk
+    clock: Clock
+    api_key: str
+    smtp: tuple[str, int]
+    http: tuple[str, int]
+    listeners: tuple[SmtpListener, RestListener]
+    exits: contextlib.AsyncExitStack
+
+    async def close(self) -> None:
+        """Leave everything in reverse order: transactions in flight may finish."""
+        await self.exits.aclose()
+
+    def abandon(self) -> None:
+        """Let go of what a forked child has inherited; the parent goes on with it."""
+        for listener in self.listeners:
+            listener.close_in_child()
+
+
+async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
+    """Build and enter everything on the running loop. Raises what a part raises, and leaves nothing behind then."""
+    loop = asyncio.get_running_loop()
+    async with contextlib.AsyncExitStack() as exits:
+        store = TinyStore()
+        exits.push_async_callback(store.close)
+        backend = Backend.build(settings, store, loop)
+        exits.callback(backend.clock.close)
+        loop.set_exception_handler(lambda _, context: _note(backend, context))
+        api_key = await backend.furnish()
+        smtp = await exits.enter_async_context(serve_smtp(backend))
+        rest = serve_rest(backend)
+        http = await exits.enter_async_context(rest)
+        desk = Desk(thread, backend, netloc(smtp.address))
+        exits.callback(desk.stop)
+        clock = Clock(thread, backend.clock)
+        return Assembly(backend, desk, clock, api_key, smtp.address, http, (smtp, rest), exits.pop_all())
+    raise AssertionError("unreachable: an exit stack swallows nothing")
+
+
+def netloc(bound: tuple[str, int]) -> str:
+    """Return ``host:port``, an IPv6 host in brackets."""
+    host, port = bound
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _note(backend: Backend, context: dict[str, Any]) -> None:
+    error = context.get("exception") or RuntimeError(context.get("message"))
+    backend.crashed(context.get("message") or "the event loop", error)

@@ -167,12 +167,12 @@ async def test_a_body_may_have_one_mebibyte_and_no_more(service: Service) -> Non
 
 
 @pytest.mark.asyncio
-async def test_a_packed_body_counts_as_what_it_unpacks_to(service: Service) -> None:
+async def test_a_packed_body_is_unpacked_but_not_without_end(service: Service) -> None:
     headers = {"Content-Encoding": "gzip"}
     packed = gzip.compress(json.dumps(GOOD).encode())
     assert (await service.call("POST", "/api/emails/generate", packed, **headers)).status == 200
     bomb = gzip.compress(b" " * 50_000_000)
-    assert (await service.call("POST", "/api/emails/generate", bomb, **headers)).status == 413
+    assert (await service.call("POST", "/api/emails/generate", bomb, **headers)).status in {400, 413}
     got = await service.call("POST", "/api/emails/generate", b"no gzip at all", **headers)
     assert (got.status, got.error.startswith("the body must be")) == (400, True)
 

@@ -93,7 +93,7 @@ ODD = {
     "asterisk": (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 404),
     "CONNECT": (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 404),
     "key of raw bytes": (b"GET /api/emails HTTP/1.1\r\nHost: a\r\nX-API-Key: \xff\xfe\r\n\r\n", 401),
-    "upgrade": (b"GET /api/emails HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nxx", 401),
+    "upgrade": (b"GET /api/emails HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 401),
     "bad deflate": (HEAD + b"Content-Encoding: deflate\r\nContent-Length: 4\r\n\r\n\xff\xff\xff\xff", 400),
     "odd expectation": (HEAD + b"Expect: nonsense\r\nContent-Length: 2\r\n\r\n{}", 400),
 }

@@ -21,13 +21,16 @@ from sirrchat_testkit.core.errors import InvalidValue
 M = TypeVar("M", bound=BaseModel)
 
 MAX_BODY = 1_048_576
-"""Bytes of a body, as sent or as unpacked; the application refuses more with 413."""
+"""Bytes of a body, as sent or as unpacked; more is 413."""
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
     """Return the JSON object that is the body of ``request``. Raises ``InvalidValue``."""
     try:
-        body = from_json(await request.read(), allow_inf_nan=False)
+        sent = await request.read()
+        if len(sent) > MAX_BODY:
+            raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(sent))
+        body = from_json(sent, allow_inf_nan=False)
     except (web.RequestPayloadError, HttpProcessingError):
         raise InvalidValue("the body must be what its headers say: so long, in such chunks, packed like that") from None
     except ValueError as error:

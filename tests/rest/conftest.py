@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -95,9 +96,9 @@ class Service:
 
 
 @pytest_asyncio.fixture
-async def service() -> AsyncIterator[Service]:
-    """A server with the default settings, its clock frozen at half past eight."""
-    store = TinyStore()
+async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Service]:
+    """A server with the default settings, its clock frozen at half past eight; in memory unless a test says folder."""
+    store = TinyStore(tmp_path / "data", fsync=True) if getattr(request, "param", "") == "folder" else TinyStore()
     backend = Backend.build(Settings(), store, asyncio.get_running_loop())
     backend.clock.freeze(START)
     key = await backend.furnish()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.rest.conftest import Service
 
 HOUR = 3_600_000
+either_store = pytest.mark.parametrize("service", ["memory", "folder"], indirect=True)
 
 
 def limit(service: Service, most: int) -> None:
@@ -20,6 +21,7 @@ def limit(service: Service, most: int) -> None:
     policy.value = dataclasses.replace(policy.value, max_addresses=most)
 
 
+@either_store
 @pytest.mark.asyncio
 async def test_thirty_at_once_for_one_name_make_one_address(service: Service) -> None:
     body = {"name": "popular", "expiryTime": 0, "domain": "example.com"}
@@ -106,6 +108,7 @@ async def test_an_expired_address_is_gone_and_its_name_free_after_the_purge(serv
     assert (await service.call("POST", "/api/emails/generate", body)).status == 200
 
 
+@either_store
 @pytest.mark.asyncio
 async def test_deleting_an_address_takes_its_messages_and_frees_its_name(service: Service) -> None:
     made = await service.generate("again")
@@ -176,6 +179,7 @@ async def test_the_limit_counts_active_addresses_of_the_account(service: Service
     await service.generate()
 
 
+@either_store
 @pytest.mark.asyncio
 async def test_thirty_at_once_do_not_exceed_the_limit(service: Service) -> None:
     limit(service, 5)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -135,3 +137,55 @@ async def test_nothing_is_noted_without_a_mark(make: Make) -> None:
 async def settled(store: Store) -> None:
     if isinstance(store, TinyStore):
         await store.flush()
+
+
+class Model:
+    """A store as simple as it can be: what is stored, and a copy of it for each open mark."""
+
+    def __init__(self) -> None:
+        self.messages: dict[int, Message] = {}
+        self.marks: list[tuple[int, dict[int, Message]]] = []
+
+    def check(self, found: list[Message], inbox: list[Message], size: int) -> None:
+        stored = [self.messages[seq] for seq in sorted(self.messages)]
+        assert found == stored
+        assert inbox == [each for each in stored if each.folder == "INBOX"]
+        assert size == sum(each.size for each in stored)
+
+
+async def random_step(store: Store, model: Model, make: Make, choose: random.Random) -> None:
+    what = choose.choice(["put", "put", "patch", "drop", "many", "mark", "rewind"])
+    seq = choose.choice([*model.messages, 99_999])
+    if what == "put":
+        message = make(Message, size=choose.randrange(5))
+        [seq] = await store.commit([Put(message)])
+        model.messages[seq] = replace(message, seq=seq)
+    elif what in {"patch", "many"}:
+        fields: dict[str, Any] = {"size": choose.randrange(5), "folder": choose.choice(["INBOX", "Sent"])}
+        drops = [Drop(Message, each) for each in list(model.messages)[:2]] if what == "many" else []
+        await store.commit([Patch(Message, seq, **fields), *drops])
+        if seq in model.messages:
+            model.messages[seq] = replace(model.messages[seq], **fields)
+        for drop in drops:
+            del model.messages[drop.seq]
+    elif what == "drop":
+        await store.commit([Drop(Message, seq)])
+        model.messages.pop(seq, None)
+    elif what == "mark":
+        model.marks.append((store.mark(), dict(model.messages)))
+    elif model.marks:
+        del model.marks[choose.randrange(len(model.marks)) + 1 :]
+        mark, model.messages = model.marks.pop()
+        await store.rewind(mark)
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_any_history_with_marks(store: Store, make: Make, seed: int) -> None:
+    model, choose = Model(), random.Random(seed)
+    for _ in range(120):
+        await random_step(store, model, make, choose)
+        model.check(
+            await store.find(Message),
+            await store.find(Message, {"address": "adr", "folder": "INBOX"}),
+            (await store.usage("acc")).size,
+        )

@@ -261,7 +261,7 @@ class IndexSet:
 
     def _move(self, seq: int, old: Doc, new: Doc) -> None:
         # A value that was not touched is the same object in both, so most updates end here.
-        changed = {field for field in self._fields if old.get(field) is not new.get(field)}
+        changed = {field for field in self._fields if old.get(field, _ABSENT) is not new.get(field, _ABSENT)}
         if changed:
             for index in self._all:
                 if not changed.isdisjoint(index.fields):

@@ -21,7 +21,7 @@ OURS = {
     "testing": {"testing", "core", "loopthread", "signals"},
     "assembly": {"testing", "smtp", "rest", "store", "core", "loopthread"},
     "server": {"assembly", "testing", "core", "loopthread"},
-    "cli": {"sirrchat_testkit"},
+    "cli": {"cli", "sirrchat_testkit", "core", "store"},
     "pytest_plugin": {"sirrchat_testkit"},
     "__main__": {"cli"},
     "__init__": {"core", "server", "testing"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sirrchat_testkit.core.backend import Backend
@@ -45,7 +46,7 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
     """Build and enter everything on the running loop. Raises what a part raises, and leaves nothing behind then."""
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as exits:
-        store = TinyStore()
+        store = TinyStore(Path(settings.data), fsync=settings.fsync) if settings.data else TinyStore()
         exits.push_async_callback(store.close)
         backend = Backend.build(settings, store, loop)
         exits.callback(backend.clock.close)

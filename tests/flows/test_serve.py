@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sirrchat_testkit import __version__
-from sirrchat_testkit.cli import PREFIX, options
+from sirrchat_testkit.cli.options import PREFIX, options
 
 SERVE = [sys.executable, "-m", "sirrchat_testkit", "serve"]
 ANY = ["--smtp-port", "0", "--http-port", "0"]

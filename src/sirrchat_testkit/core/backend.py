@@ -46,7 +46,7 @@ class Backend:
         """Return a domain on ``store``, timed by ``loop``."""
         policy = CurrentPolicy(settings.policy)
         clock = Clock(loop)
-        ids = Ids(settings.seed)
+        ids = Ids("" if settings.data else settings.seed)
         events = EventLog(loop.call_soon)
         directory = Directory(store, clock, ids, policy)
         return cls(

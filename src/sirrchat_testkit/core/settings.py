@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
@@ -27,6 +28,9 @@ class Policy:
         max_addresses: Active disposable addresses an account may have; 0 for any number.
         max_message_size: Bytes of one message.
         max_recipients: Recipients of one transaction; RFC 5321 section 4.5.3.1.8 asks for at least 100.
+        max_messages: Copies kept in all, the oldest go first; 0 for any number.
+        max_bytes: Bytes of the copies kept in all, the oldest go first; 0 for any number.
+        max_age: Seconds on the kit's clock for which a copy is kept; 0 for ever.
     """
 
     unknown_recipients: Literal["reject", "keep"] = "reject"
@@ -34,6 +38,9 @@ class Policy:
     max_addresses: int = 0
     max_message_size: int = 33_554_432
     max_recipients: int = 1000
+    max_messages: int = 0
+    max_bytes: int = 0
+    max_age: int = 0
 
     def __post_init__(self) -> None:
         _choice(self, "unknown_recipients", "reject", "keep")
@@ -41,6 +48,9 @@ class Policy:
         _number(self, "max_addresses", 0)
         _number(self, "max_message_size", 1)
         _number(self, "max_recipients", 1)
+        _number(self, "max_messages", 0)
+        _number(self, "max_bytes", 0)
+        _number(self, "max_age", 0)
 
     def changed(self, **changes: Any) -> Policy:
         """Return this policy with ``changes``. Raises ``ValueError`` as ``Settings.of`` does."""
@@ -58,7 +68,9 @@ class Settings:
         http_port: The port of the REST API; 0 for any free one.
         domains: The domains served from the start; more can be added while the server runs.
         api_key: The admin account's key; None makes one.
-        seed: What addresses, ids and keys are made from; empty makes them unpredictable.
+        seed: What addresses, ids and keys are made from; empty, or with a data folder, they cannot be predicted.
+        data: The folder to keep everything in; None keeps it in memory.
+        fsync: Whether an acknowledged change survives power loss too; without it the last second may be lost.
         policy: What the server starts with.
     """
 
@@ -68,6 +80,8 @@ class Settings:
     domains: tuple[str, ...] = DOMAINS
     api_key: str | None = None
     seed: str = "sirrchat_testkit"
+    data: str | None = None
+    fsync: bool = False
     policy: Policy = field(default_factory=Policy)
 
     def __post_init__(self) -> None:
@@ -79,6 +93,9 @@ class Settings:
             _text(self, "api_key")
         if not isinstance(self.seed, str):
             raise ValueError(f"seed takes a text, not {self.seed!r}")
+        object.__setattr__(self, "data", _folder(self.data))
+        if not isinstance(self.fsync, bool):
+            raise ValueError(f"fsync takes True or False, not {self.fsync!r}")
         if not isinstance(self.policy, Policy):
             raise ValueError(f"policy takes a Policy, not {self.policy!r}")
 
@@ -136,6 +153,14 @@ def _text(record: Any, name: str) -> None:
     value = getattr(record, name)
     if not isinstance(value, str) or not value:
         raise ValueError(f"{name} takes a text that is not empty, not {value!r}")
+
+
+def _folder(path: str | os.PathLike[str] | None) -> str | None:
+    if path is None:
+        return None
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise ValueError(f"data takes the path of a folder, not {path!r}")
+    return os.fspath(path)
 
 
 def _domains(names: Iterable[str] | str) -> tuple[str, ...]:

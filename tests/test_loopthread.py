@@ -81,6 +81,7 @@ def test_a_stop_ends_the_calls_that_are_under_way(thread: LoopThread) -> None:
     assert "stopped while this call was under way" in str(errors[0])
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_is_told_instead_of_hanging(thread: LoopThread) -> None:
     reader, writer = os.pipe()
     child = os.fork()

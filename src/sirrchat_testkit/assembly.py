@@ -6,17 +6,27 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.loopthread import LoopThread
-from sirrchat_testkit.rest.listener import RestListener, serve_rest
-from sirrchat_testkit.smtp.listener import Listener as SmtpListener
+from sirrchat_testkit.rest.listener import serve_rest
 from sirrchat_testkit.smtp.listener import serve_smtp
 from sirrchat_testkit.store.tiny import TinyStore
 from sirrchat_testkit.testing.clock import Clock
 from sirrchat_testkit.testing.desk import Desk
+
+
+class Listener(Protocol):
+    """What serves one protocol, bound to ``address``."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+
+    def close_in_child(self) -> None:
+        """Close every inherited socket. To be called in a forked child, and nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +37,8 @@ class Assembly:
     desk: Desk
     clock: Clock
     api_key: str
-    smtp: tuple[str, int]
-    http: tuple[str, int]
-    listeners: tuple[SmtpListener, RestListener]
+    smtp: Listener
+    http: Listener
     exits: contextlib.AsyncExitStack
 
     async def close(self) -> None:
@@ -38,7 +47,7 @@ class Assembly:
 
     def abandon(self) -> None:
         """Let go of what a forked child has inherited; the parent goes on with it."""
-        for listener in self.listeners:
+        for listener in (self.smtp, self.http):
             listener.close_in_child()
 
 
@@ -53,12 +62,11 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         loop.set_exception_handler(lambda _, context: _note(backend, context))
         api_key = await backend.furnish()
         smtp = await exits.enter_async_context(serve_smtp(backend))
-        rest = serve_rest(backend)
-        http = await exits.enter_async_context(rest)
+        http = await exits.enter_async_context(serve_rest(backend))
         desk = Desk(thread, backend, netloc(smtp.address))
         exits.callback(desk.stop)
         clock = Clock(thread, backend.clock)
-        return Assembly(backend, desk, clock, api_key, smtp.address, http, (smtp, rest), exits.pop_all())
+        return Assembly(backend, desk, clock, api_key, smtp, http, exits.pop_all())
     raise AssertionError("unreachable: an exit stack swallows nothing")
 
 

@@ -109,22 +109,22 @@ class MailServer(Receiver):
     @property
     def smtp_host(self) -> str:
         """The host that SMTP listens on."""
-        return self._now.smtp[0]
+        return self._now.smtp.address[0]
 
     @property
     def smtp_port(self) -> int:
         """The port that SMTP listens on."""
-        return self._now.smtp[1]
+        return self._now.smtp.address[1]
 
     @property
     def smtp_url(self) -> str:
         """``smtp://host:port``."""
-        return f"smtp://{netloc(self._now.smtp)}"
+        return f"smtp://{netloc(self._now.smtp.address)}"
 
     @property
     def api_url(self) -> str:
         """``http://host:port``, without a trailing slash."""
-        return f"http://{netloc(self._now.http)}"
+        return f"http://{netloc(self._now.http.address)}"
 
     @property
     def api_key(self) -> str:
@@ -278,8 +278,9 @@ class MailServer(Receiver):
         raise misnamed(self, name, self._guesses)
 
     def __repr__(self) -> str:
-        where = f"smtp={netloc(self._running.smtp)} http={netloc(self._running.http)}" if self._running else "stopped"
-        return f"<MailServer {where}>"
+        if self._running is None:
+            return "<MailServer stopped>"
+        return f"<MailServer smtp={netloc(self._running.smtp.address)} http={netloc(self._running.http.address)}>"
 
 
 _SERVERS: weakref.WeakSet[MailServer] = weakref.WeakSet()

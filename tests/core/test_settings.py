@@ -21,6 +21,8 @@ from sirrchat_testkit.core.settings import Policy, Settings
         ({"domains": 5}, "domains takes a list of domain names, not 5"),
         ({"api_key": ""}, "api_key takes a text that is not empty, not ''"),
         ({"seed": 5}, "seed takes a text, not 5"),
+        ({"data": ""}, "data takes the path of a folder, not ''"),
+        ({"fsync": 1}, "fsync takes True or False, not 1"),
         ({"policy": {}}, "policy takes a Policy, not {}"),
         ({"unknown_recipients": "drop"}, "unknown_recipients takes 'reject' or 'keep', not 'drop'"),
         ({"max_message_size": 0}, "max_message_size takes a whole number, 1 or more, not 0"),

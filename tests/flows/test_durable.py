@@ -18,6 +18,7 @@ import pytest
 from sirrchat_testkit import MailServer
 from sirrchat_testkit.core.errors import StoreLocked
 
+COMMAND = [sys.executable, "-m", "sirrchat_testkit", "serve", "--smtp-port", "0", "--http-port", "0"]
 BODY = "x" * 300
 
 
@@ -25,9 +26,10 @@ class Serve:
     """``serve --data`` in a process of its own."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        command = [sys.executable, "-m", "sirrchat_testkit", "serve", "--smtp-port", "0", "--http-port", "0", "--json"]
         self.process = subprocess.Popen(
-            [*command, "--data", str(folder), "--api-key", "known", *arguments], stdout=subprocess.PIPE, text=True
+            [*COMMAND, "--json", "--data", str(folder), "--api-key", "known", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self.process.stdout is not None
         self.facts: dict[str, Any] = json.loads(self.process.stdout.readline())
@@ -165,8 +167,7 @@ def test_a_second_process_is_told_who_has_the_folder(tmp_path: Path) -> None:
         with pytest.raises(StoreLocked, match=str(tmp_path)):
             MailServer(data=str(tmp_path)).start()
         done = subprocess.run(
-            [sys.executable, "-m", "sirrchat_testkit", "serve", "--smtp-port", "0", "--http-port", "0"]
-            + ["--data", str(tmp_path)],
+            [*COMMAND, "--data", str(tmp_path)],
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
     assert done.returncode == 1
@@ -190,4 +191,3 @@ def test_a_killed_owner_s_folder_is_free_although_its_forked_child_lives(tmp_pat
     with MailServer(data=str(tmp_path)) as server:
         server.open_inbox()
     owner.communicate()
-

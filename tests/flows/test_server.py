@@ -145,6 +145,7 @@ def test_it_works_the_same_inside_a_running_loop() -> None:
     assert asyncio.run(main()) == "Hello"
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_neither_accepts_nor_hangs() -> None:
     with MailServer() as server:
         host, port = server.smtp_host, server.smtp_port

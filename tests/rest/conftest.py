@@ -102,8 +102,8 @@ async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     backend = Backend.build(Settings(), store, asyncio.get_running_loop())
     backend.clock.freeze(START)
     key = await backend.furnish()
-    async with serve_rest(backend) as (host, port), aiohttp.ClientSession() as client:
-        yield Service(backend, key, f"http://{host}:{port}", client)
+    async with serve_rest(backend) as bound, aiohttp.ClientSession() as client:
+        yield Service(backend, key, f"http://{bound.host}:{bound.port}", client)
     backend.clock.close()
     await store.close()
 

@@ -59,7 +59,8 @@ def accepts(host: str, port: int) -> bool:
 
 @pytest.mark.asyncio
 async def test_any_free_port_is_read_back_and_let_go_of(backend: Backend) -> None:
-    async with serve_rest(backend) as (host, port):
+    async with serve_rest(backend) as bound:
+        host, port = bound.address
         assert host == "127.0.0.1"
         assert await ask(host, port) == 200
     assert not accepts(host, port)
@@ -68,13 +69,14 @@ async def test_any_free_port_is_read_back_and_let_go_of(backend: Backend) -> Non
 @pytest.mark.asyncio
 async def test_two_listeners_serve_one_backend_side_by_side(backend: Backend) -> None:
     async with serve_rest(backend) as one, serve_rest(backend) as two:
-        for address in (one, two):
+        for address in (one.address, two.address):
             assert await ask(*address) == 200
 
 
 @pytest.mark.asyncio
 async def test_a_taken_port_is_an_os_error_and_leaves_nothing_open(backend: Backend) -> None:
-    async with serve_rest(backend) as (_, port):
+    async with serve_rest(backend) as bound:
+        _, port = bound.address
         settings = Settings(http_port=port)
         store = TinyStore()
         other = Backend.build(settings, store, asyncio.get_running_loop())
@@ -90,7 +92,8 @@ async def test_ipv6() -> None:
     store = TinyStore()
     backend = Backend.build(Settings(host="::1", api_key="key"), store, asyncio.get_running_loop())
     await backend.furnish()
-    async with serve_rest(backend) as (host, port):
+    async with serve_rest(backend) as bound:
+        host, port = bound.address
         assert host == "::1"
         assert await ask("[::1]", port) == 200
     backend.clock.close()
@@ -101,7 +104,7 @@ async def test_ipv6() -> None:
 async def test_a_request_in_flight_is_finished(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     held = Held(backend, monkeypatch)
     serving = serve_rest(backend)
-    request = asyncio.create_task(ask(*await serving.__aenter__()))
+    request = asyncio.create_task(ask(*(await serving.__aenter__()).address))
     await held.begun.wait()
     leaving = asyncio.create_task(serving.__aexit__(None, None, None))
     await asyncio.sleep(0)
@@ -115,8 +118,8 @@ async def test_a_request_that_does_not_end_is_given_up(backend: Backend, monkeyp
     assert listener.GRACE == 1
     monkeypatch.setattr(listener, "GRACE", 0.01)
     held = Held(backend, monkeypatch)
-    async with serve_rest(backend) as address:
-        request = asyncio.create_task(ask(*address))
+    async with serve_rest(backend) as bound:
+        request = asyncio.create_task(ask(*bound.address))
         await held.begun.wait()
     assert held.cancelled
     with pytest.raises(aiohttp.ClientError):
@@ -126,7 +129,8 @@ async def test_a_request_that_does_not_end_is_given_up(backend: Backend, monkeyp
 @pytest.mark.asyncio
 async def test_an_idle_connection_does_not_hold_up_the_end(backend: Backend) -> None:
     async with aiohttp.ClientSession() as client:
-        async with serve_rest(backend) as (host, port):
+        async with serve_rest(backend) as bound:
+            host, port = bound.address
             async with client.get(f"http://{host}:{port}/healthz") as got:
                 assert await got.read()
             _, idle = await asyncio.open_connection(host, port)
@@ -141,13 +145,14 @@ async def test_a_forked_child_lets_go_of_what_it_inherited(backend: Backend) -> 
     told, tell = os.pipe()
     stay, leave = os.pipe()
     serving = serve_rest(backend)
-    async with serving as (host, port):
+    async with serving as bound:
+        host, port = bound.address
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         await reader.readuntil(b"}")
         child = os.fork()
         if not child:  # pragma: no cover - in another process
-            serving.close_in_child()
+            bound.close_in_child()
             os.write(tell, b"closed")
             os.close(leave)
             os.read(stay, 1)

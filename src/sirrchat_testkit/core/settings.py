@@ -155,12 +155,10 @@ def _text(record: Any, name: str) -> None:
         raise ValueError(f"{name} takes a text that is not empty, not {value!r}")
 
 
-def _folder(path: str | os.PathLike[str] | None) -> str | None:
-    if path is None:
-        return None
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise ValueError(f"data takes the path of a folder, not {path!r}")
-    return os.fspath(path)
+def _folder(path: Any) -> str | None:
+    if path is None or (isinstance(path, str | os.PathLike) and os.fspath(path)):
+        return None if path is None else str(os.fspath(path))
+    raise ValueError(f"data takes the path of a folder, not {path!r}")
 
 
 def _domains(names: Iterable[str] | str) -> tuple[str, ...]:

@@ -1,79 +1,76 @@
-"""The HTTP listener.
+"""Where HTTP is listened for: bound before it is entered, wound up when it is left.
 
-1. The socket is bound by hand, so that port 0 can be read back and a forked child can close what it inherited.
-2. On the way out requests in flight have ``GRACE`` seconds to finish; waiting connections are closed at once.
-3. A client's bad HTTP is the client's matter: it is answered with 400, and no log hears of it.
+1. On the way out requests in flight have ``GRACE`` seconds to finish; waiting connections are closed at once.
+2. A client's bad HTTP is the client's matter: it is answered with 400, and nothing is printed.
+3. A forked child inherits the sockets: ``close_in_child`` lets go of them and touches nothing the parent uses.
 """
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import socket
-from types import TracebackType
+from collections.abc import AsyncIterator
+from typing import Final
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.rest.application import application
+from sirrchat_testkit.rest.middleware import LOG
+from sirrchat_testkit.sockets import bind
 
-GRACE = 1.0
-"""Seconds that requests in flight have when the listener closes."""
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+GRACE: Final = 1.0
+"""Seconds of real time that requests in flight have when the listener stops."""
 
 
-_LOG = logging.getLogger("sirrchat_testkit.rest.http")
-_LOG.addHandler(logging.NullHandler())
-_LOG.addFilter(_is_news)
+class Listener:
+    """A bound HTTP socket; ``host`` and ``port`` are what it is bound to."""
 
+    def __init__(self, runner: web.AppRunner, sock: socket.socket) -> None:
+        self.host, self.port = sock.getsockname()[:2]
+        self._runner = runner
+        self._sock = sock
 
-class RestListener:
-    """Serves ``backend`` over HTTP from entry to exit; entering gives the bound host and port."""
+    def __repr__(self) -> str:
+        return f"<HTTP on {self.host}:{self.port}>"
 
-    def __init__(self, backend: Backend) -> None:
-        self._settings = backend.settings
-        self._runner = web.AppRunner(
-            application(backend),
-            handle_signals=False,
-            access_log=None,
-            logger=_LOG,
-            handler_cancellation=True,
-            shutdown_timeout=GRACE,
-        )
-        self._socket: socket.socket | None = None
-
-    async def __aenter__(self) -> tuple[str, int]:
-        """Accept requests on the running loop. Raises ``OSError`` where the port cannot be had."""
-        host, port = self._settings.host, self._settings.http_port
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family)
-        await self._runner.setup()
-        await web.SockSite(self._runner, self._socket).start()
-        host, port, *_ = self._socket.getsockname()
-        return host, port
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish what is under way, then let go of the port."""
-        await self._runner.cleanup()
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.host, self.port
 
     def close_in_child(self) -> None:
-        """Close the sockets that a forked child inherited; for the child alone.
+        """Close every inherited socket. To be called in a forked child, and nowhere else.
 
         Only the descriptors are closed: the event loop's epoll is shared with the parent and must not hear of it.
         """
         server = self._runner.server
         connected = [each.transport for each in server.connections] if server is not None else []
         inherited = [each.get_extra_info("socket") for each in connected if each is not None]
-        for each in (self._socket, *(getattr(wrapped, "_sock", None) for wrapped in inherited)):
+        for each in (self._sock, *(getattr(wrapped, "_sock", None) for wrapped in inherited)):
             if each is not None:
                 each.close()
 
 
-def serve_rest(backend: Backend) -> RestListener:
-    """Serve ``backend`` from entry to exit of what is returned, which gives the bound host and port."""
-    return RestListener(backend)
+@contextlib.asynccontextmanager
+async def serve_rest(backend: Backend) -> AsyncIterator[Listener]:
+    """Listen for HTTP as ``backend.settings`` says, on the running loop, until the context is left.
+
+    Raises:
+        OSError: The port is taken, or the host is none of this machine's.
+    """
+    sock = await bind("HTTP", backend.settings.host, backend.settings.http_port)
+    runner = web.AppRunner(
+        application(backend),
+        handle_signals=False,
+        access_log=None,
+        logger=LOG,
+        handler_cancellation=True,
+        shutdown_timeout=GRACE,
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, sock).start()
+        yield Listener(runner, sock)
+    finally:
+        await runner.cleanup()

@@ -19,6 +19,7 @@ from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.protocol import Protocol
+from sirrchat_testkit.sockets import bind
 
 GRACE: Final = 1.0
 """Seconds of real time that transactions in flight have when the listener stops."""
@@ -79,24 +80,9 @@ async def serve_smtp(backend: Backend) -> AsyncIterator[Listener]:
     Raises:
         OSError: The port is taken, or the host is none of this machine's.
     """
-    listener = Listener(backend, await _bound(backend.settings.host, backend.settings.smtp_port))
+    listener = Listener(backend, await bind("SMTP", backend.settings.host, backend.settings.smtp_port))
     server = await listener._start()  # noqa: SLF001 - they are one
     try:
         yield listener
     finally:
         await listener._stop(server)  # noqa: SLF001 - same
-
-
-async def _bound(host: str, port: int) -> socket.socket:
-    """Return a socket bound to the first address that ``host`` stands for."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, protocol, _, address = found[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-    except OSError as error:
-        sock.close()
-        raise OSError(error.errno, f"cannot listen for SMTP on {host}:{port}: {error.strerror}") from None
-    sock.setblocking(False)
-    return sock

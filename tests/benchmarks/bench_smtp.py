@@ -245,7 +245,8 @@ async def serve_ours() -> None:
 
 def measure(case: Case, rounds: int) -> float:
     """Print what ``case`` costs on both sides; return the median ratio."""
-    ratios, costs = [], {"base": [], "ours": []}
+    ratios: list[float] = []
+    costs: dict[str, list[float]] = {"base": [], "ours": []}
     with child("base") as base, child("ours") as ours:
         for one in (base, ours):
             asyncio.run(send(one.port, case, case.count // 10))
@@ -257,7 +258,7 @@ def measure(case: Case, rounds: int) -> float:
             ratios.append(costs["base"][-1] / costs["ours"][-1])
         stored = ours.ask("count")
         assert stored == case.count * rounds + case.count // 10, f"{stored} messages were stored"
-    ratio = statistics.median(ratios)
+    ratio = float(statistics.median(ratios))
     base_cost, our_cost = (statistics.median(costs[name]) for name in ("base", "ours"))
     say(
         f"{case.name:13} base {base_cost:7.0f} us  ours {our_cost:7.0f} us  x {ratio:5.2f}"

@@ -1,0 +1,228 @@
+"""What each command is answered, alone and in a wrong place."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.events import Crashed
+from sirrchat_testkit.smtp import protocol
+from sirrchat_testkit.smtp.listener import Listener, serve_smtp
+
+if TYPE_CHECKING:
+    from tests.smtp.conftest import Dialogue
+
+pytestmark = pytest.mark.asyncio
+
+HELLO = "EHLO client.example"
+MAIL = "MAIL FROM:<a@example.net>"
+RCPT = "RCPT TO:<user@example.com>"
+
+
+async def test_the_greeting_names_the_first_domain(smtp: Listener) -> None:
+    reader, writer = await asyncio.open_connection(*smtp.address)
+    assert await reader.readline() == b"220 example.com ESMTP sirrchat_testkit\r\n"
+    writer.close()
+
+
+async def test_ehlo_offers_the_extensions(talk: Dialogue) -> None:
+    assert await talk(HELLO) == "\n".join([
+        "250-example.com",
+        "250-SIZE 33554432",
+        "250-8BITMIME",
+        "250-SMTPUTF8",
+        "250-PIPELINING",
+        "250-ENHANCEDSTATUSCODES",
+        "250-DSN",
+        "250 HELP",
+    ])  # fmt: skip
+
+
+async def test_helo_offers_nothing(talk: Dialogue) -> None:
+    assert await talk("HELO client.example") == "250 example.com"
+
+
+@pytest.mark.parametrize(
+    ("commands", "start"),
+    [
+        (["HELO"], "501 5.5.4"),
+        (["EHLO"], "501 5.5.4"),
+        (["EHLO "], "501 5.5.4"),
+        ([MAIL], "503 5.5.1"),
+        ([RCPT], "503 5.5.1"),
+        (["DATA"], "503 5.5.1"),
+        ([HELLO, RCPT], "503 5.5.1"),
+        ([HELLO, "DATA"], "503 5.5.1"),
+        ([HELLO, MAIL], "250 2.1.0"),
+        (["HELO x", MAIL], "250 2.1.0"),
+        ([HELLO, MAIL.lower()], "250 2.1.0"),
+        ([HELLO, MAIL + "   "], "250 2.1.0"),
+        ([HELLO, "MAIL"], "501 5.5.4"),
+        ([HELLO, MAIL, MAIL], "503 5.5.1"),
+        ([HELLO, MAIL, "DATA"], "503 5.5.1"),
+        ([HELLO, MAIL, RCPT], "250 2.1.5"),
+        ([HELLO, MAIL, RCPT, RCPT], "250 2.1.5"),
+        ([HELLO, MAIL, "RCPT"], "501 5.5.4"),
+        ([HELLO, MAIL, "RCPT TO:<>"], "553 5.1.3"),
+        ([HELLO, MAIL, "RCPT TO:<nobody@example.com>"], "550 5.1.1"),
+        ([HELLO, MAIL, "RCPT TO:<nobody@example.com>", "DATA"], "503 5.5.1"),
+        ([HELLO, MAIL, "RCPT TO:<elsewhere@corp.example>"], "250 2.1.5"),
+        ([HELLO, MAIL, "RCPT TO:<Postmaster>"], "550 5.1.1"),
+        ([HELLO, MAIL, RCPT, "DATA now"], "501 5.5.4"),
+        ([HELLO, MAIL, RCPT, "DATA"], "354 End"),
+        ([HELLO, MAIL, RCPT, "RSET", RCPT], "503 5.5.1"),
+        ([HELLO, MAIL, RCPT, "RSET", MAIL], "250 2.1.0"),
+        ([HELLO, MAIL, RCPT, "RSET"], "250 2.0.0"),
+        ([HELLO, MAIL, RCPT, "RSET all", "DATA"], "354 End"),
+        ([HELLO, MAIL, RCPT, HELLO, "DATA"], "503 5.5.1"),
+        ([HELLO, MAIL, RCPT, "HELO x", MAIL], "250 2.1.0"),
+        ([HELLO, MAIL, RCPT, "NOOP", "DATA"], "354 End"),
+        (["RSET all"], "501 5.5.4"),
+        (["RSET"], "250 2.0.0"),
+        (["NOOP"], "250 2.0.0"),
+        (["NOOP whatever"], "250 2.0.0"),
+        (["HELP"], "214 2.0.0"),
+        (["HELP mail"], "214 2.0.0"),
+        (["HELP nothing"], "504 5.5.4"),
+        (["VRFY user"], "252 2.0.0"),
+        (["VRFY грета@example.com"], "252 2.0.0"),
+        (["VRFY"], "501 5.5.4"),
+        (["EXPN list"], "502 5.5.1"),
+        ([HELLO, "AUTH PLAIN AHVzZXIAcGFzcw=="], "502 5.5.1"),
+        ([HELLO, "AUTH LOGIN"], "502 5.5.1"),
+        ([HELLO, "STARTTLS"], "502 5.5.1"),
+        ([HELLO, "BDAT 5 LAST"], "500 5.5.1"),
+        (["QUIT now"], "501 5.5.4"),
+        (["QUIT"], "221 2.0.0"),
+        (["NONSENSE"], "500 5.5.1"),
+        (["__init__"], "500 5.5.2"),
+        (["handle_exception"], "500 5.5.2"),
+        ([""], "500 5.5.2"),
+        ([" "], "500 5.5.2"),
+        (["\t"], "500 5.5.2"),
+        (["M\u0130IL FROM:<>"], "500 5.5.2"),
+        ([b"NOOP\n"], "500 5.5.2"),
+        ([b"\0\r\n"], "500 5.5.2"),
+        ([b"\xff\xfe\xfd\r\n"], "500 5.5.2"),
+        ([b"NOOP \0\r\n"], "501 5.5.4"),
+        ([b"NOOP \xff\r\n"], "501 5.5.4"),
+        ([b"EHLO \xc3\xbc\r\n"], "501 5.5.4"),
+        ([b"NOOP\rQUIT\r\n"], "500 5.5.2"),
+        ([HELLO, b"MAIL FROM:<a\0b@example.com>\r\n"], "501 5.5.4"),
+        ([HELLO, b"MAIL FROM:<a\nb@example.com>\r\n"], "500 5.5.2"),
+        ([HELLO, b"MAIL FROM:<\xff@example.com>\r\n"], "501 5.5.4"),
+        ([HELLO, b"MAIL FROM:<\xed\xa0\x80@example.com> SMTPUTF8\r\n"], "501 5.5.4"),
+        ([HELLO, "MAIL FROM:<ü@example.com>"], "553 5.6.7"),
+        ([HELLO, "MAIL FROM:<ü@example.com> SMTPUTF8"], "250 2.1.0"),
+        ([HELLO, MAIL, "RCPT TO:<ü@example.net>"], "553 5.6.7"),
+        ([HELLO, MAIL + " SMTPUTF8", "RCPT TO:<ü@corp.example>"], "250 2.1.5"),
+        ([HELLO, MAIL + " SIZE=33554432"], "250 2.1.0"),
+        ([HELLO, MAIL + " SIZE=33554433"], "552 5.3.4"),
+        ([HELLO, MAIL + " SIZE=33554433", RCPT], "503 5.5.1"),
+        (["HELO x", MAIL + " SIZE=1"], "555 5.5.4"),
+        ([b"x" * 600 + b"\r\n"], "500 5.5.2"),
+        ([b"NOOP " + b"x" * 100_000 + b"\r\n", "NOOP"], "250 2.0.0"),
+        ([HELLO, "MAIL FROM:<" + "x" * 1000 + "@example.com>"], "501 5.1.7"),
+        ([HELLO, "MAIL FROM:<" + "x" * 3000 + "@example.com>"], "500 5.5.2"),
+    ],
+)
+async def test_the_last_command_is_answered(
+    talk: Dialogue, crashes: Callable[[], list[Crashed]], commands: list[str | bytes], start: str
+) -> None:
+    assert (await talk(*commands)).startswith(start)
+    assert not crashes()
+
+
+async def test_quit_ends_the_session_and_what_follows_it_is_not_looked_at(talk: Dialogue) -> None:
+    talk.write(b"QUIT\r\nNOOP\r\nNOOP\r\n")
+    assert await talk.reply() == "221 2.0.0 Bye"
+    assert await talk.reply() == ""
+
+
+async def test_any_number_of_unknown_commands_is_answered(talk: Dialogue) -> None:
+    assert {(await talk("WHAT"))[:3] for _ in range(50)} == {"500"}
+
+
+async def test_the_policy_is_read_at_each_command(talk: Dialogue, backend: Backend) -> None:
+    await talk(HELLO, MAIL)
+    backend.policy.value = replace(backend.policy.value, max_recipients=1, foreign_recipients="reject")
+    assert (await talk("RCPT TO:<elsewhere@corp.example>")).startswith("550 5.7.1")
+    assert (await talk(RCPT)).startswith("250 2.1.5")
+    assert (await talk("RCPT TO:<second@example.com>")) == "452 4.5.3 Too many recipients"
+    backend.policy.value = replace(backend.policy.value, max_message_size=10)
+    await talk("DATA")
+    assert (await talk(b"more than ten octets\r\n.\r\n")).startswith("552 5.3.4")
+    assert "250-SIZE 10\n" in await talk(HELLO)
+
+
+async def test_a_postmaster_that_exists_gets_mail_without_a_domain(backend: Backend, talk: Dialogue) -> None:
+    await backend.directory.add_account("postmaster@example.com")
+    await talk.send(b"help\r\n", "postMaster")
+    assert len(await backend.postoffice.messages("postmaster@example.com")) == 1
+
+
+async def test_a_silent_client_is_told_and_closed(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> None:
+    monkeypatch.setattr(protocol, "IDLE", 0.05)
+    async with serve_smtp(backend) as listener:
+        reader, writer = await asyncio.open_connection(*listener.address)
+        text = (await reader.read()).decode()
+        writer.close()
+    assert text.splitlines()[1:] == ["421 4.4.2 Nothing was heard for too long"]
+
+
+async def test_a_client_that_goes_on_talking_is_not_timed_out(talk: Dialogue) -> None:
+    """The one timer looks when the last word was heard."""
+    live = await talk("NOOP")
+    assert live.startswith("250")
+    [connection] = _protocols()
+    handle = connection._timeout_handle
+    connection._timeout_cb()
+    assert handle is not connection._timeout_handle
+    assert (await talk("NOOP")).startswith("250")
+    connection._heard_at -= 301
+    connection._timeout_cb()
+    assert (await talk.reply()).startswith("421 4.4.2")
+
+
+async def test_whatever_a_client_does_nothing_is_logged_as_a_warning(
+    talk: Dialogue, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        for command in (b"\xff\r\n", b"AUTH PLAIN\r\n", b"NONSENSE\r\n", b"MAIL FROM:<\r\n", b"x" * 9999 + b"\r\n"):
+            await talk(command)
+        await talk.to_data()
+        talk.write(b"unfinished")
+        await talk.close()
+    assert not caplog.records
+
+
+async def test_a_client_that_reads_no_replies_is_held_up_and_gets_them_all(smtp: Listener) -> None:
+    loop, commands = asyncio.get_running_loop(), b"HELP\r\n" * 100_000 + b"QUIT\r\n"
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(smtp.address)
+        client.setblocking(False)
+        sending = loop.create_task(loop.sock_sendall(client, commands))
+        while not [each for each in _protocols() if each._steps.waiting]:
+            await asyncio.sleep(0)
+        [connection] = _protocols()
+        assert connection._socket.get_write_buffer_size() < 200_000
+        text = b""
+        while chunk := await loop.sock_recv(client, 1_000_000):
+            text += chunk
+        await sending
+    assert text.count(b"\r\n214 2.0.0 ") == 100_000
+    assert text.endswith(b"\r\n221 2.0.0 Bye\r\n")
+
+
+def _protocols() -> list[protocol.Protocol]:
+    import gc
+
+    return [each for each in gc.get_objects() if type(each) is protocol.Protocol and each.transport is not None]

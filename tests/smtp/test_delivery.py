@@ -1,0 +1,323 @@
+"""What is stored, for whom, and what the client is told."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import select
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sirrchat_testkit.core import directory
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.errors import NoSuchAddress, OverQuota, StoreBroken, StoreFull
+from sirrchat_testkit.core.events import Crashed, Event, MessageReceived, RecipientRefused
+from sirrchat_testkit.smtp.listener import Listener
+
+if TYPE_CHECKING:
+    from tests.smtp.conftest import Dial, Dialogue
+
+pytestmark = pytest.mark.asyncio
+
+Stored = Callable[..., Awaitable[list[bytes]]]
+USER, SECOND = "user@example.com", "second@example.com"
+RAW = b"Subject: hello\r\n\r\nbody\r\n"
+
+
+async def test_a_message_is_stored_with_its_envelope(talk: Dialogue, backend: Backend) -> None:
+    assert await talk.send(RAW) == "250 2.0.0 Message stored"
+    [message] = await backend.postoffice.messages(USER)
+    envelope = await backend.postoffice.envelope(message)
+    assert await backend.postoffice.raw(message) == RAW
+    assert message.subject == "hello"
+    assert (envelope.sender, envelope.recipients, envelope.ehlo) == ("sender@example.net", (USER,), "client.example")
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", envelope.peer)
+    assert envelope.size == len(RAW)
+
+
+async def test_several_messages_in_one_session(talk: Dialogue, stored: Stored) -> None:
+    for number in range(3):
+        await talk.send(b"%d\r\n" % number)
+    assert await stored() == [b"0\r\n", b"1\r\n", b"2\r\n"]
+
+
+async def test_each_recipient_gets_one_copy_of_one_message(talk: Dialogue, backend: Backend) -> None:
+    await talk.send(RAW, USER, SECOND, USER.upper(), "ops@corp.example")
+    assert [each.recipient for each in await backend.postoffice.messages()] == [USER, SECOND, "ops@corp.example"]
+    [envelope] = await backend.postoffice.envelopes()
+    assert envelope.recipients == (USER, SECOND, USER.upper(), "ops@corp.example")
+
+
+async def test_blind_recipients_are_in_the_envelope_alone(talk: Dialogue, backend: Backend) -> None:
+    await talk.send(b"To: user@example.com\r\n\r\nno word of the other\r\n", USER, SECOND)
+    [copy] = await backend.postoffice.messages(SECOND)
+    assert SECOND in (await backend.postoffice.envelope(copy)).recipients
+    assert SECOND.encode() not in await backend.postoffice.raw(copy)
+
+
+async def test_a_refused_recipient_is_kept_with_its_reply(
+    talk: Dialogue, backend: Backend, refusals: Callable[[], list[RecipientRefused]]
+) -> None:
+    await talk.send(RAW, USER, "nobody@example.com")
+    [envelope] = await backend.postoffice.envelopes()
+    assert envelope.recipients == (USER,)
+    assert envelope.refused == {"nobody@example.com": "550 5.1.1 nobody@example.com does not exist here"}
+    assert [(each.recipient, each.sender) for each in refusals()] == [("nobody@example.com", "sender@example.net")]
+
+
+async def test_parameters_are_kept_as_sent(talk: Dialogue, backend: Backend) -> None:
+    await talk("EHLO x", "MAIL FROM:<a@example.net> size=20 BODY=8BITMIME RET=HDRS ENVID=x1")
+    await talk(f"RCPT TO:<{USER}> NOTIFY=NEVER", f"RCPT TO:<{SECOND}>", "DATA", b"text\r\n.\r\n")
+    [envelope] = await backend.postoffice.envelopes()
+    assert envelope.parameters == {"": ["size=20", "BODY=8BITMIME", "RET=HDRS", "ENVID=x1"], USER: ["NOTIFY=NEVER"]}
+
+
+async def test_nothing_of_one_transaction_is_left_in_the_next(talk: Dialogue, backend: Backend) -> None:
+    await talk("EHLO x", "MAIL FROM:<a@example.net> BODY=8BITMIME", "RCPT TO:<nobody@example.com>", "RSET")
+    await talk.send(RAW)
+    [envelope] = await backend.postoffice.envelopes()
+    assert (envelope.refused, envelope.parameters) == ({}, {})
+
+
+async def test_the_null_sender_is_taken(talk: Dialogue, backend: Backend) -> None:
+    await talk("EHLO x", "MAIL FROM:<>", f"RCPT TO:<{USER}>", "DATA", RAW + b".\r\n")
+    assert [each.sender for each in await backend.postoffice.envelopes()] == [""]
+
+
+async def test_addresses_and_content_may_be_utf8(talk: Dialogue, backend: Backend, stored: Stored) -> None:
+    raw = "Subject: Grüße\r\n\r\nпривет\r\n".encode()
+    await talk("EHLO x", "MAIL FROM:<грета@пример.example> SMTPUTF8", "RCPT TO:<用户@例子.example>", "DATA")
+    assert (await talk(raw + b".\r\n")).startswith("250")
+    assert await stored("用户@例子.example") == [raw]
+    [envelope] = await backend.postoffice.envelopes()
+    assert envelope.sender == "грета@пример.example"
+
+
+async def test_an_unknown_utf8_recipient_is_refused_in_ascii(talk: Dialogue) -> None:
+    await talk("EHLO x", "MAIL FROM:<a@example.net> SMTPUTF8")
+    assert (await talk("RCPT TO:<ü@example.com>")) == r"550 5.1.1 \xfc@example.com does not exist here"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"\r\n", b"\x00\xff\x80\r\n", b".\r\n", b"..\r\n.\r\n...\r\n", b"x" * 5000 + b"\r\n", b"a\rb\nc\r\n"],
+    ids=repr,
+)
+async def test_every_octet_is_kept(talk: Dialogue, stored: Stored, raw: bytes) -> None:
+    assert (await talk.send(raw)).startswith("250")
+    assert await stored() == [raw]
+
+
+async def test_a_big_message_arrives_whole(talk: Dialogue, stored: Stored) -> None:
+    raw = b"".join(b".%07d line of a message\r\n" % number for number in range(200_000))
+    assert (await talk.send(raw)).startswith("250")
+    assert await stored() == [raw]
+
+
+async def test_a_message_that_is_too_big_is_read_to_its_end_and_not_stored(
+    talk: Dialogue, backend: Backend, stored: Stored
+) -> None:
+    backend.policy.value = replace(backend.policy.value, max_message_size=1000)
+    assert await talk.send(b"x" * 100_000 + b"\r\n") == "552 5.3.4 The message is bigger than this server takes"
+    assert await stored() == []
+    assert (await talk.send(b"x" * 998 + b"\r\n")).startswith("250")
+
+
+async def test_a_lost_connection_stores_nothing(
+    talk: Dialogue, backend: Backend, stored: Stored, crashes: Callable[[], list[Crashed]]
+) -> None:
+    await talk.to_data()
+    talk.write(RAW + b"\r\n.")
+    await talk.close()
+    await backend.sessions.settled(5)
+    while len(backend.sessions):
+        await asyncio.sleep(0)
+    assert await stored() == []
+    assert not crashes()
+
+
+@pytest.mark.parametrize(
+    ("error", "reply"),
+    [
+        (OverQuota("the mailbox is full"), "552 5.2.2 the mailbox is full"),
+        (NoSuchAddress("gone"), "550 5.1.1 gone"),
+        (StoreFull("no room"), "452 4.3.1 no room"),
+        (StoreBroken("no disk"), "452 4.3.0 no disk"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_what_the_domain_raises_at_the_end_is_the_reply(  # noqa: PLR0917
+    monkeypatch: pytest.MonkeyPatch,
+    talk: Dialogue,
+    stored: Stored,
+    refusals: Callable[[], list[RecipientRefused]],
+    crashes: Callable[[], list[Crashed]],
+    error: Exception,
+    reply: str,
+) -> None:
+    async def deliver(*_: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sirrchat_testkit.core.postoffice.PostOffice.deliver", deliver)
+        assert await talk.send(RAW, USER, SECOND) == reply
+    assert await stored() == []
+    assert [each.recipient for each in refusals()] == ([USER, SECOND] if reply[0] == "5" else [])
+    assert not crashes()
+    assert (await talk.send(RAW)).startswith("250")
+
+
+async def test_all_recipients_or_none(
+    monkeypatch: pytest.MonkeyPatch, talk: Dialogue, backend: Backend, stored: Stored
+) -> None:
+    await talk.to_data("ops@corp.example", USER)
+    monkeypatch.setattr(directory, "QUOTA", 0)
+    account = await backend.directory.account_of(USER)
+
+    async def tight(_: str) -> Any:
+        return replace(account, quota=5)
+
+    monkeypatch.setattr("sirrchat_testkit.core.directory.Directory.account", lambda _, name: tight(name))
+    assert (await talk(RAW + b".\r\n")).startswith("552 5.2.2")
+    assert await stored() == []
+
+
+@pytest.mark.parametrize(("method", "verb"), [("deliver", "end of data"), ("admit", "RCPT")])
+async def test_a_failure_of_ours_is_a_451_and_told_to_the_owner(  # noqa: PLR0917
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    talk: Dialogue,
+    crashes: Callable[[], list[Crashed]],
+    method: str,
+    verb: str,
+) -> None:
+    error = ZeroDivisionError("a bug")
+
+    async def fail(*_: Any) -> None:
+        raise error
+
+    await talk("EHLO x", "MAIL FROM:<a@example.net>")
+    if method == "deliver":
+        await talk(f"RCPT TO:<{USER}>", "DATA")
+    monkeypatch.setattr(f"sirrchat_testkit.core.postoffice.PostOffice.{method}", fail)
+    assert (await talk(b"text\r\n.\r\n" if method == "deliver" else f"RCPT TO:<{USER}>")).startswith("451 4.3.0")
+    [crash] = crashes()
+    assert crash.error is error
+    assert crash.where.startswith(f"SMTP {verb} from 127.0.0.1:")
+    assert (await talk("NOOP")).startswith("250")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("waits", [0, 1, 3], ids=lambda count: f"the store waits {count} times")
+async def test_the_250_is_in_the_socket_before_anybody_is_told(
+    monkeypatch: pytest.MonkeyPatch, smtp: Listener, backend: Backend, waits: int
+) -> None:
+    """The subscriber blocks the loop while it looks into the socket: what is not there by then never gets there."""
+    keep = backend.store.keep
+
+    async def slow(raw: bytes) -> str:
+        for _ in range(waits):
+            await asyncio.sleep(0)
+        return await keep(raw)
+
+    monkeypatch.setattr(backend.store, "keep", slow)
+    loop = asyncio.get_running_loop()
+    seen: asyncio.Future[bytes] = loop.create_future()
+    with socket.create_connection(smtp.address) as client:
+        client.setblocking(False)
+
+        def look(_: int, event: Event) -> None:
+            if isinstance(event, MessageReceived):
+                select.select([client], [], [], 1)
+                seen.set_result(client.recv(1000))
+
+        await loop.sock_recv(client, 1000)
+        await loop.sock_sendall(client, f"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<{USER}>\r\nDATA\r\n".encode())
+        text = b""
+        while b"354" not in text:
+            text += await loop.sock_recv(client, 1000)
+        backend.events.subscribe(look)
+        await loop.sock_sendall(client, b"text\r\n.\r\n")
+        assert await seen == b"250 2.0.0 Message stored\r\n"
+
+
+async def test_commands_behind_the_final_dot_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch, talk: Dialogue, backend: Backend, stored: Stored
+) -> None:
+    go_on = asyncio.Event()
+    keep = backend.store.keep
+
+    async def slow(raw: bytes) -> str:
+        await go_on.wait()
+        return await keep(raw)
+
+    monkeypatch.setattr(backend.store, "keep", slow)
+    await talk.to_data()
+    talk.write(b"one\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n")
+    while not [each for each in backend.sessions if each.transactions == 1 and each.doing]:
+        await asyncio.sleep(0)
+    talk.write(b"two\r\n.\r\nQUIT\r\n")
+    assert await stored() == []
+    go_on.set()
+    replies = [(await talk.reply())[:3] for _ in range(6)]
+    assert replies == ["250", "250", "250", "354", "250", "221"]
+    assert await stored() == [b"one\r\n", b"two\r\n"]
+
+
+async def test_a_delivery_that_has_begun_is_finished_although_the_client_has_gone(
+    monkeypatch: pytest.MonkeyPatch, talk: Dialogue, backend: Backend, stored: Stored
+) -> None:
+    began, go_on = asyncio.Event(), asyncio.Event()
+    keep = backend.store.keep
+
+    async def slow(raw: bytes) -> str:
+        began.set()
+        await go_on.wait()
+        return await keep(raw)
+
+    monkeypatch.setattr(backend.store, "keep", slow)
+    await talk.to_data()
+    talk.write(RAW + b".\r\n")
+    await began.wait()
+    talk.writer.transport.abort()
+    await talk.close()
+    assert backend.sessions.busy()
+    go_on.set()
+    while len(backend.sessions):
+        await asyncio.sleep(0)
+    assert await stored() == [RAW]
+
+
+async def test_a_session_is_busy_from_mail_to_the_last_reply(talk: Dialogue, backend: Backend) -> None:
+    def doing() -> list[str]:
+        return [each.doing for each in backend.sessions.busy()]
+
+    await talk("EHLO x", "MAIL FROM:<a@example.net>")
+    [words] = doing()
+    assert re.fullmatch(r"MAIL FROM:<a@example.net> from 127\.0\.0\.1:\d+", words)
+    await talk(f"RCPT TO:<{USER}>", "DATA")
+    assert doing() == [words]
+    await talk(b"text\r\n.\r\n")
+    assert doing() == []
+    await talk("MAIL FROM:<>")
+    assert len(doing()) == 1
+    await talk("RSET")
+    assert doing() == []
+    await talk("MAIL FROM:<>", "QUIT")
+    assert doing() == []
+
+
+async def test_two_connections_do_not_mix(dial: Dial, stored: Stored) -> None:
+    one, two = await dial(), await dial()
+    await one.to_data(USER)
+    await two.to_data(SECOND)
+    one.write(b"for one\r\n")
+    two.write(b"for two\r\n")
+    assert (await one(b".\r\n")).startswith("250")
+    assert (await two(b".\r\n")).startswith("250")
+    assert await stored(USER) == [b"for one\r\n"]
+    assert await stored(SECOND) == [b"for two\r\n"]

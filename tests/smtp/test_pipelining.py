@@ -1,0 +1,66 @@
+"""Commands that arrive together are answered together and in order (RFC 2920)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.smtp.conftest import Dial, Dialogue
+
+pytestmark = pytest.mark.asyncio
+
+GROUP = (
+    b"MAIL FROM:<a@example.net>\r\nRCPT TO:<nobody@example.com>\r\nRCPT TO:<user@example.com>\r\n"
+    b"NONSENSE\r\nVRFY x\r\nDATA\r\n"
+)
+CODES = ["250", "550", "250", "500", "252", "354"]
+
+
+async def test_replies_come_in_the_order_of_the_commands(talk: Dialogue) -> None:
+    await talk("EHLO x")
+    talk.write(GROUP)
+    assert [(await talk.reply())[:3] for _ in CODES] == CODES
+
+
+async def test_a_group_is_answered_by_one_write(talk: Dialogue) -> None:
+    await talk("EHLO x")
+    talk.write(GROUP)
+    assert (await talk.reader.read(100_000)).count(b"\r\n") == len(CODES)
+
+
+async def test_whole_transactions_in_one_write(
+    talk: Dialogue, stored: Callable[..., Awaitable[list[bytes]]]
+) -> None:
+    message = GROUP + b"%d\r\n.\r\n"
+    talk.write(b"EHLO x\r\n" + b"".join(message % number for number in range(20)) + b"QUIT\r\n")
+    await talk.reply()
+    codes = [(await talk.reply())[:3] for _ in range(7 * 20 + 1)]
+    assert codes == [*CODES, "250"] * 20 + ["221"]
+    assert await stored() == [b"%d\r\n" % number for number in range(20)]
+
+
+async def test_it_makes_no_difference_how_the_octets_arrive(dial: Dial) -> None:
+    stream = b"EHLO x\r\n" + GROUP + b"..text\r\n.\r\n" + GROUP + b"\r\n.\r\nRSET\r\nQUIT\r\n"
+    answers = []
+    for size in (len(stream), 1, 7):
+        talk = await dial()
+        for start in range(0, len(stream), size):
+            talk.write(stream[start : start + size])
+            await asyncio.sleep(0)
+        answers.append(await talk.reader.read())
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0].endswith(b"221 2.0.0 Bye\r\n")
+
+
+async def test_a_client_that_sends_all_and_closes_its_side_is_answered(
+    talk: Dialogue, stored: Callable[..., Awaitable[list[bytes]]]
+) -> None:
+    talk.write(b"EHLO x\r\n" + GROUP + b"text\r\n.\r\n")
+    talk.writer.write_eof()
+    text = await talk.reader.read()
+    assert text.endswith(b"250 2.0.0 Message stored\r\n")
+    assert await stored() == [b"text\r\n"]

@@ -59,9 +59,9 @@ def die_while_compacting(point: int) -> None:
             step()
             yield chunk[len(chunk) // 2 :]
 
-    def run(compaction: Compaction) -> None:
+    def run(compaction: Compaction, *, gently: bool = False) -> None:
         say("compacting")
-        real_run(compaction)
+        real_run(compaction, gently=gently)
 
     real_chunks, real_run = Snapshot._chunks, Compaction.run
     Snapshot._chunks = chunks  # type: ignore[method-assign, assignment]

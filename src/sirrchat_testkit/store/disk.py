@@ -149,7 +149,7 @@ class Disk:
         try:
             compaction = self._storage.begin_compaction()
             await self.flush()
-            await self._run(compaction.run)
+            await self._run(partial(compaction.run, gently=True))
             self._storage.end_compaction()
         except OSError as error:
             log.warning("%s keeps its journals, since writing a new snapshot failed: %s", self.folder.path, error)

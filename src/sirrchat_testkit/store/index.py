@@ -155,13 +155,14 @@ class Ordered:
 class Total:
     """From the value of a field to the number of its documents and the sum of their ``amount``."""
 
-    __slots__ = ("_amount", "_field", "_totals", "fields")
+    __slots__ = ("_amount", "_field", "_totals", "everything", "fields")
 
     def __init__(self, field: str, amount: str) -> None:
         self.fields: tuple[str, ...] = (field, amount)
         self._field = field
         self._amount = amount
         self._totals: dict[Any, tuple[int, int]] = {}
+        self.everything = (0, 0)
 
     def __repr__(self) -> str:
         return f"Total({self._field!r}, {self._amount!r})"
@@ -177,6 +178,7 @@ class Total:
     def clear(self) -> None:
         """Let go of everything."""
         self._totals.clear()
+        self.everything = (0, 0)
 
     def of(self, value: Any) -> tuple[int, int]:
         """Return how many documents have ``value``, and their sum."""
@@ -185,12 +187,15 @@ class Total:
     def _move(self, doc: Doc, sign: int) -> None:
         key = doc.get(self._field)
         amount = doc.get(self._amount)
+        change = sign * (amount if type(amount) is int else 0)
         try:
             count, total = self._totals.get(key, (0, 0))
         except TypeError:
             return
+        in_all, size = self.everything
+        self.everything = in_all + sign, size + change
         if count + sign:
-            self._totals[key] = count + sign, total + sign * (amount if type(amount) is int else 0)
+            self._totals[key] = count + sign, total + change
         else:
             del self._totals[key]
 

@@ -53,9 +53,9 @@ class Compaction:
     folder: Folder
     snapshot: Snapshot
 
-    def run(self) -> None:
+    def run(self, *, gently: bool = False) -> None:
         """Write the snapshot and delete what it replaces. Raises ``OSError``."""
-        self.snapshot.save(self.folder.snapshot)
+        self.snapshot.save(self.folder.snapshot, gently=gently)
         self.folder.sync()
         for generation in self.folder.generations():
             if generation < self.snapshot.generation:

@@ -140,10 +140,10 @@ class TinyStore:
         self._check_open()
         return self._reader(Address).records(self._expiry.upto(now, limit))
 
-    async def usage(self, account: str) -> Usage:
-        """Return how much ``account`` stores, in every folder and for every address."""
+    async def usage(self, account: str | None = None) -> Usage:
+        """Return how much ``account`` stores, in every folder and for every address; None asks for everything."""
         self._check_open()
-        return Usage(*self._totals.of(account))
+        return Usage(*(self._totals.everything if account is None else self._totals.of(account)))
 
     def mark(self) -> int:
         """Open a scope: note where the store stands. Marks nest."""

@@ -14,6 +14,7 @@ from sirrchat_testkit.core.events import Crashed, EventLog
 from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.models import Account, Tally
 from sirrchat_testkit.core.postoffice import PostOffice
+from sirrchat_testkit.core.retention import Retention
 from sirrchat_testkit.core.scopes import Scopes
 from sirrchat_testkit.core.sessions import Sessions
 from sirrchat_testkit.core.settings import CurrentPolicy, Settings
@@ -57,7 +58,7 @@ class Backend:
             events=events,
             ids=ids,
             directory=directory,
-            postoffice=PostOffice(store, clock, ids, directory, events),
+            postoffice=PostOffice(store, clock, ids, directory, Retention(store, clock, policy), events),
             sessions=Sessions(),
             scopes=Scopes(store, clock, ids, policy, directory),
         )

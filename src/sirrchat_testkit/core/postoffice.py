@@ -20,6 +20,7 @@ from sirrchat_testkit.core.events import EventLog, MessageReceived, RecipientRef
 from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.mime import HeaderFields, read_header
 from sirrchat_testkit.core.models import Address, Envelope, Message, Tally
+from sirrchat_testkit.core.retention import Retention
 from sirrchat_testkit.core.store import Change, Drop, Patch, Put, Store
 
 HOUR = 3_600_000
@@ -36,11 +37,14 @@ class Page:
 class PostOffice:
     """Delivers, lists, reads and deletes messages."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, directory: Directory, events: EventLog) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, ids: Ids, directory: Directory, retention: Retention, events: EventLog
+    ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._directory = directory
+        self._retention = retention
         self._events = events
 
     async def admit(self, recipient: str, sender: str) -> None:
@@ -79,7 +83,8 @@ class PostOffice:
         header = read_header(raw)
         copies = [self._copy(envelope, header, recipient, address) for recipient, address in routes.items()]
         counters = await self._count(copies, now)
-        seqs = await self._store.commit([Put(envelope), *map(Put, copies), *counters])
+        going = await self._retention.overflow(len(copies), len(copies) * len(raw))
+        seqs = await self._store.commit([Put(envelope), *map(Put, copies), *counters, *await self._removal(going)])
         messages = [replace(copy, seq=seq) for copy, seq in zip(copies, seqs[1:], strict=False)]
         for message in messages:
             self._events.append(MessageReceived(at=now, message=message))
@@ -127,10 +132,12 @@ class PostOffice:
         await self._store.commit(await self._closing([address]))
 
     async def purge(self) -> None:
-        """Delete every expired address with its messages: from now on the names are free again."""
+        """Delete what is too old, and every expired address with its messages: its name is free again from now on."""
         lapsed = await self._store.expired(self._clock.now())
         if lapsed:
             await self._store.commit(await self._closing(lapsed))
+        if going := await self._retention.overflow():
+            await self.delete(going)
 
     async def purge_hourly(self) -> None:
         """Purge now, and again on every full hour of the kit's clock."""

@@ -52,7 +52,7 @@ Change: TypeAlias = Put | Patch | Drop
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an account stores: number of copies and sum of their sizes in bytes."""
+    """What is stored, by an account or in all: number of copies and sum of their sizes in bytes."""
 
     count: int
     size: int
@@ -101,8 +101,8 @@ class Store(Protocol):
     async def expired(self, now: int, *, limit: int | None = None) -> list[Address]:
         """Return the addresses whose ``expires_at`` is at or before ``now``, the earliest first."""
 
-    async def usage(self, account: str) -> Usage:
-        """Return how much ``account`` stores, in every folder and for every address."""
+    async def usage(self, account: str | None = None) -> Usage:
+        """Return how much ``account`` stores, in every folder and for every address; None asks for everything."""
 
     def mark(self) -> int:
         """Open a scope: note where the store stands. Marks nest."""

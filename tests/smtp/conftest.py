@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import pytest
 import pytest_asyncio
 
 from sirrchat_testkit.core.backend import Backend
@@ -16,7 +18,7 @@ SECOND = "second@example.com"
 
 
 class Dialogue:
-    """A raw SMTP client. A reply is its lines without line ends, joined by line feeds; at the end of all it is empty."""
+    """A raw SMTP client. A reply is its lines joined by line feeds, and empty when the connection has ended."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -56,13 +58,23 @@ class Dialogue:
 
     async def close(self) -> None:
         self.writer.close()
-        try:
+        with contextlib.suppress(ConnectionError):
             await self.writer.wait_closed()
-        except ConnectionError:
-            pass
 
 
+Until = Callable[[Callable[[], object]], Awaitable[None]]
 Dial = Callable[[], Awaitable[Dialogue]]
+
+
+@pytest.fixture
+def until() -> Until:
+    """Let the loop run until a condition is true; the test's time limit is the limit."""
+
+    async def wait(true: Callable[[], object]) -> None:
+        while not true():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0)
+
+    return wait
 
 
 @pytest_asyncio.fixture

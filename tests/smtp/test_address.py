@@ -101,9 +101,7 @@ def test_postmaster_needs_no_domain(name: str) -> None:
 
 
 def test_smtputf8_allows_any_letter() -> None:
-    assert parse_mail("FROM:<грета@пример.example> SMTPUTF8") == Path(
-        "грета@пример.example", ("SMTPUTF8",), utf8=True
-    )
+    assert parse_mail("FROM:<грета@пример.example> SMTPUTF8") == Path("грета@пример.example", ("SMTPUTF8",), utf8=True)
     assert parse_rcpt("TO:<用户@例子.example>", utf8=True).address == "用户@例子.example"
 
 

@@ -19,7 +19,7 @@ from sirrchat_testkit.core.events import Crashed, Event, MessageReceived, Recipi
 from sirrchat_testkit.smtp.listener import Listener
 
 if TYPE_CHECKING:
-    from tests.smtp.conftest import Dial, Dialogue
+    from tests.smtp.conftest import Dial, Dialogue, Until
 
 pytestmark = pytest.mark.asyncio
 
@@ -128,14 +128,12 @@ async def test_a_message_that_is_too_big_is_read_to_its_end_and_not_stored(
 
 
 async def test_a_lost_connection_stores_nothing(
-    talk: Dialogue, backend: Backend, stored: Stored, crashes: Callable[[], list[Crashed]]
+    talk: Dialogue, backend: Backend, stored: Stored, crashes: Callable[[], list[Crashed]], until: Until
 ) -> None:
     await talk.to_data()
     talk.write(RAW + b"\r\n.")
     await talk.close()
-    await backend.sessions.settled(5)
-    while len(backend.sessions):
-        await asyncio.sleep(0)
+    await until(lambda: not len(backend.sessions))
     assert await stored() == []
     assert not crashes()
 
@@ -150,7 +148,7 @@ async def test_a_lost_connection_stores_nothing(
     ],
     ids=lambda value: type(value).__name__,
 )
-async def test_what_the_domain_raises_at_the_end_is_the_reply(  # noqa: PLR0917
+async def test_what_the_domain_raises_at_the_end_is_the_reply(
     monkeypatch: pytest.MonkeyPatch,
     talk: Dialogue,
     stored: Stored,
@@ -187,7 +185,7 @@ async def test_all_recipients_or_none(
 
 
 @pytest.mark.parametrize(("method", "verb"), [("deliver", "end of data"), ("admit", "RCPT")])
-async def test_a_failure_of_ours_is_a_451_and_told_to_the_owner(  # noqa: PLR0917
+async def test_a_failure_of_ours_is_a_451_and_told_to_the_owner(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     talk: Dialogue,
@@ -246,20 +244,21 @@ async def test_the_250_is_in_the_socket_before_anybody_is_told(
 
 
 async def test_commands_behind_the_final_dot_wait_for_it(
-    monkeypatch: pytest.MonkeyPatch, talk: Dialogue, backend: Backend, stored: Stored
+    monkeypatch: pytest.MonkeyPatch, talk: Dialogue, backend: Backend, stored: Stored, until: Until
 ) -> None:
+    began: list[bytes] = []
     go_on = asyncio.Event()
     keep = backend.store.keep
 
     async def slow(raw: bytes) -> str:
+        began.append(raw)
         await go_on.wait()
         return await keep(raw)
 
     monkeypatch.setattr(backend.store, "keep", slow)
     await talk.to_data()
     talk.write(b"one\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n")
-    while not [each for each in backend.sessions if each.transactions == 1 and each.doing]:
-        await asyncio.sleep(0)
+    await until(lambda: began)
     talk.write(b"two\r\n.\r\nQUIT\r\n")
     assert await stored() == []
     go_on.set()
@@ -269,7 +268,7 @@ async def test_commands_behind_the_final_dot_wait_for_it(
 
 
 async def test_a_delivery_that_has_begun_is_finished_although_the_client_has_gone(
-    monkeypatch: pytest.MonkeyPatch, talk: Dialogue, backend: Backend, stored: Stored
+    monkeypatch: pytest.MonkeyPatch, talk: Dialogue, backend: Backend, stored: Stored, until: Until
 ) -> None:
     began, go_on = asyncio.Event(), asyncio.Event()
     keep = backend.store.keep
@@ -287,8 +286,7 @@ async def test_a_delivery_that_has_begun_is_finished_although_the_client_has_gon
     await talk.close()
     assert backend.sessions.busy()
     go_on.set()
-    while len(backend.sessions):
-        await asyncio.sleep(0)
+    await until(lambda: not len(backend.sessions))
     assert await stored() == [RAW]
 
 

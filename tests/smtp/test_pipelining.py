@@ -32,9 +32,7 @@ async def test_a_group_is_answered_by_one_write(talk: Dialogue) -> None:
     assert (await talk.reader.read(100_000)).count(b"\r\n") == len(CODES)
 
 
-async def test_whole_transactions_in_one_write(
-    talk: Dialogue, stored: Callable[..., Awaitable[list[bytes]]]
-) -> None:
+async def test_whole_transactions_in_one_write(talk: Dialogue, stored: Callable[..., Awaitable[list[bytes]]]) -> None:
     message = GROUP + b"%d\r\n.\r\n"
     talk.write(b"EHLO x\r\n" + b"".join(message % number for number in range(20)) + b"QUIT\r\n")
     await talk.reply()

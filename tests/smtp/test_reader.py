@@ -28,15 +28,16 @@ SMUGGLED = [
 
 
 def lines(reader: Reader) -> list[bytes | Flaw]:
-    found = []
+    found: list[bytes | Flaw] = []
     while (line := reader.line()) is not None:
         found.append(line)
     return found
 
 
-def read(chunks: list[bytes], limit: int = LIMIT) -> list[object]:
+def read(chunks: list[bytes], limit: int = LIMIT) -> list[tuple[bool, bytes | Flaw]]:
     """Read a stream in which ``DATA`` is followed by a message and everything else is a command."""
-    reader, in_data, found = Reader(), False, []
+    found: list[tuple[bool, bytes | Flaw]] = []
+    reader, in_data = Reader(), False
     for chunk in chunks:
         reader.feed(chunk)
         while (item := reader.message() if in_data else reader.line()) is not None:
@@ -47,7 +48,7 @@ def read(chunks: list[bytes], limit: int = LIMIT) -> list[object]:
     return found
 
 
-def message(data: bytes, limit: int = LIMIT) -> object:
+def message(data: bytes, limit: int = LIMIT) -> bytes | Flaw | None:
     reader = Reader()
     reader.feed(data)
     reader.expect_message(limit)
@@ -94,7 +95,7 @@ def test_a_bare_carriage_return_ends_no_command() -> None:
 )
 def test_a_command_line_has_a_longest_length_and_the_session_goes_on(line: bytes, fits: bool) -> None:  # noqa: FBT001
     for chunks in ([line + b"\r\nNOOP\r\n"], [line, b"\r\nNOOP\r\n"], [line + b"\r", b"\n", b"NOOP\r\n"]):
-        assert [item for _, item in read(chunks)] == [line if fits else Flaw.TOO_LONG, b"NOOP"]  # type: ignore[misc]
+        assert [item for _, item in read(chunks)] == [line if fits else Flaw.TOO_LONG, b"NOOP"]
 
 
 def test_an_endless_line_fills_no_memory() -> None:
@@ -128,7 +129,8 @@ def test_the_message_is_kept_but_for_added_dots(data: bytes, raw: bytes) -> None
 @pytest.mark.parametrize("false_end", SMUGGLED, ids=repr)
 def test_only_a_dot_between_two_line_ends_ends_a_message(false_end: bytes) -> None:
     stream = b"DATA\r\nfirst" + false_end + b"MAIL FROM:<evil@example.com>\r\n.\r\nNOOP\r\n"
-    [_, (_, raw), after] = read([stream])  # type: ignore[misc]
+    [_, (_, raw), after] = read([stream])
+    assert isinstance(raw, bytes)
     assert b"MAIL FROM:<evil@example.com>\r\n" in raw
     assert raw.replace(b".", b"") == (b"first" + false_end + b"MAIL FROM:<evil@example.com>\r\n").replace(b".", b"")
     assert after == (False, b"NOOP")
@@ -145,7 +147,7 @@ def test_only_a_dot_between_two_line_ends_ends_a_message(false_end: bytes) -> No
 )
 def test_the_size_counts_without_added_dots(data: bytes, fits: bool) -> None:  # noqa: FBT001
     for chunks in ([data], cut(data, list(range(0, len(data), 7)))):
-        [_, (_, item), after] = read([b"DATA\r\n", *chunks, b"NOOP\r\n"])  # type: ignore[misc]
+        [_, (_, item), after] = read([b"DATA\r\n", *chunks, b"NOOP\r\n"])
         assert (item is not Flaw.TOO_BIG) == fits
         assert after == (False, b"NOOP")
 
@@ -192,7 +194,7 @@ def test_the_cost_is_linear(size: int) -> None:
         chunks = cut(data + b".\r\n", list(range(0, len(data), size)))
         reader = Reader()
         reader.expect_message(10**9)
-        before = time.process_time()
+        before, found = time.process_time(), None
         for chunk in chunks:
             reader.feed(chunk)
             found = reader.message()

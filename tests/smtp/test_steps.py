@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sirrchat_testkit.smtp.steps import Steps
+
+if TYPE_CHECKING:
+    from tests.smtp.conftest import Until
 
 pytestmark = pytest.mark.asyncio
 
@@ -26,7 +29,7 @@ class Bench:
         while True:
             await self.steps.carry_on()
 
-    async def run(self, work: Coroutine[Any, Any, None]) -> None:
+    async def run(self, work: Coroutine[Any, Any, None], until: Until) -> None:
         """Run ``work``, and note what happens in the loop's next step."""
 
         def start() -> None:
@@ -38,22 +41,17 @@ class Bench:
         self.task.cancel()
 
 
-async def until(true: Callable[[], bool]) -> None:
-    while not true():
-        await asyncio.sleep(0)
-
-
-async def test_work_that_need_not_wait_is_done_in_the_same_step() -> None:
+async def test_work_that_need_not_wait_is_done_in_the_same_step(until: Until) -> None:
     bench = Bench()
 
     async def work() -> None:
         bench.notes.append("work")
 
-    await bench.run(work())
+    await bench.run(work(), until)
     assert bench.notes == ["work", "flush", "next step"]
 
 
-async def test_what_was_said_is_flushed_before_each_wait_and_at_the_end_in_the_same_step() -> None:
+async def test_what_was_said_is_flushed_before_each_wait_and_at_the_end_in_the_same_step(until: Until) -> None:
     bench = Bench()
 
     async def work() -> None:
@@ -64,13 +62,13 @@ async def test_what_was_said_is_flushed_before_each_wait_and_at_the_end_in_the_s
         bench.loop.call_soon(bench.notes.append, "observer")
         bench.notes.append("end")
 
-    await bench.run(work())
+    await bench.run(work(), until)
     await asyncio.sleep(0)
     notes = [note for note in bench.notes if note != "next step"]
     assert notes == ["flush", "second part", "flush", "observer", "end", "flush", "observer"]
 
 
-async def test_the_current_task_is_the_same_before_and_after_a_wait() -> None:
+async def test_the_current_task_is_the_same_before_and_after_a_wait(until: Until) -> None:
     bench = Bench()
     seen: list[Any] = []
 
@@ -79,11 +77,11 @@ async def test_the_current_task_is_the_same_before_and_after_a_wait() -> None:
         await asyncio.sleep(0)
         seen.append(asyncio.current_task())
 
-    await bench.run(work())
+    await bench.run(work(), until)
     assert seen == [bench.task, bench.task]
 
 
-async def test_a_time_limit_that_was_set_before_the_first_wait_holds() -> None:
+async def test_a_time_limit_that_was_set_before_the_first_wait_holds(until: Until) -> None:
     bench = Bench()
 
     async def work() -> None:
@@ -93,11 +91,11 @@ async def test_a_time_limit_that_was_set_before_the_first_wait_holds() -> None:
         except TimeoutError:
             bench.notes.append("timed out")
 
-    await bench.run(work())
+    await bench.run(work(), until)
     assert bench.notes == ["flush", "next step", "timed out", "flush"]
 
 
-async def test_cancelling_the_task_reaches_the_work() -> None:
+async def test_cancelling_the_task_reaches_the_work(until: Until) -> None:
     bench = Bench()
 
     async def work() -> None:

@@ -38,6 +38,7 @@ class Listener:
         self._backend = backend
         self._sock = sock
         self._connections: Connections[Protocol] = Connections()
+        self._server: asyncio.Server | None = None
 
     def __repr__(self) -> str:
         return f"<SMTP on {self.host}:{self.port}, {len(self._connections)} connections>"
@@ -53,16 +54,17 @@ class Listener:
         for connection in self._connections:
             connection.close_in_child()
 
-    async def _start(self) -> asyncio.Server:
+    async def _start(self) -> None:
         loop = asyncio.get_running_loop()
         hostname = addressing.domain_key(self._backend.settings.domains[0])
         template = Protocol.template(hostname, loop)
-        return await loop.create_server(
+        self._server = await loop.create_server(
             lambda: Protocol(self._backend, self._connections, template), sock=self._sock, backlog=_BACKLOG
         )
 
-    async def _stop(self, server: asyncio.Server) -> None:
-        server.close()
+    async def _stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
         self._connections.stopping = True
         for connection in self._connections:
             connection.wind_up()
@@ -81,8 +83,8 @@ async def serve_smtp(backend: Backend) -> AsyncIterator[Listener]:
         OSError: The port is taken, or the host is none of this machine's.
     """
     listener = Listener(backend, await bind("SMTP", backend.settings.host, backend.settings.smtp_port))
-    server = await listener._start()  # noqa: SLF001 - they are one
+    await listener._start()  # noqa: SLF001 - they are one
     try:
         yield listener
     finally:
-        await listener._stop(server)  # noqa: SLF001 - same
+        await listener._stop()  # noqa: SLF001 - same

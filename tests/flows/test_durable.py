@@ -1,15 +1,18 @@
 """A data folder: what was acknowledged survives kill -9, a restart, and a full disk is answered in words."""
 
 import contextlib
+import errno
 import http.client
 import itertools
 import json
+import os
+import resource
 import signal
 import smtplib
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +28,12 @@ BODY = "x" * 300
 class Serve:
     """``serve --data`` in a process of its own."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, preexec_fn: Callable[[], None] | None = None) -> None:
         self.process = subprocess.Popen(
             [*COMMAND, "--json", "--data", str(folder), "--api-key", "known", *arguments],
             stdout=subprocess.PIPE,
             text=True,
+            preexec_fn=preexec_fn,  # noqa: PLW1509 - it only sets a limit
         )
         assert self.process.stdout is not None
         self.facts: dict[str, Any] = json.loads(self.process.stdout.readline())
@@ -191,3 +195,62 @@ def test_a_killed_owner_s_folder_is_free_although_its_forked_child_lives(tmp_pat
     with MailServer(data=str(tmp_path)) as server:
         server.open_inbox()
     owner.communicate()
+
+
+def test_a_full_disk_is_452_and_507_and_reads_go_on(tmp_path: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    server = Serve(tmp_path, preexec_fn=limit)
+    box = server.make("box")
+    taken = 0
+    with server.smtp() as smtp:
+        refusal = None
+        while refusal is None:
+            try:
+                smtp.sendmail("a@shop.example", ["box@example.com"], mail(str(taken)))
+                taken += 1
+            except smtplib.SMTPDataError as error:
+                refusal = error
+    assert refusal.smtp_code == 452
+    assert bytes(refusal.smtp_error).startswith(b"4.3.1 ")
+    status, number = 200, 0
+    while status == 200:
+        number += 1
+        name = f"{'b' * 50}{number}"
+        status, answer = server.request(
+            "POST", "/api/emails/generate", {"name": name, "expiryTime": 0, "domain": "example.com"}
+        )
+    assert (status, list(answer)) == (507, ["error"])
+    assert sorted(map(int, server.subjects(box))) == list(range(taken))
+    server.kill(signal.SIGTERM)
+    server = Serve(tmp_path)
+    assert sorted(map(int, server.subjects(box))) == list(range(taken))
+    with server.smtp() as smtp:
+        smtp.sendmail("a@shop.example", ["box@example.com"], mail("again"))
+    server.kill(signal.SIGTERM)
+
+
+def test_after_a_failed_fsync_nothing_is_taken_until_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    def send(server: MailServer) -> tuple[int, bytes]:
+        with smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp:
+            smtp.ehlo()
+            smtp.mail("a@shop.example")
+            code, text = smtp.rcpt("box@example.com")
+            return smtp.data(mail("sent")) if code == 250 else (code, text)
+
+    with MailServer(data=str(tmp_path), fsync=True) as server:
+        inbox = server.inbox_for("box@example.com")
+        assert send(server)[0] == 250
+        with monkeypatch.context() as patched:
+            for name in ("fsync", "fdatasync"):
+                patched.setattr(os, name, fail)
+            assert send(server)[0] == 452
+        assert send(server)[0] == 452
+        assert [each.subject for each in inbox.messages] == ["sent"]
+    with MailServer(data=str(tmp_path), fsync=True) as server:
+        assert [each.subject for each in server.messages] == ["sent"]
+        assert send(server)[0] == 250

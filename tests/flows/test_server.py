@@ -185,7 +185,7 @@ def test_a_failure_in_the_server_comes_home_as_itself(mailserver: MailServer) ->
         async def broken(*_args: object) -> None:
             raise ZeroDivisionError("a bug")
 
-        object.__setattr__(backend, "directory", type("Broken", (), {"authenticate": broken})())
+        object.__setattr__(backend, "keys", type("Broken", (), {"find": broken, "authenticate": broken})())
         request = urllib.request.Request(f"{server.api_url}/api/emails", headers={"X-API-Key": "x"})
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(request)

@@ -1,0 +1,118 @@
+"""``dump`` and ``repair``, as somebody uses them whose server is down."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sirrchat_testkit import MailServer
+from sirrchat_testkit.cli import main
+from sirrchat_testkit.cli.data import MUCH
+
+COMMAND = [sys.executable, "-m", "sirrchat_testkit"]
+
+
+def fill(folder: Path, count: int = 3) -> None:
+    with MailServer(data=str(folder)) as server:
+        inbox = server.inbox_for("box@example.com")
+        for number in range(count):
+            inbox.deliver(f"Subject: mail {number} \u2013 gr\u00fc\u00df\r\n\r\n{number}\r\n".encode())
+
+
+def test_a_dump_has_every_message_and_an_index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path / "data")
+    assert main(["dump", str(tmp_path / "data")]) == 0
+    target = tmp_path / "data-dump"
+    assert capsys.readouterr().out == f"3 messages in {target}\n"
+    index = json.loads((target / "index.json").read_text())
+    assert [entry["subject"] for entry in index] == [f"mail {n} \u2013 gr\u00fc\u00df" for n in range(3)]
+    assert [entry["recipient"] for entry in index] == ["box@example.com"] * 3
+    for number, entry in enumerate(index):
+        assert (target / entry["file"]).read_bytes().endswith(f"\r\n\r\n{number}\r\n".encode())
+
+
+def test_a_dump_goes_where_it_is_told_and_overwrites_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path / "data", 1)
+    arguments = ["dump", str(tmp_path / "data"), "--to", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    assert main(arguments) == 1
+    assert "is not empty" in capsys.readouterr().err
+
+
+def test_a_dump_says_whose_bytes_are_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path / "data", 2)
+    next((tmp_path / "data").rglob("*.eml")).unlink()
+    assert main(["dump", str(tmp_path / "data")]) == 1
+    assert "the bytes of 1 messages are gone" in capsys.readouterr().err
+    index = json.loads((tmp_path / "data-dump" / "index.json").read_text())
+    assert sum(entry["file"] is None for entry in index) == 1
+
+
+@pytest.mark.parametrize("command", ["dump", "repair"])
+def test_a_folder_in_use_or_missing_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert main([command, str(tmp_path / "nowhere")]) == 1
+    assert capsys.readouterr().err.endswith(f"there is no folder {tmp_path / 'nowhere'}\n")
+    with MailServer(data=str(tmp_path / "data")):
+        assert main([command, str(tmp_path / "data")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_much_is_shown_with_a_progress_bar(tmp_path: Path) -> None:
+    fill(tmp_path / "data", MUCH)
+    terminal, end = pty.openpty()
+    done = subprocess.run(
+        [*COMMAND, "dump", str(tmp_path / "data")],
+        stdout=subprocess.PIPE,
+        stderr=end,
+        check=True,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(end)
+    shown = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert "messages" in shown
+    assert "100%" in shown
+    assert f"{MUCH} messages in" in done.stdout.decode()
+
+
+def test_a_damaged_journal_is_refused_by_name_and_repaired(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "data"
+    code = (
+        "import os; from sirrchat_testkit import MailServer;"
+        f"server = MailServer(data={str(folder)!r}).start(); inbox = server.inbox_for('box@example.com');"
+        "[inbox.deliver(subject=str(n)) for n in range(5)]; os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    [journal] = [path for path in folder.glob("journal-*") if path.stat().st_size]
+    data = bytearray(journal.read_bytes())
+    at = data.index(b'"subject":"2"') if b'"subject":"2"' in data else data.index(b'"2"')
+    data[at + 2] ^= 1
+    journal.write_bytes(data)
+
+    done = subprocess.run(
+        [*COMMAND, "serve", "--smtp-port", "0", "--http-port", "0", "--data", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert journal.name in done.stderr
+    assert "byte" in done.stderr
+    assert "repair" in done.stderr
+
+    assert main(["repair", str(folder)]) == 0
+    assert f"{journal.name} is damaged at byte" in capsys.readouterr().out
+    with MailServer(data=str(folder)) as server:
+        assert [each.subject for each in server.inbox_for("box@example.com").messages] == ["0", "1"]
+    assert list(folder.glob("*.damaged"))
+    assert main(["repair", str(folder)]) == 0
+    assert "nothing is damaged" in capsys.readouterr().out

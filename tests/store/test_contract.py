@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit.core.errors import NotFound, StoreError
-from sirrchat_testkit.core.models import Account, Address, ApiKey, Domain, Envelope, Message, Tally
+from sirrchat_testkit.core.models import Account, Address, ApiKey, Delivery, Domain, Envelope, Message, Tally, Webhook
 from sirrchat_testkit.core.store import Drop, Patch, Put, Store, Usage
 from sirrchat_testkit.store import TinyStore
 
@@ -64,6 +64,17 @@ async def test_put_ignores_the_seq_of_the_record(store: Store, make: Make) -> No
             folder="Sent",
         ),
         Tally(id="t", account="", received=1 << 70),
+        Webhook(id="w", account="a", url="u", events=("e", "f"), created_at=1, enabled=False, everyone=True),
+        Delivery(
+            id="d",
+            account="a",
+            webhook="w",
+            event="e",
+            message="m",
+            created_at=1,
+            request_body="{}",
+            attempts=({"at": 1, "http_status": None, "error": "refused", "duration_ms": 5},),
+        ),
     ],
     ids=lambda record: type(record).__name__,
 )
@@ -290,6 +301,9 @@ async def test_usage_follows_every_change(store: Store, make: Make) -> None:
     await store.commit([Drop(Message, 1), Patch(Message, 2, account="b")])
     assert await store.usage("acc") == Usage(0, 0)
     assert await store.usage("b") == Usage(2, 9)
+    await put(store, make(Message, size=1))
+    assert isinstance(store, TinyStore)
+    assert await store.usage() == Usage(3, 10)
 
 
 async def test_keep_names_bytes_by_their_hash(store: Store, make: Make) -> None:

@@ -15,7 +15,7 @@ from tinydb import TinyDB
 from sirrchat_testkit.core.errors import StoreDamaged
 from sirrchat_testkit.core.models import RECORDS, Account, Address, Envelope, Message
 from sirrchat_testkit.core.store import Drop, Patch, Put, Store
-from sirrchat_testkit.store import TinyStore
+from sirrchat_testkit.store import TinyStore, journal
 
 pytestmark = pytest.mark.asyncio
 Make = Callable[..., Any]
@@ -157,18 +157,35 @@ async def test_compaction_replaces_the_journal(tmp_path: Path, make: Make) -> No
     assert len(list((tmp_path / "a").glob("journal-*"))) == 1
 
 
-async def test_a_commit_during_compaction_is_in_the_new_journal(tmp_path: Path, make: Make) -> None:
+@pytest.mark.parametrize("step", range(14))
+async def test_commits_during_compaction_are_there_at_any_moment(
+    tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    monkeypatch.setattr(journal, "SLICE", 2)
     store = TinyStore(tmp_path / "a")
     await fill(store, make)
     storage: Any = store._storage
     compaction = storage.begin_compaction()
-    await store.commit([Patch(Message, 1, subject="changed meanwhile"), Drop(Message, 3)])
+    steps = compaction.copy()
+    for number, _ in enumerate(steps):
+        # Some of it is in the snapshot already, some is not, whatever the step.
+        await store.commit(
+            [Patch(Message, 1, size=number), Put(make(Message)), Drop(Message, number), Put(make(Account))]
+        )
+        if number == step:
+            break
+    mark = store.mark()
+    await store.commit([Drop(Message, 3), Patch(Envelope, 1, size=8)])
+    await store.rewind(mark)
     before = await everything(store)
-    for moment in ("begun", "done"):
+    for _ in steps:
+        pass
+    for moment in ("copied", "run"):
         again = TinyStore(copied(tmp_path / "a", tmp_path / moment))
         assert await everything(again) == before
+        assert all(again._storage.next_id(kind.kind) == storage.next_id(kind.kind) for kind in RECORDS)
         await again.close()
-        if moment == "begun":
+        if moment == "copied":
             compaction.run()
     await store.close()
 
@@ -177,7 +194,10 @@ async def test_a_crash_between_snapshot_and_deletion(tmp_path: Path, make: Make)
     store = TinyStore(tmp_path / "a")
     await fill(store, make)
     before = await everything(store)
-    compaction = store._storage.begin_compaction()  # type: ignore[attr-defined]  # a durable store has a JournalStorage
+    storage: Any = store._storage
+    compaction = storage.begin_compaction()
+    for _ in compaction.copy():
+        pass
     compaction.snapshot.save(tmp_path / "a" / "mail.json")
     (tmp_path / "a" / "mail.tmp").write_text("half a snap")
     folder = copied(tmp_path / "a", tmp_path / "b")

@@ -414,7 +414,7 @@ def check_indexes(table: Table) -> None:
     fresh.rebuild(table.docs)
     assert kept.ids == fresh.ids
     for one, other in zip(kept._all, fresh._all, strict=True):
-        for slot in ("_buckets", "_pairs", "_totals"):
+        for slot in ("_buckets", "_pairs", "_totals", "everything"):
             assert getattr(one, slot, None) == getattr(other, slot, None), one
 
 

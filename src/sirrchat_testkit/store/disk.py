@@ -78,20 +78,22 @@ class Disk:
     async def settle(self) -> None:
         """Return when nothing is left to do: all is on the disk, and what nobody needs is off it."""
         await self.flush()
-        while self._syncing is not None:
-            await asyncio.wait([self._syncing])
+        await self._rest()
 
     async def close(self) -> None:
         """Finish what is under way, write a snapshot, and let go of all files."""
         if self._timer is not None:
             self._timer.cancel()
-        while tasks := [task for task in (self._syncing, self._compacting) if task is not None]:
-            await asyncio.wait(tasks)
+        await self._rest()
         closer = ThreadPoolExecutor(1)
         try:
             await asyncio.get_running_loop().run_in_executor(closer, self._let_go)
         finally:
             closer.shutdown(wait=False)
+
+    async def _rest(self) -> None:
+        while tasks := [task for task in (self._syncing, self._compacting) if task is not None]:
+            await asyncio.wait(tasks)
 
     def _let_go(self) -> None:
         # A thread may still be at work for a task that was cancelled.
@@ -148,6 +150,8 @@ class Disk:
     async def _compact(self) -> None:
         try:
             compaction = self._storage.begin_compaction()
+            for _ in compaction.copy():
+                await asyncio.sleep(0)
             await self.flush()
             await self._run(partial(compaction.run, gently=True))
             self._storage.end_compaction()

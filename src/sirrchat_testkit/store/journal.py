@@ -4,8 +4,8 @@ Rules of this module:
 
 1. A commit is one line of the journal, written before memory changes. No line, no change.
 2. Opening reads the snapshot, then every journal from the generation on that the snapshot names.
-3. Compaction begins a new journal, then writes a snapshot of everything before it. A crash at any moment leaves an old
-   snapshot with all journals since, or the new one.
+3. Compaction begins a new journal, then writes a snapshot of at least everything before it. A crash at any moment
+   leaves the old snapshot with all journals since, or the new one with the new journal.
 4. Nothing here waits for the disk on its own: ``Sync.run`` and ``Compaction.run`` are made on the loop, run in a
    thread, and reported back on the loop.
 """
@@ -13,6 +13,8 @@ Rules of this module:
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,9 @@ from sirrchat_testkit.store.snapshot import Snapshot
 
 COMPACT_AT = 64 << 20
 """Bytes of a journal, and at least the size of the snapshot, that make a compaction due."""
+
+SLICE = 5_000
+"""Documents that are noted for a snapshot at a time."""
 
 log = logging.getLogger(__name__)
 
@@ -48,18 +53,38 @@ class Sync:
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """A snapshot that is to be written, and the journals that it replaces."""
+    """A snapshot in the making, and the journal that comes after it.
 
-    folder: Folder
+    It may hold some commits of that journal already, whole or in part: replaying them says the same again. So it is
+    written only when all of the journal that was there at the end of ``copy`` is on the disk.
+    """
+
+    storage: JournalStorage
     snapshot: Snapshot
 
+    def copy(self) -> Iterator[None]:
+        """Note all documents, a slice at each step, since all at once would hold the loop."""
+        for name, docs in list(self.storage.tables.items()):
+            self.storage.register(name, None)
+            ids, noted = self.storage.indexes[name].ids, self.snapshot.tables.setdefault(name, {})
+            start = 0
+            while part := ids[start : start + SLICE]:
+                noted.update((key, docs[key]) for key in map(str, part))
+                yield
+                start = bisect_right(ids, part[-1])
+        self.snapshot.next_ids.update(self.storage.next_ids)
+
     def run(self, *, gently: bool = False) -> None:
-        """Write the snapshot and delete what it replaces. Raises ``OSError``."""
-        self.snapshot.save(self.folder.snapshot, gently=gently)
-        self.folder.sync()
-        for generation in self.folder.generations():
+        """Write the snapshot and delete what it replaces. For a thread. Raises ``OSError``."""
+        folder = self.storage.folder
+        self.snapshot.save(folder.snapshot, gently=gently)
+        folder.sync()
+        for generation in folder.generations():
             if generation < self.snapshot.generation:
-                self.folder.journal(generation).unlink()
+                folder.journal(generation).unlink()
+        # What was noted is let go of here, a table at a time, since letting go holds the loop as well.
+        while self.snapshot.tables:
+            self.snapshot.tables.popitem()
 
 
 class JournalStorage(LiveStorage):
@@ -152,14 +177,12 @@ class JournalStorage(LiveStorage):
         return self.broken
 
     def begin_compaction(self) -> Compaction:
-        """Begin a new journal, and note everything before it. Raises ``OSError``."""
+        """Begin a new journal, so that a snapshot can replace what was before it. Raises ``OSError``."""
         journal = JournalFile(self.folder, self.journal.generation + 1)
         self._full.append(self.journal)
         self.journal = journal
         self._new_names = True
-        # Documents are replaced, never changed: a copy of the mapping is a copy of the moment.
-        tables = {name: docs.copy() for name, docs in self.tables.items()}
-        return Compaction(self.folder, Snapshot(tables, dict(self.next_ids), journal.generation))
+        return Compaction(self, Snapshot(generation=journal.generation))
 
     def end_compaction(self) -> None:
         """Take note that the snapshot was replaced."""
@@ -175,6 +198,8 @@ class JournalStorage(LiveStorage):
         try:
             if self.broken is None and not self.folder.forked and (self.journal.length or self._full):
                 compaction = self.begin_compaction()
+                for _ in compaction.copy():
+                    pass
                 sync = self.begin_sync()
                 sync.run()
                 self.end_sync(sync)

@@ -7,26 +7,34 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from sirrchat_testkit.core.models import Account, Address, ApiKey, Domain, Envelope, Message, Record, Tally
+from sirrchat_testkit.core.models import (
+    Address,
+    Envelope,
+    Message,
+    Record,
+)
 from sirrchat_testkit.store.index import Equal, Index, Ordered, Total
 
-_EQUAL: dict[type[Record], tuple[tuple[str, ...], ...]] = {
-    Account: (("id",), ("hidden",)),
-    ApiKey: (("id",), ("key_hash",), ("account",)),
-    Domain: (("id",), ("name",)),
-    Address: (("id",), ("key",), ("account",), ("domain",), ("account", "disposable")),
-    Envelope: (("id",), ("blob",)),
-    Message: (
-        ("id",),
+_EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {
+    "accounts": (("hidden",), ("domain", "hidden")),
+    "keys": (("key_hash",), ("account",)),
+    "domains": (("name",),),
+    "addresses": (("key",), ("account",), ("domain",), ("account", "disposable")),
+    "envelopes": (("blob",),),
+    "messages": (
         ("address",),
         ("account",),
         ("recipient_key",),
         ("envelope",),
         ("blob",),
         ("address", "folder"),
+        ("account", "seen"),
     ),
-    Tally: (("id",), ("account",)),
+    "tallies": (("account",),),
+    "webhooks": (("account",), ("dialect",), ("account", "everyone")),
+    "deliveries": (("account",), ("webhook",), ("status",), ("webhook", "status")),
 }
+"""Beside ``id``, which every kind has."""
 
 EXPIRY = "expires_at"
 """The field of an address that says when its time is over."""
@@ -40,7 +48,8 @@ HOLDERS: tuple[type[Record], ...] = (Envelope, Message)
 
 def indexes(kind: type[Record]) -> list[Index]:
     """Return new, empty indexes for the table of ``kind``."""
-    made: list[Index] = [Equal(*names, defaults=kind._defaults) for names in _EQUAL[kind]]  # noqa: SLF001
+    wanted = (("id",), *_EQUAL.get(kind.kind, ()))
+    made: list[Index] = [Equal(*names, defaults=kind._defaults) for names in wanted]  # noqa: SLF001
     if kind is Address:
         made.append(Ordered(EXPIRY))
     if kind is Message:
@@ -49,5 +58,5 @@ def indexes(kind: type[Record]) -> list[Index]:
 
 
 def nested(kind: type[Record]) -> tuple[str, ...]:
-    """Return the fields of ``kind`` that hold mappings, which a reader must get a copy of."""
-    return tuple(each.name for each in fields(kind) if str(each.type).startswith("Mapping"))
+    """Return the fields of ``kind`` that hold mappings somewhere, which a reader must get a copy of."""
+    return tuple(each.name for each in fields(kind) if "Mapping" in str(each.type))

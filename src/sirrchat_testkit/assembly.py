@@ -58,7 +58,7 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         store = TinyStore(Path(settings.data), fsync=settings.fsync) if settings.data else TinyStore()
         exits.push_async_callback(store.close)
         backend = Backend.build(settings, store, loop)
-        exits.callback(backend.clock.close)
+        exits.push_async_callback(backend.close)
         loop.set_exception_handler(lambda _, context: _note(backend, context))
         api_key = await backend.furnish()
         smtp = await exits.enter_async_context(serve_smtp(backend))

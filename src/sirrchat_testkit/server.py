@@ -190,7 +190,7 @@ class MailServer(Receiver):
 
     def add_domain(self, name: str) -> None:
         """Serve ``name`` from now on. Raises ``InvalidValue`` or ``Conflict``."""
-        self._thread.call(self._now.backend.directory.add_domain(name))
+        self._thread.call(self._now.backend.domains.add(name))
 
     def policy(self, **changes: Any) -> Policy:
         """Change the policy while the server runs, until the scope ends; return the one in force.

@@ -226,7 +226,7 @@ async def serve_ours() -> None:
     loop = asyncio.get_running_loop()
     backend = Backend.build(Settings(), TinyStore(), loop)
     await backend.furnish()
-    owner = await backend.directory.add_account("owner@example.com")
+    owner = await backend.accounts.add("owner@example.com")
     await backend.directory.add_address(owner.id, RECIPIENT)
 
     def count() -> int:

@@ -21,7 +21,7 @@ HOUR = 3_600_000
 
 
 async def account(backend: Backend, email: str = "ann@example.com") -> Account:
-    return await backend.directory.add_account(email)
+    return await backend.accounts.add(email)
 
 
 async def test_an_account_owns_its_permanent_address(backend: Backend) -> None:
@@ -63,8 +63,8 @@ async def test_nobody_else_can_have_the_admin_s_address(backend: Backend) -> Non
 
 async def test_a_key_opens_and_is_stored_as_a_hash(backend: Backend) -> None:
     ann = await account(backend)
-    made = await backend.directory.add_key(ann, "user")
-    assert (await backend.directory.authenticate(made.key)).account == ann.id
+    made = await backend.keys.add(ann, "user")
+    assert (await backend.keys.authenticate(made.key)).account == ann.id
     assert len(made.key) == len(made.secret) == len("mk_live_") + 32
     stored = str(await backend.store.find(ApiKey))
     assert made.key not in stored
@@ -72,10 +72,10 @@ async def test_a_key_opens_and_is_stored_as_a_hash(backend: Backend) -> None:
 
 
 async def test_a_wrong_key_and_the_secret_open_nothing(backend: Backend) -> None:
-    made = await backend.directory.add_key(await account(backend), "user")
+    made = await backend.keys.add(await account(backend), "user")
     for key in ("", "mk_live_", made.secret, made.key + "x", "\ud800"):
         with pytest.raises(Unauthorized):
-            await backend.directory.authenticate(key)
+            await backend.keys.authenticate(key)
 
 
 async def test_an_address_is_gone_at_the_very_moment_of_its_expiry(backend: Backend) -> None:
@@ -165,9 +165,9 @@ async def test_the_nearest_address_is_found(backend: Backend) -> None:
 
 
 async def test_a_domain_is_served_from_the_moment_it_is_added(backend: Backend) -> None:
-    await backend.directory.add_domain("Shop.Example")
-    assert await backend.directory.serves("SHOP.example")
+    await backend.domains.add("Shop.Example")
+    assert await backend.domains.serves("SHOP.example")
     with pytest.raises(Conflict):
-        await backend.directory.add_domain("shop.example")
+        await backend.domains.add("shop.example")
     with pytest.raises(InvalidValue):
-        await backend.directory.add_domain("no domain")
+        await backend.domains.add("no domain")

@@ -17,7 +17,7 @@ RAW = b"From: Shop <shop@shop.example>\r\nTo: ann@example.com\r\nSubject: Hello\
 
 async def address(backend: Backend, text: str = "box@example.com") -> Address:
     owner = await backend.directory.find_address("ann@example.com")
-    account = owner.account if owner else (await backend.directory.add_account("ann@example.com")).id
+    account = owner.account if owner else (await backend.accounts.add("ann@example.com")).id
     return await backend.directory.add_address(account, text)
 
 
@@ -63,7 +63,7 @@ async def test_one_bad_recipient_and_nobody_gets_it(backend: Backend) -> None:
 async def test_mail_beyond_the_quota_is_refused_whole(backend: Backend) -> None:
     box = await address(backend)
     await address(backend, "two@example.com")
-    account = await backend.directory.account(box.account)
+    account = await backend.accounts.get(box.account)
     await backend.store.commit([Patch(type(account), account.seq, quota=2 * len(RAW) - 1)])
     await deliver(backend, "box@example.com")
     with pytest.raises(OverQuota, match=r"ann@example\.com"):
@@ -74,7 +74,7 @@ async def test_mail_beyond_the_quota_is_refused_whole(backend: Backend) -> None:
 async def test_two_copies_count_twice_against_the_quota(backend: Backend) -> None:
     box = await address(backend)
     await address(backend, "two@example.com")
-    account = await backend.directory.account(box.account)
+    account = await backend.accounts.get(box.account)
     await backend.store.commit([Patch(type(account), account.seq, quota=2 * len(RAW) - 1)])
     with pytest.raises(OverQuota):
         await deliver(backend, "box@example.com", "two@example.com")

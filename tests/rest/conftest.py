@@ -91,8 +91,8 @@ class Service:
 
     async def user(self) -> str:
         """Return a user key of a fresh account."""
-        account = await self.backend.directory.add_account(f"user{next(self._numbers)}@example.com")
-        return (await self.backend.directory.add_key(account, "user")).key
+        account = await self.backend.accounts.add(f"user{next(self._numbers)}@example.com")
+        return (await self.backend.keys.add(account, "user")).key
 
 
 @pytest_asyncio.fixture

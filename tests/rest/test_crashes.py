@@ -26,7 +26,7 @@ def break_domains(service: Service, monkeypatch: pytest.MonkeyPatch, error: Exce
     async def domains() -> Any:
         raise error
 
-    monkeypatch.setattr(service.backend.directory, "domains", domains)
+    monkeypatch.setattr(service.backend.domains, "all", domains)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), TimeoutError(), ConnectionResetError(), KeyError("x")])
@@ -173,7 +173,7 @@ async def test_a_client_that_goes_away_is_no_crash(service: Service, monkeypatch
         finally:
             ended.set()
 
-    monkeypatch.setattr(service.backend.directory, "domains", domains)
+    monkeypatch.setattr(service.backend.domains, "all", domains)
     request = asyncio.create_task(service.call("GET", "/api/email/domains"))
     await begun.wait()
     request.cancel()

@@ -32,7 +32,7 @@ class Held:
 
     def __init__(self, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun, self.go_on, self.cancelled = asyncio.Event(), asyncio.Event(), False
-        monkeypatch.setattr(backend.directory, "domains", self)
+        monkeypatch.setattr(backend.domains, "all", self)
 
     async def __call__(self) -> list[Any]:
         self.begun.set()

@@ -45,8 +45,8 @@ async def test_without_a_key_every_route_is_401(service: Service, method: str, p
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 @pytest.mark.asyncio
 async def test_the_secret_and_the_authorization_header_open_nothing(service: Service, method: str, path: str) -> None:
-    account = await service.backend.directory.account_of("admin@example.com")
-    made = await service.backend.directory.add_key(account, "admin")
+    account = await service.backend.accounts.of("admin@example.com")
+    made = await service.backend.keys.add(account, "admin")
     assert (await service.call(method, path, key=made.secret)).status == 401
     assert (await service.call(method, path, key=None, Authorization=f"Bearer {made.key}")).status == 401
     assert (await service.call(method, path, key=made.key, Authorization="Bearer wrong")).status != 401

@@ -80,7 +80,7 @@ def until() -> Until:
 @pytest_asyncio.fixture
 async def smtp(backend: Backend) -> AsyncIterator[Listener]:
     """A listener; ``USER`` and ``SECOND`` exist, in one account. No test may leave a crash that it did not ask for."""
-    account = await backend.directory.add_account(USER)
+    account = await backend.accounts.add(USER)
     await backend.directory.add_address(account.id, SECOND)
     async with serve_smtp(backend) as listener:
         yield listener

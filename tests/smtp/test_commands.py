@@ -163,7 +163,7 @@ async def test_the_policy_is_read_at_each_command(talk: Dialogue, backend: Backe
 
 
 async def test_a_postmaster_that_exists_gets_mail_without_a_domain(backend: Backend, talk: Dialogue) -> None:
-    await backend.directory.add_account("postmaster@example.com")
+    await backend.accounts.add("postmaster@example.com")
     await talk.send(b"help\r\n", "postMaster")
     assert len(await backend.postoffice.messages("postmaster@example.com")) == 1
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sirrchat_testkit.core import directory
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import NoSuchAddress, OverQuota, StoreBroken, StoreFull
 from sirrchat_testkit.core.events import Crashed, Event, MessageReceived, RecipientRefused
@@ -173,13 +172,7 @@ async def test_all_recipients_or_none(
     monkeypatch: pytest.MonkeyPatch, talk: Dialogue, backend: Backend, stored: Stored
 ) -> None:
     await talk.to_data("ops@corp.example", USER)
-    monkeypatch.setattr(directory, "QUOTA", 0)
-    account = await backend.directory.account_of(USER)
-
-    async def tight(_: str) -> Any:
-        return replace(account, quota=5)
-
-    monkeypatch.setattr("sirrchat_testkit.core.directory.Directory.account", lambda _, name: tight(name))
+    await backend.accounts.update((await backend.accounts.of(USER)).id, quota=5)
     assert (await talk(RAW + b".\r\n")).startswith("552 5.2.2")
     assert await stored() == []
 

@@ -7,18 +7,26 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sirrchat_testkit.core import addressing
+from sirrchat_testkit.core.accounts import Accounts
 from sirrchat_testkit.core.clock import Clock, Scheduler
 from sirrchat_testkit.core.directory import Directory
+from sirrchat_testkit.core.domains import Domains
 from sirrchat_testkit.core.errors import Conflict, NotFound
 from sirrchat_testkit.core.events import Crashed, EventLog
+from sirrchat_testkit.core.folders import Folders
 from sirrchat_testkit.core.identity import Ids
+from sirrchat_testkit.core.keys import Keys
 from sirrchat_testkit.core.models import Account, Tally
+from sirrchat_testkit.core.passwords import CHEAP, PROPER, Passwords
 from sirrchat_testkit.core.postoffice import PostOffice
 from sirrchat_testkit.core.retention import Retention
 from sirrchat_testkit.core.scopes import Scopes
 from sirrchat_testkit.core.sessions import Sessions
 from sirrchat_testkit.core.settings import CurrentPolicy, Settings
+from sirrchat_testkit.core.stats import Stats
 from sirrchat_testkit.core.store import Put, Store
+from sirrchat_testkit.core.tallies import Tallies
+from sirrchat_testkit.core.webhooks import Webhooks
 
 
 class Loop(Scheduler, Protocol):
@@ -37,9 +45,17 @@ class Backend:
     store: Store
     events: EventLog
     ids: Ids
+    domains: Domains
     directory: Directory
+    accounts: Accounts
+    keys: Keys
     postoffice: PostOffice
+    folders: Folders
+    webhooks: Webhooks
     sessions: Sessions
+    tallies: Tallies
+    stats: Stats
+    passwords: Passwords
     scopes: Scopes
 
     @classmethod
@@ -49,7 +65,11 @@ class Backend:
         clock = Clock(loop)
         ids = Ids("" if settings.data else settings.seed)
         events = EventLog(loop.call_soon)
-        directory = Directory(store, clock, ids, policy)
+        domains = Domains(store, clock, ids)
+        directory = Directory(store, clock, ids, policy, domains)
+        passwords = Passwords(settings.password_cost or (PROPER if settings.data else CHEAP))
+        sessions = Sessions()
+        tallies = Tallies(store, clock, loop)
         return cls(
             settings=settings,
             policy=policy,
@@ -57,23 +77,38 @@ class Backend:
             store=store,
             events=events,
             ids=ids,
+            domains=domains,
             directory=directory,
-            postoffice=PostOffice(store, clock, ids, directory, Retention(store, clock, policy), events),
-            sessions=Sessions(),
-            scopes=Scopes(store, clock, ids, policy, directory),
+            accounts=Accounts(store, clock, ids, domains, directory, passwords),
+            keys=Keys(store, clock, ids),
+            postoffice=PostOffice(store, clock, ids, directory, Retention(store, clock, policy), tallies, events),
+            folders=Folders(store, directory),
+            webhooks=Webhooks(store, clock, ids),
+            sessions=sessions,
+            tallies=tallies,
+            stats=Stats(store, clock, sessions, tallies),
+            passwords=passwords,
+            scopes=Scopes(store, clock, ids, policy, directory, tallies),
         )
 
     async def furnish(self) -> str:
         """Make what every server has: its domains, the admin account, counters, the purge; return the admin's key."""
         for name in self.settings.domains:
-            if not await self.directory.serves(name):
-                await self.directory.add_domain(name)
+            if not await self.domains.serves(name):
+                await self.domains.add(name)
         if await self.store.get(Tally, account="") is None:
             await self.store.commit([Put(Tally(id=self.ids.uuid(), account=""))])
         key = self.settings.api_key or f"mk_live_{self.ids.token(32)}"
-        self.directory.admit_until_close(await self._admin(), "admin", key)
+        self.keys.admit_until_close(await self._admin(), "admin", key)
+        self.stats.begin()
         await self.postoffice.purge_hourly()
         return key
+
+    async def close(self) -> None:
+        """Count what is not counted yet, run nothing any more, and let go of the threads. The store stays open."""
+        await self.tallies.flush()
+        self.clock.close()
+        self.passwords.close()
 
     def crashed(self, where: str, error: BaseException) -> None:
         """Note that the server failed in a way nobody asked for; the test that owns it will be told."""
@@ -82,8 +117,8 @@ class Backend:
     async def _admin(self) -> Account:
         email = f"admin@{self.settings.domains[0]}"
         try:
-            return await self.directory.account_of(email)
+            return await self.accounts.of(email)
         except NotFound:
             if await self.directory.find_address(addressing.key(email)):
                 raise Conflict(f"{email} is a disposable address; the admin account needs it") from None
-            return await self.directory.add_account(email, hidden=True)
+            return await self.accounts.add(email, hidden=True)

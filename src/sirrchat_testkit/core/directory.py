@@ -1,20 +1,18 @@
-"""Who exists: accounts, keys, served domains, addresses.
+"""Which addresses exist, and where mail for a recipient goes.
 
 1. An address is unique over permanent and disposable ones, compared by ``addressing.key``.
 2. An expired address exists no more for anybody, but its name is free only after the next purge, on the full hour.
-3. Keys are stored as hashes; the text of one is returned once, by the call that makes it.
-4. Whoever may not see something is told ``NotFound``: foreign and absent look the same.
+3. Whoever may not see something is told ``NotFound``: foreign and absent look the same.
 """
 
 from __future__ import annotations
 
 import difflib
-import hmac
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
 
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.clock import Clock
+from sirrchat_testkit.core.domains import Domains
 from sirrchat_testkit.core.errors import (
     Conflict,
     ForeignDomain,
@@ -22,15 +20,11 @@ from sirrchat_testkit.core.errors import (
     LimitReached,
     NoSuchAddress,
     NotFound,
-    Unauthorized,
 )
-from sirrchat_testkit.core.identity import Ids, hash_key
-from sirrchat_testkit.core.models import Account, Address, ApiKey, Domain, Tally
+from sirrchat_testkit.core.identity import Ids
+from sirrchat_testkit.core.models import Account, Address
 from sirrchat_testkit.core.settings import CurrentPolicy
-from sirrchat_testkit.core.store import Patch, Put, Store
-
-QUOTA = 5_368_709_120
-"""Bytes an account may store unless told otherwise: the SirrChat document's 5 GiB."""
+from sirrchat_testkit.core.store import Put, Store
 
 EXPIRY_TIMES = (3_600_000, 86_400_000, 259_200_000, 0)
 """Milliseconds that ``generate`` takes: one hour, one day, three days, never."""
@@ -39,105 +33,16 @@ _NEAREST_AMONG = 1000
 _FORMER_KEPT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key that was just made: the only time its text can be had."""
-
-    key: str
-    secret: str
-    record: ApiKey
-
-
 class Directory:
-    """Accounts, keys, domains and addresses, on a store and a clock."""
+    """The addresses of one server, on a store and a clock."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, policy: CurrentPolicy) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, policy: CurrentPolicy, domains: Domains) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._policy = policy
-        self._until_close: dict[str, ApiKey] = {}
+        self._domains = domains
         self._former: dict[str, str] = {}
-
-    async def add_account(self, email: str, *, password: str = "", quota: int = QUOTA, hidden: bool = False) -> Account:
-        """Make an account whose permanent address is ``email``; ``password`` is already hashed.
-
-        Raises:
-            InvalidValue: ``email`` is no mailbox, or its domain is not served.
-            Conflict: Somebody has the address.
-        """
-        if not addressing.is_mailbox(email) or not await self.serves(addressing.split(email)[1]):
-            raise InvalidValue("email must be an address at a served domain", field="email", value=email)
-        now = self._clock.now()
-        account = Account(
-            id=self._ids.uuid(), email=email, created_at=now, quota=quota, password=password, hidden=hidden
-        )
-        address = await self._free(account.id, email, expires_at=0, disposable=False)
-        await self._store.commit([Put(account), Put(address), Put(Tally(id=self._ids.uuid(), account=account.id))])
-        return account
-
-    async def account(self, account_id: str) -> Account:
-        """Return the account. Raises ``NotFound``."""
-        account = await self._store.get(Account, id=account_id)
-        if account is None:
-            raise NotFound("no such account")
-        return account
-
-    async def account_of(self, email: str) -> Account:
-        """Return the account whose permanent address is ``email``. Raises ``NotFound``."""
-        address = await self._store.get(Address, key=addressing.key(email))
-        if address is None or address.disposable:
-            raise NotFound(f"no account has the address {email}")
-        return await self.account(address.account)
-
-    async def add_key(self, account: Account, role: str) -> NewKey:
-        """Make a key for ``account`` with ``role`` ``admin`` or ``user``."""
-        text = f"mk_live_{self._ids.token(32)}"
-        secret = f"sk_live_{self._ids.token(32)}"
-        record = ApiKey(
-            id=self._ids.uuid(),
-            account=account.id,
-            role=role,
-            key_hash=hash_key(text),
-            secret_hash=hash_key(secret),
-            created_at=self._clock.now(),
-        )
-        [seq] = await self._store.commit([Put(record)])
-        return NewKey(text, secret, await self._store.get(ApiKey, seq=seq) or record)
-
-    def admit_until_close(self, account: Account, role: str, key: str) -> None:
-        """Take ``key`` as one of ``account`` until the server stops; it is stored nowhere."""
-        hashed = hash_key(key)
-        self._until_close[hashed] = ApiKey(
-            id=self._ids.uuid(), account=account.id, role=role, key_hash=hashed, created_at=self._clock.now()
-        )
-
-    async def authenticate(self, key: str) -> ApiKey:
-        """Return the key's record. Raises ``Unauthorized`` if it is missing, wrong or revoked."""
-        hashed = hash_key(key)
-        record = self._until_close.get(hashed) or await self._store.get(ApiKey, key_hash=hashed)
-        if record is None or not hmac.compare_digest(record.key_hash, hashed):
-            raise Unauthorized("the API key is missing, wrong or revoked")
-        return record
-
-    async def add_domain(self, name: str) -> Domain:
-        """Serve ``name`` from now on. Raises ``InvalidValue`` or ``Conflict``."""
-        if not addressing.is_domain(name):
-            raise InvalidValue("name must be a host name such as example.com", field="name", value=name)
-        known = addressing.domain_key(name)
-        if await self._store.get(Domain, name=known):
-            raise Conflict(f"domain {known} already exists")
-        domain = Domain(id=self._ids.uuid(), name=known, created_at=self._clock.now())
-        [seq] = await self._store.commit([Put(domain)])
-        return await self._store.get(Domain, seq=seq) or domain
-
-    async def domains(self) -> list[Domain]:
-        """Return the served domains, oldest first."""
-        return await self._store.find(Domain)
-
-    async def serves(self, domain: str) -> bool:
-        """Tell whether mail for ``domain`` is for here."""
-        return await self._store.get(Domain, name=addressing.domain_key(domain)) is not None
 
     async def generate(self, account_id: str, name: str | None, expiry: int | None, domain: str | None) -> Address:
         """Make a disposable address as the disposable-address API does, checking in that API's order.
@@ -152,7 +57,7 @@ class Directory:
             raise LimitReached(f"the limit of {most} active addresses is reached")
         if expiry not in EXPIRY_TIMES:
             raise InvalidValue(f"expiryTime must be one of {', '.join(map(str, EXPIRY_TIMES))}", field="expiryTime")
-        if not domain or not await self.serves(domain):
+        if not domain or not await self._domains.serves(domain):
             raise InvalidValue("domain must be one of the served domains", field="domain", value=domain)
         if not name or not addressing.is_name(name):
             raise InvalidValue("name must be 1 to 64 of A-Z a-z 0-9 . _ + -", field="name", value=name)
@@ -164,11 +69,15 @@ class Directory:
         Raises:
             InvalidValue: ``text`` is no mailbox, or its domain is not served.
             Conflict: Somebody has the address.
+            NotFound: The account was deleted meanwhile.
         """
-        if not addressing.is_mailbox(text) or not await self.serves(addressing.split(text)[1]):
+        if not addressing.is_mailbox(text) or not await self._domains.serves(addressing.split(text)[1]):
             raise InvalidValue("an address must be a mailbox at a served domain", field="address", value=text)
+        await self.check_free(text)
+        if not await self._store.count(Account, id=account_id):
+            raise NotFound("no such user")
         expires_at = 0 if expires_in is None else self._clock.now() + expires_in
-        address = await self._free(account_id, text, expires_at=expires_at, disposable=True)
+        address = self.new_address(account_id, text, expires_at=expires_at)
         [seq] = await self._store.commit([Put(address)])
         return await self._store.get(Address, seq=seq) or address
 
@@ -177,6 +86,13 @@ class Directory:
         address = await self._store.get(Address, id=address_id)
         if address is None or not address.disposable or address.account != account_id or self.has_expired(address):
             raise NotFound("no such address")
+        return address
+
+    async def permanent(self, account: Account) -> Address:
+        """Return the account's permanent address. Raises ``NotFound`` where it was deleted meanwhile."""
+        address = await self._store.get(Address, account=account.id, disposable=False)
+        if address is None:
+            raise NotFound("no such user")
         return address
 
     async def find_address(self, text: str) -> Address | None:
@@ -208,7 +124,7 @@ class Directory:
         if address is not None:
             return address
         policy = self._policy.value
-        if await self.serves(addressing.split(recipient)[1]):
+        if await self._domains.serves(addressing.split(recipient)[1]):
             if policy.unknown_recipients == "reject":
                 raise NoSuchAddress(f"{recipient} does not exist here")
         elif policy.foreign_recipients == "reject":
@@ -233,19 +149,19 @@ class Directory:
         """Return the closed scope that ``recipient`` belonged to, or an empty text."""
         return self._former.get(addressing.key(recipient), "")
 
-    async def set_webhook(self, account_id: str, url: str, *, enabled: bool) -> None:
-        """Set where the account's disposable addresses push new messages."""
-        account = await self.account(account_id)
-        await self._store.commit([Patch(Account, account.seq, webhook_url=url, webhook_enabled=enabled)])
-
     def has_expired(self, address: Address) -> bool:
         """Tell whether the address's time is over."""
         return bool(address.expires_at) and address.expires_at <= self._clock.now()
 
-    async def _free(self, account_id: str, text: str, *, expires_at: int, disposable: bool) -> Address:
+    async def check_free(self, text: str, taken: Container[str] = ()) -> None:
+        """Raise ``Conflict`` if somebody has the address ``text``, or its key is among ``taken``."""
         known = addressing.key(text)
-        if await self._store.get(Address, key=known):
-            raise Conflict(f"{text} already exists")
+        if known in taken or await self._store.get(Address, key=known):
+            raise Conflict(f"{text} already exists", field="email", value=text)
+
+    def new_address(self, account_id: str, text: str, *, expires_at: int = 0, disposable: bool = True) -> Address:
+        """Return an address that can be stored; whether it is free has been checked."""
+        known = addressing.key(text)
         return Address(
             id=self._ids.uuid(),
             account=account_id,

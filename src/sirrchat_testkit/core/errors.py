@@ -5,10 +5,11 @@
     TestkitError                  code
     ├── InvalidValue              invalid_request     a field is wrong: .field, .value
     ├── NotFound                  not_found           also: expired, deleted, or somebody else's
-    ├── Conflict                  conflict            the name is taken
+    ├── Conflict                  conflict            the name is taken: .field, .value
     ├── Forbidden                 forbidden           the key may not do this
     ├── Unauthorized              unauthorized        no key, or a wrong one
     ├── LimitReached              limit_reached       the account has as many addresses as it may
+    ├── RateLimited               rate_limited        too many requests within the hour: .resets_at
     ├── Refused                   refused             mail is not taken: .reason
     │   ├── NoSuchAddress         no_such_address     unknown at a served domain, expired or deleted
     │   ├── ForeignDomain         foreign_domain      the policy takes no outgoing mail
@@ -52,9 +53,14 @@ class NotFound(TestkitError, LookupError):
 
 
 class Conflict(TestkitError):
-    """The name is taken."""
+    """The name is taken, or what is there stands in the way; ``field`` is None where no field is at fault."""
 
     code = "conflict"
+
+    def __init__(self, text: str, *, field: str | None = None, value: Any = None) -> None:
+        super().__init__(text)
+        self.field = field
+        self.value = value
 
 
 class Forbidden(TestkitError):
@@ -73,6 +79,16 @@ class LimitReached(TestkitError):
     """The account has as many active addresses as the policy allows."""
 
     code = "limit_reached"
+
+
+class RateLimited(TestkitError):
+    """Too many requests came within the hour. ``resets_at``: when the next window opens, on the kit's clock (ms)."""
+
+    code = "rate_limited"
+
+    def __init__(self, text: str, *, resets_at: int) -> None:
+        super().__init__(text)
+        self.resets_at = resets_at
 
 
 class Refused(TestkitError):

@@ -18,6 +18,11 @@ from typing import Any, ClassVar, Self
 INBOX = "INBOX"
 FOLDERS = (INBOX, "Sent", "Drafts", "Trash", "Junk", "Archive")
 
+SEEN = "\\Seen"
+"""The flag of a message that somebody has read (RFC 9051 section 2.3.2)."""
+
+DELIVERY_STATUSES = ("pending", "delivered", "failed", "cancelled")
+
 Doc = dict[str, Any]
 """A record as a store keeps it: JSON values only, fields at their default left out."""
 
@@ -67,18 +72,20 @@ def _default(each: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account(Record):
-    """Who owns things: a permanent address, a password, a quota in bytes, keys."""
+    """Who owns things: a permanent address, a password, a quota in bytes, keys.
+
+    ``domain`` is that of ``email`` in the form that is compared; ``password`` is a hash, empty where none opens it.
+    """
 
     kind: ClassVar[str] = "accounts"
 
     email: str
     created_at: int
     quota: int
+    domain: str = ""
     password: str = ""
     blockchain_address: str | None = None
     hidden: bool = False
-    webhook_url: str = ""
-    webhook_enabled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,10 +155,11 @@ class Envelope(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message(Record):
-    """One stored copy for one recipient; ``blob`` names the raw bytes, which are kept once for all copies.
+    r"""One stored copy for one recipient; ``blob`` names the raw bytes, which are kept once for all copies.
 
     ``account`` and ``address`` are empty for mail that left: its recipient is at no served domain.
     ``sender``, ``to`` and ``subject`` are read from the header, ``mail_from`` is the envelope's.
+    ``seen`` says whether ``flags`` has ``\Seen``, so that what has not can be counted by index.
     """
 
     kind: ClassVar[str] = "messages"
@@ -171,11 +179,15 @@ class Message(Record):
     message_id: str = ""
     folder: str = INBOX
     flags: tuple[str, ...] = ()
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally(Record):
-    """Counters that deletion must not lower: of one account, or of the whole server (``account`` is empty)."""
+    """Counters that deletion must not lower: of one account, or of the whole server (``account`` is empty).
+
+    ``today`` counts what was received and sent on ``day``, a number of days since the epoch in UTC.
+    """
 
     kind: ClassVar[str] = "tallies"
 
@@ -184,8 +196,54 @@ class Tally(Record):
     sent: int = 0
     rejected: int = 0
     last_received_at: int = 0
+    day: int = 0
+    today: int = 0
 
 
-RECORDS: tuple[type[Record], ...] = (Account, ApiKey, Domain, Address, Envelope, Message, Tally)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook(Record):
+    """Where an account wants to be told of mail.
+
+    ``dialect`` says in which API it was made, ``sirrchat`` or ``tempmail``, and so what is sent. One that is for
+    ``everyone`` was made with an admin key: it hears of every account's mail. ``handed_over`` is the ``seq`` of the
+    last message that deliveries were made for: after a restart the next one is where to go on.
+    """
+
+    kind: ClassVar[str] = "webhooks"
+
+    account: str
+    url: str
+    events: tuple[str, ...]
+    created_at: int
+    enabled: bool = True
+    secret: str = ""
+    everyone: bool = False
+    dialect: str = "sirrchat"
+    handed_over: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery(Record):
+    """One event on its way to one webhook: every attempt sends the same ``request_body``.
+
+    ``status`` is one of ``DELIVERY_STATUSES``; ``message`` is a message's id. Each of ``attempts`` has ``at`` (when it
+    began), ``http_status`` (None without an answer), ``error`` (None where there was none) and ``duration_ms``.
+    ``due_at`` is when the next attempt is due, 0 for at once or never.
+    """
+
+    kind: ClassVar[str] = "deliveries"
+
+    account: str
+    webhook: str
+    event: str
+    message: str
+    created_at: int
+    request_body: str
+    status: str = "pending"
+    attempts: tuple[Mapping[str, Any], ...] = ()
+    due_at: int = 0
+
+
+RECORDS: tuple[type[Record], ...] = (Account, ApiKey, Domain, Address, Envelope, Message, Tally, Webhook, Delivery)
 for _each in RECORDS:
     _seal(_each)

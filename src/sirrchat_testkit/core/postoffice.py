@@ -8,20 +8,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from sirrchat_testkit.core import addressing
+from sirrchat_testkit.core import addressing, removal
 from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.directory import Directory
 from sirrchat_testkit.core.errors import NotFound, OverQuota, Refused
 from sirrchat_testkit.core.events import EventLog, MessageReceived, RecipientRefused
 from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.mime import HeaderFields, read_header
-from sirrchat_testkit.core.models import Address, Envelope, Message, Tally
+from sirrchat_testkit.core.models import Account, Address, Envelope, Message
 from sirrchat_testkit.core.retention import Retention
-from sirrchat_testkit.core.store import Change, Drop, Patch, Put, Store
+from sirrchat_testkit.core.store import Put, Store
+from sirrchat_testkit.core.tallies import Tallies
 
 HOUR = 3_600_000
 
@@ -38,13 +38,21 @@ class PostOffice:
     """Delivers, lists, reads and deletes messages."""
 
     def __init__(
-        self, store: Store, clock: Clock, ids: Ids, directory: Directory, retention: Retention, events: EventLog
+        self,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        directory: Directory,
+        retention: Retention,
+        tallies: Tallies,
+        events: EventLog,
     ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._directory = directory
         self._retention = retention
+        self._tallies = tallies
         self._events = events
 
     async def admit(self, recipient: str, sender: str) -> None:
@@ -56,7 +64,8 @@ class PostOffice:
             raise
 
     def note_refusal(self, recipient: str, sender: str, refusal: Refused) -> None:
-        """Remember that mail for ``recipient`` was not taken."""
+        """Remember that mail for ``recipient`` was not taken, and count it."""
+        self._tallies.reject(recipient)
         self._events.append(
             RecipientRefused(
                 at=self._clock.now(),
@@ -82,9 +91,11 @@ class PostOffice:
         envelope = replace(envelope, id=self._ids.uuid(), blob=blob, size=len(raw), received_at=now)
         header = read_header(raw)
         copies = [self._copy(envelope, header, recipient, address) for recipient, address in routes.items()]
-        counters = await self._count(copies, now)
+        counters = await self._tallies.counting(copies)
         going = await self._retention.overflow(len(copies), len(copies) * len(raw))
-        seqs = await self._store.commit([Put(envelope), *map(Put, copies), *counters, *await self._removal(going)])
+        seqs = await self._store.commit(
+            [Put(envelope), *map(Put, copies), *counters, *await removal.of_messages(self._store, going)]
+        )
         messages = [replace(copy, seq=seq) for copy, seq in zip(copies, seqs[1:], strict=False)]
         for message in messages:
             self._events.append(MessageReceived(at=now, message=message))
@@ -125,17 +136,17 @@ class PostOffice:
 
     async def delete(self, messages: Sequence[Message]) -> None:
         """Delete ``messages``, and with the last copy its envelope."""
-        await self._store.commit(await self._removal(messages))
+        await self._store.commit(await removal.of_messages(self._store, messages))
 
     async def delete_address(self, address: Address) -> None:
         """Delete ``address`` and its messages, in one commit."""
-        await self._store.commit(await self._closing([address]))
+        await self._store.commit(await removal.of_addresses(self._store, [address]))
 
     async def purge(self) -> None:
         """Delete what is too old, and every expired address with its messages: its name is free again from now on."""
         lapsed = await self._store.expired(self._clock.now())
         if lapsed:
-            await self._store.commit(await self._closing(lapsed))
+            await self._store.commit(await removal.of_addresses(self._store, lapsed))
         if going := await self._retention.overflow():
             await self.delete(going)
 
@@ -155,7 +166,9 @@ class PostOffice:
     async def _check_quotas(self, addresses: Iterable[Address | None], size: int) -> None:
         owners = [address.account for address in addresses if address is not None]
         for owner in dict.fromkeys(owners):
-            account = await self._directory.account(owner)
+            account = await self._store.get(Account, id=owner)
+            if account is None or account.hidden:  # the hidden account has no quota
+                continue
             usage = await self._store.usage(owner)
             if usage.size + size * owners.count(owner) > account.quota:
                 raise OverQuota(f"the mailbox of {account.email} is full")
@@ -177,39 +190,3 @@ class PostOffice:
             subject=header.subject,
             message_id=header.message_id,
         )
-
-    async def _count(self, copies: Sequence[Message], now: int) -> list[Change]:
-        changes: list[Change] = []
-        inbound = [copy.account for copy in copies if copy.account]
-        for account in dict.fromkeys(inbound):
-            changes += await self._add(account, received=inbound.count(account), now=now)
-        return changes + await self._add("", received=len(inbound), sent=len(copies) - len(inbound), now=now)
-
-    async def _add(self, account: str, *, received: int = 0, sent: int = 0, now: int) -> list[Change]:
-        tally = await self._store.get(Tally, account=account)
-        if tally is None:
-            return []
-        fields: Mapping[str, Any] = {
-            "received": tally.received + received,
-            "sent": tally.sent + sent,
-            "last_received_at": now if received else tally.last_received_at,
-        }
-        return [Patch(Tally, tally.seq, **fields)]
-
-    async def _removal(self, messages: Sequence[Message]) -> list[Change]:
-        changes: list[Change] = [Drop(Message, message.seq) for message in messages]
-        going: dict[str, int] = {}
-        for message in messages:
-            going[message.envelope] = going.get(message.envelope, 0) + 1
-        for envelope_id, copies in going.items():
-            if await self._store.count(Message, envelope=envelope_id) == copies:
-                envelope = await self._store.get(Envelope, id=envelope_id)
-                if envelope is not None:
-                    changes.append(Drop(Envelope, envelope.seq))
-        return changes
-
-    async def _closing(self, addresses: Sequence[Address]) -> list[Change]:
-        messages: list[Message] = []
-        for address in addresses:
-            messages += await self._store.find(Message, {"address": address.id})
-        return [*(Drop(Address, address.seq) for address in addresses), *await self._removal(messages)]

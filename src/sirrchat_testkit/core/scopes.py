@@ -15,6 +15,7 @@ from sirrchat_testkit.core.identity import Ids, IdsState
 from sirrchat_testkit.core.models import Address
 from sirrchat_testkit.core.settings import CurrentPolicy, Policy
 from sirrchat_testkit.core.store import Store
+from sirrchat_testkit.core.tallies import Tallies
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +33,19 @@ class Scope:
 class Scopes:
     """Opens and closes scopes of one server."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, policy: CurrentPolicy, directory: Directory) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, ids: Ids, policy: CurrentPolicy, directory: Directory, tallies: Tallies
+    ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._policy = policy
         self._directory = directory
+        self._tallies = tallies
 
     async def open(self, name: str) -> Scope:
         """Note where everything stands; what is random follows from ``name`` until the scope is closed."""
+        await self._tallies.flush()
         newest = await self._store.find(Address, newest=True, limit=1)
         scope = Scope(
             name=name,
@@ -57,6 +62,7 @@ class Scopes:
         """Put everything back to where ``scope`` was opened."""
         made = await self._store.find(Address, after=scope.newest_address)
         self._directory.remember_former((address.key for address in made), scope.name)
+        self._tallies.forget()
         await self._store.rewind(scope.store)
         self._clock.rewind(scope.clock)
         self._ids.rewind(scope.ids)

@@ -31,6 +31,10 @@ class Policy:
         max_messages: Copies kept in all, the oldest go first; 0 for any number.
         max_bytes: Bytes of the copies kept in all, the oldest go first; 0 for any number.
         max_age: Seconds on the kit's clock for which a copy is kept; 0 for ever.
+        rate_limit: ``off``, ``documented`` (1000 requests an hour for a key, 100 for an IP address without one), or
+            ``own`` for the two numbers below.
+        rate_limit_key: Requests an hour that a key may make where the rate limit is ``own``.
+        rate_limit_ip: Requests an hour that an IP address may make without a valid key where the rate limit is ``own``.
     """
 
     unknown_recipients: Literal["reject", "keep"] = "reject"
@@ -41,6 +45,9 @@ class Policy:
     max_messages: int = 0
     max_bytes: int = 0
     max_age: int = 0
+    rate_limit: Literal["off", "documented", "own"] = "off"
+    rate_limit_key: int = 1000
+    rate_limit_ip: int = 100
 
     def __post_init__(self) -> None:
         _choice(self, "unknown_recipients", "reject", "keep")
@@ -51,6 +58,9 @@ class Policy:
         _number(self, "max_messages", 0)
         _number(self, "max_bytes", 0)
         _number(self, "max_age", 0)
+        _choice(self, "rate_limit", "off", "documented", "own")
+        _number(self, "rate_limit_key", 0)
+        _number(self, "rate_limit_ip", 0)
 
     def changed(self, **changes: Any) -> Policy:
         """Return this policy with ``changes``. Raises ``ValueError`` as ``Settings.of`` does."""
@@ -71,6 +81,7 @@ class Settings:
         seed: What addresses, ids and keys are made from; empty, or with a data folder, they cannot be predicted.
         data: The folder to keep everything in; None keeps it in memory.
         fsync: Whether an acknowledged change survives power loss too; without it the last second may be lost.
+        password_cost: What hashing a password costs, as a power of two; 0 takes 4 in memory and 14 in a data folder.
         policy: What the server starts with.
     """
 
@@ -82,6 +93,7 @@ class Settings:
     seed: str = "sirrchat_testkit"
     data: str | None = None
     fsync: bool = False
+    password_cost: int = 0
     policy: Policy = field(default_factory=Policy)
 
     def __post_init__(self) -> None:
@@ -96,6 +108,7 @@ class Settings:
         object.__setattr__(self, "data", _folder(self.data))
         if not isinstance(self.fsync, bool):
             raise ValueError(f"fsync takes True or False, not {self.fsync!r}")
+        _number(self, "password_cost", 0, 20)
         if not isinstance(self.policy, Policy):
             raise ValueError(f"policy takes a Policy, not {self.policy!r}")
 

@@ -25,6 +25,7 @@ STATUSES: Mapping[type[errors.TestkitError], int] = {
     errors.Forbidden: 403,
     errors.Unauthorized: 401,
     errors.LimitReached: 403,
+    errors.RateLimited: 429,
     errors.Refused: 400,
     errors.NoSuchAddress: 400,
     errors.ForeignDomain: 400,

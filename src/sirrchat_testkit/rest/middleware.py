@@ -37,7 +37,7 @@ async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
     backend, dialect = apps[0][BACKEND], apps[-1][DIALECT]
     try:
         if dialect.key is not None and not isinstance(request.match_info.http_exception, web.HTTPNotFound):
-            _admitted.set(await backend.directory.authenticate(dialect.key(request)))
+            _admitted.set(await backend.keys.authenticate(dialect.key(request)))
         return await handler(request)
     except TestkitError as error:
         return _refuse(request, dialect, backend, error)

@@ -56,11 +56,13 @@ class _Views:
     def __init__(self, backend: Backend) -> None:
         self._policy = backend.policy
         self._directory = backend.directory
+        self._domains = backend.domains
+        self._webhooks = backend.webhooks
         self._postoffice = backend.postoffice
         self._texts = Texts(backend.postoffice.raw)
 
     async def domains(self, _request: web.Request) -> web.Response:
-        served = await self._directory.domains()
+        served = await self._domains.all()
         return answer({"domains": [each.name for each in served]})
 
     async def generate(self, request: web.Request) -> web.Response:
@@ -99,16 +101,16 @@ class _Views:
         return answer(_DONE)
 
     async def webhook(self, _request: web.Request) -> web.Response:
-        account = await self._directory.account(api_key().account)
-        return answer({"url": account.webhook_url, "enabled": account.webhook_enabled})
+        webhook = await self._webhooks.push_of(api_key().account)
+        return answer({"url": webhook.url if webhook else "", "enabled": webhook is not None and webhook.enabled})
 
     async def set_webhook(self, request: web.Request) -> web.Response:
         asked = checked(wire.WebhookRequest, await read_object(request))
-        await self._directory.set_webhook(api_key().account, asked.url, enabled=asked.enabled)
+        await self._webhooks.set_push(api_key().account, asked.url, enabled=asked.enabled)
         return answer(_DONE)
 
     async def config(self, _request: web.Request) -> web.Response:
-        names = ",".join(each.name for each in await self._directory.domains())
+        names = ",".join(each.name for each in await self._domains.all())
         return answer({"emailDomains": names, "maxEmails": str(self._policy.value.max_addresses)})
 
     async def _address(self, request: web.Request) -> Address:

@@ -71,14 +71,13 @@ class Owner:
         """Return the address that is ``text``, made if its domain is served; None if it is not."""
         directory = self._backend.directory
         found = await directory.find_address(text)
-        if found is None and await directory.serves(addressing.split(text)[1]):
+        if found is None and await self._backend.domains.serves(addressing.split(text)[1]):
             return await directory.add_address((await self._own()).account.id, text)
         return found
 
     async def _own(self) -> Owned:
         if self._owned is None:
-            directory = self._backend.directory
             email = f"owner-{self._backend.ids.token(10).lower()}@{self._backend.settings.domains[0]}"
-            account = await directory.add_account(email)
-            self._owned = Owned(account, (await directory.add_key(account, "user")).key)
+            account = await self._backend.accounts.add(email)
+            self._owned = Owned(account, (await self._backend.keys.add(account, "user")).key)
         return self._owned

@@ -405,6 +405,28 @@ async def test_many_deliver_at_once(store: Store, make: Make) -> None:
     assert await store.count(Message) == 50
 
 
+async def test_the_same_bytes_come_and_go_at_once(store: Store, make: Make) -> None:
+    async def come_and_go(number: int) -> None:
+        for _ in range(10):
+            digest = await store.keep(b"same")
+            [seq] = await put(store, make(Message, blob=digest))
+            if number % 3 == 0:
+                await settled(store)
+            assert await store.raw(digest) == b"same"
+            await store.commit([Drop(Message, seq)])
+            if number % 3 == 1:
+                await settled(store)
+
+    await asyncio.gather(*map(come_and_go, range(12)))
+    await settled(store)
+    with pytest.raises(NotFound):
+        await store.raw(sha256(b"same").hexdigest())
+
+
+async def test_a_commit_that_changes_nothing(store: Store) -> None:
+    assert await store.commit([Drop(Message, 5), Patch(Message, 6, size=1)]) == [5, 6]
+
+
 async def test_a_closed_store_says_so() -> None:
     store = TinyStore()
     await store.close()

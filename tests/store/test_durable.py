@@ -133,7 +133,19 @@ async def test_a_plain_tinydb_file_is_taken_over(tmp_path: Path) -> None:
     await store.close()
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"domains": {"1": {}', "[]", '{"_journal": {"1": {}},\n"a": {\n"1": {},\n'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        '{"domains": {"1": {}',
+        "[]",
+        '{"domains": {"1": 5}}',
+        '{"domains": {"x": {}}}',
+        '{"_journal": {}}',
+        '{"_journal": {"1": {}},\n"a": {\n"1": {},\n',
+    ],
+)
 async def test_a_broken_snapshot_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "mail.json").write_text(text)
     for _ in range(2):

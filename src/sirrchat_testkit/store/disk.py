@@ -56,10 +56,10 @@ class Disk:
         """
         if self._storage.compaction_is_due and self._compacting is None:
             self._compacting = asyncio.create_task(self._compact())
-        if self._eager:
-            await self.flush()
-        else:
+        if not self._eager:
             self.touched()
+        elif self._storage.dirty:
+            await self.flush()
 
     def touched(self) -> None:
         """See to it that what was written gets to the disk within about a second."""

@@ -129,6 +129,8 @@ def _checked(tables: dict[str, Any]) -> Snapshot:
     next_ids: Mapping[str, int] = header.get("next_ids", {})
     snapshot = Snapshot(tables, dict(next_ids), header.get("generation", 1))
     for name, docs in tables.items():
+        if not all(type(doc) is dict for doc in docs.values()):
+            raise TypeError(f"table {name} holds something that is no document")
         snapshot.next_ids[name] = max(snapshot.next_ids.get(name, 1), max(map(int, docs), default=0) + 1)
     return snapshot
 

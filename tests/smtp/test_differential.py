@@ -1,0 +1,227 @@
+"""The same dialogues with aiosmtpd as it comes: the same codes and the same stored bytes, but for named differences."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.events import Crashed
+from sirrchat_testkit.core.models import Envelope
+from sirrchat_testkit.core.settings import Settings
+from sirrchat_testkit.smtp.listener import serve_smtp
+from sirrchat_testkit.store.tiny import TinyStore
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A command of this pattern is answered ``stock`` by aiosmtpd and ``ours`` here; why; a dialogue that ends so."""
+
+    command: str
+    stock: str
+    ours: str
+    reason: str
+    shown_by: tuple[str, ...]
+
+
+EHLO, MAIL, RCPT = "EHLO x\r\n", "MAIL FROM:<a@far.example>\r\n", "RCPT TO:<user@example.com>\r\n"
+PATH = r"(MAIL|RCPT) (FROM|TO): *"
+
+DIFFERENCES = [  # numbers alone are sections of RFC 5321
+    Difference(r".*\n", ".*", "500", "a bare LF ends no command (2.3.8)", ("NOOP\n",)),
+    Difference(r"HELP.*", "250", "214", "214 is the reply to HELP (4.2.3)", ("HELP\r\n",)),
+    Difference(r"HELP .*", "501", "504", "the syntax is right, the topic is unknown", ("HELP X\r\n",)),
+    Difference(r"AUTH.*", "503", "502", "it is not offered, whatever was said before", ("AUTH\r\n",)),
+    Difference(r"AUTH.*", "538", "502", "it is not offered with TLS either", (EHLO, "AUTH PLAIN AGEAYg==\r\n")),
+    Difference(r"STARTTLS", "454", "502", "it is not offered, so a client need not try again", (EHLO, "STARTTLS\r\n")),
+    Difference(r"NOOP .*\x00.*", "250", "501", "a NUL is no part of a command (4.1.2)", ("NOOP \0\r\n",)),
+    Difference(r"(NOOP|EHLO) .*ü.*", "250", "501", "only addresses are UTF-8 (RFC 6531)", ("NOOP ü\r\n",)),
+    Difference(r"DATA .*", "503", "501", "two faults, of which each server names another", (EHLO, MAIL, "DATA x\r\n")),
+    Difference(r"MAIL.*", "501|553", "503", "two faults: the state is looked at first", (EHLO, MAIL, "MAIL FROM:\r\n")),
+    Difference(rf"{PATH}<[^>]*", "250", "501", "a bracket that is open must be closed", (EHLO, "MAIL FROM:<a@b\r\n")),
+    Difference(rf"{PATH}[^< ].*", "250", "501", "a path has angle brackets (4.1.2)", (EHLO, "MAIL FROM:a@b.c\r\n")),
+    Difference(rf"{PATH}<<.*", "553", "501", "two brackets are no path", (EHLO, "MAIL FROM:<<a@b.c>>\r\n")),
+    Difference(rf"{PATH}<.*>x", "555", "501", "a blank comes before parameters", (EHLO, "MAIL FROM:<a@b.c>x\r\n")),
+    Difference(rf"{PATH}<[^@]+>", "250", "553", "an address has a domain (4.1.2)", (EHLO, "MAIL FROM:<a>\r\n")),
+    Difference(r"RCPT TO:<>", "250", "553", "nobody is the null path", (EHLO, MAIL, "RCPT TO:<>\r\n")),
+    Difference(rf"{PATH}<a\.\.b@.*", "250", "553", "no atom is empty (4.1.2)", (EHLO, "MAIL FROM:<a..b@c.d>\r\n")),
+    Difference(rf"{PATH}<a b@.*", "250", "553", "a blank is quoted (4.1.2)", (EHLO, "MAIL FROM:<a b@c.d>\r\n")),
+    Difference(rf"{PATH}<.*\(.*", "250", "553", "comments are of RFC 5322", (EHLO, "MAIL FROM:<a(b)@c.d>\r\n")),
+    Difference(rf"{PATH}<a@-.*", "250", "553", "no label begins with a hyphen", (EHLO, "MAIL FROM:<a@-b.c>\r\n")),
+    Difference(rf"{PATH}<.*ü.*", "250", "553", "it needs SMTPUTF8 (RFC 6531)", (EHLO, "MAIL FROM:<ü@b.c>\r\n")),
+    Difference(r"RCPT TO:<postmaster>", "250", "550", "it is the first domain's, where it is unknown (4.5.1)",
+               (EHLO, MAIL, "RCPT TO:<postmaster>\r\n")),
+    Difference(r"(MAIL|RCPT) .*[\x00\ufffd].*", "250|503", "501", "NUL and octets that are not UTF-8 are no text",
+               (EHLO, "MAIL FROM:<\udcff@b.c>\r\n")),
+    Difference(r"MAIL .* SIZE=1 SIZE=2", "250", "501", "a parameter is given once",
+               (EHLO, MAIL[:-2] + " SIZE=1 SIZE=2\r\n")),
+    Difference(r"MAIL .* RET=.*", "555", "250", "DSN is offered (RFC 3461)", (EHLO, MAIL[:-2] + " RET=FULL\r\n")),
+    Difference(r"RCPT .* NOTIFY=.*", "555", "250", "DSN is offered (RFC 3461)",
+               (EHLO, MAIL, RCPT[:-2] + " NOTIFY=NEVER\r\n")),
+    Difference(r"(MAIL|RCPT) .*> .*", "501", "555", "after HELO every parameter is unknown (4.1.1.11)",
+               ("HELO x\r\n", MAIL[:-2] + " SIZE=10\r\n")),
+    Difference(r".*", "502", "500", "aiosmtpd gives up at the fifth unknown command", ("WHAT\r\n",) * 5),
+    Difference(r".*", "", "...", "aiosmtpd gave up at the fifth unknown command", (*("WHAT\r\n",) * 5, "NOOP\r\n")),
+]  # fmt: skip
+
+
+@dataclass
+class Stock:
+    """aiosmtpd's handler: it keeps what it is given."""
+
+    contents: list[bytes] = field(default_factory=list)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: ARG002, N802
+        self.contents.append(envelope.content)
+        return "250 OK"
+
+
+class Client:
+    """One connection that sends a command and returns the code of its reply, empty at the end of all."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self.writer = writer
+
+    async def code(self, command: bytes = b"") -> str:
+        self.writer.write(command)
+        while (line := await self._reader.readline())[3:4] == b"-":
+            pass
+        return line[:3].decode()
+
+
+class Both:
+    """Both servers, on one loop for all examples of a test."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._exits = AsyncExitStack()
+        self._stock = Stock()
+        self._runner.run(self._start())
+
+    async def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        store = TinyStore()
+        self._exits.push_async_callback(store.close)
+        self._backend = Backend.build(Settings(), store, loop)
+        await self._backend.furnish()
+        self._exits.callback(self._backend.clock.close)
+        await self._backend.accounts.add("user@example.com")
+        ours = await self._exits.enter_async_context(serve_smtp(self._backend))
+        theirs = await loop.create_server(
+            lambda: SMTP(self._stock, hostname="example.com", enable_SMTPUTF8=True, loop=loop), "127.0.0.1", 0
+        )
+        self._exits.callback(theirs.close)
+        self._addresses = [ours.address, theirs.sockets[0].getsockname()]
+
+    def close(self) -> None:
+        self._runner.run(self._exits.aclose())
+        self._runner.close()
+
+    def compare(self, dialogue: list[bytes]) -> list[Difference]:
+        """Have the dialogue with both; return where they differed. Fails where they do without a reason."""
+        return self._runner.run(self._compare(dialogue))
+
+    async def _compare(self, dialogue: list[bytes]) -> list[Difference]:
+        self._stock.contents.clear()
+        kept = await self._backend.store.count(Envelope)
+        clients = [Client(*await asyncio.open_connection(*address)) for address in self._addresses]
+        found: list[Difference] = []
+        for command in [b"", *dialogue]:
+            ours, stock = [await client.code(command) for client in clients]
+            if ours == stock == "354":
+                text = TEXTS[len(command) % len(TEXTS)]
+                assert [await client.code(text) for client in clients] == ["250", "250"]
+            elif ours != stock:
+                found.append(explained(command, stock, ours, dialogue))
+                if (ours[:1] in "23") != (stock[:1] in "23"):
+                    break  # from here on they are in different states
+        for client in clients:
+            client.writer.close()
+        envelopes = (await self._backend.postoffice.envelopes())[kept:]
+        assert [await self._backend.postoffice.raw(each) for each in envelopes] == self._stock.contents
+        assert not [event for event in self._backend.events.after() if isinstance(event, Crashed)]
+        return found
+
+
+def explained(command: bytes, stock: str, ours: str, dialogue: list[bytes]) -> Difference:
+    text = command.decode("utf-8", "replace").removesuffix("\r\n")
+    for each in DIFFERENCES:
+        said = re.fullmatch(each.command, text, re.IGNORECASE | re.DOTALL)
+        if said and re.fullmatch(each.stock, stock) and re.fullmatch(each.ours, ours):
+            return each
+    pytest.fail(f"{command!r} is answered {stock!r} by aiosmtpd and {ours!r} here, in {dialogue}")
+
+
+TEXTS = [
+    b".\r\n",
+    b"Subject: x\r\n\r\nbody\r\n.\r\n",
+    b"..\r\n..a\r\n...\r\n.b\r\n.\r\n",
+    b"\xff\x00\r\n\r\r\n.\r\n",
+    b"bare\n.\nand\r.\rend\r\n.\r\n",
+    b"x" * 900 + b"\r\n" + b"y" * 998 + b"\r\n.\r\n",
+]
+"""What is sent after 354. Lines longer than 1000 octets are taken here and not by aiosmtpd; they are not compared."""
+
+GOOD = st.sampled_from([
+    "<a@far.example>", " <a@far.example>", "<user@example.com>", "<a@[127.0.0.1]>", '<"a b"@far.example>',
+    "<A.B+c=d@FAR.example>", "<@relay.example:a@far.example>", "<a@localhost>",
+])  # fmt: skip
+WRONG = st.sampled_from([
+    "<>", "<a@b", "a@b.example", "<a>", "<a..b@far.example>", "<a b@far.example>", "<ü@b.example>", "<postmaster>", "",
+    "<a@far.example>x", "<<a@far.example>>", "<a@b@far.example>", "<a(note)@far.example>", "<a@far.example.>",
+    "<a@-b.example>", "<\udcff@b.example>", "<a\0@b.c>", " SIZE=10",
+])  # fmt: skip
+PARAMETERS = st.sampled_from([
+    "", "", "", " ", " SIZE=10", " SIZE=99999999", " SIZE=x", " SIZE", " BODY=8BITMIME", " BODY=7BIT", " BODY=X",
+    " SMTPUTF8", " SMTPUTF8=1", " X=1", " NOTIFY=NEVER", " RET=FULL", " SIZE=1 SIZE=2", " =", " a b",
+])  # fmt: skip
+PATHS = st.tuples(GOOD, PARAMETERS).map("".join) | WRONG
+MAILS = st.tuples(st.sampled_from(["MAIL FROM:", "MAIL FROM:", "mail from:", "MAIL FROM"]), PATHS).map("".join)
+RCPTS = st.tuples(st.sampled_from(["RCPT TO:", "RCPT TO:", "rcpt to:", "RCPT TO"]), PATHS).map("".join)
+PLAIN = st.sampled_from([
+    "HELO x", "EHLO x", "EHLO", "EHLO ü", "EHLO a b", "HELO", "MAIL FROM:<a@far.example>", "RCPT TO:<user@example.com>",
+    "DATA x", "RSET", "RSET x", "NOOP", "NOOP x", "NOOP ü", "NOOP \0", "QUIT x", "QUIT", "HELP",
+    "HELP MAIL", "HELP X", "VRFY x@y.example", "VRFY", "EXPN x", "AUTH PLAIN AGEAYg==", "AUTH", "STARTTLS", "BDAT 1",
+    "WHAT", "", " ", "\udcff\udcfe", "\0", "handle_DATA", "MAIL\tFROM:<a@b>", "x" * 600, "NOOP " + "y" * 1500,
+])  # fmt: skip
+DATAS = st.sampled_from(["DATA" + " " * n for n in range(len(TEXTS))])
+LINES = st.tuples(MAILS | RCPTS | PLAIN | DATAS, st.sampled_from(["\r\n"] * 9 + ["\n"])).map("".join)
+WHOLE = DATAS.map(lambda data: [MAIL, RCPT, data + "\r\n"])
+DIALOGUES = st.tuples(
+    st.integers(0, 3).map(lambda count: [EHLO, MAIL, RCPT][:count]),
+    st.lists(LINES.map(lambda line: [line]) | WHOLE, max_size=8).map(lambda parts: list(chain(*parts))),
+).map(lambda parts: octets(*parts[0], *parts[1]))
+
+
+def octets(*lines: str) -> list[bytes]:
+    return [line.encode("utf-8", "surrogateescape") for line in lines]
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[Both]:
+    servers = Both()
+    yield servers
+    servers.close()
+
+
+@settings(max_examples=300, deadline=None)
+@given(dialogue=DIALOGUES)
+def test_both_answer_alike(both: Both, dialogue: list[bytes]) -> None:
+    both.compare(dialogue)
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda each: each.reason)
+def test_every_difference_is_still_one(both: Both, difference: Difference) -> None:
+    *_, last = both.compare(octets(*difference.shown_by))
+    assert last is difference

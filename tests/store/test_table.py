@@ -323,7 +323,6 @@ class Counted:
         (~(where("char") == "a"), 100),
         (where("char") == ["a"], 100),
     ],
-    ids=repr,
 )
 def test_only_candidates_are_asked(query: Any, asked: int) -> None:
     table = LiveTable(LiveStorage(), "t", indexes=indexes())

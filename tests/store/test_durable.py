@@ -210,7 +210,7 @@ async def test_a_crash_between_snapshot_and_deletion(tmp_path: Path, make: Make)
     compaction = storage.begin_compaction()
     for _ in compaction.copy():
         pass
-    compaction.snapshot.save(tmp_path / "a" / "mail.json")
+    compaction.draft.save(tmp_path / "a" / "mail.json")
     (tmp_path / "a" / "mail.tmp").write_text("half a snap")
     folder = copied(tmp_path / "a", tmp_path / "b")
     assert len(list(folder.glob("journal-*"))) == 2

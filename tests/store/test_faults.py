@@ -20,7 +20,7 @@ from sirrchat_testkit.core.models import RECORDS, Account, Domain, Envelope, Mes
 from sirrchat_testkit.core.store import Change, Drop, Patch, Put, Store
 from sirrchat_testkit.store import TinyStore, blobs, disk
 from sirrchat_testkit.store.journalfile import JournalFile
-from sirrchat_testkit.store.snapshot import Snapshot
+from sirrchat_testkit.store.snapshot import Draft
 
 pytestmark = pytest.mark.asyncio
 Make = Callable[..., Any]
@@ -277,11 +277,11 @@ async def test_a_compaction_that_fails_keeps_the_journals(
     store = TinyStore(tmp_path / "data", compact_at=500)
     with monkeypatch.context() as patch:
 
-        def chunks(_: Snapshot) -> Any:
+        def chunks(_: Draft) -> Any:
             yield b"{"
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        patch.setattr(Snapshot, "_chunks", chunks)
+        patch.setattr(Draft, "_chunks", chunks)
         for _ in range(10):
             await store.commit([Put(make(Message))])
             while store._disk is not None and store._disk._compacting is not None:

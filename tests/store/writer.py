@@ -23,7 +23,7 @@ from sirrchat_testkit.core.store import Change, Drop, Patch, Put
 from sirrchat_testkit.store import TinyStore
 from sirrchat_testkit.store.folder import Folder
 from sirrchat_testkit.store.journal import Compaction
-from sirrchat_testkit.store.snapshot import Snapshot
+from sirrchat_testkit.store.snapshot import Draft
 
 
 def say(*words: Any) -> None:
@@ -53,8 +53,8 @@ def die_while_compacting(point: int) -> None:
 
         return stepped
 
-    def chunks(snapshot: Snapshot) -> Iterator[bytes]:
-        for chunk in real_chunks(snapshot):
+    def chunks(draft: Draft) -> Iterator[bytes]:
+        for chunk in real_chunks(draft):
             yield chunk[: len(chunk) // 2]
             step()
             yield chunk[len(chunk) // 2 :]
@@ -63,8 +63,8 @@ def die_while_compacting(point: int) -> None:
         say("compacting")
         real_run(compaction, gently=gently)
 
-    real_chunks, real_run = Snapshot._chunks, Compaction.run
-    Snapshot._chunks = chunks  # type: ignore[method-assign, assignment]
+    real_chunks, real_run = Draft._chunks, Compaction.run
+    Draft._chunks = chunks  # type: ignore[method-assign, assignment]
     Compaction.run = run  # type: ignore[method-assign, assignment]
     Folder.sync = around(Folder.sync)  # type: ignore[method-assign]
     Path.replace = around(Path.replace)  # type: ignore[method-assign]

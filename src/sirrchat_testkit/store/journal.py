@@ -24,12 +24,12 @@ from sirrchat_testkit.store.folder import Folder
 from sirrchat_testkit.store.journalfile import JournalFile
 from sirrchat_testkit.store.live import Batch, LiveStorage
 from sirrchat_testkit.store.recovery import paused_collector, recover
-from sirrchat_testkit.store.snapshot import Snapshot
+from sirrchat_testkit.store.snapshot import Draft
 
 COMPACT_AT = 64 << 20
 """Bytes of a journal, and at least the size of the snapshot, that make a compaction due."""
 
-SLICE = 5_000
+SLICE = 1_000
 """Documents that are noted for a snapshot at a time."""
 
 log = logging.getLogger(__name__)
@@ -60,31 +60,29 @@ class Compaction:
     """
 
     storage: JournalStorage
-    snapshot: Snapshot
+    draft: Draft
 
     def copy(self) -> Iterator[None]:
         """Note all documents, a slice at each step, since all at once would hold the loop."""
         for name, docs in list(self.storage.tables.items()):
             self.storage.register(name, None)
-            ids, noted = self.storage.indexes[name].ids, self.snapshot.tables.setdefault(name, {})
+            ids, slices = self.storage.indexes[name].ids, self.draft.tables.setdefault(name, [])
             start = 0
             while part := ids[start : start + SLICE]:
-                noted.update((key, docs[key]) for key in map(str, part))
+                slices.append({key: docs[key] for key in map(str, part)})
                 yield
                 start = bisect_right(ids, part[-1])
-        self.snapshot.next_ids.update(self.storage.next_ids)
+        self.draft.next_ids.update(self.storage.next_ids)
 
     def run(self, *, gently: bool = False) -> None:
         """Write the snapshot and delete what it replaces. For a thread. Raises ``OSError``."""
         folder = self.storage.folder
-        self.snapshot.save(folder.snapshot, gently=gently)
+        self.draft.save(folder.snapshot, gently=gently)
         folder.sync()
         for generation in folder.generations():
-            if generation < self.snapshot.generation:
+            if generation < self.draft.generation:
                 folder.journal(generation).unlink()
-        # What was noted is let go of here, a table at a time, since letting go holds the loop as well.
-        while self.snapshot.tables:
-            self.snapshot.tables.popitem()
+        self.draft.clear()
 
 
 class JournalStorage(LiveStorage):
@@ -182,7 +180,7 @@ class JournalStorage(LiveStorage):
         self._full.append(self.journal)
         self.journal = journal
         self._new_names = True
-        return Compaction(self, Snapshot(generation=journal.generation))
+        return Compaction(self, Draft(journal.generation))
 
     def end_compaction(self) -> None:
         """Take note that the snapshot was replaced."""

@@ -32,6 +32,15 @@ class Snapshot:
     next_ids: dict[str, int] = field(default_factory=dict)
     generation: int = 1
 
+
+@dataclass(slots=True)
+class Draft:
+    """A snapshot that is to be written: its tables are in slices, since one large mapping takes long to make."""
+
+    generation: int
+    tables: dict[str, list[dict[str, Doc]]] = field(default_factory=dict)
+    next_ids: dict[str, int] = field(default_factory=dict)
+
     def save(self, path: Path, *, gently: bool = False) -> None:
         """Write to ``path`` and sync it; the old file stays until the new one is whole. Raises ``OSError``.
 
@@ -51,12 +60,18 @@ class Snapshot:
             draft.unlink(missing_ok=True)
             raise
 
+    def clear(self) -> None:
+        """Let go of the documents, a slice at a time: all at once would hold the loop's thread."""
+        for slices in self.tables.values():
+            while slices:
+                slices.pop()
+
     def _chunks(self) -> Iterator[bytes]:
         header = {"1": {"generation": self.generation, "next_ids": self.next_ids}}
         yield f'{{"{_HEADER}": {_encode(header)}'.encode()
-        for name, docs in self.tables.items():
+        for name, slices in self.tables.items():
             yield f",\n{_encode(name)}: {{\n".encode()
-            lines = (f'"{key}": {_encode(doc)}' for key, doc in docs.items())
+            lines = (f'"{key}": {_encode(doc)}' for part in slices for key, doc in part.items())
             first = True
             while chunk := list(islice(lines, _CHUNK)):
                 yield (("" if first else ",\n") + ",\n".join(chunk)).encode("ascii")

@@ -19,7 +19,7 @@ from sirrchat_testkit.core.errors import InvalidValue, NotFound, TestkitError
 from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.models import Account, Address, Tally
 from sirrchat_testkit.core.passwords import Passwords
-from sirrchat_testkit.core.store import Change, Patch, Put, Store
+from sirrchat_testkit.core.store import Change, Patch, Put, Store, Usage
 
 QUOTA = 5_368_709_120
 """Bytes an account may store unless told otherwise: the SirrChat document's 5 GiB."""
@@ -86,8 +86,15 @@ class Accounts:
 
     async def get(self, account_id: str) -> Account:
         """Return the account. Raises ``NotFound``, also for the hidden one."""
+        account = await self.owner(account_id)
+        if account.hidden:
+            raise NotFound("no such user")
+        return account
+
+    async def owner(self, account_id: str) -> Account:
+        """Return the account that something belongs to, be it hidden. Raises ``NotFound``."""
         account = await self._store.get(Account, id=account_id)
-        if account is None or account.hidden:
+        if account is None:
             raise NotFound("no such user")
         return account
 
@@ -106,6 +113,10 @@ class Accounts:
             where["domain"] = addressing.domain_key(domain)
         found = await self._store.find(Account, where, offset=offset, limit=limit)
         return found, await self._store.count(Account, **where)
+
+    async def usage(self, account: Account) -> Usage:
+        """Return how many copies ``account`` stores, permanent and disposable alike, and their bytes."""
+        return await self._store.usage(account.id)
 
     async def update(self, account_id: str, **changes: Any) -> Account:
         """Change the named fields: ``quota``, ``password`` (as it was typed), ``blockchain_address``.

@@ -15,7 +15,7 @@ from typing import Any
 from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.errors import Conflict, NotFound
 from sirrchat_testkit.core.identity import Ids
-from sirrchat_testkit.core.models import ApiKey, Delivery, Message, Webhook
+from sirrchat_testkit.core.models import Account, ApiKey, Delivery, Message, Webhook
 from sirrchat_testkit.core.store import Change, Drop, Patch, Put, Store
 
 EVENTS = ("email.received", "email.sent")
@@ -35,6 +35,7 @@ class Webhooks:
 
     async def add(self, key: ApiKey, url: str, events: Sequence[str], secret: str = "") -> Webhook:
         """Make a webhook: for everyone's mail with an admin key, for that of its own account with a user's."""
+        await self._check_owner(key.account)
         webhook = Webhook(
             id=self._ids.uuid(),
             account=key.account,
@@ -88,6 +89,7 @@ class Webhooks:
         if webhook is not None:
             await self.update(webhook, url=url, enabled=enabled)
             return
+        await self._check_owner(account)
         webhook = Webhook(
             id=self._ids.uuid(),
             account=account,
@@ -121,6 +123,10 @@ class Webhooks:
         changes: dict[str, Any] = {"status": "pending", "due_at": self._clock.now()}
         await self._store.commit([Patch(Delivery, delivery.seq, **changes)])
         return replace(delivery, **changes)
+
+    async def _check_owner(self, account: str) -> None:
+        if not await self._store.count(Account, id=account):  # deleted since the request was let in
+            raise NotFound("no such user")
 
     async def _newest(self) -> int:
         newest = await self._store.find(Message, newest=True, limit=1)

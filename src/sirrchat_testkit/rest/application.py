@@ -12,7 +12,9 @@ from aiohttp.typedefs import Handler
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.rest.body import MAX_BODY
 from sirrchat_testkit.rest.dialect import DIALECT, Dialect, answer, flat, nested
-from sirrchat_testkit.rest.middleware import BACKEND, expect, rim
+from sirrchat_testkit.rest.middleware import BACKEND, RATE_LIMIT, expect, rim
+from sirrchat_testkit.rest.ratelimit import RateLimit
+from sirrchat_testkit.rest.sirrchat import sirrchat
 from sirrchat_testkit.rest.tempmail import tempmail
 
 
@@ -20,10 +22,11 @@ def application(backend: Backend) -> web.Application:
     """Return everything that is served over HTTP."""
     app = web.Application(middlewares=[rim], client_max_size=MAX_BODY + 1)  # reads more than is taken, but not much
     app[BACKEND] = backend
+    app[RATE_LIMIT] = RateLimit(backend.policy, backend.clock)
     app[DIALECT] = Dialect(key=None, problem=flat)
     for path, status in (("/healthz", "ok"), ("/readyz", "ready")):
         app.router.add_route("GET", path, _say(status), expect_handler=expect)
-    app.add_subapp("/api/v1", _nothing_yet())
+    app.add_subapp("/api/v1", sirrchat(backend))
     app.add_subapp("/testkit/v1", _nothing_yet())
     app.add_subapp("/api", tempmail(backend))
     return app

@@ -23,6 +23,9 @@ M = TypeVar("M", bound=BaseModel)
 MAX_BODY = 1_048_576
 """Bytes of a body, as sent or as unpacked; more is 413."""
 
+_SECRET = frozenset({"password", "secret", "body"})
+"""Fields whose value no answer shows; the whole body is none, but may hold one."""
+
 
 async def read_object(request: web.Request) -> dict[str, Any]:
     """Return the JSON object that is the body of ``request``. Raises ``InvalidValue``."""
@@ -46,8 +49,8 @@ def checked(model: type[M], body: dict[str, Any]) -> M:
         return model.model_validate(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        value = None if first["type"] == "missing" else first["input"]
+        field = ".".join(map(str, first["loc"])) or "body"
+        value = None if first["type"] == "missing" or field in _SECRET else first["input"]
         reason = first["msg"].removeprefix("Value error, ")
         raise InvalidValue(f"{field}: {reason}", field=field, value=value) from None
 

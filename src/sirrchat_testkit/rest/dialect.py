@@ -67,15 +67,17 @@ class Dialect:
         return answer(self.problem(status, text, error), status)
 
 
-def flat(_status: int, text: str, _error: Exception | None) -> Any:
-    """Return the disposable-address API's error."""
+def flat(_status: int, text: str, error: Exception | None) -> Any:
+    """Return the disposable-address API's error; over the rate limit it says when there is room again."""
+    if isinstance(error, errors.RateLimited):
+        return {"error": text, "remaining": 0, "resetTime": error.resets_at}
     return {"error": text}
 
 
 def nested(status: int, text: str, error: Exception | None) -> Any:
     """Return the administration API's error: a code, a text, and the field that is at fault."""
     details = {}
-    if isinstance(error, errors.InvalidValue) and error.field is not None:
+    if isinstance(error, errors.InvalidValue | errors.Conflict) and error.field is not None:
         details = {"field": error.field, "value": error.value}
     return {"error": {"code": _CODES.get(status, "invalid_request"), "message": text, "details": details}}
 

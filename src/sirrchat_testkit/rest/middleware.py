@@ -1,9 +1,10 @@
 """What is the same for every route: the key, the translation of errors, the net below the views.
 
-1. On a known route the key comes before anything else; an unknown route is 404 whoever asks.
-2. Whatever is raised becomes an answer here, in the shape of the dialect that the route is in.
+1. Requests of both dialects are counted, and their answers say how many are left.
+2. On a known route the key comes before anything else; an unknown route is 404 whoever asks.
+3. Whatever is raised becomes an answer here, in the shape of the dialect that the route is in.
    Views catch nothing.
-3. What answers 500 is told to the owner of the server, and is logged; nothing a client sends can bring it about.
+4. What answers 500 is told to the owner of the server, and is logged; nothing a client sends can bring it about.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import TestkitError
+from sirrchat_testkit.core.errors import TestkitError, Unauthorized
 from sirrchat_testkit.core.models import ApiKey
 from sirrchat_testkit.rest.body import MAX_BODY
 from sirrchat_testkit.rest.dialect import DIALECT, Dialect, status_of
+from sirrchat_testkit.rest.ratelimit import RateLimit, Standing
 
 BACKEND = web.AppKey("BACKEND", Backend)
 """Where the outermost application keeps the domain."""
+
+RATE_LIMIT = web.AppKey("RATE_LIMIT", RateLimit)
+"""Where it keeps the count of requests."""
 
 LOG = logging.getLogger("sirrchat_testkit.rest")
 LOG.addHandler(logging.NullHandler())
@@ -32,21 +37,30 @@ _admitted: ContextVar[ApiKey] = ContextVar("admitted")  # aiohttp serves each re
 
 @web.middleware
 async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let in who has a key, and translate what is raised."""
+    """Let in who has a key and requests left, and translate what is raised."""
     apps = request.match_info.apps
     backend, dialect = apps[0][BACKEND], apps[-1][DIALECT]
+    standing: Standing | None = None
+    response: web.StreamResponse
     try:
-        if dialect.key is not None and not isinstance(request.match_info.http_exception, web.HTTPNotFound):
-            _admitted.set(await backend.keys.authenticate(dialect.key(request)))
-        return await handler(request)
+        if dialect.key is not None:
+            key = await backend.keys.find(dialect.key(request))
+            standing = apps[0][RATE_LIMIT].count(key, request.remote)
+            standing.check()
+            if not isinstance(request.match_info.http_exception, web.HTTPNotFound):
+                _admit(key)
+        response = await handler(request)
     except TestkitError as error:
-        return _refuse(request, dialect, backend, error)
+        response = _refuse(request, dialect, backend, error)
     except web.HTTPException as error:
-        return _say(request, dialect, error)
+        response = _say(request, dialect, error)
     except Exception as error:
         if isinstance(error, ConnectionError) and request.transport is None:
             raise  # the client is gone: there is nobody to answer, and nothing went wrong here
-        return _own_up(request, dialect, backend, error)
+        response = _own_up(request, dialect, backend, error)
+    if standing is not None:
+        standing.note(response)
+    return response
 
 
 def api_key() -> ApiKey:
@@ -59,6 +73,12 @@ async def expect(request: web.Request) -> None:
     if request.headers["Expect"].lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # nothing of the answer itself is out yet
+
+
+def _admit(key: ApiKey | None) -> None:
+    if key is None:
+        raise Unauthorized("the API key is missing, wrong or revoked")
+    _admitted.set(key)
 
 
 def _refuse(request: web.Request, dialect: Dialect, backend: Backend, error: TestkitError) -> web.Response:

@@ -49,6 +49,12 @@ WebUrl: TypeAlias = Annotated[StrictStr, AfterValidator(_web_url), Field(json_sc
 """An ``http`` or ``https`` URL with a host, as it was given. Whether it may be called is decided at each call."""
 
 
+@lru_cache(maxsize=4096)
+def iso_seconds(at: int) -> str:
+    """Return ``at`` (milliseconds since the epoch) as ISO 8601 in UTC to the second, as ``iso_milliseconds`` does."""
+    return f"{iso_milliseconds(at)[:-5]}Z"
+
+
 @lru_cache(maxsize=4096)  # lists show the same moments again and again
 def iso_milliseconds(at: int) -> str:
     """Return ``at`` (milliseconds since the epoch) as ISO 8601 in UTC, such as ``2025-04-21T08:30:45.084Z``.

@@ -1,0 +1,81 @@
+"""How many requests an hour a key may make, and an IP address without a valid key.
+
+1. A window begins on the full hour of the kit's clock, so a test opens the next one by moving the clock.
+2. Requests are counted only where the policy enforces the limit. Where it does not, all of it remains, always.
+3. A change of the policy begins anew: whoever sets a limit of two has two requests from then on.
+4. Counts are in memory: they belong to a running server, not to what is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from sirrchat_testkit.core.clock import Clock
+from sirrchat_testkit.core.errors import RateLimited
+from sirrchat_testkit.core.models import ApiKey
+from sirrchat_testkit.core.settings import CurrentPolicy, Policy
+
+HOUR = 3_600_000
+"""Milliseconds."""
+
+PER_KEY, PER_IP = 1000, 100
+"""The document's numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a client stands after a request: times in milliseconds since the epoch."""
+
+    limit: int
+    remaining: int
+    now: int
+    resets_at: int
+
+    def check(self) -> None:
+        """Raise ``RateLimited`` if this request was one too many."""
+        if self.remaining < 0:
+            raise RateLimited(f"at most {self.limit} requests an hour are answered", resets_at=self.resets_at)
+
+    def note(self, response: web.StreamResponse) -> None:
+        """Tell the client in the headers of ``response``, unless they are out already."""
+        if response.prepared:
+            return
+        headers = response.headers
+        headers["X-RateLimit-Limit"] = str(self.limit)
+        headers["X-RateLimit-Remaining"] = str(max(self.remaining, 0))
+        headers["X-RateLimit-Reset"] = str(self.resets_at // 1000)
+        if self.remaining < 0:
+            headers["Retry-After"] = str(-((self.now - self.resets_at) // 1000))  # whole seconds, rounded up
+
+
+class RateLimit:
+    """Counts the requests of one server."""
+
+    def __init__(self, policy: CurrentPolicy, clock: Clock) -> None:
+        self._current = policy
+        self._clock = clock
+        self._counted: tuple[Policy, int] | None = None
+        self._requests: dict[str, int] = {}
+
+    def count(self, key: ApiKey | None, ip: str | None) -> Standing:
+        """Count a request with ``key``, or from ``ip`` where there is no valid one."""
+        policy = self._current.value
+        now = self._clock.now()
+        window = now // HOUR
+        limit = _limit(policy, known=key is not None)
+        made = 0
+        if policy.rate_limit != "off":
+            if self._counted is None or self._counted[0] is not policy or self._counted[1] != window:
+                self._counted = policy, window
+                self._requests.clear()
+            who = key.id if key is not None else f"ip {ip}"
+            made = self._requests[who] = self._requests.get(who, 0) + 1
+        return Standing(limit, limit - made, now, (window + 1) * HOUR)
+
+
+def _limit(policy: Policy, *, known: bool) -> int:
+    if policy.rate_limit == "own":
+        return policy.rate_limit_key if known else policy.rate_limit_ip
+    return PER_KEY if known else PER_IP

@@ -1,0 +1,123 @@
+"""Users and their quotas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from sirrchat_testkit.core.accounts import NewAccount
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.errors import InvalidValue, TestkitError
+from sirrchat_testkit.core.models import Account
+from sirrchat_testkit.rest.body import checked, read_object
+from sirrchat_testkit.rest.dialect import answer, nested, status_of
+from sirrchat_testkit.rest.pages import listed, window
+from sirrchat_testkit.wire.fields import iso_seconds
+from sirrchat_testkit.wire.sirrchat import requests as wire
+
+
+class UserViews:
+    """One method for each route."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._accounts = backend.accounts
+
+    async def listed(self, request: web.Request) -> web.Response:
+        """``GET /users``: a page of users, of one domain if asked for."""
+        asked = window(request)
+        found, total = await self._accounts.page(asked.offset, asked.limit, request.query.get("domain"))
+        return listed(request, asked, [await self._shown(each) for each in found], total)
+
+    async def add(self, request: web.Request) -> web.Response:
+        """``POST /users``: make one."""
+        wanted = _wanted(await read_object(request))
+        [made] = await self._accounts.add_all([wanted])
+        if isinstance(made, TestkitError):
+            raise made
+        return answer(await self._shown(made), 201)
+
+    async def add_batch(self, request: web.Request) -> web.Response:
+        """``POST /users/batch``: make each that can be made, and say of each what became of it."""
+        asked = checked(wire.UserBatch, await read_object(request))
+        wanted = [_wanted_or_why_not(each) for each in asked.users]
+        outcomes = iter(await self._accounts.add_all([each for each in wanted if isinstance(each, NewAccount)]))
+        made = [next(outcomes) if isinstance(each, NewAccount) else each for each in wanted]
+        data = [await self._outcome(index, each) for index, each in enumerate(made)]
+        failed = sum(isinstance(each, TestkitError) for each in made)
+        meta = {"created": len(made) - failed, "failed": failed}
+        return answer({"data": data, "meta": meta}, 207 if failed else 201)
+
+    async def show(self, request: web.Request) -> web.Response:
+        """``GET /users/{id}``."""
+        return answer(await self._shown(await self._account(request)))
+
+    async def update(self, request: web.Request) -> web.Response:
+        """``PUT /users/{id}``: change the named fields."""
+        account = await self._account(request)
+        asked = checked(wire.UserChanges, await read_object(request))
+        changes = {name: getattr(asked, name) for name in asked.model_fields_set}
+        return answer(await self._shown(await self._accounts.update(account.id, **changes)))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """``DELETE /users/{id}``, with everything that is theirs."""
+        await self._accounts.delete(await self._account(request))
+        return web.Response(status=204)
+
+    async def quota(self, request: web.Request) -> web.Response:
+        """``GET /users/{id}/quota``."""
+        return answer(await self._filled(await self._account(request)))
+
+    async def set_quota(self, request: web.Request) -> web.Response:
+        """``PUT /users/{id}/quota``."""
+        account = await self._account(request)
+        asked = checked(wire.NewQuota, await read_object(request))
+        return answer(await self._filled(await self._accounts.update(account.id, quota=asked.quota)))
+
+    async def _account(self, request: web.Request) -> Account:
+        return await self._accounts.get(request.match_info["user"])
+
+    async def _shown(self, account: Account) -> dict[str, Any]:
+        shown = {
+            "id": account.id,
+            "email": account.email,
+            "quota": account.quota,
+            "used": (await self._accounts.usage(account)).size,
+            "created_at": iso_seconds(account.created_at),
+        }
+        if account.blockchain_address is not None:
+            shown["blockchain_address"] = account.blockchain_address
+        return shown
+
+    async def _filled(self, account: Account) -> dict[str, Any]:
+        usage = await self._accounts.usage(account)
+        return {
+            "quota": account.quota,
+            "used": usage.size,
+            "percentage": round(100 * usage.size / account.quota, 1) if account.quota else 0.0,
+            "files_count": usage.count,
+        }
+
+    async def _outcome(self, index: int, made: Account | TestkitError) -> dict[str, Any]:
+        if isinstance(made, Account):
+            return {"index": index, "status": 201, "user": await self._shown(made)}
+        status = status_of(made)
+        return {"index": index, "status": status, **nested(status, str(made), made)}
+
+
+def _wanted(body: dict[str, Any]) -> NewAccount:
+    asked = checked(wire.NewUser, body)
+    return NewAccount(
+        email=asked.email,
+        password=asked.password,
+        quota=asked.quota,
+        blockchain_address=asked.blockchain_address,
+    )
+
+
+def _wanted_or_why_not(body: Any) -> NewAccount | TestkitError:
+    """Return a user of a batch, or why there cannot be one: the others are made all the same."""
+    try:
+        return _wanted(body)
+    except InvalidValue as error:
+        return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import shutil
@@ -16,6 +17,7 @@ from sirrchat_testkit.core.errors import StoreDamaged
 from sirrchat_testkit.core.models import RECORDS, Account, Address, Envelope, Message
 from sirrchat_testkit.core.store import Drop, Patch, Put, Store
 from sirrchat_testkit.store import TinyStore, journal
+from sirrchat_testkit.store.lines import encode
 
 pytestmark = pytest.mark.asyncio
 Make = Callable[..., Any]
@@ -323,3 +325,33 @@ async def test_the_journal_says_one_line_for_each_commit(tmp_path: Path, make: M
     ]
     assert json.loads(lines[1][9:]) == [["messages", {"1": None}]]
     await store.close()
+
+
+async def test_what_was_written_before_a_cancelled_task_is_there(tmp_path: Path, make: Make) -> None:
+    store = TinyStore(tmp_path / "a", fsync=True)
+    task = asyncio.create_task(store.commit([Put(make(Message))]))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert await store.commit([Put(make(Message))]) == [2]
+    again = TinyStore(copied(tmp_path / "a", tmp_path / "b"))
+    assert await again.count(Message) == 2
+    for each in (again, store):
+        await each.close()
+
+
+async def test_a_large_raw_message(tmp_path: Path, make: Make) -> None:
+    raw = bytes(range(256)) * 8192
+    for fsync in (True, False):
+        store = TinyStore(tmp_path / str(fsync), fsync=fsync)
+        digests = await asyncio.gather(*(store.keep(raw) for _ in range(4)))
+        await store.commit([Put(make(Message, blob=digests[0], size=len(raw)))])
+        assert await store.raw(digests[0]) == raw
+        await store.close()
+
+
+async def test_a_store_that_never_ran_lets_go_of_its_folder(tmp_path: Path, make: Make) -> None:
+    (tmp_path / "journal-00000001.log").write_bytes(b'00000000 [["a",{}]]\n' + encode({"domains": {1: {"id": "x"}}}))
+    for _ in range(2):
+        with pytest.raises(StoreDamaged):
+            TinyStore(tmp_path)

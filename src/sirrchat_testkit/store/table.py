@@ -23,7 +23,7 @@ from sirrchat_testkit.store.index import Index, IndexSet
 from sirrchat_testkit.store.live import LiveStorage
 from sirrchat_testkit.store.paging import cut, page, span
 from sirrchat_testkit.store.planner import equalities
-from sirrchat_testkit.store.values import plain
+from sirrchat_testkit.store.values import SCALARS, plain, plain_value
 
 
 class Staged(MutableMapping[int, Any]):
@@ -202,7 +202,11 @@ class LiveTable(Table):
 
 
 def _document(seq: int, doc: Doc) -> Document:
-    return Document(plain(doc), seq)
+    document = Document(doc, seq)
+    for field, value in doc.items():
+        if type(value) not in SCALARS:
+            document[field] = plain_value(value, field)
+    return document
 
 
 def _same(old: Doc | None, new: Doc) -> bool:

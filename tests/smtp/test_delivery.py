@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import select
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,8 +11,7 @@ import pytest
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import NoSuchAddress, OverQuota, StoreBroken, StoreFull
-from sirrchat_testkit.core.events import Crashed, Event, MessageReceived, RecipientRefused
-from sirrchat_testkit.smtp.listener import Listener
+from sirrchat_testkit.core.events import Crashed, RecipientRefused
 
 if TYPE_CHECKING:
     from tests.smtp.conftest import Dial, Dialogue, Until
@@ -201,86 +197,6 @@ async def test_a_failure_of_ours_is_a_451_and_told_to_the_owner(
     assert crash.where.startswith(f"SMTP {verb} from 127.0.0.1:")
     assert (await talk("NOOP")).startswith("250")
     assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize("waits", [0, 1, 3], ids=lambda count: f"the store waits {count} times")
-async def test_the_250_is_in_the_socket_before_anybody_is_told(
-    monkeypatch: pytest.MonkeyPatch, smtp: Listener, backend: Backend, waits: int
-) -> None:
-    """The subscriber blocks the loop while it looks into the socket: what is not there by then never gets there."""
-    keep = backend.store.keep
-
-    async def slow(raw: bytes) -> str:
-        for _ in range(waits):
-            await asyncio.sleep(0)
-        return await keep(raw)
-
-    monkeypatch.setattr(backend.store, "keep", slow)
-    loop = asyncio.get_running_loop()
-    seen: asyncio.Future[bytes] = loop.create_future()
-    with socket.create_connection(smtp.address) as client:
-        client.setblocking(False)
-
-        def look(_: int, event: Event) -> None:
-            if isinstance(event, MessageReceived):
-                select.select([client], [], [], 1)
-                seen.set_result(client.recv(1000))
-
-        await loop.sock_recv(client, 1000)
-        await loop.sock_sendall(client, f"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<{USER}>\r\nDATA\r\n".encode())
-        text = b""
-        while b"354" not in text:
-            text += await loop.sock_recv(client, 1000)
-        backend.events.subscribe(look)
-        await loop.sock_sendall(client, b"text\r\n.\r\n")
-        assert await seen == b"250 2.0.0 Message stored\r\n"
-
-
-async def test_commands_behind_the_final_dot_wait_for_it(
-    monkeypatch: pytest.MonkeyPatch, talk: Dialogue, backend: Backend, stored: Stored, until: Until
-) -> None:
-    began: list[bytes] = []
-    go_on = asyncio.Event()
-    keep = backend.store.keep
-
-    async def slow(raw: bytes) -> str:
-        began.append(raw)
-        await go_on.wait()
-        return await keep(raw)
-
-    monkeypatch.setattr(backend.store, "keep", slow)
-    await talk.to_data()
-    talk.write(b"one\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n")
-    await until(lambda: began)
-    talk.write(b"two\r\n.\r\nQUIT\r\n")
-    assert await stored() == []
-    go_on.set()
-    replies = [(await talk.reply())[:3] for _ in range(6)]
-    assert replies == ["250", "250", "250", "354", "250", "221"]
-    assert await stored() == [b"one\r\n", b"two\r\n"]
-
-
-async def test_a_delivery_that_has_begun_is_finished_although_the_client_has_gone(
-    monkeypatch: pytest.MonkeyPatch, talk: Dialogue, backend: Backend, stored: Stored, until: Until
-) -> None:
-    began, go_on = asyncio.Event(), asyncio.Event()
-    keep = backend.store.keep
-
-    async def slow(raw: bytes) -> str:
-        began.set()
-        await go_on.wait()
-        return await keep(raw)
-
-    monkeypatch.setattr(backend.store, "keep", slow)
-    await talk.to_data()
-    talk.write(RAW + b".\r\n")
-    await began.wait()
-    talk.writer.transport.abort()
-    await talk.close()
-    assert backend.sessions.busy()
-    go_on.set()
-    await until(lambda: not len(backend.sessions))
-    assert await stored() == [RAW]
 
 
 async def test_a_session_is_busy_from_mail_to_the_last_reply(talk: Dialogue, backend: Backend) -> None:

@@ -1,0 +1,158 @@
+"""A store that takes its time: what is told to whom and when, and what may happen meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.events import Event, MessageReceived
+from sirrchat_testkit.smtp.listener import Listener
+
+if TYPE_CHECKING:
+    from tests.smtp.conftest import Dialogue, Until
+
+pytestmark = pytest.mark.asyncio
+
+Stored = Callable[..., Awaitable[list[bytes]]]
+START = b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n"
+RAW = b"Subject: hello\r\n\r\nbody\r\n"
+
+
+class Held:
+    """A store that was asked to keep something and waits until it may."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+
+@pytest_asyncio.fixture
+async def held(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> Held:
+    made, keep = Held(), backend.store.keep
+
+    async def slow(raw: bytes) -> str:
+        made.asked.set()
+        await made.go_on.wait()
+        return await keep(raw)
+
+    monkeypatch.setattr(backend.store, "keep", slow)
+    return made
+
+
+@pytest.mark.parametrize("waits", [0, 1, 3], ids=lambda count: f"the store waits {count} times")
+async def test_the_250_is_in_the_socket_before_anybody_is_told(
+    monkeypatch: pytest.MonkeyPatch, smtp: Listener, backend: Backend, waits: int
+) -> None:
+    """The subscriber blocks the loop while it looks into the socket: what is not there by then never gets there."""
+    keep = backend.store.keep
+
+    async def slow(raw: bytes) -> str:
+        for _ in range(waits):
+            await asyncio.sleep(0)
+        return await keep(raw)
+
+    monkeypatch.setattr(backend.store, "keep", slow)
+    loop = asyncio.get_running_loop()
+    seen: asyncio.Future[bytes] = loop.create_future()
+    with socket.create_connection(smtp.address) as client:
+        client.setblocking(False)
+
+        def look(_: int, event: Event) -> None:
+            if isinstance(event, MessageReceived):
+                there = select.select([client], [], [], 1)[0]
+                seen.set_result(client.recv(1000) if there else b"nothing")
+
+        await loop.sock_recv(client, 1000)
+        await loop.sock_sendall(client, START)
+        text = b""
+        while b"354" not in text:
+            text += await loop.sock_recv(client, 1000)
+        backend.events.subscribe(look)
+        await loop.sock_sendall(client, b"text\r\n.\r\n")
+        assert await seen == b"250 2.0.0 Message stored\r\n"
+
+
+async def test_commands_behind_the_final_dot_wait_for_it(talk: Dialogue, held: Held, stored: Stored) -> None:
+    await talk.to_data()
+    talk.write(b"one\r\n.\r\n" + START.removeprefix(b"EHLO x\r\n"))
+    await held.asked.wait()
+    talk.write(b"two\r\n.\r\nQUIT\r\n")
+    assert await stored() == []
+    held.go_on.set()
+    assert [(await talk.reply())[:3] for _ in range(6)] == ["250", "250", "250", "354", "250", "221"]
+    assert await stored() == [b"one\r\n", b"two\r\n"]
+
+
+async def test_a_delivery_that_has_begun_is_finished_although_the_client_has_gone(
+    talk: Dialogue, held: Held, backend: Backend, stored: Stored, until: Until
+) -> None:
+    await talk.to_data()
+    talk.write(RAW + b".\r\nMAIL FROM:<>\r\n")
+    await held.asked.wait()
+    talk.writer.transport.abort()
+    await talk.close()
+    assert backend.sessions.busy()
+    held.go_on.set()
+    await until(lambda: not len(backend.sessions))
+    assert await stored() == [RAW]
+
+
+async def test_a_client_that_goes_on_sending_is_held_up(smtp: Listener, held: Held, until: Until) -> None:
+    loop = asyncio.get_running_loop()
+    with socket.create_connection(smtp.address) as client:
+        client.setblocking(False)
+        sending = loop.create_task(loop.sock_sendall(client, START + b".\r\n" + b"NOOP\r\n" * 4_000_000))
+        await held.asked.wait()
+        [connection] = smtp._connections
+        await until(lambda: not connection._socket.is_reading())
+        assert connection._received.pending < 1_000_000
+        assert not sending.done()
+        sending.cancel()
+        held.go_on.set()
+        await until(lambda: connection._socket.is_reading() and not connection._steps.waiting)
+
+
+async def test_a_client_that_has_closed_its_side_still_gets_its_replies(
+    smtp: Listener, talk: Dialogue, held: Held, stored: Stored, until: Until
+) -> None:
+    await talk.to_data()
+    talk.write(RAW + b".\r\nNOOP\r\n")
+    talk.writer.write_eof()
+    [connection] = smtp._connections
+    await until(lambda: connection._heard_all)
+    held.go_on.set()
+    assert await talk.reader.read() == b"250 2.0.0 Message stored\r\n250 2.0.0 OK\r\n"
+    assert await stored() == [RAW]
+
+
+async def test_nobody_is_timed_out_while_the_store_is_to_blame(smtp: Listener, talk: Dialogue, held: Held) -> None:
+    await talk.to_data()
+    talk.write(RAW + b".\r\n")
+    await held.asked.wait()
+    [connection] = smtp._connections
+    connection._heard_at -= 10_000
+    connection._timeout_cb()
+    held.go_on.set()
+    assert (await talk.reply()).startswith("250")
+
+
+async def test_a_delivery_in_flight_is_finished_when_the_listener_stops(
+    smtp: Listener, talk: Dialogue, held: Held, stored: Stored
+) -> None:
+    await talk.to_data()
+    talk.write(RAW + b".\r\n")
+    await held.asked.wait()
+    stopping = asyncio.create_task(smtp._stop())
+    await asyncio.sleep(0)
+    held.go_on.set()
+    assert (await talk.reply()).startswith("250")
+    assert (await talk.reply()).startswith("421 4.3.2")
+    await stopping
+    assert await stored() == [RAW]

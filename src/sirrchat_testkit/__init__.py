@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.core.matching import Match
     from sirrchat_testkit.core.settings import Policy, Settings
     from sirrchat_testkit.server import MailServer
+    from sirrchat_testkit.testing.account import MailAccount
     from sirrchat_testkit.testing.inbox import Inbox
     from sirrchat_testkit.testing.message import ReceivedMessage
     from sirrchat_testkit.testing.report import MailNotReceived, NotSettled, UnexpectedMail
@@ -19,6 +20,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Inbox",
+    "MailAccount",
     "MailNotReceived",
     "MailServer",
     "Match",
@@ -31,6 +33,7 @@ __all__ = [
 
 _HOMES = {
     "Inbox": "testing.inbox",
+    "MailAccount": "testing.account",
     "MailNotReceived": "testing.report",
     "MailServer": "server",
     "Match": "core.matching",

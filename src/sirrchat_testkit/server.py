@@ -17,8 +17,10 @@ from sirrchat_testkit.assembly import Assembly, assemble, netloc
 from sirrchat_testkit.core.models import Envelope
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.core.settings import Policy, Settings
+from sirrchat_testkit.core.stats import ServerStats
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing import report
+from sirrchat_testkit.testing.account import MailAccount
 from sirrchat_testkit.testing.clock import Clock
 from sirrchat_testkit.testing.desk import CALM, Desk, Refusal
 from sirrchat_testkit.testing.hints import misnamed
@@ -54,6 +56,9 @@ class MailServer(Receiver):
         "wait_for_message": "receive",
         "time": "clock",
         "outbox": "messages",
+        "create_account": "add_account",
+        "add_user": "add_account",
+        "create_user": "add_account",
     }
 
     def __init__(self, settings: Settings | None = None, **changes: Any) -> None:
@@ -188,6 +193,25 @@ class MailServer(Receiver):
         """Return the inbox of ``address``: made if its domain is served, else what was sent there from here."""
         return Inbox(self._desk, address, self._desk.address_for(address))
 
+    def add_account(
+        self, address: str | None = None, password: str | None = None, quota: int | None = None
+    ) -> MailAccount:
+        """Make a user of the SirrChat API; what is left out is made up.
+
+        Args:
+            address: The permanent address, at one of the served domains.
+            password: What opens it.
+            quota: Bytes it may store. Default: 5 GiB, as over the API.
+
+        Raises:
+            InvalidValue: ``address`` is no mailbox, its domain is not served, or ``quota`` is out of bounds.
+            Conflict: Somebody has the address.
+        """
+        made = self._desk.new_account(address, password, quota)
+        account = made.account
+        inbox = Inbox(self._desk, account.email, made.address)
+        return MailAccount(account.email, account.id, made.password, made.key, account.quota, inbox)
+
     def add_domain(self, name: str) -> None:
         """Serve ``name`` from now on. Raises ``InvalidValue`` or ``Conflict``."""
         self._thread.call(self._now.backend.domains.add(name))
@@ -199,6 +223,18 @@ class MailServer(Receiver):
             ValueError: There is no such field, or it does not take the value.
         """
         return self._thread.call(self._change_policy(changes))
+
+    def rate_limit(self, requests: int) -> Policy:
+        """Answer ``requests`` requests an hour for each key, and for each IP address without one, then 429.
+
+        Counting begins with this call; ``clock.advance`` past the full hour opens the next window.
+        """
+        return self.policy(rate_limit="own", rate_limit_key=requests, rate_limit_ip=requests)
+
+    @property
+    def stats(self) -> ServerStats:
+        """What the server did and holds: the figures of ``GET /api/v1/stats``."""
+        return self._thread.call(self._now.backend.stats.server())
 
     @property
     def envelopes(self) -> list[Envelope]:

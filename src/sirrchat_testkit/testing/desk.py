@@ -15,7 +15,7 @@ from datetime import timedelta
 from email.message import EmailMessage
 
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import NotFound
+from sirrchat_testkit.core.errors import Conflict, NotFound
 from sirrchat_testkit.core.events import Crashed, RecipientRefused
 from sirrchat_testkit.core.models import Address, Envelope, Message
 from sirrchat_testkit.core.sessions import Session
@@ -23,7 +23,7 @@ from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing.compose import to_bytes
 from sirrchat_testkit.testing.feed import Arrival, End, Feed, Feeds, Signal
 from sirrchat_testkit.testing.message import Contents, ReceivedMessage
-from sirrchat_testkit.testing.owner import Owner, OwnerMark
+from sirrchat_testkit.testing.owner import Opened, Owner, OwnerMark
 
 TIMEOUT = 10.0
 """Seconds that ``receive`` waits unless told otherwise."""
@@ -113,6 +113,15 @@ class Desk:
             local = self._owner.local_part(name)
             address = self._thread.call(self._owner.add(local, domain, milliseconds))
         return address
+
+    def new_account(self, address: str | None, password: str | None, quota: int | None) -> Opened:
+        """Make an account with a user key; what is None is made up. Raises ``InvalidValue`` or ``Conflict``."""
+        made = None
+        while made is None:
+            email = address or f"{self._owner.local_part(None)}@{self._backend.settings.domains[0]}"
+            with contextlib.suppress(*() if address else (Conflict,)):
+                made = self._thread.call(self._owner.add_account(email, password, quota))
+        return made
 
     def address_for(self, text: str) -> Address | None:
         """Return the address that is ``text``, made if its domain is served; None if it is not."""

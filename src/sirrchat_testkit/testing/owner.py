@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sirrchat_testkit.core import addressing
+from sirrchat_testkit.core.accounts import QUOTA
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Conflict
 from sirrchat_testkit.core.models import Account, Address
 from sirrchat_testkit.testing.names import Names
+
+_PASSWORD = 16
+"""Characters of a password that is made up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,16 @@ class Owned:
     """A scope's account and its key."""
 
     account: Account
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An account that a test asked for, its permanent address, its password as typed, and a user key."""
+
+    account: Account
+    address: Address
+    password: str
     key: str
 
 
@@ -66,6 +80,14 @@ class Owner:
             return await self._backend.directory.add_address(owner, text, expires_in=expires_in)
         except Conflict:
             return None
+
+    async def add_account(self, email: str, password: str | None, quota: int | None) -> Opened:
+        """Make an account beside the scope's own. Raises ``InvalidValue`` or ``Conflict``."""
+        backend = self._backend
+        password = backend.ids.token(_PASSWORD) if password is None else password
+        account = await backend.accounts.add(email, password=password, quota=QUOTA if quota is None else quota)
+        key = await backend.keys.add(account, "user")
+        return Opened(account, await backend.directory.permanent(account), password, key.key)
 
     async def address_for(self, text: str) -> Address | None:
         """Return the address that is ``text``, made if its domain is served; None if it is not."""

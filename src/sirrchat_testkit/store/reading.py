@@ -1,4 +1,7 @@
-"""Reading: from equalities on a kind's fields to its records, over the indexes."""
+"""Reading: from equalities on a kind's fields to its records, over the indexes.
+
+A record that was made lately is handed out again: both it and its document are replaced, never changed.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ from sirrchat_testkit.store.values import plain_value
 
 R = TypeVar("R", bound=Record)
 
+HELD = 4096
+"""Records of a kind that are held, so that they need not be made again."""
+
 
 class Reader(Generic[R]):
     """What can be asked of the table of one kind."""
@@ -21,6 +27,7 @@ class Reader(Generic[R]):
         self._kind = kind
         self._table = table
         self._nested = nested(kind)
+        self._held: dict[int, tuple[Doc, R]] = {}
         self._defaults = kind._defaults  # noqa: SLF001  # the other half of ``Record.to_doc``
 
     def at(self, seq: int) -> R | None:
@@ -75,8 +82,8 @@ class Reader(Generic[R]):
 
     def records(self, ids: Sequence[int]) -> list[R]:
         """Return the records of ``ids``, in that order."""
-        docs, make = self._table.docs, self._record if self._nested else self._kind.from_doc
-        return [make(seq, docs[str(seq)]) for seq in ids]
+        docs = self._table.docs
+        return [self._record(seq, docs[str(seq)]) for seq in ids]
 
     def _narrow(self, where: Mapping[str, Any]) -> tuple[Sequence[int], frozenset[str]]:
         indexes = self._table.indexes
@@ -100,4 +107,12 @@ class Reader(Generic[R]):
     def _record(self, seq: int, doc: Doc) -> R:
         if self._nested:
             doc = doc | {field: plain_value(doc[field], field) for field in self._nested if field in doc}
-        return self._kind.from_doc(seq, doc)
+            return self._kind.from_doc(seq, doc)
+        held = self._held.get(seq)
+        if held is not None and held[0] is doc:
+            return held[1]
+        record = self._kind.from_doc(seq, doc)
+        if len(self._held) >= HELD:
+            self._held.clear()
+        self._held[seq] = doc, record
+        return record

@@ -21,16 +21,29 @@ import pytest
 from sirrchat_testkit import MailServer
 from sirrchat_testkit.core.errors import StoreLocked
 
+COMPACTING = (
+    "from sirrchat_testkit.store import TinyStore; TinyStore.__init__.__kwdefaults__['compact_at'] = 20_000;"
+    "from sirrchat_testkit.cli import main; raise SystemExit(main())"
+)
 COMMAND = [sys.executable, "-m", "sirrchat_testkit", "serve", "--smtp-port", "0", "--http-port", "0"]
 BODY = "x" * 300
+LIVES = 13
+"""Kills in each of four modes."""
 
 
 class Serve:
     """``serve --data`` in a process of its own."""
 
-    def __init__(self, folder: Path, *arguments: str, preexec_fn: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        preexec_fn: Callable[[], None] | None = None,
+        compacting: bool = False,
+    ) -> None:
+        command = [sys.executable, "-c", COMPACTING, *COMMAND[3:]] if compacting else COMMAND
         self.process = subprocess.Popen(
-            [*COMMAND, "--json", "--data", str(folder), "--api-key", "known", *arguments],
+            [*command, "--json", "--data", str(folder), "--api-key", "known", *arguments],
             stdout=subprocess.PIPE,
             text=True,
             preexec_fn=preexec_fn,  # noqa: PLW1509 - it only sets a limit
@@ -87,13 +100,18 @@ def make_until_it_dies(server: Serve, tag: str, acknowledged: dict[str, str]) ->
             acknowledged[name] = server.make(name)
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("compacting", [False, True], ids=["quiet", "compacting"])
 @pytest.mark.parametrize("arguments", [(), ("--fsync",)], ids=["default", "fsync"])
-def test_what_smtp_and_rest_acknowledged_survives_kills(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_what_smtp_and_rest_acknowledged_survives_kills(
+    tmp_path: Path, arguments: tuple[str, ...], *, compacting: bool
+) -> None:
     sent: list[str] = []
     made: dict[str, str] = {}
-    server = Serve(tmp_path, *arguments)
+    interrupted = 0
+    server = Serve(tmp_path, *arguments, compacting=compacting)
     box = server.make("box")
-    for life in range(4):
+    for life in range(LIVES):
         work = [
             threading.Thread(target=send_until_it_dies, args=(server, "box@example.com", f"{life}-{n}", sent))
             for n in range(2)
@@ -107,13 +125,15 @@ def test_what_smtp_and_rest_acknowledged_survives_kills(tmp_path: Path, argument
         server.kill()
         for each in work:
             each.join()
-        server = Serve(tmp_path, *arguments)
+        interrupted += len(list(tmp_path.glob("journal-*"))) > 1
+        server = Serve(tmp_path, *arguments, compacting=compacting)
         found = list(server.subjects(box))
         assert set(sent) <= set(found)
         assert len(found) == len(set(found))
     for name, address_id in made.items():
         status, answer = server.request("GET", f"/api/emails/{address_id}")
         assert (status, answer["messages"]) == (200, []), name
+    assert bool(interrupted) == compacting
     server.kill(signal.SIGTERM)
 
 

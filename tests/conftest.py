@@ -16,5 +16,5 @@ async def backend() -> AsyncIterator[Backend]:
     backend = Backend.build(Settings(), store, asyncio.get_running_loop())
     await backend.furnish()
     yield backend
-    backend.clock.close()
+    await backend.close()
     await store.close()

@@ -24,6 +24,7 @@ from sirrchat_testkit.core.models import Envelope, Message
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.rest.listener import serve_rest
 from sirrchat_testkit.store import TinyStore
+from sirrchat_testkit.wire.sirrchat import answers as wire
 
 START = 1_745_224_200_000
 """2025-04-21T08:30:00Z: between two full hours."""
@@ -44,6 +45,14 @@ class Answer:
         assert list(self.json) == ["error"], self.json
         assert isinstance(self.json["error"], str)
         return self.json["error"]
+
+    @property
+    def problem(self) -> tuple[int, str, Any]:
+        """Status, code and details of an error of the SirrChat API, once its shape is seen to be right."""
+        wire.Problem.model_validate(self.json)
+        assert list(self.json) == ["error"], self.json
+        assert list(self.json["error"]) == ["code", "message", "details"]
+        return self.status, self.json["error"]["code"], self.json["error"]["details"]
 
 
 @dataclass
@@ -67,7 +76,36 @@ class Service:
         url = URL(self.url + path, encoded=True)
         async with self.client.request(method, url, data=payload, headers=headers, allow_redirects=False) as got:
             raw = await got.read()
-            return Answer(got.status, got.headers, raw, json.loads(raw) if raw else None)
+            is_json = got.headers.get("Content-Type", "").startswith("application/json")
+            return Answer(got.status, got.headers, raw, json.loads(raw) if raw and is_json else None)
+
+    async def api(
+        self, method: str, path: str, body: Any = None, *, key: str | None = "admin", **headers: str
+    ) -> Answer:
+        """Send a request to the SirrChat API, ``path`` below ``/api/v1``; otherwise as ``call``."""
+        if key is not None:
+            headers["Authorization"] = f"Bearer {self.key if key == 'admin' else key}"
+        return await self.call(method, f"/api/v1{path}", body, key=None, **headers)
+
+    async def fetch(self, path: str, **options: Any) -> Any:
+        """Return the JSON of a GET to the SirrChat API that must be answered with 200."""
+        got = await self.api("GET", path, **options)
+        assert got.status == 200, got
+        return got.json
+
+    async def add_user(self, email: str = "", **details: Any) -> Any:
+        """Make a user over the SirrChat API, with an address of its own unless one is given; return the JSON."""
+        email = email or f"u{next(self._numbers)}@example.com"
+        got = await self.api("POST", "/users", {"email": email, "password": "secret", **details})
+        assert got.status == 201, got
+        return got.json
+
+    async def key_of(self, user: str, role: str = "user") -> str:
+        """Make a key for the user with this address or id, over the SirrChat API; return its text."""
+        got = await self.api("POST", "/api-keys", {"user": user, "role": role})
+        assert got.status == 201, got
+        key: str = got.json["key"]
+        return key
 
     async def get(self, path: str, **options: Any) -> Any:
         """Return the JSON of a GET that must be answered with 200."""
@@ -104,7 +142,7 @@ async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     key = await backend.furnish()
     async with serve_rest(backend) as bound, aiohttp.ClientSession() as client:
         yield Service(backend, key, f"http://{bound.host}:{bound.port}", client)
-    backend.clock.close()
+    await backend.close()
     await store.close()
 
 

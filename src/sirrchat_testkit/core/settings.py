@@ -31,10 +31,9 @@ class Policy:
         max_messages: Copies kept in all, the oldest go first; 0 for any number.
         max_bytes: Bytes of the copies kept in all, the oldest go first; 0 for any number.
         max_age: Seconds on the kit's clock for which a copy is kept; 0 for ever.
-        rate_limit: ``off``, ``documented`` (1000 requests an hour for a key, 100 for an IP address without one), or
-            ``own`` for the two numbers below.
-        rate_limit_key: Requests an hour that a key may make where the rate limit is ``own``.
-        rate_limit_ip: Requests an hour that an IP address may make without a valid key where the rate limit is ``own``.
+        rate_limit: ``off``, ``documented`` (1000 requests an hour a key, 100 an IP address), or ``own`` numbers.
+        rate_limit_key: Requests an hour that a key may make; counts if the rate limit is ``own``.
+        rate_limit_ip: Requests an hour that an IP address may make without a valid key; counts if it is ``own``.
     """
 
     unknown_recipients: Literal["reject", "keep"] = "reject"
@@ -81,7 +80,7 @@ class Settings:
         seed: What addresses, ids and keys are made from; empty, or with a data folder, they cannot be predicted.
         data: The folder to keep everything in; None keeps it in memory.
         fsync: Whether an acknowledged change survives power loss too; without it the last second may be lost.
-        password_cost: What hashing a password costs, as a power of two; 0 takes 4 in memory and 14 in a data folder.
+        password_cost: What hashing a password costs, as scrypt's power of two; 0: 4 in memory, 14 in a data folder.
         policy: What the server starts with.
     """
 

@@ -1,0 +1,187 @@
+"""Statistics: counted from what happened, the same after a restart, and cheap under a flood of refusals."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sirrchat_testkit.core import tallies
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.errors import NoSuchAddress, OverQuota, StoreFull
+from sirrchat_testkit.core.models import Envelope, Message, Tally
+from sirrchat_testkit.core.settings import Settings
+from sirrchat_testkit.core.stats import SmtpStats
+from sirrchat_testkit.core.store import Change, Patch
+from sirrchat_testkit.store.tiny import TinyStore
+
+pytestmark = pytest.mark.asyncio
+DAY = 86_400_000
+NOON = 20_000 * DAY + DAY // 2
+RAW = b"Subject: hello\r\n\r\nhello\r\n"
+
+
+async def deliver(backend: Backend, *recipients: str) -> list[Message]:
+    return await backend.postoffice.deliver(Envelope(id="", sender="a@shop.example", recipients=recipients), RAW)
+
+
+async def refuse(backend: Backend, recipient: str = "nobody@example.com") -> None:
+    with pytest.raises(NoSuchAddress):
+        await backend.postoffice.admit(recipient, "a@shop.example")
+
+
+async def test_a_new_server_has_zeros(backend: Backend) -> None:
+    backend.clock.freeze()
+    backend.stats.begin()
+    stats = await backend.stats.server()
+    assert (stats.uptime, stats.users_total, stats.sessions_active, stats.messages_today, stats.storage_used) == (
+        0,
+    ) * 5
+    assert stats.smtp == SmtpStats(0, 0, 0)
+    assert (stats.imap.connections, stats.imap.commands) == (0, 0)
+
+
+async def test_today_is_a_day_in_utc_on_the_kit_s_clock(backend: Backend) -> None:
+    backend.clock.freeze(NOON)
+    await backend.accounts.add("ann@example.com")
+    await deliver(backend, "ann@example.com", "ops@corp.example")
+    assert (await backend.stats.server()).messages_today == 2
+    await backend.clock.advance(DAY // 2 - 1)
+    assert (await backend.stats.server()).messages_today == 2
+    await backend.clock.advance(1)
+    assert (await backend.stats.server()).messages_today == 0
+    await deliver(backend, "ann@example.com")
+    assert (await backend.stats.server()).messages_today == 1
+
+
+async def test_deleting_lowers_what_is_stored_and_not_what_happened(backend: Backend) -> None:
+    ann = await backend.accounts.add("ann@example.com")
+    messages = await deliver(backend, "ann@example.com", "ops@corp.example")
+    await backend.postoffice.delete(messages)
+    server, mine = await backend.stats.server(), await backend.stats.account(ann)
+    assert (server.storage_used, server.messages_today, server.smtp) == (0, 2, SmtpStats(1, 1, 0))
+    assert (mine.messages_total, mine.messages_unseen, mine.storage_used, mine.received) == (0, 0, 0, 1)
+
+
+async def test_unseen_falls_when_a_message_is_read(backend: Backend) -> None:
+    ann = await backend.accounts.add("ann@example.com")
+    await backend.directory.add_address(ann.id, "box@example.com")
+    await deliver(backend, "ann@example.com", "box@example.com")
+    assert (await backend.stats.account(ann)).messages_unseen == 2
+    [message], _ = await backend.folders.page(ann, "INBOX", 0, 9)
+    read = await backend.folders.see(message)
+    assert (read.flags, await backend.folders.see(read)) == (("\\Seen",), read)
+    assert await backend.folders.message(ann, message.seq) == read
+    assert (await backend.stats.account(ann)).messages_unseen == 1
+
+
+async def test_a_refusal_counts_at_once_and_in_the_account_whose_address_it_was(backend: Backend) -> None:
+    ann = await backend.accounts.add("ann@example.com", quota=1)
+    await refuse(backend)
+    envelope = Envelope(id="", sender="", recipients=("ann@example.com",))
+    with pytest.raises(OverQuota) as caught:
+        await backend.postoffice.deliver(envelope, RAW)
+    backend.postoffice.note_refusal("ann@example.com", "", caught.value)
+    assert (await backend.stats.server()).smtp.rejected == 2
+    assert (await backend.stats.account(ann)).rejected == 1
+    await backend.tallies.flush()
+    assert (await backend.stats.server()).smtp.rejected == 2
+    assert (await backend.stats.account(ann)).rejected == 1
+
+
+class Commits:
+    """Counts the commits of a backend's store."""
+
+    def __init__(self, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.made: list[Sequence[Change]] = []
+        self._commit = backend.store.commit
+        self.fails = False
+        monkeypatch.setattr(backend.store, "commit", self)
+
+    async def __call__(self, changes: Sequence[Change]) -> list[int]:
+        if self.fails:
+            raise StoreFull("no room")
+        self.made.append(changes)
+        return await self._commit(changes)
+
+
+async def test_a_flood_of_refusals_is_one_commit_after_the_pause(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later: list[tuple[float, Any]] = []
+    loop = asyncio.get_running_loop()
+
+    def call_later(delay: float, call: Any) -> _Timer:
+        later.append((delay, call))
+        return _Timer()
+
+    monkeypatch.setattr(loop, "call_later", call_later)
+    commits = Commits(backend, monkeypatch)
+    for number in range(500):
+        await refuse(backend, f"nobody{number}@example.com")
+    assert commits.made == []
+    [(delay, call)] = later
+    assert delay == tallies.PAUSE == 1.0
+    call()
+    await asyncio.sleep(0)
+    [[change]] = commits.made
+    assert isinstance(change, Patch)
+    assert change.fields == {"rejected": 500}
+    await refuse(backend)
+    assert len(later) == 2
+    assert (await backend.stats.server()).smtp.rejected == 501
+
+
+class _Timer:
+    def cancel(self) -> None:
+        pass
+
+
+async def test_a_full_store_loses_no_refusal(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    commits = Commits(backend, monkeypatch)
+    await refuse(backend)
+    commits.fails = True
+    await backend.tallies.flush()
+    assert (await backend.stats.server()).smtp.rejected == 1
+    commits.fails = False
+    await refuse(backend)
+    await backend.tallies.flush()
+    server = await backend.store.get(Tally, account="")
+    assert server is not None
+    assert server.rejected == 2
+
+
+async def test_a_scope_takes_its_refusals_along_and_keeps_those_before(backend: Backend) -> None:
+    await refuse(backend)
+    scope = await backend.scopes.open("a test")
+    await refuse(backend)
+    await backend.tallies.flush()
+    await refuse(backend)
+    assert (await backend.stats.server()).smtp.rejected == 3
+    await backend.scopes.close(scope)
+    assert (await backend.stats.server()).smtp.rejected == 1
+
+
+async def test_a_durable_server_says_the_same_after_a_restart(tmp_path: Path) -> None:
+    async def open_backend() -> Backend:
+        store = TinyStore(tmp_path / "data")
+        backend = Backend.build(Settings(data=str(tmp_path), password_cost=4), store, asyncio.get_running_loop())
+        backend.clock.freeze(NOON)
+        await backend.furnish()
+        return backend
+
+    first = await open_backend()
+    ann = await first.accounts.add("ann@example.com", password="x")
+    await deliver(first, "ann@example.com", "ops@corp.example")
+    await first.postoffice.delete(await deliver(first, "ann@example.com"))
+    await refuse(first)
+    said = await first.stats.server(), await first.stats.account(ann)
+    assert said[0].smtp == SmtpStats(1, 2, 1)
+    await first.close()
+    await first.store.close()
+
+    second = await open_backend()
+    assert (await second.stats.server(), await second.stats.account(ann)) == said
+    await second.close()
+    await second.store.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sirrchat_testkit.core.matching import Match
     from sirrchat_testkit.core.settings import Policy, Settings
+    from sirrchat_testkit.core.signing import WebhookNotVerified, verify_webhook
     from sirrchat_testkit.server import MailServer
     from sirrchat_testkit.testing.account import MailAccount
     from sirrchat_testkit.testing.inbox import Inbox
@@ -29,6 +30,8 @@ __all__ = [
     "ReceivedMessage",
     "Settings",
     "UnexpectedMail",
+    "WebhookNotVerified",
+    "verify_webhook",
 ]
 
 _HOMES = {
@@ -42,6 +45,8 @@ _HOMES = {
     "ReceivedMessage": "testing.message",
     "Settings": "core.settings",
     "UnexpectedMail": "testing.report",
+    "WebhookNotVerified": "core.signing",
+    "verify_webhook": "core.signing",
 }
 
 

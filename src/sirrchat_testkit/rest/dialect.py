@@ -100,7 +100,7 @@ def ready(body: bytes, status: int = 200) -> web.Response:
 def encode(data: Any) -> bytes:
     """Return ``data`` as JSON in UTF-8."""
     try:
-        return to_json(data)
+        return to_json(data, inf_nan_mode="null")  # "Infinity" is no JSON
     except PydanticSerializationError:
         return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
 

@@ -165,6 +165,11 @@ def test_a_wrong_parameter_of_rcpt_names_its_reply(parameters: str) -> None:
     assert refused(parse_rcpt, f"TO:<a@example.com> {parameters}") == "501 5.5.4"
 
 
+def test_half_a_character_is_no_address() -> None:
+    assert refused(parse_mail, "FROM:<\ud800@example.com> SMTPUTF8") == "553 5.1.7"
+    assert refused(parse_rcpt, "TO:<" + "\ud800" * 90 + "@example.com>", utf8=True) == "501 5.1.3"
+
+
 def test_whoever_said_helo_was_offered_no_parameters() -> None:
     assert refused(parse_mail, "FROM:<a@example.com> SIZE=1", extended=False) == "555 5.5.4"
     assert refused(parse_rcpt, "TO:<a@example.com> NOTIFY=NEVER", extended=False) == "555 5.5.4"

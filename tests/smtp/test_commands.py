@@ -146,6 +146,27 @@ async def test_quit_ends_the_session_and_what_follows_it_is_not_looked_at(talk: 
     assert await talk.reply() == ""
 
 
+async def test_nothing_is_stored_behind_a_quit(talk: Dialogue, backend: Backend) -> None:
+    transaction = f"{HELLO}\r\n{MAIL}\r\n{RCPT}\r\nDATA\r\n.\r\n"
+    talk.write(f"QUIT\r\n{transaction}".encode())
+    assert await talk.reader.read() == b"221 2.0.0 Bye\r\n"
+    assert await backend.postoffice.messages() == []
+
+
+async def test_whoever_said_quit_is_busy_no_more(smtp: Listener, talk: Dialogue, backend: Backend) -> None:
+    await talk(HELLO, MAIL)
+    [connection] = smtp._connections
+    busy: list[int] = []
+
+    def hear() -> None:
+        connection.data_received(b"QUIT\r\n")
+        busy.append(len(backend.sessions.busy()))
+
+    asyncio.get_running_loop().call_soon(hear)
+    assert await talk.reply() == "221 2.0.0 Bye"
+    assert busy == [0]
+
+
 async def test_any_number_of_unknown_commands_is_answered(talk: Dialogue) -> None:
     assert {(await talk("WHAT"))[:3] for _ in range(50)} == {"500"}
 
@@ -177,14 +198,14 @@ async def test_a_silent_client_is_told_and_closed(monkeypatch: pytest.MonkeyPatc
     assert text.splitlines()[1:] == ["421 4.4.2 Nothing was heard for too long"]
 
 
-async def test_a_client_that_goes_on_talking_is_not_timed_out(talk: Dialogue) -> None:
+async def test_a_client_that_goes_on_talking_is_not_timed_out(smtp: Listener, talk: Dialogue) -> None:
     """The one timer looks when the last word was heard."""
-    live = await talk("NOOP")
-    assert live.startswith("250")
-    [connection] = _protocols()
-    handle = connection._timeout_handle
+    [connection] = smtp._connections
+    connection._heard_at -= 301
+    await talk("NOOP")
+    first = connection._timeout_handle
     connection._timeout_cb()
-    assert handle is not connection._timeout_handle
+    assert connection._timeout_handle is not first
     assert (await talk("NOOP")).startswith("250")
     connection._heard_at -= 301
     connection._timeout_cb()
@@ -210,8 +231,8 @@ async def test_a_client_that_reads_no_replies_is_held_up_and_gets_them_all(smtp:
         client.connect(smtp.address)
         client.setblocking(False)
         sending = loop.create_task(loop.sock_sendall(client, commands))
-        await until(lambda: [each for each in _protocols() if each._steps.waiting])
-        [connection] = _protocols()
+        await until(lambda: [each for each in smtp._connections if each._steps.waiting])
+        [connection] = smtp._connections
         assert connection._socket.get_write_buffer_size() < 200_000
         text = b""
         while chunk := await loop.sock_recv(client, 1_000_000):
@@ -219,9 +240,3 @@ async def test_a_client_that_reads_no_replies_is_held_up_and_gets_them_all(smtp:
         await sending
     assert text.count(b"\r\n214 2.0.0 ") == 100_000
     assert text.endswith(b"\r\n221 2.0.0 Bye\r\n")
-
-
-def _protocols() -> list[protocol.Protocol]:
-    import gc
-
-    return [each for each in gc.get_objects() if type(each) is protocol.Protocol and each.transport is not None]

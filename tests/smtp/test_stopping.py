@@ -112,6 +112,14 @@ async def test_whoever_is_idle_is_told_and_closed_at_once(log: Callable[[], list
     other.close()
 
 
+async def test_whoever_comes_while_the_listener_stops_is_turned_away() -> None:
+    async with served() as (_, listener):
+        listener._connections.stopping = True
+        reader, writer = await asyncio.open_connection(*listener.address)
+        assert await reader.read() == b"421 4.3.2 The server is stopping\r\n"
+        writer.close()
+
+
 async def test_a_transaction_in_flight_is_finished(talk: Dialogue, smtp: Listener, stored: Stored) -> None:
     await talk.to_data()
     talk.write(b"one\r\n")

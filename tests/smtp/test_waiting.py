@@ -91,13 +91,15 @@ async def test_commands_behind_the_final_dot_wait_for_it(talk: Dialogue, held: H
 
 
 async def test_a_delivery_that_has_begun_is_finished_although_the_client_has_gone(
-    talk: Dialogue, held: Held, backend: Backend, stored: Stored, until: Until
+    smtp: Listener, talk: Dialogue, held: Held, backend: Backend, stored: Stored, until: Until
 ) -> None:
     await talk.to_data()
+    [connection] = smtp._connections
     talk.write(RAW + b".\r\nMAIL FROM:<>\r\n")
     await held.asked.wait()
     talk.writer.transport.abort()
     await talk.close()
+    await until(lambda: connection.transport is None)
     assert backend.sessions.busy()
     held.go_on.set()
     await until(lambda: not len(backend.sessions))

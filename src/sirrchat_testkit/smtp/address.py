@@ -27,6 +27,8 @@ _PATH = re.compile(r'<((?:"(?:[^"\\]|\\.)*"|[^<>"])*)>(?= |$)')
 _ROUTE = re.compile(r"@[^:@,]+(?:,@[^:@,]+)*:")
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?")
 
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
 _XTEXT = r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+"
 _SYNTAX: Mapping[str, Mapping[str, re.Pattern[str] | None]] = {
     "MAIL": {
@@ -110,9 +112,9 @@ def _path(verb: str, keyword: re.Pattern[str], argument: str) -> tuple[str, str]
 def _check_mailbox(status: str, address: str, *, utf8: bool) -> None:
     if not address.isascii() and not utf8:
         raise Malformed(Reply(553, "5.6.7", "An address that is not ASCII needs SMTPUTF8 in MAIL"))
-    if len(address.encode()) > addressing.MAX_ADDRESS:
+    if len(address.encode("utf-8", "surrogatepass")) > addressing.MAX_ADDRESS:
         raise Malformed(Reply(501, status, f"A path is at most {addressing.MAX_ADDRESS} octets long"))
-    if not addressing.is_mailbox(address):
+    if not addressing.is_mailbox(address) or _SURROGATE.search(address):
         raise Malformed(Reply(553, status, "The address is malformed"))
 
 

@@ -31,6 +31,18 @@ LIVES = 13
 """Kills in each of four modes."""
 
 
+RUNNING: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    yield
+    while RUNNING:
+        process = RUNNING.pop()
+        process.kill()
+        process.communicate()
+
+
 class Serve:
     """``serve --data`` in a process of its own."""
 
@@ -48,6 +60,7 @@ class Serve:
             text=True,
             preexec_fn=preexec_fn,  # noqa: PLW1509 - it only sets a limit
         )
+        RUNNING.append(self.process)
         assert self.process.stdout is not None
         self.facts: dict[str, Any] = json.loads(self.process.stdout.readline())
 
@@ -79,6 +92,11 @@ class Serve:
     def kill(self, number: int = signal.SIGKILL) -> None:
         self.process.send_signal(number)
         self.process.communicate(timeout=60)
+
+
+def compacts(folder: Path) -> bool:
+    """Tell whether the folder has a new journal and not yet the snapshot that replaces the old one."""
+    return len(list(folder.glob("journal-*"))) > 1
 
 
 def mail(subject: str) -> str:
@@ -122,10 +140,12 @@ def test_what_smtp_and_rest_acknowledged_survives_kills(
         enough = len(sent) + 40
         while len(sent) < enough:
             server.request("GET", "/api/emails")
+        while compacting and not compacts(tmp_path):
+            server.request("GET", "/api/email/domains")
         server.kill()
         for each in work:
             each.join()
-        interrupted += len(list(tmp_path.glob("journal-*"))) > 1
+        interrupted += compacts(tmp_path)
         server = Serve(tmp_path, *arguments, compacting=compacting)
         found = list(server.subjects(box))
         assert set(sent) <= set(found)
@@ -133,7 +153,7 @@ def test_what_smtp_and_rest_acknowledged_survives_kills(
     for name, address_id in made.items():
         status, answer = server.request("GET", f"/api/emails/{address_id}")
         assert (status, answer["messages"]) == (200, []), name
-    assert bool(interrupted) == compacting
+    assert interrupted >= LIVES // 2 if compacting else not interrupted
     server.kill(signal.SIGTERM)
 
 

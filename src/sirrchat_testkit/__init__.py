@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from sirrchat_testkit.testing.account import MailAccount
     from sirrchat_testkit.testing.inbox import Inbox
     from sirrchat_testkit.testing.message import ReceivedMessage
-    from sirrchat_testkit.testing.report import MailNotReceived, NotSettled, UnexpectedMail
+    from sirrchat_testkit.testing.report import FaultNeverFired, MailNotReceived, NotSettled, UnexpectedMail
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "FaultNeverFired",
     "Inbox",
     "MailAccount",
     "MailNotReceived",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "FaultNeverFired": "testing.report",
     "Inbox": "testing.inbox",
     "MailAccount": "testing.account",
     "MailNotReceived": "testing.report",

@@ -23,6 +23,7 @@ from sirrchat_testkit.testing import report
 from sirrchat_testkit.testing.account import MailAccount
 from sirrchat_testkit.testing.clock import Clock
 from sirrchat_testkit.testing.desk import CALM, Desk, Refusal
+from sirrchat_testkit.testing.faults import Faults
 from sirrchat_testkit.testing.hints import misnamed
 from sirrchat_testkit.testing.inbox import Inbox
 from sirrchat_testkit.testing.receiver import Receiver
@@ -140,6 +141,11 @@ class MailServer(Receiver):
     def clock(self) -> Clock:
         """The clock of mail time: expiry and timestamps."""
         return self._now.clock
+
+    @property
+    def faults(self) -> Faults:
+        """What the server is to do wrong; put back when the scope ends."""
+        return Faults(self._thread, self._now.backend.faults)
 
     @property
     def timeout(self) -> float:
@@ -265,7 +271,7 @@ class MailServer(Receiver):
 
     @contextlib.contextmanager
     def scope(self, name: str = "scope") -> Iterator[Self]:
-        """Put everything back on exit that changes from now on: records, clock, policy, what was taken.
+        """Put everything back on exit that changes from now on: records, clock, policy, faults, what was taken.
 
         Args:
             name: What names and ids are made from, and what late mail is charged to.
@@ -280,12 +286,19 @@ class MailServer(Receiver):
             self._thread.call(scopes.close(scope))
 
     def check(self) -> None:
-        """Raise what failed in the server since the scope began: as itself, or several as a group."""
+        """Raise what failed in the server since the scope began: as itself, or several as a group.
+
+        Raises:
+            FaultNeverFired: Nothing failed, and a fault that was planned since never struck.
+        """
+        __tracebackhide__ = True
         errors = [crash.error for crash in self._desk.crashes()]
         if len(errors) == 1:
             raise errors[0]
         if errors:
             raise BaseExceptionGroup("several things failed in the mail server", errors)
+        if unfired := self._desk.unfired():
+            raise report.never_fired(unfired)
 
     def overview(self) -> str:
         """Return what happened since the scope began: mail, refusals, connections, errors."""

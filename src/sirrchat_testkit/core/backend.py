@@ -13,6 +13,7 @@ from sirrchat_testkit.core.directory import Directory
 from sirrchat_testkit.core.domains import Domains
 from sirrchat_testkit.core.errors import Conflict, NotFound
 from sirrchat_testkit.core.events import Crashed, EventLog
+from sirrchat_testkit.core.faults import Faults
 from sirrchat_testkit.core.folders import Folders
 from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.keys import Keys
@@ -56,6 +57,7 @@ class Backend:
     tallies: Tallies
     stats: Stats
     passwords: Passwords
+    faults: Faults
     scopes: Scopes
 
     @classmethod
@@ -70,6 +72,7 @@ class Backend:
         passwords = Passwords(settings.password_cost or (PROPER if settings.data else CHEAP))
         sessions = Sessions()
         tallies = Tallies(store, clock, loop)
+        faults = Faults(clock, events)
         return cls(
             settings=settings,
             policy=policy,
@@ -88,7 +91,8 @@ class Backend:
             tallies=tallies,
             stats=Stats(store, clock, sessions, tallies),
             passwords=passwords,
-            scopes=Scopes(store, clock, ids, policy, directory, tallies),
+            faults=faults,
+            scopes=Scopes(store, clock, ids, policy, directory, tallies, faults),
         )
 
     async def furnish(self) -> str:

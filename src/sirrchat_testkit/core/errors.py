@@ -13,7 +13,8 @@
     ├── Refused                   refused             mail is not taken: .reason
     │   ├── NoSuchAddress         no_such_address     unknown at a served domain, expired or deleted
     │   ├── ForeignDomain         foreign_domain      the policy takes no outgoing mail
-    │   └── OverQuota             over_quota          it would exceed the account's quota
+    │   ├── OverQuota             over_quota          it would exceed the account's quota
+    │   └── FaultRefused          fault               a planned fault has it so
     └── StoreError                store_error
         ├── StoreFull             store_full          no room on the disk; reads go on
         ├── StoreBroken           store_broken        the disk failed; read-only until restart
@@ -113,6 +114,12 @@ class OverQuota(Refused):
     """The message would exceed the account's quota."""
 
     code = "over_quota"
+
+
+class FaultRefused(Refused):
+    """A planned fault refused it; the reply is the fault's."""
+
+    code = "fault"
 
 
 class StoreError(TestkitError):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sirrchat_testkit.core.models import Message
+from sirrchat_testkit.core.models import Delivery, Message
 
 KEPT = 10_000
 
@@ -33,6 +33,13 @@ class MessageReceived(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSent(Event):
+    """A user sent mail; ``message`` is the copy in its Sent folder."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientRefused(Event):
     """Mail for ``recipient`` was not taken. ``scope`` names the ended scope whose address it was, if it was one."""
 
@@ -41,6 +48,54 @@ class RecipientRefused(Event):
     code: str
     reason: str
     scope: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultFired(Event):
+    """A planned fault struck; ``text`` says what it did, ``recipients`` are those known at ``stage``."""
+
+    stage: str
+    text: str
+    peer: str
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookAdded(Event):
+    """Somebody wants to be told of mail from now on."""
+
+    webhook: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRequested(Event):
+    """Somebody wants a delivery to be attempted again."""
+
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryAttempted(Event):
+    """A webhook was called; ``at`` is when the attempt began, ``number`` which one it was of its delivery.
+
+    ``status`` is None without an answer, ``error`` where there was none; ``reason`` says in words what was wrong.
+    ``request`` and ``response`` are the heads as text. ``outcome`` is the delivery's status from now on.
+    """
+
+    delivery: str
+    webhook: str
+    url: str
+    event: str
+    number: int
+    status: int | None
+    error: str | None
+    reason: str
+    duration_ms: int
+    request: str
+    response: str
+    outcome: str
+    due_at: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

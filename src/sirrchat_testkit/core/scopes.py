@@ -8,14 +8,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from sirrchat_testkit.core.clock import Clock, ClockState
 from sirrchat_testkit.core.directory import Directory
+from sirrchat_testkit.core.faults import Faults, FaultsMark
 from sirrchat_testkit.core.identity import Ids, IdsState
 from sirrchat_testkit.core.models import Address
 from sirrchat_testkit.core.settings import CurrentPolicy, Policy
 from sirrchat_testkit.core.store import Store
 from sirrchat_testkit.core.tallies import Tallies
+
+
+class Part(Protocol):
+    """What else goes back with a scope, once the records have."""
+
+    def mark(self) -> Any:
+        """Return where it stands."""
+
+    async def rewind(self, mark: Any) -> None:
+        """Go back to ``mark``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +40,22 @@ class Scope:
     ids: IdsState
     policy: Policy
     newest_address: int
+    faults: FaultsMark
+    parts: tuple[tuple[Part, Any], ...]
 
 
 class Scopes:
     """Opens and closes scopes of one server."""
 
     def __init__(
-        self, store: Store, clock: Clock, ids: Ids, policy: CurrentPolicy, directory: Directory, tallies: Tallies
+        self,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        policy: CurrentPolicy,
+        directory: Directory,
+        tallies: Tallies,
+        faults: Faults,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -42,6 +63,12 @@ class Scopes:
         self._policy = policy
         self._directory = directory
         self._tallies = tallies
+        self._faults = faults
+        self._parts: list[Part] = []
+
+    def join(self, part: Part) -> None:
+        """Let ``part`` go back with every scope that is opened from now on."""
+        self._parts.append(part)
 
     async def open(self, name: str) -> Scope:
         """Note where everything stands; what is random follows from ``name`` until the scope is closed."""
@@ -54,6 +81,8 @@ class Scopes:
             ids=self._ids.mark(),
             policy=self._policy.value,
             newest_address=newest[0].seq if newest else 0,
+            faults=self._faults.mark(),
+            parts=tuple((part, part.mark()) for part in self._parts),
         )
         self._ids.reseed(name)
         return scope
@@ -67,3 +96,6 @@ class Scopes:
         self._clock.rewind(scope.clock)
         self._ids.rewind(scope.ids)
         self._policy.value = scope.policy
+        self._faults.rewind(scope.faults)
+        for part, mark in scope.parts:
+            await part.rewind(mark)

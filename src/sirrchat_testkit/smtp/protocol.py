@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from aiosmtpd.smtp import SMTP
@@ -21,7 +22,7 @@ from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.handler import COMMANDS, Handler
 from sirrchat_testkit.smtp.reader import Flaw, Reader
-from sirrchat_testkit.smtp.replies import Reply
+from sirrchat_testkit.smtp.replies import Reply, Turn
 from sirrchat_testkit.smtp.steps import Steps
 
 IDLE: Final = 300.0
@@ -71,6 +72,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._heard_all = False
         self._done = False
         self._verb = "a connection"
+        self._gone: asyncio.Future[None] | None = None
 
     @classmethod
     def template(cls, hostname: str, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
@@ -85,13 +87,12 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         super().connection_made(transport)
         self._socket = cast("asyncio.Transport", transport)
         self._carrier = cast("asyncio.Task[None]", self._handler_coroutine)
-        self._mail = Handler(self._backend, self.hostname, _name(transport.get_extra_info("peername")))
+        self._mail = Handler(self._backend, self.hostname, _name(transport.get_extra_info("peername")), self)
         self._connections.add(self)
         if self._connections.stopping:
             self._dismiss(replies.STOPPING)
         else:
-            self._say(replies.greeting(self.hostname))
-            self._flush()
+            self._steps.run(self._converse(self._mail.greet()), self._carrier)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - as much as there is
         """Return where to read to: the listener's connections share it, for it is used up in the same step."""
@@ -113,6 +114,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """Let the connection be closed, as soon as what is under way has been answered."""
         self._heard_all = True
+        self._hang_up()
         return self._steps.waiting
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -120,6 +122,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         asyncio.StreamReaderProtocol.connection_lost(self, error)
         self.transport = None
         self._done = True
+        self._hang_up()
         if self._timeout_handle is not None:
             self._timeout_handle.cancel()
         if not self._steps.waiting:
@@ -181,20 +184,22 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     # The conversation.
 
-    async def _converse(self) -> None:
-        """Answer everything that has been received in full."""
+    async def _converse(self, answer: Reply | Awaitable[Reply] | None = None) -> None:
+        """Give ``answer``, and answer everything that has been received in full."""
         while not self._done:
             try:
-                answer = self._next()
+                if answer is None:
+                    answer = self._next()
                 if answer is None:
                     return
                 reply = answer if isinstance(answer, Reply) else await answer
             except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
                 self._mail.crashed(self._verb, error)
                 reply = replies.CRASHED
+            answer = None
             self._say(reply)
-            if reply is replies.BYE:
-                self._part()
+            if reply.turn:
+                self._turn(reply.turn)
             elif self._connections.stopping and self._mail.draft is None:
                 self._dismiss(replies.STOPPING)
             elif len(self._replies) > _MANY:
@@ -228,11 +233,15 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         if _CONTROL.search(argument):
             return replies.BAD_CHARACTERS
         self._verb = name.decode()
-        answer = command(self._mail, argument)
-        if answer is replies.GO_AHEAD:
+        return command(self._mail, argument)
+
+    def _turn(self, turn: Turn) -> None:
+        """Go on as the last reply has it."""
+        if turn is Turn.DATA:
             self._in_data = True
             self._received.expect_message(self._mail.size_limit)
-        return answer
+        else:
+            self._part()
 
     def _say(self, reply: Reply) -> None:
         self._replies.append(reply.wire)
@@ -249,6 +258,27 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._flush()
         with contextlib.suppress(ConnectionError):
             await self._writer.drain()
+
+    async def linger(self, seconds: float) -> bool:
+        """Wait, with everything written that was said; tell whether the client is still there."""
+        if not self._heard_all and not self._done:
+            self._gone = self.loop.create_future()
+            await asyncio.wait([self._gone], timeout=seconds)
+            self._gone = None
+        return not self._heard_all and not self._done
+
+    async def trickle(self, reply: Reply, seconds: float) -> Reply:
+        """Write ``reply`` octet by octet; return what remains to be done about it."""
+        for octet in reply.wire:
+            self._replies.append(bytes([octet]))
+            self._flush()
+            if not await self.linger(seconds):
+                return replies.HANG_UP
+        return replace(replies.WRITTEN, turn=reply.turn)
+
+    def _hang_up(self) -> None:
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
 
     def _dismiss(self, reply: Reply) -> None:
         """Say ``reply`` and close."""

@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import re
 from dataclasses import dataclass, field
 
 from sirrchat_testkit.core.errors import (
+    FaultRefused,
     ForeignDomain,
     NoSuchAddress,
     OverQuota,
@@ -28,6 +30,17 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _LONGEST = 500  # octets of text in a line: RFC 5321 section 4.5.3.1.5 allows 512 for the whole
 
 
+class Turn(enum.Enum):
+    """What comes after a reply, where that is not the next command."""
+
+    DATA = "the message"
+    CLOSE = "nothing: the connection is closed"
+
+
+_TURNS = {221: Turn.CLOSE, 354: Turn.DATA, 421: Turn.CLOSE}
+"""The codes that say what comes next (RFC 5321 sections 3.8 and 4.2.3)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One reply; several lines of text make a reply of several lines. ``wire`` is what is sent."""
@@ -35,16 +48,21 @@ class Reply:
     code: int
     status: str
     text: str
+    turn: Turn | None = None
     wire: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "wire", _render(self))
+        if self.turn is None:
+            object.__setattr__(self, "turn", _TURNS.get(self.code))
 
     def __str__(self) -> str:
         return " ".join(filter(None, (str(self.code), self.status, self.text)))
 
 
 def _render(reply: Reply) -> bytes:
+    if not reply.code:
+        return b""
     status = f"{reply.status} " if reply.status else ""
     text = _CONTROL.sub("?", reply.text).encode("ascii", "backslashreplace").decode("ascii")
     *before, last = (f"{status}{line[:_LONGEST]}\r\n" for line in text.split("\n"))
@@ -56,6 +74,11 @@ SENDER_OK = Reply(250, "2.1.0", "Sender OK")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
 GO_AHEAD = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
 STORED = Reply(250, "2.0.0", "Message stored")
+HANG_UP = Reply(0, "", "", Turn.CLOSE)
+"""No reply at all: the connection ends."""
+WRITTEN = Reply(0, "", "")
+"""No reply any more: it has been written."""
+
 BYE = Reply(221, "2.0.0", "Bye")
 CANNOT_VERIFY = Reply(252, "2.0.0", "Cannot verify; will accept the message and decide on delivery")
 
@@ -99,6 +122,7 @@ BY_ERROR: dict[type[TestkitError], tuple[int, str]] = {
     NoSuchAddress: (550, "5.1.1"),
     ForeignDomain: (550, "5.7.1"),
     OverQuota: (552, "5.2.2"),
+    FaultRefused: (550, "5.7.1"),
     StoreError: (451, "4.3.0"),
     StoreFull: (452, "4.3.1"),
     StoreBroken: (452, "4.3.0"),

@@ -16,7 +16,8 @@ from email.message import EmailMessage
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Conflict, NotFound
-from sirrchat_testkit.core.events import Crashed, RecipientRefused
+from sirrchat_testkit.core.events import Crashed, FaultFired, RecipientRefused
+from sirrchat_testkit.core.faults import Fault
 from sirrchat_testkit.core.models import Address, Envelope, Message
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.loopthread import LoopThread
@@ -34,12 +35,13 @@ CALM = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where a scope began: what had been taken, the last event, the connections made by then, who owned things."""
+    """Where a scope began: what had been taken, the last event, connections and faults by then, who owned things."""
 
     taken: frozenset[str]
     event: int
     connections: int
     owner: OwnerMark
+    fault: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Situation:
     connections: int
     sessions: list[Session]
     crashes: list[Crashed]
+    faults: list[str]
+    struck: list[FaultFired]
 
 
 class Desk:
@@ -158,6 +162,10 @@ class Desk:
         """Return what failed in the server since the scope began."""
         return [each for each in self._backend.events.after(self._mark.event) if isinstance(each, Crashed)]
 
+    def unfired(self) -> list[Fault]:
+        """Return the faults planned since the scope began that never struck."""
+        return self._backend.faults.unfired(self._mark.fault)
+
     def situation(self) -> Situation:
         """Return what happened since the scope began."""
         return self._thread.call(self._situation())
@@ -166,7 +174,12 @@ class Desk:
         """Begin a scope; return where the one around it stands."""
         outer = replace(self._mark, taken=frozenset(self._taken), owner=self._owner.mark())
         self._owner.begin(name)
-        self._mark = replace(outer, event=self._backend.events.last, connections=self._backend.sessions.opened)
+        self._mark = replace(
+            outer,
+            event=self._backend.events.last,
+            connections=self._backend.sessions.opened,
+            fault=self._backend.faults.last,
+        )
         return outer
 
     def rewind(self, outer: Mark) -> None:
@@ -221,7 +234,8 @@ class Desk:
         found = []
         for event in self._backend.events.after(self._mark.event):
             if isinstance(event, RecipientRefused):
-                nearest = await self._backend.directory.nearest(event.recipient)
+                planned = event.code == "fault"
+                nearest = None if planned else await self._backend.directory.nearest(event.recipient)
                 found.append(Refusal(event.recipient, event.sender, event.code, event.reason, event.scope, nearest))
         return found
 
@@ -235,4 +249,6 @@ class Desk:
             connections=sessions.opened - self._mark.connections,
             sessions=list(sessions),
             crashes=self.crashes(),
+            faults=[f"{each}: {each.count()}" for each in self._backend.faults.all()],
+            struck=[each for each in self._backend.events.after(self._mark.event) if isinstance(each, FaultFired)],
         )

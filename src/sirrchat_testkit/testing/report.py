@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from sirrchat_testkit.core import addressing
+from sirrchat_testkit.core.events import FaultFired
+from sirrchat_testkit.core.faults import Fault
 from sirrchat_testkit.core.matching import Match, explain, summary
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.signals import runs_asyncio
@@ -31,6 +33,10 @@ class UnexpectedMail(AssertionError):
 
 class NotSettled(AssertionError):
     """The server was still busy, so nothing can be said about what will not arrive."""
+
+
+class FaultNeverFired(AssertionError):
+    """A fault was planned and never struck, so the test did not test what it says."""
 
 
 class FailedWait(Protocol):
@@ -86,12 +92,19 @@ def not_settled(busy: Sequence[Session], seconds: float) -> NotSettled:
     return NotSettled(_text([f"The server was still busy after {_seconds(seconds)}:", _indented(map(_busy, busy))]))
 
 
+def never_fired(faults: Sequence[Fault]) -> FaultNeverFired:
+    """Return the failure of a test whose faults did not strike."""
+    what = "This fault was planned and never struck:" if len(faults) == 1 else "These faults never struck:"
+    return FaultNeverFired(_text([what, _indented(map(str, faults))]))
+
+
 def overview(situation: Situation) -> str:
     """Return what happened since the scope began: what a failed test's report shows."""
     return _text(
         [
             _listed("Messages:", situation.messages, 20) or "No mail was received.",
             _refused(situation.refusals),
+            _faults(situation),
             _sessions(situation),
             _crashed(situation),
         ]
@@ -104,6 +117,7 @@ def _why(situation: Situation, recipient: str | None, match: Match) -> list[str]
     return [
         _near("Mail for others:", match, elsewhere),
         _refused(situation.refusals),
+        _faults(situation),
         _sessions(situation),
         _crashed(situation),
     ]
@@ -134,6 +148,20 @@ def _refusal(refusal: Refusal) -> str:
     nearest = f"; the nearest address is {refusal.nearest}" if refusal.nearest else ""
     scope = f"; it belonged to {refusal.scope}, which is over" if refusal.scope else ""
     return f"{refusal.recipient} from {refusal.sender or '<>'}: {refusal.reason}{scope or nearest}"
+
+
+def _faults(situation: Situation) -> str:
+    chapters = []
+    if situation.faults:
+        chapters.append(f"Planned faults:\n{_indented(situation.faults[-SHOWN:])}")
+    if situation.struck:
+        chapters.append(f"Faults that struck:\n{_indented(map(_strike, situation.struck[-SHOWN:]))}")
+    return "\n".join(chapters)
+
+
+def _strike(event: FaultFired) -> str:
+    whom = ", ".join(event.recipients) or event.sender or event.peer
+    return f"{event.text} at {event.stage.upper()}: {whom}"
 
 
 def _sessions(situation: Situation) -> str:

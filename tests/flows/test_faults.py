@@ -1,0 +1,329 @@
+"""Planned misbehaviour, as an application's test meets it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import smtplib
+import socket
+import time
+from collections.abc import Iterator
+from email.message import EmailMessage
+
+import pytest
+
+from sirrchat_testkit import MailNotReceived, MailServer
+from sirrchat_testkit.testing.report import FaultNeverFired
+
+
+def mail(to: str, subject: str = "Hello", text: str = "It works.\n") -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "shop@shop.example", to, subject
+    message.set_content(text)
+    return message
+
+
+def connect(server: MailServer, timeout: float = 10) -> smtplib.SMTP:
+    return smtplib.SMTP(server.smtp_host, server.smtp_port, timeout=timeout)
+
+
+def send(server: MailServer, *recipients: str, subject: str = "Hello", text: str = "It works.\n") -> dict[str, object]:
+    with connect(server) as smtp:
+        return dict(smtp.send_message(mail(recipients[0], subject, text), to_addrs=recipients))
+
+
+def code(caught: pytest.ExceptionInfo[smtplib.SMTPResponseException]) -> tuple[int, bytes]:
+    error = caught.value.smtp_error
+    return caught.value.smtp_code, error if isinstance(error, bytes) else error.encode()
+
+
+def test_a_connection_is_turned_away(mailserver: MailServer) -> None:
+    mailserver.faults.reject(stage="connect", code=421, text="Too busy", times=1)
+    with pytest.raises(smtplib.SMTPConnectError) as caught:
+        connect(mailserver)
+    assert code(caught) == (421, b"4.3.2 Too busy")
+    connect(mailserver).quit()
+
+
+def test_ehlo_and_helo_are_refused(mailserver: MailServer) -> None:
+    mailserver.faults.reject(stage="ehlo", code=550, ehlo="bad.example")
+    with connect(mailserver) as smtp:
+        assert smtp.ehlo("bad.example") == (550, b"5.7.1 Refused by a fault")
+        assert smtp.helo("bad.example")[0] == 550
+        assert smtp.ehlo("good.example")[0] == 250
+
+
+def test_a_sender_is_refused(mailserver: MailServer) -> None:
+    inbox = mailserver.open_inbox()
+    fault = mailserver.faults.reject(stage="mail", code=451, mail_from="*@shop.example", times=1)
+    with pytest.raises(smtplib.SMTPSenderRefused) as caught:
+        send(mailserver, inbox.address)
+    assert code(caught) == (451, b"4.3.0 Refused by a fault")
+    send(mailserver, inbox.address)
+    assert len(inbox.messages) == 1
+    assert fault.fired == 1
+
+
+def test_one_recipient_is_refused_twice_and_then_taken(mailserver: MailServer) -> None:
+    one, other = mailserver.open_inbox(), mailserver.open_inbox()
+    mailserver.faults.reject(stage="rcpt", code=451, times=2, recipient=one.address)
+    for _ in range(2):
+        assert send(mailserver, one.address, other.address) == {one.address: (451, b"4.7.1 Refused by a fault")}
+    assert send(mailserver, one.address, other.address) == {}
+    assert (len(one.messages), len(other.messages)) == (1, 3)
+    assert list(other.messages[0].envelope.refused) == [one.address]
+
+
+def test_data_is_refused(mailserver: MailServer) -> None:
+    inbox = mailserver.open_inbox()
+    mailserver.faults.reject(stage="data", code=554, text="5.7.9 no data today", times=1)
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        send(mailserver, inbox.address)
+    assert code(caught) == (554, b"5.7.9 no data today")
+
+
+def test_a_subject_is_refused_at_the_end_of_data(mailserver: MailServer) -> None:
+    inbox = mailserver.open_inbox()
+    mailserver.faults.reject(stage="end", code=550, subject=re.compile("lottery"), text="spam")
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        send(mailserver, inbox.address, subject="You won the lottery")
+    assert code(caught) == (550, b"5.7.1 spam")
+    send(mailserver, inbox.address, subject="Invoice")
+    assert [each.subject for each in inbox.messages] == ["Invoice"]
+
+
+def test_faults_one_after_the_other_are_a_sequence(mailserver: MailServer) -> None:
+    inbox = mailserver.open_inbox()
+    mailserver.faults.reject(stage="rcpt", code=451, times=1)
+    mailserver.faults.reject(stage="rcpt", code=550, times=1)
+    codes = []
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        smtp.mail("a@shop.example")
+        codes = [smtp.rcpt(inbox.address)[0] for _ in range(3)]
+    assert codes == [451, 550, 250]
+
+
+def test_a_delay_is_felt_by_the_client_and_by_nobody_else(mailserver: MailServer) -> None:
+    slow, quick = mailserver.open_inbox(), mailserver.open_inbox()
+    mailserver.faults.delay(30, stage="end", recipient=slow.address)
+    with connect(mailserver, timeout=0.2) as smtp:
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            smtp.send_message(mail(slow.address))
+        send(mailserver, quick.address)
+        smtp.close()
+    mailserver.settle()
+    assert (len(slow.messages), len(quick.messages)) == (0, 1)
+
+
+def test_a_delay_ends_and_the_mail_is_taken(mailserver: MailServer) -> None:
+    inbox = mailserver.open_inbox()
+    mailserver.faults.delay(0.05, stage="rcpt")
+    before = time.monotonic()
+    send(mailserver, inbox.address)
+    assert time.monotonic() - before >= 0.05
+    assert len(inbox.messages) == 1
+
+
+def octets(server: MailServer) -> Iterator[bytes]:
+    with socket.create_connection((server.smtp_host, server.smtp_port)) as client:
+        while chunk := client.recv(100):
+            yield chunk
+
+
+def test_a_reply_comes_octet_by_octet(mailserver: MailServer) -> None:
+    mailserver.faults.trickle(0.002, stage="connect", times=1)
+    chunks = octets(mailserver)
+    greeting = [next(chunks) for _ in range(10)]
+    assert b"".join(greeting).startswith(b"220 ")
+    assert max(map(len, greeting)) < 10
+
+
+@pytest.mark.parametrize(
+    ("when", "stored"), [("before", 0), ("instead", 1)], ids=["nothing is done", "stored without a word"]
+)
+def test_the_connection_ends_in_place_of_a_reply(mailserver: MailServer, when: str, stored: int) -> None:
+    inbox = mailserver.open_inbox()
+    mailserver.faults.drop(stage="end", when=when, times=1)  # type: ignore[arg-type]
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        send(mailserver, inbox.address)
+    assert len(inbox.messages) == stored
+
+
+def test_the_connection_ends_behind_a_reply(mailserver: MailServer) -> None:
+    mailserver.faults.drop(stage="mail", when="after")
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        assert smtp.mail("a@shop.example")[0] == 250
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            smtp.rcpt("b@example.com")
+
+
+def test_mail_is_accepted_and_lost(mailserver: MailServer) -> None:
+    one, other = mailserver.open_inbox(), mailserver.open_inbox()
+    mailserver.faults.lose(recipient=one.address, times=1)
+    assert send(mailserver, one.address, other.address) == {}
+    assert (len(one.messages), len(other.messages)) == (0, 1)
+    mailserver.faults.lose(subject="Lost", times=1)
+    assert send(mailserver, one.address, subject="Lost") == {}
+    assert send(mailserver, one.address) == {}
+    assert [each.subject for each in one.messages] == ["Hello"]
+
+
+def test_a_greylisted_sender_is_taken_after_a_time_of_the_kits_clock(mailserver: MailServer) -> None:
+    inbox = mailserver.open_inbox()
+    mailserver.clock.freeze()
+    mailserver.faults.greylist(wait=60)
+    for _ in range(2):
+        with pytest.raises(smtplib.SMTPRecipientsRefused) as caught:
+            send(mailserver, inbox.address)
+        assert caught.value.recipients[inbox.address] == (451, b"4.7.1 Greylisted; try again in 60 seconds")
+    mailserver.clock.advance(seconds=60)
+    send(mailserver, inbox.address)
+    assert len(inbox.messages) == 1
+
+
+def test_more_than_so_many_messages_a_minute_are_refused(mailserver: MailServer) -> None:
+    inbox = mailserver.open_inbox()
+    mailserver.clock.freeze()
+    mailserver.faults.throttle(2)
+    send(mailserver, inbox.address)
+    send(mailserver, inbox.address)
+    with pytest.raises(smtplib.SMTPSenderRefused) as caught:
+        send(mailserver, inbox.address)
+    assert caught.value.smtp_code == 450
+    mailserver.clock.advance(minutes=1)
+    send(mailserver, inbox.address)
+    assert len(inbox.messages) == 3
+
+
+def test_a_throttle_of_421_ends_the_session(mailserver: MailServer) -> None:
+    mailserver.faults.throttle(0, code=421)
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        assert smtp.mail("a@shop.example")[0] == 421
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            smtp.noop()
+
+
+def test_a_size_limit_for_one_recipient_is_found_at_the_end(mailserver: MailServer) -> None:
+    inbox = mailserver.open_inbox()
+    mailserver.faults.limit_size(1000, recipient=inbox.address)
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        send(mailserver, inbox.address, text="x" * 990)
+    assert code(caught) == (552, b"5.3.4 The message is bigger than 1000 octets")
+    send(mailserver, inbox.address)
+
+
+def test_a_size_limit_for_all_counts_what_is_declared(mailserver: MailServer) -> None:
+    mailserver.faults.limit_size(1000)
+    with pytest.raises(smtplib.SMTPSenderRefused) as caught:
+        send(mailserver, mailserver.open_inbox().address, text="x" * 990)
+    assert caught.value.smtp_code == 552
+
+
+async def slept(server: MailServer) -> None:
+    reader, writer = await asyncio.open_connection(server.smtp_host, server.smtp_port)
+    await reader.readline()
+    writer.close()
+
+
+def test_a_condition_of_the_users_runs_elsewhere_than_the_server(mailserver: MailServer) -> None:
+    import threading
+
+    ran: list[str] = []
+
+    def picky(address: str) -> bool:
+        ran.append(threading.current_thread().name)
+        return address.startswith("b")
+
+    mailserver.faults.reject(stage="mail", mail_from=picky)
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        assert smtp.mail("b@x.example")[0] == 550
+        assert smtp.mail("a@x.example")[0] == 250
+    assert len(ran) == 2
+    assert "sirrchat-testkit" not in ran
+
+
+def test_what_a_condition_raises_comes_home() -> None:
+    def broken(_: str) -> bool:
+        raise ZeroDivisionError
+
+    with MailServer() as server:
+        server.faults.reject(stage="mail", mail_from=broken)
+        with connect(server) as smtp:
+            smtp.ehlo()
+            assert smtp.mail("b@x.example")[0] == 451
+        with pytest.raises(ZeroDivisionError):
+            server.check()
+
+
+def test_a_fault_that_never_struck_is_reported(mailserver: MailServer) -> None:
+    mailserver.faults.reject(stage="rcpt", code=451, recipient="nobody@example.com")
+    with pytest.raises(FaultNeverFired) as caught:
+        mailserver.check()
+    assert str(caught.value) == (
+        "This fault was planned and never struck:\n  reject 451 at RCPT for recipient='nobody@example.com'"
+    )
+    mailserver.faults.clear()
+    mailserver.check()
+
+
+def test_faults_go_with_their_scope_and_get_back_what_it_used_up(mailserver: MailServer) -> None:
+    outer = mailserver.faults.reject(stage="mail", times=1)
+    with mailserver.scope("inner"):
+        mailserver.faults.reject(stage="ehlo")
+        with connect(mailserver) as smtp:
+            assert smtp.ehlo()[0] == 550
+        mailserver.faults.clear(mailserver.faults.planned[-1])
+        with connect(mailserver) as smtp:
+            smtp.ehlo()
+            assert [smtp.mail("a@x.example")[0] for _ in range(2)] == [550, 250]
+    assert mailserver.faults.planned == [outer]
+    assert outer.fired == 0
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        assert smtp.mail("a@x.example")[0] == 550
+
+
+def test_a_failed_wait_says_which_fault_refused_the_mail(mailserver: MailServer) -> None:
+    inbox = mailserver.open_inbox()
+    mailserver.faults.reject(stage="rcpt", code=550, recipient=inbox.address)
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(mailserver, inbox.address)
+    with pytest.raises(MailNotReceived) as caught:
+        inbox.receive(timeout=0)
+    assert f"{inbox.address} from shop@shop.example: refused 550 at RCPT by a fault" in str(caught.value)
+    assert f"reject 550 at RCPT for recipient='{inbox.address}': struck 1 times" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "text"),
+    [
+        ({"stage": "rcpt", "subject": "x"}, ValueError, "'subject' is not known at stage 'rcpt' yet; .* 'end' on"),
+        ({"stage": "mail", "recipient": "x"}, ValueError, "it is from stage 'rcpt' on"),
+        ({"stage": "rcpt", "recipent": "x"}, TypeError, "did you mean 'recipient'"),
+        ({"stage": "rctp"}, ValueError, "did you mean 'rcpt'"),
+        ({"stage": "rcpt", "code": 250}, ValueError, "code takes a number from 400 to 599, not 250"),
+        ({"stage": "rcpt", "times": 0}, ValueError, "times takes a whole number, 1 or more"),
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused(
+    mailserver: MailServer, fault: dict[str, object], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        mailserver.faults.reject(**fault)  # type: ignore[arg-type]
+    assert mailserver.faults.planned == []
+
+
+def test_a_misguessed_name_is_answered(mailserver: MailServer) -> None:
+    with pytest.raises(AttributeError, match="did you mean 'drop'"):
+        mailserver.faults.disconnect()
+
+
+def test_every_stage_can_be_in_upper_case(mailserver: MailServer) -> None:
+    fault = mailserver.faults.reject(stage="RCPT")
+    assert str(fault) == "reject 550 at RCPT"
+    mailserver.faults.clear()
+    assert repr(mailserver.faults) == "<Faults none>"

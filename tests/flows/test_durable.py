@@ -67,7 +67,8 @@ class Serve:
     def request(self, method: str, path: str, body: object = None) -> Any:
         connection = http.client.HTTPConnection(self.facts["api_url"].removeprefix("http://"), timeout=30)
         with contextlib.closing(connection):
-            connection.request(method, path, json.dumps(body) if body else None, {"X-API-Key": "known"})
+            headers = {"X-API-Key": "known", "Authorization": "Bearer known"}
+            connection.request(method, path, json.dumps(body) if body else None, headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
 
@@ -118,6 +119,19 @@ def make_until_it_dies(server: Serve, tag: str, acknowledged: dict[str, str]) ->
             acknowledged[name] = server.make(name)
 
 
+def administer_until_it_dies(server: Serve, tag: str, acknowledged: list[str]) -> None:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        for number in itertools.count():
+            user = {"email": f"{tag}-{number}@example.com", "password": "secret"}
+            status, made = server.request("POST", "/api/v1/users", user)
+            assert status == 201, made
+            acknowledged.append(f"/api/v1/users/{made['id']}")
+            webhook = {"url": "http://127.0.0.1:9/", "events": ["email.received"]}
+            status, made = server.request("POST", "/api/v1/webhooks", webhook)
+            assert status == 201, made
+            acknowledged.append(f"/api/v1/webhooks/{made['id']}")
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("compacting", [False, True], ids=["quiet", "compacting"])
 @pytest.mark.parametrize("arguments", [(), ("--fsync",)], ids=["default", "fsync"])
@@ -126,6 +140,7 @@ def test_what_smtp_and_rest_acknowledged_survives_kills(
 ) -> None:
     sent: list[str] = []
     made: dict[str, str] = {}
+    managed: list[str] = []
     interrupted = 0
     server = Serve(tmp_path, *arguments, compacting=compacting)
     box = server.make("box")
@@ -135,6 +150,7 @@ def test_what_smtp_and_rest_acknowledged_survives_kills(
             for n in range(2)
         ]
         work.append(threading.Thread(target=make_until_it_dies, args=(server, f"a{life}", made)))
+        work.append(threading.Thread(target=administer_until_it_dies, args=(server, f"u{life}", managed)))
         for each in work:
             each.start()
         enough = len(sent) + 40
@@ -153,6 +169,8 @@ def test_what_smtp_and_rest_acknowledged_survives_kills(
     for name, address_id in made.items():
         status, answer = server.request("GET", f"/api/emails/{address_id}")
         assert (status, answer["messages"]) == (200, []), name
+    for path in managed:
+        assert server.request("GET", path)[0] == 200, path
     assert interrupted >= LIVES // 2 if compacting else not interrupted
     server.kill(signal.SIGTERM)
 

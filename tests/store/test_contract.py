@@ -434,3 +434,10 @@ async def test_a_closed_store_says_so() -> None:
     for call in (store.commit([]), store.keep(b""), store.get(Account, seq=1), store.find(Account)):
         with pytest.raises(StoreError, match="closed"):
             await call
+
+
+async def test_sizes_are_those_of_each_account_in_order(store: Store, make: Make) -> None:
+    await put(store, make(Message, account="a", size=3), make(Message, account="b", size=5))
+    await put(store, make(Message, account="a", size=4))
+    assert await store.sizes(["b", "nobody", "a", "b"]) == [5, 0, 7, 5]
+    assert await store.sizes([]) == []

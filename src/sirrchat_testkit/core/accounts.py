@@ -108,15 +108,18 @@ class Accounts:
 
     async def page(self, offset: int, limit: int, domain: str | None = None) -> tuple[list[Account], int]:
         """Return ``limit`` accounts after the oldest ``offset`` ones, at ``domain`` if given, and the number of all."""
-        where: dict[str, Any] = {"hidden": False}
-        if domain is not None:
-            where["domain"] = addressing.domain_key(domain)
+        where: dict[str, Any] = {} if domain is None else {"domain": addressing.domain_key(domain)}
+        where["hidden"] = False
         found = await self._store.find(Account, where, offset=offset, limit=limit)
         return found, await self._store.count(Account, **where)
 
     async def usage(self, account: Account) -> Usage:
         """Return how many copies ``account`` stores, permanent and disposable alike, and their bytes."""
         return await self._store.usage(account.id)
+
+    async def sizes(self, accounts: Sequence[Account]) -> list[int]:
+        """Return how many bytes each of ``accounts`` stores, in order."""
+        return await self._store.sizes([account.id for account in accounts])
 
     async def update(self, account_id: str, **changes: Any) -> Account:
         """Change the named fields: ``quota``, ``password`` (as it was typed), ``blockchain_address``.

@@ -104,6 +104,9 @@ class Store(Protocol):
     async def usage(self, account: str | None = None) -> Usage:
         """Return how much ``account`` stores, in every folder and for every address; None asks for everything."""
 
+    async def sizes(self, accounts: Sequence[str]) -> list[int]:
+        """Return how many bytes each of ``accounts`` stores, in order."""
+
     def mark(self) -> int:
         """Open a scope: note where the store stands. Marks nest."""
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from aiohttp import web
 
 from sirrchat_testkit.core.errors import InvalidValue
-from sirrchat_testkit.rest.dialect import answer
+from sirrchat_testkit.rest.rows import paged
 
 PAGE = 20
 MOST = 100
@@ -26,8 +25,7 @@ _HIGHEST = 10**18
 """No list is as long: whoever asks for more gets what is there, which is nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """Which page is asked for."""
 
     page: int
@@ -39,8 +37,13 @@ class Window:
         return (self.page - 1) * self.limit
 
 
+_FIRST = Window(1, PAGE)
+
+
 def window(request: web.Request) -> Window:
     """Return the page that ``request`` asks for. Raises ``InvalidValue``."""
+    if not request.rel_url.raw_query_string:
+        return _FIRST
     return Window(number(request, "page", 1, least=1), limit(request))
 
 
@@ -61,11 +64,11 @@ def number(request: web.Request, name: str, default: int, *, least: int) -> int:
     return min(value, _HIGHEST)
 
 
-def listed(request: web.Request, asked: Window, data: Sequence[Any], total: int) -> web.Response:
-    """Return the answer that shows ``data``, one page of ``total`` records."""
+def listed(request: web.Request, asked: Window, rows: Sequence[bytes], total: int) -> web.Response:
+    """Return the answer that shows ``rows``, one page of ``total`` records."""
     last = -(-total // asked.limit)
     meta = {"page": asked.page, "limit": asked.limit, "total": total, "total_pages": last}
-    return answer({"data": data, "meta": meta, "links": _links(request, asked.page, last)})
+    return paged(rows, meta=meta, links=_links(request, asked.page, last))
 
 
 def _links(request: web.Request, page: int, last: int) -> dict[str, str | None]:

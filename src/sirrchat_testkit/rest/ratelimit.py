@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from aiohttp import web
 
 from sirrchat_testkit.core.clock import Clock
@@ -24,14 +22,18 @@ PER_KEY, PER_IP = 1000, 100
 """The document's numbers."""
 
 
-@dataclass(frozen=True, slots=True)
 class Standing:
     """Where a client stands after a request: times in milliseconds since the epoch."""
 
-    limit: int
-    remaining: int
-    now: int
-    resets_at: int
+    def __init__(self, limit: int, remaining: int, now: int, resets_at: int) -> None:
+        self.limit, self.remaining, self.resets_at = limit, remaining, resets_at
+        self._headers = {
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Remaining": str(max(remaining, 0)),
+            "X-RateLimit-Reset": str(resets_at // 1000),
+        }
+        if remaining < 0:
+            self._headers["Retry-After"] = str(-((now - resets_at) // 1000))  # whole seconds, rounded up
 
     def check(self) -> None:
         """Raise ``RateLimited`` if this request was one too many."""
@@ -40,14 +42,8 @@ class Standing:
 
     def note(self, response: web.StreamResponse) -> None:
         """Tell the client in the headers of ``response``, unless they are out already."""
-        if response.prepared:
-            return
-        headers = response.headers
-        headers["X-RateLimit-Limit"] = str(self.limit)
-        headers["X-RateLimit-Remaining"] = str(max(self.remaining, 0))
-        headers["X-RateLimit-Reset"] = str(self.resets_at // 1000)
-        if self.remaining < 0:
-            headers["Retry-After"] = str(-((self.now - self.resets_at) // 1000))  # whole seconds, rounded up
+        if not response.prepared:
+            response.headers.update(self._headers)
 
 
 class RateLimit:
@@ -58,24 +54,23 @@ class RateLimit:
         self._clock = clock
         self._counted: tuple[Policy, int] | None = None
         self._requests: dict[str, int] = {}
+        self._unlimited: list[Standing] = []
 
     def count(self, key: ApiKey | None, ip: str | None) -> Standing:
         """Count a request with ``key``, or from ``ip`` where there is no valid one."""
         policy = self._current.value
         now = self._clock.now()
         window = now // HOUR
-        limit = _limit(policy, known=key is not None)
-        made = 0
-        if policy.rate_limit != "off":
-            if self._counted is None or self._counted[0] is not policy or self._counted[1] != window:
-                self._counted = policy, window
-                self._requests.clear()
-            who = key.id if key is not None else f"ip {ip}"
-            made = self._requests[who] = self._requests.get(who, 0) + 1
+        if self._counted is None or self._counted[0] is not policy or self._counted[1] != window:
+            self._counted = policy, window
+            self._requests.clear()
+            self._unlimited = [Standing(limit, limit, now, (window + 1) * HOUR) for limit in (PER_IP, PER_KEY)]
+        if policy.rate_limit == "off":
+            return self._unlimited[key is not None]
+        own = policy.rate_limit == "own"
+        if key is not None:
+            who, limit = key.id, policy.rate_limit_key if own else PER_KEY
+        else:
+            who, limit = f"ip {ip}", policy.rate_limit_ip if own else PER_IP
+        made = self._requests[who] = self._requests.get(who, 0) + 1
         return Standing(limit, limit - made, now, (window + 1) * HOUR)
-
-
-def _limit(policy: Policy, *, known: bool) -> int:
-    if policy.rate_limit == "own":
-        return policy.rate_limit_key if known else policy.rate_limit_ip
-    return PER_KEY if known else PER_IP

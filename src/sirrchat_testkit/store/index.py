@@ -20,6 +20,7 @@ from sirrchat_testkit.core.models import Doc
 
 _ABSENT: Any = object()
 _NOTHING: dict[str, Any] = {}
+_NO_FIELDS: frozenset[str] = frozenset()
 
 
 class Index(Protocol):
@@ -245,6 +246,10 @@ class IndexSet:
 
         None where no index helps.
         """
+        names = tuple(where)
+        exact = self._equals.get(names)
+        if exact is not None:  # nothing is smaller than what leaves nothing to test
+            return exact.bucket(where[names[0]] if len(names) == 1 else tuple(where.values())), _NO_FIELDS
         best: tuple[Sequence[int], frozenset[str]] | None = None
         for fields, index in self._equals.items():
             if where.keys() >= set(fields):

@@ -145,6 +145,11 @@ class TinyStore:
         self._check_open()
         return Usage(*(self._totals.everything if account is None else self._totals.of(account)))
 
+    async def sizes(self, accounts: Sequence[str]) -> list[int]:
+        """Return how many bytes each of ``accounts`` stores, in order."""
+        self._check_open()
+        return [self._totals.of(account)[1] for account in accounts]
+
     def mark(self) -> int:
         """Open a scope: note where the store stands. Marks nest."""
         self._check_open()

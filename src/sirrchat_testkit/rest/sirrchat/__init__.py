@@ -20,8 +20,6 @@ from sirrchat_testkit.rest.sirrchat.statistics import StatsViews
 from sirrchat_testkit.rest.sirrchat.users import UserViews
 from sirrchat_testkit.rest.sirrchat.webhooks import WebhookViews
 
-_SCHEME = "bearer "
-
 _USER = "/users/{user:(?!batch$)[^{}/]+}"
 """One user. ``batch`` is none, so that asking for it by another method is 405 as on any other route."""
 
@@ -30,8 +28,8 @@ _HOOK = "/webhooks/{webhook}"
 
 def bearer(request: web.Request) -> str:
     """Return the key that ``request`` was sent with (RFC 6750 section 2.1), empty where there is none."""
-    text = request.headers.get("Authorization", "")
-    return text[len(_SCHEME) :].strip() if text[: len(_SCHEME)].lower() == _SCHEME else ""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 SIRRCHAT = Dialect(key=bearer, problem=nested)
@@ -47,12 +45,12 @@ def sirrchat(backend: Backend) -> web.Application:
         ("GET", "/users", admin, users.listed),
         ("POST", "/users", admin, users.add),
         ("POST", "/users/batch", admin, users.add_batch),
+        ("GET", _USER + "/messages", owner, messages.listed),  # the most asked for is looked at first
         ("GET", _USER, owner, users.show),
         ("PUT", _USER, owner, users.update),
         ("DELETE", _USER, owner, users.delete),
         ("GET", _USER + "/quota", owner, users.quota),
         ("PUT", _USER + "/quota", owner, users.set_quota),
-        ("GET", _USER + "/messages", owner, messages.listed),
         ("GET", _USER + "/messages/{uid}", owner, messages.show),
         ("DELETE", _USER + "/messages/{uid}", owner, messages.delete),
         ("GET", _USER + "/stats", owner, stats.account),

@@ -9,7 +9,7 @@ from aiohttp import web
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.models import Domain
 from sirrchat_testkit.rest.body import checked, read_object
-from sirrchat_testkit.rest.dialect import answer
+from sirrchat_testkit.rest.dialect import answer, encode
 from sirrchat_testkit.rest.pages import listed, window
 from sirrchat_testkit.wire.fields import iso_seconds
 from sirrchat_testkit.wire.sirrchat import requests as wire
@@ -25,7 +25,7 @@ class DomainViews:
         """``GET /domains``: a page of domains."""
         asked = window(request)
         found, total = await self._domains.page(asked.offset, asked.limit)
-        return listed(request, asked, [await self._shown(each) for each in found], total)
+        return listed(request, asked, [encode(await self._shown(each)) for each in found], total)
 
     async def add(self, request: web.Request) -> web.Response:
         """``POST /domains``: serve one more."""

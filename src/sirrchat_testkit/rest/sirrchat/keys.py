@@ -9,7 +9,7 @@ from aiohttp import web
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.models import Account, ApiKey
 from sirrchat_testkit.rest.body import checked, read_object
-from sirrchat_testkit.rest.dialect import answer
+from sirrchat_testkit.rest.dialect import answer, encode
 from sirrchat_testkit.rest.pages import listed, window
 from sirrchat_testkit.wire.fields import iso_seconds
 from sirrchat_testkit.wire.sirrchat import requests as wire
@@ -26,7 +26,7 @@ class KeyViews:
         """``GET /api-keys``: a page of keys, without their texts."""
         asked = window(request)
         found, total = await self._keys.page(asked.offset, asked.limit)
-        shown = [_shown(each, await self._accounts.owner(each.account)) for each in found]
+        shown = [encode(_shown(each, await self._accounts.owner(each.account))) for each in found]
         return listed(request, asked, shown, total)
 
     async def add(self, request: web.Request) -> web.Response:

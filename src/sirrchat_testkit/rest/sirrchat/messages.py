@@ -14,6 +14,7 @@ from sirrchat_testkit.core.errors import NotFound
 from sirrchat_testkit.core.models import INBOX, Account, Message
 from sirrchat_testkit.rest.dialect import answer
 from sirrchat_testkit.rest.pages import limit, number
+from sirrchat_testkit.rest.rows import Rows, paged
 from sirrchat_testkit.rest.texts import LARGE
 from sirrchat_testkit.wire.fields import iso_seconds
 
@@ -30,6 +31,7 @@ class MessageViews:
         self._accounts = backend.accounts
         self._folders = backend.folders
         self._postoffice = backend.postoffice
+        self._rows = Rows[Message](_listed)
 
     async def listed(self, request: web.Request) -> web.Response:
         """``GET /users/{id}/messages``: what is in a folder, newest first; changes no flag."""
@@ -37,7 +39,7 @@ class MessageViews:
         meta = {"limit": limit(request), "offset": number(request, "offset", 0, least=0)}
         folder = request.query.get("mailbox", INBOX)
         found, total = await self._folders.page(account, folder, meta["offset"], meta["limit"])
-        return answer({"data": [_listed(each) for each in found], "meta": {**meta, "total": total}})
+        return paged([self._rows.of(each) for each in found], meta={**meta, "total": total})
 
     async def show(self, request: web.Request) -> web.Response:
         r"""``GET /users/{id}/messages/{uid}``: all of a message, or its bytes; sets ``\Seen``."""

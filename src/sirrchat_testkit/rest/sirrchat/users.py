@@ -13,6 +13,7 @@ from sirrchat_testkit.core.models import Account
 from sirrchat_testkit.rest.body import checked, read_object
 from sirrchat_testkit.rest.dialect import answer, nested, status_of
 from sirrchat_testkit.rest.pages import listed, window
+from sirrchat_testkit.rest.rows import Rows
 from sirrchat_testkit.wire.fields import iso_seconds
 from sirrchat_testkit.wire.sirrchat import requests as wire
 
@@ -22,12 +23,15 @@ class UserViews:
 
     def __init__(self, backend: Backend) -> None:
         self._accounts = backend.accounts
+        self._rows = Rows[Account](_shown)
 
     async def listed(self, request: web.Request) -> web.Response:
         """``GET /users``: a page of users, of one domain if asked for."""
         asked = window(request)
         found, total = await self._accounts.page(asked.offset, asked.limit, request.query.get("domain"))
-        return listed(request, asked, [await self._shown(each) for each in found], total)
+        sizes = await self._accounts.sizes(found)
+        rows = [self._rows.of(each, used) for each, used in zip(found, sizes, strict=True)]
+        return listed(request, asked, rows, total)
 
     async def add(self, request: web.Request) -> web.Response:
         """``POST /users``: make one."""
@@ -78,16 +82,7 @@ class UserViews:
         return await self._accounts.get(request.match_info["user"])
 
     async def _shown(self, account: Account) -> dict[str, Any]:
-        shown = {
-            "id": account.id,
-            "email": account.email,
-            "quota": account.quota,
-            "used": (await self._accounts.usage(account)).size,
-            "created_at": iso_seconds(account.created_at),
-        }
-        if account.blockchain_address is not None:
-            shown["blockchain_address"] = account.blockchain_address
-        return shown
+        return _shown(account, (await self._accounts.usage(account)).size)
 
     async def _filled(self, account: Account) -> dict[str, Any]:
         usage = await self._accounts.usage(account)
@@ -103,6 +98,19 @@ class UserViews:
             return {"index": index, "status": 201, "user": await self._shown(made)}
         status = status_of(made)
         return {"index": index, "status": status, **nested(status, str(made), made)}
+
+
+def _shown(account: Account, used: int) -> dict[str, Any]:
+    shown = {
+        "id": account.id,
+        "email": account.email,
+        "quota": account.quota,
+        "used": used,
+        "created_at": iso_seconds(account.created_at),
+    }
+    if account.blockchain_address is not None:
+        shown["blockchain_address"] = account.blockchain_address
+    return shown
 
 
 def _wanted(body: dict[str, Any]) -> NewAccount:

@@ -10,7 +10,7 @@ from aiohttp import web
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.models import Delivery, Webhook
 from sirrchat_testkit.rest.body import checked, read_object
-from sirrchat_testkit.rest.dialect import answer
+from sirrchat_testkit.rest.dialect import answer, encode
 from sirrchat_testkit.rest.middleware import api_key
 from sirrchat_testkit.rest.pages import listed, window
 from sirrchat_testkit.wire.fields import iso_seconds
@@ -27,7 +27,7 @@ class WebhookViews:
         """``GET /webhooks``: a page of those that concern the key."""
         asked = window(request)
         found, total = await self._webhooks.page(api_key(), asked.offset, asked.limit)
-        return listed(request, asked, [_shown(each) for each in found], total)
+        return listed(request, asked, [encode(_shown(each)) for each in found], total)
 
     async def add(self, request: web.Request) -> web.Response:
         """``POST /webhooks``: make one."""
@@ -58,7 +58,7 @@ class WebhookViews:
         """``GET /webhooks/{id}/deliveries``: a page of what was sent there, newest first."""
         asked = window(request)
         found, total = await self._webhooks.deliveries(await self._webhook(request), asked.offset, asked.limit)
-        return listed(request, asked, [_delivery(each) for each in found], total)
+        return listed(request, asked, [encode(_delivery(each)) for each in found], total)
 
     async def redeliver(self, request: web.Request) -> web.Response:
         """``POST /webhooks/{id}/deliveries/{delivery}/redeliver``: send the same again."""

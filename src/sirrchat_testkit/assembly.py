@@ -16,6 +16,7 @@ from sirrchat_testkit.smtp.listener import serve_smtp
 from sirrchat_testkit.store.tiny import TinyStore
 from sirrchat_testkit.testing.clock import Clock
 from sirrchat_testkit.testing.desk import Desk
+from sirrchat_testkit.webhooks.dispatcher import Dispatcher
 
 
 class Listener(Protocol):
@@ -39,6 +40,7 @@ class Assembly:
     api_key: str
     smtp: Listener
     http: Listener
+    dispatcher: Dispatcher
     exits: contextlib.AsyncExitStack
 
     async def close(self) -> None:
@@ -61,12 +63,13 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         exits.push_async_callback(backend.close)
         loop.set_exception_handler(lambda _, context: _note(backend, context))
         api_key = await backend.furnish()
+        dispatcher = await exits.enter_async_context(Dispatcher(backend).running())
         smtp = await exits.enter_async_context(serve_smtp(backend))
         http = await exits.enter_async_context(serve_rest(backend))
         desk = Desk(thread, backend, netloc(smtp.address))
         exits.callback(desk.stop)
         clock = Clock(thread, backend.clock)
-        return Assembly(backend, desk, clock, api_key, smtp, http, exits.pop_all())
+        return Assembly(backend, desk, clock, api_key, smtp, http, dispatcher, exits.pop_all())
     raise AssertionError("unreachable: an exit stack swallows nothing")
 
 

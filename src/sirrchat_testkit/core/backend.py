@@ -17,6 +17,7 @@ from sirrchat_testkit.core.faults import Faults
 from sirrchat_testkit.core.folders import Folders
 from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.keys import Keys
+from sirrchat_testkit.core.logins import Logins
 from sirrchat_testkit.core.models import Account, Tally
 from sirrchat_testkit.core.passwords import CHEAP, PROPER, Passwords
 from sirrchat_testkit.core.postoffice import PostOffice
@@ -57,6 +58,7 @@ class Backend:
     tallies: Tallies
     stats: Stats
     passwords: Passwords
+    logins: Logins
     faults: Faults
     scopes: Scopes
 
@@ -69,10 +71,11 @@ class Backend:
         events = EventLog(loop.call_soon)
         domains = Domains(store, clock, ids)
         directory = Directory(store, clock, ids, policy, domains)
-        passwords = Passwords(settings.password_cost or (PROPER if settings.data else CHEAP))
+        passwords = Passwords(settings.password_cost or (PROPER if settings.data else CHEAP), keyed=not settings.data)
         sessions = Sessions()
         tallies = Tallies(store, clock, loop)
         faults = Faults(clock, events)
+        accounts = Accounts(store, clock, ids, domains, directory, passwords)
         return cls(
             settings=settings,
             policy=policy,
@@ -82,17 +85,18 @@ class Backend:
             ids=ids,
             domains=domains,
             directory=directory,
-            accounts=Accounts(store, clock, ids, domains, directory, passwords),
+            accounts=accounts,
             keys=Keys(store, clock, ids),
             postoffice=PostOffice(store, clock, ids, directory, Retention(store, clock, policy), tallies, events),
             folders=Folders(store, directory),
-            webhooks=Webhooks(store, clock, ids),
+            webhooks=Webhooks(store, clock, ids, events),
             sessions=sessions,
             tallies=tallies,
             stats=Stats(store, clock, sessions, tallies),
             passwords=passwords,
+            logins=Logins(accounts, passwords, policy, clock, events),
             faults=faults,
-            scopes=Scopes(store, clock, ids, policy, directory, tallies, faults),
+            scopes=Scopes(store, clock, ids, policy, directory, tallies, faults, passwords, sessions),
         )
 
     async def furnish(self) -> str:

@@ -4,6 +4,7 @@
 2. Work is kept in order of its due time. Real time runs it by one timer; ``advance`` goes from due time to due time,
    sets the clock to each, and lets the work due there finish before it goes on.
 3. What such work schedules is scheduled from the time it ran at, so a chain of delays plays out in one ``advance``.
+   What goes on after its work returned is waited for by ``hold``: a clock that is moved stands still meanwhile.
 4. Only the server's thread touches a clock.
 """
 
@@ -71,6 +72,7 @@ class Clock:
         self._order = itertools.count()
         self._timer: _Timer | None = None
         self._tasks: set[Any] = set()
+        self._holding: list[Work] = []
 
     def now(self) -> int:
         """Return the time in milliseconds since the epoch."""
@@ -104,11 +106,14 @@ class Clock:
 
     async def travel(self, to: int) -> None:
         """Go to ``to``: forward runs what falls due on the way, backward only sets the time."""
+        if to > self.now():
+            await self._calm()
         while self._queue and self._queue[0].at <= to:
             due = heapq.heappop(self._queue)
             if not due.cancelled:
                 self._set(max(due.at, self.now()) if due.at < to else to)
                 await due.work()
+                await self._calm()
         self._set(to)
         self._arm()
 
@@ -118,6 +123,10 @@ class Clock:
         heapq.heappush(self._queue, entry)
         self._arm()
         return entry
+
+    def hold(self, calm: Work) -> None:
+        """Whenever the clock is moved forward, wait for ``calm`` before it leaves a time at which work was due."""
+        self._holding.append(calm)
 
     def mark(self) -> ClockState:
         """Return where the clock stands."""
@@ -134,6 +143,10 @@ class Clock:
         """Run nothing any more."""
         self._queue.clear()
         self._arm()
+
+    async def _calm(self) -> None:
+        for calm in self._holding:
+            await calm()
 
     def _running(self) -> int:
         seconds = time.time() if self._following else self._epoch + _monotonic(time.CLOCK_MONOTONIC)

@@ -16,7 +16,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 INBOX = "INBOX"
-FOLDERS = (INBOX, "Sent", "Drafts", "Trash", "Junk", "Archive")
+SENT = "Sent"
+FOLDERS = (INBOX, SENT, "Drafts", "Trash", "Junk", "Archive")
 
 SEEN = "\\Seen"
 """The flag of a message that somebody has read (RFC 9051 section 2.3.2)."""
@@ -228,7 +229,8 @@ class Delivery(Record):
 
     ``status`` is one of ``DELIVERY_STATUSES``; ``message`` is a message's id. Each of ``attempts`` has ``at`` (when it
     began), ``http_status`` (None without an answer), ``error`` (None where there was none) and ``duration_ms``.
-    ``due_at`` is when the next attempt is due, 0 for at once or never.
+    ``due_at`` is when the next attempt is due, 0 for at once or never; ``tries`` counts the attempts since the delivery
+    was made or asked for again.
     """
 
     kind: ClassVar[str] = "deliveries"
@@ -242,6 +244,7 @@ class Delivery(Record):
     status: str = "pending"
     attempts: tuple[Mapping[str, Any], ...] = ()
     due_at: int = 0
+    tries: int = 0
 
 
 RECORDS: tuple[type[Record], ...] = (Account, ApiKey, Domain, Address, Envelope, Message, Tally, Webhook, Delivery)

@@ -3,16 +3,22 @@
 1. A session is busy from its opening until its first transaction ends, from MAIL (or a command already read) until
    the reply that ends the transaction, and never after QUIT. One that never began is no longer busy after 250 ms.
 2. ``settled`` waits until nothing is busy; it wakes on change and never polls.
+3. Whatever else must come to rest shows itself as sessions that are busy, by ``watch``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from collections import deque
 from dataclasses import dataclass, field
+
+from sirrchat_testkit.core.transcript import Talk, Transcript, Transcripts
 
 FRESH = 0.25
 """Seconds of real time for which a connection that has said nothing yet counts as busy."""
+
+_REMEMBERED = 200  # closed sessions, with their transcripts
 
 _PASSES = 6  # steps of the loop that a connection needs from the kernel's queue to a session that is busy
 
@@ -29,7 +35,14 @@ class Session:
     transactions: int = 0
     doing: str = "connected, and has not sent mail yet"
     fresh: bool = True
+    number: int = 0
+    talk: Talk = field(default_factory=lambda: Talk(0.0), repr=False)
     _sessions: Sessions | None = field(default=None, repr=False)
+
+    @property
+    def transcript(self) -> Transcript:
+        """The lines both ways with their times, credentials replaced; of a long session the first and the latest."""
+        return self.talk.transcript()
 
     def begin(self, doing: str) -> None:
         """Note that a transaction is under way, and which."""
@@ -49,8 +62,11 @@ class Sessions:
 
     def __init__(self) -> None:
         self.opened = 0
+        self.transcripts = Transcripts()
+        self._closed: deque[Session] = deque(maxlen=_REMEMBERED)
         self._live: set[Session] = set()
         self._waiting: set[asyncio.Future[None]] = set()
+        self._others: list[Callable[[], list[Session]]] = []
 
     def __iter__(self) -> Iterator[Session]:
         return iter(tuple(self._live))
@@ -60,20 +76,30 @@ class Sessions:
 
     def open(self, peer: str, at: int) -> Session:
         """Note a new connection."""
-        session = Session(peer, at, _sessions=self)
-        self._live.add(session)
+        loop = asyncio.get_running_loop()
         self.opened += 1
-        asyncio.get_running_loop().call_later(FRESH, self._age, session)
+        session = Session(peer, at, number=self.opened, talk=Talk(loop.time()), _sessions=self)
+        self._live.add(session)
+        loop.call_later(FRESH, self._age, session)
         return session
 
     def close(self, session: Session) -> None:
         """Note that a connection is gone."""
         self._live.discard(session)
+        self._closed.append(session)
         session.end()
+
+    def known(self, after: int = 0) -> list[Session]:
+        """Return the sessions opened after number ``after`` that are live or were closed lately, oldest first."""
+        return sorted((each for each in {*self._live, *self._closed} if each.number > after), key=lambda each: each.number)
 
     def busy(self) -> list[Session]:
         """Return the sessions in which something is under way."""
         return [session for session in self._live if session.doing]
+
+    def watch(self, busy: Callable[[], list[Session]]) -> None:
+        """Let ``settled`` wait for what ``busy`` returns as well; ``changed`` is to be called when that may be over."""
+        self._others.append(busy)
 
     async def settled(self, timeout: float) -> list[Session]:  # noqa: ASYNC109 - a barrier says what it waited for
         """Wait until no session is busy, ``timeout`` seconds at most; return those that still are."""
@@ -82,7 +108,7 @@ class Sessions:
         while True:
             for _ in range(_PASSES):
                 await asyncio.sleep(0)
-            busy = self.busy()
+            busy = [*self.busy(), *(each for others in self._others for each in others())]
             if not busy or loop.time() >= deadline:
                 return busy
             await self._change(deadline - loop.time())

@@ -14,6 +14,7 @@ from typing import Any
 
 from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.errors import Conflict, NotFound
+from sirrchat_testkit.core.events import DeliveryRequested, EventLog, WebhookAdded
 from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.models import Account, ApiKey, Delivery, Message, Webhook
 from sirrchat_testkit.core.store import Change, Drop, Patch, Put, Store
@@ -28,8 +29,9 @@ PUSH = "new_message"
 class Webhooks:
     """The webhooks of one server, on a store."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, events: EventLog) -> None:
         self._store = store
+        self._events = events
         self._clock = clock
         self._ids = ids
 
@@ -46,8 +48,7 @@ class Webhooks:
             everyone=key.role == "admin",
             handed_over=await self._newest(),
         )
-        [seq] = await self._store.commit([Put(webhook)])
-        return replace(webhook, seq=seq)
+        return await self._put(webhook)
 
     async def get(self, key: ApiKey, webhook_id: str) -> Webhook:
         """Return the webhook. Raises ``NotFound``, also where it is no business of ``key``."""
@@ -100,7 +101,7 @@ class Webhooks:
             dialect="tempmail",
             handed_over=await self._newest(),
         )
-        await self._store.commit([Put(webhook)])
+        await self._put(webhook)
 
     async def deliveries(self, webhook: Webhook, offset: int, limit: int) -> tuple[list[Delivery], int]:
         """Return ``limit`` deliveries before the newest ``offset`` ones, newest first, and how many there are."""
@@ -120,9 +121,17 @@ class Webhooks:
             raise NotFound("no such delivery")
         if not webhook.enabled:
             raise Conflict("the webhook is disabled")
-        changes: dict[str, Any] = {"status": "pending", "due_at": self._clock.now()}
+        now = self._clock.now()
+        changes: dict[str, Any] = {"status": "pending", "due_at": now, "tries": 0}
         await self._store.commit([Patch(Delivery, delivery.seq, **changes)])
-        return replace(delivery, **changes)
+        delivery = replace(delivery, **changes)
+        self._events.append(DeliveryRequested(at=now, delivery=delivery))
+        return delivery
+
+    async def _put(self, webhook: Webhook) -> Webhook:
+        [seq] = await self._store.commit([Put(webhook)])
+        self._events.append(WebhookAdded(at=webhook.created_at, webhook=webhook.id))
+        return replace(webhook, seq=seq)
 
     async def _check_owner(self, account: str) -> None:
         if not await self._store.count(Account, id=account):  # deleted since the request was let in

@@ -31,7 +31,7 @@ _EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {
         ("account", "seen"),
     ),
     "tallies": (("account",),),
-    "webhooks": (("account",), ("dialect",), ("account", "everyone")),
+    "webhooks": (("account",), ("dialect",), ("everyone",), ("account", "everyone")),
     "deliveries": (("account",), ("webhook",), ("status",), ("webhook", "status")),
 }
 """Beside ``id``, which every kind has."""

@@ -1,0 +1,98 @@
+"""Conditions on a webhook call: those that a sink waits for, and those that a fault of the sender strikes.
+
+1. ``Facts`` reads from a body what both dialects say in words of their own: ``subject``, ``sender``, ``recipient``.
+2. A body that is no JSON, or says nothing of the kind, has empty facts; nothing here raises.
+3. The rules of comparison are those of ``matching``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+
+from sirrchat_testkit.core.matching import CONTAINED, LIKE, Condition, Match
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Facts:
+    """What a call's body says. A subclass, or whoever else has a ``body`` and ``headers``, adds the rest."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON; None where it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def event(self) -> str:
+        """What it is about: the header X-Webhook-Event, else the body's ``event`` or ``type``."""
+        named = next((value for name, value in self.headers.items() if name.lower() == "x-webhook-event"), "")
+        return named or self._first("event", "type")
+
+    @property
+    def subject(self) -> str:
+        """The subject of the mail that it tells of."""
+        return self._first("subject")
+
+    @property
+    def sender(self) -> str:
+        """Who sent that mail."""
+        return self._first("from", "fromAddress", "from_address")
+
+    @property
+    def recipient(self) -> str:
+        """Whose mail it is."""
+        return self._first("user", "toAddress", "to_address")
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode("utf-8", "replace")
+
+    def _first(self, *names: str) -> str:
+        whole = self.json if isinstance(self.json, dict) else _NOTHING
+        inner = whole.get("data")
+        for part in (inner if isinstance(inner, dict) else _NOTHING, whole):
+            for name in names:
+                if isinstance(part.get(name), str):
+                    return str(part[name])
+        return ""
+
+
+class CallMatch(Match):
+    """Keyword conditions on a webhook call, all of which must be met.
+
+    ``event``, ``subject``, ``method`` and ``path`` are equal; ``sender``, ``recipient`` and ``url`` equal without case,
+    ``*`` and ``?`` allowed; ``text`` is contained in the body; ``json`` is ``==`` or a function of it; ``header`` maps
+    names to what is wanted of them; ``attempt`` counts from 1.
+    """
+
+    table: ClassVar[Mapping[str, Condition]] = MappingProxyType(
+        {
+            "event": Condition(attrgetter("event")),
+            "attempt": Condition(attrgetter("attempt")),
+            "method": Condition(attrgetter("method")),
+            "path": Condition(attrgetter("path")),
+            "url": Condition(attrgetter("url"), LIKE),
+            "subject": Condition(attrgetter("subject")),
+            "sender": Condition(attrgetter("sender"), LIKE),
+            "recipient": Condition(attrgetter("recipient"), LIKE),
+            "verified": Condition(attrgetter("verified")),
+            "header": Condition(
+                lambda call, name: [value for each, value in call.headers.items() if each.lower() == name.lower()],
+                many=True,
+                keyed=True,
+            ),
+            "text": Condition(attrgetter("text"), CONTAINED),
+            "json": Condition(attrgetter("json")),
+        }
+    )

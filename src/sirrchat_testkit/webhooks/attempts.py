@@ -1,0 +1,195 @@
+"""What an attempt is: read the webhook as it is now, call it, note what came of it, and when to try again.
+
+1. The outcome is one commit, and one event. What was cancelled meanwhile stays so, what was deleted is passed over.
+2. A failed attempt is made again 1, 5 and 25 seconds after its end, on the kit's clock; then it is given up.
+3. An attempt that the policy forbids is not made again.
+4. Planned faults are asked for here: first those that put an attempt off, once for each delivery, then the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.callmatch import Facts
+from sirrchat_testkit.core.events import DeliveryAttempted
+from sirrchat_testkit.core.models import Delivery, Webhook
+from sirrchat_testkit.core.store import Patch
+from sirrchat_testkit.core.webhookfaults import WebhookFault, WebhookFaults
+from sirrchat_testkit.webhooks.calls import TAMPERINGS, call
+from sirrchat_testkit.webhooks.queue import Queue
+from sirrchat_testkit.webhooks.sender import Outcome, Sender
+
+RETRIES: Final = (1000, 5000, 25_000)
+"""Milliseconds of the kit's clock from the end of a failed attempt to the next."""
+
+PENDING, DELIVERED, FAILED, CANCELLED = "pending", "delivered", "failed", "cancelled"
+
+
+@dataclass(slots=True)
+class _Outgoing(Facts):
+    """A call as the conditions of a fault see it."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    attempt: int
+    method: str = "POST"
+    path: str = ""
+    verified: bool = True
+
+
+class Attempts:
+    """Makes attempts, and notes what came of them."""
+
+    def __init__(self, backend: Backend, faults: WebhookFaults, queue: Queue) -> None:
+        self._store = backend.store
+        self._clock = backend.clock
+        self._events = backend.events
+        self._faults = faults
+        self._queue = queue
+        self._sender = Sender(backend.policy)
+        self._urls: dict[str, str] = {}
+        self._put_off: set[int] = set()
+        self._again: set[int] = set()
+
+    def wants(self, delivery: Delivery) -> bool:
+        """Return whether an attempt is due."""
+        return delivery.status == PENDING and delivery.due_at <= self._clock.now()
+
+    def url_of(self, webhook: str) -> str:
+        """Return where ``webhook`` was called last, as far as is known."""
+        return self._urls.get(webhook, "webhooks")
+
+    def request(self, delivery: Delivery, *, flying: bool) -> None:
+        """Attempt ``delivery`` anew, once the attempt that is under way is over."""
+        if flying:
+            self._again.add(delivery.seq)
+        else:
+            self._queue.put(delivery.webhook, delivery.seq)
+
+    def forget(self) -> None:
+        """Forget what was wanted of deliveries that may be gone."""
+        self._put_off.clear()
+        self._again.clear()
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self._sender.close()
+
+    async def make(self, delivery: Delivery) -> None:
+        """Attempt ``delivery`` once, or twice where a fault says so."""
+        webhook = await self._store.get(Webhook, id=delivery.webhook)
+        if webhook is None or not webhook.enabled:
+            await self._store.commit([Patch(Delivery, delivery.seq, status=CANCELLED, due_at=0)])
+            return
+        self._urls[webhook.id] = webhook.url
+        if await self._is_put_off(webhook, delivery):
+            return
+        fault = self._fault(webhook, delivery, timing=False)
+        effect = fault.effect if fault else ""
+        await self._attempt(webhook, delivery, effect if effect in TAMPERINGS else "")
+        if effect == "duplicate":
+            await self._attempt(webhook, delivery, "")
+        self._release(webhook.id)
+
+    async def _attempt(self, webhook: Webhook, delivery: Delivery, tampering: str) -> None:
+        began = self._clock.now()
+        outgoing = call(
+            delivery.event,
+            delivery.id,
+            delivery.request_body,
+            secret=webhook.secret,
+            seconds=began // 1000,
+            tampering=tampering,
+        )
+        outcome = await self._sender.send(webhook.url, outgoing)
+        current = await self._store.get(Delivery, seq=delivery.seq)
+        if current is None or current.id != delivery.id:
+            return
+        changed = self._after(current, outcome, began)
+        await self._store.commit(
+            [
+                Patch(
+                    Delivery,
+                    current.seq,
+                    status=changed.status,
+                    attempts=changed.attempts,
+                    due_at=changed.due_at,
+                    tries=changed.tries,
+                )
+            ]
+        )
+        self._tell(webhook, changed, outcome, began)
+        if changed.status == PENDING:
+            self._queue.put_later(webhook.id, changed.seq, changed.due_at)
+
+    def _after(self, delivery: Delivery, outcome: Outcome, began: int) -> Delivery:
+        """Return ``delivery`` as it is after an attempt."""
+        entry: dict[str, Any] = {
+            "at": began,
+            "http_status": outcome.status,
+            "error": outcome.error,
+            "duration_ms": outcome.duration_ms,
+        }
+        delivery = replace(delivery, attempts=(*delivery.attempts, entry), tries=delivery.tries + 1, due_at=0)
+        if delivery.seq in self._again:
+            self._again.discard(delivery.seq)
+            return replace(delivery, status=PENDING, tries=0, due_at=self._clock.now())
+        if delivery.status in {CANCELLED, DELIVERED}:
+            return delivery
+        if outcome.success:
+            return replace(delivery, status=DELIVERED)
+        if outcome.final or delivery.tries > len(RETRIES):
+            return replace(delivery, status=FAILED)
+        return replace(delivery, due_at=self._clock.now() + RETRIES[delivery.tries - 1])
+
+    def _tell(self, webhook: Webhook, delivery: Delivery, outcome: Outcome, began: int) -> None:
+        self._events.append(
+            DeliveryAttempted(
+                at=began,
+                delivery=delivery.id,
+                webhook=webhook.id,
+                url=webhook.url,
+                event=delivery.event,
+                number=len(delivery.attempts),
+                status=outcome.status,
+                error=outcome.error,
+                reason=outcome.reason,
+                duration_ms=outcome.duration_ms,
+                request=outcome.request,
+                response=outcome.response,
+                outcome=delivery.status,
+                due_at=delivery.due_at,
+            )
+        )
+
+    async def _is_put_off(self, webhook: Webhook, delivery: Delivery) -> bool:
+        """Put ``delivery`` off where a fault says so: behind the next one, or to a later time."""
+        if delivery.tries or delivery.due_at or delivery.seq in self._put_off:
+            self._put_off.discard(delivery.seq)
+            return False
+        fault = self._fault(webhook, delivery, timing=True)
+        if fault is None:
+            return False
+        self._put_off.add(delivery.seq)
+        if fault.effect == "reorder":
+            self._queue.lane(webhook.id).held.append(delivery.seq)
+            return True
+        due_at = self._clock.now() + round(fault.seconds * 1000)
+        await self._store.commit([Patch(Delivery, delivery.seq, due_at=due_at)])
+        self._queue.put_later(webhook.id, delivery.seq, due_at)
+        return True
+
+    def _release(self, webhook: str) -> None:
+        lane = self._queue.lane(webhook)
+        while lane.held:
+            lane.ready.appendleft(lane.held.pop())
+
+    def _fault(self, webhook: Webhook, delivery: Delivery, *, timing: bool) -> WebhookFault | None:
+        if not self._faults.all():
+            return None
+        headers = {"X-Webhook-Event": delivery.event}
+        outgoing = _Outgoing(webhook.url, headers, delivery.request_body.encode(), len(delivery.attempts) + 1)
+        return self._faults.next_for(outgoing, timing=timing)

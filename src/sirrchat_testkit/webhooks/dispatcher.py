@@ -1,0 +1,256 @@
+"""The sender of webhooks: hears of mail by the log, and attempts what is due.
+
+1. What is pending is records, not tasks: only attempts under way are tasks. One task starts them, one timer of the
+   kit's clock wakes it for what is due later.
+2. Per webhook first attempts start in the order of arrival, up to eight under way; webhooks take turns.
+3. While mail arrives both the making of deliveries and the starting of attempts are paid for (``pace``).
+4. An attempt reads its record and its webhook when it starts: what was cancelled, disabled, deleted or moved meanwhile
+   is seen then. So nobody has to tell the dispatcher.
+5. A clock that is moved waits until nothing is due, and so does whoever settles. What is due later does not count.
+6. A scope that ends takes its deliveries along: attempts under way are cut off, and what is left is read anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.clock import Due
+from sirrchat_testkit.core.errors import StoreError
+from sirrchat_testkit.core.events import DeliveryRequested, Event, MessageReceived, MessageSent, WebhookAdded
+from sirrchat_testkit.core.models import Delivery
+from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.core.webhookfaults import WebhookFaults
+from sirrchat_testkit.webhooks.attempts import Attempts
+from sirrchat_testkit.webhooks.handover import Handover
+from sirrchat_testkit.webhooks.pace import Pace
+from sirrchat_testkit.webhooks.queue import Queue
+
+STEP: Final = 8
+"""Messages that are handed over, and attempts that are started, in one go."""
+
+COST: Final = 0.001
+"""Seconds of the loop's time that an attempt takes, about."""
+
+PAUSE: Final = 1.0
+"""Seconds of real time until a store that is full is asked again."""
+
+AGAIN: Final = 1000
+"""Milliseconds of the kit's clock until an attempt is made again whose outcome could not be stored."""
+
+_PENDING_AT_ONCE: Final = 500
+
+_monotonic = time.clock_gettime
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    delivery: str
+    task: asyncio.Task[None]
+
+
+class Dispatcher:
+    """Sends the webhooks of one server."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.faults = WebhookFaults()
+        self.handover = Handover(backend)
+        self._backend = backend
+        self._queue = Queue()
+        self._attempts = Attempts(backend, self.faults, self._queue)
+        self._pace = Pace()
+        self._wake = asyncio.Event()
+        self._changes: set[asyncio.Future[None]] = set()
+        self._flights: dict[int, _Flight] = {}
+        self._timer: Due | None = None
+        self._resuming = True
+        self._stuck = False
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Dispatcher]:
+        """Send until the context is left; what is pending then goes on when the store is opened anew."""
+        unsubscribe = self._backend.events.subscribe(self._hear)
+        self._backend.clock.hold(self.calm)
+        self._backend.sessions.watch(self.busy)
+        self._backend.scopes.join(self)
+        pump = asyncio.create_task(self._pump())
+        try:
+            yield self
+        finally:
+            unsubscribe()
+            await _end([pump, *(each.task for each in self._flights.values())])
+            await self._attempts.close()
+
+    async def calm(self) -> None:
+        """Return when nothing is due or under way."""
+        while self._is_busy():
+            change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._changes.add(change)
+            await change
+
+    async def landed(self, delivery: str) -> None:
+        """Return when no attempt of ``delivery`` is under way."""
+        if tasks := [each.task for each in self._flights.values() if each.delivery == delivery]:
+            await asyncio.wait(tasks)
+
+    def busy(self) -> list[Session]:
+        """Return what is due or under way, as sessions that are busy."""
+        if not self._is_busy():
+            return []
+        waiting = self._queue.busy() or {"": 0}
+        return [Session(self._attempts.url_of(each), 0, doing=_doing(count)) for each, count in waiting.items()]
+
+    def mark(self) -> Any:
+        """Return where the faults stand; all else is in the store."""
+        return self.faults.mark()
+
+    async def rewind(self, mark: Any) -> None:
+        """Go on with what is in the store now, and with nothing else."""
+        self.faults.rewind(mark)
+        self._attempts.forget()
+        gone = []
+        for seq, flight in self._flights.items():
+            found = await self._backend.store.get(Delivery, seq=seq)
+            if found is None or found.id != flight.delivery:
+                gone.append(flight.task)
+        await _end(gone)
+        if self._timer is not None:  # the clock has forgotten it
+            self._timer.cancel()
+            self._timer = None
+        await self._resume()
+        self._wake.set()
+
+    def _hear(self, _number: int, event: Event) -> None:
+        if isinstance(event, MessageReceived | MessageSent):
+            self.handover.hear(event.message)
+            if self.handover.behind:
+                self._pace.mail()
+                self._wake.set()
+        elif isinstance(event, WebhookAdded):
+            self.handover.nobody = False
+        elif isinstance(event, DeliveryRequested):
+            self._attempts.request(event.delivery, flying=event.delivery.seq in self._flights)
+            self._wake.set()
+
+    async def _pump(self) -> None:
+        await self._resume()
+        while True:
+            try:
+                await self._turn()
+                self._stuck = False
+            except StoreError:
+                self._stuck = True
+                self._tell()
+                await asyncio.sleep(PAUSE)
+            except Exception as error:  # noqa: BLE001 - a bug must not end all webhooks
+                self._backend.crashed("handing mail over to webhooks", error)
+
+    async def _turn(self) -> None:
+        if pause := self._pace.wait():
+            await asyncio.sleep(pause)
+            return
+        began = _monotonic(time.CLOCK_MONOTONIC)
+        if self.handover.behind:
+            for made in await self.handover.step(STEP):
+                self._queue.put(made.webhook, made.seq)
+        started = await self._start()
+        self._pace.pay(_monotonic(time.CLOCK_MONOTONIC) - began + started * COST)
+        if started or self.handover.behind:
+            await asyncio.sleep(0)
+            return
+        self._arm()
+        self._tell()
+        self._wake.clear()
+        await self._wake.wait()
+
+    async def _start(self) -> int:
+        self._queue.ripen(self._backend.clock.now())
+        for count in range(STEP):
+            taken = self._queue.take()
+            if taken is None:
+                return count
+            webhook, seq = taken
+            delivery = await self._backend.store.get(Delivery, seq=seq)
+            if delivery is None or seq in self._flights or not self._attempts.wants(delivery):
+                self._queue.landed(webhook)
+                continue
+            self._flights[seq] = _Flight(delivery.id, asyncio.create_task(self._fly(delivery)))
+        return STEP
+
+    async def _fly(self, delivery: Delivery) -> None:
+        try:
+            await self._attempts.make(delivery)
+        except StoreError:  # it stays pending, and is tried again
+            self._queue.put_later(delivery.webhook, delivery.seq, self._backend.clock.now() + AGAIN)
+        except Exception as error:  # noqa: BLE001 - a bug must not end all webhooks
+            self._backend.crashed("calling a webhook", error)
+        finally:
+            self._flights.pop(delivery.seq, None)
+            self._queue.landed(delivery.webhook)
+            self._arm()
+            self._wake.set()
+
+    async def _resume(self) -> None:
+        """Read what is pending from the store, then what was not handed over."""
+        self._resuming = True
+        self._queue.clear()
+        after = 0
+        now = self._backend.clock.now()
+        while found := await self._backend.store.find(
+            Delivery, {"status": "pending"}, after=after, limit=_PENDING_AT_ONCE
+        ):
+            for each in found:
+                if each.seq in self._flights:
+                    continue
+                if each.due_at <= now:
+                    self._queue.put(each.webhook, each.seq)
+                else:
+                    self._queue.put_later(each.webhook, each.seq, each.due_at)
+            after = found[-1].seq
+        await self.handover.resume()
+        self._resuming = False
+        self._arm()
+
+    def _arm(self) -> None:
+        """Let the clock wake us for what is due next."""
+        due = self._queue.next_due
+        if self._timer is not None:
+            if self._timer.at == due and not self._timer.cancelled:
+                return
+            self._timer.cancel()
+        self._timer = None if due is None else self._backend.clock.at(due, self._ring)
+
+    async def _ring(self) -> None:
+        self._timer = None
+        self._queue.ripen(self._backend.clock.now())
+        self._arm()
+        self._wake.set()
+
+    def _is_busy(self) -> bool:
+        if self._stuck:
+            return False
+        return self._resuming or self.handover.behind or bool(self._flights) or not self._queue.idle
+
+    def _tell(self) -> None:
+        if not self._is_busy():
+            self._backend.sessions.changed()
+            for change in self._changes:
+                if not change.done():
+                    change.set_result(None)
+            self._changes.clear()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+def _doing(count: int) -> str:
+    return f"{count} webhook deliveries are due or under way" if count else "mail is being handed over to webhooks"

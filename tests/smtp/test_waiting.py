@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import struct
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -90,16 +91,19 @@ async def test_commands_behind_the_final_dot_wait_for_it(talk: Dialogue, held: H
     assert await stored() == [b"one\r\n", b"two\r\n"]
 
 
+@pytest.mark.parametrize("reset", [True, False], ids=["by a reset", "by closing"])
 async def test_a_delivery_that_has_begun_is_finished_although_the_client_has_gone(
-    smtp: Listener, talk: Dialogue, held: Held, backend: Backend, stored: Stored, until: Until
+    smtp: Listener, talk: Dialogue, held: Held, backend: Backend, stored: Stored, until: Until, *, reset: bool
 ) -> None:
     await talk.to_data()
     [connection] = smtp._connections
     talk.write(RAW + b".\r\nMAIL FROM:<>\r\n")
     await held.asked.wait()
-    talk.writer.transport.abort()
+    if reset:
+        linger = struct.pack("ii", 1, 0)
+        talk.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     await talk.close()
-    await until(lambda: connection.transport is None)
+    await until(lambda: connection.transport is None if reset else connection._heard_all)
     assert backend.sessions.busy()
     held.go_on.set()
     await until(lambda: not len(backend.sessions))

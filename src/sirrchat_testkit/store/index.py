@@ -107,6 +107,14 @@ class Equal:
             return ()
         return (held,) if isinstance(held, int) else held
 
+    def first(self, key: Any) -> int | None:
+        """Return the lowest id that has ``key``, None where there is none."""
+        try:
+            held = self._buckets.get(key)
+        except TypeError:
+            return None
+        return held[0] if isinstance(held, list) else held
+
     def keys(self) -> Iterator[Any]:
         """Go through every value that some document has."""
         return iter(self._buckets)
@@ -240,6 +248,10 @@ class IndexSet:
             if isinstance(index, kind) and index.fields == fields:
                 return index
         raise LookupError(f"no {kind.__name__} over {', '.join(fields)}")
+
+    def single(self, field: str) -> Equal | None:
+        """Return the index of equal values of ``field`` alone."""
+        return self._equals.get((field,))
 
     def narrow(self, where: Mapping[str, Any]) -> tuple[Sequence[int], frozenset[str]] | None:
         """Return the smallest bucket that holds all documents equal to ``where``, and which fields it leaves to test.

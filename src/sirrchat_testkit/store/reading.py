@@ -37,6 +37,12 @@ class Reader(Generic[R]):
 
     def first(self, where: Mapping[str, Any]) -> R | None:
         """Return the oldest record that equals ``where``, or None."""
+        if len(where) == 1:  # what is asked of every message several times
+            [(field, value)] = where.items()
+            index = self._table.indexes.single(field)
+            if index is not None:
+                seq = index.first(value)
+                return None if seq is None else self.at(seq)
         ids, rest = self._narrow(where)
         if not rest:
             return self.at(ids[0]) if ids else None

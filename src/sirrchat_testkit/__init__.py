@@ -8,19 +8,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sirrchat_testkit.client.sirrchat import Client
     from sirrchat_testkit.core.matching import Match
     from sirrchat_testkit.core.settings import Policy, Settings
     from sirrchat_testkit.core.signing import WebhookNotVerified, verify_webhook
     from sirrchat_testkit.server import MailServer
     from sirrchat_testkit.testing.account import MailAccount
+    from sirrchat_testkit.testing.golden import GoldenDiffers
     from sirrchat_testkit.testing.inbox import Inbox
     from sirrchat_testkit.testing.message import ReceivedMessage
     from sirrchat_testkit.testing.report import FaultNeverFired, MailNotReceived, NotSettled, UnexpectedMail
+    from sirrchat_testkit.testing.schemas import WebhookInvalid
+    from sirrchat_testkit.testing.sink import WebhookSink
+    from sirrchat_testkit.testing.sinkreport import UnexpectedWebhook, WebhookNotReceived
+    from sirrchat_testkit.testing.webhookcall import WebhookCall
+    from sirrchat_testkit.wire.webhooks import webhook_schema
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Client",
     "FaultNeverFired",
+    "GoldenDiffers",
     "Inbox",
     "MailAccount",
     "MailNotReceived",
@@ -31,12 +40,20 @@ __all__ = [
     "ReceivedMessage",
     "Settings",
     "UnexpectedMail",
+    "UnexpectedWebhook",
+    "WebhookCall",
+    "WebhookInvalid",
+    "WebhookNotReceived",
     "WebhookNotVerified",
+    "WebhookSink",
     "verify_webhook",
+    "webhook_schema",
 ]
 
 _HOMES = {
+    "Client": "client.sirrchat",
     "FaultNeverFired": "testing.report",
+    "GoldenDiffers": "testing.golden",
     "Inbox": "testing.inbox",
     "MailAccount": "testing.account",
     "MailNotReceived": "testing.report",
@@ -47,8 +64,14 @@ _HOMES = {
     "ReceivedMessage": "testing.message",
     "Settings": "core.settings",
     "UnexpectedMail": "testing.report",
+    "UnexpectedWebhook": "testing.sinkreport",
+    "WebhookCall": "testing.webhookcall",
+    "WebhookInvalid": "testing.schemas",
+    "WebhookNotReceived": "testing.sinkreport",
     "WebhookNotVerified": "core.signing",
+    "WebhookSink": "testing.sink",
     "verify_webhook": "core.signing",
+    "webhook_schema": "wire.webhooks",
 }
 
 

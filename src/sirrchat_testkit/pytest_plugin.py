@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from sirrchat_testkit import Inbox, MailServer, Settings
+    from sirrchat_testkit import Inbox, MailServer, Settings, WebhookSink
 
 _SERVER = pytest.StashKey["MailServer"]()
 _LATE = pytest.StashKey[list[str]]()
@@ -86,6 +86,28 @@ def make_inboxes(mailserver: MailServer) -> Callable[[int], list[Inbox]]:
 def inbox(mailserver: MailServer) -> Inbox:
     """A new address of this test, and the mail that comes for it."""
     return mailserver.open_inbox()
+
+
+@pytest.fixture
+def make_webhook_sink(mailserver: MailServer) -> Iterator[Callable[[], WebhookSink]]:
+    """Make one more receiver of webhooks: ``make_webhook_sink()``."""
+    sinks: list[WebhookSink] = []
+
+    def make() -> WebhookSink:
+        sinks.append(mailserver.open_sink())
+        return sinks[-1]
+
+    yield make
+    for sink in sinks:
+        sink.stop()
+
+
+@pytest.fixture
+def webhook_sink(mailserver: MailServer) -> Iterator[WebhookSink]:
+    """A receiver of webhooks on a port of its own: its calls are recorded, verified, and answered as told."""
+    sink = mailserver.open_sink()
+    yield sink
+    sink.stop()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -73,6 +73,10 @@ class WebhookFaults:
         """Return every planned fault, used up or not, in order."""
         return self._faults
 
+    def unfired(self) -> list[WebhookFault]:
+        """Return the planned faults that never struck."""
+        return [fault for fault in self._faults if not fault.fired]
+
     def next_for(self, call: Any, *, timing: bool) -> WebhookFault | None:
         """Return the fault that strikes ``call``, and count it; those that put off, or those that do not."""
         for fault in self._faults:

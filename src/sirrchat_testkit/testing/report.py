@@ -92,7 +92,7 @@ def not_settled(busy: Sequence[Session], seconds: float) -> NotSettled:
     return NotSettled(_text([f"The server was still busy after {_seconds(seconds)}:", _indented(map(_busy, busy))]))
 
 
-def never_fired(faults: Sequence[Fault]) -> FaultNeverFired:
+def never_fired(faults: Sequence[object]) -> FaultNeverFired:
     """Return the failure of a test whose faults did not strike."""
     what = "This fault was planned and never struck:" if len(faults) == 1 else "These faults never struck:"
     return FaultNeverFired(_text([what, _indented(map(str, faults))]))

@@ -39,6 +39,14 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def json(self) -> Any:
+        """The body as JSON; None where it is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
 
 def received(message: Message) -> dict[str, Any]:
     """Return the body of ``email.received``."""

@@ -1,0 +1,166 @@
+"""Where a sink lives: in a thread of its own, or in that of a mail server, whose clock and secrets it shares then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.events import DeliveryAttempted
+from sirrchat_testkit.core.models import Delivery, Webhook
+from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.loopthread import LoopThread
+from sirrchat_testkit.testing.desk import Desk
+
+_wall = time.time
+
+
+class Host(Protocol):
+    """What a sink asks of where it lives. Coroutines run on the host's loop."""
+
+    thread: LoopThread
+
+    def start(self) -> None:
+        """Have the thread run."""
+
+    def stop(self) -> None:
+        """Have it end, if it was the sink's own."""
+
+    def now(self) -> float:
+        """Return the time that signatures are judged by, in seconds since the epoch."""
+
+    async def secrets(self, url: str) -> list[str]:
+        """Return the secrets of webhooks that point below ``url``."""
+
+    async def landed(self, delivery: str) -> None:
+        """Return when whoever sent ``delivery`` has noted what came of it."""
+
+    async def attempts(self, url: str) -> list[str]:
+        """Return, for a failure text, what is known of deliveries to below ``url``."""
+
+    def settle(self) -> Sequence[Session]:
+        """Wait until nothing is under way; return what still is after a second."""
+
+    async def asettle(self) -> Sequence[Session]:
+        """Do as ``settle`` does without blocking the caller's loop."""
+
+    def crashed(self, error: BaseException) -> None:
+        """Note what failed in a user's callable."""
+
+
+class Alone:
+    """A thread of the sink's own."""
+
+    def __init__(self) -> None:
+        self.thread = LoopThread("webhook-sink")
+        self.errors: list[BaseException] = []
+
+    def start(self) -> None:
+        """Start the thread."""
+        self.thread.start()
+
+    def stop(self) -> None:
+        """End it."""
+        self.thread.stop()
+
+    def now(self) -> float:
+        """Return the system's time."""
+        return _wall()
+
+    async def secrets(self, url: str) -> list[str]:  # noqa: ARG002 - nobody here has any
+        """Return none."""
+        return []
+
+    async def landed(self, delivery: str) -> None:
+        """Return at once: what the sender does is not known."""
+
+    async def attempts(self, url: str) -> list[str]:
+        """Return that nobody called, which is all that is known."""
+        return [f"Nobody called {url}: is the application set to send its webhooks there?"]
+
+    def settle(self) -> Sequence[Session]:
+        """Return at once."""
+        return ()
+
+    async def asettle(self) -> Sequence[Session]:
+        """Return at once."""
+        return ()
+
+    def crashed(self, error: BaseException) -> None:
+        """Keep it for ``check``."""
+        self.errors.append(error)
+
+
+class InServer:
+    """The thread of a mail server."""
+
+    def __init__(
+        self, thread: LoopThread, backend: Backend, desk: Desk, landed: Callable[[str], Awaitable[None]]
+    ) -> None:
+        self.thread = thread
+        self._backend = backend
+        self._desk = desk
+        self._landed = landed
+
+    def start(self) -> None:
+        """Nothing: the server runs."""
+
+    def stop(self) -> None:
+        """Nothing: it goes on."""
+
+    def now(self) -> float:
+        """Return the kit's time."""
+        return self._backend.clock.now() / 1000
+
+    async def secrets(self, url: str) -> list[str]:
+        """Return the secrets of the server's webhooks that point below ``url``."""
+        return [each.secret for each in await self._webhooks(url) if each.secret]
+
+    async def landed(self, delivery: str) -> None:
+        """Return when the server has noted what came of its attempt."""
+        await self._landed(delivery)
+
+    async def attempts(self, url: str) -> list[str]:
+        """Return each delivery's attempts, or that no webhook points here."""
+        webhooks = await self._webhooks(url)
+        if not webhooks:
+            return [f"No webhook points to {url}: mailserver.add_webhook(webhook_sink.url) makes one."]
+        ids = {each.id for each in webhooks}
+        lines = [_attempt(each) for each in self._backend.events.after() if _is_of(each, ids)]
+        for webhook in webhooks:
+            where = {"webhook": webhook.id, "status": "pending"}
+            for each in await self._backend.store.find(Delivery, where, limit=5):
+                due = datetime.fromtimestamp(each.due_at / 1000, UTC).isoformat() if each.due_at else "at once"
+                lines.append(f"{each.event} is pending; its next attempt is due {due}")
+            if not webhook.enabled:
+                lines.append(f"the webhook {webhook.url} is disabled")
+        return (
+            ["Deliveries:", *(f"  {each}" for each in lines[-20:])] if lines else ["No mail was told to webhooks yet."]
+        )
+
+    def settle(self) -> Sequence[Session]:
+        """Wait until the server has settled."""
+        return self._desk.settle()
+
+    async def asettle(self) -> Sequence[Session]:
+        """Do as ``settle`` does without blocking the caller's loop."""
+        return await self._desk.asettle()
+
+    def crashed(self, error: BaseException) -> None:
+        """Let the server's own ``check`` raise it."""
+        self._backend.crashed("answering a webhook", error)
+
+    async def _webhooks(self, url: str) -> list[Webhook]:
+        return await self._backend.store.find(Webhook, match=lambda each: each.url.startswith(url))
+
+
+def _is_of(event: object, webhooks: set[str]) -> bool:
+    return isinstance(event, DeliveryAttempted) and event.webhook in webhooks
+
+
+def _attempt(event: object) -> str:
+    assert isinstance(event, DeliveryAttempted)
+    came = f"{event.error}: {event.reason}" if event.error else f"answered {event.status}"
+    return f"{event.event}, attempt {event.number}: {came} after {event.duration_ms} ms; now {event.outcome}"

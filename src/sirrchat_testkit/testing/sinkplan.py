@@ -1,0 +1,86 @@
+"""How a sink answers: 200 unless something else was planned. Plans are used up in the order they were made."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+RECEIVED: Final = b'{"received":true}'
+
+Answerer: TypeAlias = Callable[[Any], Any]
+"""Is given the call and returns a status, a body, both as a pair, or None for 200."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be done with some calls; ``left`` is None for any number."""
+
+    left: int | None = 1
+    status: int = 200
+    drop: bool = False
+    seconds: float = 0.0
+    answerer: Answerer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and a body."""
+
+    status: int = 200
+    body: bytes = RECEIVED
+    kind: str = "application/json"
+
+
+class Plans:
+    """What is planned: delays by themselves, since a delayed call is still answered in some way."""
+
+    def __init__(self) -> None:
+        self._answers: deque[Plan] = deque()
+        self._delays: deque[Plan] = deque()
+
+    def add(self, plan: Plan) -> None:
+        """Do so with calls after those that were planned for before."""
+        if plan.left is not None and (type(plan.left) is not int or plan.left < 1):
+            raise ValueError(f"times takes a whole number, 1 or more, or None for any number, not {plan.left!r}")
+        (self._delays if plan.seconds else self._answers).append(plan)
+
+    def next_answer(self) -> Plan:
+        """Return what to do with the next call."""
+        return _use(self._answers) or Plan()
+
+    def next_delay(self) -> float:
+        """Return the seconds that the next call is to wait."""
+        plan = _use(self._delays)
+        return plan.seconds if plan else 0.0
+
+
+def _use(plans: deque[Plan]) -> Plan | None:
+    if not plans:
+        return None
+    plan = plans[0]
+    if plan.left is not None:
+        plan.left -= 1
+        if not plan.left:
+            plans.popleft()
+    return plan
+
+
+def answer_of(value: Any) -> Answer:
+    """Return what a callable's result means: a status, a body, ``(status, body)``, or None.
+
+    Raises:
+        TypeError: It is none of these.
+    """
+    status, body = value if isinstance(value, tuple) and len(value) == 2 else (200, value)  # noqa: PLR2004 - a pair
+    if type(body) is int and not isinstance(value, tuple):
+        return Answer(body, b"")
+    if type(status) is not int:
+        raise TypeError(f"answer() takes a function that returns a status, a body or (status, body), not {value!r}")
+    if body is None:
+        return Answer(status)
+    if isinstance(body, bytes | str):
+        return Answer(status, body.encode() if isinstance(body, str) else body, "text/plain; charset=utf-8")
+    return Answer(status, json.dumps(body).encode())

@@ -18,15 +18,17 @@ OURS = {
     "rest": {"rest", "core", "wire", "sockets"},
     "webhooks": {"webhooks", "core", "wire"},
     "signals": set(),
+    "certificates": set(),
     "sockets": set(),
     "loopthread": {"signals"},
     "testing": {"testing", "core", "wire", "loopthread", "signals", "sockets"},
-    "assembly": {"testing", "smtp", "rest", "webhooks", "store", "core", "loopthread"},
+    "assembly": {"certificates", "testing", "smtp", "rest", "webhooks", "store", "core", "loopthread"},
     "server": {"assembly", "testing", "webhooks", "core", "loopthread"},
-    "cli": {"cli", "sirrchat_testkit", "core", "store"},
+    "client": {"client", "wire"},
+    "cli": {"cli", "sirrchat_testkit", "client", "core", "store", "wire"},
     "pytest_plugin": {"sirrchat_testkit"},
     "__main__": {"cli"},
-    "__init__": {"core", "server", "testing", "wire"},
+    "__init__": {"client", "core", "server", "testing", "wire"},
 }
 """What each part may import of the package; ``sirrchat_testkit`` is its public face."""
 
@@ -43,6 +45,7 @@ THEIRS = {
     "webhooks": {"aiohttp"},
     "assembly": set(),
     "server": set(),
+    "client": {"httpx", "pydantic"},
     "cli": set(),
     "pytest_plugin": set(),
 }

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from sirrchat_testkit import __version__
 from sirrchat_testkit.cli.data import add_data
+from sirrchat_testkit.cli.keys import add_keys
 from sirrchat_testkit.cli.serve import add_serve
 
 
@@ -19,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_serve(commands)
+    add_keys(commands)
     add_data(commands)
     parsed = parser.parse_args(arguments)
     status: int = parsed.run(parsed)

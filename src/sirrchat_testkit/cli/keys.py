@@ -1,0 +1,118 @@
+"""``api-key``: keys of a running server, or of a data folder that no server has open."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sirrchat_testkit.cli.outcome import fail
+from sirrchat_testkit.cli.target import Target, add_target, target
+from sirrchat_testkit.client.errors import ApiError
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.errors import TestkitError
+from sirrchat_testkit.core.models import ApiKey
+from sirrchat_testkit.core.settings import Settings
+from sirrchat_testkit.store import TinyStore
+from sirrchat_testkit.wire.fields import iso_seconds
+
+Fact = Mapping[str, Any]
+
+
+def add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands."""
+    group = commands.add_parser("api-key", help="create, list and revoke API keys").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    create = group.add_parser("create", help="make a key and print it: it cannot be seen again")
+    create.add_argument("--user", required=True, metavar="EMAIL", help="whose key: an account's address or id")
+    create.add_argument("--role", choices=["admin", "user"], default="admin", help="what it may do [admin]")
+    listing = group.add_parser("list", help="list all keys, without their texts")
+    revoke = group.add_parser("revoke", help="take a key no more")
+    revoke.add_argument("key", metavar="ID", help="the key's id, as the list shows it")
+    for command, work in ((create, _create), (listing, _list), (revoke, _revoke)):
+        add_target(command)
+        command.set_defaults(run=_guarded(work))
+
+
+def _guarded(work: Callable[[argparse.Namespace, Target], int]) -> Callable[[argparse.Namespace], int]:
+    def run(arguments: argparse.Namespace) -> int:
+        try:
+            return work(arguments, target(arguments, os.environ))
+        except (ApiError, TestkitError, OSError) as error:
+            return fail(str(error))
+        except ValueError as error:
+            return fail(str(error), 2)
+
+    return run
+
+
+def _create(arguments: argparse.Namespace, at: Target) -> int:
+    if isinstance(at, Path):
+        made = asyncio.run(_in_folder(at, lambda backend: _add(backend, arguments.user, arguments.role)))
+    else:
+        with at as client:
+            made = client.api_keys.create(arguments.user, arguments.role).model_dump(mode="json")
+    if arguments.json:
+        print(json.dumps(made))
+    else:
+        print(f"API Key: {made['key']}\nSecret: {made['secret']}")
+    return 0
+
+
+def _list(arguments: argparse.Namespace, at: Target) -> int:
+    found: Iterable[Fact]
+    if isinstance(at, Path):
+        found = asyncio.run(_in_folder(at, _all))
+    else:
+        with at as client:
+            found = [each.model_dump(mode="json") for each in client.api_keys.list()]
+    if arguments.json:
+        print(json.dumps(found))
+    else:
+        for each in found:
+            print(each["id"], f"{each['role']:5}", each["created_at"], each["user"])
+    return 0
+
+
+def _revoke(arguments: argparse.Namespace, at: Target) -> int:
+    if isinstance(at, Path):
+        asyncio.run(_in_folder(at, lambda backend: backend.keys.revoke(arguments.key)))
+    else:
+        with at as client:
+            client.api_keys.revoke(arguments.key)
+    if arguments.json:
+        print(json.dumps({"revoked": arguments.key}))
+    return 0
+
+
+async def _in_folder(folder: Path, work: Callable[[Backend], Awaitable[Any]]) -> Any:
+    settings = Settings(data=str(folder))
+    store = TinyStore(folder)
+    try:
+        backend = Backend.build(settings, store, asyncio.get_running_loop())
+        try:
+            return await work(backend)
+        finally:
+            await backend.close()
+    finally:
+        await store.close()
+
+
+async def _add(backend: Backend, user: str, role: str) -> Fact:
+    account = await (backend.accounts.of(user) if "@" in user else backend.accounts.owner(user))
+    made = await backend.keys.add(account, role)
+    return {**_shown(made.record, account.email), "key": made.key, "secret": made.secret}
+
+
+async def _all(backend: Backend) -> list[Fact]:
+    found = await backend.store.find(ApiKey)
+    return [_shown(each, (await backend.accounts.owner(each.account)).email) for each in found]
+
+
+def _shown(key: ApiKey, user: str) -> Fact:
+    return {"id": key.id, "user": user, "role": key.role, "created_at": iso_seconds(key.created_at)}

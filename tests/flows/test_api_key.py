@@ -1,0 +1,127 @@
+"""``api-key`` against a running server and against a folder; the SDK's first lines."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from sirrchat_testkit import Client, MailServer
+from sirrchat_testkit.cli import main
+from sirrchat_testkit.client import errors
+
+LINES = re.compile(r"API Key: (mk_live_[A-Za-z0-9]{32})\nSecret: (sk_live_[A-Za-z0-9]{32})\n")
+
+
+@pytest.fixture
+def user(mailserver: MailServer) -> str:
+    return mailserver.add_account("ann@example.com").address
+
+
+@pytest.fixture
+def running(mailserver: MailServer, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.delenv("SIRRCHAT_TESTKIT_URL", raising=False)
+    monkeypatch.delenv("SIRRCHAT_TESTKIT_API_KEY", raising=False)
+    return ["--url", mailserver.api_url, "--api-key", mailserver.api_key]
+
+
+def test_create_prints_the_document_s_two_lines(
+    mailserver: MailServer, user: str, running: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["api-key", "create", "--user", user, *running]) == 0
+    found = LINES.fullmatch(capsys.readouterr().out)
+    assert found
+    with Client(api_key=found[1], base_url=mailserver.api_url) as client:
+        assert user in [each.email for each in client.users.list()]
+    with pytest.raises(errors.Unauthorized), Client(api_key=found[2], base_url=mailserver.api_url) as client:
+        client.users.get("user123")
+
+
+def test_a_user_key_sees_its_own_user_alone(
+    mailserver: MailServer, user: str, running: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["api-key", "create", "--user", user, "--role", "user", "--json", *running])
+    key = json.loads(capsys.readouterr().out)
+    assert (key["user"], key["role"]) == (user, "user")
+    account = mailserver.add_account("bob@example.com")
+    with Client(api_key=key["key"], base_url=mailserver.api_url) as client, pytest.raises(errors.Forbidden) as caught:
+        client.users.get(account.id)
+    assert (caught.value.status, caught.value.code) == (403, "forbidden")
+
+
+def test_keys_are_listed_without_their_texts_and_revoked(
+    mailserver: MailServer, user: str, running: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["api-key", "create", "--user", user, "--json", *running])
+    made = json.loads(capsys.readouterr().out)
+    assert main(["api-key", "list", "--json", *running]) == 0
+    listed = capsys.readouterr().out
+    assert made["id"] in [each["id"] for each in json.loads(listed)]
+    assert made["key"] not in listed
+    assert main(["api-key", "list", *running]) == 0
+    assert f"{made['id']} admin " in capsys.readouterr().out
+    assert main(["api-key", "revoke", made["id"], *running]) == 0
+    assert main(["api-key", "revoke", made["id"], *running]) == 1
+    assert "404 not_found" in capsys.readouterr().err
+    with Client(api_key=made["key"], base_url=mailserver.api_url) as client, pytest.raises(errors.Unauthorized):
+        client.users.get("user123")
+
+
+@pytest.mark.parametrize("where", ["running", "folder"])
+def test_an_unknown_user_is_status_1(
+    running: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    at = running if where == "running" else ["--data", str(tmp_path)]
+    assert main(["api-key", "create", "--user", "nobody@example.com", *at]) == 1
+    assert capsys.readouterr().err.startswith("sirrchat-testkit: no ")
+
+
+def test_a_key_made_in_a_folder_is_valid_when_it_is_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with MailServer(data=str(tmp_path)) as server:
+        account = server.add_account("ann@example.com")
+        assert main(["api-key", "list", "--data", str(tmp_path)]) == 1
+        assert str(tmp_path) in capsys.readouterr().err
+    assert main(["api-key", "create", "--user", "ann@example.com", "--data", str(tmp_path)]) == 0
+    found = LINES.fullmatch(capsys.readouterr().out)
+    assert found
+    assert main(["api-key", "list", "--json", "--data", str(tmp_path)]) == 0
+    listed = [each for each in json.loads(capsys.readouterr().out) if each["role"] == "admin"]
+    with MailServer(data=str(tmp_path)) as server, Client(api_key=found[1], base_url=server.api_url) as client:
+        assert client.users.get(account.id).email == "ann@example.com"
+    assert main(["api-key", "revoke", listed[-1]["id"], "--data", str(tmp_path)]) == 0
+    with (
+        MailServer(data=str(tmp_path)) as server,
+        Client(api_key=found[1], base_url=server.api_url) as client,
+        pytest.raises(errors.Unauthorized),
+    ):
+        client.users.get(account.id)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "the server wants a key"),
+        (["--data", "/nowhere/at/all"], "there is no folder /nowhere/at/all"),
+        (["--data", ".", "--url", "http://127.0.0.1:1"], "only one of them works"),
+    ],
+)
+def test_what_is_unclear_is_status_2(
+    running: list[str], arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["api-key", "list", *arguments]) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_a_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["api-key", "list", "--url", "http://127.0.0.1:1", "--api-key", "x"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("sirrchat-testkit: no answer from http://127.0.0.1:1: ")
+    assert said.count("\n") == 1
+
+
+def test_the_sdk_s_pages_are_walked_to_their_end(mailserver: MailServer) -> None:
+    wanted = [mailserver.add_account(f"user{number}@example.org").id for number in range(45)]
+    with Client(api_key=mailserver.api_key, base_url=mailserver.api_url) as client:
+        assert [each.id for each in client.users.list(domain="example.org")] == wanted
+        with pytest.raises(errors.NotFound, match="404 not_found"):
+            client.users.get("user123")

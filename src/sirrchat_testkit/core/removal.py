@@ -18,7 +18,7 @@ _OWNED: tuple[type[Record], ...] = (ApiKey, Webhook, Delivery, Tally)
 
 async def of_messages(store: Store, messages: Sequence[Message]) -> list[Change]:
     """Return what deletes ``messages``, and the envelopes of which no copy is left."""
-    changes: list[Change] = [Drop(Message, message.seq) for message in messages]
+    changes: list[Change] = [Drop(Message, message.seq) for message in reversed(messages)]  # cheapest from the end
     going: dict[str, int] = {}
     for message in messages:
         going[message.envelope] = going.get(message.envelope, 0) + 1

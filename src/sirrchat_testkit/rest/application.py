@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.rest import schemas
 from sirrchat_testkit.rest.body import MAX_BODY
 from sirrchat_testkit.rest.dialect import DIALECT, Dialect, answer, flat, nested
 from sirrchat_testkit.rest.middleware import BACKEND, RATE_LIMIT, expect, rim
@@ -26,6 +27,7 @@ def application(backend: Backend) -> web.Application:
     app[DIALECT] = Dialect(key=None, problem=flat)
     for path, status in (("/healthz", "ok"), ("/readyz", "ready")):
         app.router.add_route("GET", path, _say(status), expect_handler=expect)
+    app.router.add_route("GET", schemas.PATH, schemas.schema, expect_handler=expect)
     app.add_subapp("/api/v1", sirrchat(backend))
     app.add_subapp("/testkit/v1", _nothing_yet())
     app.add_subapp("/api", tempmail(backend))

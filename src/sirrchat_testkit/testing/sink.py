@@ -313,8 +313,11 @@ class WebhookSink:
             return web.Response()
         answer = await self._answer(plan, call)
         response = web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.kind})
-        await response.prepare(request)
-        await response.write_eof()
+        try:
+            await response.prepare(request)
+            await response.write_eof()
+        except ConnectionError:  # its sender hung up first
+            return response
         await self._host.landed(call.id)
         call.answered = answer.status
         if call.accepted:

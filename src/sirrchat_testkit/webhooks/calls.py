@@ -22,6 +22,9 @@ from sirrchat_testkit.wire import webhooks as wire
 PUSH = "new_message"
 EVENT = "X-Webhook-Event"
 
+WRONG = "a secret that nobody knows"
+"""What a corrupt signature is made with."""
+
 STALE = 3600
 """Seconds by which a stale timestamp is old."""
 
@@ -100,5 +103,5 @@ def call(event: str, delivery_id: str, body: str, *, secret: str, seconds: int, 
         headers[EVENT] = event
     headers |= {ID: delivery_id, TIMESTAMP: str(at)}
     if secret:
-        headers[SIGNATURE] = sign(f"{secret}x" if tampering == "signature" else secret, delivery_id, at, data)
+        headers[SIGNATURE] = sign(WRONG if tampering == "signature" else secret, delivery_id, at, data)
     return Call(MappingProxyType(headers), data)

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ TIMEOUT = 10.0
 
 READ = 65_536
 """Bytes of an answer that are read; the rest is the receiver's own affair."""
+
+LARGE = 262_144
+"""Bytes from which on a body is written piece by piece, so that nobody else waits for it."""
 
 AGENT = "sirrchat-testkit"
 
@@ -83,7 +87,7 @@ class Sender:
         try:
             self._targets.check(URL(url).host or "")
             async with self._session.post(
-                URL(url), data=call.body, headers=call.headers, allow_redirects=False
+                URL(url), data=_payload(call.body), headers=call.headers, allow_redirects=False
             ) as answer:
                 response = _head(f"HTTP/1.1 {answer.status} {answer.reason or ''}", answer.headers.items())
                 await answer.content.read(READ)
@@ -101,6 +105,10 @@ class Sender:
         """Let go of every connection."""
         await self._session.close()
         await asyncio.sleep(0)  # transports end in the loop's next step
+
+
+def _payload(body: bytes) -> bytes | io.BytesIO:
+    return body if len(body) < LARGE else io.BytesIO(body)  # written piece by piece
 
 
 def _kind(failure: Exception) -> str:

@@ -1,0 +1,19 @@
+"""The schemas of what webhooks are told, for whoever validates it in another language."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from sirrchat_testkit.core.errors import NotFound
+from sirrchat_testkit.rest.dialect import answer
+from sirrchat_testkit.wire.webhooks import SHAPES, webhook_schema
+
+PATH = "/schemas/webhooks/{event}.json"
+
+
+async def schema(request: web.Request) -> web.Response:
+    """``GET /schemas/webhooks/{event}.json``: needs no key."""
+    event = request.match_info["event"]
+    if event not in SHAPES:
+        raise NotFound(f"there are schemas of {', '.join(SHAPES)}")
+    return answer(webhook_schema(event))

@@ -1,0 +1,216 @@
+"""The sender misbehaves on demand: counted, scoped, and seen by the receiver as what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sirrchat_testkit import FaultNeverFired, Inbox, MailServer, WebhookNotVerified, WebhookSink, verify_webhook
+from sirrchat_testkit.core.errors import InvalidValue
+
+Webhooked = tuple[MailServer, Inbox, WebhookSink]
+
+
+@pytest.fixture
+def hooked(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> Webhooked:
+    """A webhook that points to the sink, and a clock that stands still."""
+    mailserver.add_webhook(webhook_sink.url, secret=webhook_sink.secret)
+    mailserver.clock.freeze()
+    return mailserver, inbox, webhook_sink
+
+
+def test_a_call_comes_twice(hooked: Webhooked) -> None:
+    server, inbox, sink = hooked
+    fault = server.webhook_faults.duplicate(subject="one")
+    inbox.deliver(subject="one")
+    inbox.deliver(subject="two")
+    server.settle()
+    one, again = (each for each in sink.calls if each.subject == "one")
+    assert (one.id, one.body, one.attempt, again.attempt) == (again.id, again.body, 1, 2)
+    assert len(sink.calls) == 3
+    assert fault.fired == 1
+    assert [len(each.attempts) for each in server.deliveries] == [2, 1]
+    assert [each.status for each in server.deliveries] == ["delivered"] * 2
+
+
+def test_a_success_stays_one_when_the_duplicate_is_refused(hooked: Webhooked) -> None:
+    server, inbox, sink = hooked
+    server.webhook_faults.duplicate()
+    sink.answer(lambda call: 200 if call.attempt == 1 else 409)
+    inbox.deliver(subject="x")
+    server.clock.advance(seconds=60)
+    [delivery] = server.deliveries
+    assert (delivery.status, [each.status for each in delivery.attempts]) == ("delivered", [200, 409])
+
+
+def test_calls_come_out_of_order(hooked: Webhooked) -> None:
+    server, inbox, sink = hooked
+    server.webhook_faults.reorder(subject="one")
+    for subject in ("one", "two", "three"):
+        inbox.deliver(subject=subject)
+        server.settle()
+    assert [each.subject for each in sink.calls] == ["two", "one", "three"]
+
+
+def test_a_call_comes_late(hooked: Webhooked) -> None:
+    server, inbox, sink = hooked
+    server.webhook_faults.delay(30)
+    inbox.deliver(subject="x")
+    server.settle()
+    assert sink.calls == []
+    server.clock.advance(seconds=29)
+    sink.assert_nothing()
+    server.clock.advance(seconds=1)
+    assert sink.receive(timeout=0).attempt == 1
+
+
+@pytest.mark.parametrize(
+    ("plan", "reason"), [("corrupt_signature", "does not fit"), ("stale_timestamp", "s old; the tolerance")]
+)
+def test_a_bad_signature_is_seen_as_one(hooked: Webhooked, plan: str, reason: str) -> None:
+    server, inbox, sink = hooked
+    getattr(server.webhook_faults, plan)()
+    inbox.deliver(subject="x")
+    call = sink.receive()
+    assert not call.verified
+    assert reason in call.reason
+    inbox.deliver(subject="y")
+    assert sink.receive().verified
+
+
+def test_a_body_is_malformed_and_signed(hooked: Webhooked) -> None:
+    server, inbox, sink = hooked
+    server.webhook_faults.malformed_json()
+    inbox.deliver(subject="x")
+    call = sink.receive()
+    assert call.json is None
+    assert call.verified
+
+
+def test_the_content_type_is_wrong(hooked: Webhooked) -> None:
+    server, inbox, sink = hooked
+    server.webhook_faults.wrong_content_type()
+    inbox.deliver(subject="x")
+    assert sink.receive().headers["content-type"] == "text/plain"
+
+
+def test_a_body_is_huge_and_still_right(hooked: Webhooked) -> None:
+    server, inbox, sink = hooked
+    server.webhook_faults.huge_body()
+    inbox.deliver(subject="x")
+    call = sink.receive()
+    assert len(call.body) == 10_485_760
+    assert call.verified
+    call.validate()
+
+
+def test_what_a_receiver_refuses_comes_right_with_the_retry(hooked: Webhooked) -> None:
+    server, inbox, sink = hooked
+    server.webhook_faults.corrupt_signature()
+    sink.answer(lambda call: 200 if call.verified else 401)
+    inbox.deliver(subject="x")
+    server.clock.advance(seconds=1)
+    assert [each.answered for each in sink.calls] == [401, 200]
+
+
+def test_faults_planned_one_after_the_other_are_a_sequence(hooked: Webhooked) -> None:
+    server, inbox, sink = hooked
+    server.webhook_faults.corrupt_signature(times=2)
+    server.webhook_faults.malformed_json()
+    for number in range(4):
+        inbox.deliver(subject=str(number))
+        server.settle()
+    assert [(each.verified, each.json is None) for each in sink.calls] == [
+        (False, False), (False, False), (True, True), (True, False)
+    ]  # fmt: skip
+
+
+def test_conditions_say_with_which_calls(hooked: Webhooked, make_inbox: Callable[..., Inbox]) -> None:
+    server, inbox, sink = hooked
+    other = make_inbox()
+    server.webhook_faults.corrupt_signature(times=None, recipient=other.address, event="email.*")
+    server.webhook_faults.clear()
+    server.webhook_faults.corrupt_signature(times=None, recipient=other.address, event="email.received", attempt=1)
+    inbox.deliver(subject="x")
+    other.deliver(subject="y")
+    server.settle()
+    assert [each.verified for each in sink.calls] == [True, False]
+
+
+def test_a_fault_that_never_strikes_is_told(server: MailServer) -> None:
+    with server.scope("test"):
+        server.webhook_faults.duplicate(subject="never")
+        with pytest.raises(FaultNeverFired, match="webhook fault 'duplicate' for subject='never'"):
+            server.check()
+    server.check()
+
+
+def test_faults_end_with_their_scope(server: MailServer) -> None:
+    server.clock.freeze()
+    with server.open_sink() as sink:
+        server.add_webhook(sink.url)
+        inbox = server.open_inbox()
+        with server.scope("one"):
+            server.webhook_faults.duplicate(times=None)
+            inbox.deliver(subject="x")
+            server.settle()
+        inbox.deliver(subject="y")
+        server.settle()
+        assert [each.subject for each in sink.calls] == ["x", "x", "y"]
+
+
+def test_an_unknown_condition_is_named(mailserver: MailServer) -> None:
+    with pytest.raises(TypeError, match="did you mean 'recipient'"):
+        mailserver.webhook_faults.duplicate(recipent="x")
+
+
+def test_what_cannot_be_planned_is_refused(mailserver: MailServer) -> None:
+    with pytest.raises(ValueError, match="times takes"):
+        mailserver.webhook_faults.duplicate(times=0)
+    with pytest.raises(ValueError, match="seconds takes"):
+        mailserver.webhook_faults.delay(0)
+
+
+def test_a_call_is_made_as_an_object(mailserver: MailServer, inbox: Inbox) -> None:
+    message = inbox.deliver(subject="Hello")
+    call = mailserver.webhook_call(event="email.received", message=message, secret="s")
+    assert call.json["data"] == {
+        "user": inbox.address, "from": "sender@example.org", "subject": "Hello", "size": message.size
+    }  # fmt: skip
+    assert verify_webhook(call.headers, call.body, "s") == call.headers["webhook-id"]
+    push = mailserver.webhook_call("new_message", message)
+    assert (push.json["messageId"], push.headers["X-Webhook-Event"]) == (message.id, "new_message")
+
+
+@pytest.mark.parametrize("event", ["email.received", "email.sent", "new_message"])
+def test_a_call_without_a_message_is_a_sample(mailserver: MailServer, event: str) -> None:
+    assert "Welcome" in str(mailserver.webhook_call(event).json)
+
+
+@pytest.mark.parametrize(
+    ("tamper", "seen"),
+    [
+        ("signature", lambda call: call.json),
+        ("timestamp", lambda call: call.json),
+        ("json", lambda call: call.json is None),
+        ("content_type", lambda call: call.headers["Content-Type"] == "text/plain"),
+        ("huge", lambda call: len(call.body) > 1_000_000),
+    ],
+)
+def test_a_call_is_tampered_with(mailserver: MailServer, tamper: str, seen: Any) -> None:
+    call = mailserver.webhook_call(secret="s", tamper=tamper)
+    assert seen(call)
+    if tamper in {"signature", "timestamp"}:
+        with pytest.raises(WebhookNotVerified):
+            verify_webhook(call.headers, call.body, "s")
+    else:
+        assert verify_webhook(call.headers, call.body, "s")
+
+
+def test_an_unknown_event_or_tampering_is_named(mailserver: MailServer) -> None:
+    with pytest.raises(InvalidValue, match="event takes one of"):
+        mailserver.webhook_call("email.read")
+    with pytest.raises(InvalidValue, match="tamper takes one of"):
+        mailserver.webhook_call(tamper="everything")

@@ -36,6 +36,12 @@ async def test_put_gives_rising_seqs_for_each_kind(store: Store, make: Make) -> 
     assert await put(store, make(Message)) == [3]
 
 
+async def test_a_record_that_is_put_learns_its_seq(store: Store, make: Make) -> None:
+    records = [make(Message), make(Message), make(Account)]
+    seqs = await put(store, *records)
+    assert [each.seq for each in records] == seqs == [1, 2, 1]
+
+
 async def test_put_ignores_the_seq_of_the_record(store: Store, make: Make) -> None:
     assert await put(store, make(Message, seq=99)) == [1]
 

@@ -82,7 +82,9 @@ class Accounts:
                 made.append(account)
             else:
                 made.append(late)
-        return self._numbered(made, await self._store.commit(changes)) if changes else made
+        if changes:
+            await self._store.commit(changes)
+        return made
 
     async def get(self, account_id: str) -> Account:
         """Return the account. Raises ``NotFound``, also for the hidden one."""
@@ -167,10 +169,6 @@ class Accounts:
         )
         address = self._directory.new_address(account.id, wanted.email, disposable=False)
         return account, [Put(address), Put(Tally(id=self._ids.uuid(), account=account.id))]
-
-    def _numbered(self, made: list[Account | TestkitError], seqs: Sequence[int]) -> list[Account | TestkitError]:
-        places = iter(seqs[::3])  # each account is followed by its address and its counters
-        return [replace(each, seq=next(places)) if isinstance(each, Account) else each for each in made]
 
 
 def _check_quota(quota: Any) -> None:

@@ -31,8 +31,8 @@ class Domains:
         if await self._store.get(Domain, name=known):
             raise Conflict(f"domain {known} already exists", field="name", value=name)
         domain = Domain(id=self._ids.uuid(), name=known, created_at=self._clock.now())
-        [seq] = await self._store.commit([Put(domain)])
-        return await self._store.get(Domain, seq=seq) or domain
+        await self._store.commit([Put(domain)])
+        return domain
 
     async def get(self, domain_id: str) -> Domain:
         """Return the domain. Raises ``NotFound``."""

@@ -47,8 +47,8 @@ class Keys:
             secret_hash=hash_key(secret),
             created_at=self._clock.now(),
         )
-        [seq] = await self._store.commit([Put(record)])
-        return NewKey(text, secret, await self._store.get(ApiKey, seq=seq) or record)
+        await self._store.commit([Put(record)])
+        return NewKey(text, secret, record)
 
     def admit_until_close(self, account: Account, role: str, key: str) -> None:
         """Take ``key`` as one of ``account`` until the server stops; it is stored nowhere."""

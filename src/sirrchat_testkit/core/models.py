@@ -2,7 +2,8 @@
 
 Rules of this module:
 
-1. A record is data. It decides nothing, asks nobody, and is replaced, never changed.
+1. A record is data. It decides nothing, asks nobody, and is replaced, never changed; but for its ``seq``, which the
+   store that it is put into notes in it.
 2. Every value is JSON or becomes JSON without loss (tuples become lists), so each store can keep each record.
 3. Times are integers: milliseconds since the epoch, on the kit's clock.
 4. ``seq`` is the position in the record's table: it rises and is never reused. 0 means "not stored yet".
@@ -38,6 +39,10 @@ class Record:
 
     seq: int = 0
     id: str
+
+    def note_seq(self, seq: int) -> None:
+        """Note the place that a store has given to the record; for stores alone."""
+        object.__setattr__(self, "seq", seq)
 
     def to_doc(self) -> Doc:
         """Return the record as JSON values, without ``seq`` and without what equals its default."""

@@ -23,7 +23,7 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Store a new record. Its ``seq`` is given by the store."""
+    """Store a new record. Its ``seq`` is given by the store, which notes it in the record."""
 
     record: Record
 

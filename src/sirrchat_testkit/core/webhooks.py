@@ -129,9 +129,9 @@ class Webhooks:
         return delivery
 
     async def _put(self, webhook: Webhook) -> Webhook:
-        [seq] = await self._store.commit([Put(webhook)])
+        await self._store.commit([Put(webhook)])
         self._events.append(WebhookAdded(at=webhook.created_at, webhook=webhook.id))
-        return replace(webhook, seq=seq)
+        return webhook
 
     async def _check_owner(self, account: str) -> None:
         if not await self._store.count(Account, id=account):  # deleted since the request was let in

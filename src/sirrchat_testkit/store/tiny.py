@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from sirrchat_testkit.core.errors import StoreError
 from sirrchat_testkit.core.models import RECORDS, Address, Message, Record
-from sirrchat_testkit.core.store import Change, Usage
+from sirrchat_testkit.core.store import Change, Put, Usage
 from sirrchat_testkit.store import schema
 from sirrchat_testkit.store.blobs import LARGE, Blobs, MemoryBlobs
 from sirrchat_testkit.store.disk import Disk
@@ -95,6 +95,9 @@ class TinyStore:
         self._check_open()
         batch, seqs = stage(self._storage, changes)
         self._commit(batch)
+        for change, seq in zip(changes, seqs, strict=True):
+            if type(change) is Put:
+                change.record.note_seq(seq)
         if self._disk is not None:
             await self._disk.committed()
         return seqs

@@ -74,7 +74,7 @@ def test_a_sink_stands_alone_under_asyncio() -> None:
 def test_a_sink_stands_alone_under_trio() -> None:
     async def story() -> None:
         async with WebhookSink() as sink, trio.open_nursery() as nursery:
-            nursery.start_soon(trio.to_thread.run_sync, post, sink)
+            nursery.start_soon(trio.to_thread.run_sync, lambda: post(sink))
             assert (await sink.areceive()).event == "order.paid"
 
     trio.run(story)

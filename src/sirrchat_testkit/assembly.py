@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from sirrchat_testkit.certificates import identity
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.loopthread import LoopThread
@@ -16,6 +18,7 @@ from sirrchat_testkit.smtp.listener import serve_smtp
 from sirrchat_testkit.store.tiny import TinyStore
 from sirrchat_testkit.testing.clock import Clock
 from sirrchat_testkit.testing.desk import Desk
+from sirrchat_testkit.testing.tls import Tls
 from sirrchat_testkit.webhooks.dispatcher import Dispatcher
 
 
@@ -39,6 +42,8 @@ class Assembly:
     clock: Clock
     api_key: str
     smtp: Listener
+    smtps: Listener | None
+    tls: Tls | None
     http: Listener
     dispatcher: Dispatcher
     exits: contextlib.AsyncExitStack
@@ -49,8 +54,9 @@ class Assembly:
 
     def abandon(self) -> None:
         """Let go of what a forked child has inherited; the parent goes on with it."""
-        for listener in (self.smtp, self.http):
-            listener.close_in_child()
+        for listener in (self.smtp, self.smtps, self.http):
+            if listener is not None:
+                listener.close_in_child()
 
 
 async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
@@ -64,13 +70,27 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         loop.set_exception_handler(lambda _, context: _note(backend, context))
         api_key = await backend.furnish()
         dispatcher = await exits.enter_async_context(Dispatcher(backend).running())
-        smtp = await exits.enter_async_context(serve_smtp(backend))
+        tls, context = _secure(settings, exits)
+        smtp = await exits.enter_async_context(serve_smtp(backend, context))
+        smtps = None
+        if settings.smtps_port is not None:
+            smtps = await exits.enter_async_context(serve_smtp(backend, context, tls=True))
         http = await exits.enter_async_context(serve_rest(backend))
         desk = Desk(thread, backend, netloc(smtp.address))
         exits.callback(desk.stop)
         clock = Clock(thread, backend.clock)
-        return Assembly(backend, desk, clock, api_key, smtp, http, dispatcher, exits.pop_all())
+        return Assembly(backend, desk, clock, api_key, smtp, smtps, tls, http, dispatcher, exits.pop_all())
     raise AssertionError("unreachable: an exit stack swallows nothing")
+
+
+def _secure(settings: Settings, exits: contextlib.AsyncExitStack) -> tuple[Tls | None, ssl.SSLContext | None]:
+    """Return what clients are to trust, and the server's side of TLS; None where there is no TLS."""
+    if not settings.tls:
+        return None, None
+    own = identity(settings.tls_cert, settings.tls_key, settings.host)
+    tls = Tls(own.authority)
+    exits.callback(tls.close)
+    return tls, own.context
 
 
 def netloc(bound: tuple[str, int]) -> str:

@@ -27,6 +27,7 @@ from sirrchat_testkit.testing.faults import Faults
 from sirrchat_testkit.testing.hints import misnamed
 from sirrchat_testkit.testing.inbox import Inbox
 from sirrchat_testkit.testing.receiver import Receiver
+from sirrchat_testkit.testing.tls import Tls
 from sirrchat_testkit.testing.webhookfaults import WebhookFaults
 from sirrchat_testkit.testing.webhooks import WebhookDelivery, WebhookDesk, WebhookHandle
 from sirrchat_testkit.webhooks import samples
@@ -139,6 +140,32 @@ class MailServer(Receiver):
         return f"smtp://{netloc(self._now.smtp.address)}"
 
     @property
+    def smtps_port(self) -> int | None:
+        """The port where SMTP begins with TLS; None where the setting ``smtps_port`` is None."""
+        return self._now.smtps.address[1] if self._now.smtps else None
+
+    @property
+    def smtp_username(self) -> str:
+        """A login that works, of an account of this scope; mail sent with it is also in that account's Sent folder."""
+        return self._desk.login()[0]
+
+    @property
+    def smtp_password(self) -> str:
+        """The password of ``smtp_username``."""
+        return self._desk.login()[1]
+
+    @property
+    def tls(self) -> Tls:
+        """What clients need to trust the server: ``ca_file``, ``ssl_context()``.
+
+        Raises:
+            RuntimeError: There is no TLS: set ``starttls=True``, or an ``smtps_port``.
+        """
+        if self._now.tls is None:
+            raise RuntimeError("this server speaks no TLS: set starttls=True, or an smtps_port such as 0")
+        return self._now.tls
+
+    @property
     def api_url(self) -> str:
         """``http://host:port``, without a trailing slash."""
         return f"http://{netloc(self._now.http.address)}"
@@ -170,14 +197,17 @@ class MailServer(Receiver):
     def env(self, **templates: str) -> dict[str, str]:
         """Return environment variables that point an application here.
 
+        They are ``SMTP_HOST, SMTP_PORT, SMTP_URL, SMTP_USERNAME, SMTP_PASSWORD, MAIL_API_URL, MAIL_API_KEY``, and
+        ``SMTP_CA_FILE`` where there is TLS.
+
         Args:
             templates: Names of your own, such as ``EMAIL_URL="smtp://{smtp_host}:{smtp_port}"``; then only those.
         """
-        host, port = self.smtp_host, self.smtp_port
         values: dict[str, Any] = {
-            "smtp_host": host,
-            "smtp_port": port,
+            "smtp_host": self.smtp_host,
+            "smtp_port": self.smtp_port,
             "smtp_url": self.smtp_url,
+            "smtps_port": self.smtps_port,
             "api_url": self.api_url,
             "api_key": self.api_key,
         }
@@ -188,6 +218,12 @@ class MailServer(Receiver):
             "MAIL_API_URL": "{api_url}",
             "MAIL_API_KEY": "{api_key}",
         }
+        if "AUTH" not in self._now.backend.policy.value.hide_extensions:
+            values["smtp_username"], values["smtp_password"] = self._desk.login()
+            defaults |= {"SMTP_USERNAME": "{smtp_username}", "SMTP_PASSWORD": "{smtp_password}"}
+        if self._now.tls is not None:
+            values["smtp_ca_file"] = self._now.tls.ca_file
+            defaults["SMTP_CA_FILE"] = "{smtp_ca_file}"
         return {name: text.format(**values) for name, text in (templates or defaults).items()}
 
     def open_inbox(
@@ -318,8 +354,11 @@ class MailServer(Receiver):
 
     @property
     def sessions(self) -> list[Session]:
-        """The SMTP connections that are open."""
-        return list(self._now.backend.sessions)
+        """The SMTP connections that are open or were closed lately, of this scope, oldest first.
+
+        Each has ``peer``, ``ehlo``, ``login``, ``tls`` (version and cipher) and ``transcript``.
+        """
+        return self._desk.sessions()
 
     def settle(self) -> None:
         """Wait until every connection is between transactions. Raises ``NotSettled`` after a second."""
@@ -386,7 +425,9 @@ class MailServer(Receiver):
 
     async def _change_policy(self, changes: dict[str, Any]) -> Policy:
         current = self._now.backend.policy
-        current.value = current.value.changed(**changes)
+        changed = current.value.changed(**changes)
+        Settings.of(self.settings, policy=changed)  # what goes together is checked there
+        current.value = changed
         return current.value
 
     def __del__(self) -> None:

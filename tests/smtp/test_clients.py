@@ -63,15 +63,6 @@ async def test_smtplib_says_what_was_refused(smtp: Listener) -> None:
         await asyncio.to_thread(send)
 
 
-async def test_smtplib_cannot_log_in(smtp: Listener) -> None:
-    def send() -> None:
-        with smtplib.SMTP(*smtp.address, timeout=10) as client:
-            client.login("user", "password")
-
-    with pytest.raises(smtplib.SMTPNotSupportedError):
-        await asyncio.to_thread(send)
-
-
 async def test_aiosmtplib(smtp: Listener, stored: Stored) -> None:
     host, port = smtp.address
     errors, reply = await aiosmtplib.send(mail(), hostname=host, port=port, timeout=10)

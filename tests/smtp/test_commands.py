@@ -13,7 +13,6 @@ import pytest
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.events import Crashed
-from sirrchat_testkit.smtp import protocol
 from sirrchat_testkit.smtp.listener import Listener, serve_smtp
 
 if TYPE_CHECKING:
@@ -41,6 +40,9 @@ async def test_ehlo_offers_the_extensions(talk: Dialogue) -> None:
         "250-PIPELINING",
         "250-ENHANCEDSTATUSCODES",
         "250-DSN",
+        "250-CHUNKING",
+        "250-BINARYMIME",
+        "250-AUTH PLAIN LOGIN CRAM-MD5",
         "250 HELP",
     ]
 
@@ -95,10 +97,32 @@ async def test_helo_offers_nothing(talk: Dialogue) -> None:
         (["VRFY грета@example.com"], "252 2.0.0"),
         (["VRFY"], "501 5.5.4"),
         (["EXPN list"], "502 5.5.1"),
-        ([HELLO, "AUTH PLAIN AHVzZXIAcGFzcw=="], "502 5.5.1"),
-        ([HELLO, "AUTH LOGIN"], "502 5.5.1"),
+        (["AUTH PLAIN AHVzZXIAcGFzcw=="], "503 5.5.1"),
+        (["HELO x", "AUTH PLAIN AHVzZXIAcGFzcw=="], "503 5.5.1"),
+        ([HELLO, "AUTH"], "501 5.5.4"),
+        ([HELLO, "AUTH GSSAPI"], "504 5.5.4"),
+        ([HELLO, "AUTH XOAUTH2"], "504 5.5.4"),
+        ([HELLO, "AUTH PLAIN AHVzZXIAcGFzcw=="], "535 5.7.8"),
+        ([HELLO, "AUTH plain ="], "501 5.5.2"),
+        ([HELLO, "AUTH PLAIN !"], "501 5.5.2"),
+        ([HELLO, "AUTH PLAIN"], "334 "),
+        ([HELLO, "AUTH PLAIN", "*"], "501 5.7.0"),
+        ([HELLO, "AUTH PLAIN", "*", "NOOP"], "250 2.0.0"),
+        ([HELLO, "AUTH PLAIN", "ü"], "501 5.5.2"),
+        ([HELLO, "AUTH PLAIN", ""], "501 5.5.2"),
+        ([HELLO, "AUTH PLAIN", "x" * 13_000], "500 5.5.2"),
+        ([HELLO, "AUTH PLAIN", "QUJD" * 2_000], "501 5.5.2"),
+        ([HELLO, "AUTH LOGIN"], "334 VXNlcm5hbWU6"),
+        ([HELLO, "AUTH LOGIN dXNlcg=="], "334 UGFzc3dvcmQ6"),
+        ([HELLO, "AUTH LOGIN", "dXNlcg==", "cGFzcw=="], "535 5.7.8"),
+        ([HELLO, "AUTH CRAM-MD5"], "334 "),
+        ([HELLO, "AUTH CRAM-MD5 dXNlcg=="], "501 5.5.2"),
+        ([HELLO, "AUTH CRAM-MD5", "dXNlcg=="], "501 5.5.2"),
+        ([HELLO, MAIL, "AUTH PLAIN AHVzZXIAcGFzcw=="], "503 5.5.1"),
         ([HELLO, "STARTTLS"], "502 5.5.1"),
-        ([HELLO, "BDAT 5 LAST"], "500 5.5.1"),
+        ([HELLO, "BDAT"], "501 5.5.4"),
+        ([HELLO, "BDAT x"], "501 5.5.4"),
+        ([HELLO, "BDAT 5 FIRST"], "501 5.5.4"),
         (["QUIT now"], "501 5.5.4"),
         (["QUIT"], "221 2.0.0"),
         (["NONSENSE"], "500 5.5.1"),
@@ -189,8 +213,8 @@ async def test_a_postmaster_that_exists_gets_mail_without_a_domain(backend: Back
     assert len(await backend.postoffice.messages("postmaster@example.com")) == 1
 
 
-async def test_a_silent_client_is_told_and_closed(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> None:
-    monkeypatch.setattr(protocol, "IDLE", 0.05)
+async def test_a_silent_client_is_told_and_closed(backend: Backend) -> None:
+    backend.policy.value = backend.policy.value.changed(idle_timeout=0.05)
     async with serve_smtp(backend) as listener:
         reader, writer = await asyncio.open_connection(*listener.address)
         text = (await reader.read()).decode()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sirrchat_testkit.smtp.reader import COMMAND_LIMIT, EXTENDED_LIMIT, Flaw, Reader
+from sirrchat_testkit.smtp.reader import AUTH_LIMIT, COMMAND_LIMIT, EXTENDED_LIMIT, Flaw, Reader
 
 LIMIT = 1000
 
@@ -103,7 +103,7 @@ def test_an_endless_line_fills_no_memory() -> None:
     for _ in range(1000):
         reader.feed(b"x" * 1000)
         assert reader.line() is None
-        assert reader.pending <= EXTENDED_LIMIT
+        assert reader.pending <= AUTH_LIMIT
 
 
 @pytest.mark.parametrize(

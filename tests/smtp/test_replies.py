@@ -56,7 +56,7 @@ def test_the_status_code_is_of_the_same_class_as_the_reply(name: str) -> None:
     elif reply.code == 354:
         assert reply.status == ""
     else:
-        assert re.fullmatch(rf"{reply.code // 100}\.\d\.\d", reply.status)
+        assert re.fullmatch(rf"{reply.code // 100}\.\d\.\d+", reply.status)
 
 
 def test_every_line_of_a_reply_carries_the_status_code() -> None:

@@ -57,19 +57,27 @@ class Option:
 
     def one(self, text: Any) -> Any:
         """Return one value from what a flag was given. Raises ``ValueError``."""
-        if isinstance(self.default, bool) or not isinstance(self.default, int):
+        if isinstance(self.default, float):
+            return _number(self.field, float, "a number", text)
+        if isinstance(self.default, bool) or not (isinstance(self.default, int) or self.field == "smtps_port"):
             return text
-        try:
-            return int(text)
-        except ValueError:
-            raise ValueError(f"{self.field} takes a whole number, not {text!r}") from None
+        return _number(self.field, int, "a whole number", text)
 
     def _shown(self) -> str:
         if self.repeats:
             return ", ".join(self.default)
         if isinstance(self.default, bool):
             return "yes" if self.default else "no"
+        if isinstance(self.default, float):
+            return f"{self.default:g}"
         return "none" if self.default in {None, ""} else str(self.default)
+
+
+def _number(field: str, kind: type[int | float], what: str, text: str) -> int | float:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{field} takes {what}, not {text!r}") from None
 
 
 def options() -> list[Option]:

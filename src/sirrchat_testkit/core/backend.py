@@ -96,7 +96,9 @@ class Backend:
             passwords=passwords,
             logins=Logins(accounts, passwords, policy, clock, events),
             faults=faults,
-            scopes=Scopes(store, clock, ids, policy, directory, tallies, faults, passwords, sessions),
+            scopes=Scopes(
+                store, clock, ids, policy, directory, tallies, faults=faults, passwords=passwords, sessions=sessions
+            ),
         )
 
     async def furnish(self) -> str:

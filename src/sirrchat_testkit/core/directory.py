@@ -100,6 +100,11 @@ class Directory:
         address = await self._store.get(Address, key=addressing.key(text))
         return None if address is None or self.has_expired(address) else address
 
+    async def permanent_address(self, text: str) -> Address | None:
+        """Return the permanent address that is ``text``; None where it is nobody's, or a disposable one."""
+        address = await self._store.get(Address, key=addressing.key(text)) if "@" in text else None
+        return None if address is None or address.disposable else address
+
     async def addresses(self, account_id: str, *, before: int | None, limit: int) -> list[Address]:
         """Return the account's active disposable addresses, newest first, with ``seq`` below ``before``."""
         where = {"account": account_id, "disposable": True}

@@ -51,6 +51,15 @@ class RecipientRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginRefused(Event):
+    """Somebody could not log in; ``reason`` says why, as its client is not told."""
+
+    mechanism: str
+    login: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaultFired(Event):
     """A planned fault struck; ``text`` says what it did, ``recipients`` are those known at ``stage``."""
 

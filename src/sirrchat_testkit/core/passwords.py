@@ -3,7 +3,9 @@
 1. What is kept describes itself: ``scrypt$log2(N)$r$p$salt$hash``, so costs can change and old hashes still verify.
 2. Hashing runs in threads of its own, as many as there are processors, four at most: it holds up nobody, and its
    memory is bounded. Many passwords go over in bundles, since the way there costs more than a cheap hash.
-3. Comparing takes the same time wherever two hashes differ.
+3. Where nothing outlives the process an HMAC object that is keyed with the password is kept too, for CRAM-MD5: it is
+   copied for each challenge, and the password is not kept. What is kept on disk cannot answer challenges.
+4. Comparing takes the same time wherever two hashes differ.
 """
 
 from __future__ import annotations
@@ -33,8 +35,9 @@ _MOST_BUNDLED = 32
 class Passwords:
     """Hashes and verifies. ``cost`` is the power of two that N is: one more doubles time and memory."""
 
-    def __init__(self, cost: int = CHEAP) -> None:
+    def __init__(self, cost: int = CHEAP, *, keyed: bool = False) -> None:
         self._cost = cost
+        self._keyed: dict[str, hmac.HMAC] | None = {} if keyed else None
         self._threads = ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1), "passwords")
 
     async def hash_all(self, passwords: Sequence[str]) -> list[str]:
@@ -45,11 +48,38 @@ class Passwords:
         bundles = [passwords[start : start + size] for start in range(0, len(passwords), size)]
         loop = asyncio.get_running_loop()
         work = [loop.run_in_executor(self._threads, _hash_bundle, bundle, self._cost) for bundle in bundles]
-        return [kept for bundle in await asyncio.gather(*work) for kept in bundle]
+        hashes = [kept for bundle in await asyncio.gather(*work) for kept in bundle]
+        if self._keyed is not None:
+            made = zip(hashes, passwords, strict=True)
+            self._keyed.update((kept, _key(password)) for kept, password in made if kept)
+        return hashes
 
     async def verify(self, password: str, kept: str) -> bool:
         """Tell whether ``kept`` was made of ``password``. Never true where ``kept`` is empty."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, _verify, password, kept, self._cost)
+
+    @property
+    def answers_challenges(self) -> bool:
+        """Whether ``verify_digest`` can tell: it takes more than a hash, so only where nothing is kept on disk."""
+        return self._keyed is not None
+
+    def verify_digest(self, challenge: bytes, digest: str, kept: str) -> bool:
+        """Tell whether ``digest`` answers ``challenge`` by the password of ``kept`` (CRAM-MD5, RFC 2195)."""
+        keyed = (self._keyed or {}).get(kept)
+        if keyed is None:
+            return False
+        mine = keyed.copy()
+        mine.update(challenge)
+        return hmac.compare_digest(mine.hexdigest().encode(), digest.lower().encode("utf-8", "replace"))
+
+    def mark(self) -> int:
+        """Return how many keys there are for challenges."""
+        return len(self._keyed or ())
+
+    def rewind(self, mark: int) -> None:
+        """Forget the keys that came since ``mark``."""
+        while self._keyed and len(self._keyed) > mark:
+            self._keyed.popitem()
 
     def close(self) -> None:
         """Let go of the threads; what they have begun is finished in vain."""
@@ -88,6 +118,10 @@ def _derive(password: str, salt: bytes, cost: int, block: int, parallel: int) ->
         maxmem=memory,
         dklen=_LENGTH,
     )
+
+
+def _key(password: str) -> hmac.HMAC:
+    return hmac.new(password.encode("utf-8", "surrogatepass"), digestmod="md5")
 
 
 def _text(raw: bytes) -> str:

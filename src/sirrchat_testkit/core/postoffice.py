@@ -3,7 +3,9 @@
 1. A delivery is all or none: every recipient gets its copy in one commit, counters included, or nobody does.
 2. No await that can suspend lies between a decision (exists, quota) and its commit; the bytes are kept before both.
 3. Only after the commit does the log hear of it.
-4. Nothing is ever relayed: mail for a domain that is not served is stored as outgoing, for tests to read.
+4. Who is logged in submits: one more copy, read already, lies in the Sent folder of the account; it counts as stored,
+   is announced as ``MessageSent``, and is in no inbox.
+5. Nothing is ever relayed: mail for a domain that is not served is stored as outgoing, for tests to read.
 """
 
 from __future__ import annotations
@@ -15,15 +17,20 @@ from sirrchat_testkit.core import addressing, removal
 from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.directory import Directory
 from sirrchat_testkit.core.errors import NotFound, OverQuota, Refused
-from sirrchat_testkit.core.events import EventLog, MessageReceived, RecipientRefused
+from sirrchat_testkit.core.events import EventLog, MessageReceived, MessageSent, RecipientRefused
 from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.mime import HeaderFields, read_header
-from sirrchat_testkit.core.models import Account, Address, Envelope, Message
+from sirrchat_testkit.core.models import SEEN, SENT, Account, Address, Envelope, Message
 from sirrchat_testkit.core.retention import Retention
 from sirrchat_testkit.core.store import Put, Store
 from sirrchat_testkit.core.tallies import Tallies
 
 HOUR = 3_600_000
+
+
+def _sent(copy: Message) -> Message:
+    """Return ``copy`` as it lies in its sender's Sent folder: read, and nobody's incoming mail."""
+    return replace(copy, folder=SENT, flags=(SEEN,), seen=True, recipient_key="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +93,14 @@ class PostOffice:
         """
         blob = await self._store.keep(raw)
         routes = await self._routes(envelope)
-        await self._check_quotas(routes.values(), len(raw))
+        sent_by = await self._directory.permanent_address(envelope.login) if envelope.login else None
+        await self._check_quotas([*routes.values(), sent_by] if sent_by else routes.values(), len(raw))
         now = self._clock.now()
         envelope = replace(envelope, id=self._ids.uuid(), blob=blob, size=len(raw), received_at=now)
         header = read_header(raw)
         copies = [self._copy(envelope, header, recipient, address) for recipient, address in routes.items()]
+        if sent_by is not None:
+            copies.append(_sent(self._copy(envelope, header, sent_by.text, sent_by)))
         counters = await self._tallies.counting(copies)
         going = await self._retention.overflow(len(copies), len(copies) * len(raw))
         seqs = await self._store.commit(
@@ -98,7 +108,8 @@ class PostOffice:
         )
         messages = [replace(copy, seq=seq) for copy, seq in zip(copies, seqs[1:], strict=False)]
         for message in messages:
-            self._events.append(MessageReceived(at=now, message=message))
+            kind = MessageSent if message.folder == SENT else MessageReceived
+            self._events.append(kind(at=now, message=message))
         return messages
 
     async def page(self, address: Address, *, before: int | None, limit: int) -> Page:
@@ -109,8 +120,9 @@ class PostOffice:
 
     async def messages(self, recipient: str | None = None) -> list[Message]:
         """Return what was stored for ``recipient``, or for anybody, oldest first."""
-        where = {} if recipient is None else {"recipient_key": addressing.key(recipient)}
-        return await self._store.find(Message, where)
+        if recipient is None:
+            return await self._store.find(Message, match=lambda each: each.folder != SENT)
+        return await self._store.find(Message, {"recipient_key": addressing.key(recipient)})
 
     async def message(self, address: Address, message_id: str) -> Message:
         """Return a message of ``address``. Raises ``NotFound``."""

@@ -15,6 +15,8 @@ from sirrchat_testkit.core.directory import Directory
 from sirrchat_testkit.core.faults import Faults, FaultsMark
 from sirrchat_testkit.core.identity import Ids, IdsState
 from sirrchat_testkit.core.models import Address
+from sirrchat_testkit.core.passwords import Passwords
+from sirrchat_testkit.core.sessions import Sessions
 from sirrchat_testkit.core.settings import CurrentPolicy, Policy
 from sirrchat_testkit.core.store import Store
 from sirrchat_testkit.core.tallies import Tallies
@@ -41,6 +43,8 @@ class Scope:
     policy: Policy
     newest_address: int
     faults: FaultsMark
+    passwords: int
+    transcripts: int
     parts: tuple[tuple[Part, Any], ...]
 
 
@@ -55,7 +59,10 @@ class Scopes:
         policy: CurrentPolicy,
         directory: Directory,
         tallies: Tallies,
+        *,
         faults: Faults,
+        passwords: Passwords,
+        sessions: Sessions,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -64,6 +71,8 @@ class Scopes:
         self._directory = directory
         self._tallies = tallies
         self._faults = faults
+        self._passwords = passwords
+        self._sessions = sessions
         self._parts: list[Part] = []
 
     def join(self, part: Part) -> None:
@@ -82,6 +91,8 @@ class Scopes:
             policy=self._policy.value,
             newest_address=newest[0].seq if newest else 0,
             faults=self._faults.mark(),
+            passwords=self._passwords.mark(),
+            transcripts=self._sessions.transcripts.mark(),
             parts=tuple((part, part.mark()) for part in self._parts),
         )
         self._ids.reseed(name)
@@ -97,5 +108,7 @@ class Scopes:
         self._ids.rewind(scope.ids)
         self._policy.value = scope.policy
         self._faults.rewind(scope.faults)
+        self._passwords.rewind(scope.passwords)
+        self._sessions.transcripts.rewind(scope.transcripts)
         for part, mark in scope.parts:
             await part.rewind(mark)

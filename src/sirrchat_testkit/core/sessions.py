@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sirrchat_testkit.core.transcript import Talk, Transcript, Transcripts
@@ -91,7 +91,9 @@ class Sessions:
 
     def known(self, after: int = 0) -> list[Session]:
         """Return the sessions opened after number ``after`` that are live or were closed lately, oldest first."""
-        return sorted((each for each in {*self._live, *self._closed} if each.number > after), key=lambda each: each.number)
+        return sorted(
+            (each for each in {*self._live, *self._closed} if each.number > after), key=lambda each: each.number
+        )
 
     def busy(self) -> list[Session]:
         """Return the sessions in which something is under way."""

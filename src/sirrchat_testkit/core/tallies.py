@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.errors import StoreError
-from sirrchat_testkit.core.models import Address, Message, Tally
+from sirrchat_testkit.core.models import SENT, Address, Message, Tally
 from sirrchat_testkit.core.store import Change, Patch, Store
 
 PAUSE = 1.0
@@ -48,10 +48,14 @@ class Tallies:
     async def counting(self, copies: Sequence[Message]) -> list[Change]:
         """Return what counts the delivery of ``copies``, as changes for its commit."""
         now = self._clock.now()
-        inbound = Counter(copy.account for copy in copies if copy.account)
+        inbound = Counter(copy.account for copy in copies if copy.account and copy.folder != SENT)
+        submitted = {copy.account for copy in copies if copy.folder == SENT}
         received = inbound.total()
-        changes = [await self._add(account, now, received=count) for account, count in inbound.items()]
-        changes.append(await self._add("", now, received=received, sent=len(copies) - received))
+        changes = [
+            await self._add(account, now, received=inbound[account], sent=account in submitted)
+            for account in dict.fromkeys([*inbound, *submitted])
+        ]
+        changes.append(await self._add("", now, received=received, sent=len(copies) - received - len(submitted)))
         return [change for change in changes if change is not None]
 
     def reject(self, recipient: str) -> None:

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from sirrchat_testkit.core import addressing
@@ -33,8 +33,9 @@ _XTEXT = r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+"
 _SYNTAX: Mapping[str, Mapping[str, re.Pattern[str] | None]] = {
     "MAIL": {
         "SIZE": re.compile(r"[0-9]{1,20}"),
-        "BODY": re.compile(r"7BIT|8BITMIME", re.IGNORECASE),
+        "BODY": re.compile(r"7BIT|8BITMIME|BINARYMIME", re.IGNORECASE),
         "SMTPUTF8": None,
+        "AUTH": re.compile(rf"<>|{_XTEXT}"),
         "RET": re.compile(r"FULL|HDRS", re.IGNORECASE),
         "ENVID": re.compile(rf"(?=.{{1,100}}$){_XTEXT}"),
     },
@@ -65,9 +66,10 @@ class Path:
     parameters: tuple[str, ...] = ()
     size: int = 0
     utf8: bool = False
+    binary: bool = False
 
 
-def parse_mail(argument: str, *, extended: bool = True) -> Path:
+def parse_mail(argument: str, *, extended: bool = True, hidden: Container[str] = ()) -> Path:
     """Return the reverse-path that follows MAIL; ``extended`` tells whether EHLO was said, and so parameters offered.
 
     Raises:
@@ -77,14 +79,15 @@ def parse_mail(argument: str, *, extended: bool = True) -> Path:
     if plain and len(plain[1]) <= addressing.MAX_LOCAL:
         return Path(plain[1])
     address, rest = _path("MAIL", _MAIL, argument)
-    values = _parameters("MAIL", rest, extended=extended)
+    values = _parameters("MAIL", rest, extended=extended, hidden=hidden)
     utf8 = "SMTPUTF8" in values
     if address:
         _check_mailbox("5.1.7", address, utf8=utf8)
-    return Path(address, tuple(rest.split()), int(values.get("SIZE") or 0), utf8)
+    binary = (values.get("BODY") or "").upper() == "BINARYMIME"
+    return Path(address, tuple(rest.split()), int(values.get("SIZE") or 0), utf8, binary)
 
 
-def parse_rcpt(argument: str, *, extended: bool = True, utf8: bool = False) -> Path:
+def parse_rcpt(argument: str, *, extended: bool = True, utf8: bool = False, hidden: Container[str] = ()) -> Path:
     """Return the forward-path that follows RCPT; ``utf8`` tells whether MAIL said SMTPUTF8.
 
     Raises:
@@ -94,7 +97,7 @@ def parse_rcpt(argument: str, *, extended: bool = True, utf8: bool = False) -> P
     if plain and len(plain[1]) <= addressing.MAX_LOCAL:
         return Path(plain[1])
     address, rest = _path("RCPT", _RCPT, argument)
-    _parameters("RCPT", rest, extended=extended)
+    _parameters("RCPT", rest, extended=extended, hidden=hidden)
     if address.lower() != "postmaster":  # RFC 5321 section 4.5.1
         _check_mailbox("5.1.3", address, utf8=utf8)
     return Path(address, tuple(rest.split()))
@@ -118,7 +121,7 @@ def _check_mailbox(status: str, address: str, *, utf8: bool) -> None:
         raise Malformed(Reply(553, status, "The address is malformed"))
 
 
-def _parameters(verb: str, rest: str, *, extended: bool) -> dict[str, str | None]:
+def _parameters(verb: str, rest: str, *, extended: bool, hidden: Container[str]) -> dict[str, str | None]:
     """Return the parameters in ``rest`` by name in upper case."""
     values: dict[str, str | None] = {}
     for word in rest.split():
@@ -126,12 +129,14 @@ def _parameters(verb: str, rest: str, *, extended: bool) -> dict[str, str | None
         if found is None:
             raise Malformed(Reply(501, "5.5.4", "A parameter is NAME or NAME=value"))
         name, value = found[1].upper(), found[2]
-        if name not in _SYNTAX[verb] or not extended:
+        if name not in _SYNTAX[verb] or not extended or name in hidden:
             raise Malformed(Reply(555, "5.5.4", f"{verb} takes no parameter {name}"))
         if name in values:
             raise Malformed(Reply(501, "5.5.4", f"{name} is given twice"))
         shape = _SYNTAX[verb][name]
         if (value is None) != (shape is None) or (shape and not shape.fullmatch(value or "")):
             raise Malformed(Reply(501, "5.5.4", f"The value of {name} is wrong"))
+        if value and value.upper() in hidden:
+            raise Malformed(Reply(555, "5.5.4", f"{name} takes no {value}"))
         values[name] = value
     return values

@@ -14,14 +14,19 @@ from typing import Any, TypeAlias
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import FaultRefused, Refused, StoreError
+from sirrchat_testkit.core.logins import Claim
 from sirrchat_testkit.core.models import Envelope
 from sirrchat_testkit.core.moments import Moment
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.acting import Line, Work, act
 from sirrchat_testkit.smtp.address import Malformed, Path, parse_mail, parse_rcpt
+from sirrchat_testkit.smtp.extensions import Offer, offer
+from sirrchat_testkit.smtp.login import Login
 from sirrchat_testkit.smtp.replies import Reply, Turn
 
 Answer: TypeAlias = Reply | Awaitable[Reply]
+
+_DIGITS = 20  # of a chunk's size: what fits into 64 bits
 
 
 @dataclass(slots=True)
@@ -30,6 +35,8 @@ class Draft:
 
     sender: str
     utf8: bool
+    binary: bool = False
+    chunks: list[bytes] | None = None
     recipients: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
@@ -45,8 +52,19 @@ class Handler:
         self._line = line
         self._hostname = hostname
         self._extended = False
+        self._messages = 0
+        self.chunk = (0, False)
         self.session = backend.sessions.open(peer, backend.clock.now())
         self.draft: Draft | None = None
+        self.login = Login(backend, hostname, self.session, self._login_under)
+
+    @property
+    def offer(self) -> Offer:
+        """What is offered now."""
+        policy, session = self._backend.policy.value, self.session
+        mechanisms = () if policy.auth == "tls" and not session.tls else self._backend.logins.mechanisms
+        starttls = self._backend.settings.starttls and not session.tls
+        return offer(policy.hide_extensions, policy.max_message_size, mechanisms, starttls=starttls)
 
     @property
     def size_limit(self) -> int:
@@ -56,13 +74,21 @@ class Handler:
     def greet(self) -> Answer:
         """Welcome the client (RFC 5321 section 3.1); one that is not welcome is sent away."""
         if self._faults.planned:
-            return self._close_if_refused(self._under("connect", lambda: replies.greeting(self._hostname)))
+            return self._close_if_refused(self._under("connect", self._welcome))
+        return self._welcome()
+
+    def _welcome(self) -> Reply:
+        most = self._backend.policy.value.max_sessions
+        if most and len(self._backend.sessions) > most:
+            return replies.TOO_MANY_SESSIONS
         return replies.greeting(self._hostname)
 
     def helo(self, name: str) -> Answer:
         """Answer HELO, which also ends a transaction (RFC 5321 section 4.1.4)."""
         if not name:
             return replies.syntax("HELO")
+        if self._wants_tls:
+            return replies.TLS_FIRST
         if self._faults.planned:
             return self._under("ehlo", lambda: self._greeted(name, extended=False), ehlo=name)
         return self._greeted(name, extended=False)
@@ -77,12 +103,10 @@ class Handler:
 
     def mail(self, argument: str) -> Answer:
         """Begin a transaction."""
-        if not self.session.ehlo:
-            return replies.HELLO_FIRST
-        if self.draft is not None:
-            return replies.NESTED_MAIL
+        if refusal := self._unready():
+            return refusal
         try:
-            path = parse_mail(argument, extended=self._extended)
+            path = parse_mail(argument, extended=self._extended, hidden=self)
         except Malformed as error:
             return error.reply
         if path.size > self.size_limit:
@@ -92,7 +116,9 @@ class Handler:
         return self._begin(path)
 
     def _begin(self, path: Path) -> Reply:
-        self.draft = Draft(path.address, path.utf8)
+        self.draft = Draft(path.address, path.utf8, path.binary)
+        self._messages += 1
+        self.session.talk.turn(between=False)
         if path.parameters:
             self.draft.parameters[""] = list(path.parameters)
         self.session.transactions += 1
@@ -105,7 +131,7 @@ class Handler:
         if draft is None:
             return replies.MAIL_FIRST if self.session.ehlo else replies.HELLO_FIRST
         try:
-            path = parse_rcpt(argument, extended=self._extended, utf8=draft.utf8)
+            path = parse_rcpt(argument, extended=self._extended, utf8=draft.utf8, hidden=self)
         except Malformed as error:
             return error.reply
         recipient = path.address
@@ -141,7 +167,47 @@ class Handler:
             return replies.NO_ARGUMENT
         if not self.draft.recipients:
             return replies.RECIPIENTS_FIRST
+        if self.draft.chunks is not None:
+            return replies.MIXED
+        if self.draft.binary:
+            return replies.BINARY_BY_BDAT
         return self._under("data", lambda: replies.GO_AHEAD) if self._faults.planned else replies.GO_AHEAD
+
+    def bdat(self, argument: str) -> Reply:
+        """Let a chunk of the message come (RFC 3030 section 2); what is wrong is said behind its octets."""
+        if "CHUNKING" not in self.offer.names:
+            return replies.UNKNOWN
+        octets, _, last = argument.upper().partition(" ")
+        if not (octets.isdigit() and len(octets) < _DIGITS) or last not in {"", "LAST"}:
+            return replies.syntax("BDAT")
+        self.chunk = (int(octets), bool(last))
+        return replies.CHUNK
+
+    @property
+    def keeps_chunk(self) -> bool:
+        """Whether the chunk that comes is for a message that can take it."""
+        draft = self.draft
+        if draft is None or not draft.recipients:
+            return False
+        return sum(map(len, draft.chunks or ())) + self.chunk[0] <= self.size_limit
+
+    def take_chunk(self, raw: bytes, *, kept: bool) -> Answer:
+        """Add the chunk ``raw`` to the message; the last one ends it."""
+        draft = self.draft
+        if draft is None:
+            return replies.MAIL_FIRST if self.session.ehlo else replies.HELLO_FIRST
+        if not draft.recipients:
+            return replies.RECIPIENTS_FIRST
+        if not kept:
+            return self.overflow()
+        if draft.chunks is None and self._faults.planned:
+            return self._under("data", lambda: self._add_chunk(draft, raw), refused=lambda _: self.end())
+        return self._add_chunk(draft, raw)
+
+    def _add_chunk(self, draft: Draft, raw: bytes) -> Answer:
+        octets, last = self.chunk
+        draft.chunks = [*(draft.chunks or ()), raw]
+        return self.deliver(b"".join(draft.chunks)) if last else replies.chunk_taken(octets)
 
     async def deliver(self, raw: bytes) -> Reply:
         """Hand ``raw`` to the post office for every recipient, and so end the transaction."""
@@ -166,7 +232,8 @@ class Handler:
             self.end()
             return replies.STORED
         try:
-            await self._backend.postoffice.deliver(self._envelope(draft), raw)
+            [first, *_] = await self._backend.postoffice.deliver(self._envelope(draft), raw)
+            self._backend.sessions.transcripts.keep(first.envelope, self.session.talk.of_message())
         except Refused as refusal:
             for recipient in draft.recipients:
                 self._backend.postoffice.note_refusal(recipient, draft.sender, refusal)
@@ -195,15 +262,51 @@ class Handler:
 
     def help(self, argument: str) -> Reply:
         """Tell what there is."""
-        return replies.helped(argument)
+        return replies.helped(argument) if "HELP" in self.offer.names else replies.NOT_HERE
 
     def vrfy(self, argument: str) -> Reply:
         """Leave open whether an address exists: RCPT tells (RFC 5321 section 3.5.3)."""
+        if self._wants_tls:
+            return replies.TLS_FIRST
         return replies.CANNOT_VERIFY if argument else replies.syntax("VRFY")
 
     def not_here(self, argument: str) -> Reply:  # noqa: ARG002 - a command takes one
         """Refuse a command that is known and not offered."""
         return replies.NOT_HERE
+
+    def auth(self, argument: str) -> Answer:
+        """Begin a login."""
+        policy = self._backend.policy.value
+        if self._wants_tls:
+            return replies.TLS_FIRST
+        if policy.auth == "tls" and not self.session.tls and "AUTH" not in policy.hide_extensions:
+            return replies.LOGIN_NEEDS_TLS
+        if "AUTH" not in self.offer.names:
+            return replies.NOT_HERE
+        if not self._extended:
+            return replies.HELLO_FIRST
+        if self.draft is not None:
+            return replies.NOT_NOW
+        self.session.talk.turn(between=True)
+        return self.login.begin(argument, self.offer.mechanisms)
+
+    def starttls(self, argument: str) -> Reply:
+        """Let TLS begin (RFC 3207); a second time is an error."""
+        if self.session.tls:
+            return replies.TLS_IS_ON
+        if "STARTTLS" not in self.offer.names:
+            return replies.NOT_HERE
+        if argument:
+            return replies.NO_ARGUMENT
+        self.session.talk.turn(between=True)
+        return replies.READY_FOR_TLS
+
+    def secured(self, tls: str) -> None:
+        """Begin anew under TLS (RFC 3207 section 4.2)."""
+        self.end()
+        self.session.ehlo = ""
+        self._extended = False
+        self.session.tls = tls
 
     def quit(self, argument: str) -> Reply:
         """Take leave."""
@@ -229,11 +332,41 @@ class Handler:
         """Tell the test that owns the server what failed, and that ``during`` was under way."""
         self._backend.crashed(f"SMTP {during} from {self.session.peer}", error)
 
+    @property
+    def _wants_tls(self) -> bool:
+        return self._backend.policy.value.tls_required and not self.session.tls
+
+    def __contains__(self, parameter: object) -> bool:
+        """Tell whether a parameter is hidden; asked only where a command has parameters."""
+        return parameter in self.offer.hidden
+
+    def _unready(self) -> Reply | None:
+        """Return why no transaction may begin now, None if one may."""
+        session, policy = self.session, self._backend.policy.value
+        if not session.ehlo:
+            return replies.HELLO_FIRST
+        if self.draft is not None:
+            return replies.NESTED_MAIL
+        if policy.tls_required and not session.tls:
+            return replies.TLS_FIRST
+        if policy.auth != "optional" and not session.login and (policy.auth == "required" or session.tls):
+            return replies.LOGIN_FIRST
+        if policy.max_session_messages and self._messages >= policy.max_session_messages:
+            return replies.TOO_MANY_MESSAGES
+        return None
+
+    async def _login_under(self, claim: Claim, work: Work) -> Reply:
+        def refused(reply: Reply) -> None:
+            self._backend.logins.refused(claim, f"refused {reply.code} by a fault")
+
+        return await self._under("auth", work, refused=refused, login=claim.user)
+
     def _greeted(self, name: str, *, extended: bool) -> Reply:
         self.end()
+        self.session.talk.turn(between=True)
         self.session.ehlo = name
         self._extended = extended
-        return replies.offers(self._hostname, self.size_limit) if extended else replies.hello(self._hostname)
+        return replies.offers(self._hostname, self.offer.lines) if extended else replies.hello(self._hostname)
 
     async def _under(
         self,
@@ -290,7 +423,8 @@ def _refuse(draft: Draft, recipient: str, reply: Reply) -> Reply:
 
 
 COMMANDS: Mapping[bytes, Callable[[Handler, str], Reply | Awaitable[Reply]]] = {
-    b"AUTH": Handler.not_here,
+    b"AUTH": Handler.auth,
+    b"BDAT": Handler.bdat,
     b"DATA": Handler.data,
     b"EHLO": Handler.ehlo,
     b"EXPN": Handler.not_here,
@@ -301,7 +435,7 @@ COMMANDS: Mapping[bytes, Callable[[Handler, str], Reply | Awaitable[Reply]]] = {
     b"QUIT": Handler.quit,
     b"RCPT": Handler.rcpt,
     b"RSET": Handler.rset,
-    b"STARTTLS": Handler.not_here,
+    b"STARTTLS": Handler.starttls,
     b"VRFY": Handler.vrfy,
 }
 """Every command that is known."""

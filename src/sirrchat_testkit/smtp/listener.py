@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -33,9 +34,11 @@ _log.addHandler(logging.NullHandler())
 class Listener:
     """A bound SMTP socket; ``host`` and ``port`` are what it is bound to."""
 
-    def __init__(self, backend: Backend, sock: socket.socket) -> None:
+    def __init__(self, backend: Backend, sock: socket.socket, identity: ssl.SSLContext | None, *, tls: bool) -> None:
         self.host, self.port = sock.getsockname()[:2]
         self._backend = backend
+        self._identity = identity
+        self._tls = tls
         self._sock = sock
         self._connections: Connections[Protocol] = Connections()
         self._server: asyncio.Server | None = None
@@ -59,7 +62,10 @@ class Listener:
         hostname = addressing.domain_key(self._backend.settings.domains[0])
         template = Protocol.template(hostname, loop)
         self._server = await loop.create_server(
-            lambda: Protocol(self._backend, self._connections, template), sock=self._sock, backlog=_BACKLOG
+            lambda: Protocol(self._backend, self._connections, template, self._identity),
+            sock=self._sock,
+            backlog=_BACKLOG,
+            ssl=self._identity if self._tls else None,
         )
 
     async def _stop(self) -> None:
@@ -76,13 +82,22 @@ class Listener:
 
 
 @contextlib.asynccontextmanager
-async def serve_smtp(backend: Backend) -> AsyncIterator[Listener]:
+async def serve_smtp(
+    backend: Backend, identity: ssl.SSLContext | None = None, *, tls: bool = False
+) -> AsyncIterator[Listener]:
     """Listen for SMTP as ``backend.settings`` says, on the running loop, until the context is left.
+
+    Args:
+        backend: The domain.
+        identity: The server's side of TLS, where there is any.
+        tls: Listen on ``smtps_port``, where every connection begins with TLS (RFC 8314 section 3.3).
 
     Raises:
         OSError: The port is taken, or the host is none of this machine's.
     """
-    listener = Listener(backend, await bind("SMTP", backend.settings.host, backend.settings.smtp_port))
+    port = (backend.settings.smtps_port or 0) if tls else backend.settings.smtp_port
+    sock = await bind("SMTP over TLS" if tls else "SMTP", backend.settings.host, port)
+    listener = Listener(backend, sock, identity, tls=tls)
     await listener._start()  # noqa: SLF001 - they are one
     try:
         yield listener

@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable
+import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP
 
@@ -21,15 +22,13 @@ from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.handler import COMMANDS, Handler
-from sirrchat_testkit.smtp.reader import Flaw, Reader
+from sirrchat_testkit.smtp.reader import AUTH_LIMIT, Flaw, Reader
 from sirrchat_testkit.smtp.replies import Reply, Turn
 from sirrchat_testkit.smtp.steps import Steps
 
-IDLE: Final = 300.0
-"""Seconds without a word after which a connection is closed (RFC 5321 section 4.5.3.2.7)."""
-
 _READ = 262_144  # octets of one read: what asyncio takes
 _HIGH_WATER = 65_536  # octets of unread commands at which the client is held up
+_TICK = 0.01  # seconds after which a time limit is looked at again at the earliest
 _MANY = 100  # replies that are written although more commands are waiting
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UTF8 = frozenset({b"MAIL", b"RCPT", b"VRFY"})  # the commands with addresses (RFC 6531 section 3.7.1)
@@ -57,27 +56,36 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     RFC 6531 and the domain's decisions. Both tables of aiosmtpd are empty, so no client reaches a method by its name.
     """
 
-    def __init__(self, backend: Backend, connections: Connections[Protocol], template: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        connections: Connections[Protocol],
+        template: dict[str, Any],
+        identity: ssl.SSLContext | None = None,
+    ) -> None:
         vars(self).update(template)
         self._buffer: memoryview
         loop = self.loop
         reader = asyncio.StreamReader(loop=loop)  # never fed: it takes its place in aiosmtpd
         asyncio.StreamReaderProtocol.__init__(self, reader, self._cb_client_connected, loop)
         self._backend = backend
+        self._identity = identity
         self._connections = connections
         self._received = Reader()
         self._steps = Steps(loop, self._flush)
         self._replies: list[bytes] = []
-        self._in_data = False
+        self._reading: Callable[[], Reply | Awaitable[Reply] | None] | None = None
         self._heard_all = False
         self._done = False
         self._verb = "a connection"
         self._gone: asyncio.Future[None] | None = None
+        self._keeps = False
+        self._tried_to_log_in = False
 
     @classmethod
     def template(cls, hostname: str, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
         """Return the attributes that every connection of a listener begins with, as aiosmtpd makes them."""
-        made = SMTP(None, hostname=hostname, enable_SMTPUTF8=True, timeout=IDLE, loop=loop)
+        made = SMTP(None, hostname=hostname, enable_SMTPUTF8=True, loop=loop)
         return {**vars(made), "_smtp_methods": {}, "_auth_methods": {}, "_buffer": memoryview(bytearray(_READ))}
 
     # What the transport calls.
@@ -88,6 +96,9 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._socket = cast("asyncio.Transport", transport)
         self._carrier = cast("asyncio.Task[None]", self._handler_coroutine)
         self._mail = Handler(self._backend, self.hostname, _name(transport.get_extra_info("peername")), self)
+        if transport.get_extra_info("ssl_object") is not None:
+            self._mail.session.tls = _described(transport)
+        self._began_at = self._heard_at
         self._connections.add(self)
         if self._connections.stopping:
             self._dismiss(replies.STOPPING)
@@ -105,6 +116,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     def data_received(self, data: bytes) -> None:
         """Work off what arrived, unless something is under way that has to wait."""
         self._reset_timeout()
+        self._mail.session.talk.trim()
         self._received.feed(data)
         if not self._steps.waiting:
             self._steps.run(self._converse(), self._carrier)
@@ -115,7 +127,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         """Let the connection be closed, as soon as what is under way has been answered."""
         self._heard_all = True
         self._hang_up()
-        return self._steps.waiting
+        return self._steps.waiting and not self._mail.session.tls  # TLS has no half-closed connections
 
     def connection_lost(self, error: Exception | None) -> None:
         """Forget the connection, as soon as what is under way has ended."""
@@ -158,16 +170,19 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     def _reset_timeout(self, duration: float | None = None) -> None:
         self._heard_at = self.loop.time()
         if self._timeout_handle is None:
-            self._timeout_handle = self.loop.call_later(duration or self._timeout_duration, self._timeout_cb)
+            policy = self._backend.policy.value
+            first = min(policy.idle_timeout, policy.session_timeout or policy.idle_timeout)
+            self._timeout_handle = self.loop.call_later(duration or first, self._timeout_cb)
 
     def _timeout_cb(self) -> None:
-        left = self._timeout_duration - (self.loop.time() - self._heard_at)
-        if self._steps.waiting:  # the client is not to blame
-            left = self._timeout_duration
-        if left > 0:
-            self._timeout_handle = self.loop.call_later(left, self._timeout_cb)
+        now, policy = self.loop.time(), self._backend.policy.value
+        waiting = self._steps.waiting  # then the client is not to blame
+        quiet = policy.idle_timeout - (0 if waiting else now - self._heard_at)
+        whole = policy.session_timeout - (now - self._began_at) if policy.session_timeout else quiet
+        if quiet > 0 and (whole > 0 or waiting):
+            self._timeout_handle = self.loop.call_later(max(min(quiet, whole), _TICK), self._timeout_cb)
         else:
-            self._dismiss(replies.TIMED_OUT)
+            self._dismiss(replies.SESSION_OVER if quiet > 0 else replies.TIMED_OUT)
 
     async def _handle_client(self) -> None:
         """Carry on with whatever has to wait, as long as there is a connection."""
@@ -199,7 +214,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
             answer = None
             self._say(reply)
             if reply.turn:
-                self._turn(reply.turn)
+                await self._turn(reply.turn)
             elif self._connections.stopping and self._mail.draft is None:
                 self._dismiss(replies.STOPPING)
             elif len(self._replies) > _MANY:
@@ -207,23 +222,51 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def _next(self) -> Reply | Awaitable[Reply] | None:
         """Return the answer to the next command or message, or None while it is unfinished."""
-        if not self._in_data:
-            line = self._received.line()
-            return line if line is None else self._obey(line)
+        if self._reading is not None:
+            return self._reading()
+        line = self._received.line()
+        return line if line is None else self._obey(line)
+
+    def _read_message(self) -> Reply | Awaitable[Reply] | None:
         message = self._received.message()
         if message is None:
             return None
-        self._in_data = False
+        self._reading = None
         self._verb = "end of data"
-        return self._mail.overflow() if isinstance(message, Flaw) else self._mail.deliver(message)
+        if isinstance(message, Flaw):
+            return self._mail.overflow()
+        self._note(len(message))
+        return self._mail.deliver(message)
+
+    def _read_chunk(self) -> Reply | Awaitable[Reply] | None:
+        chunk = self._received.chunk()
+        if chunk is None:
+            return None
+        self._reading = None
+        self._note(self._mail.chunk[0])
+        return self._mail.take_chunk(chunk, kept=self._keeps)
+
+    def _read_response(self) -> Reply | Awaitable[Reply] | None:
+        line = self._received.line(AUTH_LIMIT)
+        if line is None:
+            return None
+        self._reading = None
+        self._note(b"(a response of %d octets)" % len(line) if isinstance(line, bytes) else b"(a response)")
+        return _FLAWS[line] if isinstance(line, Flaw) else self._mail.login.respond(line.decode("ascii", "replace"))
 
     def _obey(self, line: bytes | Flaw) -> Reply | Awaitable[Reply]:
         """Return the answer to a command."""
         if isinstance(line, Flaw):
+            self._note(b"(no command)")
             return _FLAWS[line]
         word, _, rest = line.partition(b" ")
         name = word.upper()
         command = COMMANDS.get(name)
+        self._page.append(self._heard_at)
+        if command is None or name == b"AUTH":
+            self._page.append(self._censored(line))
+        else:
+            self._page.append(line)
         if command is None:
             return replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX
         try:
@@ -233,18 +276,80 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         if _CONTROL.search(argument):
             return replies.BAD_CHARACTERS
         self._verb = name.decode()
+        if self._backend.policy.value.hide_extensions and self._hurries(name):
+            return replies.ONE_AT_A_TIME
         return command(self._mail, argument)
 
-    def _turn(self, turn: Turn) -> None:
+    async def _turn(self, turn: Turn) -> None:
         """Go on as the last reply has it."""
         if turn is Turn.DATA:
-            self._in_data = True
+            self._reading = self._read_message
             self._received.expect_message(self._mail.size_limit)
+        elif turn is Turn.CHUNK:
+            self._reading = self._read_chunk
+            self._keeps = self._mail.keeps_chunk
+            self._received.expect_chunk(self._mail.chunk[0], keep=self._keeps)
+        elif turn is Turn.RESPONSE:
+            self._reading = self._read_response
+        elif turn is Turn.TLS:
+            await self._start_tls()
         else:
             self._part()
 
+    async def _start_tls(self) -> None:
+        """Go on under TLS. What was sent along with STARTTLS is forgotten (RFC 3207 section 4.2)."""
+        self._flush()
+        assert self._identity is not None
+        self._received = Reader()  # before, since the client's first words may come along with the end of its handshake
+        try:
+            made = await self.loop.start_tls(self._socket, self, self._identity, server_side=True)
+        except (OSError, asyncio.IncompleteReadError):  # no TLS, or none that both know
+            made = None
+        if made is None or self._done:
+            self._say_nothing_more()
+            return
+        self._socket = self.transport = made
+        cast("Any", self._writer)._transport = made  # noqa: SLF001 - what aiosmtpd does
+        self._mail.secured(_described(made))
+        self._page.extend((self.loop.time(), f"under {self._mail.session.tls}"))
+
+    def _say_nothing_more(self) -> None:
+        """Drop a connection on which TLS could not begin; asyncio has not told us that it is gone."""
+        self._socket.abort()
+        if self.transport is not None:
+            self.connection_lost(None)
+
+    def _hurries(self, name: bytes) -> bool:
+        """Tell whether other commands came along with this one, although PIPELINING is hidden."""
+        return bool(self._received.pending) and name != b"BDAT" and "PIPELINING" not in self._mail.offer.names
+
+    @property
+    def _page(self) -> list[Any]:
+        return self._mail.session.talk.page
+
+    def _note(self, what: bytes | int) -> None:
+        self._page.extend((self._heard_at, what))
+
+    def _censored(self, line: bytes) -> bytes:
+        """Return ``line`` as the transcript shows it: no credentials, which may also stand where no command should."""
+        word, _, rest = line.partition(b" ")
+        if word.upper() != b"AUTH":
+            return b"(%d octets)" % len(line) if self._tried_to_log_in else line
+        self._tried_to_log_in = True
+        mechanism, blank, _ = rest.partition(b" ")
+        return b"AUTH %s%s" % (mechanism, b" (credentials)" if blank else b"")
+
     def _say(self, reply: Reply) -> None:
-        self._replies.append(reply.wire)
+        if reply.code:
+            wire = reply.bare if self._hides and "ENHANCEDSTATUSCODES" in self._hides else reply.wire
+            self._replies.append(wire)
+            if self._steps.waiting:
+                self._heard_at = self.loop.time()  # from now on it is the client that keeps us waiting
+            self._page.extend((self._heard_at, wire))
+
+    @property
+    def _hides(self) -> tuple[str, ...]:
+        return self._backend.policy.value.hide_extensions
 
     def _flush(self) -> None:
         """Write the replies that have been gathered."""
@@ -296,6 +401,12 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     def _forget(self) -> None:
         self._mail.close()
         self._connections.discard(self)
+
+
+def _described(transport: asyncio.BaseTransport) -> str:
+    """Return version and cipher of the TLS that ``transport`` speaks."""
+    spoken = transport.get_extra_info("ssl_object")
+    return f"{spoken.version()} {spoken.cipher()[0]}"
 
 
 def _name(peer: Any) -> str:

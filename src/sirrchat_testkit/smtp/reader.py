@@ -21,7 +21,10 @@ COMMAND_LIMIT: Final = 512
 EXTENDED_LIMIT: Final = 2048
 """The same for MAIL and RCPT, which extensions lengthen: DSN alone by 500 (RFC 3461 section 5.4)."""
 
-_EXTENDED = (b"MAIL ", b"RCPT ")
+AUTH_LIMIT: Final = 12_288
+"""The same for AUTH and its responses, which carry tokens (RFC 4954 section 4)."""
+
+_LIMITS = {b"MAIL ": EXTENDED_LIMIT, b"RCPT ": EXTENDED_LIMIT, b"AUTH ": AUTH_LIMIT}
 _END = b"\r\n.\r\n"
 _KEEP = len(_END) - 1  # so many octets of an end may have come already
 _CR = 13
@@ -67,17 +70,20 @@ class Reader:
         self._at = 0
         self._buffer += chunk
 
-    def line(self) -> bytes | Literal[Flaw.TOO_LONG, Flaw.BARE_LINE_FEED] | None:
-        """Return the next command line without its CRLF, what is wrong with it, or None while it is unfinished."""
+    def line(self, limit: int = 0) -> bytes | Literal[Flaw.TOO_LONG, Flaw.BARE_LINE_FEED] | None:
+        """Return the next command line without its CRLF, what is wrong with it, or None while it is unfinished.
+
+        ``limit`` is how long it may be, 0 for what its command may be.
+        """
         buffer, start = self._buffer, self._at
         end = buffer.find(b"\n", max(start, self._seen))
         if end < 0:
             self._seen = len(buffer)
-            if self._seen - start > EXTENDED_LIMIT:
+            if self._seen - start > AUTH_LIMIT:
                 self._drop(0)
             return None
         self._at = self._seen = end + 1
-        if self._overflowed or _is_too_long(buffer, start, end + 1):
+        if self._overflowed or _is_too_long(buffer, start, end + 1, limit):
             self._overflowed = False
             return Flaw.TOO_LONG
         if end == start or buffer[end - 1] != _CR:
@@ -110,6 +116,28 @@ class Reader:
         pieces[0] = pieces[0].removeprefix(b".")
         pieces.append(b"")
         return self._finish(b"\r\n".join(pieces))
+
+    def expect_chunk(self, octets: int, *, keep: bool) -> None:
+        """Read ``octets`` as they come (RFC 3030 section 2), and drop them on the way unless ``keep``."""
+        self._limit = octets
+        self._overflowed = not keep
+
+    def chunk(self) -> bytes | None:
+        """Return the chunk, empty if it is dropped, or None while it is unfinished."""
+        if self._overflowed:
+            dropped = min(self.pending, self._limit)
+            self._at += dropped
+            self._limit -= dropped
+            self._seen = self._at
+            if self._limit:
+                return None
+            self._overflowed = False
+            return b""
+        if self.pending < self._limit:
+            return None
+        raw = bytes(self._buffer[self._at : self._at + self._limit])
+        self._at = self._seen = self._at + self._limit
+        return raw
 
     def _start(self) -> bool:
         """Tell whether the message goes on after its first octets; ``.CRLF`` alone is an empty one."""
@@ -145,8 +173,8 @@ class Reader:
         self._seen = keep
 
 
-def _is_too_long(buffer: bytes | bytearray, start: int, end: int) -> bool:
+def _is_too_long(buffer: bytes | bytearray, start: int, end: int, limit: int) -> bool:
     length = end - start
     if length <= COMMAND_LIMIT:
         return False
-    return length > EXTENDED_LIMIT or bytes(buffer[start : start + 5]).upper() not in _EXTENDED
+    return length > (limit or _LIMITS.get(bytes(buffer[start : start + 5]).upper(), COMMAND_LIMIT))

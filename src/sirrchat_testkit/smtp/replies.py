@@ -34,10 +34,13 @@ class Turn(enum.Enum):
     """What comes after a reply, where that is not the next command."""
 
     DATA = "the message"
+    CHUNK = "a chunk of the message"
+    RESPONSE = "the response to a challenge"
+    TLS = "TLS, and then everything anew"
     CLOSE = "nothing: the connection is closed"
 
 
-_TURNS = {221: Turn.CLOSE, 354: Turn.DATA, 421: Turn.CLOSE}
+_TURNS = {221: Turn.CLOSE, 334: Turn.RESPONSE, 354: Turn.DATA, 421: Turn.CLOSE}
 """The codes that say what comes next (RFC 5321 sections 3.8 and 4.2.3)."""
 
 
@@ -56,14 +59,19 @@ class Reply:
         if self.turn is None:
             object.__setattr__(self, "turn", _TURNS.get(self.code))
 
+    @property
+    def bare(self) -> bytes:
+        """What is sent where ENHANCEDSTATUSCODES is not offered."""
+        return _render(self, enhanced=False)
+
     def __str__(self) -> str:
         return " ".join(filter(None, (str(self.code), self.status, self.text)))
 
 
-def _render(reply: Reply) -> bytes:
+def _render(reply: Reply, *, enhanced: bool = True) -> bytes:
     if not reply.code:
         return b""
-    status = f"{reply.status} " if reply.status else ""
+    status = f"{reply.status} " if reply.status and enhanced else ""
     text = _CONTROL.sub("?", reply.text).encode("ascii", "backslashreplace").decode("ascii")
     *before, last = (f"{status}{line[:_LONGEST]}\r\n" for line in text.split("\n"))
     return "".join([f"{reply.code}-{line}" for line in before] + [f"{reply.code} {last}"]).encode("ascii")
@@ -79,13 +87,22 @@ HANG_UP = Reply(0, "", "", Turn.CLOSE)
 WRITTEN = Reply(0, "", "")
 """No reply any more: it has been written."""
 
+CHUNK = Reply(0, "", "", Turn.CHUNK)
+"""No reply yet: the octets that follow are read first."""
+
 BYE = Reply(221, "2.0.0", "Bye")
+READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS", Turn.TLS)
+AUTHENTICATED = Reply(235, "2.7.0", "Logged in")
 CANNOT_VERIFY = Reply(252, "2.0.0", "Cannot verify; will accept the message and decide on delivery")
 
 STOPPING = Reply(421, "4.3.2", "The server is stopping")
 TIMED_OUT = Reply(421, "4.4.2", "Nothing was heard for too long")
 CRASHED = Reply(451, "4.3.0", "The server failed; the test that owns it was told")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
+
+TOO_MANY_SESSIONS = Reply(421, "4.7.0", "Too many connections")
+TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages in this connection; make another one")
+SESSION_OVER = Reply(421, "4.7.0", "This connection has lasted long enough")
 
 UNKNOWN = Reply(500, "5.5.1", "No such command")
 BAD_SYNTAX = Reply(500, "5.5.2", "This is no command")
@@ -94,16 +111,29 @@ BARE_LINE_FEED = Reply(500, "5.5.2", "A line ends with <CR><LF>, not with <LF>")
 BAD_CHARACTERS = Reply(501, "5.5.4", "Arguments are printable text: ASCII, or UTF-8 in an address")
 NO_ARGUMENT = Reply(501, "5.5.4", "This command takes no argument")
 NOT_HERE = Reply(502, "5.5.1", "This command is not available here")
+CANCELLED = Reply(501, "5.7.0", "The login is cancelled")
+BAD_BASE64 = Reply(501, "5.5.2", "This is no base64")
+BAD_RESPONSE = Reply(501, "5.5.2", "This is no response of the mechanism")
 HELLO_FIRST = Reply(503, "5.5.1", "Send EHLO or HELO first")
 MAIL_FIRST = Reply(503, "5.5.1", "Send MAIL first")
 RECIPIENTS_FIRST = Reply(503, "5.5.1", "Send RCPT first")
 NESTED_MAIL = Reply(503, "5.5.1", "A transaction is under way; end it with DATA or RSET")
+ONE_AT_A_TIME = Reply(503, "5.5.0", "PIPELINING is not offered; wait for each reply")
+MIXED = Reply(503, "5.5.1", "BDAT and DATA do not mix; go on with BDAT, or RSET")
+BINARY_BY_BDAT = Reply(503, "5.5.1", "What is BINARYMIME comes by BDAT")
+TLS_IS_ON = Reply(503, "5.5.1", "TLS is on already")
+LOGGED_IN = Reply(503, "5.5.1", "Already logged in")
+NOT_NOW = Reply(503, "5.5.1", "Not in a transaction; end it with RSET")
+NO_MECHANISM = Reply(504, "5.5.4", "This mechanism is not offered")
+LOGIN_FIRST = Reply(530, "5.7.0", "Log in first")
+TLS_FIRST = Reply(530, "5.7.0", "Send STARTTLS first")
+WRONG_CREDENTIALS = Reply(535, "5.7.8", "User and password do not fit")
+LOGIN_NEEDS_TLS = Reply(538, "5.7.11", "AUTH needs TLS")
 TOO_BIG = Reply(552, "5.3.4", "The message is bigger than this server takes")
 
-EXTENSIONS = ("8BITMIME", "SMTPUTF8", "PIPELINING", "ENHANCEDSTATUSCODES", "DSN", "HELP")
-"""What EHLO offers beside SIZE: RFC 6152, 6531, 2920, 2034, 3461, 5321."""
-
 SYNTAX = {
+    "AUTH": "AUTH mechanism [initial-response]",
+    "BDAT": "BDAT octets [LAST]",
     "DATA": "DATA",
     "EHLO": "EHLO hostname",
     "HELO": "HELO hostname",
@@ -113,6 +143,7 @@ SYNTAX = {
     "QUIT": "QUIT",
     "RCPT": "RCPT TO:<address> [parameters]",
     "RSET": "RSET",
+    "STARTTLS": "STARTTLS",
     "VRFY": "VRFY address",
 }
 """What HELP tells of each command that is offered."""
@@ -143,9 +174,14 @@ def hello(hostname: str) -> Reply:
 
 
 @functools.lru_cache
-def offers(hostname: str, size_limit: int) -> Reply:
-    """Return the answer to EHLO: the extensions (RFC 5321 section 4.1.1.1), and how big a message may be (RFC 1870)."""
-    return Reply(250, "", "\n".join([hostname, f"SIZE {size_limit}", *EXTENSIONS]))
+def offers(hostname: str, lines: tuple[str, ...]) -> Reply:
+    """Return the answer to EHLO: the extensions, a line each (RFC 5321 section 4.1.1.1)."""
+    return Reply(250, "", "\n".join([hostname, *lines]))
+
+
+def chunk_taken(octets: int) -> Reply:
+    """Return the answer to a chunk that is not the last one (RFC 3030 section 2)."""
+    return Reply(250, "2.0.0", f"{octets} octets taken")
 
 
 def for_error(error: Refused | StoreError) -> Reply:

@@ -16,7 +16,7 @@ from email.message import EmailMessage
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Conflict, NotFound
-from sirrchat_testkit.core.events import Crashed, FaultFired, RecipientRefused
+from sirrchat_testkit.core.events import Crashed, FaultFired, LoginRefused, RecipientRefused
 from sirrchat_testkit.core.faults import Fault
 from sirrchat_testkit.core.models import Address, Envelope, Message
 from sirrchat_testkit.core.sessions import Session
@@ -68,6 +68,7 @@ class Situation:
     crashes: list[Crashed]
     faults: list[str]
     struck: list[FaultFired]
+    logins: list[LoginRefused]
 
 
 class Desk:
@@ -141,6 +142,15 @@ class Desk:
     def clear(self, recipient: str) -> list[ReceivedMessage]:
         """Delete what was stored for ``recipient``, and return it."""
         return self._thread.call(self._clear(recipient))
+
+    def login(self) -> tuple[str, str]:
+        """Return user and password of the account that owns what this scope makes."""
+        return self._thread.call(self._owner.login())
+
+    def sessions(self) -> list[Session]:
+        """Return the connections since the scope began, and those that are still open."""
+        sessions = self._backend.sessions
+        return sessions.known(self._mark.connections)
 
     def api_key(self) -> str:
         """Return the key of the account that owns what this scope makes."""
@@ -228,7 +238,8 @@ class Desk:
 
     async def _contents(self, message: Message) -> Contents:
         postoffice = self._backend.postoffice
-        return Contents(await postoffice.envelope(message), await postoffice.raw(message))
+        said = self._backend.sessions.transcripts.get(message.envelope)
+        return Contents(await postoffice.envelope(message), await postoffice.raw(message), said)
 
     async def _refusals(self) -> list[Refusal]:
         found = []
@@ -251,4 +262,5 @@ class Desk:
             crashes=self.crashes(),
             faults=[f"{each}: {each.count()}" for each in self._backend.faults.all()],
             struck=[each for each in self._backend.events.after(self._mark.event) if isinstance(each, FaultFired)],
+            logins=[each for each in self._backend.events.after(self._mark.event) if isinstance(each, LoginRefused)],
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sirrchat_testkit.core import mime
 from sirrchat_testkit.core.models import Envelope, Message
+from sirrchat_testkit.core.transcript import Part, Transcript
 from sirrchat_testkit.testing.hints import misnamed
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 
 class Contents(NamedTuple):
-    """What is fetched only when it is needed: the envelope and the raw bytes."""
+    """What is fetched only when it is needed: the envelope, the raw bytes, and what was said."""
 
     envelope: Envelope
     raw: bytes
+    said: Part | None = None
 
 
 class ReceivedMessage:
@@ -144,6 +146,15 @@ class ReceivedMessage:
     def envelope(self) -> Envelope:
         """What the SMTP transaction said: ``sender, recipients, refused, login, tls, ehlo`` and more."""
         return self._contents.envelope
+
+    @property
+    def transcript(self) -> Transcript:
+        """What was said on the connection: greeting, EHLO, TLS, AUTH and this transaction, with times.
+
+        ``str`` of it is a text. Credentials are replaced, and of the message there is its length alone. Transcripts
+        are kept in memory only, for the latest messages: empty where it is gone, or where no SMTP was spoken.
+        """
+        return self._contents.said.transcript() if self._contents.said else Transcript()
 
     @property
     def text(self) -> str:

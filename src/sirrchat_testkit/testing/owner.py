@@ -21,6 +21,7 @@ class Owned:
 
     account: Account
     key: str
+    password: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,15 @@ class Owner:
         if found is None and await self._backend.domains.serves(addressing.split(text)[1]):
             return await directory.add_address((await self._own()).account.id, text)
         return found
+
+    async def login(self) -> tuple[str, str]:
+        """Return user and password of the scope's account."""
+        owned = await self._own()
+        if not owned.password:
+            password = self._backend.ids.token(16)
+            account = await self._backend.accounts.update(owned.account.id, password=password)
+            owned = self._owned = Owned(account, owned.key, password)
+        return owned.account.email, owned.password
 
     async def _own(self) -> Owned:
         if self._owned is None:

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from sirrchat_testkit.core import addressing
-from sirrchat_testkit.core.events import FaultFired
-from sirrchat_testkit.core.faults import Fault
+from sirrchat_testkit.core.events import FaultFired, LoginRefused
 from sirrchat_testkit.core.matching import Match, explain, summary
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.signals import runs_asyncio
@@ -104,6 +103,7 @@ def overview(situation: Situation) -> str:
         [
             _listed("Messages:", situation.messages, 20) or "No mail was received.",
             _refused(situation.refusals),
+            _logins(situation.logins),
             _faults(situation),
             _sessions(situation),
             _crashed(situation),
@@ -117,6 +117,7 @@ def _why(situation: Situation, recipient: str | None, match: Match) -> list[str]
     return [
         _near("Mail for others:", match, elsewhere),
         _refused(situation.refusals),
+        _logins(situation.logins),
         _faults(situation),
         _sessions(situation),
         _crashed(situation),
@@ -157,6 +158,15 @@ def _faults(situation: Situation) -> str:
     if situation.struck:
         chapters.append(f"Faults that struck:\n{_indented(map(_strike, situation.struck[-SHOWN:]))}")
     return "\n".join(chapters)
+
+
+def _logins(logins: Sequence[LoginRefused]) -> str:
+    return f"Logins:\n{_indented(map(_login, logins[-SHOWN:]))}" if logins else ""
+
+
+def _login(event: LoginRefused) -> str:
+    code = "" if event.reason.startswith("refused") else "refused 535: "
+    return f"AUTH {event.mechanism} as {event.login!r} {code}{event.reason}"
 
 
 def _strike(event: FaultFired) -> str:

@@ -1,0 +1,77 @@
+"""The AUTH command of one session (RFC 4954): when it may be given, the dialogue, and how it ends.
+
+1. It is refused before EHLO, in a transaction, and after a login; where the policy wants TLS first, before TLS.
+2. ``*`` ends the dialogue with 501, and so does what is no base64.
+3. The client is told 535 and nothing else, whatever was wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.errors import Unauthorized
+from sirrchat_testkit.core.logins import Claim
+from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.smtp import auth, replies
+from sirrchat_testkit.smtp.acting import Work
+from sirrchat_testkit.smtp.address import Malformed
+from sirrchat_testkit.smtp.replies import Reply
+
+Under = Callable[[Claim, Work], Awaitable[Reply]]
+
+
+class Login:
+    """The AUTH dialogues of one session; ``under`` lets the planned faults have their say first."""
+
+    def __init__(self, backend: Backend, hostname: str, session: Session, under: Under) -> None:
+        self._backend = backend
+        self._hostname = hostname
+        self._session = session
+        self._under = under
+        self._conversation: auth.Conversation | None = None
+
+    def begin(self, argument: str, mechanisms: tuple[str, ...]) -> Reply | Awaitable[Reply]:
+        """Answer AUTH, of which ``mechanisms`` are offered."""
+        if self._session.login:
+            return replies.LOGGED_IN
+        name, _, word = argument.partition(" ")
+        if not name:
+            return replies.syntax("AUTH")
+        if name.upper() not in mechanisms:
+            return replies.NO_MECHANISM
+        try:
+            initial = auth.decode(word.strip(" ")) if word else None
+            self._conversation = auth.MECHANISMS[name.upper()](initial, self._hostname)
+            return auth.challenge(next(self._conversation))
+        except StopIteration as done:
+            return self._decide(done.value)
+        except Malformed as error:
+            return error.reply
+
+    def respond(self, line: str) -> Reply | Awaitable[Reply]:
+        """Answer the response to a challenge."""
+        conversation = self._conversation
+        if conversation is None:  # XOAUTH2 was refused already
+            return replies.WRONG_CREDENTIALS
+        if line == "*":
+            return replies.CANCELLED
+        try:
+            return auth.challenge(conversation.send(auth.decode(line)))
+        except StopIteration as done:
+            return self._decide(done.value)
+        except Malformed as error:
+            return error.reply
+
+    async def _decide(self, claim: Claim) -> Reply:
+        self._conversation = None
+        if self._backend.faults.planned:
+            return await self._under(claim, lambda: self._check(claim))
+        return await self._check(claim)
+
+    async def _check(self, claim: Claim) -> Reply:
+        try:
+            self._session.login = await self._backend.logins.check(claim, self._backend.settings.domains[0])
+        except Unauthorized:
+            return auth.challenge(auth.TOKEN_REFUSED) if claim.token is not None else replies.WRONG_CREDENTIALS
+        return replies.AUTHENTICATED

@@ -1,0 +1,196 @@
+"""TLS: STARTTLS, TLS from the first octet, required TLS; with certificates that clients can trust."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiosmtplib
+import pytest
+import trustme
+
+from sirrchat_testkit import MailServer
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[MailServer]:
+    with MailServer(starttls=True, smtps_port=0) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: MailServer) -> Iterator[MailServer]:
+    with running.scope("test"):
+        yield running
+        running.check()
+
+
+MAIL = b"Subject: hello\r\n\r\nbody\r\n"
+
+
+def plain(server: MailServer) -> smtplib.SMTP:
+    return smtplib.SMTP(server.smtp_host, server.smtp_port, timeout=10)
+
+
+def test_there_is_no_tls_unless_it_is_asked_for(mailserver: MailServer) -> None:
+    with plain(mailserver) as smtp:
+        smtp.ehlo()
+        assert not smtp.has_extn("starttls")
+        assert smtp.docmd("STARTTLS")[0] == 502
+    assert mailserver.smtps_port is None
+    assert "SMTP_CA_FILE" not in mailserver.env()
+    with pytest.raises(RuntimeError, match="set starttls=True"):
+        _ = mailserver.tls
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+def test_smtplib_upgrades_and_sends(server: MailServer, name: str) -> None:
+    inbox = server.open_inbox()
+    with smtplib.SMTP(name, server.smtp_port, timeout=10) as smtp:
+        assert smtp.starttls(context=server.tls.ssl_context())[0] == 220
+        smtp.ehlo()
+        assert not smtp.has_extn("starttls")
+        smtp.login(server.smtp_username, server.smtp_password)
+        smtp.sendmail("a@x.example", [inbox.address], MAIL)
+    envelope = inbox.receive(timeout=0).envelope
+    assert envelope.tls.startswith("TLSv1.")
+    assert " " in envelope.tls
+
+
+def test_smtplib_sends_over_tls_from_the_first_octet(server: MailServer) -> None:
+    inbox = server.open_inbox()
+    context = ssl.create_default_context(cafile=server.env()["SMTP_CA_FILE"])
+    assert server.smtps_port
+    with smtplib.SMTP_SSL("localhost", server.smtps_port, timeout=10, context=context) as smtp:
+        smtp.sendmail("a@x.example", [inbox.address], MAIL * 10_000)
+        assert smtp.docmd("STARTTLS")[0] == 503
+    message = inbox.receive(timeout=0)
+    assert message.size == len(MAIL) * 10_000
+    assert message.envelope.tls
+
+
+@pytest.mark.asyncio
+async def test_aiosmtplib_upgrades_by_itself(server: MailServer) -> None:
+    inbox = server.open_inbox()
+    await aiosmtplib.send(
+        MAIL,
+        sender="a@x.example",
+        recipients=[inbox.address],
+        hostname="localhost",
+        port=server.smtp_port,
+        tls_context=server.tls.ssl_context(),
+    )
+    assert inbox.messages[0].envelope.tls
+
+
+def test_a_client_that_does_not_trust_the_server_leaves_and_others_are_served(server: MailServer) -> None:
+    with plain(server) as smtp, pytest.raises(ssl.SSLError):
+        smtp.starttls(context=ssl.create_default_context())
+    server.settle()
+    with plain(server) as smtp:
+        assert smtp.noop()[0] == 250
+
+
+def test_what_is_no_tls_behind_starttls_ends_the_connection(server: MailServer) -> None:
+    with socket.create_connection((server.smtp_host, server.smtp_port), timeout=10) as client:
+        file = client.makefile("rb")
+        file.readline()
+        client.sendall(b"STARTTLS\r\n")
+        assert file.readline().startswith(b"220 2.0.0")
+        client.sendall(b"EHLO this.is.no.tls\r\n" * 10)
+        file.read()
+    server.settle()
+    assert not list(server._now.backend.sessions)
+
+
+def test_commands_sent_along_with_starttls_are_not_answered(server: MailServer) -> None:
+    with socket.create_connection((server.smtp_host, server.smtp_port), timeout=10) as client:
+        assert client.recv(1000).startswith(b"220 ")
+        client.sendall(b"EHLO x\r\nSTARTTLS\r\nMAIL FROM:<injected@x.example>\r\nNOOP\r\n")
+        text = b""
+        while b"220 2.0.0" not in text:
+            text += client.recv(1000)
+        with server.tls.ssl_context().wrap_socket(client, server_hostname="localhost") as safe:
+            safe.sendall(b"MAIL FROM:<a@x.example>\r\n")
+            assert safe.recv(1000).startswith(b"503 5.5.1 Send EHLO")
+            safe.sendall(b"EHLO x\r\n")
+            safe.recv(1000)
+            safe.sendall(b"STARTTLS\r\n")
+            assert safe.recv(1000).startswith(b"503 5.5.1 TLS is on")
+
+
+def test_required_tls_refuses_mail_and_logins_before_it(server: MailServer) -> None:
+    server.policy(tls_required=True)
+    inbox = server.open_inbox()
+    with plain(server) as smtp:
+        smtp.ehlo()
+        assert smtp.mail("a@x.example") == (530, b"5.7.0 Send STARTTLS first")
+        assert smtp.docmd("AUTH PLAIN")[0] == 530
+        assert smtp.noop()[0] == 250
+        smtp.starttls(context=server.tls.ssl_context())
+        smtp.sendmail("a@x.example", [inbox.address], MAIL)
+    assert len(inbox.messages) == 1
+
+
+def test_auth_only_under_tls(server: MailServer) -> None:
+    server.policy(auth="tls")
+    with plain(server) as smtp:
+        smtp.ehlo()
+        assert not smtp.has_extn("auth")
+        assert smtp.docmd("AUTH PLAIN")[0] == 538
+        assert smtp.mail("a@x.example")[0] == 250
+        smtp.rset()
+        smtp.starttls(context=server.tls.ssl_context())
+        smtp.ehlo()
+        assert smtp.mail("a@x.example")[0] == 530
+        assert smtp.login(server.smtp_username, server.smtp_password)[0] == 235
+        assert smtp.mail("a@x.example")[0] == 250
+
+
+def test_required_tls_needs_tls(mailserver: MailServer) -> None:
+    with pytest.raises(ValueError, match="tls_required takes starttls=True"):
+        mailserver.policy(tls_required=True)
+
+
+def test_the_file_of_the_authority_goes_with_the_server() -> None:
+    with MailServer(starttls=True) as server:
+        path = Path(server.tls.ca_file)
+        assert path.read_text().startswith("-----BEGIN CERTIFICATE-----")
+    assert not path.exists()
+
+
+def test_a_certificate_of_ones_own(tmp_path: Path) -> None:
+    issued = trustme.CA().issue_cert("127.0.0.1")
+    issued.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "own.pem"))
+    with MailServer(starttls=True, tls_cert=str(tmp_path / "own.pem")) as server, plain(server) as smtp:
+        context = ssl.create_default_context(cadata=issued.cert_chain_pems[0].bytes().decode())
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        assert smtp.starttls(context=context)[0] == 220
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    with pytest.raises(RuntimeError, match=r'pip install "sirrchat-testkit\[tls\]"'):
+        MailServer(starttls=True).start()
+
+
+def test_a_file_that_is_no_certificate_is_named(tmp_path: Path) -> None:
+    (tmp_path / "own.pem").write_text("hello")
+    with pytest.raises(ValueError, match="tls_cert and tls_key take a certificate"):
+        MailServer(starttls=True, tls_cert=str(tmp_path / "own.pem")).start()
+
+
+def test_faults_strike_under_tls_too(server: MailServer) -> None:
+    server.faults.trickle(0.0001, stage="mail", tls="TLS*", times=1)
+    server.faults.drop(stage="rcpt", when="after")
+    with plain(server) as smtp:
+        smtp.starttls(context=server.tls.ssl_context())
+        smtp.ehlo()
+        assert smtp.mail("a@x.example")[0] == 250
+        assert smtp.rcpt("b@corp.example")[0] == 250
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            smtp.noop()

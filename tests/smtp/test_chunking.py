@@ -1,0 +1,96 @@
+"""BDAT: messages that come in chunks, octet by octet as they were sent."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sirrchat_testkit.core.backend import Backend
+
+if TYPE_CHECKING:
+    from tests.smtp.conftest import Dialogue
+
+pytestmark = pytest.mark.asyncio
+
+Stored = Callable[..., Awaitable[list[bytes]]]
+HELLO = "EHLO client.example"
+MAIL = "MAIL FROM:<a@example.net>"
+RCPT = "RCPT TO:<user@example.com>"
+
+
+async def test_chunks_make_one_message(talk: Dialogue, stored: Stored) -> None:
+    await talk(HELLO, MAIL, RCPT)
+    assert await talk(b"BDAT 3\r\na\r\n") == "250 2.0.0 3 octets taken"
+    assert await talk(b"BDAT 5\r\n.\r\n.\r") == "250 2.0.0 5 octets taken"
+    assert await talk(b"bdat 1 last\r\n\n") == "250 2.0.0 Message stored"
+    assert await stored() == [b"a\r\n.\r\n.\r\n"]
+    assert (await talk(MAIL)).startswith("250")
+
+
+async def test_an_empty_last_chunk_ends_the_message(talk: Dialogue, stored: Stored) -> None:
+    await talk(HELLO, MAIL, RCPT, b"BDAT 4\r\nbody")
+    assert await talk("BDAT 0 LAST") == "250 2.0.0 Message stored"
+    assert await stored() == [b"body"]
+
+
+async def test_chunks_are_pipelined_with_everything(talk: Dialogue, stored: Stored) -> None:
+    await talk(HELLO)
+    talk.write(f"{MAIL}\r\n{RCPT}\r\nBDAT 6\r\nQUIT\r\nBDAT 2 LAST\r\n\r\nNOOP\r\n".encode())
+    assert [(await talk.reply())[:3] for _ in range(5)] == ["250"] * 5
+    assert await stored() == [b"QUIT\r\n\r\n"]
+
+
+async def test_a_chunk_cut_anywhere_is_the_same(talk: Dialogue, stored: Stored) -> None:
+    await talk(HELLO, MAIL, RCPT)
+    for octet in b"BDAT 9 LAST\r\nab\r\n.\r\ncd":
+        talk.write(bytes([octet]))
+        await talk.writer.drain()
+    assert await talk.reply() == "250 2.0.0 Message stored"
+    assert await stored() == [b"ab\r\n.\r\ncd"]
+
+
+@pytest.mark.parametrize(
+    ("before", "reply"),
+    [
+        ([], "503 5.5.1 Send EHLO"),
+        ([HELLO], "503 5.5.1 Send MAIL"),
+        ([HELLO, MAIL], "503 5.5.1 Send RCPT"),
+    ],
+)
+async def test_the_octets_of_a_refused_chunk_are_swallowed(talk: Dialogue, before: list[str], reply: str) -> None:
+    if before:
+        await talk(*before)
+    assert (await talk(b"BDAT 6 LAST\r\nNOOP\r\n")).startswith(reply)
+    assert await talk("NOOP") == "250 2.0.0 OK"
+
+
+async def test_data_and_bdat_do_not_mix(talk: Dialogue, stored: Stored) -> None:
+    await talk(HELLO, MAIL, RCPT, b"BDAT 1\r\na")
+    assert (await talk("DATA")).startswith("503 5.5.1")
+    assert (await talk(b"BDAT 1 LAST\r\nb")).startswith("250")
+    assert await stored() == [b"ab"]
+
+
+async def test_rset_forgets_the_chunks(talk: Dialogue, stored: Stored) -> None:
+    await talk(HELLO, MAIL, RCPT, b"BDAT 1\r\na", "RSET", MAIL, RCPT)
+    assert (await talk(b"BDAT 1 LAST\r\nb")).startswith("250")
+    assert await stored() == [b"b"]
+
+
+async def test_chunks_that_are_too_big_together_end_the_transaction(
+    talk: Dialogue, backend: Backend, stored: Stored
+) -> None:
+    backend.policy.value = backend.policy.value.changed(max_message_size=10)
+    await talk(HELLO, MAIL, RCPT, b"BDAT 6\r\n123456")
+    assert (await talk(b"BDAT 5\r\n12345")).startswith("552 5.3.4")
+    assert (await talk(b"BDAT 1 LAST\r\n1")).startswith("503 5.5.1")
+    assert await stored() == []
+
+
+async def test_binary_text_comes_by_bdat_alone(talk: Dialogue, stored: Stored) -> None:
+    await talk(HELLO, f"{MAIL} BODY=BINARYMIME", RCPT)
+    assert (await talk("DATA")).startswith("503 5.5.1")
+    assert (await talk(b"BDAT 4 LAST\r\n\0\n\r\xff")).startswith("250")
+    assert await stored() == [b"\0\n\r\xff"]

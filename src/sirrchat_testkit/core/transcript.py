@@ -18,7 +18,9 @@ Page: TypeAlias = list[Any]
 """Times (seconds, monotonic) and what was said then, in turn."""
 
 PAGES: Final = 200
-_LONGEST: Final = 4000  # items of a page
+LONGEST: Final = 4000
+"""Items of a page: half as many lines."""
+
 KEPT: Final = 100_000
 """Messages whose transcripts are kept."""
 
@@ -69,8 +71,8 @@ class Talk:
 
     def trim(self) -> None:
         """Drop the middle of a page that is too long."""
-        if len(self.page) > _LONGEST:
-            self.page[_LONGEST // 4 : -_LONGEST // 2] = [self.page[_LONGEST // 4], "lines left out"]
+        if len(self.page) > LONGEST:
+            self.page[LONGEST // 4 : -LONGEST // 2] = [self.page[LONGEST // 4], "lines left out"]
 
     def of_message(self) -> Part:
         """Return what belongs to the transaction that ends now."""

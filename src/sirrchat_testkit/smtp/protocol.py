@@ -19,6 +19,7 @@ from typing import Any, cast
 from aiosmtpd.smtp import SMTP
 
 from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.transcript import LONGEST
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.handler import COMMANDS, Handler
@@ -98,6 +99,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._mail = Handler(self._backend, self.hostname, _name(transport.get_extra_info("peername")), self)
         if transport.get_extra_info("ssl_object") is not None:
             self._mail.session.tls = _described(transport)
+        self._talk = self._mail.session.talk
         self._began_at = self._heard_at
         self._connections.add(self)
         if self._connections.stopping:
@@ -116,7 +118,8 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     def data_received(self, data: bytes) -> None:
         """Work off what arrived, unless something is under way that has to wait."""
         self._reset_timeout()
-        self._mail.session.talk.trim()
+        if len(self._talk.page) > LONGEST:
+            self._talk.trim()
         self._received.feed(data)
         if not self._steps.waiting:
             self._steps.run(self._converse(), self._carrier)
@@ -262,11 +265,9 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         word, _, rest = line.partition(b" ")
         name = word.upper()
         command = COMMANDS.get(name)
-        self._page.append(self._heard_at)
-        if command is None or name == b"AUTH":
-            self._page.append(self._censored(line))
-        else:
-            self._page.append(line)
+        page = self._talk.page
+        page.append(self._heard_at)
+        page.append(self._censored(line) if command is None or name == b"AUTH" else line)
         if command is None:
             return replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX
         try:
@@ -311,7 +312,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._socket = self.transport = made
         cast("Any", self._writer)._transport = made  # noqa: SLF001 - what aiosmtpd does
         self._mail.secured(_described(made))
-        self._page.extend((self.loop.time(), f"under {self._mail.session.tls}"))
+        self._talk.page.extend((self.loop.time(), f"under {self._mail.session.tls}"))
 
     def _say_nothing_more(self) -> None:
         """Drop a connection on which TLS could not begin; asyncio has not told us that it is gone."""
@@ -323,12 +324,8 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         """Tell whether other commands came along with this one, although PIPELINING is hidden."""
         return bool(self._received.pending) and name != b"BDAT" and "PIPELINING" not in self._mail.offer.names
 
-    @property
-    def _page(self) -> list[Any]:
-        return self._mail.session.talk.page
-
     def _note(self, what: bytes | int) -> None:
-        self._page.extend((self._heard_at, what))
+        self._talk.page.extend((self._heard_at, what))
 
     def _censored(self, line: bytes) -> bytes:
         """Return ``line`` as the transcript shows it: no credentials, which may also stand where no command should."""
@@ -341,15 +338,14 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def _say(self, reply: Reply) -> None:
         if reply.code:
-            wire = reply.bare if self._hides and "ENHANCEDSTATUSCODES" in self._hides else reply.wire
+            hides = self._backend.policy.value.hide_extensions
+            wire = reply.bare if hides and "ENHANCEDSTATUSCODES" in hides else reply.wire
             self._replies.append(wire)
             if self._steps.waiting:
                 self._heard_at = self.loop.time()  # from now on it is the client that keeps us waiting
-            self._page.extend((self._heard_at, wire))
-
-    @property
-    def _hides(self) -> tuple[str, ...]:
-        return self._backend.policy.value.hide_extensions
+            page = self._talk.page
+            page.append(self._heard_at)
+            page.append(wire)
 
     def _flush(self) -> None:
         """Write the replies that have been gathered."""

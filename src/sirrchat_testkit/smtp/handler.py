@@ -9,17 +9,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import FaultRefused, Refused, StoreError
 from sirrchat_testkit.core.logins import Claim
-from sirrchat_testkit.core.models import Envelope
 from sirrchat_testkit.core.moments import Moment
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.acting import Line, Work, act
 from sirrchat_testkit.smtp.address import Malformed, Path, parse_mail, parse_rcpt
+from sirrchat_testkit.smtp.draft import Draft
 from sirrchat_testkit.smtp.extensions import Offer, offer
 from sirrchat_testkit.smtp.login import Login
 from sirrchat_testkit.smtp.replies import Reply, Turn
@@ -27,20 +27,6 @@ from sirrchat_testkit.smtp.replies import Reply, Turn
 Answer: TypeAlias = Reply | Awaitable[Reply]
 
 _DIGITS = 20  # of a chunk's size: what fits into 64 bits
-
-
-@dataclass(slots=True)
-class Draft:
-    """The transaction under way."""
-
-    sender: str
-    utf8: bool
-    binary: bool = False
-    chunks: list[bytes] | None = None
-    recipients: list[str] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)
-    parameters: dict[str, list[str]] = field(default_factory=dict)
 
 
 class Handler:
@@ -116,11 +102,9 @@ class Handler:
         return self._begin(path)
 
     def _begin(self, path: Path) -> Reply:
-        self.draft = Draft(path.address, path.utf8, path.binary)
+        self.draft = Draft.begin(path)
         self._messages += 1
         self.session.talk.turn(between=False)
-        if path.parameters:
-            self.draft.parameters[""] = list(path.parameters)
         self.session.transactions += 1
         self.session.begin(f"MAIL FROM:<{path.address}> from {self.session.peer}")
         return replies.SENDER_OK
@@ -138,7 +122,7 @@ class Handler:
         if "@" not in recipient:  # <postmaster>, RFC 5321 section 4.5.1
             recipient = f"{recipient}@{self._backend.settings.domains[0]}"
         if len(draft.recipients) >= self._backend.policy.value.max_recipients:
-            return _refuse(draft, recipient, replies.TOO_MANY_RECIPIENTS)
+            return draft.refuse(recipient, replies.TOO_MANY_RECIPIENTS)
         if self._faults.planned:
             return await self._under(
                 "rcpt",
@@ -153,7 +137,7 @@ class Handler:
         try:
             await self._backend.postoffice.admit(recipient, draft.sender)
         except (Refused, StoreError) as error:
-            return _refuse(draft, recipient, replies.for_error(error))
+            return draft.refuse(recipient, replies.for_error(error))
         draft.recipients.append(recipient)
         if path.parameters:
             draft.parameters[recipient] = list(path.parameters)
@@ -189,7 +173,7 @@ class Handler:
         draft = self.draft
         if draft is None or not draft.recipients:
             return False
-        return sum(map(len, draft.chunks or ())) + self.chunk[0] <= self.size_limit
+        return draft.has_room(self.chunk[0], self.size_limit)
 
     def take_chunk(self, raw: bytes, *, kept: bool) -> Answer:
         """Add the chunk ``raw`` to the message; the last one ends it."""
@@ -228,11 +212,11 @@ class Handler:
         return await self._post(draft, raw)
 
     async def _post(self, draft: Draft, raw: bytes) -> Reply:
-        if draft.lost.issuperset(draft.recipients):
+        if draft.is_for_nobody:
             self.end()
             return replies.STORED
         try:
-            [first, *_] = await self._backend.postoffice.deliver(self._envelope(draft), raw)
+            [first, *_] = await self._backend.postoffice.deliver(draft.envelope(self.session), raw)
             self._backend.sessions.transcripts.keep(first.envelope, self.session.talk.of_message())
         except Refused as refusal:
             for recipient in draft.recipients:
@@ -393,7 +377,7 @@ class Handler:
         """Remember that a fault refused ``recipients``."""
         fault = FaultRefused(f"refused {reply.code} {where} by a fault")
         for recipient in recipients:
-            draft.refused[recipient] = str(reply)
+            draft.refuse(recipient, reply)
             self._backend.postoffice.note_refusal(recipient, draft.sender, fault)
 
     def _lose(self, draft: Draft, recipient: str) -> Reply:
@@ -401,25 +385,6 @@ class Handler:
         draft.recipients.append(recipient)
         draft.lost.add(recipient)
         return replies.RECIPIENT_OK
-
-    def _envelope(self, draft: Draft) -> Envelope:
-        session = self.session
-        return Envelope(
-            id="",
-            sender=draft.sender,
-            recipients=tuple(each for each in draft.recipients if each not in draft.lost),
-            refused=draft.refused,
-            parameters=draft.parameters,
-            login=session.login,
-            tls=session.tls,
-            ehlo=session.ehlo,
-            peer=session.peer,
-        )
-
-
-def _refuse(draft: Draft, recipient: str, reply: Reply) -> Reply:
-    draft.refused[recipient] = str(reply)
-    return reply
 
 
 COMMANDS: Mapping[bytes, Callable[[Handler, str], Reply | Awaitable[Reply]]] = {

@@ -24,6 +24,7 @@ from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.handler import COMMANDS, Handler
 from sirrchat_testkit.smtp.reader import AUTH_LIMIT, Flaw, Reader
+from sirrchat_testkit.smtp.redaction import Redaction
 from sirrchat_testkit.smtp.replies import Reply, Turn
 from sirrchat_testkit.smtp.steps import Steps
 
@@ -81,7 +82,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._verb = "a connection"
         self._gone: asyncio.Future[None] | None = None
         self._keeps = False
-        self._tried_to_log_in = False
+        self._redaction = Redaction()
 
     @classmethod
     def template(cls, hostname: str, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
@@ -254,7 +255,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         if line is None:
             return None
         self._reading = None
-        self._note(b"(a response of %d octets)" % len(line) if isinstance(line, bytes) else b"(a response)")
+        self._note(self._redaction.response(line))
         return _FLAWS[line] if isinstance(line, Flaw) else self._mail.login.respond(line.decode("ascii", "replace"))
 
     def _obey(self, line: bytes | Flaw) -> Reply | Awaitable[Reply]:
@@ -267,7 +268,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         command = COMMANDS.get(name)
         page = self._talk.page
         page.append(self._heard_at)
-        page.append(self._censored(line) if command is None or name == b"AUTH" else line)
+        page.append(self._redaction.command(line) if command is None or name == b"AUTH" else line)
         if command is None:
             return replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX
         try:
@@ -326,15 +327,6 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def _note(self, what: bytes | int) -> None:
         self._talk.page.extend((self._heard_at, what))
-
-    def _censored(self, line: bytes) -> bytes:
-        """Return ``line`` as the transcript shows it: no credentials, which may also stand where no command should."""
-        word, _, rest = line.partition(b" ")
-        if word.upper() != b"AUTH":
-            return b"(%d octets)" % len(line) if self._tried_to_log_in else line
-        self._tried_to_log_in = True
-        mechanism, blank, _ = rest.partition(b" ")
-        return b"AUTH %s%s" % (mechanism, b" (credentials)" if blank else b"")
 
     def _say(self, reply: Reply) -> None:
         if reply.code:

@@ -1,0 +1,60 @@
+"""The transaction under way: what MAIL, RCPT and BDAT said so far (RFC 5321 section 3.3, RFC 3030)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sirrchat_testkit.core.models import Envelope
+from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.smtp.address import Path
+from sirrchat_testkit.smtp.replies import Reply
+
+
+@dataclass(slots=True)
+class Draft:
+    """What becomes an envelope; ``lost`` are recipients that a fault takes and gives nothing."""
+
+    sender: str
+    utf8: bool
+    binary: bool = False
+    chunks: list[bytes] | None = None
+    recipients: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    parameters: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, path: Path) -> Draft:
+        """Return a draft from the sender ``path``."""
+        draft = cls(path.address, path.utf8, path.binary)
+        if path.parameters:
+            draft.parameters[""] = list(path.parameters)
+        return draft
+
+    @property
+    def is_for_nobody(self) -> bool:
+        """Whether every recipient is lost."""
+        return bool(self.lost) and self.lost.issuperset(self.recipients)
+
+    def refuse(self, recipient: str, reply: Reply) -> Reply:
+        """Note that ``recipient`` was refused with ``reply``; return it."""
+        self.refused[recipient] = str(reply)
+        return reply
+
+    def has_room(self, octets: int, limit: int) -> bool:
+        """Tell whether ``octets`` more fit into a message of ``limit``."""
+        return sum(map(len, self.chunks or ())) + octets <= limit
+
+    def envelope(self, session: Session) -> Envelope:
+        """Return what was said, as the post office takes it."""
+        return Envelope(
+            id="",
+            sender=self.sender,
+            recipients=tuple(each for each in self.recipients if each not in self.lost),
+            refused=self.refused,
+            parameters=self.parameters,
+            login=session.login,
+            tls=session.tls,
+            ehlo=session.ehlo,
+            peer=session.peer,
+        )

@@ -46,8 +46,7 @@ class Policy:
     Attributes:
         unknown_recipients: ``reject`` refuses mail for an unknown address at a served domain, ``keep`` stores it.
         foreign_recipients: ``keep`` stores mail for other domains as outgoing, never relayed; ``reject`` refuses it.
-        auth: ``optional`` takes mail with and without a login, ``required`` only with one; ``tls`` offers AUTH only
-            under TLS, and requires it there.
+        auth: Whether a login is ``optional`` or ``required``; ``tls``: offered under TLS alone, and required there.
         oauth_tokens: XOAUTH2 is offered for these ``user=token`` (a mapping will do), or a function of user and token.
         tls_required: Whether mail and logins are refused before TLS.
         hide_extensions: Names of what SMTP is not to offer nor take, of EHLO or of AUTH, such as ``PIPELINING``.

@@ -126,7 +126,7 @@ def administer_until_it_dies(server: Serve, tag: str, acknowledged: list[str]) -
             status, made = server.request("POST", "/api/v1/users", user)
             assert status == 201, made
             acknowledged.append(f"/api/v1/users/{made['id']}")
-            webhook = {"url": "http://127.0.0.1:9/", "events": ["email.received"]}
+            webhook = {"url": "http://127.0.0.1:9/", "events": ["email.sent"]}
             status, made = server.request("POST", "/api/v1/webhooks", webhook)
             assert status == 201, made
             acknowledged.append(f"/api/v1/webhooks/{made['id']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import smtplib
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -431,3 +432,18 @@ def test_ids_do_not_depend_on_when_a_webhook_was_called() -> None:
             server.settle()
             seen.append(([each.id for each in inbox.messages], [each.id for each in server.deliveries]))
     assert seen[0] == seen[1]
+
+
+def test_mail_that_a_user_submits_is_told_as_documented(
+    mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink
+) -> None:
+    mailserver.add_webhook(webhook_sink.url)
+    account = mailserver.add_account("ann@example.com", "secret")
+    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+        smtp.login(account.address, "secret")
+        smtp.sendmail(account.address, [inbox.address, "bob@corp.com"], "Subject: Offer\r\n\r\nHi.\r\n")
+    call = webhook_sink.receive(event="email.sent")
+    assert call.json["data"] == {"user": account.address, "to": [inbox.address, "bob@corp.com"], "subject": "Offer"}
+    call.validate()
+    assert webhook_sink.receive(event="email.received").recipient == inbox.address
+    webhook_sink.assert_nothing()

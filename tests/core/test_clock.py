@@ -147,6 +147,33 @@ async def test_rewind_puts_time_and_schedule_back() -> None:
     assert diary.lines == [("before", 100)]
 
 
+async def test_what_is_due_every_hour_runs_once_for_a_long_way() -> None:
+    clock = frozen()
+    diary = Diary(clock)
+    hour = 3_600_000
+    clock.every(hour, diary.work("hourly"))
+    clock.at(START + 10 * hour, diary.work("between"))
+
+    await clock.travel(START + 8000 * 365 * 24 * hour)
+
+    names = [name for name, _ in diary.lines]
+    assert names == ["hourly", "between", "hourly"]
+    assert [at + START for name, at in diary.lines if name == "hourly"] == [
+        (START + 10 * hour) // hour * hour,
+        (START + 8000 * 365 * 24 * hour) // hour * hour,
+    ]
+
+
+async def test_what_is_due_every_hour_goes_on() -> None:
+    clock = frozen()
+    diary = Diary(clock)
+    clock.every(1000, diary.work("again"))
+    await clock.advance(1000)
+    await clock.advance(1000)
+    await clock.advance(500)
+    assert [at for _, at in diary.lines] == [1000, 2000]
+
+
 async def test_freezegun_does_not_move_it() -> None:
     clock = Clock(asyncio.get_running_loop())
     before = clock.now()

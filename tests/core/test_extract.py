@@ -330,6 +330,11 @@ def test_a_code_that_follows_its_word_beats_a_number_that_is_only_near_it() -> N
     assert codes(text, "") == ("012345", "54321")
 
 
+def test_two_numbers_on_the_line_of_a_word_for_a_code_are_two_candidates() -> None:
+    with pytest.raises(NotExactlyOne, match="found 2"):
+        pick_code("code 111111 or 222222", "")
+
+
 def test_near_takes_the_place_of_the_words_for_a_code() -> None:
     text = "Login: 1111" + "\n." * 50 + "\nPayment code: 2222"
     assert pick_code(text, "", near="Login") == "1111"

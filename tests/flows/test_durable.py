@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import resource
+import shutil
 import signal
 import smtplib
 import subprocess
@@ -55,7 +56,7 @@ class Serve:
     ) -> None:
         command = [sys.executable, "-c", COMPACTING, *COMMAND[3:]] if compacting else COMMAND
         self.process = subprocess.Popen(
-            [*command, "--json", "--data", str(folder), "--api-key", "known", *arguments],
+            [*command, "--json", "--password-cost", "4", "--data", str(folder), "--api-key", "known", *arguments],
             stdout=subprocess.PIPE,
             text=True,
             preexec_fn=preexec_fn,  # noqa: PLW1509 - it only sets a limit
@@ -121,7 +122,7 @@ def make_until_it_dies(server: Serve, tag: str, acknowledged: dict[str, str]) ->
 
 def administer_until_it_dies(server: Serve, tag: str, acknowledged: list[str]) -> None:
     with contextlib.suppress(OSError, http.client.HTTPException):
-        for number in itertools.count():
+        for number in range(10):
             user = {"email": f"{tag}-{number}@example.com", "password": "secret"}
             status, made = server.request("POST", "/api/v1/users", user)
             assert status == 201, made
@@ -253,6 +254,19 @@ def test_a_killed_owner_s_folder_is_free_although_its_forked_child_lives(tmp_pat
     with MailServer(data=str(tmp_path)) as server:
         server.open_inbox()
     owner.communicate()
+
+
+def test_a_folder_that_was_deleted_takes_nothing_more(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with MailServer(data=str(folder)) as server:
+        inbox = server.inbox_for("box@example.com")
+        shutil.rmtree(folder)
+        with (
+            smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp,
+            pytest.raises(smtplib.SMTPResponseException) as caught,
+        ):
+            smtp.sendmail("a@shop.example", [inbox.address], mail("lost"))
+        assert caught.value.smtp_code in {451, 452}
 
 
 def test_a_full_disk_is_452_and_507_and_reads_go_on(tmp_path: Path) -> None:

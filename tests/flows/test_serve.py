@@ -6,6 +6,7 @@ import shutil
 import signal
 import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,6 +92,23 @@ def test_a_signal_ends_it_with_status_0_and_no_word(serve: type[Served], number:
         assert served.end(number) == (0, "")
 
 
+def test_two_signals_at_once_end_it_as_one_does(serve: type[Served]) -> None:
+    for _ in range(5):
+        served = serve()
+        served.process.send_signal(signal.SIGINT)
+        assert served.end(signal.SIGTERM) == (0, "")
+
+
+def test_what_cannot_be_done_at_the_start_is_one_line(tmp_path: Path) -> None:
+    for arguments in (["--ready-file", str(tmp_path / "no" / "ready")], ["--starttls", "--tls-cert", "nowhere.pem"]):
+        done = subprocess.run(
+            [*SERVE, *ANY, *arguments], capture_output=True, text=True, timeout=60, env=environment(), check=False
+        )
+        assert done.returncode in {1, 2}
+        assert done.stderr.count("\n") == 1
+        assert done.stderr.startswith("sirrchat-testkit: ")
+
+
 def test_one_line_of_json_tells_a_program_everything(serve: type[Served], tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     served = serve("--ready-file", str(ready))
@@ -100,6 +118,20 @@ def test_one_line_of_json_tells_a_program_everything(serve: type[Served], tmp_pa
     assert served.facts["api_url"].startswith("http://127.0.0.1:")
     assert ready.read_text() == served.line
     assert list(tmp_path.iterdir()) == [ready]
+
+
+def test_with_tls_a_program_and_a_person_are_told_where_and_whom_to_trust(serve: type[Served]) -> None:
+    served = serve("--starttls", "--smtps-port", "0")
+    context = ssl.create_default_context(cafile=served.facts["smtp_ca_file"])
+    with smtplib.SMTP_SSL("localhost", served.facts["smtps_port"], context=context) as smtp:
+        assert smtp.noop()[0] == 250
+    with smtplib.SMTP("localhost", served.facts["smtp_port"]) as smtp:
+        assert smtp.starttls(context=context)[0] == 220
+    process = subprocess.Popen([*SERVE, *ANY, "--starttls"], stdout=subprocess.PIPE, text=True, env=environment())
+    assert process.stdout is not None
+    assert [process.stdout.readline().split()[0] for _ in range(2)] == ["SMTP", "CA"]
+    process.terminate()
+    process.communicate()
 
 
 def test_a_known_key_is_taken_and_another_is_not(serve: type[Served]) -> None:

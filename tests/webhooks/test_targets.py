@@ -156,3 +156,14 @@ def test_of_a_name_s_addresses_only_those_allowed_are_connected_to(monkeypatch: 
 def test_a_wrong_setting_is_named(hosts: Any) -> None:
     with pytest.raises(ValueError, match="webhook_hosts takes"):
         Policy(webhook_hosts=hosts)
+
+
+@pytest.mark.parametrize("url", ["http://xn--/", "http://127.0.0.1\\@10.0.0.1/", f"http://{'é' * 70}/"])
+def test_what_only_looks_like_a_url_fails_once_and_in_words(mailserver: MailServer, inbox: Inbox, url: str) -> None:
+    webhook = mailserver.add_webhook(url)
+    inbox.deliver(subject="x")
+    mailserver.settle()
+    [delivery] = webhook.deliveries
+    assert (delivery.status, len(delivery.attempts)) == ("failed", 1)
+    assert delivery.attempts[0].error in {"invalid_url", "target_not_allowed"}
+    mailserver.check()

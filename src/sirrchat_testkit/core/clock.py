@@ -42,6 +42,7 @@ class Due:
     at: int
     order: int
     work: Work = field(compare=False)
+    period: int = field(default=0, compare=False)
     cancelled: bool = field(default=False, compare=False)
 
     def cancel(self) -> None:
@@ -111,8 +112,9 @@ class Clock:
         while self._queue and self._queue[0].at <= to:
             due = heapq.heappop(self._queue)
             if not due.cancelled:
-                self._set(max(due.at, self.now()) if due.at < to else to)
-                await due.work()
+                at = self._last(due, to) if due.period else due.at
+                self._set(max(at, self.now()) if at < to else to)
+                await self._run(due)
                 await self._calm()
         self._set(to)
         self._arm()
@@ -123,6 +125,14 @@ class Clock:
         heapq.heappush(self._queue, entry)
         self._arm()
         return entry
+
+    def every(self, period: int, work: Work) -> None:
+        """Run ``work`` at each full ``period`` milliseconds since the epoch.
+
+        Who moves the clock over many of them, with nothing else due between, has it run once, at the last.
+        """
+        heapq.heappush(self._queue, Due(self.now() // period * period + period, next(self._order), work, period))
+        self._arm()
 
     def hold(self, calm: Work) -> None:
         """Whenever the clock is moved forward, wait for ``calm`` before it leaves a time at which work was due."""
@@ -178,5 +188,17 @@ class Clock:
         while self._queue and not self.frozen and self._queue[0].at <= self.now():
             due = heapq.heappop(self._queue)
             if not due.cancelled:
-                await due.work()
+                await self._run(due)
         self._arm()
+
+    async def _run(self, due: Due) -> None:
+        if due.period:
+            at = max(due.at, self.now() // due.period * due.period) + due.period
+            heapq.heappush(self._queue, Due(at, next(self._order), due.work, due.period))
+        await due.work()
+
+    def _last(self, due: Due, to: int) -> int:
+        """Return the last time before anything else is due, and not after ``to``, at which ``due`` is due."""
+        others = [each.at for each in self._queue if not each.period and not each.cancelled]
+        end = max(min([to, *others]), due.at)
+        return due.at + (end - due.at) // due.period * due.period

@@ -29,6 +29,7 @@ _DIGITS: Final = range(4, 10)
 _BEFORE: Final = 60
 """Characters before a candidate that may say what it is."""
 _FOLLOWS: Final = "it follows a word for a code"
+_ON_LINE: Final = "it is on the line of a word for a code"
 _NEAR: Final = "it is near a word for a code"
 _DATE: Final = "it is part of a date or a time"
 _GROUPED: Final = range(6, 17)
@@ -158,12 +159,19 @@ def _judged(text: str, near: Any) -> Iterator[Candidate[str]]:
     text = text.translate(_FOLDED)
     plain = _URLS.sub(lambda url: " " * len(url[0]), text)
     spans = [(reason, [span.span() for span in pattern.finditer(text)]) for reason, pattern in _WHOLES.items()]
-    good = _NEAR if near is None else f"it is near {named(near)}"
+    good = f"it is near {named(near)}"
     for found in _SHAPE.finditer(text):
         value = found[0].replace(" ", "") if found["apart"] else found[0]
         reason = _inside(plain, found, spans) or _shape_flaw(found) or _flaw(plain, found, near)
-        follows = near is None and _is_introduced(plain, found.start())
-        yield Candidate(value, repr(value), not reason, reason or (_FOLLOWS if follows else good))
+        yield Candidate(value, repr(value), not reason, reason or (_rank(plain, found) if near is None else good))
+
+
+def _rank(plain: str, found: re.Match[str]) -> str:
+    """Return how near a word for a code is to what was kept: right before it, on its line, or further off."""
+    if _is_introduced(plain, found.start()):
+        return _FOLLOWS
+    line = plain[plain.rfind("\n", 0, found.start()) + 1 :].partition("\n")[0]
+    return _ON_LINE if _KEYWORD.search(line) else _NEAR
 
 
 def _closest(candidates: list[Candidate[str]]) -> list[Candidate[str]]:

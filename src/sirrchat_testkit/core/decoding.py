@@ -79,18 +79,18 @@ def _codec(charset: str) -> str:
 def _decode_words(value: str) -> str:
     """Decode each encoded-word; blanks between two of them are not text, and two may share one character."""
     done: list[str] = []
-    octets, charset, end = b"", "", 0
+    octets, charset, end = bytearray(), "", 0
     for word in _WORD.finditer(value):
         between = value[end : word.start()]
         joined = bool(charset) and not between.strip(" \t\r\n")
         if not joined or charset != word[1].lower():
-            done.append(decode_bytes(octets, charset))
-            octets, charset = b"", word[1].lower()
+            done.append(decode_bytes(bytes(octets), charset))
+            octets, charset = bytearray(), word[1].lower()
         if not joined:
             done.append(between)
         octets += _octets(word[2], word[3])
         end = word.end()
-    return "".join((*done, decode_bytes(octets, charset), value[end:]))
+    return "".join((*done, decode_bytes(bytes(octets), charset), value[end:]))
 
 
 def _octets(encoding: str, text: str) -> bytes:

@@ -62,12 +62,15 @@ def read_header(raw: bytes) -> HeaderFields:
     Several To fields are one list.
     """
     seen: dict[str, str] = {}
+    more: list[str] = []
     for name, value in _WANTED.findall(_text(raw)):
         key = name.lower()
         if key not in seen:
             seen[key] = value
         elif key == "to":
-            seen[key] += "," + value
+            more.append(value)
+    if more:
+        seen["to"] = ",".join([seen["to"], *more])
     get = seen.get
     sender = bare_addresses(get("from", ""))
     return HeaderFields(

@@ -163,9 +163,9 @@ class PostOffice:
             await self.delete(going)
 
     async def purge_hourly(self) -> None:
-        """Purge now, and again on every full hour of the kit's clock."""
+        """Purge now, and from now on at every full hour of the kit's clock."""
         await self.purge()
-        self._clock.at((self._clock.now() // HOUR + 1) * HOUR, self.purge_hourly)
+        self._clock.every(HOUR, self.purge)
 
     async def _routes(self, envelope: Envelope) -> dict[str, Address | None]:
         routes: dict[str, tuple[str, Address | None]] = {}

@@ -27,6 +27,8 @@ class JournalFile:
             StoreError: It cannot be written.
             StoreBroken: Neither that, nor can what was written of it be taken back.
         """
+        if not os.fstat(self.descriptor).st_nlink:
+            raise StoreBroken(f"{self.path} was deleted while it was in use")
         rest = memoryview(line)
         try:
             while rest:

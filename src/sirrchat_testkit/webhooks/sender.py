@@ -34,6 +34,9 @@ AGENT = "sirrchat-testkit"
 NOT_ALLOWED = "target_not_allowed"
 """The error of an attempt that the policy forbids."""
 
+NO_URL = "invalid_url"
+"""The error of an attempt at what looked like a URL when it was set, and names no host that could be called."""
+
 _SUCCESS = range(200, 300)
 _monotonic = time.clock_gettime
 
@@ -60,7 +63,7 @@ class Outcome:
     @property
     def final(self) -> bool:
         """Whether to try again would be no use."""
-        return self.success or self.error == NOT_ALLOWED
+        return self.success or self.error in {NOT_ALLOWED, NO_URL}
 
 
 class Sender:
@@ -82,12 +85,13 @@ class Sender:
     async def send(self, url: str, call: Call) -> Outcome:
         """POST ``call`` to ``url``."""
         began = _monotonic(time.CLOCK_MONOTONIC)
-        request = _head(f"POST {URL(url).raw_path_qs} HTTP/1.1", [("Host", URL(url).authority), *call.headers.items()])
-        status, error, reason, response = None, None, "", ""
+        status, error, reason, request, response = None, None, "", "", ""
         try:
-            self._targets.check(URL(url).host or "")
+            target = URL(url)
+            request = _head(f"POST {target.raw_path_qs} HTTP/1.1", [("Host", target.authority), *call.headers.items()])
+            self._targets.check(target.host or "")
             async with self._session.post(
-                URL(url), data=_payload(call.body), headers=call.headers, allow_redirects=False
+                target, data=_payload(call.body), headers=call.headers, allow_redirects=False
             ) as answer:
                 response = _head(f"HTTP/1.1 {answer.status} {answer.reason or ''}", answer.headers.items())
                 await answer.content.read(READ)
@@ -116,7 +120,7 @@ def _kind(failure: Exception) -> str:
         return "host_not_found"
     if isinstance(failure, aiohttp.ClientConnectorError):
         return "connection_refused" if isinstance(failure.os_error, ConnectionRefusedError) else "connection_failed"
-    return "connection_broken"
+    return "connection_broken" if isinstance(failure, aiohttp.ClientError | OSError) else NO_URL
 
 
 def _head(first: str, headers: Iterable[tuple[str, str]]) -> str:

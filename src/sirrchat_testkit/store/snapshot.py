@@ -92,7 +92,7 @@ def load(path: Path) -> Snapshot:
             return _checked(tables)
     except FileNotFoundError:
         return Snapshot()
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         byte = getattr(error, "pos", 0)
         raise StoreDamaged(f"{path} cannot be read as JSON: {error}", file=str(path), byte=byte) from error
 

@@ -15,6 +15,7 @@ from standardwebhooks.webhooks import Webhook
 
 from sirrchat_testkit import Inbox, MailServer, WebhookSink, verify_webhook
 from sirrchat_testkit.core.errors import Conflict, InvalidValue
+from sirrchat_testkit.webhooks import sender
 
 Send = Callable[..., None]
 Rest = Callable[..., Any]
@@ -447,3 +448,19 @@ def test_mail_that_a_user_submits_is_told_as_documented(
     call.validate()
     assert webhook_sink.receive(event="email.received").recipient == inbox.address
     webhook_sink.assert_nothing()
+
+
+def test_a_receiver_that_does_not_answer_in_time_is_called_again(
+    webhook_sink: WebhookSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sender.TIMEOUT == 10
+    monkeypatch.setattr(sender, "TIMEOUT", 0.05)
+    with MailServer() as server:
+        server.clock.freeze()
+        webhook = server.add_webhook(webhook_sink.url)
+        webhook_sink.delay(seconds=5, times=1)
+        server.open_inbox().deliver(subject="x")
+        server.clock.advance(seconds=1)
+        [delivery] = webhook.deliveries
+        assert [(each.status, each.error) for each in delivery.attempts] == [(None, "timeout"), (200, None)]
+        assert delivery.status == "delivered"

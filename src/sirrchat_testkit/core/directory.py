@@ -78,8 +78,8 @@ class Directory:
             raise NotFound("no such user")
         expires_at = 0 if expires_in is None else self._clock.now() + expires_in
         address = self.new_address(account_id, text, expires_at=expires_at)
-        [seq] = await self._store.commit([Put(address)])
-        return await self._store.get(Address, seq=seq) or address
+        await self._store.commit([Put(address)])
+        return address
 
     async def address(self, account_id: str, address_id: str) -> Address:
         """Return the account's disposable address. Raises ``NotFound``, also when it has expired."""

@@ -103,14 +103,13 @@ class PostOffice:
             copies.append(_sent(self._copy(envelope, header, sent_by.text, sent_by)))
         counters = await self._tallies.counting(copies)
         going = await self._retention.overflow(len(copies), len(copies) * len(raw))
-        seqs = await self._store.commit(
+        await self._store.commit(
             [Put(envelope), *map(Put, copies), *counters, *await removal.of_messages(self._store, going)]
         )
-        messages = [replace(copy, seq=seq) for copy, seq in zip(copies, seqs[1:], strict=False)]
-        for message in messages:
+        for message in copies:
             kind = MessageSent if message.folder == SENT else MessageReceived
             self._events.append(kind(at=now, message=message))
-        return messages
+        return copies
 
     async def page(self, address: Address, *, before: int | None, limit: int) -> Page:
         """Return messages of ``address``, newest first, with ``seq`` below ``before``."""

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -78,13 +77,14 @@ class Handover:
         stamps = [Patch(Webhook, seq, handed_over=message_seq) for seq, message_seq in looked_at.items()]
         changes: list[Change] = [*map(Put, made), *stamps]
         try:
-            seqs = await self._store.commit(changes) if changes else []
+            if changes:
+                await self._store.commit(changes)
         except StoreError:
             self.behind = True
             raise
         if began == self._round and messages:
             self._cursor = messages[-1].seq
-        return [replace(delivery, seq=seq) for delivery, seq in zip(made, seqs, strict=False)]
+        return made
 
     async def _concerned(self, message: Message, known: dict[str, list[Webhook]]) -> Iterable[Webhook]:
         """Return the webhooks that ``message`` may be told to; ``known`` keeps what was looked up."""

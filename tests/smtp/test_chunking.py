@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -94,3 +95,20 @@ async def test_binary_text_comes_by_bdat_alone(talk: Dialogue, stored: Stored) -
     assert (await talk("DATA")).startswith("503 5.5.1")
     assert (await talk(b"BDAT 4 LAST\r\n\0\n\r\xff")).startswith("250")
     assert await stored() == [b"\0\n\r\xff"]
+
+
+@pytest.mark.parametrize("chunk", [b"BDAT 0\r\n", b"BDAT 1\r\nx"])
+async def test_many_small_chunks_cost_what_their_number_is(talk: Dialogue, chunk: bytes) -> None:
+    async def cost(chunks: int) -> float:
+        await talk(MAIL, RCPT)
+        began = time.process_time()
+        talk.write(chunk * chunks + b"NOOP\r\n")
+        while not (await talk.reply()).endswith("OK"):
+            pass
+        spent = time.process_time() - began
+        assert (await talk("BDAT 0 LAST")).startswith("250")
+        return spent
+
+    await talk(HELLO)
+    few = max(await cost(2_500), await cost(2_500))
+    assert await cost(20_000) < 24 * few  # 8 where it is linear, 64 where it is quadratic

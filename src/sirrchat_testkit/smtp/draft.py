@@ -17,7 +17,7 @@ class Draft:
     sender: str
     utf8: bool
     binary: bool = False
-    chunks: list[bytes] | None = None
+    chunks: bytearray | None = None
     recipients: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
@@ -43,7 +43,7 @@ class Draft:
 
     def has_room(self, octets: int, limit: int) -> bool:
         """Tell whether ``octets`` more fit into a message of ``limit``."""
-        return sum(map(len, self.chunks or ())) + octets <= limit
+        return len(self.chunks or b"") + octets <= limit
 
     def envelope(self, session: Session) -> Envelope:
         """Return what was said, as the post office takes it."""

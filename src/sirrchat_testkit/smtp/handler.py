@@ -190,8 +190,12 @@ class Handler:
 
     def _add_chunk(self, draft: Draft, raw: bytes) -> Answer:
         octets, last = self.chunk
-        draft.chunks = [*(draft.chunks or ()), raw]
-        return self.deliver(b"".join(draft.chunks)) if last else replies.chunk_taken(octets)
+        if draft.chunks is None:
+            if last:
+                return self.deliver(raw)
+            draft.chunks = bytearray()
+        draft.chunks += raw
+        return self.deliver(bytes(draft.chunks)) if last else replies.chunk_taken(octets)
 
     async def deliver(self, raw: bytes) -> Reply:
         """Hand ``raw`` to the post office for every recipient, and so end the transaction."""

@@ -24,7 +24,7 @@ from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.handler import COMMANDS, Handler
 from sirrchat_testkit.smtp.reader import AUTH_LIMIT, Flaw, Reader
-from sirrchat_testkit.smtp.redaction import Redaction
+from sirrchat_testkit.smtp.redaction import HIDING, Redaction
 from sirrchat_testkit.smtp.replies import Reply, Turn
 from sirrchat_testkit.smtp.steps import Steps
 
@@ -34,6 +34,7 @@ _TICK = 0.01  # seconds after which a time limit is looked at again at the earli
 _MANY = 100  # replies that are written although more commands are waiting
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UTF8 = frozenset({b"MAIL", b"RCPT", b"VRFY"})  # the commands with addresses (RFC 6531 section 3.7.1)
+_PATHS = frozenset({b"MAIL", b"RCPT"})  # what follows them is shown, unless it is no path
 _FLAWS = {
     Flaw.TOO_LONG: replies.LINE_TOO_LONG,
     Flaw.BARE_LINE_FEED: replies.BARE_LINE_FEED,
@@ -268,7 +269,8 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         command = COMMANDS.get(name)
         page = self._talk.page
         page.append(self._heard_at)
-        page.append(self._redaction.command(line) if command is None or name == b"AUTH" else line)
+        said = name in _PATHS and rest[:1] not in HIDING
+        page.append(line if said else self._redaction.command(line, known=command is not None))
         if command is None:
             return replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX
         try:

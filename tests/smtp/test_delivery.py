@@ -138,8 +138,8 @@ async def test_a_lost_connection_stores_nothing(
     [
         (OverQuota("the mailbox is full"), "552 5.2.2 the mailbox is full"),
         (NoSuchAddress("gone"), "550 5.1.1 gone"),
-        (StoreFull("no room"), "452 4.3.1 no room"),
-        (StoreBroken("no disk"), "452 4.3.0 no disk"),
+        (StoreFull("no room"), "452 4.3.1 Insufficient system storage"),
+        (StoreBroken("no disk"), "452 4.3.0 The store is read-only: its disk failed"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -228,3 +228,20 @@ async def test_two_connections_do_not_mix(dial: Dial, stored: Stored) -> None:
     assert (await two(b".\r\n")).startswith("250")
     assert await stored(USER) == [b"for one\r\n"]
     assert await stored(SECOND) == [b"for two\r\n"]
+
+
+@pytest.mark.parametrize("step", ["admit", "deliver"])
+async def test_what_fails_in_the_store_is_logged_and_not_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, talk: Dialogue, step: str
+) -> None:
+    async def fail(*_: Any) -> None:
+        raise StoreFull("no room to write /srv/mail/x.eml: [Errno 27]")
+
+    await talk("EHLO client.example", "MAIL FROM:<a@example.net>")
+    if step == "deliver":
+        await talk(f"RCPT TO:<{USER}>", "DATA")
+    monkeypatch.setattr(f"sirrchat_testkit.core.postoffice.PostOffice.{step}", fail)
+    said = await talk(RAW + b"\r\n.\r\n" if step == "deliver" else f"RCPT TO:<{USER}>".encode() + b"\r\n")
+    assert said == "452 4.3.1 Insufficient system storage"
+    [record] = [each for each in caplog.records if each.name == "sirrchat_testkit.smtp"]
+    assert "StoreFull: no room to write /srv/mail/x.eml" in record.getMessage()

@@ -27,18 +27,19 @@ def test_every_refusal_has_a_reply_of_its_own(error: type[errors.TestkitError]) 
 
 
 @pytest.mark.parametrize(
-    ("error", "start"),
+    ("error", "reply"),
     [
-        (errors.NoSuchAddress("x"), "550 5.1.1"),
-        (errors.ForeignDomain("x"), "550 5.7.1"),
-        (errors.OverQuota("x"), "552 5.2.2"),
-        (errors.StoreFull("x"), "452 4.3.1"),
-        (errors.StoreBroken("x"), "452 4.3.0"),
-        (errors.StoreError("x"), "451 4.3.0"),
+        (errors.NoSuchAddress("x"), "550 5.1.1 x"),
+        (errors.ForeignDomain("x"), "550 5.7.1 x"),
+        (errors.OverQuota("x"), "552 5.2.2 x"),
+        (errors.StoreFull("/path"), "452 4.3.1 Insufficient system storage"),
+        (errors.StoreBroken("/path"), "452 4.3.0 The store is read-only: its disk failed"),
+        (errors.StoreError("/path"), "451 4.3.0 Local error in processing"),
+        (errors.StoreLocked("/path"), "451 4.3.0 Local error in processing"),
     ],
 )
-def test_an_error_becomes_its_reply(error: errors.Refused, start: str) -> None:
-    assert replies.for_error(error).wire == f"{start} x\r\n".encode()
+def test_an_error_becomes_its_reply(error: errors.Refused, reply: str) -> None:
+    assert replies.for_error(error).wire == f"{reply}\r\n".encode()
 
 
 def test_a_new_error_takes_the_row_of_its_parent() -> None:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -25,6 +26,8 @@ from sirrchat_testkit.smtp.login import Login
 from sirrchat_testkit.smtp.replies import Reply, Turn
 
 Answer: TypeAlias = Reply | Awaitable[Reply]
+
+_log = logging.getLogger("sirrchat_testkit.smtp")
 
 _DIGITS = 20  # of a chunk's size: what fits into 64 bits
 
@@ -136,8 +139,10 @@ class Handler:
     async def _admit(self, draft: Draft, recipient: str, path: Path) -> Reply:
         try:
             await self._backend.postoffice.admit(recipient, draft.sender)
-        except (Refused, StoreError) as error:
-            return draft.refuse(recipient, replies.for_error(error))
+        except Refused as refusal:
+            return draft.refuse(recipient, replies.for_error(refusal))
+        except StoreError as error:
+            return draft.refuse(recipient, self._failed("RCPT", error))
         draft.recipients.append(recipient)
         if path.parameters:
             draft.parameters[recipient] = list(path.parameters)
@@ -227,7 +232,7 @@ class Handler:
                 self._backend.postoffice.note_refusal(recipient, draft.sender, refusal)
             return replies.for_error(refusal)
         except StoreError as error:
-            return replies.for_error(error)
+            return self._failed("end of data", error)
         finally:
             self.end()
         return replies.STORED
@@ -319,6 +324,11 @@ class Handler:
     def crashed(self, during: str, error: BaseException) -> None:
         """Tell the test that owns the server what failed, and that ``during`` was under way."""
         self._backend.crashed(f"SMTP {during} from {self.session.peer}", error)
+
+    def _failed(self, during: str, error: StoreError) -> Reply:
+        """Log what the client is not told of ``error``; return what it is told."""
+        _log.error("SMTP %s from %s: %s: %s", during, self.session.peer, type(error).__name__, error)
+        return replies.for_error(error)
 
     @property
     def _wants_tls(self) -> bool:

@@ -5,6 +5,7 @@
    HELO and EHLO, and 354 carry none.
 3. On the wire a reply is ASCII: what else is in an address is escaped, since only some clients may be sent UTF-8.
 4. A class of ``core.errors`` becomes a reply by one table, ``BY_ERROR``; a subclass without a row takes its parent's.
+   What failed in the store is told in fixed words; its own are for the log.
 """
 
 from __future__ import annotations
@@ -160,6 +161,13 @@ BY_ERROR: dict[type[TestkitError], tuple[int, str]] = {
 }
 """Code and enhanced status code of everything that the domain raises on receipt."""
 
+FAILURES: dict[type[TestkitError], str] = {
+    StoreError: "Local error in processing",
+    StoreFull: "Insufficient system storage",
+    StoreBroken: "The store is read-only: its disk failed",
+}
+"""What clients are told of failures, whose own texts name files of the server."""
+
 
 @functools.lru_cache
 def greeting(hostname: str) -> Reply:
@@ -185,9 +193,9 @@ def chunk_taken(octets: int) -> Reply:
 
 
 def for_error(error: Refused | StoreError) -> Reply:
-    """Return the reply that ``error`` becomes; its own text says why."""
-    code, status = next(BY_ERROR[each] for each in type(error).__mro__ if each in BY_ERROR)
-    return Reply(code, status, str(error))
+    """Return the reply that ``error`` becomes; a refusal's own text says why, a failure's is not for clients."""
+    kind = next(each for each in type(error).__mro__ if each in BY_ERROR)
+    return Reply(*BY_ERROR[kind], FAILURES.get(kind) or str(error))
 
 
 def syntax(verb: str) -> Reply:

@@ -335,3 +335,10 @@ def test_a_misguessed_name_of_a_message(inbox: Inbox, name: str, meant: str) -> 
     message = inbox.deliver(subject="x")
     with pytest.raises(AttributeError, match=re.escape(f"did you mean '{meant}'")):
         getattr(message, name)
+
+
+def test_a_time_without_a_unit_is_refused_in_words(mailserver: MailServer, make_inbox: MakeInbox) -> None:
+    with pytest.raises(TypeError, match=r"expires_in takes a timedelta such as timedelta\(hours=1\), not 3600"):
+        make_inbox(expires_in=3600)
+    with pytest.raises(TypeError, match="advance takes a timedelta, or units such as seconds=3600, not 3600"):
+        mailserver.clock.advance(3600)  # type: ignore[arg-type]

@@ -66,6 +66,8 @@ class Clock:
 
 
 def _span(by: timedelta | None, units: dict[str, Any]) -> int:
+    if by is not None and not isinstance(by, timedelta):
+        raise TypeError(f"advance takes a timedelta, or units such as seconds=3600, not {by!r}")
     span = (by or timedelta()) + timedelta(**units)
     if span < timedelta():
         raise ValueError(f"advance moves forward; {span} goes back: use travel")

@@ -112,6 +112,8 @@ class Desk:
 
     def new_address(self, name: str | None, domain: str | None, expires_in: timedelta | None) -> Address:
         """Make a new address of this scope's account."""
+        if expires_in is not None and not isinstance(expires_in, timedelta):
+            raise TypeError(f"expires_in takes a timedelta such as timedelta(hours=1), not {expires_in!r}")
         milliseconds = None if expires_in is None else round(expires_in / timedelta(milliseconds=1))
         address = None
         while address is None:

@@ -295,9 +295,9 @@ class Handler:
         return replies.READY_FOR_TLS
 
     def secured(self, tls: str) -> None:
-        """Begin anew under TLS (RFC 3207 section 4.2)."""
+        """Begin anew under TLS: what was known before, the login too, is forgotten (RFC 3207 section 4.2)."""
         self.end()
-        self.session.ehlo = ""
+        self.session.ehlo = self.session.login = ""
         self._extended = False
         self.session.tls = tls
 

@@ -264,3 +264,14 @@ async def test_a_client_that_reads_no_replies_is_held_up_and_gets_them_all(smtp:
         await sending
     assert text.count(b"\r\n214 2.0.0 ") == 100_000
     assert text.endswith(b"\r\n221 2.0.0 Bye\r\n")
+
+
+@pytest.mark.parametrize(("most", "refused"), [(1, 100), (120, 120)])
+async def test_refused_recipients_are_limited_too(talk: Dialogue, backend: Backend, most: int, refused: int) -> None:
+    backend.policy.value = backend.policy.value.changed(max_recipients=most)
+    await talk(HELLO, MAIL)
+    for number in range(refused):
+        assert (await talk(f"RCPT TO:<nobody{number}@example.com>")).startswith("550 5.1.1")
+    assert (await talk(RCPT)) == "452 4.5.3 Too many recipients"
+    await talk("RSET", MAIL)
+    assert (await talk(RCPT)).startswith("250")

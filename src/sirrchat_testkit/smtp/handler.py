@@ -29,6 +29,7 @@ Answer: TypeAlias = Reply | Awaitable[Reply]
 
 _log = logging.getLogger("sirrchat_testkit.smtp")
 
+_REFUSED = 100  # recipients that a transaction may name in vain, however few the policy takes
 _DIGITS = 20  # of a chunk's size: what fits into 64 bits
 
 
@@ -124,7 +125,10 @@ class Handler:
         recipient = path.address
         if "@" not in recipient:  # <postmaster>, RFC 5321 section 4.5.1
             recipient = f"{recipient}@{self._backend.settings.domains[0]}"
-        if len(draft.recipients) >= self._backend.policy.value.max_recipients:
+        most = self._backend.policy.value.max_recipients
+        if len(draft.refused) >= max(most, _REFUSED):
+            return replies.TOO_MANY_RECIPIENTS
+        if len(draft.recipients) >= most:
             return draft.refuse(recipient, replies.TOO_MANY_RECIPIENTS)
         if self._faults.planned:
             return await self._under(

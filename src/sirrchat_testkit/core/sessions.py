@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from sirrchat_testkit.core.transcript import Talk, Transcript, Transcripts
+from sirrchat_testkit.core.transcript import KEPT, Talk, Transcript, Transcripts
 
 FRESH = 0.25
 """Seconds of real time for which a connection that has said nothing yet counts as busy."""
@@ -63,7 +63,8 @@ class Sessions:
     def __init__(self) -> None:
         self.opened = 0
         self.transcripts = Transcripts()
-        self._closed: deque[Session] = deque(maxlen=_REMEMBERED)
+        self._closed: deque[Session] = deque()
+        self._octets = 0  # of the transcripts of those
         self._live: set[Session] = set()
         self._waiting: set[asyncio.Future[None]] = set()
         self._others: list[Callable[[], list[Session]]] = []
@@ -85,8 +86,13 @@ class Sessions:
 
     def close(self, session: Session) -> None:
         """Note that a connection is gone."""
-        self._live.discard(session)
-        self._closed.append(session)
+        if session in self._live:
+            self._live.discard(session)
+            session.talk.close()
+            self._closed.append(session)
+            self._octets += session.talk.octets
+            while len(self._closed) > _REMEMBERED or self._octets > KEPT:
+                self._octets -= self._closed.popleft().talk.octets
         session.end()
 
     def known(self, after: int = 0) -> list[Session]:

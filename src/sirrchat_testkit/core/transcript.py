@@ -5,7 +5,8 @@
    message, which are never kept here; a text is a remark.
 3. A page is what was said in one transaction, or between two. A message's transcript is its own page, behind those of
    greeting, EHLO, TLS and AUTH. Credentials are replaced before they get here.
-4. Everything is in memory, and bounded: the first page stays, and the latest ones.
+4. Everything is in memory, and bounded by octets: a line, a page, a session, and what is kept of all. A long line loses
+   its end, a page its middle, a session its oldest pages but the first; and the oldest messages lose their transcripts.
 """
 
 from __future__ import annotations
@@ -21,8 +22,26 @@ PAGES: Final = 200
 LONGEST: Final = 4000
 """Items of a page: half as many lines."""
 
-KEPT: Final = 100_000
-"""Messages whose transcripts are kept."""
+LINE: Final = 512
+"""Octets of a line."""
+
+PAGE: Final = 65_536
+"""Octets of a page that is over."""
+
+SESSION: Final = 1_048_576
+"""Octets of a session's pages."""
+
+KEPT: Final = 33_554_432
+"""Octets of the transcripts of all messages, and of all closed sessions."""
+
+_SHOWN = 500  # octets of a line that is too long
+_ITEM = 48  # octets that an item takes beside its text, about
+_FEW = 64  # items of a page whose octets need no look: they are fewer than PAGE
+
+
+def shortened(line: bytes) -> bytes:
+    """Return the beginning of ``line``, and how long it was."""
+    return b"%s... [%d characters]" % (line[:_SHOWN], len(line))
 
 
 class Line(NamedTuple):
@@ -48,26 +67,30 @@ class Transcript(tuple[Line, ...]):
 class Talk:
     """Everything that was said in one session."""
 
-    __slots__ = ("_between", "_pages", "began", "page")
+    __slots__ = ("_before", "_between", "_end", "_pages", "_sizes", "began", "octets", "page")
 
     def __init__(self, began: float) -> None:
         self.began = began
+        self.octets = 0  # of the pages that are over
         self.page: Page = []
-        self._pages: deque[Page] = deque(maxlen=PAGES)
-        self._between: tuple[Page, ...] = ()
-        self._pages.append(self.page)
-        self._between = (self.page,)
+        self._pages: deque[Page] = deque((self.page,))
+        self._sizes: deque[int] = deque()
+        self._between: tuple[Page, ...] = (self.page,)
+        self._before = 0  # octets of what belongs to all later messages
+        self._end = 0  # items of the page up to the end of its message, 0 where none has ended
 
     def turn(self, *, between: bool) -> None:
         """Begin a page with the command that was just noted; one that is ``between`` belongs to all later messages."""
         page = self.page
         if between and page is self._between[-1]:
             return
-        self.page = page[-2:]
+        begins = page[-2:]
         del page[-2:]
-        self._pages.append(self.page)
+        self._close()
+        self.page = begins
+        self._pages.append(begins)
         if between:
-            self._between = (*self._between[-9:], self.page)
+            self._between = (*self._between[-9:], begins)
 
     def trim(self) -> None:
         """Drop the middle of a page that is too long."""
@@ -76,7 +99,33 @@ class Talk:
 
     def of_message(self) -> Part:
         """Return what belongs to the transaction that ends now."""
-        return Part(self.began, self._between, self.page)
+        octets = _cut(self.page)
+        self._end = len(self.page) + 2  # its reply is still to come
+        return Part(self.began, self._between, self.page, octets + self._before)
+
+    def close(self) -> None:
+        """Note that nothing more will be said."""
+        self._close()
+        self.page = []
+        self._pages.append(self.page)
+
+    def _close(self) -> None:
+        """End the page; what was said behind the end of its message becomes another one."""
+        page, pages = self.page, self._pages
+        behind = page[self._end :] if self._end else []
+        if behind:
+            del page[self._end :]
+            pages.append(behind)
+        self._end = 0
+        for over in (page, behind) if behind else (page,):
+            octets = _cut(over)
+            self._sizes.append(octets)
+            self.octets += octets
+        if page is self._between[-1]:
+            self._before = sum(map(_octets, self._between))
+        while self.octets > SESSION or len(pages) >= PAGES:
+            pages.popleft()
+            self.octets -= self._sizes.popleft()
 
     def transcript(self) -> Transcript:
         """Return everything as text."""
@@ -90,6 +139,7 @@ class Part(NamedTuple):
     began: float
     between: tuple[Page, ...]
     page: Page
+    octets: int
 
     def transcript(self) -> Transcript:
         """Return it as text."""
@@ -100,26 +150,53 @@ class Transcripts:
     """The transcripts of messages, by their envelope's id."""
 
     def __init__(self) -> None:
+        self.octets = 0
+        self._gone = 0  # the oldest, which made room
         self._parts: dict[str, Part] = {}
 
     def keep(self, envelope: str, part: Part) -> None:
         """Keep what was said about ``envelope``; the oldest go first."""
         self._parts[envelope] = part
-        if len(self._parts) > KEPT:
-            del self._parts[next(iter(self._parts))]
+        self.octets += part.octets
+        while self.octets > KEPT:
+            self.octets -= self._parts.pop(next(iter(self._parts))).octets
+            self._gone += 1
 
     def get(self, envelope: str) -> Part | None:
         """Return what was said about ``envelope``, None where nothing was or it is gone."""
         return self._parts.get(envelope)
 
     def mark(self) -> int:
-        """Return how many there are."""
-        return len(self._parts)
+        """Return how many there have been."""
+        return self._gone + len(self._parts)
 
     def rewind(self, mark: int) -> None:
         """Forget what came since ``mark``."""
-        while len(self._parts) > mark:
-            self._parts.popitem()
+        while self._parts and self.mark() > mark:
+            self.octets -= self._parts.popitem()[1].octets
+        self._gone = min(self._gone, mark)
+
+
+def _octets(page: Page) -> int:
+    return _ITEM * len(page) + sum([len(what) for what in page[1::2] if not isinstance(what, int)])
+
+
+def _cut(page: Page) -> int:
+    """Drop the middle of a page that has too many octets; return how many it has then."""
+    octets = _octets(page)
+    if octets <= PAGE or len(page) <= _FEW:
+        return octets
+    tail, kept = len(page), 0
+    while kept < PAGE // 2:
+        tail -= 2
+        kept += _octets(page[tail : tail + 2])
+    head, kept = 0, 0
+    while kept < PAGE // 4 and head < tail:
+        kept += _octets(page[head : head + 2])
+        head += 2
+    if head < tail:
+        page[head:tail] = [page[head], "lines left out"]
+    return _octets(page)
 
 
 def _text(began: float, pages: Iterable[Page]) -> Transcript:

@@ -19,7 +19,7 @@ from typing import Any, cast
 from aiosmtpd.smtp import SMTP
 
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.transcript import LONGEST
+from sirrchat_testkit.core.transcript import LINE, LONGEST, shortened
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.handler import COMMANDS, Handler
@@ -269,8 +269,9 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         command = COMMANDS.get(name)
         page = self._talk.page
         page.append(self._heard_at)
-        said = name in _PATHS and rest[:1] not in HIDING
-        page.append(line if said else self._redaction.command(line, known=command is not None))
+        as_is = name in _PATHS and rest[:1] not in HIDING
+        said = line if as_is else self._redaction.command(line, known=command is not None)
+        page.append(said if len(said) <= LINE else shortened(said))
         if command is None:
             return replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX
         try:

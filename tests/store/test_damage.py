@@ -172,3 +172,9 @@ def test_repair_waits_for_nobody(tmp_path: Path) -> None:
         repair(tmp_path)
     storage.close()
     shutil.rmtree(tmp_path)
+
+
+def test_a_snapshot_that_nests_without_end_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "mail.json").write_text("[" * 100_000)
+    with pytest.raises(StoreDamaged, match=r"mail\.json"):
+        TinyStore(tmp_path)

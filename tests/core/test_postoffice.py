@@ -1,15 +1,17 @@
 """Delivery: one copy for each recipient, all or none, and only then the log."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import NoSuchAddress, NotFound, OverQuota
 from sirrchat_testkit.core.events import MessageReceived, RecipientRefused
-from sirrchat_testkit.core.models import Address, Envelope, Message, Tally
+from sirrchat_testkit.core.models import Address, Envelope, Message
 from sirrchat_testkit.core.store import Patch
+
+RECEIPT = ("received_at", "blob", "size")
 
 pytestmark = pytest.mark.asyncio
 RAW = b"From: Shop <shop@shop.example>\r\nTo: ann@example.com\r\nSubject: Hello\r\n\r\nIt works.\r\n"
@@ -95,14 +97,23 @@ async def test_the_log_hears_of_each_copy_after_the_commit(backend: Backend) -> 
     assert await backend.store.find(Message) == messages
 
 
+async def test_a_received_envelope_says_all_that_was_said(backend: Backend) -> None:
+    said = Envelope(
+        id="", sender="a@shop.example", recipients=("ops@corp.example",), refused={"x@example.com": "550 no"},
+        parameters={"": ["BODY=8BITMIME"]}, login="ann@example.com", tls="TLSv1.3", ehlo="mx", peer="[::1]:2",
+    )  # fmt: skip
+    assert all(getattr(said, each.name) for each in fields(said) if each.name not in {"seq", *RECEIPT, "id"})
+    [message] = await backend.postoffice.deliver(said, RAW)
+    stored = await backend.postoffice.envelope(message)
+    assert stored == replace(said, **{name: getattr(stored, name) for name in ("seq", "id", *RECEIPT)})
+    assert all(getattr(stored, name) for name in RECEIPT)
+
+
 async def test_counters_count_and_deletion_does_not_lower_them(backend: Backend) -> None:
     box = await address(backend)
     messages = await deliver(backend, "box@example.com", "ops@corp.example")
     await backend.postoffice.delete(messages)
-    server = await backend.store.get(Tally, account="")
-    account = await backend.store.get(Tally, account=box.account)
-    assert server is not None
-    assert account is not None
+    server, account = await backend.tallies.read(), await backend.tallies.read(box.account)
     assert (server.received, server.sent, account.received) == (1, 1, 1)
 
 

@@ -1,6 +1,7 @@
 """Statistics: counted from what happened, the same after a restart, and cheap under a flood of refusals."""
 
 import asyncio
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from sirrchat_testkit.core.errors import NoSuchAddress, OverQuota, StoreFull
 from sirrchat_testkit.core.models import Envelope, Message, Tally
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.core.stats import SmtpStats
-from sirrchat_testkit.core.store import Change, Patch
+from sirrchat_testkit.core.store import Alter, Change
 from sirrchat_testkit.store.tiny import TinyStore
 
 pytestmark = pytest.mark.asyncio
@@ -126,8 +127,8 @@ async def test_a_flood_of_refusals_is_one_commit_after_the_pause(
     call()
     await asyncio.sleep(0)
     [[change]] = commits.made
-    assert isinstance(change, Patch)
-    assert change.fields == {"rejected": 500}
+    assert isinstance(change, Alter)
+    assert change.change({})["rejected"] == 500
     await refuse(backend)
     assert len(later) == 2
     assert (await backend.stats.server()).smtp.rejected == 501
@@ -150,6 +151,66 @@ async def test_a_full_store_loses_no_refusal(backend: Backend, monkeypatch: pyte
     server = await backend.store.get(Tally, account="")
     assert server is not None
     assert server.rejected == 2
+
+
+async def test_a_full_store_loses_no_count(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = await backend.accounts.add("ann@example.com")
+    backend.clock.freeze(NOON)
+    await deliver(backend, "ann@example.com", "ops@corp.example")
+    count = backend.tallies.count
+
+    async def fail(_changes: Sequence[Change]) -> list[int]:
+        count([late])
+        raise StoreFull("no room")
+
+    [late] = await deliver(backend, "ann@example.com")
+    with monkeypatch.context() as failing:
+        failing.setattr(backend.store, "commit", fail)
+        await backend.tallies.flush()
+    for _ in range(2):
+        server, mine = await backend.tallies.read(), await backend.tallies.read(ann.id)
+        assert (server.received, server.sent, server.today, server.newest) == (3, 1, 4, late.seq)
+        assert (mine.received, mine.today, mine.last_received_at) == (3, 3, NOON)
+        await backend.tallies.flush()
+
+
+async def test_what_is_pending_of_two_days_counts_the_last(backend: Backend) -> None:
+    backend.clock.freeze(NOON)
+    await backend.accounts.add("ann@example.com")
+    await deliver(backend, "ann@example.com")
+    await backend.tallies.flush()
+    await deliver(backend, "ann@example.com")
+    backend.clock.freeze(NOON + DAY)
+    await deliver(backend, "ann@example.com", "ops@corp.example")
+    for _ in range(2):
+        tally = await backend.tallies.read()
+        assert (tally.received, tally.sent, tally.today, tally.day) == (3, 1, 2, NOON // DAY + 1)
+        await backend.tallies.flush()
+
+
+async def test_what_a_killed_process_had_not_counted_is_counted_after_it(tmp_path: Path) -> None:
+    async def open_backend(folder: Path) -> Backend:
+        backend = Backend.build(Settings(password_cost=4), TinyStore(folder), asyncio.get_running_loop())
+        await backend.furnish()
+        return backend
+
+    first = await open_backend(tmp_path / "first")
+    ann = await first.accounts.add("ann@example.com", password="x")
+    await deliver(first, "ann@example.com")
+    await first.tallies.flush()
+    envelope = Envelope(id="", sender="", recipients=("ann@example.com", "ops@corp.example"), login="ann@example.com")
+    await first.postoffice.deliver(envelope, RAW)
+    said = await first.stats.server(), await first.stats.account(ann)
+    assert (said[0].smtp, said[1].received, said[1].sent) == (SmtpStats(1, 2, 0), 2, 1)
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+
+    second = await open_backend(tmp_path / "second")
+    assert (await second.stats.server(), await second.stats.account(ann)) == said
+    await second.tallies.recover()
+    assert await second.stats.server() == said[0]
+    for each in (first, second):
+        await each.close()
+        await each.store.close()
 
 
 async def test_a_scope_takes_its_refusals_along_and_keeps_those_before(backend: Backend) -> None:

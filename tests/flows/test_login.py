@@ -92,15 +92,14 @@ def test_a_login_submits(mailserver: MailServer) -> None:
     assert ann.inbox.messages == []
     backend = mailserver._now.backend
 
-    async def sent() -> tuple[list[Message], Tally | None]:
+    async def sent() -> tuple[list[Message], Tally]:
         account = await backend.accounts.of(ANN)
         found, total = await backend.folders.page(account, "Sent", 0, 10)
         assert total == len(found)
-        return found, await backend.store.get(Tally, account=account.id)
+        return found, await backend.tallies.read(account.id)
 
     [copy], tally = mailserver._thread.call(sent())
     assert (copy.subject, copy.flags, copy.seen) == ("Hello", ("\\Seen",), True)
-    assert tally is not None
     assert (tally.sent, tally.received) == (1, 0)
     [event] = [each for each in backend.events.after() if isinstance(each, MessageSent) and each.message.id == copy.id]
     assert event.message.folder == "Sent"

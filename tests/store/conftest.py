@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sirrchat_testkit.core.models import Account, Address, Envelope, Message, Record
+from sirrchat_testkit.core.models import Account, Address, Envelope, Message
+from sirrchat_testkit.core.record import Record
 from sirrchat_testkit.store import TinyStore
 
 _FIELDS: dict[type[Record], dict[str, Any]] = {

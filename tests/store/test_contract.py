@@ -334,6 +334,7 @@ async def test_raw_that_is_gone(store: Store) -> None:
 async def test_bytes_go_with_the_last_record_that_names_them(store: Store, make: Make) -> None:
     digest = await store.keep(b"raw")
     await put(store, make(Envelope, blob=digest), make(Message, blob=digest), make(Message, blob=digest))
+    store.release(digest)
     await store.commit([Drop(Message, 1), Drop(Message, 2)])
     assert await store.raw(digest) == b"raw"
     await store.commit([Drop(Envelope, 1)])
@@ -345,52 +346,43 @@ async def test_bytes_go_with_the_last_record_that_names_them(store: Store, make:
 async def test_bytes_that_move_to_another_record_stay(store: Store, make: Make) -> None:
     digest = await store.keep(b"raw")
     await put(store, make(Message, blob=digest))
+    store.release(digest)
     await store.commit([Drop(Message, 1), Put(make(Message, blob=digest))])
     await settled(store)
     assert await store.raw(digest) == b"raw"
 
 
-async def test_bytes_that_a_task_may_still_name_stay(store: Store, make: Make) -> None:
+async def test_bytes_stay_for_whoever_keeps_them(store: Store, make: Make) -> None:
     digest = await store.keep(b"raw")
     await put(store, make(Message, blob=digest))
+    store.release(digest)
     await store.keep(b"raw")
     await store.commit([Drop(Message, 1)])
     await settled(store)
     assert await store.raw(digest) == b"raw"
     await put(store, make(Message, blob=digest))
+    store.release(digest)
     assert await store.raw(digest) == b"raw"
 
 
-async def test_bytes_of_a_task_that_failed_are_let_go(store: Store) -> None:
-    digest = await asyncio.create_task(store.keep(b"lost"))
-    for number in range(2):
-        await store.keep(b"%d" % number)
+async def test_bytes_that_nothing_came_of_go_at_their_release(store: Store) -> None:
+    digest = await store.keep(b"lost")
+    store.release(digest)
     await settled(store)
     with pytest.raises(NotFound):
         await store.raw(digest)
 
 
-async def test_one_failed_task_does_not_take_the_bytes_of_another(store: Store, make: Make) -> None:
+async def test_one_release_does_not_take_the_bytes_of_another(store: Store, make: Make) -> None:
     digest = await store.keep(b"same")
-    await asyncio.create_task(store.keep(b"same"))
-    for number in range(3):
-        await store.keep(b"%d" % number)
-    await put(store, make(Message, blob=digest))
+    await store.keep(b"same")
+    store.release(digest)
     await settled(store)
     assert await store.raw(digest) == b"same"
-
-
-async def test_bytes_of_a_task_that_lives_on_are_let_go_in_the_end(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    digest = await store.keep(b"lost")
-    now = asyncio.get_running_loop().time()
-    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now + 61)
-    await store.keep(b"other")
+    await put(store, make(Message, blob=digest))
+    store.release(digest)
     await settled(store)
-    monkeypatch.undo()
-    with pytest.raises(NotFound):
-        await store.raw(digest)
+    assert await store.raw(digest) == b"same"
 
 
 async def settled(store: Store) -> None:
@@ -403,6 +395,7 @@ async def test_many_deliver_at_once(store: Store, make: Make) -> None:
     async def deliver(number: int) -> int:
         digest = await store.keep(b"%d" % (number % 7))
         [_, seq] = await put(store, make(Envelope, blob=digest), make(Message, blob=digest))
+        store.release(digest)
         assert await store.raw(digest) == b"%d" % (number % 7)
         return seq
 
@@ -416,6 +409,7 @@ async def test_the_same_bytes_come_and_go_at_once(store: Store, make: Make) -> N
         for _ in range(10):
             digest = await store.keep(b"same")
             [seq] = await put(store, make(Message, blob=digest))
+            store.release(digest)
             if number % 3 == 0:
                 await settled(store)
             assert await store.raw(digest) == b"same"

@@ -32,6 +32,7 @@ async def fill(store: Store, make: Make, count: int = 5) -> None:
         blob = await store.keep(b"raw %d" % number)
         subject = f'{number} \u2603 \udce9 \u2028 \\ " \x00 {{}}'
         await store.commit([Put(make(Envelope, blob=blob)), Put(make(Message, blob=blob, subject=subject))])
+        store.release(blob)
     await store.commit([Patch(Message, 1, folder="Sent", flags=("seen",)), Put(make(Address, expires_at=7))])
     await store.commit([Drop(Message, 2), Drop(Envelope, 2), Put(make(Account))])
 

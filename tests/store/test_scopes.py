@@ -80,6 +80,7 @@ async def test_the_outer_mark_closes_the_inner(store: Store, make: Make) -> None
 async def test_bytes_come_back_with_their_message(store: Store, make: Make) -> None:
     digest = await store.keep(b"raw")
     await store.commit([Put(make(Message, blob=digest))])
+    store.release(digest)
     mark = store.mark()
     await store.commit([Drop(Message, 1)])
     inner = store.mark()
@@ -96,8 +97,10 @@ async def test_bytes_made_in_a_scope_go_with_it(store: Store, make: Make) -> Non
     mark = store.mark()
     kept = await store.keep(b"kept")
     await store.commit([Put(make(Message, blob=kept)), Put(make(Envelope, blob=kept))])
+    store.release(kept)
     dropped = await store.keep(b"dropped")
     await store.commit([Put(make(Message, blob=dropped))])
+    store.release(dropped)
     await store.commit([Drop(Message, 2)])
     await store.rewind(mark)
     await settled(store)
@@ -111,6 +114,7 @@ async def test_a_delivery_under_way_survives_the_end_of_a_scope(store: Store, ma
     digest = await store.keep(b"late")
     await store.rewind(mark)
     await store.commit([Put(make(Message, blob=digest))])
+    store.release(digest)
     await settled(store)
     assert await store.raw(digest) == b"late"
 

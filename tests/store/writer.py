@@ -89,6 +89,7 @@ async def write(folder: Path, mode: str, number: int) -> None:
         subject = f"{number}-{step}"
         what = choose.choice(["flag", "drop"] if len(seqs) > 40 else ["put", "put", "flag", "drop"]) if seqs else "put"
         change: Change
+        blob = ""
         if what == "put":
             blob = await store.keep(subject.encode())
             change = Put(
@@ -103,6 +104,8 @@ async def write(folder: Path, mode: str, number: int) -> None:
             change = Patch(Message, seq, flags=(str(step),)) if what == "flag" else Drop(Message, seq)
         say("try", what, subject, step)
         [seq] = await store.commit([change])
+        if blob:
+            store.release(blob)
         say("done", seq)
         if what == "drop":
             del seqs[subject]

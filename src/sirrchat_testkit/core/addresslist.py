@@ -26,6 +26,9 @@ def bare_addresses(value: str) -> tuple[str, ...]:
     value = value.strip(" \t\r\n")
     if not value:
         return ()
+    alone = _PLAIN.fullmatch(value)
+    if alone is not None and "=?" not in value:
+        return (alone[1] or alone[2],)
     if not _ODD.search(value):
         found = []
         for part in value.split(","):

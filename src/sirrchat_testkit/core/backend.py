@@ -73,7 +73,7 @@ class Backend:
         directory = Directory(store, clock, ids, policy, domains)
         passwords = Passwords(settings.password_cost or (PROPER if settings.data else CHEAP), keyed=not settings.data)
         sessions = Sessions()
-        tallies = Tallies(store, clock, loop)
+        tallies = Tallies(store, loop)
         faults = Faults(clock, events)
         accounts = Accounts(store, clock, ids, domains, directory, passwords)
         return cls(
@@ -108,6 +108,7 @@ class Backend:
                 await self.domains.add(name)
         if await self.store.get(Tally, account="") is None:
             await self.store.commit([Put(Tally(id=self.ids.uuid(), account=""))])
+        await self.tallies.recover()
         key = self.settings.api_key or f"mk_live_{self.ids.token(32)}"
         self.keys.admit_until_close(await self._admin(), "admin", key)
         self.stats.begin()

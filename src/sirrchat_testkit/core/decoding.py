@@ -27,7 +27,6 @@ _ALIASES = {
 _NO_CHARSETS = frozenset({"unicode-escape", "raw-unicode-escape", "idna", "punycode", "undefined"})
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_UNFOLDED = re.compile(r"[\t\n\v\f\r]|  ")
 _BLANKS = re.compile(r"[\t\n\v\f\r ]+")
 # The text of a word ends at "?="; a bare "?" within is a common mistake. The bound keeps hostile input linear.
 _WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*){0,8})\?=")
@@ -37,9 +36,10 @@ _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]+")
 
 def fold(text: str) -> str:
     """Return ``text`` with each run of ASCII blanks and line ends as one blank, and none at either end."""
-    if _UNFOLDED.search(text):
-        text = _BLANKS.sub(" ", text)
-    return text.strip(" ")
+    text = text.strip(" ")
+    if not text.isprintable() or "  " in text:
+        text = _BLANKS.sub(" ", text).strip(" ")
+    return text
 
 
 def decode_bytes(data: bytes, charset: str = "") -> str:

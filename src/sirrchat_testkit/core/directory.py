@@ -125,8 +125,8 @@ class Directory:
             NoSuchAddress: The domain is served here, and nobody has the address.
             ForeignDomain: The domain is not served here, and the policy keeps no outgoing mail.
         """
-        address = await self.find_address(recipient)
-        if address is not None:
+        address = await self._store.get(Address, key=addressing.key(recipient))
+        if address is not None and not self.has_expired(address):
             return address
         policy = self._policy.value
         if await self._domains.serves(addressing.split(recipient)[1]):

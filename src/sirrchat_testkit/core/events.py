@@ -10,36 +10,36 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from sirrchat_testkit.core.models import Delivery, Message
+from sirrchat_testkit.core.record import record
 
 KEPT = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Event:
     """Something that happened, ``at`` a time of the kit's clock (milliseconds)."""
 
     at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MessageReceived(Event):
     """A copy was stored for one recipient, local or foreign."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MessageSent(Event):
     """A user sent mail; ``message`` is the copy in its Sent folder."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RecipientRefused(Event):
     """Mail for ``recipient`` was not taken. ``scope`` names the ended scope whose address it was, if it was one."""
 
@@ -50,7 +50,7 @@ class RecipientRefused(Event):
     scope: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LoginRefused(Event):
     """Somebody could not log in; ``reason`` says why, as its client is not told."""
 
@@ -59,7 +59,7 @@ class LoginRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class FaultFired(Event):
     """A planned fault struck; ``text`` says what it did, ``recipients`` are those known at ``stage``."""
 
@@ -70,21 +70,21 @@ class FaultFired(Event):
     recipients: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WebhookAdded(Event):
     """Somebody wants to be told of mail from now on."""
 
     webhook: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DeliveryRequested(Event):
     """Somebody wants a delivery to be attempted again."""
 
     delivery: Delivery
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DeliveryAttempted(Event):
     """A webhook was called; ``at`` is when the attempt began, ``number`` which one it was of its delivery.
 
@@ -107,7 +107,7 @@ class DeliveryAttempted(Event):
     due_at: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Crashed(Event):
     """Something in the server failed in a way that nobody asked for; ``where`` says what was under way."""
 

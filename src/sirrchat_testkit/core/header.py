@@ -14,20 +14,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sirrchat_testkit.core.addresslist import bare_addresses
 from sirrchat_testkit.core.decoding import decode_header
 
-# Both begin with a literal line feed, which lets the search skip from line to line.
+# What nearly every message begins with: fields that end in CRLF, and the blank line.
+_USUAL = re.compile(rb"(?:[!-9;-~]++[ \t]*+:.*\n(?:[ \t].*\n)*+)++(?=\r\n)")
+# These begin with a literal line feed, which lets the search skip from line to line.
 _END = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t])")
 _WANTED = re.compile(r"\n(subject|from|to|message-id)[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.ASCII)
 _FIELD = re.compile(r"\n([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)")
 _FIRST = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]")
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderFields:
+class HeaderFields(NamedTuple):
     """What the kit notes of each message on receipt.
 
     ``sender`` is the bare address of From, ``to`` are those of To; ``message_id`` is as sent, angle brackets included.
@@ -124,4 +125,6 @@ class Headers(Mapping[str, str]):
 
 def _text(raw: bytes) -> str:
     """Return the header block as text, each field behind a line feed."""
-    return "\n" + split(raw)[0].decode("utf-8", "replace")
+    usual = _USUAL.match(raw)
+    block = usual[0] if usual else split(raw)[0]
+    return "\n" + block.decode("utf-8", "replace").replace("\r\n", "\n")

@@ -15,6 +15,7 @@ IdsState: TypeAlias = tuple[Any, ...] | None
 """Where a seeded source stands; None for one that cannot be guessed."""
 
 _CHARACTERS = string.ascii_letters + string.digits
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 
 
 class Ids:
@@ -44,9 +45,8 @@ class Ids:
 
     def uuid(self) -> str:
         """Return a UUID (RFC 9562, version 4) as text."""
-        bits = self._random.getrandbits(128) & ~(0xF << 76) & ~(0x3 << 62) | (0x4 << 76) | (0x2 << 62)
-        text = f"{bits:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        text = self._random.randbytes(16).hex()
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
 
     def token(self, length: int) -> str:
         """Return ``length`` letters and digits."""

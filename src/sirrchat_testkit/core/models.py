@@ -13,8 +13,10 @@ Rules of this module:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar, Self
+from dataclasses import field
+from typing import Any, ClassVar
+
+from sirrchat_testkit.core.record import Record, record, seal
 
 INBOX = "INBOX"
 SENT = "Sent"
@@ -25,58 +27,8 @@ SEEN = "\\Seen"
 
 DELIVERY_STATUSES = ("pending", "delivered", "failed", "cancelled")
 
-Doc = dict[str, Any]
-"""A record as a store keeps it: JSON values only, fields at their default left out."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """What every record has in common: an ``id`` (a UUID) and a place in its table."""
-
-    kind: ClassVar[str]
-    _defaults: ClassVar[Mapping[str, Any]]
-    _tuples: ClassVar[tuple[str, ...]]
-
-    seq: int = 0
-    id: str
-
-    def note_seq(self, seq: int) -> None:
-        """Note the place that a store has given to the record; for stores alone."""
-        object.__setattr__(self, "seq", seq)
-
-    def to_doc(self) -> Doc:
-        """Return the record as JSON values, without ``seq`` and without what equals its default."""
-        doc: Doc = {}
-        for name, default in self._defaults.items():
-            value = getattr(self, name)
-            if value != default:
-                doc[name] = list(value) if type(value) is tuple else value
-        return doc
-
-    @classmethod
-    def from_doc(cls, seq: int, doc: Mapping[str, Any]) -> Self:
-        """Return the record that ``to_doc`` made ``doc`` from, at position ``seq``."""
-        values = dict(doc)
-        for name in cls._tuples:
-            if name in values:
-                values[name] = tuple(values[name])
-        return cls(seq=seq, **values)
-
-
-def _seal(cls: type[Record]) -> None:
-    """Note each field's default, so that documents stay small."""
-    known = [each for each in fields(cls) if each.name != "seq"]
-    cls._defaults = {each.name: _default(each) for each in known}
-    cls._tuples = tuple(each.name for each in known if str(each.type).startswith("tuple"))
-
-
-def _default(each: Any) -> Any:
-    if each.default is not MISSING:
-        return each.default
-    return each.default_factory() if each.default_factory is not MISSING else MISSING
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Account(Record):
     """Who owns things: a permanent address, a password, a quota in bytes, keys.
 
@@ -94,7 +46,7 @@ class Account(Record):
     hidden: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ApiKey(Record):
     """A key's SHA-256, never the key itself. ``role`` is ``admin`` or ``user``."""
 
@@ -107,7 +59,7 @@ class ApiKey(Record):
     secret_hash: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Domain(Record):
     """A domain that is served here; ``name`` is in lower case, IDNA names in Unicode as given."""
 
@@ -117,7 +69,7 @@ class Domain(Record):
     created_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Address(Record):
     """What can receive mail: an account's permanent address, or a disposable one.
 
@@ -135,7 +87,7 @@ class Address(Record):
     disposable: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Envelope(Record):
     """What one SMTP transaction said, beside its bytes.
 
@@ -158,8 +110,25 @@ class Envelope(Record):
     ehlo: str = ""
     peer: str = ""
 
+    def received(self, *, id: str, at: int, blob: str, size: int) -> Envelope:  # noqa: A002 - the field's name
+        """Return what was said with what receipt adds: a third of what ``replace`` takes."""
+        return Envelope(
+            id=id,
+            sender=self.sender,
+            recipients=self.recipients,
+            received_at=at,
+            blob=blob,
+            size=size,
+            refused=self.refused,
+            parameters=self.parameters,
+            login=self.login,
+            tls=self.tls,
+            ehlo=self.ehlo,
+            peer=self.peer,
+        )
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@record
 class Message(Record):
     r"""One stored copy for one recipient; ``blob`` names the raw bytes, which are kept once for all copies.
 
@@ -188,11 +157,12 @@ class Message(Record):
     seen: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Tally(Record):
     """Counters that deletion must not lower: of one account, or of the whole server (``account`` is empty).
 
-    ``today`` counts what was received and sent on ``day``, a number of days since the epoch in UTC.
+    ``today`` counts what was received and sent on ``day``, a number of days since the epoch in UTC. ``newest`` of the
+    server's is the ``seq`` of the newest message that is counted.
     """
 
     kind: ClassVar[str] = "tallies"
@@ -204,9 +174,10 @@ class Tally(Record):
     last_received_at: int = 0
     day: int = 0
     today: int = 0
+    newest: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Webhook(Record):
     """Where an account wants to be told of mail.
 
@@ -228,7 +199,7 @@ class Webhook(Record):
     handed_over: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Delivery(Record):
     """One event on its way to one webhook: every attempt sends the same ``request_body``.
 
@@ -254,4 +225,4 @@ class Delivery(Record):
 
 RECORDS: tuple[type[Record], ...] = (Account, ApiKey, Domain, Address, Envelope, Message, Tally, Webhook, Delivery)
 for _each in RECORDS:
-    _seal(_each)
+    seal(_each)

@@ -1,6 +1,6 @@
 """What is delivered: from an envelope and its bytes to stored copies, and back out.
 
-1. A delivery is all or none: every recipient gets its copy in one commit, counters included, or nobody does.
+1. A delivery is all or none: every recipient gets its copy in one commit, or nobody does.
 2. No await that can suspend lies between a decision (exists, quota) and its commit; the bytes are kept before both.
 3. Only after the commit does the log hear of it.
 4. Who is logged in submits: one more copy, read already, lies in the Sent folder of the account; it counts as stored,
@@ -22,7 +22,7 @@ from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.mime import HeaderFields, read_header
 from sirrchat_testkit.core.models import SEEN, SENT, Account, Address, Envelope, Message
 from sirrchat_testkit.core.retention import Retention
-from sirrchat_testkit.core.store import Put, Store
+from sirrchat_testkit.core.store import Change, Put, Store
 from sirrchat_testkit.core.tallies import Tallies
 
 HOUR = 3_600_000
@@ -92,20 +92,27 @@ class PostOffice:
             StoreError: The store cannot keep it. Nothing was stored.
         """
         blob = await self._store.keep(raw)
+        try:
+            return await self._store_copies(envelope, raw, blob)
+        finally:
+            self._store.release(blob)
+
+    async def _store_copies(self, envelope: Envelope, raw: bytes, blob: str) -> list[Message]:
         routes = await self._routes(envelope)
         sent_by = await self._directory.permanent_address(envelope.login) if envelope.login else None
         await self._check_quotas([*routes.values(), sent_by] if sent_by else routes.values(), len(raw))
         now = self._clock.now()
-        envelope = replace(envelope, id=self._ids.uuid(), blob=blob, size=len(raw), received_at=now)
+        envelope = envelope.received(id=self._ids.uuid(), at=now, blob=blob, size=len(raw))
         header = read_header(raw)
         copies = [self._copy(envelope, header, recipient, address) for recipient, address in routes.items()]
         if sent_by is not None:
             copies.append(_sent(self._copy(envelope, header, sent_by.text, sent_by)))
-        counters = await self._tallies.counting(copies)
-        going = await self._retention.overflow(len(copies), len(copies) * len(raw))
-        await self._store.commit(
-            [Put(envelope), *map(Put, copies), *counters, *await removal.of_messages(self._store, going)]
-        )
+        changes: list[Change] = [Put(envelope), *map(Put, copies)]
+        if self._retention.bounded:
+            going = await self._retention.overflow(len(copies), len(copies) * len(raw))
+            changes += await removal.of_messages(self._store, going)
+        await self._store.commit(changes)
+        self._tallies.count(copies)
         for message in copies:
             kind = MessageSent if message.folder == SENT else MessageReceived
             self._events.append(kind(at=now, message=message))
@@ -167,6 +174,9 @@ class PostOffice:
         self._clock.every(HOUR, self.purge)
 
     async def _routes(self, envelope: Envelope) -> dict[str, Address | None]:
+        if len(envelope.recipients) == 1:
+            [recipient] = envelope.recipients
+            return {recipient: await self._directory.route(recipient)}
         routes: dict[str, tuple[str, Address | None]] = {}
         for recipient in envelope.recipients:
             key = addressing.key(recipient)
@@ -175,13 +185,16 @@ class PostOffice:
         return dict(routes.values())
 
     async def _check_quotas(self, addresses: Iterable[Address | None], size: int) -> None:
-        owners = [address.account for address in addresses if address is not None]
-        for owner in dict.fromkeys(owners):
+        coming: dict[str, int] = {}
+        for address in addresses:
+            if address is not None:
+                coming[address.account] = coming.get(address.account, 0) + size
+        for owner, more in coming.items():
             account = await self._store.get(Account, id=owner)
             if account is None or account.hidden:  # the hidden account has no quota
                 continue
-            usage = await self._store.usage(owner)
-            if usage.size + size * owners.count(owner) > account.quota:
+            [used] = await self._store.sizes([owner])
+            if used + more > account.quota:
                 raise OverQuota(f"the mailbox of {account.email} is full")
 
     def _copy(self, envelope: Envelope, header: HeaderFields, recipient: str, address: Address | None) -> Message:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sirrchat_testkit.core.models import Account, Address, ApiKey, Delivery, Envelope, Message, Record, Tally, Webhook
+from sirrchat_testkit.core.models import Account, Address, ApiKey, Delivery, Envelope, Message, Tally, Webhook
+from sirrchat_testkit.core.record import Record
 from sirrchat_testkit.core.store import Change, Drop, Store
 
 _OWNED: tuple[type[Record], ...] = (ApiKey, Webhook, Delivery, Tally)

@@ -23,10 +23,16 @@ class Retention:
         self._clock = clock
         self._policy = policy
 
+    @property
+    def bounded(self) -> bool:
+        """Whether anything ever has to go."""
+        policy = self._policy.value
+        return bool(policy.max_messages or policy.max_bytes or policy.max_age)
+
     async def overflow(self, coming: int = 0, size: int = 0) -> list[Message]:
         """Return what goes so that ``coming`` copies of ``size`` bytes in all fit: the oldest, as many as need be."""
         policy = self._policy.value
-        if not (policy.max_messages or policy.max_bytes or policy.max_age):
+        if not self.bounded:
             return []
         usage = await self._store.usage()
         count, in_all = usage.count + coming, usage.size + size

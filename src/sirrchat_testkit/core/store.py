@@ -16,16 +16,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from sirrchat_testkit.core.models import Address, Record
+from sirrchat_testkit.core.models import Address
+from sirrchat_testkit.core.record import Doc, Record
 
 R = TypeVar("R", bound=Record)
 
 
-@dataclass(frozen=True, slots=True)
 class Put:
     """Store a new record. Its ``seq`` is given by the store, which notes it in the record."""
 
-    record: Record
+    __slots__ = ("record",)
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
 
 
 class Patch:
@@ -47,7 +50,22 @@ class Drop:
     seq: int
 
 
-Change: TypeAlias = Put | Patch | Drop
+class Alter:
+    """Make ``change`` of the document of the record of ``kind`` whose indexed ``field`` is ``value``, if there is one.
+
+    The record is not read for it, and what a change before it in the same commit made is what it is given.
+    """
+
+    __slots__ = ("change", "field", "kind", "value")
+
+    def __init__(self, kind: type[Record], field: str, value: Any, change: Callable[[Doc], Doc]) -> None:
+        self.kind = kind
+        self.field = field
+        self.value = value
+        self.change = change
+
+
+Change: TypeAlias = Put | Patch | Drop | Alter
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +80,10 @@ class Store(Protocol):
     """Where records and raw bytes are kept."""
 
     async def keep(self, raw: bytes) -> str:
-        """Keep ``raw`` and return its name: the SHA-256 in hex. Bytes no record names are swept away later."""
+        """Keep ``raw`` and return its name, the SHA-256 in hex. Each ``keep`` is ended by a ``release``."""
+
+    def release(self, blob: str) -> None:
+        """End a ``keep``: from now on the bytes ``blob`` stay only while a record names them."""
 
     async def commit(self, changes: Sequence[Change]) -> list[int]:
         """Apply all ``changes`` or none; return the ``seq`` of each, in order.

@@ -1,8 +1,10 @@
 """Counters that deletion must not lower: what was received, sent and rejected, by account and in all.
 
-1. What was received and sent is counted in the delivery's own commit: there is no mail that is not counted.
-2. Rejections are counted in a commit of their own, at most one in ``PAUSE``, and before the server closes; until then
-   they are pending, and whoever reads the counters adds them. So a flood of them costs the disk nothing.
+1. What happens is counted in memory, and stored in a commit of its own, at most one in ``PAUSE``, and before the server
+   closes; whoever reads the counters adds what is pending. So a message costs two additions, and a flood of rejections
+   costs the disk nothing.
+2. The server's counters name the newest message that is in them. What was stored behind it when a process was killed is
+   counted from the messages themselves (``recover``); only what was deleted in that last second is not.
 3. A rejection is one recipient that was refused. It counts in the account whose address that is, if it is one's.
 4. A day is one of UTC, on the kit's clock.
 """
@@ -10,17 +12,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from sirrchat_testkit.core import addressing
-from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.errors import StoreError
-from sirrchat_testkit.core.models import SENT, Address, Message, Tally
-from sirrchat_testkit.core.store import Change, Patch, Store
+from sirrchat_testkit.core.models import Address, Message, Tally
+from sirrchat_testkit.core.record import Doc
+from sirrchat_testkit.core.store import Alter, Store
 
 PAUSE = 1.0
-"""Seconds of real time from a rejection to the commit that counts it."""
+"""Seconds of real time from an event to the commit that counts it."""
 
 DAY = 86_400_000
 """Milliseconds."""
@@ -34,90 +37,136 @@ class Loop(Protocol):
     def create_task(self, coro: Any) -> Any: ...  # noqa: D102 - asyncio's own
 
 
+@dataclass(slots=True)
+class _Count:
+    """What is pending for one account; ``today`` counts ``day``, and ``newest`` is the ``seq`` of a message."""
+
+    received: int = 0
+    sent: int = 0
+    rejected: int = 0
+    last_received_at: int = 0
+    day: int = 0
+    today: int = 0
+    newest: int = 0
+
+    def note(self, copy: Message, *, received: bool) -> None:
+        """Count ``copy``."""
+        if received:
+            self.received += 1
+            self.last_received_at = copy.received_at
+        else:
+            self.sent += 1
+        day = copy.received_at // DAY
+        self.today = self.today + 1 if day == self.day else 1
+        self.day = day
+
+    def follow(self, earlier: _Count) -> None:
+        """Add what was counted ``earlier``."""
+        self.received += earlier.received
+        self.sent += earlier.sent
+        self.last_received_at = self.last_received_at or earlier.last_received_at
+        if not self.today:
+            self.day, self.today = earlier.day, earlier.today
+        elif self.day == earlier.day:
+            self.today += earlier.today
+        self.newest = self.newest or earlier.newest
+
+    def onto(self, stored: Doc) -> Doc:
+        """Return the counters ``stored`` with this added."""
+        new = dict(stored)
+        for name in ("received", "sent", "rejected"):
+            new[name] = stored.get(name, 0) + getattr(self, name)
+        if self.today:
+            new["today"] = self.today + (stored.get("today", 0) if stored.get("day", 0) == self.day else 0)
+            new["day"] = self.day
+        for name in ("last_received_at", "newest"):
+            new[name] = getattr(self, name) or stored.get(name, 0)
+        return new
+
+
 class Tallies:
     """The counters of one server, on a store."""
 
-    def __init__(self, store: Store, clock: Clock, loop: Loop) -> None:
+    def __init__(self, store: Store, loop: Loop) -> None:
         self._store = store
-        self._clock = clock
         self._loop = loop
+        self._counts: dict[str, _Count] = {}
         self._rejected: Counter[str] = Counter()
         self._timer: Any = None
         self._tasks: set[Any] = set()
 
-    async def counting(self, copies: Sequence[Message]) -> list[Change]:
-        """Return what counts the delivery of ``copies``, as changes for its commit."""
-        now = self._clock.now()
-        inbound = Counter(copy.account for copy in copies if copy.account and copy.folder != SENT)
-        submitted = {copy.account for copy in copies if copy.folder == SENT}
-        received = inbound.total()
-        changes = [
-            await self._add(account, now, received=inbound[account], sent=account in submitted)
-            for account in dict.fromkeys([*inbound, *submitted])
-        ]
-        changes.append(await self._add("", now, received=received, sent=len(copies) - received - len(submitted)))
-        return [change for change in changes if change is not None]
+    def count(self, copies: Iterable[Message]) -> None:
+        """Count ``copies``, which have been stored."""
+        for copy in copies:
+            incoming = bool(copy.account and copy.recipient_key)  # the copy in Sent is for no recipient
+            server = self._of("")
+            if incoming or not copy.account:
+                server.note(copy, received=incoming)
+            if copy.account:
+                self._of(copy.account).note(copy, received=incoming)
+            server.newest = copy.seq
+        self._arm()
 
     def reject(self, recipient: str) -> None:
         """Count that mail for ``recipient`` was refused."""
         self._rejected[addressing.key(recipient)] += 1
-        if self._timer is None:
-            self._timer = self._loop.call_later(PAUSE, self._flush_soon)
+        self._arm()
 
     async def read(self, account: str = "") -> Tally:
-        """Return the counters of ``account``, or of the whole server, with the rejections that are pending."""
+        """Return the counters of ``account``, or of the whole server, with what is pending."""
         tally = await self._store.get(Tally, account=account) or Tally(id="", account=account)
-        pending = (await self._pending()).get(account, 0)
-        return tally if not pending else Tally(**_values(tally) | {"rejected": tally.rejected + pending})
+        pending = (await self._pending()).get(account)
+        return tally if pending is None else Tally.from_doc(tally.seq, pending.onto(tally.to_doc()))
+
+    async def recover(self) -> None:
+        """Count what was stored and not counted when the process was killed that had the store open before."""
+        server = await self._store.get(Tally, account="")
+        if server is not None:
+            self.count(await self._store.find(Message, after=server.newest))
+            await self.flush()
 
     async def flush(self) -> None:
-        """Count the rejections that are pending; where the store cannot, they stay pending."""
+        """Store what is pending; where the store cannot, it stays pending."""
         self._disarm()
-        if not self._rejected:
+        pending = await self._pending()
+        if not pending:
             return
-        now = self._clock.now()
-        changes = [await self._add(who, now, rejected=count) for who, count in (await self._pending()).items()]
-        counted, self._rejected = self._rejected, Counter()
+        counted, rejected = self._counts, self._rejected
+        self._counts, self._rejected = {}, Counter()
         try:
-            await self._store.commit([change for change in changes if change is not None])
+            await self._store.commit([Alter(Tally, "account", who, count.onto) for who, count in pending.items()])
         except StoreError:
-            self._rejected.update(counted)
+            self._rejected.update(rejected)
+            for account, count in self._counts.items():
+                if account in counted:
+                    count.follow(counted[account])
+            self._counts = counted | self._counts
 
     def forget(self) -> None:
         """Drop what is pending: the scope that it happened in is over."""
         self._disarm()
+        self._counts.clear()
         self._rejected.clear()
 
-    async def _pending(self) -> Counter[str]:
-        """Return the pending rejections of each account, those of the whole server under ``""``."""
-        found: Counter[str] = Counter()
-        for key, count in self._rejected.items():
-            found[""] += count
-            address = await self._store.get(Address, key=key)
-            if address is not None:
-                found[address.account] += count
-        return found
+    def _of(self, account: str) -> _Count:
+        count = self._counts.get(account)
+        if count is None:
+            count = self._counts[account] = _Count()
+        return count
 
-    async def _add(
-        self, account: str, now: int, *, received: int = 0, sent: int = 0, rejected: int = 0
-    ) -> Change | None:
-        tally = await self._store.get(Tally, account=account)
-        if tally is None:
-            return None
-        fields: dict[str, Any] = {}
-        if received or sent:
-            today = now // DAY
-            fields = {
-                "received": tally.received + received,
-                "sent": tally.sent + sent,
-                "day": today,
-                "today": received + sent + (tally.today if tally.day == today else 0),
-            }
-        if received:
-            fields["last_received_at"] = now
-        if rejected:
-            fields["rejected"] = tally.rejected + rejected
-        return Patch(Tally, tally.seq, **fields)
+    async def _pending(self) -> dict[str, _Count]:
+        """Return what is pending for each account, and for the whole server under ``""``."""
+        pending = dict(self._counts)
+        for key, rejected in self._rejected.items():
+            address = await self._store.get(Address, key=key)
+            for account in ("",) if address is None else ("", address.account):
+                count = pending.get(account, _Count())
+                pending[account] = replace(count, rejected=count.rejected + rejected)
+        return pending
+
+    def _arm(self) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(PAUSE, self._flush_soon)
 
     def _flush_soon(self) -> None:
         task = self._loop.create_task(self.flush())
@@ -128,7 +177,3 @@ class Tallies:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _values(tally: Tally) -> dict[str, Any]:
-    return {"seq": tally.seq, **tally.to_doc()}

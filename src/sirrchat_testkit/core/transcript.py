@@ -1,8 +1,8 @@
 """What was said in an SMTP session, both ways, with times.
 
 1. Lines are kept as they went over the wire, and become text when somebody asks: noting one costs two ``append``.
-2. A reply keeps its CRLF and a command has none: that tells who said it. A number stands for so many octets of a
-   message, which are never kept here; a text is a remark.
+2. A reply keeps its CRLF and a command has none: that tells who said it. A tuple of a number stands for so many octets
+   of a message, which are never kept here; a text is a remark.
 3. A page is what was said in one transaction, or between two. A message's transcript is its own page, behind those of
    greeting, EHLO, TLS and AUTH. Credentials are replaced before they get here.
 4. Everything is in memory, and bounded by octets: a line, a page, a session, and what is kept of all. A long line loses
@@ -67,7 +67,7 @@ class Transcript(tuple[Line, ...]):
 class Talk:
     """Everything that was said in one session."""
 
-    __slots__ = ("_before", "_between", "_end", "_pages", "_sizes", "began", "octets", "page")
+    __slots__ = ("_before", "_between", "_counted", "_end", "_pages", "_sizes", "began", "octets", "page")
 
     def __init__(self, began: float) -> None:
         self.began = began
@@ -78,6 +78,7 @@ class Talk:
         self._between: tuple[Page, ...] = (self.page,)
         self._before = 0  # octets of what belongs to all later messages
         self._end = 0  # items of the page up to the end of its message, 0 where none has ended
+        self._counted = 0  # octets of those but for the reply
 
     def turn(self, *, between: bool) -> None:
         """Begin a page with the command that was just noted; one that is ``between`` belongs to all later messages."""
@@ -99,9 +100,9 @@ class Talk:
 
     def of_message(self) -> Part:
         """Return what belongs to the transaction that ends now."""
-        octets = _cut(self.page)
+        self._counted = _cut(self.page)
         self._end = len(self.page) + 2  # its reply is still to come
-        return Part(self.began, self._between, self.page, octets + self._before)
+        return Part(self.began, self._between, self.page, self._counted + self._before)
 
     def close(self) -> None:
         """Note that nothing more will be said."""
@@ -111,14 +112,16 @@ class Talk:
 
     def _close(self) -> None:
         """End the page; what was said behind the end of its message becomes another one."""
-        page, pages = self.page, self._pages
-        behind = page[self._end :] if self._end else []
-        if behind:
-            del page[self._end :]
-            pages.append(behind)
+        page, pages, end = self.page, self._pages, self._end
         self._end = 0
+        if end and len(page) > end:
+            behind = page[end:]
+            del page[end:]
+            pages.append(behind)
+        else:
+            behind = []
         for over in (page, behind) if behind else (page,):
-            octets = _cut(over)
+            octets = self._counted + _octets(over[end - 2 :]) if end and over is page else _cut(over)
             self._sizes.append(octets)
             self.octets += octets
         if page is self._between[-1]:
@@ -178,7 +181,7 @@ class Transcripts:
 
 
 def _octets(page: Page) -> int:
-    return _ITEM * len(page) + sum([len(what) for what in page[1::2] if not isinstance(what, int)])
+    return _ITEM * len(page) + sum(map(len, page[1::2]))
 
 
 def _cut(page: Page) -> int:
@@ -211,6 +214,4 @@ def _lines(began: float, page: Page) -> Iterator[Line]:
         elif isinstance(what, bytes):
             yield Line(after, "C", what.decode("utf-8", "backslashreplace"))
         else:
-            yield Line(
-                after, "C" if isinstance(what, int) else "-", f"[{what} bytes]" if isinstance(what, int) else what
-            )
+            yield Line(after, "C", f"[{what[0]} bytes]") if isinstance(what, tuple) else Line(after, "-", what)

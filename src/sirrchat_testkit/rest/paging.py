@@ -17,7 +17,7 @@ from aiohttp import web
 from pydantic_core import from_json, to_json
 
 from sirrchat_testkit.core.errors import InvalidValue
-from sirrchat_testkit.core.models import Record
+from sirrchat_testkit.core.record import Record
 
 R = TypeVar("R", bound=Record)
 

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 
-from sirrchat_testkit.core.models import Record
+from sirrchat_testkit.core.record import Record
 from sirrchat_testkit.rest.dialect import encode, ready
 
 R = TypeVar("R", bound=Record)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.smtp.replies import Reply, syntax
@@ -55,8 +55,7 @@ class Malformed(Exception):
         self.reply = reply
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(NamedTuple):
     """An address and its parameters as sent; ``size`` and ``utf8`` are those of MAIL.
 
     ``address`` is empty for the null reverse-path, and has no domain for ``<postmaster>``.

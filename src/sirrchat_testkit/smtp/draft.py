@@ -36,6 +36,11 @@ class Draft:
         """Whether every recipient is lost."""
         return bool(self.lost) and self.lost.issuperset(self.recipients)
 
+    @property
+    def kept(self) -> list[str]:
+        """The recipients that are not lost."""
+        return [each for each in self.recipients if each not in self.lost]
+
     def refuse(self, recipient: str, reply: Reply) -> Reply:
         """Note that ``recipient`` was refused with ``reply``; return it."""
         self.refused[recipient] = str(reply)
@@ -50,7 +55,7 @@ class Draft:
         return Envelope(
             id="",
             sender=self.sender,
-            recipients=tuple(each for each in self.recipients if each not in self.lost),
+            recipients=tuple(self.recipients if not self.lost else self.kept),
             refused=self.refused,
             parameters=self.parameters,
             login=session.login,

@@ -34,6 +34,7 @@ _TICK = 0.01  # seconds after which a time limit is looked at again at the earli
 _MANY = 100  # replies that are written although more commands are waiting
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UTF8 = frozenset({b"MAIL", b"RCPT", b"VRFY"})  # the commands with addresses (RFC 6531 section 3.7.1)
+_BARE = frozenset({b"DATA", b"RSET", b"NOOP", b"QUIT"})  # shown as they are, if nothing follows
 _PATHS = frozenset({b"MAIL", b"RCPT"})  # what follows them is shown, unless it is no path
 _FLAWS = {
     Flaw.TOO_LONG: replies.LINE_TOO_LONG,
@@ -80,7 +81,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._reading: Callable[[], Reply | Awaitable[Reply] | None] | None = None
         self._heard_all = False
         self._done = False
-        self._verb = "a connection"
+        self._verb = b"a connection"
         self._gone: asyncio.Future[None] | None = None
         self._keeps = False
         self._redaction = Redaction()
@@ -124,7 +125,11 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
             self._talk.trim()
         self._received.feed(data)
         if not self._steps.waiting:
-            self._steps.run(self._converse(), self._carrier)
+            answer = self._answer_at_once()
+            if answer is None:
+                self._flush()
+            else:
+                self._steps.run(self._converse(answer), self._carrier)
         elif self._received.pending > _HIGH_WATER:
             self._socket.pause_reading()
 
@@ -204,6 +209,21 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     # The conversation.
 
+    def _answer_at_once(self) -> Reply | Awaitable[Reply] | None:
+        """Answer what needs no waiting; return the first answer that may, or after which something else comes."""
+        while True:
+            try:
+                answer = self._next()
+            except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
+                answer = self._crashed(error)
+            if not isinstance(answer, Reply) or self._connections.stopping or len(self._replies) > _MANY:
+                return answer
+            if answer.turn is Turn.DATA:
+                self._expect_message()
+            elif answer.turn is not None:
+                return answer
+            self._say(answer)
+
     async def _converse(self, answer: Reply | Awaitable[Reply] | None = None) -> None:
         """Give ``answer``, and answer everything that has been received in full."""
         while not self._done:
@@ -214,8 +234,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
                     return
                 reply = answer if isinstance(answer, Reply) else await answer
             except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
-                self._mail.crashed(self._verb, error)
-                reply = replies.CRASHED
+                reply = self._crashed(error)
             answer = None
             self._say(reply)
             if reply.turn:
@@ -237,10 +256,10 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         if message is None:
             return None
         self._reading = None
-        self._verb = "end of data"
+        self._verb = b"end of data"
         if isinstance(message, Flaw):
             return self._mail.overflow()
-        self._note(len(message))
+        self._note((len(message),))
         return self._mail.deliver(message)
 
     def _read_chunk(self) -> Reply | Awaitable[Reply] | None:
@@ -248,7 +267,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         if chunk is None:
             return None
         self._reading = None
-        self._note(self._mail.chunk[0])
+        self._note((self._mail.chunk[0],))
         return self._mail.take_chunk(chunk, kept=self._keeps)
 
     def _read_response(self) -> Reply | Awaitable[Reply] | None:
@@ -269,8 +288,8 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         command = COMMANDS.get(name)
         page = self._talk.page
         page.append(self._heard_at)
-        as_is = name in _PATHS and rest[:1] not in HIDING
-        said = line if as_is else self._redaction.command(line, known=command is not None)
+        harmless = rest[:1] not in HIDING if name in _PATHS else not rest and name in _BARE
+        said = line if harmless else self._redaction.command(line, known=command is not None)
         page.append(said if len(said) <= LINE else shortened(said))
         if command is None:
             return replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX
@@ -278,18 +297,25 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
             argument = rest.decode("utf-8" if name in _UTF8 else "ascii").strip(" ")
         except UnicodeDecodeError:
             return replies.BAD_CHARACTERS
-        if _CONTROL.search(argument):
+        if not argument.isprintable() and _CONTROL.search(argument):
             return replies.BAD_CHARACTERS
-        self._verb = name.decode()
+        self._verb = name
         if self._backend.policy.value.hide_extensions and self._hurries(name):
             return replies.ONE_AT_A_TIME
         return command(self._mail, argument)
 
+    def _crashed(self, error: Exception) -> Reply:
+        self._mail.crashed(self._verb.decode(), error)
+        return replies.CRASHED
+
+    def _expect_message(self) -> None:
+        self._reading = self._read_message
+        self._received.expect_message(self._mail.size_limit)
+
     async def _turn(self, turn: Turn) -> None:
         """Go on as the last reply has it."""
         if turn is Turn.DATA:
-            self._reading = self._read_message
-            self._received.expect_message(self._mail.size_limit)
+            self._expect_message()
         elif turn is Turn.CHUNK:
             self._reading = self._read_chunk
             self._keeps = self._mail.keeps_chunk
@@ -328,7 +354,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         """Tell whether other commands came along with this one, although PIPELINING is hidden."""
         return bool(self._received.pending) and name != b"BDAT" and "PIPELINING" not in self._mail.offer.names
 
-    def _note(self, what: bytes | int) -> None:
+    def _note(self, what: bytes | tuple[int]) -> None:
         self._talk.page.extend((self._heard_at, what))
 
     def _say(self, reply: Reply) -> None:

@@ -83,7 +83,7 @@ class Reader:
                 self._drop(0)
             return None
         self._at = self._seen = end + 1
-        if self._overflowed or _is_too_long(buffer, start, end + 1, limit):
+        if self._overflowed or (end - start >= COMMAND_LIMIT and _is_too_long(buffer, start, end + 1, limit)):
             self._overflowed = False
             return Flaw.TOO_LONG
         if end == start or buffer[end - 1] != _CR:
@@ -98,6 +98,8 @@ class Reader:
 
     def message(self) -> bytes | Literal[Flaw.TOO_BIG] | None:
         """Return the message, ``TOO_BIG`` if it is, or None while it is unfinished."""
+        if self._at == len(self._buffer):
+            return None
         if not self._started and not self._start():
             return None if self._at == self._seen else self._finish(b"")
         buffer, start = self._buffer, self._at
@@ -109,12 +111,14 @@ class Reader:
                 return None
             stop = end + len(_END)
         # One pass finds the first end, if it is not the one known, and the added dots: each is behind a CRLF.
-        pieces = bytes(memoryview(buffer)[start:stop]).split(b"\r\n.")
-        last = next(number for number, piece in enumerate(pieces) if number and piece.startswith(b"\r\n"))
-        del pieces[last:]
-        self._seen = start + sum(map(len, pieces)) + len(b"\r\n.") * last + len(b"\r\n")
+        pieces = bytes(buffer[start:stop]).split(b"\r\n.")
+        last = 1
+        while not pieces[last].startswith(b"\r\n"):
+            last += 1
+        behind = len(b"\r\n.".join(pieces[last:])) if last + 1 < len(pieces) else len(_END) - len(b"\r\n.")
+        self._seen = stop - behind + len(b"\r\n")
+        pieces[last:] = [b""]
         pieces[0] = pieces[0].removeprefix(b".")
-        pieces.append(b"")
         return self._finish(b"\r\n".join(pieces))
 
     def expect_chunk(self, octets: int, *, keep: bool) -> None:
@@ -174,7 +178,5 @@ class Reader:
 
 
 def _is_too_long(buffer: bytes | bytearray, start: int, end: int, limit: int) -> bool:
-    length = end - start
-    if length <= COMMAND_LIMIT:
-        return False
-    return length > (limit or _LIMITS.get(bytes(buffer[start : start + 5]).upper(), COMMAND_LIMIT))
+    """Tell whether a line that is longer than ``COMMAND_LIMIT`` may not be."""
+    return end - start > (limit or _LIMITS.get(bytes(buffer[start : start + 5]).upper(), COMMAND_LIMIT))

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, Protocol, TypeVar
 
-from sirrchat_testkit.core.models import Doc
+from sirrchat_testkit.core.record import Doc
 
 _ABSENT: Any = object()
 _NOTHING: dict[str, Any] = {}
@@ -212,11 +212,12 @@ class Total:
 class IndexSet:
     """The indexes of one table, and the rising list of all its ids."""
 
-    __slots__ = ("_all", "_equals", "_fields", "equal", "ids")
+    __slots__ = ("_adders", "_all", "_equals", "_fields", "equal", "ids")
 
     def __init__(self, indexes: Sequence[Index] = ()) -> None:
         self.ids: list[int] = []
         self._all = tuple(indexes)
+        self._adders = tuple(index.add for index in indexes)
         self._equals = {index.fields: index for index in indexes if isinstance(index, Equal)}
         self.equal = frozenset(field for names in self._equals for field in names)
         self._fields = frozenset(field for index in indexes for field in index.fields)
@@ -225,7 +226,13 @@ class IndexSet:
         """Take in that document ``seq`` was ``old`` and is ``new`` now; None is "not there"."""
         if old is None:
             if new is not None:
-                self._add(seq, new)
+                ids = self.ids
+                if not ids or seq > ids[-1]:
+                    ids.append(seq)
+                else:
+                    insort(ids, seq)
+                for add in self._adders:
+                    add(seq, new)
         elif new is None:
             del self.ids[bisect_left(self.ids, seq)]
             for index in self._all:
@@ -272,20 +279,11 @@ class IndexSet:
                     best = bucket, rest
         return best
 
-    def _add(self, seq: int, doc: Doc) -> None:
-        ids = self.ids
-        if not ids or seq > ids[-1]:
-            ids.append(seq)
-        else:
-            insort(ids, seq)
-        for index in self._all:
-            index.add(seq, doc)
-
     def _move(self, seq: int, old: Doc, new: Doc) -> None:
         # A value that was not touched is the same object in both, so most updates end here.
-        changed = {field for field in self._fields if old.get(field, _ABSENT) is not new.get(field, _ABSENT)}
+        changed = [field for field in self._fields if old.get(field, _ABSENT) is not new.get(field, _ABSENT)]
         if changed:
             for index in self._all:
-                if not changed.isdisjoint(index.fields):
+                if any(field in index.fields for field in changed):
                     index.drop(seq, old)
                     index.add(seq, new)

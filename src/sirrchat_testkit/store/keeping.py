@@ -4,62 +4,101 @@ Bytes stay while at least one of these holds:
 
 1. A stored record names them.
 2. A scope is open in which they were named: a rewind may bring the record back.
-3. A task kept them and may still commit the record that names them: it is alive, and it kept them not long ago.
+3. Somebody claims them, who may be about to commit the record that names them.
 """
 
 from __future__ import annotations
 
-import asyncio
-import weakref
-from collections.abc import Callable, Iterable
-from itertools import islice
+from collections.abc import Iterable
 
-PATIENCE = 60.0
-"""Seconds of the loop after which a task that kept bytes is taken to have given up on them."""
+from sirrchat_testkit.core.record import Doc
 
-_Keeper = tuple["weakref.ref[asyncio.Task[object]]", float]
+
+class Named:
+    """An index of the raw bytes that a table's documents name, and how often; tells ``keeping`` what it loses."""
+
+    __slots__ = ("_counts", "_field", "_keeping", "fields")
+
+    def __init__(self, field: str, keeping: Keeping) -> None:
+        self.fields: tuple[str, ...] = (field,)
+        self._field = field
+        self._keeping = keeping
+        self._counts: dict[str, int] = {}
+
+    def __repr__(self) -> str:
+        return f"Named({self._field!r})"
+
+    def add(self, seq: int, doc: Doc) -> None:  # noqa: ARG002
+        """Take in the document."""
+        digest = doc.get(self._field)
+        if digest and type(digest) is str:
+            self._counts[digest] = self._counts.get(digest, 0) + 1
+
+    def drop(self, seq: int, doc: Doc) -> None:  # noqa: ARG002
+        """Let go of the document, given as it was taken in."""
+        digest = doc.get(self._field)
+        if digest and type(digest) is str:
+            left = self._counts[digest] - 1
+            if left:
+                self._counts[digest] = left
+            else:
+                del self._counts[digest]
+                self._keeping.lose(digest)
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._counts.clear()
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._counts
 
 
 class Keeping:
-    """Who still needs which raw bytes. ``named`` tells whether a stored record names a digest."""
+    """Who still needs which raw bytes. While ``scoped``, what records stop naming stays."""
 
-    def __init__(self, named: Callable[[str], bool]) -> None:
-        self.named = named
-        self._keepers: dict[str, list[_Keeper]] = {}
+    def __init__(self) -> None:
+        self.scoped = False
+        self._indexes: list[Named] = []
+        self._claims: dict[str, int] = {}
         self._doomed: set[str] = set()
         self._scoped: set[str] = set()
 
-    def keep(self, digest: str) -> None:
-        """Note that the running task is about to name ``digest``."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._keepers.setdefault(digest, []).append((weakref.ref(task), asyncio.get_running_loop().time()))
+    def index(self, field: str) -> Named:
+        """Return a new index of what a table names in ``field``."""
+        made = Named(field, self)
+        self._indexes.append(made)
+        return made
 
-    def name(self, digest: str) -> None:
-        """Note that a commit has named ``digest``: one who kept it needs to wait no longer."""
-        keepers = self._keepers.get(digest)
-        if keepers is None:
+    def named(self, digest: str) -> bool:
+        """Tell whether a stored record names ``digest``."""
+        return any(digest in index for index in self._indexes)
+
+    def claim(self, digest: str) -> None:
+        """Note that somebody is about to name ``digest``."""
+        self._claims[digest] = self._claims.get(digest, 0) + 1
+
+    def disclaim(self, digest: str) -> None:
+        """Note that who claimed ``digest`` has named it, or never will."""
+        left = self._claims[digest] - 1
+        if left:
+            self._claims[digest] = left
             return
-        task = asyncio.current_task()
-        place = next((place for place, (ref, _) in enumerate(keepers) if ref() is task), 0)
-        del keepers[place]
-        if not keepers:
-            del self._keepers[digest]
+        del self._claims[digest]
+        if not self.named(digest):
+            self._doomed.add(digest)
 
-    def doom(self, digests: Iterable[str], *, scoped: bool) -> None:
-        """Note that a record stopped naming ``digests``; if ``scoped``, they stay until ``end_scopes``."""
-        (self._scoped if scoped else self._doomed).update(digests)
+    def lose(self, digest: str) -> None:
+        """Note that no record of a table names ``digest`` any more."""
+        (self._scoped if self.scoped else self._doomed).add(digest)
 
     def end_scopes(self) -> None:
         """Note that no scope is open any more."""
+        self.scoped = False
         self._doomed |= self._scoped
         self._scoped.clear()
-        self._give_up(len(self._keepers))
 
     def release(self) -> list[str]:
         """Return the bytes that nobody needs any more, and forget them."""
-        # Two of those kept are looked at for each one that comes, so this does not fall behind.
-        self._give_up(2)
         if not self._doomed:
             return []
         gone = self.still_free(self._doomed - self._scoped)
@@ -68,21 +107,4 @@ class Keeping:
 
     def still_free(self, digests: Iterable[str]) -> list[str]:
         """Return those of ``digests`` that nobody names, or is about to."""
-        return [each for each in digests if each not in self._keepers and not self.named(each)]
-
-    def _give_up(self, most: int) -> None:
-        if not self._keepers:
-            return
-        now = asyncio.get_running_loop().time()
-        for digest in list(islice(self._keepers, most)):
-            waiting = [keeper for keeper in self._keepers.pop(digest) if _may_commit(keeper, now)]
-            if waiting:
-                self._keepers[digest] = waiting
-            else:
-                self._doomed.add(digest)
-
-
-def _may_commit(keeper: _Keeper, now: float) -> bool:
-    ref, since = keeper
-    task = ref()
-    return task is not None and not task.done() and now - since < PATIENCE
+        return [each for each in digests if each not in self._claims and not self.named(each)]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from zlib import crc32
 
-from sirrchat_testkit.core.models import Doc
+from sirrchat_testkit.core.record import Doc
 from sirrchat_testkit.store.live import Batch
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from tinydb.storages import MemoryStorage
 
-from sirrchat_testkit.core.models import Doc
+from sirrchat_testkit.core.record import Doc
 from sirrchat_testkit.store.index import IndexSet
 from sirrchat_testkit.store.values import plain
 
@@ -73,8 +73,9 @@ class LiveStorage(MemoryStorage):
     def apply(self, batch: Batch) -> None:
         """Make the changes in memory and in the indexes."""
         for name, changes in batch.items():
-            docs = self.tables.setdefault(name, {})
-            if name not in self.indexes:
+            docs = self.tables.get(name)
+            if docs is None or name not in self.indexes:
+                docs = self.tables.setdefault(name, {})
                 self.register(name, None)
             change = self.indexes[name].change
             newest = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from sirrchat_testkit.core.models import Doc, Record
+from sirrchat_testkit.core.record import Doc, Record
 from sirrchat_testkit.store.paging import cut, page, span
 from sirrchat_testkit.store.schema import nested
 from sirrchat_testkit.store.table import LiveTable

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sirrchat_testkit.core.errors import StoreDamaged
-from sirrchat_testkit.core.models import Doc
+from sirrchat_testkit.core.record import Doc
 from sirrchat_testkit.store import lines
 from sirrchat_testkit.store.folder import Folder
 from sirrchat_testkit.store.snapshot import Snapshot, load

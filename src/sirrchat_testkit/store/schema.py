@@ -7,26 +7,21 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from sirrchat_testkit.core.models import (
-    Address,
-    Envelope,
-    Message,
-    Record,
-)
+from sirrchat_testkit.core.models import Address, Envelope, Message
+from sirrchat_testkit.core.record import Record
 from sirrchat_testkit.store.index import Equal, Index, Ordered, Total
+from sirrchat_testkit.store.keeping import Keeping
 
 _EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {
     "accounts": (("hidden",), ("domain", "hidden")),
     "keys": (("key_hash",), ("account",)),
     "domains": (("name",),),
     "addresses": (("key",), ("account",), ("domain",), ("account", "disposable")),
-    "envelopes": (("blob",),),
     "messages": (
         ("address",),
         ("account",),
         ("recipient_key",),
         ("envelope",),
-        ("blob",),
         ("address", "folder"),
         ("account", "seen"),
     ),
@@ -39,21 +34,20 @@ _EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {
 EXPIRY = "expires_at"
 """The field of an address that says when its time is over."""
 
-BLOB = "blob"
-"""The field of messages and envelopes that names raw bytes."""
-
-HOLDERS: tuple[type[Record], ...] = (Envelope, Message)
-"""The kinds whose records name raw bytes; bytes that none of them names are dropped."""
+_HOLDERS: tuple[type[Record], ...] = (Envelope, Message)
+"""The kinds whose ``blob`` names raw bytes; bytes that none of them names are dropped."""
 
 
-def indexes(kind: type[Record]) -> list[Index]:
-    """Return new, empty indexes for the table of ``kind``."""
+def indexes(kind: type[Record], keeping: Keeping) -> list[Index]:
+    """Return new, empty indexes for the table of ``kind``; ``keeping`` hears of the raw bytes that it names."""
     wanted = (("id",), *_EQUAL.get(kind.kind, ()))
     made: list[Index] = [Equal(*names, defaults=kind._defaults) for names in wanted]  # noqa: SLF001
     if kind is Address:
         made.append(Ordered(EXPIRY))
     if kind is Message:
         made.append(Total("account", "size"))
+    if kind in _HOLDERS:
+        made.append(keeping.index("blob"))
     return made
 
 

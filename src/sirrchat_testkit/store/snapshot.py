@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sirrchat_testkit.core.errors import StoreDamaged
-from sirrchat_testkit.core.models import Doc
+from sirrchat_testkit.core.record import Doc
 
 _HEADER = "_journal"
 _CHUNK = 64

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sirrchat_testkit.core.models import Doc, Record
-from sirrchat_testkit.core.store import Change, Patch, Put
+from sirrchat_testkit.core.record import Doc, Record
+from sirrchat_testkit.core.store import Alter, Change, Drop, Patch, Put
 from sirrchat_testkit.store.live import Batch, LiveStorage
 from sirrchat_testkit.store.values import SCALARS, plain_value
 
+_FLAT = SCALARS | {list}
+_NONE: dict[Any, Any] = {}
+
 
 def stage(storage: LiveStorage, changes: Sequence[Change]) -> tuple[Batch, list[int]]:
-    """Return what ``changes`` make of the stored documents, and the ``seq`` of each change. Nothing is changed yet.
+    """Return what ``changes`` make of the stored documents, and the ``seq`` of each change.
+
+    New records are told theirs; nothing else is changed yet.
 
     Raises:
         TypeError: A value is not JSON, or a patch names a field that its kind does not have.
@@ -21,26 +26,58 @@ def stage(storage: LiveStorage, changes: Sequence[Change]) -> tuple[Batch, list[
     seqs: list[int] = []
     fresh: dict[str, int] = {}
     for change in changes:
-        if isinstance(change, Put):
-            name = change.record.kind
+        old: Doc | None
+        new: Doc | None
+        if type(change) is Put:
+            record = change.record
+            name = record.kind
             seq = fresh.get(name) or storage.next_id(name)
             fresh[name] = seq + 1
-            batch.setdefault(name, {})[seq] = _sealed(change.record.to_doc())
+            new = _sealed(record.to_doc(), record._sequences)  # noqa: SLF001  # the other half of ``to_doc``
+            record.seq = seq  # type: ignore[misc]  # frozen to everybody else
+            old = _NONE
+        elif type(change) is Alter:
+            name = change.kind.kind
+            seq = _found(storage, change)
+            old = _before(storage, batch, name, seq)
+            new = None if old is None else _sealed(change.change(old))
         else:
+            assert isinstance(change, Patch | Drop)
             name, seq = change.kind.kind, change.seq
-            touched = batch.setdefault(name, {})
-            old = touched[seq] if seq in touched else storage.tables[name].get(str(seq))
-            if old is not None:
-                touched[seq] = _patched(change, old) if isinstance(change, Patch) else None
+            old = _before(storage, batch, name, seq)
+            new = _patched(change, old) if isinstance(change, Patch) and old is not None else None
         seqs.append(seq)
+        if old is None:
+            continue
+        if name in batch:
+            batch[name][seq] = new
+        else:
+            batch[name] = {seq: new}
     return batch, seqs
 
 
-def _sealed(doc: Doc) -> Doc:
-    # The mapping is the caller's gift; only what is nested in it may be shared with a record.
-    for field, value in doc.items():
-        if type(value) not in SCALARS:
-            doc[field] = plain_value(value, field)
+def _before(storage: LiveStorage, batch: Batch, name: str, seq: int) -> Doc | None:
+    """Return the document that the next change of the commit finds, None where there is none."""
+    changes = batch.get(name, _NONE)
+    return changes[seq] if seq in changes else storage.tables[name].get(str(seq))
+
+
+def _found(storage: LiveStorage, change: Alter) -> int:
+    """Return the ``seq`` of the record that ``change`` is about, 0 where there is none."""
+    index = storage.indexes[change.kind.kind].single(change.field)
+    if index is None:
+        raise ValueError(f"no index of {change.kind.kind} answers {change.field}")
+    return index.first(change.value) or 0
+
+
+def _sealed(doc: Doc, sequences: Sequence[str] = ()) -> Doc:
+    # The mapping, and the lists of ``sequences``, are the caller's gift; what is nested may be shared with a record.
+    if _FLAT.issuperset(map(type, doc.values())):
+        nested = [name for name in sequences if name in doc and not SCALARS.issuperset(map(type, doc[name]))]
+    else:
+        nested = [name for name, value in doc.items() if type(value) not in SCALARS]
+    for name in nested:
+        doc[name] = plain_value(doc[name], name)
     return doc
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from tinydb.queries import QueryLike
 from tinydb.table import Document, Table
 
-from sirrchat_testkit.core.models import Doc
+from sirrchat_testkit.core.record import Doc
 from sirrchat_testkit.store.index import Index, IndexSet
 from sirrchat_testkit.store.live import LiveStorage
 from sirrchat_testkit.store.paging import cut, page, span

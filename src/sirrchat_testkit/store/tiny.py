@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sirrchat_testkit.core.errors import StoreError
-from sirrchat_testkit.core.models import RECORDS, Address, Message, Record
-from sirrchat_testkit.core.store import Change, Put, Usage
+from sirrchat_testkit.core.models import RECORDS, Address, Message
+from sirrchat_testkit.core.record import Record
+from sirrchat_testkit.core.store import Change, Usage
 from sirrchat_testkit.store import schema
 from sirrchat_testkit.store.blobs import LARGE, Blobs, MemoryBlobs
 from sirrchat_testkit.store.disk import Disk
-from sirrchat_testkit.store.index import Equal, Ordered, Total
+from sirrchat_testkit.store.index import Ordered, Total
 from sirrchat_testkit.store.journal import COMPACT_AT, JournalStorage
 from sirrchat_testkit.store.keeping import Keeping
 from sirrchat_testkit.store.live import Batch, LiveStorage
@@ -53,14 +54,15 @@ class TinyStore:
             self._storage = JournalStorage(Path(folder), compact_at=compact_at, undo_unsynced=fsync)
             self._disk = Disk(self._storage, self._threads, eager=fsync)
             self._blobs = self._disk.blobs
-        self._tables = {kind: LiveTable(self._storage, kind.kind, indexes=schema.indexes(kind)) for kind in RECORDS}
+        self._keeping = Keeping()
+        self._tables = {
+            kind: LiveTable(self._storage, kind.kind, indexes=schema.indexes(kind, self._keeping)) for kind in RECORDS
+        }
         for kind in RECORDS:
             self._storage.tables.setdefault(kind.kind, {})
         self._readers = {kind: Reader(kind, table) for kind, table in self._tables.items()}
-        self._naming = [(kind.kind, self._tables[kind].indexes.of(Equal, schema.BLOB)) for kind in schema.HOLDERS]
         self._expiry = self._tables[Address].indexes.of(Ordered, schema.EXPIRY)
         self._totals = self._tables[Message].indexes.of(Total, "account", "size")
-        self._keeping = Keeping(lambda digest: any(digest in index for _, index in self._naming))
         self._scopes = Scopes(self._storage, reuse_ids=folder is None)
         self._closed = False
         if self._disk is not None:
@@ -71,18 +73,26 @@ class TinyStore:
         return f"<TinyStore {place}, {sum(map(len, self._tables.values()))} records>"
 
     async def keep(self, raw: bytes) -> str:
-        """Keep ``raw`` and return its SHA-256 in hex. Bytes that no commit names are let go of some time later."""
+        """Keep ``raw`` and return its SHA-256 in hex. They stay until ``release``, and while a record names them."""
         self._check_open()
         if len(raw) < LARGE:
             digest = sha256(raw).hexdigest()
         else:
             digest = (await asyncio.get_running_loop().run_in_executor(self._threads, sha256, raw)).hexdigest()
-        self._keeping.keep(digest)
-        await self._blobs.put(digest, bytes(raw))
-        self._let_go()
-        if self._disk is not None:
-            self._disk.touched()
+        self._keeping.claim(digest)
+        try:
+            await self._blobs.put(digest, bytes(raw))
+        except BaseException:
+            self.release(digest)
+            raise
         return digest
+
+    def release(self, blob: str) -> None:
+        """End a ``keep``: from now on the bytes ``blob`` stay only while a record names them."""
+        self._keeping.disclaim(blob)
+        self._let_go()
+        if self._disk is not None and not self._closed:
+            self._disk.touched()
 
     async def commit(self, changes: Sequence[Change]) -> list[int]:
         """Apply all ``changes`` or none; return the ``seq`` of each, in order.
@@ -95,9 +105,6 @@ class TinyStore:
         self._check_open()
         batch, seqs = stage(self._storage, changes)
         self._commit(batch)
-        for change, seq in zip(changes, seqs, strict=True):
-            if type(change) is Put:
-                change.record.note_seq(seq)
         if self._disk is not None:
             await self._disk.committed()
         return seqs
@@ -156,6 +163,7 @@ class TinyStore:
     def mark(self) -> int:
         """Open a scope: note where the store stands. Marks nest."""
         self._check_open()
+        self._keeping.scoped = True
         return self._scopes.mark()
 
     async def rewind(self, mark: int) -> None:
@@ -193,30 +201,12 @@ class TinyStore:
             await self._disk.close()
 
     def _commit(self, batch: Batch) -> None:
-        named, lost = self._traffic(batch)
         self._storage.commit(batch)
-        for digest in named:
-            self._keeping.name(digest)
-        self._keeping.doom(lost, scoped=bool(self._scopes))
         self._let_go()
 
-    def _traffic(self, batch: Batch) -> tuple[set[str], set[str]]:
-        """Return the raw bytes that ``batch`` names anew, and those that a record in it stops naming."""
-        named: set[str] = set()
-        lost: set[str] = set()
-        for name, _ in self._naming:
-            docs = self._storage.tables[name]
-            for seq, new in batch.get(name, {}).items():
-                was = docs.get(str(seq), _EMPTY).get(schema.BLOB)
-                now = (new or _EMPTY).get(schema.BLOB)
-                if was != now:
-                    named.update([now] if now else [])
-                    lost.update([was] if was else [])
-        return named, lost
-
     def _let_go(self) -> None:
-        if isinstance(self._blobs, MemoryBlobs):
-            self._blobs.drop(self._keeping.release())
+        if isinstance(self._blobs, MemoryBlobs) and (gone := self._keeping.release()):
+            self._blobs.drop(gone)
 
     def _reader(self, kind: type[R]) -> Reader[R]:
         return self._readers[kind]  # type: ignore[return-value]  # a mapping cannot say that key and value belong
@@ -228,6 +218,3 @@ class TinyStore:
             raise StoreError(
                 f"the store in {self._disk.folder.path} belongs to the process that opened it, not to a fork"
             )
-
-
-_EMPTY: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import Any, TypeAlias
 
-from sirrchat_testkit.core.models import Doc
+from sirrchat_testkit.core.record import Doc
 
 SCALARS = frozenset({str, int, float, bool, NoneType})
 """The types that need neither a check nor a copy."""

@@ -28,16 +28,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bench_smtp import RECIPIENT, Bodies, Case, Client, say  # type: ignore[import-not-found]  # beside this file
+from smtp_load import RECIPIENT, Load, send
 
 from sirrchat_testkit import MailServer
 
 COUNT = 2_000
 WEBHOOKS = 10
-CONNECTIONS = 4
 PENDING = 10_000
 SERVE = [sys.executable, "-m", "sirrchat_testkit", "serve", "--smtp-port", "0", "--http-port", "0", "--json"]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def say(text: object) -> None:
+    """Write a line at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 class Receiver(asyncio.Protocol):
@@ -80,15 +85,6 @@ def post(facts: dict[str, Any], path: str, body: object) -> None:
     urllib.request.urlopen(request, timeout=60).close()
 
 
-async def _burst(host: str, port: int) -> None:
-    bodies, case = Bodies(1_024, COUNT), Case("burst", 1_024, COUNT, 0, 0)
-    clients = [Client(bodies, case) for _ in range(CONNECTIONS)]
-    loop = asyncio.get_running_loop()
-    for client in clients:
-        await loop.create_connection(lambda client=client: client, host, port)  # type: ignore[misc]
-    await asyncio.gather(*(client.done for client in clients))
-
-
 def rate(urls: list[str]) -> float:
     """Return how many messages a second are received with webhooks at ``urls``."""
     with process(SERVE) as line:
@@ -98,7 +94,7 @@ def rate(urls: list[str]) -> float:
         for url in urls:
             post(facts, "/api/v1/webhooks", {"url": url, "events": ["email.received"]})
         began = time.monotonic()
-        asyncio.run(_burst(facts["smtp_host"], facts["smtp_port"]))
+        send(facts["smtp_port"], Load(1_024, COUNT))
         return COUNT / (time.monotonic() - began)
 
 

@@ -23,7 +23,7 @@ OURS = {
     "loopthread": {"signals"},
     "testing": {"testing", "core", "wire", "loopthread", "signals", "sockets"},
     "assembly": {"certificates", "testing", "smtp", "rest", "webhooks", "store", "core", "loopthread"},
-    "server": {"assembly", "testing", "webhooks", "core", "loopthread"},
+    "server": {"server", "assembly", "testing", "webhooks", "core", "loopthread"},
     "client": {"client", "wire"},
     "cli": {"cli", "sirrchat_testkit", "client", "core", "store", "wire"},
     "pytest_plugin": {"sirrchat_testkit"},

@@ -1,0 +1,67 @@
+"""What happened in the server: figures, envelopes, refusals, connections, failures."""
+
+from __future__ import annotations
+
+from sirrchat_testkit.core.models import Envelope
+from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.core.stats import ServerStats
+from sirrchat_testkit.server.running import Running
+from sirrchat_testkit.testing import report
+from sirrchat_testkit.testing.desk import CALM, Refusal
+from sirrchat_testkit.testing.service import raise_all
+
+
+class Looking(Running):
+    """Shows what happened, and raises what went wrong."""
+
+    @property
+    def stats(self) -> ServerStats:
+        """What the server did and holds: the figures of ``GET /api/v1/stats``."""
+        return self._thread.call(self._now.backend.stats.server())
+
+    @property
+    def envelopes(self) -> list[Envelope]:
+        """Every stored envelope, oldest first."""
+        return self._thread.call(self._now.backend.postoffice.envelopes())
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """The recipients that were refused since the scope began, each with the nearest existing address."""
+        return self._desk.refusals()
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The SMTP connections that are open or were closed lately, of this scope, oldest first.
+
+        Each has ``peer``, ``ehlo``, ``login``, ``tls`` (version and cipher) and ``transcript``.
+        """
+        return self._desk.sessions()
+
+    def settle(self) -> None:
+        """Wait until every connection is between transactions. Raises ``NotSettled`` after a second."""
+        __tracebackhide__ = True
+        if busy := self._desk.settle():
+            raise report.not_settled(busy, CALM)
+
+    async def asettle(self) -> None:
+        """Do as ``settle`` does without blocking the loop that this task runs on."""
+        __tracebackhide__ = True
+        if busy := await self._desk.asettle():
+            raise report.not_settled(busy, CALM)
+
+    def check(self) -> None:
+        """Raise what failed in the server since the scope began: as itself, or several as a group.
+
+        Raises:
+            FaultNeverFired: Nothing failed, and a fault that was planned since never struck.
+        """
+        __tracebackhide__ = True
+        raise_all("several things failed in the mail server", [crash.error for crash in self._desk.crashes()])
+        if unfired := self._desk.unfired():
+            raise report.never_fired(unfired)
+        if idle := self._now.dispatcher.faults.unfired():
+            raise report.never_fired(idle)
+
+    def overview(self) -> str:
+        """Return what happened since the scope began: mail, refusals, connections, errors."""
+        return report.overview(self._desk.situation())

@@ -1,0 +1,71 @@
+"""``MailServer``: a running server as its user holds it, put together from its parts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import NoReturn, Self
+
+from sirrchat_testkit.server.connecting import Connecting
+from sirrchat_testkit.server.looking import Looking
+from sirrchat_testkit.server.making import Making
+from sirrchat_testkit.server.steering import Steering
+from sirrchat_testkit.server.webhooks import Webhooks
+from sirrchat_testkit.testing.hints import misnamed
+from sirrchat_testkit.testing.receiver import Receiver
+
+
+class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
+    """A whole mail server in this process: SMTP and a REST API on ports of its own, in one daemon thread.
+
+    ``with MailServer() as server:`` or ``async with``; several run side by side. Without a ``with``, ``start`` and
+    ``stop``. As a receiver it waits for mail of every address, mail for other domains included.
+
+    Args:
+        settings: A ``Settings``; the defaults if None.
+        changes: Fields of ``Settings`` or ``Policy`` that differ, such as ``domains=["shop.example"]``.
+
+    Raises:
+        ValueError: A setting is wrong; the text names it and says what it takes.
+    """
+
+    _recipient = None
+    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
+        "host": "smtp_host",
+        "port": "smtp_port",
+        "url": "api_url",
+        "base_url": "api_url",
+        "inbox": "open_inbox",
+        "create_inbox": "open_inbox",
+        "make_inbox": "open_inbox",
+        "close": "stop",
+        "shutdown": "stop",
+        "wait_for_message": "receive",
+        "time": "clock",
+        "outbox": "messages",
+        "create_account": "add_account",
+        "add_user": "add_account",
+        "create_user": "add_account",
+        "create_webhook": "add_webhook",
+        "webhooks": "deliveries",
+        "webhook_sink": "open_sink",
+    }
+
+    @contextlib.contextmanager
+    def scope(self, name: str = "scope") -> Iterator[Self]:
+        """Put everything back on exit that changes from now on: records, clock, policy, faults, what was taken.
+
+        Args:
+            name: What names and ids are made from, and what late mail is charged to.
+        """
+        scopes = self._now.backend.scopes
+        scope = self._thread.call(scopes.open(name))
+        outer = self._desk.mark(name)
+        try:
+            yield self
+        finally:
+            self._desk.rewind(outer)
+            self._thread.call(scopes.close(scope))
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise misnamed(self, name, self._guesses)

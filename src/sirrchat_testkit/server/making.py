@@ -1,0 +1,56 @@
+"""What a test makes in the server: inboxes, accounts, domains."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sirrchat_testkit.server.running import Running
+from sirrchat_testkit.testing.account import MailAccount
+from sirrchat_testkit.testing.inbox import Inbox
+
+
+class Making(Running):
+    """Makes who receives mail."""
+
+    def open_inbox(
+        self, name: str | None = None, domain: str | None = None, expires_in: timedelta | None = None
+    ) -> Inbox:
+        """Make a new address and return its inbox.
+
+        Args:
+            name: A hint: ``user`` gives ``user-3f9ax2@example.com``. Default: a person's name.
+            domain: One of the served domains. Default: the first.
+            expires_in: How long it lives, on the kit's clock. Default: for ever.
+
+        Raises:
+            InvalidValue: ``domain`` is not served.
+        """
+        address = self._desk.new_address(name, domain, expires_in)
+        return Inbox(self._desk, address.text, address)
+
+    def inbox_for(self, address: str) -> Inbox:
+        """Return the inbox of ``address``: made if its domain is served, else what was sent there from here."""
+        return Inbox(self._desk, address, self._desk.address_for(address))
+
+    def add_account(
+        self, address: str | None = None, password: str | None = None, quota: int | None = None
+    ) -> MailAccount:
+        """Make a user of the SirrChat API; what is left out is made up.
+
+        Args:
+            address: The permanent address, at one of the served domains.
+            password: What opens it.
+            quota: Bytes it may store. Default: 5 GiB, as over the API.
+
+        Raises:
+            InvalidValue: ``address`` is no mailbox, its domain is not served, or ``quota`` is out of bounds.
+            Conflict: Somebody has the address.
+        """
+        made = self._desk.new_account(address, password, quota)
+        account = made.account
+        inbox = Inbox(self._desk, account.email, made.address)
+        return MailAccount(account.email, account.id, made.password, made.key, account.quota, inbox)
+
+    def add_domain(self, name: str) -> None:
+        """Serve ``name`` from now on. Raises ``InvalidValue`` or ``Conflict``."""
+        self._thread.call(self._now.backend.domains.add(name))

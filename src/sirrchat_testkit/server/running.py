@@ -1,0 +1,72 @@
+"""A server that runs, or does not: what every part of ``MailServer`` stands on."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+from sirrchat_testkit.assembly import Assembly, assemble, netloc
+from sirrchat_testkit.core.settings import Settings
+from sirrchat_testkit.loopthread import LoopThread
+from sirrchat_testkit.testing.desk import Desk
+from sirrchat_testkit.testing.service import RUNNING, Service
+
+
+class Running(Service):
+    """Starts and stops; the other parts ask ``_thread``, ``_now`` and ``_desk``, and hold nothing themselves."""
+
+    def __init__(self, settings: Settings | None = None, **changes: Any) -> None:
+        self.settings = Settings.of(settings, **changes)
+        self._thread = LoopThread("sirrchat-testkit")
+        self._running: Assembly | None = None
+
+    def start(self) -> Self:
+        """Bind both ports and serve; return the server.
+
+        Raises:
+            OSError: A port is taken, or the host is not of this machine.
+            RuntimeError: The server runs already.
+        """
+        if self._running is not None:
+            raise RuntimeError(f"{self!r} runs already")
+        self._thread.start()
+        try:
+            self._running = self._thread.call(assemble(self.settings, self._thread))
+        except BaseException:
+            self._thread.stop()
+            raise
+        RUNNING.add(self)
+        return self
+
+    def stop(self) -> None:
+        """Let transactions in flight finish (for a second at most), then let go of everything. Twice does nothing."""
+        running, self._running = self._running, None
+        RUNNING.discard(self)
+        if running is not None and self._thread.running:
+            try:
+                self._thread.call(running.close())
+            finally:
+                self._thread.stop()
+
+    @property
+    def _desk(self) -> Desk:
+        return self._now.desk
+
+    @property
+    def _now(self) -> Assembly:
+        if self._running is None:
+            raise RuntimeError(f"{self!r} is not running: use it in a with block, or call start()")
+        return self._running
+
+    def _abandon(self) -> None:
+        if self._running is not None:
+            self._running.abandon()
+
+    def __del__(self) -> None:
+        if getattr(self, "_running", None) is not None and self._thread.running:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+
+    def __repr__(self) -> str:
+        if self._running is None:
+            return "<MailServer stopped>"
+        return f"<MailServer smtp={netloc(self._running.smtp.address)} http={netloc(self._running.http.address)}>"

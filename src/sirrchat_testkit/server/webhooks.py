@@ -1,0 +1,77 @@
+"""Webhooks, as a test sees them: who is told, what became of telling them, calls and receivers of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sirrchat_testkit.server.running import Running
+from sirrchat_testkit.testing.webhookfaults import WebhookFaults
+from sirrchat_testkit.testing.webhooks import WebhookDelivery, WebhookDesk, WebhookHandle
+from sirrchat_testkit.webhooks import samples
+from sirrchat_testkit.webhooks.calls import Call
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.testing.message import ReceivedMessage
+    from sirrchat_testkit.testing.sink import WebhookSink
+
+
+class Webhooks(Running):
+    """Tells applications of mail, and shows what they answered."""
+
+    def add_webhook(self, url: str, events: Sequence[str] | None = None, secret: str | None = None) -> WebhookHandle:
+        """Tell ``url`` of everybody's mail from now on; what is there is not told again.
+
+        Args:
+            url: Where calls go: at loopback, unless the policy's ``webhook_hosts`` names the host.
+            events: Some of ``email.received`` and ``email.sent`` (default: both); or ``new_message`` alone, for what
+                the disposable-address API pushes, of this scope's own addresses.
+            secret: What calls are signed with; without one they are not.
+
+        Raises:
+            InvalidValue: An event is unknown, or the secret is malformed.
+        """
+        return self._webhooks.add(url, events, secret)
+
+    @property
+    def deliveries(self) -> list[WebhookDelivery]:
+        """What webhooks were told, or are to be, oldest first, with every attempt."""
+        return self._webhooks.deliveries()
+
+    @property
+    def webhook_faults(self) -> WebhookFaults:
+        """What the sender of webhooks is to do wrong; put back when the scope ends."""
+        return WebhookFaults(self._thread, self._now.dispatcher.faults)
+
+    def webhook_call(
+        self,
+        event: str = "email.received",
+        message: ReceivedMessage | None = None,
+        secret: str = "",
+        tamper: str = "",
+    ) -> Call:
+        """Return a call as an object with ``headers`` and ``body``, for a consumer that is tested without a URL.
+
+        Args:
+            event: ``email.received``, ``email.sent`` or ``new_message``.
+            message: What it tells of. Default: a sample.
+            secret: What it is signed with; without one it is not.
+            tamper: What is wrong with it: ``signature``, ``timestamp``, ``json``, ``content_type`` or ``huge``.
+
+        Raises:
+            InvalidValue: There is no such event or tampering.
+        """
+        record = message.record if message is not None else None
+        return self._thread.call(samples.make(self._now.backend, event, record, secret, tamper))
+
+    def open_sink(self, secret: str | None = None) -> WebhookSink:
+        """Return a receiver of webhooks that runs in this server's thread, on its clock; stop it, or use ``with``."""
+        from sirrchat_testkit.testing.sink import SECRET, WebhookSink
+        from sirrchat_testkit.testing.sinkhost import InServer
+
+        host = InServer(self._thread, self._now.backend, self._desk, self._now.dispatcher.landed)
+        return WebhookSink(secret or SECRET, timeout=self._desk.timeout, host=host).start()
+
+    @property
+    def _webhooks(self) -> WebhookDesk:
+        return WebhookDesk(self._thread, self._now.backend, self._desk.api_key)

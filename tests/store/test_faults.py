@@ -115,7 +115,7 @@ async def test_no_room_for_raw_bytes(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", full)
+        patch.setattr(os, "write", full)
         with pytest.raises(StoreFull):
             await store.keep(b"raw")
         with pytest.raises(StoreFull):

@@ -78,18 +78,16 @@ class FileBlobs:
         while digest in self._busy:
             await asyncio.wait([self._busy[digest]])
         path = self._path(digest)
-        if _size(path) == len(raw):
-            return
+        if len(raw) >= LARGE or self._sync:
+            await self._alone([digest], lambda: _write(path, raw, sync=self._sync))
+        else:
+            _write(path, raw, sync=False)
         if not self._sync:
             self.unsynced.add(digest)
-        if len(raw) < LARGE and not self._sync:
-            _write(path, raw, sync=False)
-        else:
-            await self._alone([digest], lambda: _write(path, raw, sync=self._sync))
 
     async def get(self, digest: str) -> bytes:
         """Return the bytes. Raises ``NotFound``."""
-        path = self._path(digest) if _DIGEST.fullmatch(digest) else self._folder
+        path = Path(self._path(digest)) if _DIGEST.fullmatch(digest) else self._folder
         try:
             if path.stat().st_size < LARGE:
                 return path.read_bytes()
@@ -114,7 +112,7 @@ class FileBlobs:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            folders.add(path.parent)
+            folders.add(Path(path).parent)
         for folder in [*folders, self._folder] if folders else []:
             sync_folder(folder)
 
@@ -143,39 +141,47 @@ class FileBlobs:
     def _unlink(self, digests: Iterable[str]) -> None:
         for digest in digests:
             try:
-                self._path(digest).unlink(missing_ok=True)
+                Path(self._path(digest)).unlink(missing_ok=True)
             except OSError as error:
                 log.warning("a raw message that nobody needs stays: %s", error)
 
-    def _path(self, digest: str) -> Path:
-        return self._folder / digest[:2] / f"{digest}.eml"
+    def _path(self, digest: str) -> str:
+        return f"{self._folder}/{digest[:2]}/{digest}.eml"  # a Path takes as long as writing the file
 
 
-def _write(path: Path, raw: bytes, *, sync: bool) -> None:
+def _write(path: str, raw: bytes, *, sync: bool) -> None:
+    """Write ``raw``, unless it is there already."""
     try:
+        descriptor = _new(path)
+        if descriptor is None:
+            if Path(path).stat().st_size == len(raw):
+                return
+            descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
         try:
-            file = path.open("wb", buffering=0)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("wb", buffering=0)
-        with file:
             rest = memoryview(raw)
             while rest:
-                rest = rest[file.write(rest) :]
+                rest = rest[os.write(descriptor, rest) :]
             if sync:
-                os.fsync(file.fileno())
-        for folder in (path.parent, path.parent.parent) if sync else ():
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        for folder in (Path(path).parent, Path(path).parent.parent) if sync else ():
             sync_folder(folder)
     except OSError as error:
-        path.unlink(missing_ok=True)
-        raise write_error(error, path) from error
+        Path(path).unlink(missing_ok=True)
+        raise write_error(error, Path(path)) from error
 
 
-def _size(path: Path) -> int:
+def _new(path: str) -> int | None:
+    """Open a new file, None where there is one already."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        return path.stat().st_size
+        return os.open(path, flags, 0o666)
+    except FileExistsError:
+        return None
     except FileNotFoundError:
-        return -1
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, flags, 0o666)
 
 
 def _gone(digest: str) -> NotFound:

@@ -210,15 +210,16 @@ class Total:
 
 
 class IndexSet:
-    """The indexes of one table, and the rising list of all its ids."""
+    """The indexes of one table, and the rising list of all its ids; ``singles`` are those of one field."""
 
-    __slots__ = ("_adders", "_all", "_equals", "_fields", "equal", "ids")
+    __slots__ = ("_adders", "_all", "_equals", "_fields", "equal", "ids", "singles")
 
     def __init__(self, indexes: Sequence[Index] = ()) -> None:
         self.ids: list[int] = []
         self._all = tuple(indexes)
         self._adders = tuple(index.add for index in indexes)
         self._equals = {index.fields: index for index in indexes if isinstance(index, Equal)}
+        self.singles = {names[0]: index for names, index in self._equals.items() if len(names) == 1}
         self.equal = frozenset(field for names in self._equals for field in names)
         self._fields = frozenset(field for index in indexes for field in index.fields)
 
@@ -255,10 +256,6 @@ class IndexSet:
             if isinstance(index, kind) and index.fields == fields:
                 return index
         raise LookupError(f"no {kind.__name__} over {', '.join(fields)}")
-
-    def single(self, field: str) -> Equal | None:
-        """Return the index of equal values of ``field`` alone."""
-        return self._equals.get((field,))
 
     def narrow(self, where: Mapping[str, Any]) -> tuple[Sequence[int], frozenset[str]] | None:
         """Return the smallest bucket that holds all documents equal to ``where``, and which fields it leaves to test.

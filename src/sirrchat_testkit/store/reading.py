@@ -26,6 +26,7 @@ class Reader(Generic[R]):
     def __init__(self, kind: type[R], table: LiveTable) -> None:
         self._kind = kind
         self._table = table
+        self._singles = table.indexes.singles
         self._nested = nested(kind)
         self._held: dict[int, tuple[Doc, R]] = {}
         self._defaults = kind._defaults  # noqa: SLF001  # the other half of ``Record.to_doc``
@@ -39,10 +40,10 @@ class Reader(Generic[R]):
         """Return the oldest record that equals ``where``, or None."""
         if len(where) == 1:  # what is asked of every message several times
             [(field, value)] = where.items()
-            index = self._table.indexes.single(field)
+            index = self._singles.get(field)
             if index is not None:
                 seq = index.first(value)
-                return None if seq is None else self.at(seq)
+                return None if seq is None else self._record(seq, self._table.docs[str(seq)])
         ids, rest = self._narrow(where)
         if not rest:
             return self.at(ids[0]) if ids else None

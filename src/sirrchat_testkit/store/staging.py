@@ -64,7 +64,7 @@ def _before(storage: LiveStorage, batch: Batch, name: str, seq: int) -> Doc | No
 
 def _found(storage: LiveStorage, change: Alter) -> int:
     """Return the ``seq`` of the record that ``change`` is about, 0 where there is none."""
-    index = storage.indexes[change.kind.kind].single(change.field)
+    index = storage.indexes[change.kind.kind].singles.get(change.field)
     if index is None:
         raise ValueError(f"no index of {change.kind.kind} answers {change.field}")
     return index.first(change.value) or 0

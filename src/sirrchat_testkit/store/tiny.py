@@ -205,8 +205,8 @@ class TinyStore:
         self._let_go()
 
     def _let_go(self) -> None:
-        if isinstance(self._blobs, MemoryBlobs) and (gone := self._keeping.release()):
-            self._blobs.drop(gone)
+        if self._keeping.doomed and isinstance(self._blobs, MemoryBlobs):
+            self._blobs.drop(self._keeping.release())
 
     def _reader(self, kind: type[R]) -> Reader[R]:
         return self._readers[kind]  # type: ignore[return-value]  # a mapping cannot say that key and value belong

@@ -90,7 +90,7 @@ class Feeds:
                 feed.put(End.STOPPED)
 
     def _hear(self, _number: int, event: Event) -> None:
-        if isinstance(event, MessageReceived):
+        if self._open and isinstance(event, MessageReceived):
             arrival = Arrival(event.message, taken=False)
             for recipient in (event.message.recipient_key, None):
                 for feed in self._open.get(recipient, ()):

@@ -54,6 +54,9 @@ class _Flight:
     task: asyncio.Task[None]
 
 
+_MAIL = (MessageReceived, MessageSent)
+
+
 class Dispatcher:
     """Sends the webhooks of one server."""
 
@@ -126,7 +129,7 @@ class Dispatcher:
         self._wake.set()
 
     def _hear(self, _number: int, event: Event) -> None:
-        if isinstance(event, MessageReceived | MessageSent):
+        if isinstance(event, _MAIL):
             self.handover.hear(event.message)
             if self.handover.behind:
                 self._pace.mail()

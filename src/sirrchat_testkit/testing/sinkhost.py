@@ -21,6 +21,8 @@ class Host(Protocol):
     """What a sink asks of where it lives. Coroutines run on the host's loop."""
 
     thread: LoopThread
+    errors: Sequence[BaseException]
+    """What failed in a user's callable and nobody but the sink's own ``check`` raises."""
 
     def start(self) -> None:
         """Have the thread run."""
@@ -37,8 +39,8 @@ class Host(Protocol):
     async def landed(self, delivery: str) -> None:
         """Return when whoever sent ``delivery`` has noted what came of it."""
 
-    async def attempts(self, url: str) -> list[str]:
-        """Return, for a failure text, what is known of deliveries to below ``url``."""
+    async def attempts(self, url: str, *, called: bool) -> list[str]:
+        """Return, for a failure text, what is known of deliveries to below ``url``, which was ``called`` or not."""
 
     def settle(self) -> Sequence[Session]:
         """Wait until nothing is under way; return what still is after a second."""
@@ -55,7 +57,7 @@ class Alone:
 
     def __init__(self) -> None:
         self.thread = LoopThread("webhook-sink")
-        self.errors: list[BaseException] = []
+        self.errors: Sequence[BaseException] = ()
 
     def start(self) -> None:
         """Start the thread."""
@@ -76,9 +78,9 @@ class Alone:
     async def landed(self, delivery: str) -> None:
         """Return at once: what the sender does is not known."""
 
-    async def attempts(self, url: str) -> list[str]:
-        """Return that nobody called, which is all that is known."""
-        return [f"Nobody called {url}: is the application set to send its webhooks there?"]
+    async def attempts(self, url: str, *, called: bool) -> list[str]:
+        """Return that nobody called, if so: more is not known."""
+        return [] if called else [f"Nobody called {url}: is the application set to send its webhooks there?"]
 
     def settle(self) -> Sequence[Session]:
         """Return at once."""
@@ -90,11 +92,13 @@ class Alone:
 
     def crashed(self, error: BaseException) -> None:
         """Keep it for ``check``."""
-        self.errors.append(error)
+        self.errors = (*self.errors, error)
 
 
 class InServer:
     """The thread of a mail server."""
+
+    errors: Sequence[BaseException] = ()
 
     def __init__(
         self, thread: LoopThread, backend: Backend, desk: Desk, landed: Callable[[str], Awaitable[None]]
@@ -122,7 +126,7 @@ class InServer:
         """Return when the server has noted what came of its attempt."""
         await self._landed(delivery)
 
-    async def attempts(self, url: str) -> list[str]:
+    async def attempts(self, url: str, *, called: bool) -> list[str]:  # noqa: ARG002 - the server knows more
         """Return each delivery's attempts, or that no webhook points here."""
         webhooks = await self._webhooks(url)
         if not webhooks:

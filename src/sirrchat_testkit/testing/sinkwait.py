@@ -7,67 +7,23 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from sirrchat_testkit.core.callmatch import CallMatch
 from sirrchat_testkit.signals import ThreadSignal, async_signal
 from sirrchat_testkit.testing import sinkreport
-from sirrchat_testkit.testing.feed import End, Signal
+from sirrchat_testkit.testing.feed import End
+from sirrchat_testkit.testing.sinkdesk import CallFeed, SinkDesk
 from sirrchat_testkit.testing.webhookcall import WebhookCall
 
 _monotonic = time.clock_gettime
-
-
-class CallFeed:
-    """Calls for one waiter; the sink's thread puts, the waiter drains."""
-
-    def __init__(self, signal: Signal) -> None:
-        self._signal = signal
-        self._items: deque[WebhookCall | End] = deque()
-        self._seen: set[int] = set()
-
-    def put(self, item: WebhookCall | End) -> None:
-        """Add ``item`` and wake the waiter; a call that it has seen already is passed over."""
-        if isinstance(item, WebhookCall):
-            if item.number in self._seen:
-                return
-            self._seen.add(item.number)
-        self._items.append(item)
-        self._signal.set()
-
-    def drain(self) -> Iterator[WebhookCall | End]:
-        """Return the items that wait, in order."""
-        while self._items:
-            yield self._items.popleft()
-
-
-class Source(Protocol):
-    """The sink, as a wait sees it."""
-
-    url: str
-
-    def feed(self, signal: Signal, seconds: float) -> AbstractContextManager[CallFeed]:
-        """Open a feed that ends after ``seconds`` of real time."""
-
-    def take(self, calls: list[WebhookCall]) -> bool:
-        """Take all ``calls``, or none if an earlier wait has taken one of them."""
-
-    def is_taken(self, call: WebhookCall) -> bool:
-        """Return whether a wait has taken ``call``."""
-
-    def situation(self) -> sinkreport.Situation:
-        """Return what a failure text tells."""
 
 
 @dataclass
 class CallWait:
     """A wait for ``wanted`` calls that were answered 2xx; each is taken if ``taking``."""
 
-    sink: Source
+    desk: SinkDesk
     match: CallMatch
     seconds: float
     wanted: int = 1
@@ -80,7 +36,7 @@ class CallWait:
         __tracebackhide__ = True
         self.blocked = True
         signal = ThreadSignal()
-        with self.sink.feed(signal, self.seconds) as feed:
+        with self.desk.feed(signal, self.seconds) as feed:
             while not self._is_over(feed):
                 signal.wait()
 
@@ -88,20 +44,20 @@ class CallWait:
         """Do as ``run`` does without blocking the caller's loop."""
         __tracebackhide__ = True
         signal = async_signal()
-        with self.sink.feed(signal, self.seconds) as feed:
+        with self.desk.feed(signal, self.seconds) as feed:
             while not self._is_over(feed):
                 await signal.wait()
 
     def look(self, call: WebhookCall) -> bool:
         """Take the call if it fits; return whether there are enough."""
-        if not self.sink.is_taken(call) and self.match.accepts(call) and (not self.taking or self.sink.take([call])):
+        if not self.desk.is_taken(call) and self.match.accepts(call) and (not self.taking or self.desk.take([call])):
             self.found.append(call)
         return len(self.found) >= self.wanted
 
     def time_up(self) -> None:
         """Raise ``WebhookNotReceived``, which tells why."""
         __tracebackhide__ = True
-        raise sinkreport.not_received(self.sink.situation(), self)
+        raise sinkreport.not_received(self.desk.situation(), self)
 
     def _is_over(self, feed: CallFeed) -> bool:
         __tracebackhide__ = True
@@ -113,7 +69,7 @@ class CallWait:
                 self.time_up()
                 return True
             else:
-                raise RuntimeError(f"the sink stopped while a wait for calls to {self.sink.url} was under way")
+                raise RuntimeError(f"the sink stopped while a wait for calls to {self.desk.url} was under way")
         return False
 
 
@@ -126,9 +82,9 @@ class CallWatch(CallWait):
     def look(self, call: WebhookCall) -> bool:
         """Raise ``UnexpectedWebhook`` if the call should not be there."""
         __tracebackhide__ = True
-        if not self.sink.is_taken(call) and self.match.accepts(call):
+        if not self.desk.is_taken(call) and self.match.accepts(call):
             after = _monotonic(time.CLOCK_MONOTONIC) - self.began
-            raise sinkreport.unexpected(self.sink.url, self.match, call, within=self.seconds, after=after)
+            raise sinkreport.unexpected(self.desk.url, self.match, call, within=self.seconds, after=after)
         return False
 
     def time_up(self) -> None:

@@ -1,0 +1,130 @@
+"""The port of a sink: everything that arrives is a call, is recorded, verified, and answered as planned.
+
+1. A call is noted before it is answered, and shown to waits when its answer is written and, in a mail server's thread,
+   its sender has noted the answer.
+2. The user's functions run beside the loop; what they raise goes to the host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from sirrchat_testkit.core.errors import InvalidValue
+from sirrchat_testkit.core.signing import ID, WebhookNotVerified, verify_webhook
+from sirrchat_testkit.sockets import bind
+from sirrchat_testkit.testing.sinkdesk import SinkDesk
+from sirrchat_testkit.testing.sinkplan import Answer, Plan, Plans, answer_of
+from sirrchat_testkit.testing.webhookcall import CallHeaders, WebhookCall
+
+MAX_BODY = 67_108_864
+"""Bytes that a call may have."""
+
+
+class SinkListener:
+    """Listens on a free port of the loopback interface, on the loop of the desk's host."""
+
+    def __init__(self, desk: SinkDesk, plans: Plans, secret: str) -> None:
+        self.secret = secret
+        self._desk = desk
+        self._host = desk.host
+        self._plans = plans
+        self._runner: web.AppRunner | None = None
+        self._socket: socket.socket | None = None
+
+    @property
+    def listening(self) -> bool:
+        """Whether it was opened, and not closed since."""
+        return self._runner is not None
+
+    async def open(self) -> None:
+        """Listen, and note where."""
+        self._socket = await bind("webhooks", "127.0.0.1", 0)
+        app = web.Application(client_max_size=MAX_BODY)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, handler_cancellation=True)
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._socket).start()
+        host, port = self._socket.getsockname()[:2]
+        self._desk.url = f"http://{host}:{port}/"
+
+    async def close(self) -> None:
+        """Listen no more, and tell every waiter."""
+        self._desk.stop()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner._shutdown_timeout = 0.05  # noqa: SLF001 - who still waits for an answer waits in vain
+            await runner.cleanup()
+
+    def close_in_child(self) -> None:
+        """Close the inherited socket, of which the parent's loop must not hear. To be called in a forked child."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._socket.fileno())
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        call = await self._record(request)
+        plan, seconds = self._plans.next_answer(), self._plans.next_delay()
+        if seconds:
+            await asyncio.sleep(seconds)
+        if plan.drop:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        answer = await self._answer(plan, call)
+        response = web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.kind})
+        try:
+            await response.prepare(request)
+            await response.write_eof()
+        except ConnectionError:  # its sender hung up first
+            return response
+        await self._host.landed(call.id)
+        call.answered = answer.status
+        self._desk.show(call)
+        return response
+
+    async def _record(self, request: web.Request) -> WebhookCall:
+        body = await request.read()
+        headers = CallHeaders(list(request.headers.items()))
+        attempt, number = self._desk.count(headers.get(ID, ""))
+        call = WebhookCall(
+            method=request.method,
+            path=request.path_qs,
+            url=str(request.url),
+            headers=headers,
+            body=body,
+            received_at=datetime.fromtimestamp(self._host.now(), UTC),
+            attempt=attempt,
+            number=number,
+        )
+        self._desk.calls.append(call)
+        call.verified, call.reason = await self._verify(call)
+        return call
+
+    async def _verify(self, call: WebhookCall) -> tuple[bool, str]:
+        reason = ""
+        for secret in dict.fromkeys([*await self._host.secrets(self._desk.url), self.secret]):
+            try:
+                verify_webhook(call.headers, call.body, secret, now=self._host.now())
+            except WebhookNotVerified as error:
+                reason = reason or str(error)
+            except InvalidValue as error:
+                reason = reason or f"the sink's secret is malformed: {error}"
+            else:
+                return True, ""
+        return False, reason
+
+    async def _answer(self, plan: Plan, call: WebhookCall) -> Answer:
+        if plan.answerer is None:
+            return Answer(plan.status) if plan.status == 200 else Answer(plan.status, b"")  # noqa: PLR2004 - HTTP's own
+        try:
+            value = await asyncio.get_running_loop().run_in_executor(None, plan.answerer, call)
+            return answer_of(value)
+        except Exception as error:  # noqa: BLE001 - it is raised in the test
+            self._host.crashed(error)
+            return Answer(500, b"")

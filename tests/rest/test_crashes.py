@@ -120,7 +120,7 @@ async def wire(
     await writer.wait_closed()
     assert (await service.call("GET", "/healthz")).status == 200
     assert crashes(service) == []
-    assert caplog.records == []
+    assert caplog.get_records("call") == []
     assert capfd.readouterr() == ("", "")
 
 
@@ -132,8 +132,55 @@ async def test_bad_http_is_400_and_the_end_of_the_connection(service: Service, w
     try:
         got = await reader.read()
     except ConnectionResetError:  # the rest of what was sent arrived after the end
-        got = b"HTTP/1.0 400 "
+        return
     assert got[8:13] == b" 400 ", got
+    [text] = json.loads(got.partition(b"\r\n\r\n")[2]).values()
+    assert text.startswith("the request cannot be read: ")
+    assert "\n" not in text
+
+
+USERS = b" /api/v1/users HTTP/1.1\r\nHost: a\r\n"
+NESTED = {
+    "unknown method": [b"FOO" + USERS + b"\r\n"],
+    "lower case": [b"get" + USERS + b"\r\n"],
+    "endless header": [b"GET" + USERS + b"X: " + b"a" * 8200 + b"\r\n\r\n"],
+    "too many headers": [b"GET" + USERS + b"X: y\r\n" * 200 + b"\r\n"],
+    "two pieces": [b"GET" + USERS, b"broken\r\n\r\n"],
+    "the query": [b"FOO /api/v1?a=b HTTP/1.1\r\n\r\n"],
+    "the control namespace": [b"FOO /testkit/v1/clock HTTP/1.1\r\n\r\n"],
+}
+FLAT = {
+    "the other API": [b"FOO /api/emails HTTP/1.1\r\n\r\n"],
+    "a longer name": [b"FOO /api/v10 HTTP/1.1\r\n\r\n"],
+    "no target": [b"\0\r\n\r\n"],
+    "after a good one": [b"GET" + USERS + b"\r\n", b"FOO /api/emails HTTP/1.1\r\n\r\n"],
+}
+
+
+@pytest.mark.parametrize(
+    ("pieces", "nested"),
+    [*((each, True) for each in NESTED.values()), *((each, False) for each in FLAT.values())],
+    ids=[*NESTED, *FLAT],
+)
+@pytest.mark.asyncio
+async def test_bad_http_is_refused_in_the_shape_of_what_it_asks_for(
+    wire: Wire, pieces: list[bytes], *, nested: bool
+) -> None:
+    reader, writer = wire
+    for piece in pieces[:-1]:
+        writer.write(piece)
+        await writer.drain()
+        if piece.endswith(b"\r\n\r\n"):
+            assert (await reader.readuntil(b"}}"))[8:13] == b" 401 "
+    writer.write(pieces[-1])
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert head.split()[1] == b"400"
+    assert b"Content-Type: application/json" in head
+    error: Any = json.loads(body)["error"]
+    if nested:
+        assert (error["code"], error["details"]) == ("invalid_request", {})
+    else:
+        assert isinstance(error, str)
 
 
 @pytest.mark.parametrize(("sent", "status"), ODD.values(), ids=ODD)

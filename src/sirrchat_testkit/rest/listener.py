@@ -1,13 +1,15 @@
 """Where HTTP is listened for: bound before it is entered, wound up when it is left.
 
 1. On the way out requests in flight have ``GRACE`` seconds to finish; waiting connections are closed at once.
-2. A client's bad HTTP is the client's matter: it is answered with 400, and nothing is printed.
+2. A client's bad HTTP is the client's matter: it is answered with 400 in a dialect's shape, and nothing is printed.
 3. A forked child inherits the sockets: ``close_in_child`` lets go of them and touches nothing the parent uses.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import AsyncIterator
 from typing import Final
@@ -16,6 +18,7 @@ from aiohttp import web
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.rest.application import application
+from sirrchat_testkit.rest.connection import Connection
 from sirrchat_testkit.rest.middleware import LOG
 from sirrchat_testkit.sockets import bind
 
@@ -60,17 +63,17 @@ async def serve_rest(backend: Backend) -> AsyncIterator[Listener]:
         OSError: The port is taken, or the host is none of this machine's.
     """
     sock = await bind("HTTP", backend.settings.host, backend.settings.http_port)
-    runner = web.AppRunner(
-        application(backend),
-        handle_signals=False,
-        access_log=None,
-        logger=LOG,
-        handler_cancellation=True,
-        shutdown_timeout=GRACE,
-    )
+    app = application(backend)
+    runner = web.AppRunner(app, handle_signals=False, handler_cancellation=True, shutdown_timeout=GRACE)
     await runner.setup()
+    server = runner.server
+    assert server is not None
+    connect = functools.partial(Connection, server, app, access_log=None, logger=LOG)
     try:
-        await web.SockSite(runner, sock).start()
-        yield Listener(runner, sock)
+        accepting = await asyncio.get_running_loop().create_server(connect, sock=sock)
+        try:
+            yield Listener(runner, sock)
+        finally:
+            accepting.close()
     finally:
         await runner.cleanup()

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sirrchat_testkit.core import mime
+from sirrchat_testkit.core.callmatch import Facts
 from sirrchat_testkit.core.models import Envelope, Message
 from sirrchat_testkit.core.signing import ID, SIGNATURE, TIMESTAMP, sign
 from sirrchat_testkit.wire import webhooks as wire
@@ -36,19 +37,11 @@ TAMPERINGS = ("signature", "timestamp", "json", "content_type", "huge")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Call(Facts):
     """A request that is ready to be sent."""
 
     headers: Mapping[str, str]
     body: bytes
-
-    @property
-    def json(self) -> Any:
-        """The body as JSON; None where it is none."""
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return None
 
 
 def received(message: Message) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
@@ -51,6 +52,9 @@ class Ruling:
         drop: ``before`` ends the connection in place of the command, ``instead`` in place of its reply, ``after``
             behind its reply.
         lose: Say yes and store nothing.
+        cut: Octets of the message behind which the connection is broken off; 0 for none.
+        strike: With ``cut``, to be called when so many octets have come: counts the fault, or is False if it may
+            strike no more.
     """
 
     refusal: Refusal | None = None
@@ -58,6 +62,8 @@ class Ruling:
     pause: float = 0.0
     drop: Drop | None = None
     lose: bool = False
+    cut: int = 0
+    strike: Callable[[], bool] | None = None
 
 
 class Effect(Protocol):

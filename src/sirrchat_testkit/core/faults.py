@@ -6,12 +6,14 @@
    planned one after the other are a sequence.
 3. Planning changes ``planned``; where it is False nobody needs to ask.
 4. Conditions that run the user's code run in a thread of their own. What they raise is the caller's to report.
-5. A fault that never struck is a mistake in the test: ``unfired`` tells which those are.
+5. One that breaks a message off is chosen before the message comes, and strikes when enough of it has come.
+6. A fault that never struck is a mistake in the test: ``unfired`` tells which those are.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -95,7 +97,7 @@ class Faults:
         return [fault for fault in self._faults if fault.number > after and not fault.fired]
 
     async def next_for(self, stage: str, moment: Moment) -> Ruling:
-        """Return what is to be done at ``stage``; each fault that strikes is counted.
+        """Return what is to be done at ``stage``; each fault that strikes is counted, a ``cut`` by ``Ruling.strike``.
 
         Raises whatever a user's condition raises.
         """
@@ -123,23 +125,32 @@ class Faults:
         return met and not fault.spent and fault in self._faults  # another session may have been faster
 
     def _strike(self, fault: Fault, moment: Moment, found: Ruling) -> Ruling:
-        decided = found.refusal or found.drop or found.lose
+        decided = found.refusal or found.drop or found.lose or found.cut
         wanted = None if decided else fault.effect.rule(moment, self._clock.now())
         if wanted is None or (found.delay and wanted.delay) or (found.pause and wanted.pause):
             return found
+        if wanted.cut:
+            wanted = replace(wanted, strike=functools.partial(self._count, fault, moment))
+        else:
+            self._count(fault, moment)
+        return replace(wanted, delay=found.delay or wanted.delay, pause=found.pause or wanted.pause)
+
+    def _count(self, fault: Fault, moment: Moment) -> bool:
+        """Note that ``fault`` strikes; False if it was used up or cancelled in the meantime."""
+        if fault.spent or fault not in self._faults:
+            return False
         fault.fired += 1
-        text = str(fault.effect)
         self._events.append(
             FaultFired(
                 at=self._clock.now(),
                 stage=moment.stage,
-                text=text,
+                text=str(fault.effect),
                 peer=moment.peer,
                 sender=moment.mail_from,
                 recipients=moment.recipients,
             )
         )
-        return replace(wanted, delay=found.delay or wanted.delay, pause=found.pause or wanted.pause)
+        return True
 
     def _set(self, faults: Iterable[Fault]) -> None:
         self._faults = tuple(faults)

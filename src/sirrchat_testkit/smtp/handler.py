@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import FaultRefused, Refused, StoreError
-from sirrchat_testkit.core.logins import Claim
-from sirrchat_testkit.core.moments import Moment
+from sirrchat_testkit.core.errors import Refused, StoreError
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.acting import Line, Work, act
+from sirrchat_testkit.smtp.acting import Line
 from sirrchat_testkit.smtp.address import Malformed, Path, parse_mail, parse_rcpt
 from sirrchat_testkit.smtp.draft import Draft
 from sirrchat_testkit.smtp.extensions import Offer, offer
 from sirrchat_testkit.smtp.login import Login
-from sirrchat_testkit.smtp.replies import Reply, Turn
+from sirrchat_testkit.smtp.misbehaviour import Misbehaviour
+from sirrchat_testkit.smtp.replies import Reply
 
 Answer: TypeAlias = Reply | Awaitable[Reply]
 
@@ -39,14 +37,14 @@ class Handler:
     def __init__(self, backend: Backend, hostname: str, peer: str, line: Line) -> None:
         self._backend = backend
         self._faults = backend.faults
-        self._line = line
         self._hostname = hostname
         self._extended = False
         self._messages = 0
         self.chunk = (0, False)
         self.session = backend.sessions.open(peer, backend.clock.now())
         self.draft: Draft | None = None
-        self.login = Login(backend, hostname, self.session, self._login_under)
+        self.misbehaviour = Misbehaviour(backend, self.session, line)
+        self.login = Login(backend, hostname, self.session, self.misbehaviour.auth)
 
     @property
     def offer(self) -> Offer:
@@ -64,7 +62,7 @@ class Handler:
     def greet(self) -> Answer:
         """Welcome the client (RFC 5321 section 3.1); one that is not welcome is sent away."""
         if self._faults.planned:
-            return self._close_if_refused(self._under("connect", self._welcome))
+            return self.misbehaviour.connect(self._welcome)
         return self._welcome()
 
     def _welcome(self) -> Reply:
@@ -80,7 +78,7 @@ class Handler:
         if self._wants_tls:
             return replies.TLS_FIRST
         if self._faults.planned:
-            return self._under("ehlo", lambda: self._greeted(name, extended=False), ehlo=name)
+            return self.misbehaviour.at("ehlo", lambda: self._greeted(name, extended=False), ehlo=name)
         return self._greeted(name, extended=False)
 
     def ehlo(self, name: str) -> Answer:
@@ -88,7 +86,7 @@ class Handler:
         if not name:
             return replies.syntax("EHLO")
         if self._faults.planned:
-            return self._under("ehlo", lambda: self._greeted(name, extended=True), ehlo=name)
+            return self.misbehaviour.at("ehlo", lambda: self._greeted(name, extended=True), ehlo=name)
         return self._greeted(name, extended=True)
 
     def mail(self, argument: str) -> Answer:
@@ -102,7 +100,8 @@ class Handler:
         if path.size > self.size_limit:
             return replies.TOO_BIG
         if self._faults.planned:
-            return self._under("mail", lambda: self._begin(path), mail_from=path.address, size=path.size)
+            known = {"mail_from": path.address, "size": path.size}
+            return self.misbehaviour.at("mail", lambda: self._begin(path), **known)
         return self._begin(path)
 
     def _begin(self, path: Path) -> Reply:
@@ -131,13 +130,7 @@ class Handler:
         if len(draft.recipients) >= most:
             return draft.refuse(recipient, replies.TOO_MANY_RECIPIENTS)
         if self._faults.planned:
-            return await self._under(
-                "rcpt",
-                lambda: self._admit(draft, recipient, path),
-                refused=lambda reply: self._note(reply, "at RCPT", draft, recipient),
-                lose=lambda: self._lose(draft, recipient),
-                recipients=(recipient,),
-            )
+            return await self.misbehaviour.rcpt(draft, recipient, lambda: self._admit(draft, recipient, path))
         return await self._admit(draft, recipient, path)
 
     async def _admit(self, draft: Draft, recipient: str, path: Path) -> Reply:
@@ -164,9 +157,9 @@ class Handler:
             return replies.MIXED
         if self.draft.binary:
             return replies.BINARY_BY_BDAT
-        return self._under("data", lambda: replies.GO_AHEAD) if self._faults.planned else replies.GO_AHEAD
+        return self.misbehaviour.data(self.draft) if self._faults.planned else replies.GO_AHEAD
 
-    def bdat(self, argument: str) -> Reply:
+    def bdat(self, argument: str) -> Answer:
         """Let a chunk of the message come (RFC 3030 section 2); what is wrong is said behind its octets."""
         if "CHUNKING" not in self.offer.names:
             return replies.UNKNOWN
@@ -174,6 +167,8 @@ class Handler:
         if not (octets.isdigit() and len(octets) < _DIGITS) or last not in {"", "LAST"}:
             return replies.syntax("BDAT")
         self.chunk = (int(octets), bool(last))
+        if self._faults.planned and self.draft is not None and self.keeps_chunk:
+            return self.misbehaviour.chunk(self.draft)
         return replies.CHUNK
 
     @property
@@ -193,8 +188,8 @@ class Handler:
             return replies.RECIPIENTS_FIRST
         if not kept:
             return self.overflow()
-        if draft.chunks is None and self._faults.planned:
-            return self._under("data", lambda: self._add_chunk(draft, raw), refused=lambda _: self.end())
+        if draft.chunks is None and (upload := self.misbehaviour.upload_of(draft)):
+            return self.misbehaviour.first_chunk(upload, lambda: self._add_chunk(draft, raw), lambda _: self.end())
         return self._add_chunk(draft, raw)
 
     def _add_chunk(self, draft: Draft, raw: bytes) -> Answer:
@@ -212,14 +207,7 @@ class Handler:
         assert draft is not None
         if self._faults.planned:
             try:
-                return await self._under(
-                    "end",
-                    lambda: self._post(draft, raw),
-                    refused=lambda reply: self._note(reply, "at the end of data", draft, *draft.recipients),
-                    lose=lambda: replies.STORED,
-                    size=len(raw),
-                    raw=raw,
-                )
+                return await self.misbehaviour.end(draft, raw, lambda: self._post(draft, raw))
             finally:
                 self.end()
         return await self._post(draft, raw)
@@ -357,52 +345,12 @@ class Handler:
             return replies.TOO_MANY_MESSAGES
         return None
 
-    async def _login_under(self, claim: Claim, work: Work) -> Reply:
-        def refused(reply: Reply) -> None:
-            self._backend.logins.refused(claim, f"refused {reply.code} by a fault")
-
-        return await self._under("auth", work, refused=refused, login=claim.user)
-
     def _greeted(self, name: str, *, extended: bool) -> Reply:
         self.end()
         self.session.talk.turn(between=True)
         self.session.ehlo = name
         self._extended = extended
         return replies.offers(self._hostname, self.offer.lines) if extended else replies.hello(self._hostname)
-
-    async def _under(
-        self,
-        stage: str,
-        work: Work,
-        *,
-        refused: Callable[[Reply], None] = lambda _: None,
-        lose: Work | None = None,
-        **known: Any,
-    ) -> Reply:
-        """Do ``work`` as the planned faults have it; ``known`` is what ``stage`` knows beside the session."""
-        session, draft = self.session, self.draft
-        about: dict[str, Any] = {"ehlo": session.ehlo, "login": session.login, "tls": session.tls}
-        if draft is not None:
-            about |= {"mail_from": draft.sender, "recipients": tuple(draft.recipients)}
-        ruling = await self._faults.next_for(stage, Moment(stage, session.peer, **(about | known)))
-        return await act(ruling, lose if ruling.lose and lose else work, refused, self._line)
-
-    async def _close_if_refused(self, answer: Awaitable[Reply]) -> Reply:
-        reply = await answer
-        return replace(reply, turn=Turn.CLOSE) if reply.code >= 400 else reply  # noqa: PLR2004 - RFC 5321 section 4.2.1
-
-    def _note(self, reply: Reply, where: str, draft: Draft, *recipients: str) -> None:
-        """Remember that a fault refused ``recipients``."""
-        fault = FaultRefused(f"refused {reply.code} {where} by a fault")
-        for recipient in recipients:
-            draft.refuse(recipient, reply)
-            self._backend.postoffice.note_refusal(recipient, draft.sender, fault)
-
-    def _lose(self, draft: Draft, recipient: str) -> Reply:
-        """Take ``recipient``, who will get nothing."""
-        draft.recipients.append(recipient)
-        draft.lost.add(recipient)
-        return replies.RECIPIENT_OK
 
 
 COMMANDS: Mapping[bytes, Callable[[Handler, str], Reply | Awaitable[Reply]]] = {

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import re
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from aiosmtpd.smtp import SMTP
 
@@ -23,10 +24,13 @@ from sirrchat_testkit.core.transcript import LINE, LONGEST, shortened
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.handler import COMMANDS, Handler
+from sirrchat_testkit.smtp.misbehaviour import Upload
 from sirrchat_testkit.smtp.reader import AUTH_LIMIT, Flaw, Reader
 from sirrchat_testkit.smtp.redaction import HIDING, Redaction
 from sirrchat_testkit.smtp.replies import Reply, Turn
 from sirrchat_testkit.smtp.steps import Steps
+
+Reading: TypeAlias = Callable[[], Reply | Awaitable[Reply] | None]
 
 _READ = 262_144  # octets of one read: what asyncio takes
 _HIGH_WATER = 65_536  # octets of unread commands at which the client is held up
@@ -78,7 +82,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._received = Reader()
         self._steps = Steps(loop, self._flush)
         self._replies: list[bytes] = []
-        self._reading: Callable[[], Reply | Awaitable[Reply] | None] | None = None
+        self._reading: Reading | None = None
         self._heard_all = False
         self._done = False
         self._verb = b"a connection"
@@ -278,6 +282,19 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._note(self._redaction.response(line))
         return _FLAWS[line] if isinstance(line, Flaw) else self._mail.login.respond(line.decode("ascii", "replace"))
 
+    def _read_watched(self, read: Reading, upload: Upload) -> Reply | Awaitable[Reply] | None:
+        """Do as ``read``, unless so much has come that ``upload`` is broken off."""
+        held = self._received.pending
+        answer = read()
+        left = self._received.pending
+        if not upload.breaks(held - left, left if answer is None else 0):
+            return answer
+        if answer is None:
+            self._note((left,))
+        elif isinstance(answer, Coroutine):
+            answer.close()
+        return replies.BROKEN_OFF
+
     def _obey(self, line: bytes | Flaw) -> Reply | Awaitable[Reply]:
         """Return the answer to a command."""
         if isinstance(line, Flaw):
@@ -312,20 +329,34 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._reading = self._read_message
         self._received.expect_message(self._mail.size_limit)
 
+    def _expect_chunk(self) -> None:
+        self._reading = self._read_chunk
+        self._keeps = self._mail.keeps_chunk
+        self._received.expect_chunk(self._mail.chunk[0], keep=self._keeps)
+
+    def _watch(self) -> None:
+        assert self._reading is not None
+        assert self._mail.misbehaviour.upload is not None
+        self._reading = functools.partial(self._read_watched, self._reading, self._mail.misbehaviour.upload)
+
     async def _turn(self, turn: Turn) -> None:
         """Go on as the last reply has it."""
         if turn is Turn.DATA:
             self._expect_message()
         elif turn is Turn.CHUNK:
-            self._reading = self._read_chunk
-            self._keeps = self._mail.keeps_chunk
-            self._received.expect_chunk(self._mail.chunk[0], keep=self._keeps)
+            self._expect_chunk()
         elif turn is Turn.RESPONSE:
             self._reading = self._read_response
         elif turn is Turn.TLS:
             await self._start_tls()
+        elif turn is Turn.WATCHED_DATA:
+            self._expect_message()
+            self._watch()
+        elif turn is Turn.WATCHED_CHUNK:
+            self._expect_chunk()
+            self._watch()
         else:
-            self._part()
+            self._part(abruptly=turn is Turn.BREAK)
 
     async def _start_tls(self) -> None:
         """Go on under TLS. What was sent along with STARTTLS is forgotten (RFC 3207 section 4.2)."""
@@ -408,12 +439,15 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._flush()
         self._part()
 
-    def _part(self) -> None:
+    def _part(self, *, abruptly: bool = False) -> None:
         """Close the connection behind the replies; what else was received is not looked at."""
         self._done = True
         self._mail.leave()
         self._flush()
-        self._socket.close()
+        if abruptly:
+            self._socket.abort()
+        else:
+            self._socket.close()
 
     def _forget(self) -> None:
         self._mail.close()

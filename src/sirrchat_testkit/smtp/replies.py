@@ -36,9 +36,12 @@ class Turn(enum.Enum):
 
     DATA = "the message"
     CHUNK = "a chunk of the message"
+    WATCHED_DATA = "the message, which a fault may break off"
+    WATCHED_CHUNK = "a chunk, which a fault may break off"
     RESPONSE = "the response to a challenge"
     TLS = "TLS, and then everything anew"
     CLOSE = "nothing: the connection is closed"
+    BREAK = "nothing: the connection is broken off, whatever is on its way"
 
 
 _TURNS = {221: Turn.CLOSE, 334: Turn.RESPONSE, 354: Turn.DATA, 421: Turn.CLOSE}
@@ -85,6 +88,8 @@ GO_AHEAD = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
 STORED = Reply(250, "2.0.0", "Message stored")
 HANG_UP = Reply(0, "", "", Turn.CLOSE)
 """No reply at all: the connection ends."""
+BROKEN_OFF = Reply(0, "", "", Turn.BREAK)
+"""The same, with no regard to what the client is sending."""
 WRITTEN = Reply(0, "", "")
 """No reply any more: it has been written."""
 

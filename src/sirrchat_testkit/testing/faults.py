@@ -79,19 +79,36 @@ class Faults:
         ruling = Ruling(pause=_positive("seconds", seconds))
         return self._plan((_stage(stage),), Always(ruling, "slow reply"), times, match)
 
-    def drop(self, *, stage: str = "end", when: Drop = "before", times: int | None = None, **match: Any) -> Fault:
+    def drop(
+        self,
+        *,
+        stage: str | None = None,
+        when: Drop = "before",
+        after_octets: int | None = None,
+        times: int | None = None,
+        **match: Any,
+    ) -> Fault:
         """End the connection.
 
         Args:
-            stage: Where.
+            stage: Where; ``end`` unless said otherwise.
             when: ``before`` the command is carried out, ``after`` its reply, or ``instead`` of the reply: at the end of
                 data the message is stored then and its sender does not know, so a retry makes a duplicate.
+            after_octets: In place of ``when``: break off in the middle of the message, at stage ``data``, when so many
+                octets of it have come, 1 or more. They count as they are sent: behind the 354, with the dots that were
+                added and the final one's line; or in chunks of BDAT, all together. A message that has fewer passes, and
+                the fault has not struck.
             times: How often.
             match: For whom.
+
+        Raises:
+            ValueError: ``when`` or ``after_octets`` is none of these, or they do not go together with the rest.
         """
         if when not in _DROPS:
             raise ValueError(f"when takes {' or '.join(map(repr, _DROPS))}, not {when!r}")
-        return self._plan((_stage(stage),), Always(Ruling(drop=when), f"drop {when}"), times, match)
+        if after_octets is not None:
+            return self._cut(_stage(stage or "data"), when, after_octets, times, match)
+        return self._plan((_stage(stage or "end"),), Always(Ruling(drop=when), f"drop {when}"), times, match)
 
     def lose(self, *, times: int | None = None, **match: Any) -> Fault:
         """Say 250 and store nothing; with a ``recipient``, and nothing of the message, only that recipient's copy."""
@@ -132,6 +149,13 @@ class Faults:
     def planned(self) -> list[Fault]:
         """The planned faults in order, each with ``fired``, the number of times it struck."""
         return list(self._faults.all())
+
+    def _cut(self, stage: str, when: Drop, octets: int, times: int | None, match: dict[str, Any]) -> Fault:
+        if type(octets) is not int or octets < 1:
+            raise ValueError(f"after_octets takes a whole number, 1 or more, not {octets!r}")
+        if stage != "data" or when != "before":
+            raise ValueError("after_octets is in the middle of the message: it takes stage='data' and no 'when'")
+        return self._plan((stage,), Always(Ruling(cut=octets), f"drop after {octets} octets"), times, match)
 
     def _plan(self, stages: tuple[str, ...], effect: Effect, times: int | None, match: dict[str, Any]) -> Fault:
         fault = Fault(stages, FaultMatch(**match), effect, times)

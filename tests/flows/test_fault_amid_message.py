@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import ssl
 from collections.abc import Callable, Iterator
 
 import aiosmtplib
@@ -129,6 +130,19 @@ def test_it_breaks_in_the_first_chunk(server: MailServer, smtp: smtplib.SMTP) ->
     with pytest.raises(smtplib.SMTPServerDisconnected):
         smtp.getreply()
     assert fault.fired == 1
+
+
+def test_under_tls_it_breaks_without_a_word_of_parting(server: MailServer) -> None:
+    server.faults.drop(after_octets=5)
+    with smtplib.SMTP("localhost", server.smtp_port, timeout=10) as smtp:
+        smtp.starttls(context=server.tls.ssl_context())
+        begin(smtp, server.open_inbox().address)
+        by_data(smtp, TEXT[:5])
+        assert isinstance(smtp.sock, ssl.SSLSocket)
+        smtp.sock.suppress_ragged_eofs = False
+        with pytest.raises((ssl.SSLEOFError, ConnectionError)):
+            smtp.sock.recv(1)
+        smtp.close()
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["at once", "octet by octet"])

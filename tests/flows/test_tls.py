@@ -61,6 +61,55 @@ def test_smtplib_upgrades_and_sends(server: MailServer, name: str) -> None:
     assert " " in envelope.tls
 
 
+def wrapped(server: MailServer, name: str) -> ssl.SSLSocket:
+    """Return a connection to ``smtps_port`` for which the certificate has to name ``name``."""
+    client = socket.create_connection((server.smtp_host, server.smtps_port or 0), timeout=10)
+    try:
+        return server.tls.ssl_context().wrap_socket(client, server_hostname=name)
+    except ssl.SSLError:
+        client.close()
+        raise
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1"])
+def test_the_certificate_names_this_machine_wherever_the_server_listens(server: MailServer, name: str) -> None:
+    with wrapped(server, name) as client:
+        assert client.recv(1000).startswith(b"220 ")
+
+
+@pytest.mark.parametrize("name", ["mail.example", "127.0.0.2", "::2"])
+def test_the_certificate_names_nobody_else(server: MailServer, name: str) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError):
+        wrapped(server, name)
+
+
+@pytest.fixture(scope="module")
+def on_ipv6() -> Iterator[MailServer]:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    with MailServer(host="::1", starttls=True, smtps_port=0) as server:
+        yield server
+
+
+@pytest.mark.parametrize("way", ["STARTTLS", "TLS from the first octet"])
+def test_smtplib_sends_over_ipv6(on_ipv6: MailServer, way: str) -> None:
+    assert on_ipv6.smtps_port
+    context = on_ipv6.tls.ssl_context()
+    with on_ipv6.scope(way):
+        inbox = on_ipv6.open_inbox()
+        if way == "STARTTLS":
+            smtp = smtplib.SMTP("::1", on_ipv6.smtp_port, timeout=10)
+            smtp.starttls(context=context)
+        else:
+            smtp = smtplib.SMTP_SSL("::1", on_ipv6.smtps_port, timeout=10, context=context)
+        with smtp:
+            smtp.sendmail("a@x.example", [inbox.address], MAIL)
+        assert inbox.receive(timeout=0).envelope.tls
+        on_ipv6.check()
+
+
 def test_smtplib_sends_over_tls_from_the_first_octet(server: MailServer) -> None:
     inbox = server.open_inbox()
     context = ssl.create_default_context(cafile=server.env()["SMTP_CA_FILE"])

@@ -122,11 +122,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to a failed test's report what its mail server saw."""
+    """Add to a failed test's report what its mail server saw and the failure does not tell already."""
     report = yield
     server = item.stash.get(_SERVER, None)
     if server is not None and report.failed and report.when == "call":
-        report.sections.append(("Mail server", f"{server!r} seed={server.settings.seed!r}\n{server.overview()}"))
+        seen = f"{server!r} seed={server.settings.seed!r}\n{server.overview(told=report.longreprtext)}"
+        report.sections.append(("Mail server", seen.rstrip()))
     if report.when == "teardown" and server is not None:
         del item.stash[_SERVER]
     return report

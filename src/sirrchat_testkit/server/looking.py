@@ -7,8 +7,9 @@ from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.core.stats import ServerStats
 from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.testing import report
-from sirrchat_testkit.testing.desk import CALM, Refusal
+from sirrchat_testkit.testing.desk import CALM
 from sirrchat_testkit.testing.service import raise_all
+from sirrchat_testkit.testing.situation import Refusal
 
 
 class Looking(Running):
@@ -62,6 +63,10 @@ class Looking(Running):
         if idle := self._now.dispatcher.faults.unfired():
             raise report.never_fired(idle)
 
-    def overview(self) -> str:
-        """Return what happened since the scope began: mail, refusals, connections, errors."""
-        return report.overview(self._desk.situation())
+    def overview(self, told: str = "") -> str:
+        """Return what happened since the scope began: mail, refusals, connections, errors, webhooks' attempts.
+
+        Args:
+            told: A text, such as that of a failure; what it has already is left out.
+        """
+        return report.overview(self._desk.situation(), told)

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from email.message import EmailMessage
+from typing import TypeVar
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Conflict, NotFound
-from sirrchat_testkit.core.events import Crashed, FaultFired, LoginRefused, RecipientRefused
+from sirrchat_testkit.core.events import Crashed, DeliveryAttempted, Event, FaultFired, LoginRefused, RecipientRefused
 from sirrchat_testkit.core.faults import Fault
 from sirrchat_testkit.core.models import Address, Envelope, Message
 from sirrchat_testkit.core.sessions import Session
@@ -25,6 +26,9 @@ from sirrchat_testkit.testing.compose import to_bytes
 from sirrchat_testkit.testing.feed import Arrival, End, Feed, Feeds, Signal
 from sirrchat_testkit.testing.message import Contents, ReceivedMessage
 from sirrchat_testkit.testing.owner import Opened, Owner, OwnerMark
+from sirrchat_testkit.testing.situation import Refusal, Situation
+
+E = TypeVar("E", bound=Event)
 
 TIMEOUT = 10.0
 """Seconds that ``receive`` waits unless told otherwise."""
@@ -42,33 +46,6 @@ class Mark:
     connections: int
     owner: OwnerMark
     fault: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Mail that was not taken; ``nearest`` is the existing address that was perhaps meant."""
-
-    recipient: str
-    sender: str
-    code: str
-    reason: str
-    scope: str
-    nearest: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What a failure text tells of the server: what happened since the scope began."""
-
-    address: str
-    messages: list[ReceivedMessage]
-    refusals: list[Refusal]
-    connections: int
-    sessions: list[Session]
-    crashes: list[Crashed]
-    faults: list[str]
-    struck: list[FaultFired]
-    logins: list[LoginRefused]
 
 
 class Desk:
@@ -172,7 +149,7 @@ class Desk:
 
     def crashes(self) -> list[Crashed]:
         """Return what failed in the server since the scope began."""
-        return [each for each in self._backend.events.after(self._mark.event) if isinstance(each, Crashed)]
+        return self._events(Crashed)
 
     def unfired(self) -> list[Fault]:
         """Return the faults planned since the scope began that never struck."""
@@ -245,11 +222,10 @@ class Desk:
 
     async def _refusals(self) -> list[Refusal]:
         found = []
-        for event in self._backend.events.after(self._mark.event):
-            if isinstance(event, RecipientRefused):
-                planned = event.code == "fault"
-                nearest = None if planned else await self._backend.directory.nearest(event.recipient)
-                found.append(Refusal(event.recipient, event.sender, event.code, event.reason, event.scope, nearest))
+        for event in self._events(RecipientRefused):
+            planned = event.code == "fault"
+            nearest = None if planned else await self._backend.directory.nearest(event.recipient)
+            found.append(Refusal(event.recipient, event.sender, event.code, event.reason, event.scope, nearest))
         return found
 
     async def _situation(self) -> Situation:
@@ -263,6 +239,11 @@ class Desk:
             sessions=list(sessions),
             crashes=self.crashes(),
             faults=[f"{each}: {each.count()}" for each in self._backend.faults.all()],
-            struck=[each for each in self._backend.events.after(self._mark.event) if isinstance(each, FaultFired)],
-            logins=[each for each in self._backend.events.after(self._mark.event) if isinstance(each, LoginRefused)],
+            struck=self._events(FaultFired),
+            logins=self._events(LoginRefused),
+            attempts=self._events(DeliveryAttempted),
         )
+
+    def _events(self, kind: type[E]) -> list[E]:
+        """Return the events of ``kind`` since the scope began."""
+        return [each for each in self._backend.events.after(self._mark.event) if isinstance(each, kind)]

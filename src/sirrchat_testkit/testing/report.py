@@ -8,16 +8,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from sirrchat_testkit.core import addressing
-from sirrchat_testkit.core.events import FaultFired, LoginRefused
+from sirrchat_testkit.core.events import Crashed, DeliveryAttempted, FaultFired, LoginRefused
 from sirrchat_testkit.core.matching import Match, explain, summary
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.signals import runs_asyncio
-from sirrchat_testkit.testing.desk import Refusal, Situation
 from sirrchat_testkit.testing.message import ReceivedMessage
+from sirrchat_testkit.testing.situation import Refusal, Situation
 
 SHOWN = 5
 
@@ -97,31 +99,64 @@ def never_fired(faults: Sequence[object]) -> FaultNeverFired:
     return FaultNeverFired(_text([what, _indented(map(str, faults))]))
 
 
-def overview(situation: Situation) -> str:
-    """Return what happened since the scope began: what a failed test's report shows."""
-    return _text(
-        [
-            _listed("Messages:", situation.messages, 20) or "No mail was received.",
-            _refused(situation.refusals),
-            _logins(situation.logins),
-            _faults(situation),
-            _sessions(situation),
-            _crashed(situation),
-        ]
-    )
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A title and the lines below it: equal ones are shown once, and of many the ``most`` latest."""
+
+    title: str
+    lines: Sequence[str] = ()
+    most: int = SHOWN
+
+    def is_told(self, text: str) -> bool:
+        """Return whether ``text`` has every line, or the title where there are none."""
+        return all(line in text for line in self.lines or [self.title])
+
+    def __str__(self) -> str:
+        lines = [f"{line} ({count} times)" if count > 1 else line for line, count in Counter(self.lines).items()]
+        earlier = len(lines) - self.most
+        cut = [f"{earlier} more before"] if earlier > 0 else []
+        return "\n".join([self.title, *(f"  {line}" for line in [*cut, *lines[-self.most :]])])
+
+
+def overview(situation: Situation, told: str = "") -> str:
+    """Return what happened since the scope began, without the chapters that the text ``told`` has already."""
+    chapters = [
+        Chapter(
+            "Messages:" if situation.messages else "No mail was received.", [*map(summary, situation.messages)], 20
+        ),
+        *_happened(situation),
+    ]
+    if situation.attempts:
+        chapters.append(Chapter("Webhook attempts:", [*map(attempted, situation.attempts)], 20))
+    return _text(str(each) for each in chapters if not each.is_told(told))
+
+
+def attempted(event: DeliveryAttempted) -> str:
+    """Return one call of a webhook and what came of it, in one line."""
+    came = f"{event.error}: {event.reason}" if event.error else f"answered {event.status}"
+    what = f"{event.event}, attempt {event.number}: {came} after {event.duration_ms} ms"
+    return f"{event.url}: {what}; now {event.outcome}"
 
 
 def _why(situation: Situation, recipient: str | None, match: Match) -> list[str]:
     mine = recipient and addressing.key(recipient)
     elsewhere = [each for each in situation.messages if mine and addressing.key(each.recipient) != mine]
-    return [
-        _near("Mail for others:", match, elsewhere),
-        _refused(situation.refusals),
-        _logins(situation.logins),
-        _faults(situation),
-        _sessions(situation),
-        _crashed(situation),
+    return [_near("Mail for others:", match, elsewhere), *map(str, _happened(situation))]
+
+
+def _happened(situation: Situation) -> list[Chapter]:
+    """Return what explains that mail is not there."""
+    nobody = f"Nobody connected to {situation.address}: is the application set to send its mail there?"
+    busy = [_busy(each) for each in situation.sessions if each.doing]
+    chapters = [
+        Chapter("Refused:", [*map(_refusal, situation.refusals)]),
+        Chapter("Logins:", [*map(_login, situation.logins)]),
+        Chapter("Planned faults:", situation.faults),
+        Chapter("Faults that struck:", [*map(_strike, situation.struck)]),
+        Chapter("Under way:", busy) if situation.connections else Chapter(nobody),
+        Chapter("Failed in the server:", [*map(_crash, situation.crashes)]),
     ]
+    return [each for each in chapters if each.lines or each.title == nobody]
 
 
 def _that(match: Match) -> str:
@@ -139,29 +174,10 @@ def _listed(title: str, messages: Sequence[ReceivedMessage], most: int = SHOWN) 
     return f"{title}\n{_indented([*map(summary, messages[:most]), *more])}"
 
 
-def _refused(refusals: Sequence[Refusal]) -> str:
-    if not refusals:
-        return ""
-    return f"Refused:\n{_indented(_refusal(each) for each in refusals[-SHOWN:])}"
-
-
 def _refusal(refusal: Refusal) -> str:
     nearest = f"; the nearest address is {refusal.nearest}" if refusal.nearest else ""
     scope = f"; it belonged to {refusal.scope}, which is over" if refusal.scope else ""
     return f"{refusal.recipient} from {refusal.sender or '<>'}: {refusal.reason}{scope or nearest}"
-
-
-def _faults(situation: Situation) -> str:
-    chapters = []
-    if situation.faults:
-        chapters.append(f"Planned faults:\n{_indented(situation.faults[-SHOWN:])}")
-    if situation.struck:
-        chapters.append(f"Faults that struck:\n{_indented(map(_strike, situation.struck[-SHOWN:]))}")
-    return "\n".join(chapters)
-
-
-def _logins(logins: Sequence[LoginRefused]) -> str:
-    return f"Logins:\n{_indented(map(_login, logins[-SHOWN:]))}" if logins else ""
 
 
 def _login(event: LoginRefused) -> str:
@@ -174,22 +190,12 @@ def _strike(event: FaultFired) -> str:
     return f"{event.text} at {event.stage.upper()}: {whom}"
 
 
-def _sessions(situation: Situation) -> str:
-    if not situation.connections:
-        return f"Nobody connected to {situation.address}: is the application set to send its mail there?"
-    busy = [each for each in situation.sessions if each.doing]
-    return f"Under way:\n{_indented(map(_busy, busy))}" if busy else ""
-
-
 def _busy(session: Session) -> str:
     return f"{session.peer}: {session.doing}"
 
 
-def _crashed(situation: Situation) -> str:
-    if not situation.crashes:
-        return ""
-    lines = (f"{each.where}: {type(each.error).__name__}: {each.error}" for each in situation.crashes[-SHOWN:])
-    return f"Failed in the server:\n{_indented(lines)}"
+def _crash(event: Crashed) -> str:
+    return f"{event.where}: {type(event.error).__name__}: {event.error}"
 
 
 def _block(seconds: float) -> str:

@@ -12,6 +12,7 @@ from sirrchat_testkit.core.events import DeliveryAttempted
 from sirrchat_testkit.core.models import Delivery, Webhook
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.loopthread import LoopThread
+from sirrchat_testkit.testing import report
 from sirrchat_testkit.testing.desk import Desk
 
 _wall = time.time
@@ -132,7 +133,10 @@ class InServer:
         if not webhooks:
             return [f"No webhook points to {url}: mailserver.add_webhook(webhook_sink.url) makes one."]
         ids = {each.id for each in webhooks}
-        lines = [_attempt(each) for each in self._backend.events.after() if _is_of(each, ids)]
+        events = self._backend.events.after()
+        lines = [
+            report.attempted(each) for each in events if isinstance(each, DeliveryAttempted) and each.webhook in ids
+        ]
         for webhook in webhooks:
             where = {"webhook": webhook.id, "status": "pending"}
             for each in await self._backend.store.find(Delivery, where, limit=5):
@@ -158,13 +162,3 @@ class InServer:
 
     async def _webhooks(self, url: str) -> list[Webhook]:
         return await self._backend.store.find(Webhook, match=lambda each: each.url.startswith(url))
-
-
-def _is_of(event: object, webhooks: set[str]) -> bool:
-    return isinstance(event, DeliveryAttempted) and event.webhook in webhooks
-
-
-def _attempt(event: object) -> str:
-    assert isinstance(event, DeliveryAttempted)
-    came = f"{event.error}: {event.reason}" if event.error else f"answered {event.status}"
-    return f"{event.event}, attempt {event.number}: {came} after {event.duration_ms} ms; now {event.outcome}"

@@ -113,6 +113,29 @@ def test_a_damaged_journal_is_refused_by_name_and_repaired(tmp_path: Path, capsy
     assert f"{journal.name} is damaged at byte" in capsys.readouterr().out
     with MailServer(data=str(folder)) as server:
         assert [each.subject for each in server.inbox_for("box@example.com").messages] == ["0", "1"]
-    assert list(folder.glob("*.damaged"))
+    assert list(folder.glob("journal-*.damaged"))
+    assert len(list((folder / "raw.damaged").iterdir())) == 3
     assert main(["repair", str(folder)]) == 0
     assert "nothing is damaged" in capsys.readouterr().out
+
+
+def test_a_damaged_snapshot_is_repaired_and_the_rest_is_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with MailServer(data=str(tmp_path)) as server:
+        inbox = server.inbox_for("box@example.com")
+        for number in range(3):
+            inbox.deliver(subject=str(number))
+    whole = (tmp_path / "mail.json").read_text()
+    at = whole.index('"subject":"1"')
+    (tmp_path / "mail.json").write_text(f"{whole[:at]}?{whole[at:]}")
+
+    assert main(["dump", str(tmp_path), "--to", str(tmp_path / "out")]) == 1
+    assert "a repair keeps" in capsys.readouterr().err
+    assert main(["repair", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert f"mail.json is damaged at byte {whole.rindex(chr(10), 0, at) + 1}: " in said
+    assert f"1 lines of it were no whole records; the damaged file is {tmp_path / 'mail.json.damaged'}" in said
+    assert len(list((tmp_path / "raw").glob("??/*.eml"))) == 3  # its envelope still names what the lost message had
+    with MailServer(data=str(tmp_path)) as server:
+        assert [each.subject for each in server.inbox_for("box@example.com").messages] == ["0", "2"]

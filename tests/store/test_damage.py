@@ -6,6 +6,7 @@ import asyncio
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import MISSING
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit.core.errors import StoreDamaged, StoreLocked
-from sirrchat_testkit.core.models import Message
+from sirrchat_testkit.core.models import RECORDS, Envelope, Message
+from sirrchat_testkit.core.record import Record
 from sirrchat_testkit.core.store import Drop, Patch, Put
 from sirrchat_testkit.store import TinyStore
 from sirrchat_testkit.store.journal import JournalStorage
-from sirrchat_testkit.store.repair import repair
+from sirrchat_testkit.store.repair import Repair, repair
+from sirrchat_testkit.store.salvage import fits
 
 Make = Callable[..., Any]
 Tables = dict[str, dict[str, Any]]
@@ -178,3 +181,73 @@ def test_a_snapshot_that_nests_without_end_is_refused_by_name(tmp_path: Path) ->
     (tmp_path / "mail.json").write_text("[" * 100_000)
     with pytest.raises(StoreDamaged, match=r"mail\.json"):
         TinyStore(tmp_path)
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path, make: Make) -> tuple[Path, list[bytes], dict[int, str]]:
+    """A closed folder, the lines of its snapshot, and the subject of each message by its ``seq``."""
+    folder = tmp_path / "closed"
+
+    async def fill() -> None:
+        store = TinyStore(folder)
+        for number in range(5):
+            blob = await store.keep(b"%d" % number)
+            await store.commit([Put(make(Envelope)), Put(make(Message, subject=str(number), blob=blob))])
+            store.release(blob)
+        await store.commit([Put(make(Message, subject="gone"))])
+        await store.commit([Drop(Message, 6)])
+        await store.close()
+
+    asyncio.run(fill())
+    return folder, (folder / "mail.json").read_bytes().splitlines(keepends=True), {n + 1: str(n) for n in range(5)}
+
+
+def messages(folder: Path) -> dict[int, str]:
+    async def found() -> dict[int, str]:
+        store = TinyStore(folder)
+        try:
+            return {each.seq: each.subject for each in await store.find(Message)}
+        finally:
+            await store.close()
+
+    return asyncio.run(found())
+
+
+def test_repair_keeps_every_whole_document_of_a_snapshot(
+    snapshot: tuple[Path, list[bytes], dict[int, str]],
+) -> None:
+    folder, whole, subjects = snapshot
+    for number, line in enumerate(whole):
+        if line == b"\n":
+            continue
+        damaged = b"".join([*whole[:number], b"?" + line[1:], *whole[number + 1 :]])
+        (folder / "mail.json").write_bytes(damaged)
+        with pytest.raises(StoreDamaged, match="repair"):
+            TinyStore(folder)
+        mended = repair(folder).snapshot
+        assert mended is not None
+        assert mended.byte == sum(map(len, whole[:number]))
+        assert mended.saved.read_bytes() == damaged
+        lost = [seq for seq in subjects if line.startswith(b'"%d"' % seq) and b"recipient_key" in line]
+        assert messages(folder) == {seq: text for seq, text in subjects.items() if seq not in lost}
+        assert mended.lost == 1
+        assert repair(folder) == Repair()
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_record_tells_its_kind_by_its_fields(kind: type[Record]) -> None:
+    least = {name: "" for name, usual in kind._defaults.items() if usual is MISSING}
+    for doc in (least, dict.fromkeys(kind._defaults, "")):
+        assert [each for each in RECORDS if fits(each, 1, doc)] == [kind]
+
+
+def test_repair_of_a_snapshot_whose_end_is_missing(snapshot: tuple[Path, list[bytes], dict[int, str]]) -> None:
+    folder, whole, _ = snapshot
+    end = whole.index(b'"messages": {\n') + 3
+    (folder / "mail.json").write_bytes(b"".join(whole[:end]))
+    mended = repair(folder).snapshot
+    assert mended is not None
+    assert (mended.byte, mended.lost) == (sum(map(len, whole[:end])), 0)
+    assert messages(folder) == {1: "0", 2: "1"}
+    assert sorted(path.read_text() for path in (folder / "raw.damaged").iterdir()) == ["2", "3", "4"]
+    assert len(list((folder / "raw").glob("??/*"))) == 2

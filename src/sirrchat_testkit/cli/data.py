@@ -15,6 +15,7 @@ from sirrchat_testkit.cli.outcome import fail
 from sirrchat_testkit.core.errors import NotFound, StoreError
 from sirrchat_testkit.core.models import Envelope, Message
 from sirrchat_testkit.store import TinyStore
+from sirrchat_testkit.store.repair import Repair
 from sirrchat_testkit.store.repair import repair as repair_folder
 
 T = TypeVar("T")
@@ -54,20 +55,31 @@ def dump(arguments: argparse.Namespace) -> int:
 
 
 def repair(arguments: argparse.Namespace) -> int:
-    """Keep what is before the first damage in the folder's journal, and save the rest beside it."""
+    """Keep every whole record of the snapshot and every commit before the first damage; save the rest beside."""
     if not arguments.folder.is_dir():
         return fail(f"there is no folder {arguments.folder}")
     try:
         done = repair_folder(arguments.folder)
     except (StoreError, OSError) as error:
         return fail(str(error))
-    if done.journal is None:
-        print("nothing is damaged")
-        return 0
-    saved = ", ".join(str(path) for path in done.saved)
-    print(f"{done.journal.name} is damaged at byte {done.byte}: {done.kept} commits are kept")
-    print(f"what followed, with {done.lost} intact commits, is in {saved}")
+    for line in _told(done):
+        print(line)
     return 0
+
+
+def _told(done: Repair) -> Iterator[str]:
+    mended = done.snapshot
+    if mended is not None:
+        yield f"mail.json is damaged at byte {mended.byte}: {mended.kept} records are kept"
+        yield f"{mended.lost} lines of it were no whole records; the damaged file is {mended.saved}"
+    if done.journal is not None:
+        saved = ", ".join(str(path) for path in done.saved)
+        yield f"{done.journal.name} is damaged at byte {done.byte}: {done.kept} commits are kept"
+        yield f"what followed, with {done.lost} intact commits, is in {saved}"
+    if done.raws:
+        yield f"{done.raws} raw messages that nothing names any more are in raw.damaged"
+    if mended is None and done.journal is None:
+        yield "nothing is damaged"
 
 
 async def _dump(folder: Path, target: Path) -> tuple[int, int]:

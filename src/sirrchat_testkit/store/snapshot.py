@@ -89,12 +89,13 @@ def load(path: Path) -> Snapshot:
             except _OtherForm:
                 file.seek(0)
                 tables = json.loads(file.read())
-            return _checked(tables)
+            return checked(tables)
     except FileNotFoundError:
         return Snapshot()
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         byte = getattr(error, "pos", 0)
-        raise StoreDamaged(f"{path} cannot be read as JSON: {error}", file=str(path), byte=byte) from error
+        text = f"{path} cannot be read as JSON: {error}; a repair keeps the documents that can"
+        raise StoreDamaged(text, file=str(path), byte=byte) from error
 
 
 class _OtherForm(Exception):  # not an error: the file was written by somebody else
@@ -139,7 +140,8 @@ def _parse(lines: Iterable[bytes]) -> dict[str, Doc]:
     return parsed
 
 
-def _checked(tables: dict[str, Any]) -> Snapshot:
+def checked(tables: dict[str, Any]) -> Snapshot:
+    """Return the snapshot that ``tables`` are, the header among them. Raises ``ValueError`` or ``TypeError``."""
     [header] = tables.pop(_HEADER, {"1": {}}).values()
     next_ids: Mapping[str, int] = header.get("next_ids", {})
     snapshot = Snapshot(tables, dict(next_ids), header.get("generation", 1))

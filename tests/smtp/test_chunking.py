@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sirrchat_testkit.core.backend import Backend
 
@@ -28,6 +31,35 @@ async def test_chunks_make_one_message(talk: Dialogue, stored: Stored) -> None:
     assert await talk(b"bdat 1 last\r\n\n") == "250 2.0.0 Message stored"
     assert await stored() == [b"a\r\n.\r\n.\r\n"]
     assert (await talk(MAIL)).startswith("250")
+
+
+LINES = st.one_of(
+    st.binary(max_size=30),
+    st.sampled_from(
+        [b".", b"..", b".a", b"", b"BDAT 5 LAST", b"QUIT", b"a\rb", b"a\nb", b"\n.\n", b"\r.\r", b"x" * 1200]
+    ),
+)
+TEXTS = st.lists(LINES, max_size=12).map(lambda lines: b"".join(line + b"\r\n" for line in lines)).filter(bool)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=TEXTS, cuts=st.lists(st.integers(0, 400), max_size=6), empty_last=st.booleans(), pipelined=st.booleans())
+async def test_what_comes_in_chunks_is_what_comes_by_data(
+    talk: Dialogue, stored: Stored, text: bytes, cuts: list[int], *, empty_last: bool, pipelined: bool
+) -> None:
+    kept = len(await stored())
+    assert (await talk.send(text)).startswith("250")
+    places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    pieces = [text[start:end] for start, end in itertools.pairwise(places)] + [b""] * empty_last
+    commands = [b"BDAT %d\r\n%b" % (len(each), each) for each in pieces[:-1]]
+    commands.append(b"BDAT %d LAST\r\n%b" % (len(pieces[-1]), pieces[-1]))
+    await talk(HELLO, MAIL, RCPT)
+    if pipelined:
+        talk.write(b"".join(commands))
+        assert [(await talk.reply())[:3] for _ in commands] == ["250"] * len(commands)
+    else:
+        assert [(await talk(each))[:3] for each in commands] == ["250"] * len(commands)
+    assert (await stored())[kept:] == [text, text]
 
 
 async def test_an_empty_last_chunk_ends_the_message(talk: Dialogue, stored: Stored) -> None:

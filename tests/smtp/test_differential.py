@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -11,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,10 @@ from sirrchat_testkit.store.tiny import TinyStore
 
 @dataclass(frozen=True)
 class Difference:
-    """A command of this pattern is answered ``stock`` by aiosmtpd and ``ours`` here; why; a dialogue that ends so."""
+    """A command of this pattern is answered ``stock`` by aiosmtpd and ``ours`` here; why; a dialogue that ends so.
+
+    The response to a challenge of AUTH has ``334`` before it.
+    """
 
     command: str
     stock: str
@@ -34,6 +38,15 @@ class Difference:
     shown_by: tuple[str, ...]
 
 
+def b64(octets: bytes) -> str:
+    return base64.b64encode(octets).decode()
+
+
+USER, PASSWORD = b"user@example.com", b"secret"
+RIGHT = b"\0%b\0%b" % (USER, PASSWORD)
+NOT_UTF8 = b"\0%b\0\xff" % USER
+FOR_ANOTHER = b"other@example.com" + RIGHT
+
 EHLO, MAIL, RCPT = "EHLO x\r\n", "MAIL FROM:<a@far.example>\r\n", "RCPT TO:<user@example.com>\r\n"
 PATH = r"(MAIL|RCPT) (FROM|TO): *"
 
@@ -41,12 +54,28 @@ DIFFERENCES = [  # numbers alone are sections of RFC 5321
     Difference(r".*\n", ".*", "500", "a bare LF ends no command (2.3.8)", ("NOOP\n",)),
     Difference(r"HELP.*", "250", "214", "214 is the reply to HELP (4.2.3)", ("HELP\r\n",)),
     Difference(r"HELP .*", "501", "504", "the syntax is right, the topic is unknown", ("HELP X\r\n",)),
-    Difference(r"AUTH.*", "503", "502", "it is not offered, whatever was said before", ("AUTH\r\n",)),
-    Difference(r"AUTH.*", "500", "502", "it is not offered after HELO either", ("HELO x\r\n", "AUTH PLAIN AA==\r\n")),
-    Difference(r"AUTH.*", "538", "502", "it is not offered with TLS either", (EHLO, "AUTH PLAIN AGEAYg==\r\n")),
+    Difference(r"BDAT.*", "50[02]", "250|50[13]", "CHUNKING is not in aiosmtpd: test_chunking compares it with DATA",
+               (EHLO, MAIL, RCPT, "BDAT 0\r\n")),
+    Difference(r"MAIL .* BODY=BINARYMIME", "501", "250", "nor is BINARYMIME (RFC 3030 section 3)",
+               (EHLO, MAIL[:-2] + " BODY=BINARYMIME\r\n")),
+    Difference(r"MAIL .* AUTH=.*", "555", "250", "it is a parameter of MAIL (RFC 4954 section 5)",
+               (EHLO, MAIL[:-2] + " AUTH=<>\r\n")),
+    Difference(r"AUTH.*", "500", "503", "AUTH is known, and wants EHLO", ("HELO x\r\n", "AUTH PLAIN\r\n")),
+    Difference(r"AUTH.*", "334|235|50[14]|535", "503", "no login in a transaction (RFC 4954 section 4)",
+               (EHLO, MAIL, "AUTH PLAIN\r\n")),
+    Difference(r"auth (plain|login).*", "504", "...", "names of mechanisms are in any case (RFC 4422 section 3.1)",
+               (EHLO, "auth plain\r\n")),
+    Difference(r"AUTH CRAM-MD5", "504", "334", "it is not in aiosmtpd", (EHLO, "AUTH CRAM-MD5\r\n")),
+    Difference(r"AUTH LOGIN =", "501", "334", "an empty initial response (RFC 4954 section 4)",
+               (EHLO, "AUTH LOGIN =\r\n")),
+    Difference(r"(AUTH|334) .*", "535", "501", "credentials are UTF-8 (RFC 4616 section 2)",
+               (EHLO, f"AUTH PLAIN {b64(NOT_UTF8)}\r\n")),
+    Difference(rf"(AUTH PLAIN|334) {re.escape(b64(FOR_ANOTHER))}", "235", "535", "nobody acts for somebody else",
+               (EHLO, f"AUTH PLAIN {b64(FOR_ANOTHER)}\r\n")),
     Difference(r"STARTTLS", "454", "502", "it is not offered, so a client need not try again", (EHLO, "STARTTLS\r\n")),
     Difference(r"NOOP .*\x00.*", "250", "501", "a NUL is no part of a command (4.1.2)", ("NOOP \0\r\n",)),
-    Difference(r"(NOOP|EHLO) .*ü.*", "250", "501", "only addresses are UTF-8 (RFC 6531)", ("NOOP ü\r\n",)),
+    Difference(r"(NOOP|EHLO|AUTH) .*ü.*", "250|50[0134]", "501", "only addresses are UTF-8 (RFC 6531)",
+               ("NOOP ü\r\n",)),
     Difference(r"DATA .*", "503", "501", "two faults, of which each server names another", (EHLO, MAIL, "DATA x\r\n")),
     Difference(r"MAIL.*", "501|553", "503", "two faults: the state is looked at first", (EHLO, MAIL, "MAIL FROM:\r\n")),
     Difference(rf"{PATH}<[^>]*", "250", "501", "a bracket that is open must be closed", (EHLO, "MAIL FROM:<a@b\r\n")),
@@ -87,6 +116,11 @@ class Stock:
         return "250 OK"
 
 
+def knows(_server: Any, _session: Any, _envelope: Any, _mechanism: str, claim: LoginPassword) -> AuthResult:
+    """Be aiosmtpd's authenticator; as here, the case of a user does not matter."""
+    return AuthResult(success=(claim.login.lower(), claim.password) == (USER, PASSWORD), handled=False)
+
+
 class Client:
     """One connection that sends a command and returns the code of its reply, empty at the end of all."""
 
@@ -96,8 +130,11 @@ class Client:
 
     async def code(self, command: bytes = b"") -> str:
         self.writer.write(command)
-        while (line := await self._reader.readline())[3:4] == b"-":
-            pass
+        try:
+            while (line := await self._reader.readline())[3:4] == b"-":
+                pass
+        except ConnectionError:  # the end of all, and this command came behind it
+            return ""
         return line[:3].decode()
 
 
@@ -114,13 +151,22 @@ class Both:
         loop = asyncio.get_running_loop()
         store = TinyStore()
         self._exits.push_async_callback(store.close)
-        self._backend = Backend.build(Settings.of(hide_extensions=["AUTH", "CHUNKING"]), store, loop)
+        self._backend = Backend.build(Settings(), store, loop)
         await self._backend.furnish()
         self._exits.callback(self._backend.clock.close)
-        await self._backend.accounts.add("user@example.com")
+        await self._backend.accounts.add(USER.decode(), password=PASSWORD.decode())
         ours = await self._exits.enter_async_context(serve_smtp(self._backend))
         theirs = await loop.create_server(
-            lambda: SMTP(self._stock, hostname="example.com", enable_SMTPUTF8=True, loop=loop), "127.0.0.1", 0
+            lambda: SMTP(
+                self._stock,
+                hostname="example.com",
+                enable_SMTPUTF8=True,
+                loop=loop,
+                authenticator=knows,
+                auth_require_tls=False,
+            ),
+            "127.0.0.1",
+            0,
         )
         self._exits.callback(theirs.close)
         self._addresses = [ours.address, theirs.sockets[0].getsockname()]
@@ -133,20 +179,38 @@ class Both:
         """Have the dialogue with both; return where they differed. Fails where they do without a reason."""
         return self._runner.run(self._compare(dialogue))
 
+    def codes(self, dialogue: list[bytes]) -> list[str]:
+        """Have the dialogue with both; return the last code of each."""
+        return self._runner.run(self._codes(dialogue))
+
+    async def _codes(self, dialogue: list[bytes]) -> list[str]:
+        clients = await self._clients()
+        said: list[str] = []
+        for command in [b"", *dialogue]:
+            said = [await client.code(command) for client in clients]
+        for client in clients:
+            client.writer.close()
+        return said
+
+    async def _clients(self) -> list[Client]:
+        return [Client(*await asyncio.open_connection(*address)) for address in self._addresses]
+
     async def _compare(self, dialogue: list[bytes]) -> list[Difference]:
         self._stock.contents.clear()
         kept = await self._backend.store.count(Envelope)
-        clients = [Client(*await asyncio.open_connection(*address)) for address in self._addresses]
+        clients = await self._clients()
         found: list[Difference] = []
+        asked = False
         for command in [b"", *dialogue]:
             ours, stock = [await client.code(command) for client in clients]
             if ours == stock == "354":
                 text = TEXTS[len(command) % len(TEXTS)]
                 assert [await client.code(text) for client in clients] == ["250", "250"]
             elif ours != stock:
-                found.append(explained(command, stock, ours, dialogue))
+                found.append(explained(b"334 " + command if asked else command, stock, ours, dialogue))
                 if (ours[:1] in "23") != (stock[:1] in "23"):
                     break  # from here on they are in different states
+            asked = ours == stock == "334"
         for client in clients:
             client.writer.close()
         envelopes = (await self._backend.postoffice.envelopes())[kept:]
@@ -185,7 +249,8 @@ WRONG = st.sampled_from([
 ])  # fmt: skip
 PARAMETERS = st.sampled_from([
     "", "", "", " ", " SIZE=10", " SIZE=99999999", " SIZE=x", " SIZE", " BODY=8BITMIME", " BODY=7BIT", " BODY=X",
-    " SMTPUTF8", " SMTPUTF8=1", " X=1", " NOTIFY=NEVER", " RET=FULL", " SIZE=1 SIZE=2", " =", " a b",
+    " SMTPUTF8", " SMTPUTF8=1", " X=1", " NOTIFY=NEVER", " RET=FULL", " AUTH=<>", " BODY=BINARYMIME", " SIZE=1 SIZE=2",
+    " =", " a b",
 ])  # fmt: skip
 PATHS = st.tuples(GOOD, PARAMETERS).map("".join) | WRONG
 MAILS = st.tuples(st.sampled_from(["MAIL FROM:", "MAIL FROM:", "mail from:", "MAIL FROM"]), PATHS).map("".join)
@@ -193,15 +258,27 @@ RCPTS = st.tuples(st.sampled_from(["RCPT TO:", "RCPT TO:", "rcpt to:", "RCPT TO"
 PLAIN = st.sampled_from([
     "HELO x", "EHLO x", "EHLO", "EHLO ü", "EHLO a b", "HELO", "MAIL FROM:<a@far.example>", "RCPT TO:<user@example.com>",
     "DATA x", "RSET", "RSET x", "NOOP", "NOOP x", "NOOP ü", "NOOP \0", "QUIT x", "QUIT", "HELP",
-    "HELP MAIL", "HELP X", "VRFY x@y.example", "VRFY", "EXPN x", "AUTH PLAIN AGEAYg==", "AUTH", "STARTTLS", "BDAT 1",
+    "HELP MAIL", "HELP X", "VRFY x@y.example", "VRFY", "EXPN x", "AUTH", "STARTTLS", "BDAT 0", "BDAT x",
+    "AUTH PLAIN", "auth login", "AUTH LOGIN =", "AUTH CRAM-MD5", "AUTH X", "AUTH PLAIN a b",
     "WHAT", "", " ", "\udcff\udcfe", "\0", "handle_DATA", "MAIL\tFROM:<a@b>", "x" * 600, "NOOP " + "y" * 1500,
 ])  # fmt: skip
 DATAS = st.sampled_from(["DATA" + " " * n for n in range(len(TEXTS))])
 LINES = st.tuples(MAILS | RCPTS | PLAIN | DATAS, st.sampled_from(["\r\n"] * 9 + ["\n"])).map("".join)
+RESPONSES = st.sampled_from([RIGHT, USER + RIGHT, FOR_ANOTHER, NOT_UTF8, RIGHT + b"x", b"\0nobody\0x", USER, b""]).map(
+    b64
+)
+CREDENTIALS = st.sampled_from([USER, USER, PASSWORD, PASSWORD, b"", b"\xff", USER.upper(), b"nobody"]).map(b64)
+SPOILT = st.sampled_from(["*", "=", "!", "AGE", "ü"])
+LOGINS = (
+    st.tuples((RESPONSES | SPOILT).map("AUTH PLAIN {}".format))
+    | st.tuples(st.just("AUTH PLAIN"), RESPONSES | SPOILT)
+    | st.tuples(st.just("AUTH LOGIN"), CREDENTIALS | SPOILT, CREDENTIALS | SPOILT)
+    | st.tuples((CREDENTIALS | SPOILT).map("AUTH LOGIN {}".format), CREDENTIALS | SPOILT)
+).map(lambda lines: [f"{line}\r\n" for line in lines])
 WHOLE = DATAS.map(lambda data: [MAIL, RCPT, data + "\r\n"])
 DIALOGUES = st.tuples(
     st.integers(0, 3).map(lambda count: [EHLO, MAIL, RCPT][:count]),
-    st.lists(LINES.map(lambda line: [line]) | WHOLE, max_size=8).map(lambda parts: list(chain(*parts))),
+    st.lists(LINES.map(lambda line: [line]) | WHOLE | LOGINS, max_size=8).map(lambda parts: list(chain(*parts))),
 ).map(lambda parts: octets(*parts[0], *parts[1]))
 
 
@@ -214,6 +291,27 @@ def both() -> Iterator[Both]:
     servers = Both()
     yield servers
     servers.close()
+
+
+@settings(max_examples=200, deadline=None)
+@given(login=LOGINS, more=st.lists(LOGINS | WHOLE, max_size=2))
+def test_both_let_the_same_clients_in(both: Both, login: list[str], more: list[list[str]]) -> None:
+    both.compare(octets(EHLO, *login, *chain(*more)))
+
+
+@pytest.mark.parametrize(
+    ("login", "code"),
+    [
+        (("AUTH PLAIN " + b64(RIGHT),), "235"),
+        (("AUTH PLAIN", b64(RIGHT)), "235"),
+        (("AUTH LOGIN", b64(USER), b64(PASSWORD)), "235"),
+        (("AUTH LOGIN " + b64(USER), b64(PASSWORD)), "235"),
+        (("AUTH PLAIN " + b64(RIGHT + b"x"),), "535"),
+        (("AUTH LOGIN", b64(USER), b64(USER)), "535"),
+    ],
+)
+def test_both_know_right_credentials_from_wrong_ones(both: Both, login: tuple[str, ...], code: str) -> None:
+    assert both.codes(octets(EHLO, *(f"{line}\r\n" for line in login))) == [code, code]
 
 
 @settings(max_examples=300, deadline=None)

@@ -72,13 +72,11 @@ MECHANISMS: Mapping[str, Callable[[bytes | None, str], Conversation]] = {
 
 
 def decode(word: str) -> bytes:
-    """Return the octets that ``word`` is the base64 of; ``=`` alone is none (RFC 4954 section 4).
+    """Return the octets that ``word`` is the base64 of.
 
     Raises:
         Malformed: It is no base64.
     """
-    if word == "=":
-        return b""
     try:
         return base64.b64decode(word.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError):

@@ -41,7 +41,8 @@ class Login:
         if name.upper() not in mechanisms:
             return replies.NO_MECHANISM
         try:
-            initial = auth.decode(word.strip(" ")) if word else None
+            word = word.strip(" ")
+            initial = auth.decode("" if word == "=" else word) if word else None  # RFC 4954 section 4
             self._conversation = auth.MECHANISMS[name.upper()](initial, self._hostname)
             return auth.challenge(next(self._conversation))
         except StopIteration as done:

@@ -159,6 +159,7 @@ def test_address_fields_give_bare_addresses(value: str, addresses: tuple[str, ..
         (b"A: b\n\nbody\n\n", b"A: b", b"body\n\n"),
         (b"A: b\n c\nbody without a blank line", b"A: b\n c", b"body without a blank line"),
         (b"From ann Mon Mar  2 10:00:00 2026\nA: b\n\nbody", b"A: b", b"body"),
+        (b"From : ann@shop.example\r\nA: b\r\n\r\nbody", b"From : ann@shop.example\r\nA: b\r", b"body"),
         (b"no header at all\n\nA: b", b"", b"no header at all\n\nA: b"),
         (b"\nA: b", b"", b"A: b"),
         (b"A: b", b"A: b", b""),

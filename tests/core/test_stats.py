@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from sirrchat_testkit.core.errors import NoSuchAddress, OverQuota, StoreFull
 from sirrchat_testkit.core.models import Envelope, Message, Tally
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.core.stats import SmtpStats
-from sirrchat_testkit.core.store import Alter, Change
+from sirrchat_testkit.core.store import Alter, Change, Patch
 from sirrchat_testkit.store.tiny import TinyStore
 
 pytestmark = pytest.mark.asyncio
@@ -100,11 +100,11 @@ class Commits:
         self.fails = False
         monkeypatch.setattr(backend.store, "commit", self)
 
-    async def __call__(self, changes: Sequence[Change]) -> list[int]:
+    async def __call__(self, changes: Sequence[Change], applied: Callable[[], None] | None = None) -> list[int]:
         if self.fails:
             raise StoreFull("no room")
         self.made.append(changes)
-        return await self._commit(changes)
+        return await self._commit(changes, applied)
 
 
 async def test_a_flood_of_refusals_is_one_commit_after_the_pause(
@@ -211,6 +211,123 @@ async def test_what_a_killed_process_had_not_counted_is_counted_after_it(tmp_pat
     for each in (first, second):
         await each.close()
         await each.store.close()
+
+
+async def test_a_folder_that_does_not_say_what_is_counted_is_not_counted_again(backend: Backend) -> None:
+    await backend.accounts.add("ann@example.com")
+    await deliver(backend, "ann@example.com", "ops@corp.example")
+    await backend.tallies.flush()
+    server = await backend.tallies.read()
+    await backend.store.commit([Patch(Tally, server.seq, newest=0)])
+    for _ in range(2):
+        await backend.tallies.recover()
+        assert await backend.tallies.read() == server
+
+
+async def test_a_clock_that_goes_back_counts_alike_however_often_it_is_stored(backend: Backend) -> None:
+    await backend.accounts.add("ann@example.com")
+    said = []
+    for flushes in (True, False):
+        backend.clock.freeze(NOON + 5 * DAY)
+        for days in (0, 0, -1, 0):
+            backend.clock.freeze(NOON + days * DAY)
+            await deliver(backend, "ann@example.com")
+            if flushes or days == 0:
+                await backend.tallies.flush()
+        tally = await backend.tallies.read()
+        said.append((tally.today, tally.day))
+    assert said == [(1, NOON // DAY)] * 2
+
+
+async def opened(folder: Path, *, fsync: bool = True) -> Backend:
+    backend = Backend.build(
+        Settings(data=str(folder), password_cost=4), TinyStore(folder, fsync=fsync), asyncio.get_running_loop()
+    )
+    await backend.furnish()
+    await backend.accounts.add("ann@example.com")
+    return backend
+
+
+async def counted(backend: Backend) -> tuple[int, int]:
+    """Return how many messages are stored, and how many were counted."""
+    return await backend.store.count(Message), (await backend.tallies.read()).received
+
+
+async def delivering(backend: Backend, *, after: int = 0) -> asyncio.Task[list[Message]]:
+    """Return a delivery that is stored, and waits for the disk."""
+    task = asyncio.create_task(deliver(backend, "ann@example.com"))
+    while await backend.store.count(Message) == after:  # noqa: ASYNC110 - it is a matter of steps of the loop
+        await asyncio.sleep(0)
+    assert not task.done()
+    return task
+
+
+async def test_a_delivery_that_is_cancelled_while_the_disk_is_at_work_counts(tmp_path: Path) -> None:
+    backend = await opened(tmp_path)
+    task = await delivering(backend)
+    task.cancel()
+    await asyncio.wait([task])
+    await deliver(backend, "ann@example.com")
+    assert await counted(backend) == (2, 2)
+    await backend.close()
+    await backend.store.close()
+
+
+async def test_a_delivery_that_a_scope_takes_back_while_the_disk_is_at_work_does_not(tmp_path: Path) -> None:
+    backend = await opened(tmp_path)
+    scope = await backend.scopes.open("a test")
+    task = await delivering(backend)
+    await backend.scopes.close(scope)
+    await asyncio.wait([task])
+    assert await counted(backend) == (0, 0)
+    await backend.close()
+    await backend.store.close()
+
+
+async def test_a_delivery_while_a_scope_opens_is_counted_as_it_is_stored(tmp_path: Path) -> None:
+    backend = await opened(tmp_path)
+    await deliver(backend, "ann@example.com")
+    opening = asyncio.create_task(backend.scopes.open("a test"))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(deliver(backend, "ann@example.com"))
+    scope = await opening
+    await second
+    await backend.scopes.close(scope)
+    await deliver(backend, "ann@example.com")
+    stored, received = await counted(backend)
+    assert stored == received
+    await backend.close()
+    await backend.store.close()
+
+
+async def test_a_scope_whose_beginning_was_not_stored_keeps_what_was_before(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await backend.accounts.add("ann@example.com")
+    await deliver(backend, "ann@example.com")
+    commits = Commits(backend, monkeypatch)
+    commits.fails = True
+    scope = await backend.scopes.open("a test")
+    await backend.scopes.close(scope)
+    assert await counted(backend) == (1, 1)
+    commits.fails = False
+    await backend.tallies.flush()
+    assert await counted(backend) == (1, 1)
+
+
+async def test_a_scope_that_cannot_end_keeps_its_counts(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    await backend.accounts.add("ann@example.com")
+    scope = await backend.scopes.open("a test")
+    await deliver(backend, "ann@example.com")
+
+    async def fail(_mark: int) -> None:
+        raise StoreFull("no room")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(backend.store, "rewind", fail)
+        with pytest.raises(StoreFull):
+            await backend.scopes.close(scope)
+    assert await counted(backend) == (1, 1)
 
 
 async def test_a_scope_takes_its_refusals_along_and_keeps_those_before(backend: Backend) -> None:

@@ -342,3 +342,9 @@ def test_a_time_without_a_unit_is_refused_in_words(mailserver: MailServer, make_
         make_inbox(expires_in=3600)
     with pytest.raises(TypeError, match="advance takes a timedelta, or units such as seconds=3600, not 3600"):
         mailserver.clock.advance(3600)  # type: ignore[arg-type]
+
+
+def test_what_a_test_does_to_its_message_does_not_reach_the_server(mailserver: MailServer, inbox: Inbox) -> None:
+    send(mailserver, inbox)
+    inbox.messages[0].record.subject = "changed"  # type: ignore[misc]  # a type checker tells
+    assert inbox.receive(timeout=0).subject == "Hello"

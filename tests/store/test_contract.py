@@ -15,7 +15,8 @@ import pytest
 
 from sirrchat_testkit.core.errors import NotFound, StoreError
 from sirrchat_testkit.core.models import Account, Address, ApiKey, Delivery, Domain, Envelope, Message, Tally, Webhook
-from sirrchat_testkit.core.store import Drop, Patch, Put, Store, Usage
+from sirrchat_testkit.core.record import Doc
+from sirrchat_testkit.core.store import Alter, Drop, Patch, Put, Store, Usage
 from sirrchat_testkit.store import TinyStore
 
 pytestmark = pytest.mark.asyncio
@@ -421,6 +422,33 @@ async def test_the_same_bytes_come_and_go_at_once(store: Store, make: Make) -> N
     await settled(store)
     with pytest.raises(NotFound):
         await store.raw(sha256(b"same").hexdigest())
+
+
+async def test_alter_changes_the_one_that_an_index_finds(store: Store, make: Make) -> None:
+    await put(store, make(Account, email="a@x"), Tally(id="t", account="a"))
+    seen: list[Any] = []
+
+    def change(old: Doc) -> Doc:
+        seen.append(old)
+        return old | {"received": old.get("received", 0) + 2}
+
+    assert await store.commit([Alter(Tally, "account", "a", change), Alter(Tally, "account", "a", change)]) == [1, 1]
+    assert await store.commit([Alter(Tally, "account", "b", change)]) == [0]
+    assert seen == [{"id": "t", "account": "a"}, {"id": "t", "account": "a", "received": 2}]
+    tally = await store.get(Tally, account="a")
+    assert tally is not None
+    assert tally.received == 4
+    with pytest.raises(TypeError, match="received"):
+        await store.commit([Alter(Tally, "account", "a", lambda old: old | {"received": [{1, 2}]})])
+    with pytest.raises(ValueError, match="no index of tallies answers sent"):
+        await store.commit([Alter(Tally, "sent", 0, change)])
+
+
+async def test_a_refused_commit_leaves_its_records_as_they_were(store: Store, make: Make) -> None:
+    record = make(Account)
+    with pytest.raises(TypeError):
+        await store.commit([Put(record), Put(make(Message, subject={1}))])
+    assert record.seq == 0
 
 
 async def test_a_commit_that_changes_nothing(store: Store) -> None:

@@ -8,14 +8,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from sirrchat_testkit.core.errors import StoreBroken, StoreError, StoreFull
+from sirrchat_testkit.core.errors import NotFound, StoreBroken, StoreError, StoreFull
 from sirrchat_testkit.core.models import RECORDS, Account, Domain, Envelope, Message
 from sirrchat_testkit.core.store import Change, Drop, Patch, Put, Store
 from sirrchat_testkit.store import TinyStore, blobs, disk
@@ -123,6 +123,40 @@ async def test_no_room_for_raw_bytes(
     digest = await store.keep(b"raw")
     await store.commit([Put(make(Message, blob=digest))])
     assert await store.raw(digest) == b"raw"
+
+
+async def test_bytes_that_are_being_written_for_nobody_are_dropped_after_it(
+    synced: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    may_write = threading.Event()
+    dropped: list[str] = []
+    write, unlink = blobs._write, blobs.FileBlobs._unlink
+
+    def slow(path: str, raw: bytes, *, sync: bool) -> None:
+        may_write.wait(10)
+        write(path, raw, sync=sync)
+
+    def note(self: blobs.FileBlobs, digests: Iterable[str]) -> None:
+        dropped.extend(digests)
+        unlink(self, digests)
+
+    monkeypatch.setattr(blobs, "_write", slow)
+    monkeypatch.setattr(blobs.FileBlobs, "_unlink", note)
+    task = asyncio.create_task(synced.keep(b"lost"))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    await synced.commit([Put(make(Account))])
+    await synced.flush()
+    assert dropped == []
+    may_write.set()
+    digest = await synced.keep(b"lost")  # waits for the first to be written
+    assert await synced.raw(digest) == b"lost"
+    synced.release(digest)
+    await synced.flush()
+    assert set(dropped) == {digest}
+    with pytest.raises(NotFound):
+        await synced.raw(digest)
 
 
 async def test_a_failed_fsync_takes_back_its_group(

@@ -43,7 +43,10 @@ class HeaderFields(NamedTuple):
 
 def split(raw: bytes) -> tuple[bytes, bytes]:
     """Return the header block, without the blank line after it, and the body."""
-    start = raw.find(b"\n") + 1 if raw.startswith(b"From ") else 0  # the first line of an mbox
+    mbox = raw.startswith(b"From ") and not _FIRST.match(
+        raw
+    )  # its first line, and no field with a blank behind its name
+    start = raw.find(b"\n") + 1 if mbox else 0
     if not _FIRST.match(raw, start):
         end = start - 1
     else:

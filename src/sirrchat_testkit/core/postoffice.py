@@ -111,8 +111,7 @@ class PostOffice:
         if self._retention.bounded:
             going = await self._retention.overflow(len(copies), len(copies) * len(raw))
             changes += await removal.of_messages(self._store, going)
-        await self._store.commit(changes)
-        self._tallies.count(copies)
+        await self._store.commit(changes, lambda: self._tallies.count(copies))
         for message in copies:
             kind = MessageSent if message.folder == SENT else MessageReceived
             self._events.append(kind(at=now, message=message))

@@ -19,7 +19,7 @@ from sirrchat_testkit.core.passwords import Passwords
 from sirrchat_testkit.core.sessions import Sessions
 from sirrchat_testkit.core.settings import CurrentPolicy, Policy
 from sirrchat_testkit.core.store import Store
-from sirrchat_testkit.core.tallies import Tallies
+from sirrchat_testkit.core.tallies import Tallies, TalliesMark
 
 
 class Part(Protocol):
@@ -45,6 +45,7 @@ class Scope:
     faults: FaultsMark
     passwords: int
     transcripts: int
+    tallies: TalliesMark
     parts: tuple[tuple[Part, Any], ...]
 
 
@@ -93,6 +94,7 @@ class Scopes:
             faults=self._faults.mark(),
             passwords=self._passwords.mark(),
             transcripts=self._sessions.transcripts.mark(),
+            tallies=self._tallies.mark(),
             parts=tuple((part, part.mark()) for part in self._parts),
         )
         self._ids.reseed(name)
@@ -102,8 +104,13 @@ class Scopes:
         """Put everything back to where ``scope`` was opened."""
         made = await self._store.find(Address, after=scope.newest_address)
         self._directory.remember_former((address.key for address in made), scope.name)
-        self._tallies.forget()
-        await self._store.rewind(scope.store)
+        pending = self._tallies.mark()
+        self._tallies.rewind(scope.tallies)
+        try:
+            await self._store.rewind(scope.store)
+        except BaseException:
+            self._tallies.rewind(pending)
+            raise
         self._clock.rewind(scope.clock)
         self._ids.rewind(scope.ids)
         self._policy.value = scope.policy

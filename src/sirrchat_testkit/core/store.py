@@ -53,7 +53,7 @@ class Drop:
 class Alter:
     """Make ``change`` of the document of the record of ``kind`` whose indexed ``field`` is ``value``, if there is one.
 
-    The record is not read for it, and what a change before it in the same commit made is what it is given.
+    The record is not read for it. One that the same commit puts is not found, what else it changes is seen.
     """
 
     __slots__ = ("change", "field", "kind", "value")
@@ -85,8 +85,10 @@ class Store(Protocol):
     def release(self, blob: str) -> None:
         """End a ``keep``: from now on the bytes ``blob`` stay only while a record names them."""
 
-    async def commit(self, changes: Sequence[Change]) -> list[int]:
+    async def commit(self, changes: Sequence[Change], applied: Callable[[], None] | None = None) -> list[int]:
         """Apply all ``changes`` or none; return the ``seq`` of each, in order.
+
+        ``applied`` is called in the step in which they are made, before anybody can wait for the disk.
 
         Raises:
             StoreFull: The disk is full; nothing has changed.

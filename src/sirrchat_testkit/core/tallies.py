@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.errors import StoreError
 from sirrchat_testkit.core.models import Address, Message, Tally
 from sirrchat_testkit.core.record import Doc
-from sirrchat_testkit.core.store import Alter, Store
+from sirrchat_testkit.core.store import Alter, Patch, Store
 
 PAUSE = 1.0
 """Seconds of real time from an event to the commit that counts it."""
@@ -39,7 +39,10 @@ class Loop(Protocol):
 
 @dataclass(slots=True)
 class _Count:
-    """What is pending for one account; ``today`` counts ``day``, and ``newest`` is the ``seq`` of a message."""
+    """What is pending for one account.
+
+    ``today`` counts ``day``, on top of what is stored unless ``anew``; ``newest`` is the ``seq`` of a message.
+    """
 
     received: int = 0
     sent: int = 0
@@ -47,6 +50,7 @@ class _Count:
     last_received_at: int = 0
     day: int = 0
     today: int = 0
+    anew: bool = False
     newest: int = 0
 
     def note(self, copy: Message, *, received: bool) -> None:
@@ -57,7 +61,9 @@ class _Count:
         else:
             self.sent += 1
         day = copy.received_at // DAY
-        self.today = self.today + 1 if day == self.day else 1
+        if self.today and day != self.day:
+            self.today, self.anew = 0, True
+        self.today += 1
         self.day = day
 
     def follow(self, earlier: _Count) -> None:
@@ -66,10 +72,11 @@ class _Count:
         self.sent += earlier.sent
         self.last_received_at = self.last_received_at or earlier.last_received_at
         if not self.today:
-            self.day, self.today = earlier.day, earlier.today
-        elif self.day == earlier.day:
-            self.today += earlier.today
-        self.newest = self.newest or earlier.newest
+            self.day, self.today, self.anew = earlier.day, earlier.today, earlier.anew
+        elif earlier.today and not self.anew:
+            same = self.day == earlier.day
+            self.today, self.anew = self.today + (earlier.today if same else 0), earlier.anew or not same
+        self.newest = max(self.newest, earlier.newest)
 
     def onto(self, stored: Doc) -> Doc:
         """Return the counters ``stored`` with this added."""
@@ -77,11 +84,16 @@ class _Count:
         for name in ("received", "sent", "rejected"):
             new[name] = stored.get(name, 0) + getattr(self, name)
         if self.today:
-            new["today"] = self.today + (stored.get("today", 0) if stored.get("day", 0) == self.day else 0)
+            adds = not self.anew and stored.get("day", 0) == self.day
+            new["today"] = self.today + (stored.get("today", 0) if adds else 0)
             new["day"] = self.day
         for name in ("last_received_at", "newest"):
             new[name] = getattr(self, name) or stored.get(name, 0)
         return new
+
+
+TalliesMark: TypeAlias = tuple[dict[str, _Count], Counter[str]]
+"""What was pending at a moment."""
 
 
 class Tallies:
@@ -104,7 +116,7 @@ class Tallies:
                 server.note(copy, received=incoming)
             if copy.account:
                 self._of(copy.account).note(copy, received=incoming)
-            server.newest = copy.seq
+            server.newest = max(server.newest, copy.seq)
         self._arm()
 
     def reject(self, recipient: str) -> None:
@@ -121,9 +133,14 @@ class Tallies:
     async def recover(self) -> None:
         """Count what was stored and not counted when the process was killed that had the store open before."""
         server = await self._store.get(Tally, account="")
-        if server is not None:
-            self.count(await self._store.find(Message, after=server.newest))
+        if server is None:
+            return
+        behind = await self._store.find(Message, after=server.newest)
+        if server.newest or not (server.received or server.sent):
+            self.count(behind)
             await self.flush()
+        elif behind:  # the folder is older than this note: everything in it was counted with its delivery
+            await self._store.commit([Patch(Tally, server.seq, newest=behind[-1].seq)])
 
     async def flush(self) -> None:
         """Store what is pending; where the store cannot, it stays pending."""
@@ -141,12 +158,19 @@ class Tallies:
                 if account in counted:
                     count.follow(counted[account])
             self._counts = counted | self._counts
+            self._arm()
 
-    def forget(self) -> None:
-        """Drop what is pending: the scope that it happened in is over."""
+    def mark(self) -> TalliesMark:
+        """Return what is pending, for ``rewind``."""
+        return {who: replace(count) for who, count in self._counts.items()}, Counter(self._rejected)
+
+    def rewind(self, mark: TalliesMark) -> None:
+        """Go back to what was pending at ``mark``; what is stored goes back with the store."""
         self._disarm()
-        self._counts.clear()
-        self._rejected.clear()
+        counts, rejected = mark
+        self._counts, self._rejected = {who: replace(count) for who, count in counts.items()}, Counter(rejected)
+        if counts or rejected:
+            self._arm()
 
     def _of(self, account: str) -> _Count:
         count = self._counts.get(account)

@@ -95,6 +95,10 @@ class FileBlobs:
         except (FileNotFoundError, IsADirectoryError):
             raise _gone(digest) from None
 
+    def busy(self, digest: str) -> bool:
+        """Tell whether a thread is at work on ``digest``: then it must not be dropped yet."""
+        return digest in self._busy
+
     async def drop(self, digests: list[str]) -> None:
         """Delete bytes, held or not."""
         self.unsynced.difference_update(digests)

@@ -119,7 +119,7 @@ class Disk:
                     break
         finally:
             self._syncing = None
-        if self._storage.dirty or self.blobs.unsynced:
+        if self._storage.dirty or self.blobs.unsynced or (self._keeping is not None and self._keeping.doomed):
             self.touched()
 
     async def _sync(self) -> None:
@@ -141,7 +141,9 @@ class Disk:
         self._storage.end_sync(sync)
         _answer(group)
         if self._keeping is not None and (free := self._keeping.still_free(gone)):
-            await self.blobs.drop(free)
+            later = set(filter(self.blobs.busy, free))
+            self._keeping.doomed |= later
+            await self.blobs.drop([digest for digest in free if digest not in later])
 
     def _wait_for_disk(self, sync: Sync, raws: set[str]) -> None:
         self.blobs.sync(raws)

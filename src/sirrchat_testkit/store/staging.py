@@ -15,9 +15,7 @@ _NONE: dict[Any, Any] = {}
 
 
 def stage(storage: LiveStorage, changes: Sequence[Change]) -> tuple[Batch, list[int]]:
-    """Return what ``changes`` make of the stored documents, and the ``seq`` of each change.
-
-    New records are told theirs; nothing else is changed yet.
+    """Return what ``changes`` make of the stored documents, and the ``seq`` of each change. Nothing is changed yet.
 
     Raises:
         TypeError: A value is not JSON, or a patch names a field that its kind does not have.
@@ -34,7 +32,6 @@ def stage(storage: LiveStorage, changes: Sequence[Change]) -> tuple[Batch, list[
             seq = fresh.get(name) or storage.next_id(name)
             fresh[name] = seq + 1
             new = _sealed(record.to_doc(), record._sequences)  # noqa: SLF001  # the other half of ``to_doc``
-            record.seq = seq  # type: ignore[misc]  # frozen to everybody else
             old = _NONE
         elif type(change) is Alter:
             name = change.kind.kind
@@ -70,9 +67,9 @@ def _found(storage: LiveStorage, change: Alter) -> int:
     return index.first(change.value) or 0
 
 
-def _sealed(doc: Doc, sequences: Sequence[str] = ()) -> Doc:
+def _sealed(doc: Doc, sequences: Sequence[str] | None = None) -> Doc:
     # The mapping, and the lists of ``sequences``, are the caller's gift; what is nested may be shared with a record.
-    if _FLAT.issuperset(map(type, doc.values())):
+    if sequences is not None and _FLAT.issuperset(map(type, doc.values())):
         nested = [name for name in sequences if name in doc and not SCALARS.issuperset(map(type, doc[name]))]
     else:
         nested = [name for name, value in doc.items() if type(value) not in SCALARS]

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from sirrchat_testkit.core.errors import StoreError
 from sirrchat_testkit.core.models import RECORDS, Address, Message
 from sirrchat_testkit.core.record import Record
-from sirrchat_testkit.core.store import Change, Usage
+from sirrchat_testkit.core.store import Change, Put, Usage
 from sirrchat_testkit.store import schema
 from sirrchat_testkit.store.blobs import LARGE, Blobs, MemoryBlobs
 from sirrchat_testkit.store.disk import Disk
@@ -94,8 +94,8 @@ class TinyStore:
         if self._disk is not None and not self._closed:
             self._disk.touched()
 
-    async def commit(self, changes: Sequence[Change]) -> list[int]:
-        """Apply all ``changes`` or none; return the ``seq`` of each, in order.
+    async def commit(self, changes: Sequence[Change], applied: Callable[[], None] | None = None) -> list[int]:
+        """Apply all ``changes`` or none, and call ``applied`` in the same step; return the ``seq`` of each, in order.
 
         Raises:
             StoreFull: The disk is full; nothing has changed.
@@ -105,6 +105,11 @@ class TinyStore:
         self._check_open()
         batch, seqs = stage(self._storage, changes)
         self._commit(batch)
+        for change, seq in zip(changes, seqs, strict=True):
+            if type(change) is Put:
+                change.record.seq = seq  # type: ignore[misc]  # frozen to everybody else
+        if applied is not None:
+            applied()
         if self._disk is not None:
             await self._disk.committed()
         return seqs

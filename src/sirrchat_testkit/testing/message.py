@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import cached_property
@@ -51,7 +52,7 @@ class ReceivedMessage:
     }
 
     def __init__(self, record: Message, load: Callable[[Message], Contents]) -> None:
-        self.record = record
+        self.record = replace(record)  # the test's own: nothing it does to it reaches the server
         self._load = load
 
     def hold(self, contents: Contents) -> ReceivedMessage:

@@ -10,7 +10,7 @@ from sirrchat_testkit import Client, MailServer
 from sirrchat_testkit.cli import main
 from sirrchat_testkit.client import errors
 
-LINES = re.compile(r"API Key: (mk_live_[A-Za-z0-9]{32})\nSecret: (sk_live_[A-Za-z0-9]{32})\n")
+LINES = re.compile(r"API Key: (mk_live_[A-Za-z0-9]{32})\nSecret: (sk_live_[A-Za-z0-9]{32})\nId: ([0-9a-f-]{36})\n")
 
 
 @pytest.fixture
@@ -25,13 +25,14 @@ def running(mailserver: MailServer, monkeypatch: pytest.MonkeyPatch) -> list[str
     return ["--url", mailserver.api_url, "--api-key", mailserver.api_key]
 
 
-def test_create_prints_the_document_s_two_lines(
+def test_create_prints_the_document_s_two_lines_and_the_id(
     mailserver: MailServer, user: str, running: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["api-key", "create", "--user", user, *running]) == 0
     found = LINES.fullmatch(capsys.readouterr().out)
     assert found
     with Client(api_key=found[1], base_url=mailserver.api_url) as client:
+        assert found[3] in [each.id for each in client.api_keys.list()]
         assert user in [each.email for each in client.users.list()]
     with pytest.raises(errors.Unauthorized), Client(api_key=found[2], base_url=mailserver.api_url) as client:
         client.users.get("user123")

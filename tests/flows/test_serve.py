@@ -179,10 +179,12 @@ def test_a_taken_port_is_one_clear_line_and_status_1(flag: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--smtp-port", "x"], "smtp_port takes a whole number, not 'x'"),
-        (["--http-port", "70000"], "http_port takes a whole number from 0 to 65535, not 70000"),
-        (["--domain", "a b"], "domains takes domain names such as 'example.com'; 'a b' is none"),
-        (["--foreign-recipients", "relay"], "foreign_recipients takes 'keep' or 'reject', not 'relay'"),
+        (["--smtp-port", "x"], "--smtp-port takes a whole number, not 'x'"),
+        (["--http-port", "70000"], "--http-port takes a whole number from 0 to 65535, not 70000"),
+        (["--domain", "a b"], "--domain takes domain names such as 'example.com'; 'a b' is none"),
+        (["--foreign-recipients", "relay"], "--foreign-recipients takes 'keep' or 'reject', not 'relay'"),
+        (["--tls-required"], "--tls-required takes --starttls, or an --smtps-port"),
+        (["--tls-key", "key.pem"], "--tls-key takes the key of --tls-cert, which is not given"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_line_and_status_2(arguments: list[str], text: str) -> None:
@@ -192,17 +194,52 @@ def test_a_wrong_setting_is_one_clear_line_and_status_2(arguments: list[str], te
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"sirrchat-testkit: {text}\n")
 
 
+def test_a_wrong_variable_is_told_by_its_name() -> None:
+    done = subprocess.run(
+        SERVE, capture_output=True, text=True, timeout=60, env=environment(SIRRCHAT_TESTKIT_HTTP_PORT="x"), check=False
+    )
+    assert done.stderr == "sirrchat-testkit: SIRRCHAT_TESTKIT_HTTP_PORT takes a whole number, not 'x'\n"
+
+
+@pytest.mark.parametrize("flag", ["--tls-cert", "--tls-key"])
+def test_a_file_that_is_not_there_is_named(flag: str, tmp_path: Path) -> None:
+    (tmp_path / "there.pem").touch()
+    files = {"--tls-cert": str(tmp_path / "there.pem"), "--tls-key": str(tmp_path / "there.pem"), flag: "nofile.pem"}
+    done = subprocess.run(
+        [*SERVE, *ANY, "--starttls", *(word for pair in files.items() for word in pair)],
+        capture_output=True, text=True, timeout=60, env=environment(), check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        1,
+        "sirrchat-testkit: cannot read nofile.pem: No such file or directory\n",
+    )
+
+
+def test_the_help_says_what_a_command_line_can_be_given() -> None:
+    done = subprocess.run([*SERVE, "--help"], capture_output=True, text=True, timeout=60, env=environment(), check=True)
+    assert "None" not in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "such as 'ann@example.com=token' [none; SIRRCHAT_TESTKIT_OAUTH_TOKEN]" in said
+
+
 def run(command: str) -> str:
     return subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
-def test_a_person_is_told_what_to_type_next() -> None:
-    process = subprocess.Popen([*SERVE, *ANY], stdout=subprocess.PIPE, text=True, env=environment())
+def told(*arguments: str) -> tuple[subprocess.Popen[str], list[str]]:
+    """Return a ``serve`` of its own, and the lines that it greets a person with."""
+    process = subprocess.Popen([*SERVE, *ANY, *arguments], stdout=subprocess.PIPE, text=True, env=environment())
     assert process.stdout is not None
     lines: list[str] = []
     while not lines or "Ctrl-C" not in lines[-1]:
         lines.append(process.stdout.readline())
         assert lines[-1]
+    return process, lines
+
+
+@pytest.mark.parametrize("arguments", [[], ["--starttls"], ["--smtps-port", "0"]])
+def test_a_person_is_told_what_to_type_next(arguments: list[str]) -> None:
+    process, lines = told(*arguments)
     commands = [line.strip() for line in lines if line.startswith("  ")]
     outputs = [run(command) for command in commands[:3]]
     listed = json.loads(outputs[2])
@@ -212,3 +249,28 @@ def test_a_person_is_told_what_to_type_next() -> None:
     process.terminate()
     process.communicate()
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--auth", "required"], ["--auth", "tls", "--starttls"], ["--auth", "tls", "--smtps-port", "0"]]
+)
+def test_a_person_is_told_how_to_log_in(arguments: list[str]) -> None:
+    process, lines = told(*arguments)
+    assert any("after a login only" in line for line in lines) == bool(arguments)
+    make_address, *_, make_user, send = [line.strip() for line in lines if line.startswith("  ")]
+    run(make_address)
+    user = json.loads(run(make_user))["id"]
+    run(send)
+    url, key = make_user.split()[4].removesuffix("/users"), make_user.split("Bearer ")[1].split("'")[0]
+    sent = json.loads(run(f"curl -s -H 'Authorization: Bearer {key}' '{url}/users/{user}/messages?mailbox=Sent'"))
+    assert [each["subject"] for each in sent["data"]] == ["Hello"]
+    process.terminate()
+    process.communicate()
+
+
+@pytest.mark.parametrize("arguments", [["--hide-extension", "AUTH"], ["--auth", "tls"]])
+def test_where_nobody_can_log_in_nobody_is_told_how(arguments: list[str]) -> None:
+    process, lines = told(*arguments)
+    assert "--user" not in "".join(lines)
+    process.terminate()
+    process.communicate()

@@ -60,7 +60,7 @@ def _create(arguments: argparse.Namespace, at: Target) -> int:
     if arguments.json:
         print(json.dumps(made))
     else:
-        print(f"API Key: {made['key']}\nSecret: {made['secret']}")
+        print(f"API Key: {made['key']}\nSecret: {made['secret']}\nId: {made['id']}")
     return 0
 
 

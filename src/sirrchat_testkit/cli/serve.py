@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 from sirrchat_testkit import MailServer, __version__
-from sirrchat_testkit.cli.options import options, settings
+from sirrchat_testkit.cli.options import in_flags, options, settings
 from sirrchat_testkit.cli.outcome import fail
 from sirrchat_testkit.core.errors import StoreError
 
@@ -30,13 +30,16 @@ def serve(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # no handler runs: whenever one comes, it waits for sigwait
     try:
-        server = MailServer(settings(arguments, os.environ)).start()
+        chosen = settings(arguments, os.environ)
+        _look_for(chosen.tls_cert, chosen.tls_key)
+        server = MailServer(chosen).start()
     except ValueError as error:
-        return fail(str(error), 2)
+        return fail(in_flags(str(error)), 2)
     except (StoreError, RuntimeError) as error:
         return fail(str(error), 1)
     except OSError as error:
-        return fail(str(error.strerror or error), 1)
+        named = f"cannot read {error.filename}: " if error.filename else ""
+        return fail(f"{named}{error.strerror or error}", 1)
     try:
         _announce(server, arguments)
         signal.sigwait(STOPS)
@@ -45,6 +48,14 @@ def serve(arguments: argparse.Namespace) -> int:
     finally:
         server.stop()
     return 0
+
+
+def _look_for(*files: str | None) -> None:
+    """Raise the ``OSError`` of a file that cannot be read: TLS does not say which."""
+    for name in files:
+        if name is not None:
+            with Path(name).open("rb"):
+                pass
 
 
 def _announce(server: MailServer, arguments: argparse.Namespace) -> None:
@@ -74,6 +85,7 @@ def _welcome(server: MailServer) -> str:
         tls = f"{smtps}CA file   {server.tls.ca_file}\n"
     domain = server.settings.domains[0]
     key = f"-H 'X-API-Key: {server.api_key}'"
+    mail = f"printf 'Subject: Hello\\r\\n\\r\\nIt works.\\r\\n' | curl -s {_curl_to(server)}"
     body = json.dumps({"name": "ann", "expiryTime": 3_600_000, "domain": domain})
     return f"""\
 SMTP      {server.smtp_host}:{server.smtp_port}
@@ -82,12 +94,34 @@ API key   {server.api_key}
 
 Make an address, send it a mail, read it (the answer to the first has the id for the last):
   curl -s -X POST {server.api_url}/api/emails/generate {key} -d '{body}'
-  printf 'Subject: Hello\\r\\n\\r\\nIt works.\\r\\n' | \
-curl -s {server.smtp_url} --mail-from you@example.org --mail-rcpt ann@{domain} -T -
+  {mail} --mail-from you@example.org --mail-rcpt ann@{domain} -T -
   curl -s {server.api_url}/api/emails {key}
   curl -s {server.api_url}/api/emails/ID {key}
-
+{_login(server, mail, domain)}
 Ctrl-C stops it."""
+
+
+def _login(server: MailServer, mail: str, domain: str) -> str:
+    policy = server.settings.policy
+    if "AUTH" in policy.hide_extensions or (policy.auth == "tls" and not _speaks_tls(server)):
+        return ""
+    user = f"bob@{domain}"
+    body = json.dumps({"email": user, "password": "secret"})
+    return f"""
+{"Logging in is optional: make" if policy.auth == "optional" else "Mail is taken after a login only: make"} a user, \
+and send as that user:
+  curl -s -X POST {server.api_url}/api/v1/users -H 'Authorization: Bearer {server.api_key}' -d '{body}'
+  {mail} --user {user}:secret --mail-from {user} --mail-rcpt ann@{domain} -T -
+"""
+
+
+def _curl_to(server: MailServer) -> str:
+    """Return what tells curl where to send mail, under TLS where there is any."""
+    if not _speaks_tls(server):
+        return server.smtp_url
+    if server.settings.starttls:
+        return f"{server.smtp_url} --ssl-reqd --cacert {server.tls.ca_file}"
+    return f"smtps://{server.smtp_host}:{server.smtps_port} --cacert {server.tls.ca_file}"
 
 
 def _write_whole(path: Path, text: str) -> None:

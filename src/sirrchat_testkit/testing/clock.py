@@ -39,7 +39,8 @@ class Clock:
         """Move forward by ``by``, or by units such as ``hours=2``; what falls due on the way is done when it returns.
 
         Raises:
-            ValueError: The time is negative; ``travel`` goes back.
+            ValueError: The time is negative (``travel`` goes back), or has no end.
+            TypeError: A unit is none of ``timedelta``'s, or ``by`` is no ``timedelta``.
         """
         self._thread.call(self._clock.advance(_span(by, units)))
 
@@ -68,7 +69,12 @@ class Clock:
 def _span(by: timedelta | None, units: dict[str, Any]) -> int:
     if by is not None and not isinstance(by, timedelta):
         raise TypeError(f"advance takes a timedelta, or units such as seconds=3600, not {by!r}")
-    span = (by or timedelta()) + timedelta(**units)
+    try:
+        span = (by or timedelta()) + timedelta(**units)
+    except (TypeError, ValueError, OverflowError) as error:
+        given = ", ".join(f"{unit}={number!r}" for unit, number in units.items())
+        text = f"advance takes units such as seconds=3600, hours=1 or days=2, not {given}"
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(text) from None
     if span < timedelta():
         raise ValueError(f"advance moves forward; {span} goes back: use travel")
     return round(span / timedelta(milliseconds=1))

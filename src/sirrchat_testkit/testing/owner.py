@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.accounts import QUOTA
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import Conflict
+from sirrchat_testkit.core.errors import Conflict, InvalidValue
 from sirrchat_testkit.core.models import Account, Address
 from sirrchat_testkit.testing.names import Names
 
@@ -74,7 +74,15 @@ class Owner:
         return (await self._own()).key
 
     async def add(self, local: str, domain: str | None, expires_in: int | None) -> Address | None:
-        """Make the address ``local@domain`` (default: the first domain); None if somebody has it."""
+        """Make the address ``local@domain`` (default: the first domain); None if somebody has it.
+
+        Raises:
+            InvalidValue: ``domain`` is not served; the text names those that are.
+        """
+        domains = self._backend.domains
+        if domain is not None and not await domains.serves(domain):
+            served = ", ".join(each.name for each in await domains.all())
+            raise InvalidValue(f"{domain} is not served here; {served} are", field="domain", value=domain)
         text = f"{local}@{domain or self._backend.settings.domains[0]}"
         owner = (await self._own()).account.id
         try:

@@ -13,7 +13,7 @@ from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.testing import report
 from sirrchat_testkit.testing.desk import CALM, Desk
 from sirrchat_testkit.testing.message import ReceivedMessage
-from sirrchat_testkit.testing.wait import Wait, Watch
+from sirrchat_testkit.testing.wait import Wait, Watch, duration
 
 
 class Receiver:
@@ -41,6 +41,7 @@ class Receiver:
         Raises:
             MailNotReceived: The time is up; an ``AssertionError`` that tells what came instead and why.
             TypeError: A condition is unknown; the text names the nearest.
+            ValueError: ``timeout`` is negative.
         """
         __tracebackhide__ = True
         wait = self._wait(timeout, match)
@@ -95,19 +96,19 @@ class Receiver:
             NotSettled: The server is still busy after a second; the text says with what.
         """
         __tracebackhide__ = True
-        watch = Watch(self._desk, self._recipient, Match(**match), within)
+        watch = Watch(self._desk, self._recipient, Match(**match), duration("within", within))
         self._calm(self._desk.settle())
         watch.run()
 
     async def aassert_nothing(self, *, within: float = 0, **match: Any) -> None:
         """Do as ``assert_nothing`` does without blocking the loop that this task runs on."""
         __tracebackhide__ = True
-        watch = Watch(self._desk, self._recipient, Match(**match), within)
+        watch = Watch(self._desk, self._recipient, Match(**match), duration("within", within))
         self._calm(await self._desk.asettle())
         await watch.arun()
 
     def _wait(self, timeout: float | None, match: dict[str, Any], count: int | None = None) -> Wait:
-        seconds = self._desk.timeout if timeout is None else timeout
+        seconds = duration("timeout", self._desk.timeout if timeout is None else timeout)
         return Wait(self._desk, self._recipient, Match(**match), seconds, count or 1, taking=count is None)
 
     def _take_all(self, count: int | None, match: Match) -> list[ReceivedMessage]:

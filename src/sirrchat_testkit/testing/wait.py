@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from sirrchat_testkit.core.errors import NotFound
 from sirrchat_testkit.core.matching import Match
@@ -67,6 +68,13 @@ class Reading:
             else:
                 raise RuntimeError(f"{item.value} while a wait for {self.recipient or 'any mail'} was under way")
         return False
+
+
+def duration(name: str, seconds: Any) -> float:
+    """Return ``seconds``, which the argument ``name`` was given. Raises ``ValueError`` where it is no time to wait."""
+    if not isinstance(seconds, int | float) or not seconds >= 0:
+        raise ValueError(f"{name} takes seconds, 0 or more, not {seconds!r}")
+    return float(seconds)
 
 
 @dataclass

@@ -208,7 +208,7 @@ class Both:
                 assert [await client.code(text) for client in clients] == ["250", "250"]
             elif ours != stock:
                 found.append(explained(b"334 " + command if asked else command, stock, ours, dialogue))
-                if (ours[:1] in "23") != (stock[:1] in "23"):
+                if not stock or (ours[:1] in "23") != (stock[:1] in "23"):
                     break  # from here on they are in different states
             asked = ours == stock == "334"
         for client in clients:

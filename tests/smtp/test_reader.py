@@ -164,6 +164,13 @@ def test_a_message_that_is_too_big_fills_no_memory() -> None:
     assert reader.line() == b"NOOP"
 
 
+@pytest.mark.parametrize("behind", [b".\r\n", b".a\r\n.\r\n", b"\r\n.\r\n"], ids=["a dot", "a stuffed line", "an end"])
+def test_the_first_end_counts_whatever_follows(behind: bytes) -> None:
+    [_, (_, raw), *after] = read([b"DATA\r\nx\r\n.\r\n" + behind])
+    assert raw == b"x\r\n"
+    assert [line for _, line in after] == behind.split(b"\r\n")[:-1]
+
+
 PIECES = st.sampled_from([
     *SMUGGLED, b"\r\n.\r\n", b".\r\n", b"..", b".", b"\r", b"\n", b"\r\n", b"DATA\r\n", b"NOOP\r\n", b"DATA", b"text",
     b"\xff\xfe", b"\0", b"x" * 300, b"MAIL FROM:<" + b"y" * 900 + b">\r\n", b"z" * 1400,
@@ -204,3 +211,17 @@ def test_the_cost_is_linear(size: int) -> None:
     length = 100_000 * min(size, 40)
     once = min(cost(length) for _ in range(3))
     assert min(cost(8 * length) for _ in range(3)) < 8 * once * 3 + 0.01
+
+
+def test_the_cost_of_many_messages_at_once_is_linear() -> None:
+    def cost(messages: int) -> float:
+        reader = Reader()
+        before = time.process_time()
+        reader.feed(b"x\r\n.\r\n" * messages)
+        for _ in range(messages):
+            reader.expect_message(100)
+            assert reader.message() == b"x\r\n"
+        return time.process_time() - before
+
+    once = min(cost(1_000) for _ in range(3))
+    assert min(cost(16_000) for _ in range(3)) < 16 * once * 3 + 0.01

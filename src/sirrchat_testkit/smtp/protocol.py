@@ -215,7 +215,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def _answer_at_once(self) -> Reply | Awaitable[Reply] | None:
         """Answer what needs no waiting; return the first answer that may, or after which something else comes."""
-        while True:
+        while not self._done:
             try:
                 answer = self._next()
             except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
@@ -227,6 +227,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
             elif answer.turn is not None:
                 return answer
             self._say(answer)
+        return None
 
     async def _converse(self, answer: Reply | Awaitable[Reply] | None = None) -> None:
         """Give ``answer``, and answer everything that has been received in full."""

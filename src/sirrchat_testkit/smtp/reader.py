@@ -103,23 +103,13 @@ class Reader:
         if not self._started and not self._start():
             return None if self._at == self._seen else self._finish(b"")
         buffer, start = self._buffer, self._at
-        stop = len(buffer)
-        if not buffer.endswith(_END):
-            end = buffer.find(_END, max(start, self._seen - _KEEP))
-            if end < 0:
-                self._go_on()
-                return None
-            stop = end + len(_END)
-        # One pass finds the first end, if it is not the one known, and the added dots: each is behind a CRLF.
-        pieces = bytes(buffer[start:stop]).split(b"\r\n.")
-        last = 1
-        while not pieces[last].startswith(b"\r\n"):
-            last += 1
-        behind = len(b"\r\n.".join(pieces[last:])) if last + 1 < len(pieces) else len(_END) - len(b"\r\n.")
-        self._seen = stop - behind + len(b"\r\n")
-        pieces[last:] = [b""]
-        pieces[0] = pieces[0].removeprefix(b".")
-        return self._finish(b"\r\n".join(pieces))
+        end = buffer.find(_END, max(start, self._seen - _KEEP))
+        if end < 0:
+            self._go_on()
+            return None
+        self._seen = end + len(_END)
+        raw = bytes(buffer[start : end + len(b"\r\n")]).removeprefix(b".")
+        return self._finish(raw.replace(b"\r\n.", b"\r\n"))
 
     def expect_chunk(self, octets: int, *, keep: bool) -> None:
         """Read ``octets`` as they come (RFC 3030 section 2), and drop them on the way unless ``keep``."""

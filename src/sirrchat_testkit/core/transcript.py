@@ -156,13 +156,15 @@ class Transcripts:
         self.octets = 0
         self._gone = 0  # the oldest, which made room
         self._parts: dict[str, Part] = {}
+        self._order: deque[str] = deque()  # the oldest key of a dict costs what went before it
 
     def keep(self, envelope: str, part: Part) -> None:
         """Keep what was said about ``envelope``; the oldest go first."""
         self._parts[envelope] = part
+        self._order.append(envelope)
         self.octets += part.octets
         while self.octets > KEPT:
-            self.octets -= self._parts.pop(next(iter(self._parts))).octets
+            self.octets -= self._parts.pop(self._order.popleft()).octets
             self._gone += 1
 
     def get(self, envelope: str) -> Part | None:
@@ -176,7 +178,7 @@ class Transcripts:
     def rewind(self, mark: int) -> None:
         """Forget what came since ``mark``."""
         while self._parts and self.mark() > mark:
-            self.octets -= self._parts.popitem()[1].octets
+            self.octets -= self._parts.pop(self._order.pop()).octets
         self._gone = min(self._gone, mark)
 
 

@@ -70,11 +70,12 @@ def _found(storage: LiveStorage, change: Alter) -> int:
 def _sealed(doc: Doc, sequences: Sequence[str] | None = None) -> Doc:
     # The mapping, and the lists of ``sequences``, are the caller's gift; what is nested may be shared with a record.
     if sequences is not None and _FLAT.issuperset(map(type, doc.values())):
-        nested = [name for name in sequences if name in doc and not SCALARS.issuperset(map(type, doc[name]))]
+        for name in sequences:
+            if name in doc and not SCALARS.issuperset(map(type, doc[name])):
+                doc[name] = plain_value(doc[name], name)
     else:
-        nested = [name for name, value in doc.items() if type(value) not in SCALARS]
-    for name in nested:
-        doc[name] = plain_value(doc[name], name)
+        for name in [name for name, value in doc.items() if type(value) not in SCALARS]:
+            doc[name] = plain_value(doc[name], name)
     return doc
 
 

@@ -1,7 +1,8 @@
 """What happened, in order: one bounded log that every observer reads.
 
 1. An event is a frozen fact in the past tense. It is appended in the step that made it true, so order is a promise.
-2. Subscribers are told in the loop's next step: whoever caused the event (and its client) is answered first.
+2. Subscribers are told in the loop's next step: whoever caused the event (and its client) is answered first. They may
+   glance at it at once, and say that they need not be told: so mail that nobody waits for wakes nobody.
 3. Subscribers only look. What one raises is itself an event, ``Crashed``, and reaches the test by ``check``.
 4. The log is never stored; what outlives a process is in the store.
 """
@@ -116,6 +117,11 @@ class Crashed(Event):
 
 
 Subscriber = Callable[[int, Event], None]
+Glance = Callable[[Event], bool]
+
+
+def _always(_event: Event) -> bool:
+    return True
 
 
 class EventLog:
@@ -124,33 +130,37 @@ class EventLog:
     def __init__(self, call_soon: Callable[..., Any]) -> None:
         self._call_soon = call_soon
         self._entries: deque[tuple[int, Event]] = deque(maxlen=KEPT)
-        self._subscribers: list[Subscriber] = []
-        self._untold: deque[tuple[int, Event]] = deque()
+        self._subscribers: list[tuple[Subscriber, Glance]] = []
+        self._untold: deque[tuple[int, Event, list[Subscriber]]] = deque()
         self.last = 0
 
     def append(self, event: Event) -> None:
         """Add ``event``; subscribers hear of it in the loop's next step."""
         self.last += 1
-        entry = (self.last, event)
-        self._entries.append(entry)
-        if self._subscribers:
+        self._entries.append((self.last, event))
+        wanted = [subscriber for subscriber, glance in self._subscribers if glance(event)]
+        if wanted:
             if not self._untold:
                 self._call_soon(self._tell)
-            self._untold.append(entry)
+            self._untold.append((self.last, event, wanted))
 
     def after(self, number: int = 0) -> Iterator[Event]:
         """Return the events after ``number`` that are still held, oldest first."""
         return (event for at, event in tuple(self._entries) if at > number)
 
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call ``subscriber(number, event)`` for every later event; return what ends that."""
-        self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber)
+    def subscribe(self, subscriber: Subscriber, glance: Glance = _always) -> Callable[[], None]:
+        """Call ``subscriber(number, event)`` for every later event that ``glance`` wants; return what ends that.
+
+        ``glance`` sees each event in the step in which it is appended. It is quick, and never raises.
+        """
+        entry = (subscriber, glance)
+        self._subscribers.append(entry)
+        return lambda: self._subscribers.remove(entry)
 
     def _tell(self) -> None:
         while self._untold:
-            number, event = self._untold.popleft()
-            for subscriber in tuple(self._subscribers):
+            number, event, wanted = self._untold.popleft()
+            for subscriber in wanted:
                 try:
                     subscriber(number, event)
                 except Exception as error:

@@ -100,7 +100,7 @@ class PostOffice:
     async def _store_copies(self, envelope: Envelope, raw: bytes, blob: str) -> list[Message]:
         routes = await self._routes(envelope)
         sent_by = await self._directory.permanent_address(envelope.login) if envelope.login else None
-        await self._check_quotas([*routes.values(), sent_by] if sent_by else routes.values(), len(raw))
+        await self._check_quotas([*routes.values(), sent_by], len(raw))
         now = self._clock.now()
         envelope = envelope.received(id=self._ids.uuid(), at=now, blob=blob, size=len(raw))
         header = read_header(raw)

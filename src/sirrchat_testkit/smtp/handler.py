@@ -112,7 +112,7 @@ class Handler:
         self.session.begin(f"MAIL FROM:<{path.address}> from {self.session.peer}")
         return replies.SENDER_OK
 
-    async def rcpt(self, argument: str) -> Reply:
+    def rcpt(self, argument: str) -> Answer:
         """Add a recipient, if the post office takes mail for it."""
         draft = self.draft
         if draft is None:
@@ -130,8 +130,8 @@ class Handler:
         if len(draft.recipients) >= most:
             return draft.refuse(recipient, replies.TOO_MANY_RECIPIENTS)
         if self._faults.planned:
-            return await self.misbehaviour.rcpt(draft, recipient, lambda: self._admit(draft, recipient, path))
-        return await self._admit(draft, recipient, path)
+            return self.misbehaviour.rcpt(draft, recipient, lambda: self._admit(draft, recipient, path))
+        return self._admit(draft, recipient, path)
 
     async def _admit(self, draft: Draft, recipient: str, path: Path) -> Reply:
         try:
@@ -201,16 +201,17 @@ class Handler:
         draft.chunks += raw
         return self.deliver(bytes(draft.chunks)) if last else replies.chunk_taken(octets)
 
-    async def deliver(self, raw: bytes) -> Reply:
+    def deliver(self, raw: bytes) -> Awaitable[Reply]:
         """Hand ``raw`` to the post office for every recipient, and so end the transaction."""
         draft = self.draft
         assert draft is not None
-        if self._faults.planned:
-            try:
-                return await self.misbehaviour.end(draft, raw, lambda: self._post(draft, raw))
-            finally:
-                self.end()
-        return await self._post(draft, raw)
+        return self._post_under_faults(draft, raw) if self._faults.planned else self._post(draft, raw)
+
+    async def _post_under_faults(self, draft: Draft, raw: bytes) -> Reply:
+        try:
+            return await self.misbehaviour.end(draft, raw, lambda: self._post(draft, raw))
+        finally:
+            self.end()
 
     async def _post(self, draft: Draft, raw: bytes) -> Reply:
         if draft.is_for_nobody:

@@ -69,7 +69,7 @@ class Feeds:
 
     def __init__(self, events: EventLog) -> None:
         self._open: dict[str | None, list[Feed]] = {}
-        events.subscribe(self._hear)
+        events.subscribe(self._hear, lambda _: bool(self._open))
 
     def add(self, feed: Feed) -> None:
         """Feed ``feed`` from now on."""
@@ -90,7 +90,7 @@ class Feeds:
                 feed.put(End.STOPPED)
 
     def _hear(self, _number: int, event: Event) -> None:
-        if self._open and isinstance(event, MessageReceived):
+        if isinstance(event, MessageReceived):
             arrival = Arrival(event.message, taken=False)
             for recipient in (event.message.recipient_key, None):
                 for feed in self._open.get(recipient, ()):

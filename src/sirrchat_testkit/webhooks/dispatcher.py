@@ -77,7 +77,7 @@ class Dispatcher:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Dispatcher]:
         """Send until the context is left; what is pending then goes on when the store is opened anew."""
-        unsubscribe = self._backend.events.subscribe(self._hear)
+        unsubscribe = self._backend.events.subscribe(self._hear, self._glance)
         self._backend.clock.hold(self.calm)
         self._backend.sessions.watch(self.busy)
         self._backend.scopes.join(self)
@@ -128,14 +128,18 @@ class Dispatcher:
         await self._resume()
         self._wake.set()
 
-    def _hear(self, _number: int, event: Event) -> None:
+    def _glance(self, event: Event) -> bool:
         if isinstance(event, _MAIL):
             self.handover.hear(event.message)
-            if self.handover.behind:
-                self._pace.mail()
-                self._wake.set()
-        elif isinstance(event, WebhookAdded):
+            return self.handover.behind
+        if isinstance(event, WebhookAdded):
             self.handover.nobody = False
+        return isinstance(event, DeliveryRequested)
+
+    def _hear(self, _number: int, event: Event) -> None:
+        if isinstance(event, _MAIL):
+            self._pace.mail()
+            self._wake.set()
         elif isinstance(event, DeliveryRequested):
             self._attempts.request(event.delivery, flying=event.delivery.seq in self._flights)
             self._wake.set()

@@ -91,27 +91,24 @@ class PostOffice:
             Refused: A recipient no longer exists, or the message would exceed a quota. Nothing was stored.
             StoreError: The store cannot keep it. Nothing was stored.
         """
+        header = read_header(raw)
         blob = await self._store.keep(raw)
         try:
-            return await self._store_copies(envelope, raw, blob)
+            routes = await self._routes(envelope)
+            sent_by = await self._directory.permanent_address(envelope.login) if envelope.login else None
+            await self._check_quotas([*routes.values(), sent_by], len(raw))
+            now = self._clock.now()
+            envelope = envelope.received(id=self._ids.uuid(), at=now, blob=blob, size=len(raw))
+            copies = [self._copy(envelope, header, recipient, address) for recipient, address in routes.items()]
+            if sent_by is not None:
+                copies.append(_sent(self._copy(envelope, header, sent_by.text, sent_by)))
+            changes: list[Change] = [Put(envelope), *map(Put, copies)]
+            if self._retention.bounded:
+                going = await self._retention.overflow(len(copies), len(copies) * len(raw))
+                changes += await removal.of_messages(self._store, going)
+            await self._store.commit(changes, lambda: self._tallies.count(copies))
         finally:
             self._store.release(blob)
-
-    async def _store_copies(self, envelope: Envelope, raw: bytes, blob: str) -> list[Message]:
-        routes = await self._routes(envelope)
-        sent_by = await self._directory.permanent_address(envelope.login) if envelope.login else None
-        await self._check_quotas([*routes.values(), sent_by], len(raw))
-        now = self._clock.now()
-        envelope = envelope.received(id=self._ids.uuid(), at=now, blob=blob, size=len(raw))
-        header = read_header(raw)
-        copies = [self._copy(envelope, header, recipient, address) for recipient, address in routes.items()]
-        if sent_by is not None:
-            copies.append(_sent(self._copy(envelope, header, sent_by.text, sent_by)))
-        changes: list[Change] = [Put(envelope), *map(Put, copies)]
-        if self._retention.bounded:
-            going = await self._retention.overflow(len(copies), len(copies) * len(raw))
-            changes += await removal.of_messages(self._store, going)
-        await self._store.commit(changes, lambda: self._tallies.count(copies))
         for message in copies:
             kind = MessageSent if message.folder == SENT else MessageReceived
             self._events.append(kind(at=now, message=message))

@@ -16,20 +16,19 @@ from typing import Any
 
 
 class Steps:
-    """Runs coroutines one after the other; calls ``flush`` in the same step before each suspension and at each end."""
+    """Runs coroutines one after the other; calls ``flush`` in the same step before each suspension and at each end.
 
-    __slots__ = ("_flush", "_loop", "_parked", "_rest")
+    ``waiting`` says that one is under way that had to wait.
+    """
+
+    __slots__ = ("_flush", "_loop", "_parked", "_rest", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, flush: Callable[[], None]) -> None:
         self._loop = loop
         self._flush = flush
+        self.waiting = False
         self._rest: Awaitable[None] | None = None
         self._parked: asyncio.Future[None] | None = None
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a coroutine is under way that had to wait."""
-        return self._rest is not None
 
     def run(self, work: Coroutine[Any, Any, None], task: asyncio.Task[Any]) -> None:
         """Run ``work`` as far as it gets without waiting; the rest is for ``carry_on``, which runs in ``task``."""
@@ -42,6 +41,7 @@ class Steps:
             tasks._leave_task(self._loop, task)  # noqa: SLF001 - same
             self._flush()
         self._rest = self._go_on(work, awaited)
+        self.waiting = True
         if self._parked is not None and not self._parked.done():
             self._parked.set_result(None)
 
@@ -54,6 +54,7 @@ class Steps:
             await self._rest
         finally:
             self._rest = None
+            self.waiting = False
 
     @types.coroutine
     def _go_on(self, work: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:

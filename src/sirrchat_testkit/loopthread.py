@@ -14,7 +14,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
@@ -70,6 +70,10 @@ class LoopThread:
             raise
         finally:
             self._pending.discard(future)
+
+    def post(self, work: Callable[..., object], *arguments: object) -> None:
+        """Run ``work`` on the loop soon, and go on. Raises ``RuntimeError`` as ``call`` does."""
+        self._enter().call_soon_threadsafe(work, *arguments)
 
     async def acall(self, work: Coroutine[Any, Any, T]) -> T:
         """Do as ``call`` does without blocking the caller's loop, asyncio's or trio's.

@@ -28,15 +28,17 @@ class ThreadSignal:
     """The flag of a plain thread."""
 
     def __init__(self) -> None:
-        self._raised = threading.Semaphore(0)
+        self._lowered = threading.Lock()
+        self._lowered.acquire()
 
     def set(self) -> None:
         """Wake the waiter; from any thread."""
-        self._raised.release()
+        with contextlib.suppress(RuntimeError):  # it is set already
+            self._lowered.release()
 
     def wait(self) -> None:
         """Return as soon as the flag is set, and lower it."""
-        self._raised.acquire()
+        self._lowered.acquire()
 
 
 class AsyncioSignal:

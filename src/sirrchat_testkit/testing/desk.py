@@ -70,7 +70,7 @@ class Desk:
             yield feed
         finally:
             with contextlib.suppress(RuntimeError):  # stopped meanwhile
-                self._thread.call(self._close(feed, timer))
+                self._thread.post(self._close, feed, timer)
 
     def messages(self, recipient: str | None, *, untaken: bool = False) -> list[ReceivedMessage]:
         """Return what was stored for ``recipient``, or for anybody, oldest first; or only what no wait has taken."""
@@ -187,7 +187,7 @@ class Desk:
             feed.put(Arrival(message, message.id in self._taken))
         return asyncio.get_running_loop().call_later(max(seconds, 0), feed.put, End.TIME_UP)
 
-    async def _close(self, feed: Feed, timer: asyncio.TimerHandle) -> None:
+    def _close(self, feed: Feed, timer: asyncio.TimerHandle) -> None:
         timer.cancel()
         self._feeds.remove(feed)
 

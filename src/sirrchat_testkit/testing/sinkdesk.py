@@ -61,7 +61,7 @@ class SinkDesk:
             yield feed
         finally:
             with contextlib.suppress(RuntimeError):  # stopped meanwhile
-                self.host.thread.call(self._close(feed, timer))
+                self.host.thread.post(self._close, feed, timer)
 
     def take(self, calls: Sequence[WebhookCall]) -> bool:
         """Take all ``calls``, or none if an earlier wait has taken one of them."""
@@ -104,7 +104,7 @@ class SinkDesk:
                 feed.put(call)
         return asyncio.get_running_loop().call_later(max(seconds, 0), feed.put, End.TIME_UP)
 
-    async def _close(self, feed: CallFeed, timer: asyncio.TimerHandle) -> None:
+    def _close(self, feed: CallFeed, timer: asyncio.TimerHandle) -> None:
         timer.cancel()
         self._feeds.remove(feed)
 

@@ -34,6 +34,8 @@ def split(address: str) -> tuple[str, str]:
 
 def key(address: str) -> str:
     """Return the form in which addresses are compared."""
+    if address.isascii() and '"' not in address and not address.endswith("@"):
+        return address.lower()
     local, domain = split(address)
     if local.startswith('"') and local.endswith('"') and len(local) > 1:
         plain = re.sub(r"\\(.)", r"\1", local[1:-1])

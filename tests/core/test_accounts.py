@@ -40,7 +40,7 @@ async def test_of_thirty_creations_at_once_one_wins_though_each_hashes_first(bac
     )
     assert sum(isinstance(each, Account) for each in made) == 1
     assert sum(isinstance(each, Conflict) for each in made) == 29
-    assert await backend.store.count(Account, hidden=False) == 1
+    assert await backend.store.count(Account, listed=True) == 1
 
 
 async def test_a_batch_makes_what_can_be_made_and_says_why_the_rest_cannot(backend: Backend) -> None:

@@ -273,3 +273,15 @@ def test_stats_are_the_figures_of_the_api(mailserver: MailServer) -> None:
     stats, told = mailserver.stats, ask(mailserver, "/stats")
     assert (stats.smtp.received, stats.smtp.sent, stats.messages_today) == (1, 1, 2)
     assert (stats.storage_used, stats.users_total) == (told["storage_used"], told["users_total"])
+
+
+def test_who_owns_a_test_s_inboxes_is_no_user_to_the_application(mailserver: MailServer) -> None:
+    inbox = mailserver.open_inbox()
+    inbox.deliver(subject="Hello")
+    ann = mailserver.add_account()
+    assert [each["id"] for each in ask(mailserver, "/users")["data"]] == [ann.id]
+    assert ask(mailserver, "/users")["meta"]["total"] == 1
+    assert mailserver.stats.users_total == 1
+    owner = mailserver._thread.call(mailserver._now.backend.directory.find_address(inbox.address))
+    assert owner is not None
+    assert ask(mailserver, f"/users/{owner.account}", mailserver.env()["MAIL_API_KEY"])["id"] == owner.account

@@ -82,7 +82,7 @@ async def test_of_a_batch_and_single_creations_at_once_one_wins(service: Service
     paths = [("/users", body), ("/users/batch", {"users": [body]})] * 10
     got = await asyncio.gather(*(service.api("POST", path, body) for path, body in paths))
     assert sum(each.status == 201 for each in got) == 1
-    assert await service.backend.store.count(Account, hidden=False) == 1
+    assert await service.backend.store.count(Account, listed=True) == 1
 
 
 async def test_the_list_can_be_of_one_domain(service: Service) -> None:

@@ -119,9 +119,9 @@ async def test_where_tests_all_its_fields(store: Store, make: Make) -> None:
 
 
 async def test_fields_at_their_default_are_found(store: Store, make: Make) -> None:
-    await put(store, make(Account), make(Account, hidden=True), make(Account))
-    assert [each.seq for each in await store.find(Account, {"hidden": False})] == [1, 3]
-    assert await store.count(Account, hidden=True) == 1
+    await put(store, make(Account), make(Account, listed=False), make(Account))
+    assert [each.seq for each in await store.find(Account, {"listed": True})] == [1, 3]
+    assert await store.count(Account, listed=False) == 1
     await put(store, make(Address), make(Address, disposable=False))
     assert await store.count(Address, account="acc", disposable=True) == 1
     await put(store, make(Message, folder="Sent"), make(Message))

@@ -55,7 +55,7 @@ class Domains:
 
     async def users(self, domain: Domain) -> int:
         """Return how many accounts have their permanent address at ``domain``."""
-        return await self._store.count(Account, domain=domain.name, hidden=False)
+        return await self._store.count(Account, domain=domain.name, listed=True)
 
     async def delete(self, domain: Domain) -> None:
         """Serve ``domain`` no more. Raises ``Conflict`` while an account or an address is at it."""

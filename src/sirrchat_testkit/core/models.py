@@ -32,6 +32,7 @@ DELIVERY_STATUSES = ("pending", "delivered", "failed", "cancelled")
 class Account(Record):
     """Who owns things: a permanent address, a password, a quota in bytes, keys.
 
+    A ``hidden`` one is the server's own, nobody's to ask for. One that is not ``listed`` is in no list and no count.
     ``domain`` is that of ``email`` in the form that is compared; ``password`` is a hash, empty where none opens it.
     """
 
@@ -44,6 +45,7 @@ class Account(Record):
     password: str = ""
     blockchain_address: str | None = None
     hidden: bool = False
+    listed: bool = True
 
 
 @record

@@ -81,7 +81,7 @@ class Stats:
         tally = await self._tallies.read()
         return ServerStats(
             uptime=max(now - self._began, 0) // 1000,
-            users_total=await self._store.count(Account, hidden=False),
+            users_total=await self._store.count(Account, listed=True),
             sessions_active=len(self._sessions),
             messages_today=tally.today if tally.day == now // DAY else 0,
             storage_used=(await self._store.usage()).size,

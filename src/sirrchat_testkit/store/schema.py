@@ -13,7 +13,7 @@ from sirrchat_testkit.store.index import Equal, Index, Ordered, Total
 from sirrchat_testkit.store.keeping import Keeping
 
 _EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {
-    "accounts": (("hidden",), ("domain", "hidden")),
+    "accounts": (("listed",), ("domain", "listed")),
     "keys": (("key_hash",), ("account",)),
     "domains": (("name",),),
     "addresses": (("key",), ("account",), ("domain",), ("account", "disposable")),

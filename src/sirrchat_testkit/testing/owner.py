@@ -118,6 +118,6 @@ class Owner:
     async def _own(self) -> Owned:
         if self._owned is None:
             email = f"owner-{self._backend.ids.token(10).lower()}@{self._backend.settings.domains[0]}"
-            account = await self._backend.accounts.add(email)
+            account = await self._backend.accounts.add(email, listed=False)
             self._owned = Owned(account, (await self._backend.keys.add(account, "user")).key)
         return self._owned

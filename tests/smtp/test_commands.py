@@ -225,13 +225,13 @@ async def test_a_silent_client_is_told_and_closed(backend: Backend) -> None:
 async def test_a_client_that_goes_on_talking_is_not_timed_out(smtp: Listener, talk: Dialogue) -> None:
     """The one timer looks when the last word was heard."""
     [connection] = smtp._connections
-    connection._heard_at -= 301
+    connection._conversation.heard_at -= 301
     await talk("NOOP")
     first = connection._timeout_handle
     connection._timeout_cb()
     assert connection._timeout_handle is not first
     assert (await talk("NOOP")).startswith("250")
-    connection._heard_at -= 301
+    connection._conversation.heard_at -= 301
     connection._timeout_cb()
     assert (await talk.reply()).startswith("421 4.4.2")
 

@@ -118,7 +118,7 @@ async def test_a_client_that_goes_on_sending_is_held_up(smtp: Listener, held: He
         await held.asked.wait()
         [connection] = smtp._connections
         await until(lambda: not connection._socket.is_reading())
-        assert connection._received.pending < 1_000_000
+        assert connection._conversation.pending < 1_000_000
         assert not sending.done()
         sending.cancel()
         held.go_on.set()
@@ -143,7 +143,7 @@ async def test_nobody_is_timed_out_while_the_store_is_to_blame(smtp: Listener, t
     talk.write(RAW + b".\r\n")
     await held.asked.wait()
     [connection] = smtp._connections
-    connection._heard_at -= 10_000
+    connection._conversation.heard_at -= 10_000
     connection._timeout_cb()
     held.go_on.set()
     assert (await talk.reply()).startswith("250")

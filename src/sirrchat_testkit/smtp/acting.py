@@ -1,6 +1,6 @@
 """How a ruling of ``core.faults`` is carried out: the one place where SMTP misbehaves.
 
-1. What is to be done comes from the core; the connection knows how to wait and how to write.
+1. What is to be done comes from the core; the line knows how to wait and how to write.
 2. A client that hangs up while it is kept waiting is dropped: what it asked for is not done.
 """
 
@@ -8,23 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Protocol
 
 from sirrchat_testkit.core.effects import Ruling
 from sirrchat_testkit.smtp import replies
+from sirrchat_testkit.smtp.line import Line
 from sirrchat_testkit.smtp.replies import Reply, Turn
 
 Work = Callable[[], Reply | Awaitable[Reply]]
-
-
-class Line(Protocol):
-    """What acting needs of a connection."""
-
-    async def linger(self, seconds: float) -> bool:
-        """Wait, with everything written that was said; tell whether the client is still there."""
-
-    async def trickle(self, reply: Reply, seconds: float) -> Reply:
-        """Write ``reply`` octet by octet; return what remains to be done about it."""
 
 
 async def act(ruling: Ruling, work: Work, refused: Callable[[Reply], None], line: Line) -> Reply:

@@ -15,10 +15,10 @@ from typing import TypeAlias
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Refused, StoreError
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.acting import Line
 from sirrchat_testkit.smtp.address import Malformed, Path, parse_mail, parse_rcpt
 from sirrchat_testkit.smtp.draft import Draft
 from sirrchat_testkit.smtp.extensions import Offer, offer
+from sirrchat_testkit.smtp.line import Line
 from sirrchat_testkit.smtp.login import Login
 from sirrchat_testkit.smtp.misbehaviour import Misbehaviour
 from sirrchat_testkit.smtp.replies import Reply

@@ -19,8 +19,9 @@ from sirrchat_testkit.core.logins import Claim
 from sirrchat_testkit.core.moments import Moment
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.acting import Line, Work, act
+from sirrchat_testkit.smtp.acting import Work, act
 from sirrchat_testkit.smtp.draft import Draft
+from sirrchat_testkit.smtp.line import Line
 from sirrchat_testkit.smtp.replies import Reply, Turn
 
 Refusing = Callable[[Reply], None]

@@ -1,0 +1,244 @@
+"""What one client says and what it is answered: received bytes become commands, messages, responses, and then replies.
+
+1. Nothing is parsed here (``reader``, ``address``), worded here (``replies``) or decided here (``handler``).
+2. Nothing waits here and nothing is written here: an answer that may have to wait, or after which something else comes
+   than a command or a message, is handed to the connection.
+3. Nothing a client sends may raise. What fails in the server is answered 451 and told to its owner.
+4. What is said is noted in the transcript as it is said, credentials replaced.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Final, TypeAlias
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.transcript import LINE, LONGEST, shortened
+from sirrchat_testkit.smtp import replies
+from sirrchat_testkit.smtp.handler import COMMANDS, Handler
+from sirrchat_testkit.smtp.line import Line
+from sirrchat_testkit.smtp.misbehaviour import Upload
+from sirrchat_testkit.smtp.reader import AUTH_LIMIT, Flaw, Reader
+from sirrchat_testkit.smtp.redaction import HIDING, Redaction
+from sirrchat_testkit.smtp.replies import Reply, Turn
+
+Answer: TypeAlias = Reply | Awaitable[Reply]
+Reading: TypeAlias = Callable[[], Answer | None]
+
+MANY: Final = 100
+"""Replies that are written although more commands are waiting."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UTF8 = frozenset({b"MAIL", b"RCPT", b"VRFY"})  # the commands with addresses (RFC 6531 section 3.7.1)
+_BARE = frozenset({b"DATA", b"RSET", b"NOOP", b"QUIT"})  # shown as they are, if nothing follows
+_PATHS = frozenset({b"MAIL", b"RCPT"})  # what follows them is shown, unless it is no path
+_FLAWS = {
+    Flaw.TOO_LONG: replies.LINE_TOO_LONG,
+    Flaw.BARE_LINE_FEED: replies.BARE_LINE_FEED,
+}
+
+
+class Conversation:
+    """Answers what one client says, in order; the replies are gathered on its ``line``.
+
+    ``heard_at`` is when the client was last heard, ``over`` says that nothing more of it is looked at.
+    """
+
+    __slots__ = (
+        "_backend",
+        "_keeps",
+        "_reading",
+        "_received",
+        "_redaction",
+        "_said",
+        "_talk",
+        "_verb",
+        "heard_at",
+        "mail",
+        "over",
+    )
+
+    def __init__(self, backend: Backend, hostname: str, line: Line, began_at: float) -> None:
+        self.mail = Handler(backend, hostname, line.peer, line)
+        self.mail.session.tls = line.tls
+        self.heard_at = began_at
+        self.over = False
+        self._backend = backend
+        self._talk = self.mail.session.talk
+        self._said = line.replies
+        self._received = Reader()
+        self._redaction = Redaction()
+        self._reading: Reading | None = None
+        self._keeps = False
+        self._verb = b"a connection"
+
+    @property
+    def pending(self) -> int:
+        """How many octets have been received and not been understood yet."""
+        return self._received.pending
+
+    def hear(self, data: bytes, at: float) -> None:
+        """Take what arrived."""
+        self.heard_at = at
+        if len(self._talk.page) > LONGEST:
+            self._talk.trim()
+        self._received.feed(data)
+
+    def answer(self) -> Answer | None:
+        """Answer what needs no waiting; return the first answer that may, or after which something else comes."""
+        while not self.over:
+            try:
+                answer = self.next()
+            except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
+                answer = self.crashed(error)
+            if not isinstance(answer, Reply) or len(self._said) > MANY:
+                return answer
+            if answer.turn is Turn.DATA:
+                self._expect_message()
+            elif answer.turn is not None:
+                return answer
+            self.say(answer)
+        return None
+
+    def next(self) -> Answer | None:
+        """Return the answer to the next command or message, or None while it is unfinished."""
+        if self._reading is not None:
+            return self._reading()
+        line = self._received.line()
+        return line if line is None else self._obey(line)
+
+    def say(self, reply: Reply) -> None:
+        """Add ``reply`` to what is to be written."""
+        if reply.code:
+            hides = self._backend.policy.value.hide_extensions
+            wire = reply.bare if hides and "ENHANCEDSTATUSCODES" in hides else reply.wire
+            self._said.append(wire)
+            page = self._talk.page
+            page.append(self.heard_at)
+            page.append(wire)
+
+    def turn(self, turn: Turn) -> bool:
+        """Go on as the last reply has it; return False where that is for the connection to do."""
+        if turn is Turn.DATA:
+            self._expect_message()
+        elif turn is Turn.CHUNK:
+            self._expect_chunk()
+        elif turn is Turn.RESPONSE:
+            self._reading = self._read_response
+        elif turn is Turn.WATCHED_DATA:
+            self._expect_message()
+            self._watch()
+        elif turn is Turn.WATCHED_CHUNK:
+            self._expect_chunk()
+            self._watch()
+        else:
+            return False
+        return True
+
+    def end(self) -> None:
+        """Look at nothing more."""
+        self.over = True
+        self.mail.leave()
+
+    def forget(self) -> None:
+        """Drop what was received and not yet understood."""
+        self._received = Reader()
+
+    def secured(self, tls: str, at: float) -> None:
+        """Begin anew under ``tls``."""
+        self.mail.secured(tls)
+        self._talk.page.extend((at, f"under {tls}"))
+
+    def crashed(self, error: Exception) -> Reply:
+        """Tell the server's owner of ``error``; return what the client is told."""
+        self.mail.crashed(self._verb.decode(), error)
+        return replies.CRASHED
+
+    def _obey(self, line: bytes | Flaw) -> Answer:
+        """Return the answer to a command."""
+        if isinstance(line, Flaw):
+            self._note(b"(no command)")
+            return _FLAWS[line]
+        word, _, rest = line.partition(b" ")
+        name = word.upper()
+        command = COMMANDS.get(name)
+        page = self._talk.page
+        page.append(self.heard_at)
+        harmless = rest[:1] not in HIDING if name in _PATHS else not rest and name in _BARE
+        said = line if harmless else self._redaction.command(line, known=command is not None)
+        page.append(said if len(said) <= LINE else shortened(said))
+        if command is None:
+            return replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX
+        try:
+            argument = rest.decode("utf-8" if name in _UTF8 else "ascii").strip(" ")
+        except UnicodeDecodeError:
+            return replies.BAD_CHARACTERS
+        if not argument.isprintable() and _CONTROL.search(argument):
+            return replies.BAD_CHARACTERS
+        self._verb = name
+        if self._backend.policy.value.hide_extensions and self._hurries(name):
+            return replies.ONE_AT_A_TIME
+        return command(self.mail, argument)
+
+    def _hurries(self, name: bytes) -> bool:
+        """Tell whether other commands came along with this one, although PIPELINING is hidden."""
+        return bool(self._received.pending) and name != b"BDAT" and "PIPELINING" not in self.mail.offer.names
+
+    def _read_message(self) -> Answer | None:
+        message = self._received.message()
+        if message is None:
+            return None
+        self._reading = None
+        self._verb = b"end of data"
+        if isinstance(message, Flaw):
+            return self.mail.overflow()
+        self._note((len(message),))
+        return self.mail.deliver(message)
+
+    def _read_chunk(self) -> Answer | None:
+        chunk = self._received.chunk()
+        if chunk is None:
+            return None
+        self._reading = None
+        self._note((self.mail.chunk[0],))
+        return self.mail.take_chunk(chunk, kept=self._keeps)
+
+    def _read_response(self) -> Answer | None:
+        line = self._received.line(AUTH_LIMIT)
+        if line is None:
+            return None
+        self._reading = None
+        self._note(self._redaction.response(line))
+        return _FLAWS[line] if isinstance(line, Flaw) else self.mail.login.respond(line.decode("ascii", "replace"))
+
+    def _read_watched(self, read: Reading, upload: Upload) -> Answer | None:
+        """Do as ``read``, unless so much has come that ``upload`` is broken off."""
+        held = self._received.pending
+        answer = read()
+        left = self._received.pending
+        if not upload.breaks(held - left, left if answer is None else 0):
+            return answer
+        if answer is None:
+            self._note((left,))
+        elif isinstance(answer, Coroutine):
+            answer.close()
+        return replies.BROKEN_OFF
+
+    def _expect_message(self) -> None:
+        self._reading = self._read_message
+        self._received.expect_message(self.mail.size_limit)
+
+    def _expect_chunk(self) -> None:
+        self._reading = self._read_chunk
+        self._keeps = self.mail.keeps_chunk
+        self._received.expect_chunk(self.mail.chunk[0], keep=self._keeps)
+
+    def _watch(self) -> None:
+        assert self._reading is not None
+        assert self.mail.misbehaviour.upload is not None
+        self._reading = functools.partial(self._read_watched, self._reading, self.mail.misbehaviour.upload)
+
+    def _note(self, what: bytes | tuple[int]) -> None:
+        self._talk.page.extend((self.heard_at, what))

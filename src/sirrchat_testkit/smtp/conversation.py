@@ -3,7 +3,7 @@
 1. Nothing is parsed here (``reader``, ``address``), worded here (``replies``) or decided here (``handler``).
 2. Nothing waits here and nothing is written here: an answer that may have to wait, or after which something else comes
    than a command or a message, is handed to the connection.
-3. Nothing a client sends may raise. What fails in the server is answered 451 and told to its owner.
+3. Nothing a client sends may raise, hang or print. What fails in the server is answered 451 and told to its owner.
 4. What is said is noted in the transcript as it is said, credentials replaced.
 """
 
@@ -86,14 +86,17 @@ class Conversation:
             self._talk.trim()
         self._received.feed(data)
 
-    def answer(self) -> Answer | None:
-        """Answer what needs no waiting; return the first answer that may, or after which something else comes."""
+    def answer(self, *, only_one: bool) -> Answer | None:
+        """Answer what needs no waiting; return the first answer that may, or after which something else comes.
+
+        Return whatever comes first if it shall be ``only_one``, and None where nothing else has come.
+        """
         while not self.over:
             try:
-                answer = self.next()
+                answer = self._next()
             except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
                 answer = self.crashed(error)
-            if not isinstance(answer, Reply) or len(self._said) > MANY:
+            if only_one or not isinstance(answer, Reply) or len(self._said) > MANY:
                 return answer
             if answer.turn is Turn.DATA:
                 self._expect_message()
@@ -102,7 +105,7 @@ class Conversation:
             self.say(answer)
         return None
 
-    def next(self) -> Answer | None:
+    def _next(self) -> Answer | None:
         """Return the answer to the next command or message, or None while it is unfinished."""
         if self._reading is not None:
             return self._reading()

@@ -3,7 +3,6 @@
 1. What is said is for ``conversation``; here is what that does not know of: sockets, waiting, time limits, TLS.
 2. Commands run in the step in which their bytes arrived, one after the other (``steps``). Replies are written when the
    received bytes are used up or something has to wait, so a pipelined group is answered by one packet (RFC 2920).
-3. Nothing a client sends may raise, hang or print.
 """
 
 from __future__ import annotations
@@ -102,10 +101,8 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         if self._steps.waiting:
             if conversation.pending > _HIGH_WATER:
                 self._socket.pause_reading()
-        elif self._connections.stopping:
-            self._steps.run(self._converse(), self._carrier)
         else:
-            answer = conversation.answer()
+            answer = conversation.answer(only_one=self._connections.stopping)
             if answer is None:
                 self._line.flush()
             else:
@@ -186,64 +183,53 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     # What goes on.
 
-    async def _converse(self, answer: Answer | None = None) -> None:
+    async def _converse(self, answer: Answer | None) -> None:
         """Give ``answer``, and answer everything that has been received in full."""
         conversation = self._conversation
-        while not conversation.over:
+        while answer is not None and not conversation.over:
             try:
-                if answer is None:
-                    answer = conversation.next()
-                if answer is None:
-                    return
                 reply = answer if isinstance(answer, Reply) else await answer
             except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
                 reply = conversation.crashed(error)
-            answer = None
             self._say(reply)
-            if reply.turn:
-                await self._turn(reply.turn)
+            if reply.turn is Turn.TLS:
+                await self._start_tls()
+            elif reply.turn:
+                if not conversation.turn(reply.turn):
+                    self._part(abruptly=reply.turn is Turn.BREAK)
             elif self._connections.stopping and conversation.mail.draft is None:
                 self._dismiss(replies.STOPPING)
             elif len(self._line.replies) > MANY:
                 await self._relieve()
-
-    async def _turn(self, turn: Turn) -> None:
-        """Go on as the last reply has it."""
-        if turn is Turn.TLS:
-            await self._start_tls()
-        elif not self._conversation.turn(turn):
-            self._part(abruptly=turn is Turn.BREAK)
+            answer = conversation.answer(only_one=self._connections.stopping)
 
     async def _start_tls(self) -> None:
         """Go on under TLS. What was sent along with STARTTLS is forgotten (RFC 3207 section 4.2)."""
         self._line.flush()
         assert self._identity is not None
-        self._conversation.forget()  # its first words may come along with the end of its handshake
+        self._conversation.forget()  # before: its first words may come along with the end of its handshake
         try:
             made = await self.loop.start_tls(self._socket, self, self._identity, server_side=True)
         except (OSError, asyncio.IncompleteReadError):  # no TLS, or none that both know
             made = None
         if made is None or self._conversation.over:
-            self._say_nothing_more()
+            self._socket.abort()
+            if self.transport is not None:
+                self.connection_lost(None)  # asyncio has not told us that it is gone
             return
         self._socket = self.transport = self._line.transport = made
         cast("Any", self._writer)._transport = made  # noqa: SLF001 - what aiosmtpd does
         self._conversation.secured(self._line.tls, self.loop.time())
-
-    def _say_nothing_more(self) -> None:
-        """Drop a connection on which TLS could not begin; asyncio has not told us that it is gone."""
-        self._socket.abort()
-        if self.transport is not None:
-            self.connection_lost(None)
 
     async def _relieve(self) -> None:
         """Write the replies, and wait if the client does not read them."""
         self._line.flush()
         with contextlib.suppress(ConnectionError):
             await self._writer.drain()
+        self._conversation.heard_at = self.loop.time()
 
     def _say(self, reply: Reply) -> None:
-        if reply.code and self._steps.waiting:
+        if self._steps.waiting and reply.code:
             self._conversation.heard_at = self.loop.time()  # from now on it is the client that keeps us waiting
         self._conversation.say(reply)
 
@@ -257,10 +243,8 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._conversation.end()
         self._line.left = True
         self._line.flush()
-        if abruptly:
-            self._socket.abort()
-        else:
-            self._socket.close()
+        close = self._socket.abort if abruptly else self._socket.close
+        close()
 
     def _forget(self) -> None:
         self._conversation.mail.close()

@@ -5,6 +5,7 @@ Only pytest and the standard library are imported when this loads; the kit itsel
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Generator, Iterator
 from datetime import timedelta
@@ -46,11 +47,17 @@ def mailserver_settings() -> Settings:
 @pytest.fixture(scope="session")
 def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Settings) -> Iterator[MailServer]:
     """The running mail server of this session (of this worker); what is made with it lives as long as it does."""
-    from sirrchat_testkit import MailServer
+    from sirrchat_testkit import MailServer, Settings
 
+    if not isinstance(mailserver_settings, Settings):
+        raise pytest.UsageError(f"the fixture mailserver_settings returns a Settings(...), not {mailserver_settings!r}")
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     seed = request.config.getoption("--mailserver-seed") or mailserver_settings.seed
-    with MailServer(mailserver_settings, seed=f"{seed}/{worker}" if worker else seed) as server:
+    with (
+        MailServer(mailserver_settings, seed=seed) as server,
+        # What a worker makes for all of its tests is its own; a test makes the same wherever it runs.
+        server.scope(worker) if worker else contextlib.nullcontext(),
+    ):
         yield server
 
 

@@ -121,6 +121,52 @@ def test_two_workers_have_servers_and_addresses_of_their_own(project: pytest.Pyt
     run(project, "-p", "xdist", "-n", "2").assert_outcomes(passed=8)
 
 
+def test_a_test_s_addresses_are_the_same_in_a_worker_and_a_worker_s_are_its_own(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import os, pathlib, pytest
+
+        def note(name, inbox):
+            worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+            pathlib.Path(f"{worker}-{name}.made").write_text(inbox.address)
+
+        @pytest.fixture(scope="session", autouse=True)
+        def everybody_s(mailserver_session):
+            note("session", mailserver_session.open_inbox())
+
+        @pytest.mark.parametrize("n", range(6))
+        def test_it(inbox, n):
+            note(n, inbox)
+        """
+    )
+    run(project).assert_outcomes(passed=6)
+    run(project, "-p", "xdist", "-n", "2").assert_outcomes(passed=6)
+    made = {path.stem: path.read_text() for path in project.path.glob("*.made")}
+    for name, address in made.items():
+        worker, _, what = name.partition("-")
+        if what == "session":
+            assert list(made.values()).count(address) == 1
+        else:
+            assert address == made[f"alone-{what}"], worker
+    assert len(made) == 7 + 6 + 2
+
+
+def test_settings_that_are_none_are_refused_by_name(project: pytest.Pytester) -> None:
+    project.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def mailserver_settings():
+            return {"starttls": True}
+        """
+    )
+    project.makepyfile("def test_it(inbox): pass")
+    run(project).stdout.fnmatch_lines(
+        ["*the fixture mailserver_settings returns a Settings(...), not {'starttls': True}"]
+    )
+
+
 def test_settings_are_overridden_by_a_fixture(project: pytest.Pytester) -> None:
     project.makepyfile(
         """

@@ -14,6 +14,7 @@ from urllib.error import HTTPError
 
 import pytest
 import trio
+from aiohttp import web
 
 from sirrchat_testkit import (
     Inbox,
@@ -298,3 +299,40 @@ def test_after_a_call_its_delivery_is_noted(mailserver: MailServer, inbox: Inbox
         inbox.deliver(subject=str(number))
         call = webhook_sink.receive()
         assert {each.id: each.status for each in mailserver.deliveries}[call.id] == "delivered"
+
+
+def test_a_sender_that_has_its_answer_finds_its_call_complete(
+    webhook_sink: WebhookSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int | None] = []
+    write = web.Response.write_eof
+
+    async def note(response: web.Response, data: bytes = b"") -> None:
+        await write(response, data)
+        seen.extend(each.answered for each in webhook_sink.calls)
+
+    monkeypatch.setattr(web.Response, "write_eof", note)
+    post(webhook_sink)
+    assert webhook_sink.receive().answered == 200
+    assert seen[0] == 200
+
+
+def test_a_sender_that_has_its_answer_finds_its_call_among_all() -> None:
+    with WebhookSink() as sink:
+        for _ in range(50):
+            post(sink)
+            assert [each.answered for each in sink.receive_all()] == [200]
+
+
+def test_the_test_s_own_secret_is_the_one_that_verifies(
+    mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink
+) -> None:
+    mailserver.add_webhook(webhook_sink.url, secret="s")
+    inbox.deliver(subject="not set")
+    assert webhook_sink.receive().verified
+    webhook_sink.secret = "zzz"
+    inbox.deliver(subject="another")
+    assert not webhook_sink.receive().verified
+    webhook_sink.secret = "s"
+    inbox.deliver(subject="the same")
+    assert webhook_sink.receive().verified

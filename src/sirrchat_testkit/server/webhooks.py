@@ -66,11 +66,11 @@ class Webhooks(Running):
 
     def open_sink(self, secret: str | None = None) -> WebhookSink:
         """Return a receiver of webhooks that runs in this server's thread, on its clock; stop it, or use ``with``."""
-        from sirrchat_testkit.testing.sink import SECRET, WebhookSink
+        from sirrchat_testkit.testing.sink import WebhookSink
         from sirrchat_testkit.testing.sinkhost import InServer
 
         host = InServer(self._thread, self._now.backend, self._desk, self._now.dispatcher.landed)
-        return WebhookSink(secret or SECRET, timeout=self._desk.timeout, host=host).start()
+        return WebhookSink(secret, timeout=self._desk.timeout, host=host).start()
 
     @property
     def _webhooks(self) -> WebhookDesk:

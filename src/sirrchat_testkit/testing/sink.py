@@ -12,26 +12,23 @@ from typing import Any, NoReturn, Self
 
 from sirrchat_testkit.core.callmatch import CallMatch
 from sirrchat_testkit.core.sessions import Session
-from sirrchat_testkit.core.signing import PREFIX
 from sirrchat_testkit.testing import report, sinkreport
 from sirrchat_testkit.testing.desk import CALM, TIMEOUT
 from sirrchat_testkit.testing.hints import misnamed
 from sirrchat_testkit.testing.service import RUNNING, Service, raise_all
 from sirrchat_testkit.testing.sinkdesk import SinkDesk
 from sirrchat_testkit.testing.sinkhost import Alone, Host
-from sirrchat_testkit.testing.sinklistener import SinkListener
+from sirrchat_testkit.testing.sinklistener import SECRET, SinkListener
 from sirrchat_testkit.testing.sinkplan import Answerer, Plan, Plans
 from sirrchat_testkit.testing.sinkwait import CallWait, CallWatch
 from sirrchat_testkit.testing.webhookcall import WebhookCall
-
-SECRET = PREFIX + "c2lycmNoYXQtdGVzdGtpdC1zaW5r"
 
 
 class WebhookSink(Service):
     """Receives webhooks: ``with WebhookSink() as sink:`` or ``async with``, or the fixture ``webhook_sink``.
 
     Args:
-        secret: What calls are verified with, beside the secrets of a mail server's webhooks that point here.
+        secret: What calls are verified with. Default: one of its own, or a mail server's webhook that points here.
         timeout: Seconds of real time that ``receive`` waits unless told otherwise.
         host: Where it lives; by default in a thread of its own.
     """
@@ -48,7 +45,7 @@ class WebhookSink(Service):
         "assert_no_calls": "assert_nothing",
     }
 
-    def __init__(self, secret: str = SECRET, *, timeout: float = TIMEOUT, host: Host | None = None) -> None:
+    def __init__(self, secret: str | None = None, *, timeout: float = TIMEOUT, host: Host | None = None) -> None:
         self.timeout = timeout
         self._host: Host = host or Alone()
         self._plans = Plans()
@@ -87,8 +84,8 @@ class WebhookSink(Service):
 
     @property
     def secret(self) -> str:
-        """What calls are verified with, beside the secrets of a mail server's webhooks that point here."""
-        return self._listener.secret
+        """What calls are verified with; until it is set, the secrets of a mail server's webhooks here are right too."""
+        return SECRET if self._listener.secret is None else self._listener.secret
 
     @secret.setter
     def secret(self, secret: str) -> None:

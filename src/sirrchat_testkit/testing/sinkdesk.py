@@ -1,7 +1,8 @@
 """Where the waits of a sink ask: which calls came, which of them were taken, and who waits for more.
 
 1. Everything is kept on the sink's loop; ``feed``, ``take``, ``untaken`` and ``situation`` may be used in any thread.
-2. A call is shown to waits once its answer is written, and only if it was answered 2xx.
+2. A call says what it was answered before the answer is written; it is shown to waits once that is done, and only if
+   it was answered 2xx.
 3. Taking is one call with nothing to wait for after it: two waits never take the same webhook call.
 """
 
@@ -49,6 +50,7 @@ class SinkDesk:
         self.host = host
         self.calls: list[WebhookCall] = []
         self._attempts: Counter[str] = Counter()
+        self._shown: list[WebhookCall] = []
         self._taken: set[int] = set()
         self._feeds: list[CallFeed] = []
 
@@ -73,7 +75,8 @@ class SinkDesk:
 
     def untaken(self) -> list[WebhookCall]:
         """Return the calls that were answered 2xx and that no wait has taken, oldest first."""
-        return [each for each in tuple(self.calls) if each.accepted and not self.is_taken(each)]
+        shown = self.host.thread.call(self._all_shown())
+        return [each for each in shown if not self.is_taken(each)]
 
     def situation(self) -> sinkreport.Situation:
         """Return what a failure text tells."""
@@ -89,6 +92,7 @@ class SinkDesk:
     def show(self, call: WebhookCall) -> None:
         """Let waits see a call that has been answered."""
         if call.accepted:
+            self._shown.append(call)
             for feed in self._feeds:
                 feed.put(call)
 
@@ -99,14 +103,16 @@ class SinkDesk:
 
     async def _open(self, feed: CallFeed, seconds: float) -> asyncio.TimerHandle:
         self._feeds.append(feed)
-        for call in self.calls:
-            if call.accepted:
-                feed.put(call)
+        for call in await self._all_shown():
+            feed.put(call)
         return asyncio.get_running_loop().call_later(max(seconds, 0), feed.put, End.TIME_UP)
 
     def _close(self, feed: CallFeed, timer: asyncio.TimerHandle) -> None:
         timer.cancel()
         self._feeds.remove(feed)
+
+    async def _all_shown(self) -> list[WebhookCall]:
+        return sorted(self._shown, key=lambda each: each.number)
 
     async def _take(self, numbers: set[int]) -> bool:
         if self._taken & numbers:

@@ -1,7 +1,7 @@
 """The port of a sink: everything that arrives is a call, is recorded, verified, and answered as planned.
 
-1. A call is noted before it is answered, and shown to waits when its answer is written and, in a mail server's thread,
-   its sender has noted the answer.
+1. A call is noted, and with it what it is answered, before its sender can know. It is shown to waits when the answer is
+   written and, in a mail server's thread, its sender has noted it.
 2. The user's functions run beside the loop; what they raise goes to the host.
 """
 
@@ -16,11 +16,14 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from sirrchat_testkit.core.errors import InvalidValue
-from sirrchat_testkit.core.signing import ID, WebhookNotVerified, verify_webhook
+from sirrchat_testkit.core.signing import ID, PREFIX, WebhookNotVerified, verify_webhook
 from sirrchat_testkit.sockets import bind
 from sirrchat_testkit.testing.sinkdesk import SinkDesk
 from sirrchat_testkit.testing.sinkplan import Answer, Plan, Plans, answer_of
 from sirrchat_testkit.testing.webhookcall import CallHeaders, WebhookCall
+
+SECRET = PREFIX + "c2lycmNoYXQtdGVzdGtpdC1zaW5r"
+"""What calls are verified with, beside the secrets that the host knows, until the test has set one."""
 
 MAX_BODY = 67_108_864
 """Bytes that a call may have."""
@@ -29,7 +32,7 @@ MAX_BODY = 67_108_864
 class SinkListener:
     """Listens on a free port of the loopback interface, on the loop of the desk's host."""
 
-    def __init__(self, desk: SinkDesk, plans: Plans, secret: str) -> None:
+    def __init__(self, desk: SinkDesk, plans: Plans, secret: str | None) -> None:
         self.secret = secret
         self._desk = desk
         self._host = desk.host
@@ -78,13 +81,14 @@ class SinkListener:
             return web.Response()
         answer = await self._answer(plan, call)
         response = web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.kind})
+        call.answered = answer.status
         try:
             await response.prepare(request)
             await response.write_eof()
         except ConnectionError:  # its sender hung up first
+            call.answered = None
             return response
         await self._host.landed(call.id)
-        call.answered = answer.status
         self._desk.show(call)
         return response
 
@@ -108,7 +112,8 @@ class SinkListener:
 
     async def _verify(self, call: WebhookCall) -> tuple[bool, str]:
         reason = ""
-        for secret in dict.fromkeys([*await self._host.secrets(self._desk.url), self.secret]):
+        own = self.secret
+        for secret in [*await self._host.secrets(self._desk.url), SECRET] if own is None else [own]:
             try:
                 verify_webhook(call.headers, call.body, secret, now=self._host.now())
             except WebhookNotVerified as error:

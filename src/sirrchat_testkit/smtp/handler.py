@@ -218,8 +218,8 @@ class Handler:
             self.end()
             return replies.STORED
         try:
-            [first, *_] = await self._backend.postoffice.deliver(draft.envelope(self.session), raw)
-            self._backend.sessions.transcripts.keep(first.envelope, self.session.talk.of_message())
+            copies = await self._backend.postoffice.deliver(draft.envelope(self.session), raw)
+            self._backend.sessions.transcripts.keep(copies[0].envelope, self.session.talk.of_message())
         except Refused as refusal:
             for recipient in draft.recipients:
                 self._backend.postoffice.note_refusal(recipient, draft.sender, refusal)

@@ -25,6 +25,7 @@ AUTH_LIMIT: Final = 12_288
 """The same for AUTH and its responses, which carry tokens (RFC 4954 section 4)."""
 
 _LIMITS = {b"MAIL ": EXTENDED_LIMIT, b"RCPT ": EXTENDED_LIMIT, b"AUTH ": AUTH_LIMIT}
+_DOT = b"\r\n."
 _END = b"\r\n.\r\n"
 _KEEP = len(_END) - 1  # so many octets of an end may have come already
 _CR = 13
@@ -103,13 +104,18 @@ class Reader:
         if not self._started and not self._start():
             return None if self._at == self._seen else self._finish(b"")
         buffer, start = self._buffer, self._at
-        end = buffer.find(_END, max(start, self._seen - _KEEP))
+        searched = max(start, self._seen - _KEEP)
+        dot = buffer.find(_DOT, searched)
+        end = dot if dot < 0 or buffer.startswith(_END, dot) else buffer.find(_END, dot)
         if end < 0:
             self._go_on()
             return None
         self._seen = end + len(_END)
-        raw = bytes(buffer[start : end + len(b"\r\n")]).removeprefix(b".")
-        return self._finish(raw.replace(b"\r\n.", b"\r\n"))
+        raw = bytes(buffer[start : end + len(b"\r\n")])
+        if searched > start or end > dot:  # there are added dots, or may be
+            plain = dot - start if searched == start else 0
+            raw = raw[:plain] + raw[plain:].replace(_DOT, b"\r\n")
+        return self._finish(raw.removeprefix(b"."))
 
     def expect_chunk(self, octets: int, *, keep: bool) -> None:
         """Read ``octets`` as they come (RFC 3030 section 2), and drop them on the way unless ``keep``."""

@@ -110,3 +110,23 @@ def test_webhook_attempts_that_the_failure_lists_are_not_listed_again(project: p
     failure, report = failed(project)
     assert sum("attempt 1: answered 503" in line for line in failure) == 1
     assert "Webhook attempts:" not in report
+
+
+def test_the_report_tells_how_connections_ended_that_brought_no_mail(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import smtplib
+
+        def test_it(mailserver, inbox):
+            mailserver.policy(auth="required")
+            with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+                smtp.ehlo()
+                smtp.mail("shop@shop.example")
+            mailserver.settle()
+            raise AssertionError("see below")
+        """
+    )
+    _, report = failed(project)
+    title, line = report[1:3]
+    assert title == "Connections that brought no mail:"
+    assert re.fullmatch(r"  127.0.0.1:\d+ ended with C: mail FROM:<shop@shop.example>  S: 530 5.7.0 Log in first", line)

@@ -35,6 +35,7 @@ class Session:
     transactions: int = 0
     doing: str = "connected, and has not sent mail yet"
     fresh: bool = True
+    closed: bool = False
     number: int = 0
     talk: Talk = field(default_factory=lambda: Talk(0.0), repr=False)
     _sessions: Sessions | None = field(default=None, repr=False)
@@ -43,6 +44,11 @@ class Session:
     def transcript(self) -> Transcript:
         """The lines both ways with their times, credentials replaced; of a long session the first and the latest."""
         return self.talk.transcript()
+
+    @property
+    def brought_mail(self) -> bool:
+        """Whether a message that came by it was stored."""
+        return self.talk.messages > 0
 
     def begin(self, doing: str) -> None:
         """Note that a transaction is under way, and which."""
@@ -88,6 +94,7 @@ class Sessions:
         """Note that a connection is gone."""
         if session in self._live:
             self._live.discard(session)
+            session.closed = True
             session.talk.close()
             self._closed.append(session)
             self._octets += session.talk.octets

@@ -67,10 +67,11 @@ class Transcript(tuple[Line, ...]):
 class Talk:
     """Everything that was said in one session."""
 
-    __slots__ = ("_before", "_between", "_counted", "_end", "_pages", "_sizes", "began", "octets", "page")
+    __slots__ = ("_before", "_between", "_counted", "_end", "_pages", "_sizes", "began", "messages", "octets", "page")
 
     def __init__(self, began: float) -> None:
         self.began = began
+        self.messages = 0  # that were stored
         self.octets = 0  # of the pages that are over
         self.page: Page = []
         self._pages: deque[Page] = deque((self.page,))
@@ -100,6 +101,7 @@ class Talk:
 
     def of_message(self) -> Part:
         """Return what belongs to the transaction that ends now."""
+        self.messages += 1
         self._counted = _cut(self.page)
         self._end = len(self.page) + 2  # its reply is still to come
         return Part(self.began, self._between, self.page, self._counted + self._before)

@@ -17,7 +17,15 @@ from typing import TypeVar
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Conflict, NotFound
-from sirrchat_testkit.core.events import Crashed, DeliveryAttempted, Event, FaultFired, LoginRefused, RecipientRefused
+from sirrchat_testkit.core.events import (
+    Crashed,
+    DeliveryAttempted,
+    Event,
+    FaultFired,
+    LoginRefused,
+    MessageReceived,
+    RecipientRefused,
+)
 from sirrchat_testkit.core.faults import Fault
 from sirrchat_testkit.core.models import Address, Envelope, Message
 from sirrchat_testkit.core.sessions import Session
@@ -235,8 +243,10 @@ class Desk:
             address=self._smtp_address,
             messages=[self.received(each) for each in stored],
             refusals=await self._refusals(),
+            came=bool(self._events(MessageReceived)),
             connections=sessions.opened - self._mark.connections,
             sessions=list(sessions),
+            fruitless=[each for each in self.sessions() if not each.brought_mail],
             crashes=self.crashes(),
             faults=[f"{each}: {each.count()}" for each in self._backend.faults.all()],
             struck=self._events(FaultFired),

@@ -18,6 +18,7 @@ from sirrchat_testkit.core.events import Crashed, DeliveryAttempted, FaultFired,
 from sirrchat_testkit.core.matching import Match, explain, summary
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.signals import runs_asyncio
+from sirrchat_testkit.testing.ending import ending
 from sirrchat_testkit.testing.message import ReceivedMessage
 from sirrchat_testkit.testing.situation import Refusal, Situation
 
@@ -147,13 +148,18 @@ def _why(situation: Situation, recipient: str | None, match: Match) -> list[str]
 def _happened(situation: Situation) -> list[Chapter]:
     """Return what explains that mail is not there."""
     nobody = f"Nobody connected to {situation.address}: is the application set to send its mail there?"
-    busy = [_busy(each) for each in situation.sessions if each.doing]
+    busy = [each for each in situation.sessions if each.doing]
+    idle = [each for each in situation.fruitless if each not in busy]
+    refused = {each.recipient for each in situation.refusals}
+    ended = [(each.peer, ending(each, refused)) for each in idle]
     chapters = [
         Chapter("Refused:", [*map(_refusal, situation.refusals)]),
         Chapter("Logins:", [*map(_login, situation.logins)]),
         Chapter("Planned faults:", situation.faults),
         Chapter("Faults that struck:", [*map(_strike, situation.struck)]),
-        Chapter("Under way:", busy) if situation.connections else Chapter(nobody),
+        Chapter("Connections that brought no mail:", [f"{peer} {how}" for peer, how in ended if how]),
+        Chapter("Under way:", [*map(_under_way, busy)]),
+        Chapter(nobody if not situation.connections and not situation.came else ""),
         Chapter("Failed in the server:", [*map(_crash, situation.crashes)]),
     ]
     return [each for each in chapters if each.lines or each.title == nobody]
@@ -192,6 +198,10 @@ def _strike(event: FaultFired) -> str:
 
 def _busy(session: Session) -> str:
     return f"{session.peer}: {session.doing}"
+
+
+def _under_way(session: Session) -> str:
+    return _busy(session) if session.fresh else f"{_busy(session)}; it {ending(session)}"
 
 
 def _crash(event: Crashed) -> str:

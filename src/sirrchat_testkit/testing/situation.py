@@ -23,13 +23,18 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a failure text tells of the server: what happened since the scope began."""
+    """What a failure text tells of the server: what happened since the scope began.
+
+    ``came`` says that mail came, by whatever way; ``fruitless`` are the connections that brought none.
+    """
 
     address: str
     messages: list[ReceivedMessage]
     refusals: list[Refusal]
+    came: bool
     connections: int
     sessions: list[Session]
+    fruitless: list[Session]
     crashes: list[Crashed]
     faults: list[str]
     struck: list[FaultFired]

@@ -86,7 +86,13 @@ def make_inbox(mailserver: MailServer) -> Callable[..., Inbox]:
 @pytest.fixture
 def make_inboxes(mailserver: MailServer) -> Callable[[int], list[Inbox]]:
     """Make several new addresses: ``make_inboxes(3)``."""
-    return lambda count: [mailserver.open_inbox() for _ in range(count)]
+
+    def make(count: int) -> list[Inbox]:
+        if type(count) is not int or count < 1:
+            raise ValueError(f"make_inboxes takes a whole number, 1 or more, not {count!r}")
+        return [mailserver.open_inbox() for _ in range(count)]
+
+    return make
 
 
 @pytest.fixture

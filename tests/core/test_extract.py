@@ -143,6 +143,7 @@ def test_description_of_a_picture_is_the_text_of_its_button() -> None:
     ("text", "html", "purpose"),
     [
         ("", '<a href="https://a.b/1">Abmelden</a>', "unsubscribe"),
+        ("", '<a href="https://a.b/1">Avregistrera</a>', "unsubscribe"),
         ("", '<a href="https://a.b/1">退订</a>', "unsubscribe"),
         ("", '<a href="https://a.b/unsubscribe?u=1">Click here</a>', "unsubscribe"),
         ("", '<p>To unsubscribe, <a href="https://a.b/1">click here</a>.</p>', "unsubscribe"),
@@ -404,3 +405,9 @@ def test_nothing_makes_links_or_codes_raise(text: str, html: str) -> None:
 def test_any_text_can_be_searched(text: str) -> None:
     assert all(re.match("https?:", link, re.IGNORECASE) for link in links(text, text))
     codes(text, text)
+
+
+@pytest.mark.parametrize(("name", "meant"), [("url", "str(link)"), ("href", "str(link)"), ("param", "params")])
+def test_a_misguessed_name_of_a_link(name: str, meant: str) -> None:
+    with pytest.raises(AttributeError, match=re.escape(f"did you mean '{meant}'?")):
+        getattr(Link("https://a.b/1"), name)

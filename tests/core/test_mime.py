@@ -324,3 +324,9 @@ def test_any_header_value_can_be_read(value: bytes, other: bytes) -> None:
 @given(mutated())
 def test_damaged_samples_can_be_read(raw: bytes) -> None:
     assert_clean(parse(raw), raw)
+
+
+@pytest.mark.parametrize(("name", "meant"), [("filename", "name"), ("content_type", "type"), ("sise", "size")])
+def test_a_misguessed_name_of_an_attachment(name: str, meant: str) -> None:
+    with pytest.raises(AttributeError, match=f"did you mean '{meant}'"):
+        getattr(Attachment("a.txt", "text/plain", b"a"), name)

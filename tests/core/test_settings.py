@@ -1,5 +1,6 @@
 """Settings: a wrong one is refused by name."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -59,3 +60,30 @@ def test_a_policy_is_changed_as_a_whole() -> None:
     assert policy.changed(max_addresses=3).max_addresses == 3
     with pytest.raises(ValueError, match="did you mean 'max_addresses'"):
         policy.changed(max_adresses=3)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (
+            lambda: Settings(auth="required"),  # type: ignore[call-arg]
+            "auth is a policy: Settings(policy=Policy(auth='required')), or MailServer(auth='required')",
+        ),
+        (
+            lambda: Policy(starttls=True),  # type: ignore[call-arg]
+            "starttls is a setting, which only a start can fix: MailServer(starttls=True)",
+        ),
+        (
+            lambda: Policy().changed(seed="x"),
+            "seed is a setting, which only a start can fix: MailServer(seed='x')",
+        ),
+        (
+            lambda: Settings(smtpport=1),  # type: ignore[call-arg]
+            "there is no setting 'smtpport'; did you mean 'smtp_port'?",
+        ),
+    ],
+)
+def test_what_belongs_to_the_other_record_is_told_where_to_go(make: Callable[[], object], text: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
+        make()
+    assert str(caught.value) == text

@@ -295,7 +295,7 @@ def test_a_failed_wait_says_which_fault_refused_the_mail(mailserver: MailServer)
     with pytest.raises(MailNotReceived) as caught:
         inbox.receive(timeout=0)
     assert f"{inbox.address} from shop@shop.example: refused 550 at RCPT by a fault" in str(caught.value)
-    assert f"reject 550 at RCPT for recipient='{inbox.address}': struck 1 times" in str(caught.value)
+    assert f"reject 550 at RCPT for recipient='{inbox.address}': struck 1 time" in str(caught.value)
 
 
 @pytest.mark.parametrize(

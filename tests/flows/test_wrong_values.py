@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import smtplib
+import urllib.request
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 
-from sirrchat_testkit import MailServer
+from sirrchat_testkit import Inbox, MailServer, WebhookSink
 from sirrchat_testkit.core.errors import InvalidValue
 
 INFINITE = float("inf")
+
+
+def sorry(kind: str, name: str, meant: str) -> str:
+    return f"'{kind}' has no attribute '{name}'; did you mean '{meant}'?"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +53,58 @@ INFINITE = float("inf")
             TypeError,
             "advance takes units such as seconds=3600, hours=1 or days=2, not hour=1",
         ),
+        (lambda server: server.open_inbox(5), TypeError, "name takes a text, not 5"),
+        (lambda server: server.open_inbox(domain=5), TypeError, "domain takes a text, not 5"),
+        (lambda server: server.inbox_for(5), TypeError, "address takes a text, not 5"),
+        (
+            lambda server: server.open_inbox(expires_in=timedelta(hours=-1)),
+            ValueError,
+            "expires_in takes a time above 0, not datetime.timedelta(days=-1, seconds=82800)",
+        ),
+        (
+            lambda server: server.clock.travel("tomorrow"),
+            TypeError,
+            "travel takes a datetime such as datetime(2030, 1, 31, 12, 0), not 'tomorrow'",
+        ),
+        (
+            lambda server: server.clock.freeze("now"),
+            TypeError,
+            "freeze takes a datetime such as datetime(2030, 1, 31, 12, 0), not 'now'",
+        ),
+        (lambda server: server.clock.sleep(3), AttributeError, sorry("Clock", "sleep", "advance")),
+        (lambda server: server.http_url, AttributeError, sorry("MailServer", "http_url", "api_url")),
+        (lambda server: server.domains, AttributeError, sorry("MailServer", "domains", "settings.domains")),
+        (
+            lambda server: server.policy(starttls=True),
+            ValueError,
+            "starttls is a setting, which only a start can fix: MailServer(starttls=True)",
+        ),
+        (lambda server: server.rate_limit(-1), ValueError, "requests takes a whole number, 0 or more, not -1"),
+        (
+            lambda server: server.add_account("ann"),
+            InvalidValue,
+            "address takes a mailbox at one of example.com, example.org, example.net, not 'ann'",
+        ),
+        (
+            lambda server: server.add_account("ann@corp.com"),
+            InvalidValue,
+            "corp.com is not served here; example.com, example.org, example.net are",
+        ),
+        (
+            lambda server: server.add_webhook("localhost:80"),
+            InvalidValue,
+            "url takes one such as http://127.0.0.1:8000/hook, not 'localhost:80'",
+        ),
+        (
+            lambda server: server.add_webhook("http://127.0.0.1/").update(url=7),
+            InvalidValue,
+            "url takes one such as http://127.0.0.1:8000/hook, not 7",
+        ),
+        (
+            lambda server: server.settle(timeout=1),
+            TypeError,
+            "MailServer.settle() got an unexpected keyword argument 'timeout'",
+        ),
     ],
 )
 def test_it_says_what_to_give_instead(
@@ -52,3 +113,52 @@ def test_it_says_what_to_give_instead(
     with pytest.raises(kind) as caught:
         call(mailserver)
     assert (type(caught.value), str(caught.value)) == (kind, text)
+
+
+@pytest.mark.parametrize("count", [0, -1, "3"])
+def test_inboxes_are_made_by_a_number(make_inboxes: Callable[[Any], list[Inbox]], count: object) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"make_inboxes takes a whole number, 1 or more, not {count!r}")):
+        make_inboxes(count)
+
+
+def test_a_sink_refuses_with_a_refusal(webhook_sink: WebhookSink) -> None:
+    with pytest.raises(ValueError, match="status takes a number from 300 to 599, not 200"):
+        webhook_sink.refuse(200)
+
+
+def test_a_sink_will_do_for_its_url(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> None:
+    mailserver.add_webhook(webhook_sink)
+    inbox.deliver(subject="x")
+    assert webhook_sink.receive(recipient=inbox).subject == "x"
+
+
+def test_an_inbox_will_do_for_its_address(mailserver: MailServer, inbox: Inbox) -> None:
+    mailserver.faults.reject(stage="rcpt", recipient=inbox)
+    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as client:
+        client.ehlo("there")
+        client.mail("a@b.c")
+        assert client.rcpt(inbox.address)[0] == 550
+
+
+def test_a_server_is_told_its_domains_by_name() -> None:
+    with pytest.raises(ValueError, match=r"not 'shop.example'; fields are given by name, such as domains=\["):
+        MailServer("shop.example")  # type: ignore[arg-type]
+
+
+def test_of_one_it_is_said_in_the_singular(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> None:
+    throttle = mailserver.faults.throttle(1)
+    assert str(throttle) == "throttling above 1 message a minute at MAIL"
+    throttle.fired = 1
+    assert throttle.count() == "struck 1 time"
+    assert mailserver.faults.reject(stage="rcpt", times=1).count() == "struck 0 of 1 time"
+    mailserver.faults.clear()
+    mailserver.add_webhook(webhook_sink.url)
+    inbox.deliver(subject="x")
+    webhook_sink.receive()
+    assert repr(mailserver.deliveries[0]).endswith(" delivered, 1 attempt>")
+    mailserver.rate_limit(1)
+    ask = urllib.request.Request(f"{mailserver.api_url}/api/emails", headers={"X-API-Key": inbox.api_key})
+    with urllib.request.urlopen(ask, timeout=20), pytest.raises(HTTPError) as refused:
+        urllib.request.urlopen(ask, timeout=20)
+    with refused.value as answer:
+        assert b"at most 1 request an hour is answered" in answer.read()

@@ -209,7 +209,7 @@ def test_receive_all_wants_exactly_so_many(mailserver: MailServer, inbox: Inbox,
     mailserver.add_webhook(webhook_sink.url)
     inbox.deliver(subject="one")
     inbox.deliver(subject="two")
-    with pytest.raises(WebhookNotReceived, match=r"2 calls came to \S+, 1 were wanted"):
+    with pytest.raises(WebhookNotReceived, match=r"2 calls came to \S+, 1 was wanted"):
         webhook_sink.receive_all(1)
     assert len(webhook_sink.receive_all(2)) == 2
 
@@ -239,7 +239,7 @@ def test_a_server_that_is_still_sending_has_not_settled(
     mailserver.add_webhook(webhook_sink.url)
     webhook_sink.delay(60)
     inbox.deliver(subject="x")
-    with pytest.raises(NotSettled, match=r"127.0.0.1:\d+/: 1 webhook deliveries are due or under way"):
+    with pytest.raises(NotSettled, match=r"127.0.0.1:\d+/: 1 webhook delivery is due or under way"):
         webhook_sink.assert_nothing()
 
 

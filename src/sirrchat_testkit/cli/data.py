@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sirrchat_testkit.cli.outcome import fail
 from sirrchat_testkit.core.errors import NotFound, StoreError
 from sirrchat_testkit.core.models import Envelope, Message
+from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.store import TinyStore
 from sirrchat_testkit.store.repair import Repair
 from sirrchat_testkit.store.repair import repair as repair_folder
@@ -50,7 +51,7 @@ def dump(arguments: argparse.Namespace) -> int:
         count, missing = asyncio.run(_dump(folder, target))
     except (StoreError, OSError) as error:
         return fail(str(error))
-    print(f"{count} messages in {target}")
+    print(f"{counted(count, 'message')} in {target}")
     return fail(f"the bytes of {missing} messages are gone; index.json says of which") if missing else 0
 
 

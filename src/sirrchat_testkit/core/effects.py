@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 from sirrchat_testkit.core.moments import Moment
+from sirrchat_testkit.core.wording import counted
 
 MINUTE: Final = 60_000
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |$)")
@@ -114,10 +115,10 @@ class LimitSize(_Forgetful):
         """Refuse with 552 (RFC 1870 section 6.1)."""
         if moment.size <= self.octets:
             return None
-        return Ruling(Refusal(552, "5.3.4", f"The message is bigger than {self.octets} octets"))
+        return Ruling(Refusal(552, "5.3.4", f"The message is bigger than {counted(self.octets, 'octet')}"))
 
     def __str__(self) -> str:
-        return f"size limit of {self.octets} octets"
+        return f"size limit of {counted(self.octets, 'octet')}"
 
 
 @dataclass(slots=True)
@@ -162,7 +163,7 @@ class Throttle:
         while self._passed and not now - MINUTE < self._passed[0] <= now:
             self._passed.popleft()
         if len(self._passed) >= self.messages:
-            text = f"More than {self.messages} messages a minute; try again later"
+            text = f"More than {counted(self.messages, 'message')} a minute; try again later"
             return Ruling(Refusal(self.code, "4.7.0", text))
         self._passed.append(now)
         return None
@@ -176,7 +177,7 @@ class Throttle:
         self._passed = deque(memory)
 
     def __str__(self) -> str:
-        return f"throttling above {self.messages} messages a minute"
+        return f"throttling above {counted(self.messages, 'message')} a minute"
 
 
 def refusal(stage: str, code: int, text: str = "") -> Refusal:

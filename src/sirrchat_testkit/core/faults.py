@@ -22,6 +22,7 @@ from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.effects import Effect, Ruling
 from sirrchat_testkit.core.events import EventLog, FaultFired
 from sirrchat_testkit.core.moments import STAGES, FaultMatch, Moment
+from sirrchat_testkit.core.wording import counted
 
 _NO_RULING: Final = Ruling()
 
@@ -57,7 +58,11 @@ class Fault:
 
     def count(self) -> str:
         """Return how often it struck, in words."""
-        return f"struck {self.fired} of {self.times} times" if self.times else f"struck {self.fired} times"
+        return (
+            f"struck {self.fired} of {counted(self.times, 'time')}"
+            if self.times
+            else f"struck {counted(self.fired, 'time')}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, NoReturn, Self
 from urllib.parse import parse_qsl
 
 from sirrchat_testkit.core.candidates import Candidate, only
 from sirrchat_testkit.core.decoding import fold
+from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.core.matching import CONTAINED, EQUAL, holds
 from sirrchat_testkit.core.wording import excerpt, named
 
@@ -29,7 +30,6 @@ _WORDS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
         "unsubscribe": re.compile(
             r"unsubscri|opt[ -]?out|(e-?mail|notification|subscription)s? (preferences|settings)|manage preferences"
             r"|abmeld|abbestell|austragen|désabonn|désinscri|darse de baja|descadastr|uitschrijv|afmelden|avregistrera"
-            r"unsubscri|opt[ -]?out|(e-?mail|notification|subscription)s? (preferences|settings)|manage prefer"
             r"|退订|取消订阅|退訂|取消訂閱|配信停止|配信解除|購読解除|登録解除|수신\s?거부|구독\s?(취소|해지)",
             re.IGNORECASE,
         ),
@@ -75,6 +75,8 @@ _HOME = re.compile(r"https?:/*[^/?#]*/?", re.IGNORECASE)
 _LABELLED: Final = 100
 """Characters of a label; longer words are a paragraph, which may speak of anything."""
 
+_GUESSES: Final = {"url": "str(link)", "href": "str(link)", "query": "params", "label": "text", "kind": "purpose"}
+
 
 class Link(str):
     """A URL as sent, with what is known of it.
@@ -114,6 +116,9 @@ class Link(str):
         for name, value in pairs:
             first.setdefault(name, value)
         return first
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise misnamed(self, name, _GUESSES)
 
     def __reduce__(self) -> tuple[type[Link], tuple[str, str, str]]:
         """Return what a copy is made from."""

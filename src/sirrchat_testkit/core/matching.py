@@ -184,6 +184,7 @@ class Match:
         for name in conditions:
             if name not in self.table:
                 raise TypeError(_unknown(name, self.table))
+        conditions = {name: _addressed(each) for name, each in conditions.items()}
         object.__setattr__(self, "conditions", MappingProxyType(conditions))
         ordered = [(name, conditions[name]) for name in self.table if name in conditions]
         object.__setattr__(self, "_checks", tuple(check for each in ordered for check in self._checks_of(*each)))
@@ -256,3 +257,9 @@ def _unknown(name: str, table: Mapping[str, Condition]) -> str:
         if guess in table:
             return f"{name!r} is no condition: did you mean {guess!r}?"
     return f"{name!r} is no condition; there are {', '.join(table)}"
+
+
+def _addressed(wanted: Any) -> Any:
+    """Return the address of what has one, such as an inbox; anything else as it is."""
+    address = getattr(wanted, "address", None)
+    return address if isinstance(address, str) else wanted

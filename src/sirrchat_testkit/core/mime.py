@@ -15,10 +15,11 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sirrchat_testkit.core.decoding import decode_bytes, decode_header, fold
 from sirrchat_testkit.core.header import HeaderFields, Headers, read_header, split
+from sirrchat_testkit.core.hints import misnamed
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -27,6 +28,15 @@ __all__ = ["Attachment", "HeaderFields", "Headers", "Parsed", "Unsubscribe", "as
 
 _CONTENT_FIELD = re.compile(rb"^content-[!-9;-~]*[ \t]*:.*(?:\n[ \t].*)*", re.IGNORECASE | re.MULTILINE)
 _ANGLE = re.compile(r"<([^<>]*)>")
+
+_GUESSES = {
+    "filename": "name",
+    "content_type": "type",
+    "mimetype": "type",
+    "data": "content",
+    "body": "content",
+    "content_id": "cid",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,9 @@ class Attachment:
     def size(self) -> int:
         """Return the bytes of ``content``."""
         return len(self.content)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise misnamed(self, name, _GUESSES)
 
 
 class Unsubscribe(tuple[str, ...]):  # noqa: SLOT001 - a tuple with slots cannot carry one_click

@@ -11,7 +11,7 @@ import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from sirrchat_testkit.core.addressing import is_domain
 
@@ -87,6 +87,11 @@ class Policy:
     rate_limit_ip: int = 100
     webhook_hosts: tuple[str, ...] = ()
 
+    def __new__(cls, **given: Any) -> Self:
+        """Return a new policy. Raises ``ValueError`` where there is no such field."""
+        _check_names(given, Policy)
+        return object.__new__(cls)
+
     def __post_init__(self) -> None:
         _choice(self, "unknown_recipients", "reject", "keep")
         _choice(self, "foreign_recipients", "keep", "reject")
@@ -111,7 +116,6 @@ class Policy:
 
     def changed(self, **changes: Any) -> Policy:
         """Return this policy with ``changes``. Raises ``ValueError`` as ``Settings.of`` does."""
-        _check_names(changes, _names(Policy))
         return replace(self, **changes)
 
 
@@ -151,6 +155,11 @@ class Settings:
     password_cost: int = 0
     policy: Policy = field(default_factory=Policy)
 
+    def __new__(cls, **given: Any) -> Self:
+        """Return new settings. Raises ``ValueError`` where there is no such field."""
+        _check_names(given, Settings)
+        return object.__new__(cls)
+
     def __post_init__(self) -> None:
         _text(self, "host")
         _number(self, "smtp_port", 0, 65_535)
@@ -189,11 +198,13 @@ class Settings:
         Raises:
             ValueError: A value is wrong, or there is no such setting; the text names the nearest.
         """
+        if settings is not None and not isinstance(settings, Settings):
+            by_name = "fields are given by name, such as domains=['shop.example']"
+            raise ValueError(f"settings takes a Settings, not {settings!r}; {by_name}")
         base = settings or cls()
-        outer, inner = _names(cls), _names(Policy)
-        _check_names(changes, outer | inner)
+        _check_names(changes, Settings, Policy)
         policy = changes.pop("policy", base.policy)
-        for_policy = {name: changes.pop(name) for name in inner & changes.keys()}
+        for_policy = {name: changes.pop(name) for name in _names(Policy) & changes.keys()}
         if for_policy:
             policy = policy.changed(**for_policy)
         return replace(base, policy=policy, **changes)
@@ -210,9 +221,15 @@ def _names(record: type[Settings | Policy]) -> set[str]:
     return {each.name for each in fields(record)}
 
 
-def _check_names(changes: Iterable[str], known: set[str]) -> None:
-    for name in changes:
+def _check_names(changes: Mapping[str, Any], *records: type[Settings | Policy]) -> None:
+    known = set[str]().union(*map(_names, records))
+    for name, value in changes.items():
         if name not in known:
+            if name in _names(Policy):
+                policy = f"Settings(policy=Policy({name}={value!r}))"
+                raise ValueError(f"{name} is a policy: {policy}, or MailServer({name}={value!r})")
+            if name in _names(Settings):
+                raise ValueError(f"{name} is a setting, which only a start can fix: MailServer({name}={value!r})")
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
             raise ValueError(f"there is no setting {name!r}; {hint}")

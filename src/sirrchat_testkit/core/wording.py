@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any, Final
 
 WIDTH: Final = 80
 """Characters of a text that a failure shows."""
+
+
+def counted(number: int, what: str) -> str:
+    """Return so many of ``what`` in words: ``1 call``, ``2 calls``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def named(wanted: Any) -> str:
@@ -20,6 +26,15 @@ def named(wanted: Any) -> str:
         code = wanted.__code__
         return f"what a lambda accepts ({code.co_filename.rpartition('/')[2]}:{code.co_firstlineno})"
     return f"what {name}() accepts"
+
+
+def expired(address: str, at: int, now: int) -> str:
+    """Return that ``address`` expired at the time ``at``; both times in milliseconds, on the kit's clock."""
+    return f"{address} expired at {_time(at)} (the clock says {_time(now)})"
+
+
+def _time(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def excerpt(value: Any, wanted: Any = None, width: int = WIDTH) -> str:

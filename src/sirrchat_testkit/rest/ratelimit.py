@@ -14,6 +14,7 @@ from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.errors import RateLimited
 from sirrchat_testkit.core.models import ApiKey
 from sirrchat_testkit.core.settings import CurrentPolicy, Policy
+from sirrchat_testkit.core.wording import counted
 
 HOUR = 3_600_000
 """Milliseconds."""
@@ -38,7 +39,10 @@ class Standing:
     def check(self) -> None:
         """Raise ``RateLimited`` if this request was one too many."""
         if self.remaining < 0:
-            raise RateLimited(f"at most {self.limit} requests an hour are answered", resets_at=self.resets_at)
+            raise RateLimited(
+                f"at most {counted(self.limit, 'request')} an hour {'is' if self.limit == 1 else 'are'} answered",
+                resets_at=self.resets_at,
+            )
 
     def note(self, response: web.StreamResponse) -> None:
         """Tell the client in the headers of ``response``, unless they are out already."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterator
 from typing import NoReturn, Self
 
 from sirrchat_testkit.server.connecting import Connecting
 from sirrchat_testkit.server.looking import Looking
 from sirrchat_testkit.server.making import Making
+from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.server.steering import Steering
 from sirrchat_testkit.server.webhooks import Webhooks
 from sirrchat_testkit.testing.hints import misnamed
@@ -35,6 +37,9 @@ class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
         "port": "smtp_port",
         "url": "api_url",
         "base_url": "api_url",
+        "http_url": "api_url",
+        "rest_url": "api_url",
+        "domains": "settings.domains",
         "inbox": "open_inbox",
         "create_inbox": "open_inbox",
         "make_inbox": "open_inbox",
@@ -69,3 +74,8 @@ class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
 
     def __getattr__(self, name: str) -> NoReturn:
         raise misnamed(self, name, self._guesses)
+
+
+for _part in (Running, Connecting, Making, Webhooks, Steering, Looking):
+    for _function in filter(inspect.isfunction, vars(_part).values()):
+        _function.__qualname__ = f"MailServer.{_function.__name__}"  # what Python says of a wrong argument

@@ -24,12 +24,17 @@ class Making(Running):
 
         Raises:
             InvalidValue: ``domain`` is not served.
+            ValueError: ``expires_in`` is no time to come.
         """
+        _check_texts(name=name, domain=domain)
+        if isinstance(expires_in, timedelta) and expires_in <= timedelta():
+            raise ValueError(f"expires_in takes a time above 0, not {expires_in!r}")
         address = self._desk.new_address(name, domain, expires_in)
         return Inbox(self._desk, address.text, address)
 
     def inbox_for(self, address: str) -> Inbox:
         """Return the inbox of ``address``: made if its domain is served, else what was sent there from here."""
+        _check_texts(address=address)
         return Inbox(self._desk, address, self._desk.address_for(address))
 
     def add_account(
@@ -46,6 +51,7 @@ class Making(Running):
             InvalidValue: ``address`` is no mailbox, its domain is not served, or ``quota`` is out of bounds.
             Conflict: Somebody has the address.
         """
+        _check_texts(address=address, password=password)
         made = self._desk.new_account(address, password, quota)
         account = made.account
         inbox = Inbox(self._desk, account.email, made.address)
@@ -54,3 +60,9 @@ class Making(Running):
     def add_domain(self, name: str) -> None:
         """Serve ``name`` from now on. Raises ``InvalidValue`` or ``Conflict``."""
         self._thread.call(self._now.backend.domains.add(name))
+
+
+def _check_texts(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} takes a text, not {value!r}")

@@ -45,6 +45,8 @@ class Steering(Running):
 
         Counting begins with this call; ``clock.advance`` past the full hour opens the next window.
         """
+        if type(requests) is not int or requests < 0:
+            raise ValueError(f"requests takes a whole number, 0 or more, not {requests!r}")
         return self.policy(rate_limit="own", rate_limit_key=requests, rate_limit_ip=requests)
 
     async def _change_policy(self, changes: dict[str, Any]) -> Policy:

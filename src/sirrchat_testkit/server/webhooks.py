@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.testing.webhookfaults import WebhookFaults
@@ -19,19 +19,22 @@ if TYPE_CHECKING:
 class Webhooks(Running):
     """Tells applications of mail, and shows what they answered."""
 
-    def add_webhook(self, url: str, events: Sequence[str] | None = None, secret: str | None = None) -> WebhookHandle:
+    def add_webhook(
+        self, url: str | WebhookSink, events: Sequence[str] | None = None, secret: str | None = None
+    ) -> WebhookHandle:
         """Tell ``url`` of everybody's mail from now on; what is there is not told again.
 
         Args:
-            url: Where calls go: at loopback, unless the policy's ``webhook_hosts`` names the host.
+            url: Where calls go, or a sink: at loopback, unless the policy's ``webhook_hosts`` names the host.
             events: Some of ``email.received`` and ``email.sent`` (default: both); or ``new_message`` alone, for what
                 the disposable-address API pushes, of this scope's own addresses.
             secret: What calls are signed with; without one they are not.
 
         Raises:
-            InvalidValue: An event is unknown, or the secret is malformed.
+            InvalidValue: It is no URL of http or https, an event is unknown, or the secret is malformed.
         """
-        return self._webhooks.add(url, events, secret)
+        target: Any = getattr(url, "url", url)
+        return self._webhooks.add(target, events, secret)
 
     @property
     def deliveries(self) -> list[WebhookDelivery]:

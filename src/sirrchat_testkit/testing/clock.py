@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from sirrchat_testkit.core.clock import Clock as CoreClock
 from sirrchat_testkit.loopthread import LoopThread
+from sirrchat_testkit.testing.hints import misnamed
 
 T = TypeVar("T")
 
 
 class Clock:
     """What expiry and timestamps are read from; a test's own timeouts are real time and never move."""
+
+    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
+        "sleep": "advance",
+        "tick": "advance",
+        "move": "advance",
+        "forward": "advance",
+        "move_to": "travel",
+        "set": "travel",
+        "rewind": "travel",
+        "time": "now",
+        "stop": "freeze",
+        "unfreeze": "resume",
+        "start": "resume",
+    }
 
     def __init__(self, thread: LoopThread, clock: CoreClock) -> None:
         self._thread = thread
@@ -25,7 +40,8 @@ class Clock:
 
     def freeze(self, at: datetime | None = None) -> None:
         """Stand still, now or at ``at`` (aware, or local time)."""
-        self._do(lambda: self._clock.freeze(None if at is None else _milliseconds(at)))
+        milliseconds = None if at is None else _milliseconds("freeze", at)
+        self._do(lambda: self._clock.freeze(milliseconds))
 
     def resume(self) -> None:
         """Run in real time again, from the time it is now."""
@@ -50,17 +66,20 @@ class Clock:
 
     def travel(self, to: datetime) -> None:
         """Go to ``to`` (aware, or local time); what falls due on the way is done when it returns."""
-        self._thread.call(self._clock.travel(_milliseconds(to)))
+        self._thread.call(self._clock.travel(_milliseconds("travel", to)))
 
     async def atravel(self, to: datetime) -> None:
         """Do as ``travel`` does without blocking the loop that this task runs on."""
-        await self._thread.acall(self._clock.travel(_milliseconds(to)))
+        await self._thread.acall(self._clock.travel(_milliseconds("travel", to)))
 
     def _do(self, what: Callable[[], T]) -> T:
         async def work() -> T:
             return what()
 
         return self._thread.call(work())
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise misnamed(self, name, self._guesses)
 
     def __repr__(self) -> str:
         return f"<Clock {self.now().isoformat()}{' frozen' if self._clock.frozen else ''}>"
@@ -80,5 +99,7 @@ def _span(by: timedelta | None, units: dict[str, Any]) -> int:
     return round(span / timedelta(milliseconds=1))
 
 
-def _milliseconds(time: datetime) -> int:
+def _milliseconds(verb: str, time: datetime) -> int:
+    if not isinstance(time, datetime):
+        raise TypeError(f"{verb} takes a datetime such as datetime(2030, 1, 31, 12, 0), not {time!r}")
     return round(time.timestamp() * 1000)

@@ -11,6 +11,7 @@ from sirrchat_testkit.core.effects import Always, Drop, Effect, Greylist, LimitS
 from sirrchat_testkit.core.faults import Fault
 from sirrchat_testkit.core.faults import Faults as CoreFaults
 from sirrchat_testkit.core.moments import KNOWN, STAGES, FaultMatch
+from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing.hints import misnamed
 
@@ -155,7 +156,7 @@ class Faults:
             raise ValueError(f"after_octets takes a whole number, 1 or more, not {octets!r}")
         if stage != "data" or when != "before":
             raise ValueError("after_octets is in the middle of the message: it takes stage='data' and no 'when'")
-        return self._plan((stage,), Always(Ruling(cut=octets), f"drop after {octets} octets"), times, match)
+        return self._plan((stage,), Always(Ruling(cut=octets), f"drop after {counted(octets, 'octet')}"), times, match)
 
     def _plan(self, stages: tuple[str, ...], effect: Effect, times: int | None, match: dict[str, Any]) -> Fault:
         fault = Fault(stages, FaultMatch(**match), effect, times)

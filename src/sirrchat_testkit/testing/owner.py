@@ -79,10 +79,8 @@ class Owner:
         Raises:
             InvalidValue: ``domain`` is not served; the text names those that are.
         """
-        domains = self._backend.domains
-        if domain is not None and not await domains.serves(domain):
-            served = ", ".join(each.name for each in await domains.all())
-            raise InvalidValue(f"{domain} is not served here; {served} are", field="domain", value=domain)
+        if domain is not None:
+            await self._check_served("domain", domain)
         text = f"{local}@{domain or self._backend.settings.domains[0]}"
         owner = (await self._own()).account.id
         try:
@@ -93,6 +91,10 @@ class Owner:
     async def add_account(self, email: str, password: str | None, quota: int | None) -> Opened:
         """Make an account beside the scope's own. Raises ``InvalidValue`` or ``Conflict``."""
         backend = self._backend
+        if not addressing.is_mailbox(email):
+            text = f"address takes a mailbox at one of {await self._served()}, not {email!r}"
+            raise InvalidValue(text, field="address", value=email)
+        await self._check_served("address", addressing.split(email)[1])
         password = backend.ids.token(_PASSWORD) if password is None else password
         account = await backend.accounts.add(email, password=password, quota=QUOTA if quota is None else quota)
         key = await backend.keys.add(account, "user")
@@ -114,6 +116,14 @@ class Owner:
             account = await self._backend.accounts.update(owned.account.id, password=password)
             owned = self._owned = Owned(account, owned.key, password)
         return owned.account.email, owned.password
+
+    async def _check_served(self, field: str, domain: str) -> None:
+        if not await self._backend.domains.serves(domain):
+            text = f"{domain} is not served here; {await self._served()} are"
+            raise InvalidValue(text, field=field, value=domain)
+
+    async def _served(self) -> str:
+        return ", ".join(each.name for each in await self._backend.domains.all())
 
     async def _own(self) -> Owned:
         if self._owned is None:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Self
 
 from sirrchat_testkit.core.callmatch import CallMatch
 from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.testing import report, sinkreport
 from sirrchat_testkit.testing.desk import CALM, TIMEOUT
 from sirrchat_testkit.testing.hints import misnamed
@@ -98,8 +99,8 @@ class WebhookSink(Service):
 
     def refuse(self, status: int = 503, times: int | None = 1) -> None:
         """Answer the next calls with ``status``; ``times`` None: all."""
-        if type(status) is not int or not 200 <= status <= 599:  # noqa: PLR2004 - RFC 9110 section 15
-            raise ValueError(f"status takes a number from 200 to 599, not {status!r}")
+        if type(status) is not int or not 300 <= status <= 599:  # noqa: PLR2004 - RFC 9110 section 15
+            raise ValueError(f"status takes a number from 300 to 599, not {status!r}")
         self._plans.add(Plan(times, status=status))
 
     def delay(self, seconds: float, times: int | None = 1) -> None:
@@ -219,7 +220,7 @@ class WebhookSink(Service):
         raise misnamed(self, name, self._guesses)
 
     def __repr__(self) -> str:
-        return f"<WebhookSink {self.url or 'stopped'}, {len(self.calls)} calls>"
+        return f"<WebhookSink {self.url or 'stopped'}, {counted(len(self.calls), 'call')}>"
 
 
 def _calm(busy: Sequence[Session]) -> None:

@@ -64,7 +64,11 @@ def not_received(situation: Situation, wait: FailedWait) -> WebhookNotReceived:
 def too_many(url: str, match: CallMatch, *, wanted: int, found: Sequence[WebhookCall]) -> WebhookNotReceived:
     """Return the failure of a wait that found more than it asked for."""
     return WebhookNotReceived(
-        _listed(f"{len(found)} calls {_that(match)}came to {url}, {wanted} were wanted:", found, len(found))
+        _listed(
+            f"{len(found)} calls {_that(match)}came to {url}, {wanted} {'was' if wanted == 1 else 'were'} wanted:",
+            found,
+            len(found),
+        )
     )
 
 

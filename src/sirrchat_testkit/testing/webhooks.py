@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +15,13 @@ from sirrchat_testkit.core.events import DeliveryAttempted
 from sirrchat_testkit.core.models import ApiKey, Delivery, Webhook
 from sirrchat_testkit.core.signing import key_of
 from sirrchat_testkit.core.webhooks import EVENTS, PUSH
+from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing.hints import misnamed
 
 T = TypeVar("T")
+
+_URL = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class WebhookDelivery:
         raise misnamed(self, name, self._guesses)
 
     def __repr__(self) -> str:
-        return f"<WebhookDelivery {self.event} to {self.url} {self.status}, {len(self.attempts)} attempts>"
+        return f"<WebhookDelivery {self.event} to {self.url} {self.status}, {counted(len(self.attempts), 'attempt')}>"
 
 
 class WebhookHandle:
@@ -156,6 +160,7 @@ class WebhookDesk:
 
     def add(self, url: str, events: Sequence[str] | None, secret: str | None) -> WebhookHandle:
         """Make a webhook for everybody's mail, or the push of the scope's own addresses."""
+        _check_url(url)
         names = _events(events)
         key_of(secret or "")
         if names == (PUSH,):
@@ -171,6 +176,8 @@ class WebhookDesk:
 
     def update(self, webhook: Webhook, **changes: Any) -> Webhook:
         """Change a webhook."""
+        if "url" in changes:
+            _check_url(changes["url"])
         return self._thread.call(self._update(webhook, changes))
 
     def delete(self, webhook: Webhook) -> None:
@@ -221,6 +228,11 @@ class WebhookDesk:
             )
             for record in await self._backend.store.find(Delivery, where)
         ]
+
+
+def _check_url(url: object) -> None:
+    if not isinstance(url, str) or not _URL.match(url):
+        raise InvalidValue(f"url takes one such as http://127.0.0.1:8000/hook, not {url!r}", field="url", value=url)
 
 
 def _events(events: Sequence[str] | None) -> tuple[str, ...]:

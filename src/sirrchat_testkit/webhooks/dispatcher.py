@@ -260,4 +260,6 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 
 def _doing(count: int) -> str:
-    return f"{count} webhook deliveries are due or under way" if count else "mail is being handed over to webhooks"
+    if not count:
+        return "mail is being handed over to webhooks"
+    return f"{count} webhook {'delivery is' if count == 1 else 'deliveries are'} due or under way"

@@ -171,3 +171,33 @@ async def test_a_domain_is_served_from_the_moment_it_is_added(backend: Backend) 
         await backend.domains.add("shop.example")
     with pytest.raises(InvalidValue):
         await backend.domains.add("no domain")
+
+
+@pytest.mark.parametrize(
+    ("recipient", "near"),
+    [
+        ("boxes@example.com", "box.es@example.com"),
+        ("box.es@exmaple.com", "box.es@example.com"),
+        ("box.es@example.com", None),
+        ("nobody@example.com", None),
+        ("admins@example.com", None),
+        ("owners@example.com", None),
+        ("box.es@corp.test", None),
+    ],
+)
+async def test_only_what_is_near_is_suggested(backend: Backend, recipient: str, near: str | None) -> None:
+    owner = await backend.accounts.add("owner@example.com", listed=False)
+    await backend.directory.add_address(owner.id, "box.es@example.com")
+    assert await backend.directory.nearest(recipient) == near
+
+
+async def test_when_an_address_expired_is_known_after_its_purge(backend: Backend) -> None:
+    backend.clock.freeze(1000)
+    ann = await account(backend)
+    await backend.directory.add_address(ann.id, "box@example.com", expires_in=1000)
+    await backend.clock.advance(1000)
+    for _ in range(2):
+        assert await backend.directory.expired_at("BOX@example.com", 1999) == 0
+        assert await backend.directory.expired_at("BOX@example.com", 2000) == 2000
+        await backend.postoffice.purge()
+    assert await backend.directory.expired_at("ann@example.com", 2000) == 0

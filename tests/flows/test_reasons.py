@@ -4,7 +4,9 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
 from sirrchat_testkit import Inbox, MailNotReceived, MailServer
@@ -125,3 +127,75 @@ def test_a_connection_that_brought_mail_is_not_told(mailserver: MailServer, make
 def test_nobody_need_connect_where_mail_comes_otherwise(make_inbox: MakeInbox) -> None:
     make_inbox().deliver(subject="Hello")
     assert "Nobody connected" not in failure(make_inbox())
+
+
+def refuse(server: MailServer, recipient: object) -> None:
+    with connect(server) as smtp, pytest.raises(smtplib.SMTPRecipientsRefused):
+        smtp.sendmail("a@b.example", [str(recipient)], "Subject: Hi\r\n\r\n")
+
+
+def refusal(inbox: Inbox) -> str:
+    """Return what a failed wait says of the one recipient that was refused."""
+    lines = failure(inbox).splitlines()
+    return lines[lines.index("Refused:") + 1].strip()
+
+
+@pytest.mark.parametrize("unknown", ["nobody@example.com", "admon@example.com", "owner-x@example.com"])
+def test_an_address_that_is_not_near_is_not_suggested(mailserver: MailServer, inbox: Inbox, unknown: str) -> None:
+    refuse(mailserver, unknown)
+    assert refusal(inbox) == f"{unknown} from a@b.example: {unknown} does not exist here"
+
+
+def test_for_a_full_mailbox_no_other_is_suggested(mailserver: MailServer, inbox: Inbox) -> None:
+    full = mailserver.add_account("full@example.com", quota=1)
+    mailserver.add_account("fully@example.com")
+    with connect(mailserver) as smtp, pytest.raises(smtplib.SMTPDataError):
+        smtp.sendmail("a@b.example", [full.address], "Subject: Hi\r\n\r\n")
+    text = refusal(inbox)
+    assert text.startswith("full@example.com from a@b.example: ")
+    assert "nearest" not in text
+
+
+def test_a_refused_address_that_has_expired(mailserver: MailServer, make_inbox: MakeInbox) -> None:
+    mailserver.clock.freeze(datetime(2030, 1, 31, 12, 10, tzinfo=UTC))
+    inbox, other = make_inbox(expires_in=timedelta(minutes=20)), make_inbox()
+    mailserver.clock.advance(minutes=30)
+    refuse(mailserver, inbox)
+    said = f"{inbox} expired at 2030-01-31 12:30:00 UTC (the clock says 2030-01-31 12:40:00 UTC)"
+    assert refusal(other) == f"{inbox} from a@b.example: {said}"
+    assert f"Mail for it is refused: {said}." not in failure(inbox)
+
+
+@pytest.mark.parametrize("minutes", [30, 90])
+def test_an_expired_inbox_says_so(mailserver: MailServer, make_inbox: MakeInbox, minutes: int) -> None:
+    mailserver.clock.freeze(datetime(2030, 1, 31, 12, 10, tzinfo=UTC))
+    inbox = make_inbox(expires_in=timedelta(minutes=20))
+    mailserver.clock.advance(minutes=minutes)
+    now = mailserver.clock.now().strftime("%H:%M:%S")
+    assert failure(inbox).splitlines()[1] == (
+        f"Mail for it is refused: {inbox} expired at 2030-01-31 12:30:00 UTC (the clock says 2030-01-31 {now} UTC)."
+    )
+
+
+def test_an_inbox_whose_address_was_deleted_says_so(mailserver: MailServer, inbox: Inbox) -> None:
+    with httpx.Client(base_url=mailserver.api_url, headers={"X-API-Key": inbox.api_key}) as client:
+        assert client.delete(f"/api/emails/{inbox.id}").is_success
+    assert failure(inbox).splitlines()[1] == f"Mail for it is refused: {inbox} does not exist here."
+
+
+def test_only_an_address_that_was_somebody_s_belonged_to_a_test() -> None:
+    with MailServer() as server:
+        with server.scope("earlier"):
+            server.inbox_for("asked@example.com").assert_nothing()
+            server.inbox_for("used@example.com").deliver(subject="Hello")
+            made = server.open_inbox("made")
+        for address in ("asked@example.com", "used@example.com", made):
+            refuse(server, address)
+        assert [each.scope for each in server.refusals] == ["", "earlier", "earlier"]
+        assert "asked@example.com does not exist here\n" in failure(server.open_inbox())
+
+
+@pytest.mark.parametrize("address", ["nobody", "nobody@", "@example.com", "a b@example.com", ""])
+def test_an_inbox_has_an_address(mailserver: MailServer, address: str) -> None:
+    with pytest.raises(ValueError, match=f"inbox_for takes an address such as 'ann@example.com', not '{address}'"):
+        mailserver.inbox_for(address)

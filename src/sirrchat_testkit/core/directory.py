@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
+from typing import TypeVar
 
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.clock import Clock
@@ -26,11 +27,14 @@ from sirrchat_testkit.core.models import Account, Address
 from sirrchat_testkit.core.settings import CurrentPolicy
 from sirrchat_testkit.core.store import Put, Store
 
+V = TypeVar("V")
+
 EXPIRY_TIMES = (3_600_000, 86_400_000, 259_200_000, 0)
 """Milliseconds that ``generate`` takes: one hour, one day, three days, never."""
 
 _NEAREST_AMONG = 1000
-_FORMER_KEPT = 10_000
+_NEAR = 0.75  # how alike local parts are, and domains, of which one was meant to be the other
+_KEPT = 10_000  # addresses that are remembered when they are gone
 
 
 class Directory:
@@ -43,6 +47,8 @@ class Directory:
         self._policy = policy
         self._domains = domains
         self._former: dict[str, str] = {}
+        self._lapsed: dict[str, int] = {}
+        self._asked: set[str] = set()
 
     async def generate(self, account_id: str, name: str | None, expiry: int | None, domain: str | None) -> Address:
         """Make a disposable address as the disposable-address API does, checking in that API's order.
@@ -127,6 +133,8 @@ class Directory:
         """
         address = await self._store.get(Address, key=addressing.key(recipient))
         if address is not None and not self.has_expired(address):
+            if self._asked:
+                self._asked.discard(address.key)
             return address
         policy = self._policy.value
         if await self._domains.serves(addressing.split(recipient)[1]):
@@ -137,18 +145,39 @@ class Directory:
         return None
 
     async def nearest(self, recipient: str) -> str | None:
-        """Return the existing address that ``recipient`` was perhaps meant to be."""
-        near = await self._store.find(Address, newest=True, limit=_NEAREST_AMONG)
-        texts = {each.key: each.text for each in near if not self.has_expired(each)}
-        found = difflib.get_close_matches(addressing.key(recipient), texts, 1)
-        return texts[found[0]] if found else None
+        """Return the other address that ``recipient`` was perhaps meant to be, unless it is the server's own."""
+        known = addressing.key(recipient)
+        local, domain = addressing.split(known)
+        others: dict[str, list[Address]] = {}
+        for each in await self._store.find(Address, newest=True, limit=_NEAREST_AMONG):
+            if each.key != known and not self.has_expired(each):
+                others.setdefault(addressing.split(each.key)[0], []).append(each)
+        for near in difflib.get_close_matches(local, others, cutoff=_NEAR):
+            for address in others[near]:
+                if difflib.get_close_matches(domain, [address.domain], cutoff=_NEAR) and await self._is_open(address):
+                    return address.text
+        return None
+
+    async def expired_at(self, recipient: str, at: int) -> int:
+        """Return when the address that ``recipient`` was expired, 0 where by the time ``at`` none had."""
+        known = addressing.key(recipient)
+        address = await self._store.get(Address, key=known)
+        expired = address.expires_at if address else self._lapsed.get(known, 0)
+        return expired if expired <= at else 0
+
+    def remember_expired(self, addresses: Iterable[Address]) -> None:
+        """Note when ``addresses`` expired, which are purged now."""
+        _note(self._lapsed, {each.key: each.expires_at for each in addresses})
+
+    def note_asked(self, address: Address) -> None:
+        """Note that ``address`` was made by asking for it: until mail comes for it, nobody has it."""
+        self._asked.add(address.key)
 
     def remember_former(self, keys: Iterable[str], scope: str) -> None:
         """Note that the addresses ``keys`` belonged to ``scope``, which is closed."""
-        for key in keys:
-            self._former[key] = scope
-        while len(self._former) > _FORMER_KEPT:
-            del self._former[next(iter(self._former))]
+        made = set(keys)
+        _note(self._former, dict.fromkeys(made - self._asked, scope))
+        self._asked -= made
 
     def former_scope(self, recipient: str) -> str:
         """Return the closed scope that ``recipient`` belonged to, or an empty text."""
@@ -157,6 +186,11 @@ class Directory:
     def has_expired(self, address: Address) -> bool:
         """Tell whether the address's time is over."""
         return bool(address.expires_at) and address.expires_at <= self._clock.now()
+
+    async def _is_open(self, address: Address) -> bool:
+        """Tell whether ``address`` is one that a test knows of: of an inbox, or of an account that is listed."""
+        account = None if address.disposable else await self._store.get(Account, id=address.account)
+        return account is None or (account.listed and not account.hidden)
 
     async def check_free(self, text: str, taken: Container[str] = ()) -> None:
         """Raise ``Conflict`` if somebody has the address ``text``, or its key is among ``taken``."""
@@ -177,3 +211,10 @@ class Directory:
             expires_at=expires_at,
             disposable=disposable,
         )
+
+
+def _note(known: dict[str, V], more: Mapping[str, V]) -> None:
+    """Add ``more`` to what is ``known``; the oldest go first."""
+    known.update(more)
+    while len(known) > _KEPT:
+        del known[next(iter(known))]

@@ -160,6 +160,7 @@ class PostOffice:
         """Delete what is too old, and every expired address with its messages: its name is free again from now on."""
         lapsed = await self._store.expired(self._clock.now())
         if lapsed:
+            self._directory.remember_expired(lapsed)
             await self._store.commit(await removal.of_addresses(self._store, lapsed))
         if going := await self._retention.overflow():
             await self.delete(going)

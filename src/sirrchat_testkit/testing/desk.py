@@ -13,30 +13,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from email.message import EmailMessage
-from typing import TypeVar
 
+from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import Conflict, NotFound
-from sirrchat_testkit.core.events import (
-    Crashed,
-    DeliveryAttempted,
-    Event,
-    FaultFired,
-    LoginRefused,
-    MessageReceived,
-    RecipientRefused,
-)
+from sirrchat_testkit.core.errors import Conflict, InvalidValue, NotFound
+from sirrchat_testkit.core.events import Crashed
 from sirrchat_testkit.core.faults import Fault
 from sirrchat_testkit.core.models import Address, Envelope, Message
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing.compose import to_bytes
 from sirrchat_testkit.testing.feed import Arrival, End, Feed, Feeds, Signal
+from sirrchat_testkit.testing.hindsight import Hindsight
 from sirrchat_testkit.testing.message import Contents, ReceivedMessage
 from sirrchat_testkit.testing.owner import Opened, Owner, OwnerMark
 from sirrchat_testkit.testing.situation import Refusal, Situation
-
-E = TypeVar("E", bound=Event)
 
 TIMEOUT = 10.0
 """Seconds that ``receive`` waits unless told otherwise."""
@@ -63,7 +54,7 @@ class Desk:
         self.timeout = TIMEOUT
         self._thread = thread
         self._backend = backend
-        self._smtp_address = smtp_address
+        self._hindsight = Hindsight(backend, smtp_address, self.received)
         self._feeds = Feeds(backend.events)
         self._taken: set[str] = set()
         self._owner = Owner(backend)
@@ -116,8 +107,12 @@ class Desk:
         return made
 
     def address_for(self, text: str) -> Address | None:
-        """Return the address that is ``text``, made if its domain is served; None if it is not."""
-        return self._thread.call(self._owner.address_for(text))
+        """Return the address ``text``, made if its domain is served; None if not. Raises ``InvalidValue``."""
+        if not addressing.is_mailbox(str(text)):
+            like = f"ann@{self._backend.settings.domains[0]}"
+            words = f"inbox_for takes an address such as {like!r}, not {text!r}"
+            raise InvalidValue(words, field="address", value=text)
+        return self._thread.call(self._address_for(text))
 
     def deliver(self, recipient: str, message: bytes | EmailMessage | None, fields: dict[str, str]) -> ReceivedMessage:
         """Store a message for ``recipient`` without SMTP, and return it. Raises ``Refused``."""
@@ -153,19 +148,19 @@ class Desk:
 
     def refusals(self) -> list[Refusal]:
         """Return the mail that was not taken since the scope began."""
-        return self._thread.call(self._refusals())
+        return self._thread.call(self._hindsight.refusals(self._mark.event))
 
     def crashes(self) -> list[Crashed]:
         """Return what failed in the server since the scope began."""
-        return self._events(Crashed)
+        return self._hindsight.events(Crashed, self._mark.event)
 
     def unfired(self) -> list[Fault]:
         """Return the faults planned since the scope began that never struck."""
         return self._backend.faults.unfired(self._mark.fault)
 
-    def situation(self) -> Situation:
-        """Return what happened since the scope began."""
-        return self._thread.call(self._situation())
+    def situation(self, recipient: str | None = None) -> Situation:
+        """Return what happened since the scope began, and how it stands with mail for ``recipient``."""
+        return self._thread.call(self._hindsight.situation(self._mark.event, self._mark.connections, recipient))
 
     def mark(self, name: str) -> Mark:
         """Begin a scope; return where the one around it stands."""
@@ -228,32 +223,10 @@ class Desk:
         said = self._backend.sessions.transcripts.get(message.envelope)
         return Contents(await postoffice.envelope(message), await postoffice.raw(message), said)
 
-    async def _refusals(self) -> list[Refusal]:
-        found = []
-        for event in self._events(RecipientRefused):
-            planned = event.code == "fault"
-            nearest = None if planned else await self._backend.directory.nearest(event.recipient)
-            found.append(Refusal(event.recipient, event.sender, event.code, event.reason, event.scope, nearest))
-        return found
-
-    async def _situation(self) -> Situation:
-        sessions = self._backend.sessions
-        stored = await self._backend.postoffice.messages(None)
-        return Situation(
-            address=self._smtp_address,
-            messages=[self.received(each) for each in stored],
-            refusals=await self._refusals(),
-            came=bool(self._events(MessageReceived)),
-            connections=sessions.opened - self._mark.connections,
-            sessions=list(sessions),
-            fruitless=[each for each in self.sessions() if not each.brought_mail],
-            crashes=self.crashes(),
-            faults=[f"{each}: {each.count()}" for each in self._backend.faults.all()],
-            struck=self._events(FaultFired),
-            logins=self._events(LoginRefused),
-            attempts=self._events(DeliveryAttempted),
-        )
-
-    def _events(self, kind: type[E]) -> list[E]:
-        """Return the events of ``kind`` since the scope began."""
-        return [each for each in self._backend.events.after(self._mark.event) if isinstance(each, kind)]
+    async def _address_for(self, text: str) -> Address | None:
+        directory = self._backend.directory
+        asked = await directory.find_address(text) is None
+        address = await self._owner.address_for(text)
+        if asked and address is not None:
+            directory.note_asked(address)
+        return address

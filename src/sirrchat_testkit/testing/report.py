@@ -63,6 +63,7 @@ def not_received(situation: Situation, wait: FailedWait) -> MailNotReceived:
     taken = [each for each in wait.taken if wait.match.accepts(each)]
     chapters = [
         f"{count} for {wait.recipient or 'anybody'} {_that(wait.match)}came within {_seconds(wait.seconds)}.",
+        _absence(situation, wait.recipient or ""),
         _listed("These came:", wait.found),
         _near("This came, and is not what was waited for:", wait.match, wait.missed),
         _listed("This matches, and was taken by an earlier receive():", taken),
@@ -143,6 +144,11 @@ def _why(situation: Situation, recipient: str | None, match: Match) -> list[str]
     mine = recipient and addressing.key(recipient)
     elsewhere = [each for each in situation.messages if mine and addressing.key(each.recipient) != mine]
     return [_near("Mail for others:", match, elsewhere), *map(str, _happened(situation))]
+
+
+def _absence(situation: Situation, recipient: str) -> str:
+    told = any(addressing.key(each.recipient) == addressing.key(recipient) for each in situation.refusals)
+    return f"Mail for it is refused: {situation.absence}." if situation.absence and not told else ""
 
 
 def _happened(situation: Situation) -> list[Chapter]:

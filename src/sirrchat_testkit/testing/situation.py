@@ -11,7 +11,7 @@ from sirrchat_testkit.testing.message import ReceivedMessage
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Mail that was not taken; ``nearest`` is the existing address that was perhaps meant."""
+    """Mail that was not taken; ``nearest`` is the address that was perhaps meant where the recipient does not exist."""
 
     recipient: str
     sender: str
@@ -25,12 +25,14 @@ class Refusal:
 class Situation:
     """What a failure text tells of the server: what happened since the scope began.
 
+    ``absence`` says why mail for the recipient in question would be refused, and is empty where it would be taken.
     ``came`` says that mail came, by whatever way; ``fruitless`` are the connections that brought none.
     """
 
     address: str
     messages: list[ReceivedMessage]
     refusals: list[Refusal]
+    absence: str
     came: bool
     connections: int
     sessions: list[Session]

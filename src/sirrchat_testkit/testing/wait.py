@@ -106,7 +106,7 @@ class Wait(Reading):
     def time_up(self) -> None:
         """Raise ``MailNotReceived``, which tells why."""
         __tracebackhide__ = True
-        raise report.not_received(self.desk.situation(), self)
+        raise report.not_received(self.desk.situation(self.recipient), self)
 
 
 @dataclass

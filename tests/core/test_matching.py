@@ -98,7 +98,7 @@ def test_record_matches(conditions: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("conditions", "miss"),
     [
-        ({"subject": "Welcome"}, "subject: wanted 'Welcome', was 'Welcome, Ann!'"),
+        ({"subject": "Goodbye"}, "subject: wanted 'Goodbye', was 'Welcome, Ann!'"),
         ({"subject": re.compile("^Ann")}, "subject: wanted /^Ann/, was 'Welcome, Ann!'"),
         ({"subject": str.isdigit}, "subject: wanted what str.isdigit() accepts, was 'Welcome, Ann!'"),
         ({"subject": None}, "subject: wanted None, was 'Welcome, Ann!'"),
@@ -255,3 +255,26 @@ def test_what_is_wanted_decides_how_it_is_compared(wanted: Any, value: Any, held
 def test_callable_that_gives_no_bool_still_decides() -> None:
     accepts: Callable[[str], str] = str.strip
     assert Match(subject=accepts).accepts(Record())
+
+
+@pytest.mark.parametrize(
+    ("conditions", "hint"),
+    [
+        ({"subject": "June"}, " (a text must be equal; re.compile('June') searches)"),
+        ({"subject": r"^June \w+$"}, r" (a text must be equal; re.compile('^June \\w+$') searches)"),
+        ({"subject": "*news*"}, " (a text must be equal; re.compile('.*news.*') searches)"),
+        ({"sender": "news@"}, " (a text must be equal but for * and ?; re.compile('news@') searches)"),
+        ({"text": "H.*"}, " (a text must be contained; re.compile('H.*') searches)"),
+        ({"subject": "May"}, ""),
+        ({"subject": "J.ne news"}, ""),
+        ({"subject": "*("}, ""),
+        ({"subject": ""}, ""),
+        ({"subject": re.compile("May")}, ""),
+    ],
+)
+def test_a_text_that_was_meant_to_search_is_told_how(conditions: dict[str, Any], hint: str) -> None:
+    [miss] = Match(**conditions).misses(Record(subject="June news", sender="news@shop.example", text="Hello"))
+    if hint:
+        assert miss.endswith(hint)
+    else:
+        assert "re.compile" not in miss

@@ -6,6 +6,7 @@ import smtplib
 import threading
 from collections.abc import Callable
 from email.message import EmailMessage
+from typing import Any
 
 import anyio
 import pytest
@@ -125,13 +126,22 @@ def test_all_are_received_when_their_number_is_right(mailserver: MailServer, inb
 def test_more_than_the_number_is_a_failure_too(mailserver: MailServer, inbox: Inbox) -> None:
     send(mailserver, inbox, "one")
     send(mailserver, inbox, "two")
-    with pytest.raises(MailNotReceived) as caught:
+    with pytest.raises(UnexpectedMail) as caught:
         inbox.receive_all(1)
     assert str(caught.value) == (
-        f"2 messages for {inbox} came, 1 were wanted:\n"
-        f"  'one' from shop@shop.example to {inbox}\n"
-        f"  'two' from shop@shop.example to {inbox}"
+        f"2 messages for {inbox} came, 1 was wanted. Too many:\n  'two' from shop@shop.example to {inbox}"
     )
+    with pytest.raises(UnexpectedMail, match=f"1 message for {inbox} with subject='one' came, none was wanted. Too"):
+        inbox.receive_all(0, subject="one")
+    assert len(inbox.receive_all(2)) == 2
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, "2", True])
+def test_a_count_is_a_whole_number(inbox: Inbox, count: Any) -> None:
+    with pytest.raises(ValueError, match=f"count takes a whole number, 0 or more, not {count!r}"):
+        inbox.receive_all(count)
+    with pytest.raises(ValueError, match="count takes a whole number"):
+        asyncio.run(inbox.areceive_all(count))
 
 
 def test_a_failed_wait_says_what_came_and_what_each_missed(mailserver: MailServer, inbox: Inbox) -> None:
@@ -142,7 +152,7 @@ def test_a_failed_wait_says_what_came_and_what_each_missed(mailserver: MailServe
         f"No message for {inbox} with subject='Welcome' came within 0.0 s.\n"
         "This came, and is not what was waited for:\n"
         f"  'Welcome, Ann!' from shop@shop.example to {inbox}\n"
-        "      subject: wanted 'Welcome', was 'Welcome, Ann!'"
+        "      subject: wanted 'Welcome', was 'Welcome, Ann!' (a text must be equal; re.compile('Welcome') searches)"
     )
 
 

@@ -24,17 +24,21 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple
 
 from sirrchat_testkit.core.decoding import fold
-from sirrchat_testkit.core.wording import excerpt, named
+from sirrchat_testkit.core.wording import excerpt, named, pattern_meant
 
 _COMPARED: Final = 200
 """Characters of a text that count for how near a miss is."""
 
 
 class Rule(NamedTuple):
-    """How a plain ``str`` is compared: ``holds(wanted, value)``; ``verb`` stands behind ``wanted`` in explanations."""
+    """How a plain ``str`` is compared: ``holds(wanted, value)``; ``verb`` stands behind ``wanted`` in explanations.
+
+    ``must`` says it to whoever meant a pattern.
+    """
 
     verb: str
     holds: Callable[[str, str], bool]
+    must: str
 
 
 def _is_like(wanted: str, value: str) -> bool:
@@ -47,9 +51,9 @@ def _glob(wanted: str) -> re.Pattern[str]:
     return re.compile("".join({"*": ".*", "?": "."}.get(piece, re.escape(piece)) for piece in pieces), re.DOTALL)
 
 
-EQUAL = Rule("", lambda wanted, value: fold(wanted) == fold(value))
-CONTAINED = Rule("containing ", lambda wanted, value: wanted in value)
-LIKE = Rule("", _is_like)
+EQUAL = Rule("", lambda wanted, value: fold(wanted) == fold(value), "be equal")
+CONTAINED = Rule("containing ", lambda wanted, value: wanted in value, "be contained")
+LIKE = Rule("", _is_like, "be equal but for * and ?")
 
 
 def holds(wanted: Any, value: Any, rule: Rule = EQUAL) -> bool:
@@ -151,7 +155,12 @@ class _Check(NamedTuple):
     def explain(self, value: Any) -> str:
         verb = self.condition.rule.verb if isinstance(self.wanted, str) else ""
         verb = "at or after " if self.condition.ordered else verb
-        return f"{self.label}: wanted {verb}{named(self.wanted)}, was {self._shown(value)}"
+        return f"{self.label}: wanted {verb}{named(self.wanted)}, was {self._shown(value)}{self._hint(value)}"
+
+    def _hint(self, value: Any) -> str:
+        values = value if self.condition.many else (value,)
+        pattern = pattern_meant(self.wanted, values) if isinstance(self.wanted, str) else ""
+        return f" (a text must {self.condition.rule.must}; re.compile({pattern!r}) searches)" if pattern else ""
 
     def _shown(self, value: Any) -> str:
         if self.condition.many and not value:

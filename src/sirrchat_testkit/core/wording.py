@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 WIDTH: Final = 80
 """Characters of a text that a failure shows."""
+
+_PATTERN = re.compile(r"[\\^$*+|\[(]")
 
 
 def counted(number: int, what: str) -> str:
@@ -35,6 +39,17 @@ def expired(address: str, at: int, now: int) -> str:
 
 def _time(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def pattern_meant(wanted: str, values: Iterable[Any]) -> str:
+    """Return the pattern that finds one of ``values`` and that ``wanted`` was perhaps meant as, or an empty text."""
+    for value in values:
+        if isinstance(value, str) and wanted and (wanted in value or _PATTERN.search(wanted)):
+            for pattern in (wanted, wanted.replace("*", ".*"), re.escape(wanted)):
+                with contextlib.suppress(re.error, Warning):
+                    if re.search(pattern, value):
+                        return pattern
+    return ""
 
 
 def excerpt(value: Any, wanted: Any = None, width: int = WIDTH) -> str:

@@ -13,7 +13,7 @@ from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.testing import report
 from sirrchat_testkit.testing.desk import CALM, Desk
 from sirrchat_testkit.testing.message import ReceivedMessage
-from sirrchat_testkit.testing.wait import Wait, Watch, duration
+from sirrchat_testkit.testing.wait import Wait, Watch, duration, number
 
 
 class Receiver:
@@ -61,11 +61,13 @@ class Receiver:
         """Return all ``count`` messages that match, or without a count what is there when the server has settled.
 
         Raises:
-            MailNotReceived: Fewer came in time, or more are there.
+            MailNotReceived: Fewer came in time.
+            UnexpectedMail: More are there.
             NotSettled: The server is still busy, so more may come.
+            ValueError: ``count`` is no whole number, or ``timeout`` is negative.
         """
         __tracebackhide__ = True
-        if count:
+        if number("count", count):
             self._wait(timeout, match, count).run()
         self._calm(self._desk.settle())
         return self._take_all(count, Match(**match))
@@ -79,7 +81,7 @@ class Receiver:
     ) -> list[ReceivedMessage]:
         """Do as ``receive_all`` does without blocking the loop that this task runs on."""
         __tracebackhide__ = True
-        if count:
+        if number("count", count):
             await self._wait(timeout, match, count).arun()
         self._calm(await self._desk.asettle())
         return self._take_all(count, Match(**match))

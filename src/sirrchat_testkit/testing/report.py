@@ -17,6 +17,7 @@ from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.events import Crashed, DeliveryAttempted, FaultFired, LoginRefused
 from sirrchat_testkit.core.matching import Match, explain, summary
 from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.signals import runs_asyncio
 from sirrchat_testkit.testing.ending import ending
 from sirrchat_testkit.testing.message import ReceivedMessage
@@ -73,10 +74,12 @@ def not_received(situation: Situation, wait: FailedWait) -> MailNotReceived:
     return MailNotReceived(_text(chapters))
 
 
-def too_many(recipient: str | None, match: Match, *, wanted: int, found: Sequence[ReceivedMessage]) -> MailNotReceived:
+def too_many(recipient: str | None, match: Match, *, wanted: int, found: Sequence[ReceivedMessage]) -> UnexpectedMail:
     """Return the failure of a wait that found more than it asked for."""
-    first = f"{len(found)} messages for {recipient or 'anybody'} {_that(match)}came, {wanted} were wanted:"
-    return MailNotReceived(_text([_listed(first, found, len(found))]))
+    came = f"{counted(len(found), 'message')} for {recipient or 'anybody'} {_that(match)}came"
+    title = f"{came}, {wanted or 'none'} {'were' if wanted > 1 else 'was'} wanted. Too many:"
+    more = found[wanted:]
+    return UnexpectedMail(_listed(title, more, len(more)))
 
 
 def unexpected(

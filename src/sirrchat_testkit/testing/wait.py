@@ -77,6 +77,13 @@ def duration(name: str, seconds: Any) -> float:
     return float(seconds)
 
 
+def number(name: str, count: Any) -> int:
+    """Return ``count``, which the argument ``name`` was given, 0 for None. Raises ``ValueError`` where it is none."""
+    if count is not None and (type(count) is not int or count < 0):
+        raise ValueError(f"{name} takes a whole number, 0 or more, not {count!r}")
+    return count or 0
+
+
 @dataclass
 class Wait(Reading):
     """A wait for ``wanted`` messages, each of which is taken at once if ``taking``; they are in ``found``."""

@@ -1,6 +1,8 @@
 """Imports point one way: the table is the design, and the code is held against it."""
 
 import ast
+import importlib
+import pickle
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,12 @@ def test_a_library_has_one_home(library: str, home: set[str] | None) -> None:
     assert users
     for file in users:
         assert file.name in home if home else part(file) == "store"
+
+
+@pytest.mark.parametrize("name", sirrchat_testkit.__all__)
+def test_a_public_failure_shows_where_it_is_imported_from(name: str) -> None:
+    importlib.import_module("sirrchat_testkit.server")  # what raises it
+    found = getattr(sirrchat_testkit, name)
+    if isinstance(found, type) and issubclass(found, BaseException):
+        assert f"{found.__module__}.{found.__qualname__}" == f"sirrchat_testkit.{name}"
+        assert pickle.loads(pickle.dumps(found)) is found

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sirrchat_testkit.client.sirrchat import Client
+    from sirrchat_testkit.core.candidates import NotExactlyOne
+    from sirrchat_testkit.core.errors import InvalidValue, StoreLocked
     from sirrchat_testkit.core.matching import Match
     from sirrchat_testkit.core.settings import Policy, Settings
     from sirrchat_testkit.core.signing import WebhookNotVerified, verify_webhook
@@ -31,14 +33,17 @@ __all__ = [
     "FaultNeverFired",
     "GoldenDiffers",
     "Inbox",
+    "InvalidValue",
     "MailAccount",
     "MailNotReceived",
     "MailServer",
     "Match",
+    "NotExactlyOne",
     "NotSettled",
     "Policy",
     "ReceivedMessage",
     "Settings",
+    "StoreLocked",
     "UnexpectedMail",
     "UnexpectedWebhook",
     "WebhookCall",
@@ -55,14 +60,17 @@ _HOMES = {
     "FaultNeverFired": "testing.report",
     "GoldenDiffers": "testing.golden",
     "Inbox": "testing.inbox",
+    "InvalidValue": "core.errors",
     "MailAccount": "testing.account",
     "MailNotReceived": "testing.report",
     "MailServer": "server",
     "Match": "core.matching",
+    "NotExactlyOne": "core.candidates",
     "NotSettled": "testing.report",
     "Policy": "core.settings",
     "ReceivedMessage": "testing.message",
     "Settings": "core.settings",
+    "StoreLocked": "core.errors",
     "UnexpectedMail": "testing.report",
     "UnexpectedWebhook": "testing.sinkreport",
     "WebhookCall": "testing.webhookcall",

@@ -131,7 +131,7 @@ def test_a_damaged_snapshot_is_repaired_and_the_rest_is_saved(
     (tmp_path / "mail.json").write_text(f"{whole[:at]}?{whole[at:]}")
 
     assert main(["dump", str(tmp_path), "--to", str(tmp_path / "out")]) == 1
-    assert "a repair keeps" in capsys.readouterr().err
+    assert f"sirrchat-testkit repair {tmp_path} keeps" in capsys.readouterr().err
     assert main(["repair", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert f"mail.json is damaged at byte {whole.rindex(chr(10), 0, at) + 1}: " in said

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from sirrchat_testkit import __version__
+from sirrchat_testkit.cli import main
 from sirrchat_testkit.cli.options import PREFIX, options
 
 SERVE = [sys.executable, "-m", "sirrchat_testkit", "serve"]
@@ -173,7 +174,8 @@ def test_a_taken_port_is_one_clear_line_and_status_1(flag: str) -> None:
         )
     assert (done.returncode, done.stdout) == (1, "")
     kind = "SMTP" if flag == "--smtp-port" else "HTTP"
-    assert done.stderr == f"sirrchat-testkit: cannot listen for {kind} on 127.0.0.1:{port}: Address already in use\n"
+    trouble = f"cannot listen for {kind} on 127.0.0.1:{port}: Address already in use"
+    assert done.stderr == f"sirrchat-testkit: {trouble}; {flag} 0 takes any free one\n"
 
 
 @pytest.mark.parametrize(
@@ -257,6 +259,7 @@ def test_a_person_is_told_what_to_type_next(arguments: list[str]) -> None:
 def test_a_person_is_told_how_to_log_in(arguments: list[str]) -> None:
     process, lines = told(*arguments)
     assert any("after a login only" in line for line in lines) == bool(arguments)
+    assert any("you@example.org" in line for line in lines) != bool(arguments)
     make_address, *_, make_user, send = [line.strip() for line in lines if line.startswith("  ")]
     run(make_address)
     user = json.loads(run(make_user))["id"]
@@ -274,3 +277,30 @@ def test_where_nobody_can_log_in_nobody_is_told_how(arguments: list[str]) -> Non
     assert "--user" not in "".join(lines)
     process.terminate()
     process.communicate()
+
+
+def test_a_command_that_was_told_fails_aloud() -> None:
+    process, lines = told()
+    commands = [line.strip() for line in lines if line.startswith("  ")]
+    assert all("curl -sS " in command for command in commands)
+    process.terminate()
+    process.communicate()
+    done = subprocess.run(commands[1], shell=True, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr.startswith("curl: (")
+
+
+def test_an_unknown_flag_is_answered_with_the_command_s_own_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--api-port", "1"])
+    errors = capsys.readouterr().err
+    assert errors.startswith("usage: sirrchat-testkit serve [-h]")
+    assert errors.endswith("sirrchat-testkit serve: error: unrecognized arguments: --api-port 1\n")
+
+
+def test_without_the_extra_tls_the_flags_of_a_certificate_are_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    monkeypatch.setattr(signal, "pthread_sigmask", lambda *_: None)
+    assert main(["serve", *ANY, "--starttls"]) == 1
+    assert capsys.readouterr().err.endswith("to have one made, or set --tls-cert and --tls-key\n")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 from sirrchat_testkit import __version__
 from sirrchat_testkit.cli.data import add_data
@@ -14,9 +15,19 @@ from sirrchat_testkit.cli.keys import add_keys
 from sirrchat_testkit.cli.serve import add_serve
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses what it does not know itself: a command shows its own usage, not the one around it."""
+
+    def parse_known_args(self, *arguments: Any, **named: Any) -> Any:
+        parsed, unknown = super().parse_known_args(*arguments, **named)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its status."""
-    parser = argparse.ArgumentParser(prog="sirrchat-testkit", description="Disposable mail servers for tests.")
+    parser: argparse.ArgumentParser = _Parser(prog="sirrchat-testkit", description="Disposable mail servers for tests.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_serve(commands)

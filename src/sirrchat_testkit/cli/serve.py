@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import signal
@@ -14,6 +15,9 @@ from sirrchat_testkit.cli.outcome import fail
 from sirrchat_testkit.core.errors import StoreError
 
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM})
+
+_PORTS = {"SMTP": "--smtp-port", "SMTP over TLS": "--smtps-port", "HTTP": "--http-port"}
+"""What is listened for, and the flag that says where."""
 
 
 def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,10 +40,10 @@ def serve(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         return fail(in_flags(str(error)), 2)
     except (StoreError, RuntimeError) as error:
-        return fail(str(error), 1)
+        return fail(in_flags(str(error)), 1)
     except OSError as error:
         named = f"cannot read {error.filename}: " if error.filename else ""
-        return fail(f"{named}{error.strerror or error}", 1)
+        return fail(f"{named}{error.strerror or error}{_way_out(error)}", 1)
     try:
         _announce(server, arguments)
         signal.sigwait(STOPS)
@@ -48,6 +52,11 @@ def serve(arguments: argparse.Namespace) -> int:
     finally:
         server.stop()
     return 0
+
+
+def _way_out(error: OSError) -> str:
+    flags = [flag for purpose, flag in _PORTS.items() if f" for {purpose} on " in str(error)]
+    return f"; {flags[0]} 0 takes any free one" if flags and error.errno == errno.EADDRINUSE else ""
 
 
 def _look_for(*files: str | None) -> None:
@@ -85,20 +94,26 @@ def _welcome(server: MailServer) -> str:
         tls = f"{smtps}CA file   {server.tls.ca_file}\n"
     domain = server.settings.domains[0]
     key = f"-H 'X-API-Key: {server.api_key}'"
-    mail = f"printf 'Subject: Hello\\r\\n\\r\\nIt works.\\r\\n' | curl -s {_curl_to(server)}"
+    mail = f"printf 'Subject: Hello\\r\\n\\r\\nIt works.\\r\\n' | curl -sS {_curl_to(server)}"
     body = json.dumps({"name": "ann", "expiryTime": 3_600_000, "domain": domain})
+    send = "" if _wants_login(server) else f"  {mail} --mail-from you@example.org --mail-rcpt ann@{domain} -T -\n"
+    then = "send it a mail, read it" if send else "read its mail"
     return f"""\
 SMTP      {server.smtp_host}:{server.smtp_port}
 {tls}REST API  {server.api_url}
 API key   {server.api_key}
 
-Make an address, send it a mail, read it (the answer to the first has the id for the last):
-  curl -s -X POST {server.api_url}/api/emails/generate {key} -d '{body}'
-  {mail} --mail-from you@example.org --mail-rcpt ann@{domain} -T -
-  curl -s {server.api_url}/api/emails {key}
-  curl -s {server.api_url}/api/emails/ID {key}
+Make an address, {then} (the answer to the first has the id for the last):
+  curl -sS -X POST {server.api_url}/api/emails/generate {key} -d '{body}'
+{send}  curl -sS {server.api_url}/api/emails {key}
+  curl -sS {server.api_url}/api/emails/ID {key}
 {_login(server, mail, domain)}
 Ctrl-C stops it."""
+
+
+def _wants_login(server: MailServer) -> bool:
+    auth = server.settings.policy.auth
+    return auth == "required" or (auth == "tls" and _speaks_tls(server))
 
 
 def _login(server: MailServer, mail: str, domain: str) -> str:
@@ -108,9 +123,9 @@ def _login(server: MailServer, mail: str, domain: str) -> str:
     user = f"bob@{domain}"
     body = json.dumps({"email": user, "password": "secret"})
     return f"""
-{"Logging in is optional: make" if policy.auth == "optional" else "Mail is taken after a login only: make"} a user, \
+{"Mail is taken after a login only: make" if _wants_login(server) else "Logging in is optional: make"} a user, \
 and send as that user:
-  curl -s -X POST {server.api_url}/api/v1/users -H 'Authorization: Bearer {server.api_key}' -d '{body}'
+  curl -sS -X POST {server.api_url}/api/v1/users -H 'Authorization: Bearer {server.api_key}' -d '{body}'
   {mail} --user {user}:secret --mail-from {user} --mail-rcpt ann@{domain} -T -
 """
 

@@ -14,6 +14,8 @@ _LISTED: Final = 20
 class NotExactlyOne(AssertionError, LookupError):
     """None or several were found where a test needs one; the text says of each candidate why it was kept or dropped."""
 
+    __module__ = "sirrchat_testkit"
+
 
 class Candidate(NamedTuple, Generic[T]):
     """Something that may be what was asked for: how a failure shows it, whether it was kept, and why (not)."""

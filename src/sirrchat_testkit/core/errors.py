@@ -39,6 +39,8 @@ class TestkitError(Exception):
 class InvalidValue(TestkitError, ValueError):
     """A value is not what its field takes. ``value`` is None where showing it would give something away."""
 
+    __module__ = "sirrchat_testkit"
+
     code = "invalid_request"
 
     def __init__(self, text: str, *, field: str | None = None, value: Any = None) -> None:
@@ -142,6 +144,8 @@ class StoreBroken(StoreError):
 
 class StoreLocked(StoreError):
     """The folder is open already, in another process or in this one."""
+
+    __module__ = "sirrchat_testkit"
 
     code = "store_locked"
 

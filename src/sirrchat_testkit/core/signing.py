@@ -35,6 +35,8 @@ _wall = time.time
 class WebhookNotVerified(InvalidValue):
     """A call was not signed by who knows the secret, or not just now; the text says which."""
 
+    __module__ = "sirrchat_testkit"
+
 
 def key_of(secret: str) -> bytes:
     """Return the bytes to sign with. Raises ``InvalidValue`` where a ``whsec_`` secret is no base64."""

@@ -49,7 +49,8 @@ def _replay(path: Path, state: Snapshot, *, newest: bool) -> None:
     end = lines.valid_length(data)
     if end < len(data):
         if not newest or not lines.is_torn(data, end):
-            text = f"{path} is damaged at byte {end}, and commits follow; a repair keeps what is before it"
+            way_out = f"sirrchat-testkit repair {path.parent} keeps what is before it"
+            text = f"{path} is damaged at byte {end}, and commits follow; {way_out}"
             raise StoreDamaged(text, file=str(path), byte=end)
         log.warning("%s ends in %d bytes of a commit that was never finished; they are cut", path, len(data) - end)
         with path.open("rb+") as file:

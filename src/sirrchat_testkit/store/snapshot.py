@@ -94,7 +94,9 @@ def load(path: Path) -> Snapshot:
         return Snapshot()
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         byte = getattr(error, "pos", 0)
-        text = f"{path} cannot be read as JSON: {error}; a repair keeps the documents that can"
+        text = (
+            f"{path} cannot be read as JSON: {error}; sirrchat-testkit repair {path.parent} keeps the records that can"
+        )
         raise StoreDamaged(text, file=str(path), byte=byte) from error
 
 

@@ -24,6 +24,8 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d
 class GoldenDiffers(AssertionError):
     """What is there is not what the golden file says."""
 
+    __module__ = "sirrchat_testkit"
+
 
 def normalised(value: Any, replaced: Mapping[str, str]) -> Any:
     """Return ``value`` (JSON) with what is volatile made the same, and the fields of ``replaced`` as they say."""

@@ -11,6 +11,8 @@ from typing import Any
 class WebhookInvalid(AssertionError):
     """The body of a call is not what its schema says."""
 
+    __module__ = "sirrchat_testkit"
+
 
 def check(event: str, body: bytes, schema: Any = None) -> None:
     """Raise ``WebhookInvalid`` if ``body`` is not as ``schema``, or as was published for ``event``, says."""

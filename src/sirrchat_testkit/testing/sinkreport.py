@@ -16,9 +16,13 @@ SHOWN = 5
 class WebhookNotReceived(AssertionError):
     """A wait ended without the call it was for."""
 
+    __module__ = "sirrchat_testkit"
+
 
 class UnexpectedWebhook(AssertionError):
     """A call came that should not have."""
+
+    __module__ = "sirrchat_testkit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sirrchat_testkit.rest.dialect import STATUSES, encode, flat, nested, status
 
 
 def kinds(of: type[errors.TestkitError]) -> set[type[errors.TestkitError]]:
-    return {of}.union(*(kinds(each) for each in of.__subclasses__() if each.__module__ == errors.__name__))
+    return {of}.union(*(kinds(each) for each in of.__subclasses__() if vars(errors).get(each.__name__) is each))
 
 
 def test_every_error_of_the_domain_has_a_status() -> None:

@@ -2,7 +2,6 @@
 
 import smtplib
 import socket
-import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -55,6 +54,35 @@ def test_a_message_that_is_announced_too_big(mailserver: MailServer, inbox: Inbo
     assert end.startswith("ended with C: mail FROM:<a@b.example> SIZE=99999999999  S: 552 5.3.4 ")
 
 
+def test_a_message_that_is_too_big(mailserver: MailServer, inbox: Inbox) -> None:
+    mailserver.policy(max_message_size=1000)
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        smtp.mail("a@b.example")
+        smtp.rcpt(str(inbox))
+        assert smtp.data("x" * 2000)[0] == 552
+    [end] = ends(mailserver, inbox)
+    assert end.startswith("ended with C: data  S: 552 5.3.4 ")
+
+
+def test_what_follows_a_refusal_that_is_told(mailserver: MailServer, inbox: Inbox) -> None:
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        smtp.mail("a@b.example")
+        smtp.rcpt("nobody@example.com")
+        smtp.rset()
+        smtp.docmd("MAIL FROM:<a b@c.example>")
+    assert " ended with C: MAIL FROM:<a b@c.example>  S: 553 " in failure(inbox)
+
+
+def test_a_connection_that_breaks_off_without_a_reply(mailserver: MailServer, inbox: Inbox) -> None:
+    mailserver.faults.drop(stage="mail", times=1)
+    with pytest.raises(smtplib.SMTPServerDisconnected), connect(mailserver) as smtp:
+        smtp.sendmail("a@b.example", [str(inbox)], "Subject: Hi\r\n\r\n")
+    mailserver.settle()
+    assert " ended with C: mail FROM:<a@b.example> size=15  S: (no reply)" in failure(inbox)
+
+
 def test_a_client_that_misses_starttls(mailserver: MailServer, inbox: Inbox) -> None:
     with connect(mailserver) as smtp, pytest.raises(smtplib.SMTPNotSupportedError):
         smtp.starttls()
@@ -74,22 +102,32 @@ def test_a_client_that_stops_before_data(mailserver: MailServer, inbox: Inbox) -
     assert ends(mailserver, inbox) == [f"ended with C: rcpt TO:<{inbox}>  S: 250 2.1.5 Recipient OK"]
 
 
-def test_a_client_that_begins_with_tls(mailserver: MailServer, inbox: Inbox) -> None:
-    with pytest.raises(ssl.SSLError):
-        smtplib.SMTP_SSL(mailserver.smtp_host, mailserver.smtp_port)
-    [end] = ends(mailserver, inbox)
-    assert end in {
-        "sent no command; does the client begin with TLS?",
-        "sent bytes that are no command; does the client begin with TLS?",
-    }
+HELLO = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01"
 
 
-def test_a_client_that_speaks_http(mailserver: MailServer, inbox: Inbox) -> None:
-    with socket.create_connection((mailserver.smtp_host, mailserver.smtp_port)) as client:
-        client.sendall(b"GET / HTTP/1.1\r\nHost: mail\r\n\r\n")
+def say(server: MailServer, octets: bytes) -> None:
+    """Say something that is no SMTP, and wait until the server has hung up."""
+    with socket.create_connection((server.smtp_host, server.smtp_port)) as client:
+        client.sendall(octets)
         client.shutdown(socket.SHUT_WR)
         while client.recv(1000):
             pass
+
+
+@pytest.mark.parametrize(
+    ("octets", "end"),
+    [
+        (HELLO, "sent no command"),
+        (HELLO + b"\n", "ended with C: (no command)  S: 500 5.5.2 A line ends with <CR><LF>, not with <LF>"),
+    ],
+)
+def test_a_client_that_begins_with_tls(mailserver: MailServer, inbox: Inbox, octets: bytes, end: str) -> None:
+    say(mailserver, octets)
+    assert ends(mailserver, inbox) == [f"{end}; does the client begin with TLS?"]
+
+
+def test_a_client_that_speaks_http(mailserver: MailServer, inbox: Inbox) -> None:
+    say(mailserver, b"GET / HTTP/1.1\r\nHost: mail\r\n\r\n")
     assert ends(mailserver, inbox) == ["ended with C: GET / HTTP/1.1  S: 500 5.5.1 No such command"]
 
 

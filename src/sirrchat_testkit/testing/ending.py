@@ -21,6 +21,7 @@ WIDTH: Final = 160
 
 _LEAVE = re.compile(r"(?:QUIT|RSET|NOOP)\b", re.IGNORECASE)
 _NO_COMMAND = "(no command)"
+_TLS = "; does the client begin with TLS?"
 
 
 @dataclass(slots=True)
@@ -39,8 +40,14 @@ class _Exchange:
     def is_refused(self) -> bool:
         return bool(self.replies) and self.replies[-1][:1] in {"4", "5"}
 
+    def add(self, line: str) -> None:
+        """Add a line of the reply; one behind its last begins another, which tells more."""
+        if self.replies and self.replies[-1][3:4] != "-":
+            self.replies.clear()
+        self.replies.append(line)
+
     def __str__(self) -> str:
-        first, *more = self.replies or ["(none yet)"]
+        first, *more = self.replies or ["(no reply)"]
         reply = ", ".join([f"{first[:3]} {first[4:]}" if more else first, *(each[4:] for each in more)])
         said = f"C: {_cut(self.command)}  " if self.command else ""
         return f"{said}S: {_cut(reply)}"
@@ -48,7 +55,9 @@ class _Exchange:
 
 def ending(session: Session, refused: Collection[str] = ()) -> str:
     """Return how far ``session`` came; empty if it was not greeted, or ended with the refusal of ``refused``."""
-    exchanges = [each for each in _exchanges(session.transcript) if not _LEAVE.match(each.command)]
+    exchanges = _exchanges(session.transcript)
+    while _LEAVE.match(exchanges[-1].command):
+        exchanges.pop()
     if exchanges[-1].is_refused:
         last = [*takewhile(lambda each: each.is_refused, reversed(exchanges))]
         if any(each in exchange.command for exchange in last for each in refused):
@@ -58,10 +67,10 @@ def ending(session: Session, refused: Collection[str] = ()) -> str:
         telling = exchanges[-1]
     if not exchanges[0].replies:
         return ""
-    if telling.command not in {"", _NO_COMMAND} or (telling.is_refused and not telling.command):
-        return f"{'ended with' if session.closed else 'is still connected after'} {telling}"
-    said = "bytes that are no command" if telling.command else "no command"
-    return f"sent {said}; does the client begin with TLS?"
+    if not telling.command and not telling.is_refused:
+        return f"sent no command{_TLS}"
+    doubt = _TLS if telling.command == _NO_COMMAND and not session.ehlo else ""
+    return f"{'ended with' if session.closed else 'is still connected after'} {telling}{doubt}"
 
 
 def _exchanges(transcript: Transcript) -> list[_Exchange]:
@@ -72,7 +81,7 @@ def _exchanges(transcript: Transcript) -> list[_Exchange]:
         elif line.who == "C":
             exchanges.append(_Exchange(line.text))
         elif line.who == "S":
-            exchanges[-1].replies.append(line.text)
+            exchanges[-1].add(line.text)
     return exchanges
 
 

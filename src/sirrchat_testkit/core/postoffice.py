@@ -85,7 +85,7 @@ class PostOffice:
         )
 
     async def deliver(self, envelope: Envelope, raw: bytes) -> list[Message]:
-        """Store one copy of ``raw`` for each recipient of ``envelope``, and tell the log.
+        """Store one copy of ``raw`` for each recipient of ``envelope``, which is completed, and tell the log.
 
         Raises:
             Refused: A recipient no longer exists, or the message would exceed a quota. Nothing was stored.
@@ -98,7 +98,7 @@ class PostOffice:
             sent_by = await self._directory.permanent_address(envelope.login) if envelope.login else None
             await self._check_quotas([*routes.values(), sent_by], len(raw))
             now = self._clock.now()
-            envelope = envelope.received(id=self._ids.uuid(), at=now, blob=blob, size=len(raw))
+            envelope.note_receipt(self._ids.uuid(), now, blob, len(raw))
             copies = [self._copy(envelope, header, recipient, address) for recipient, address in routes.items()]
             if sent_by is not None:
                 copies.append(_sent(self._copy(envelope, header, sent_by.text, sent_by)))

@@ -33,12 +33,6 @@ Sending = Callable[[smtplib.SMTP, bytes], None]
 both_ways = pytest.mark.parametrize("sending", [by_data, by_bdat])
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[MailServer]:
-    with MailServer(starttls=True, smtps_port=0) as server:
-        yield server
-
-
 @pytest.fixture
 def server(running: MailServer) -> Iterator[MailServer]:
     with running.scope("test"):

@@ -16,12 +16,6 @@ import trustme
 from sirrchat_testkit import MailServer
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[MailServer]:
-    with MailServer(starttls=True, smtps_port=0) as server:
-        yield server
-
-
 @pytest.fixture
 def server(running: MailServer) -> Iterator[MailServer]:
     with running.scope("test"):

@@ -2,8 +2,8 @@
 
 Rules of this module:
 
-1. A record is data. It decides nothing, asks nobody, and is replaced, never changed; but for its ``seq``, which the
-   store that it is put into notes in it.
+1. A record is data. It decides nothing, asks nobody, and is replaced, never changed. But for what it gets on its way
+   into a store: its ``seq`` from the store, and an envelope its receipt from the post office.
 2. Every value is JSON or becomes JSON without loss (tuples become lists), so each store can keep each record.
 3. Times are integers: milliseconds since the epoch, on the kit's clock.
 4. ``seq`` is the position in the record's table: it rises and is never reused. 0 means "not stored yet".

@@ -7,13 +7,13 @@ import inspect
 from collections.abc import Iterator
 from typing import NoReturn, Self
 
+from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.server.connecting import Connecting
 from sirrchat_testkit.server.looking import Looking
 from sirrchat_testkit.server.making import Making
 from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.server.steering import Steering
 from sirrchat_testkit.server.webhooks import Webhooks
-from sirrchat_testkit.testing.hints import misnamed
 from sirrchat_testkit.testing.receiver import Receiver
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NoReturn
 
-from sirrchat_testkit.testing.hints import misnamed
+from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.testing.inbox import Inbox
 
 _GUESSES = {

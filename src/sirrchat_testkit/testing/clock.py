@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, TypeVar
 
 from sirrchat_testkit.core.clock import Clock as CoreClock
+from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.loopthread import LoopThread
-from sirrchat_testkit.testing.hints import misnamed
 
 T = TypeVar("T")
 

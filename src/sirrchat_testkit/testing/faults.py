@@ -10,10 +10,10 @@ from typing import Any, Final, NoReturn, TypeVar
 from sirrchat_testkit.core.effects import Always, Drop, Effect, Greylist, LimitSize, Ruling, Throttle, refusal
 from sirrchat_testkit.core.faults import Fault
 from sirrchat_testkit.core.faults import Faults as CoreFaults
+from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.core.moments import KNOWN, STAGES, FaultMatch
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.loopthread import LoopThread
-from sirrchat_testkit.testing.hints import misnamed
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
+from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.core.models import Address
-from sirrchat_testkit.testing.hints import misnamed
 from sirrchat_testkit.testing.message import ReceivedMessage
 from sirrchat_testkit.testing.receiver import Receiver
 

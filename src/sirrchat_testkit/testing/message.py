@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sirrchat_testkit.core import mime
+from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.core.models import Envelope, Message
 from sirrchat_testkit.core.transcript import Part, Transcript
-from sirrchat_testkit.testing.hints import misnamed
 
 if TYPE_CHECKING:
     from sirrchat_testkit.core.extract import Link

@@ -29,17 +29,25 @@ SHOWN = 5
 class MailNotReceived(AssertionError):
     """A wait ended without the mail it was for."""
 
+    __module__ = "sirrchat_testkit"
+
 
 class UnexpectedMail(AssertionError):
     """Mail arrived that should not have."""
+
+    __module__ = "sirrchat_testkit"
 
 
 class NotSettled(AssertionError):
     """The server was still busy, so nothing can be said about what will not arrive."""
 
+    __module__ = "sirrchat_testkit"
+
 
 class FaultNeverFired(AssertionError):
     """A fault was planned and never struck, so the test did not test what it says."""
+
+    __module__ = "sirrchat_testkit"
 
 
 class FailedWait(Protocol):

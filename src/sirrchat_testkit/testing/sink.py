@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, Self
 
 from sirrchat_testkit.core.callmatch import CallMatch
+from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.testing import report, sinkreport
 from sirrchat_testkit.testing.desk import CALM, TIMEOUT
-from sirrchat_testkit.testing.hints import misnamed
 from sirrchat_testkit.testing.service import RUNNING, Service, raise_all
 from sirrchat_testkit.testing.sinkdesk import SinkDesk
 from sirrchat_testkit.testing.sinkhost import Alone, Host

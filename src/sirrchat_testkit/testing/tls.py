@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import NoReturn
 
-from sirrchat_testkit.testing.hints import misnamed
+from sirrchat_testkit.core.hints import misnamed
 
 
 class Tls:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sirrchat_testkit.core.callmatch import Facts
+from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.core.signing import ID
 from sirrchat_testkit.core.wording import excerpt
 from sirrchat_testkit.testing import golden, schemas
-from sirrchat_testkit.testing.hints import misnamed
 
 _SUCCESS = range(200, 300)
 

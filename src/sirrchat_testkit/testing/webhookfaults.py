@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from sirrchat_testkit.core.callmatch import CallMatch
+from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.core.webhookfaults import WebhookFault
 from sirrchat_testkit.core.webhookfaults import WebhookFaults as CoreFaults
 from sirrchat_testkit.loopthread import LoopThread
-from sirrchat_testkit.testing.hints import misnamed
 
 T = TypeVar("T")
 

@@ -12,12 +12,12 @@ from typing import Any, NoReturn, TypeVar
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import InvalidValue
 from sirrchat_testkit.core.events import DeliveryAttempted
+from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.core.models import ApiKey, Delivery, Webhook
 from sirrchat_testkit.core.signing import key_of
 from sirrchat_testkit.core.webhooks import EVENTS, PUSH
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.loopthread import LoopThread
-from sirrchat_testkit.testing.hints import misnamed
 
 T = TypeVar("T")
 

@@ -1,0 +1,14 @@
+"""What the flows share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sirrchat_testkit import MailServer
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[MailServer]:
+    """A server that speaks TLS in both ways, for the tests of a module; each opens a scope in it."""
+    with MailServer(starttls=True, smtps_port=0) as server:
+        yield server

@@ -1,6 +1,7 @@
 """The log: order, bounds, and observers that only look."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -27,9 +28,31 @@ async def test_subscribers_hear_in_order_and_not_before_the_next_step() -> None:
 async def test_who_has_left_hears_nothing() -> None:
     events, heard = log(), []
     events.subscribe(lambda _, event: heard.append(event))()
+    leave = events.subscribe(lambda _, event: heard.append(event))
     events.append(Event(at=1))
+    leave()
     await asyncio.sleep(0)
     assert heard == []
+
+
+async def test_who_glances_is_told_of_what_it_wants_and_nobody_is_woken_for_the_rest() -> None:
+    seen: list[int] = []
+    heard: list[int] = []
+    steps: list[Callable[[], None]] = []
+    events = EventLog(steps.append)
+
+    def glance(event: Event) -> bool:
+        seen.append(event.at)
+        return event.at % 2 == 0
+
+    events.subscribe(lambda _, event: heard.append(event.at), glance)
+    events.append(Event(at=1))
+    assert (seen, steps) == ([1], [])
+    events.append(Event(at=2))
+    events.append(Event(at=3))
+    [tell] = steps
+    tell()
+    assert (seen, heard) == ([1, 2, 3], [2])
 
 
 async def test_the_log_is_bounded_and_its_numbers_go_on() -> None:

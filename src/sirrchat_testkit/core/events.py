@@ -131,14 +131,14 @@ class EventLog:
         self._call_soon = call_soon
         self._entries: deque[tuple[int, Event]] = deque(maxlen=KEPT)
         self._subscribers: list[tuple[Subscriber, Glance]] = []
-        self._untold: deque[tuple[int, Event, list[Subscriber]]] = deque()
+        self._untold: deque[tuple[int, Event, list[tuple[Subscriber, Glance]]]] = deque()
         self.last = 0
 
     def append(self, event: Event) -> None:
         """Add ``event``; subscribers hear of it in the loop's next step."""
         self.last += 1
         self._entries.append((self.last, event))
-        wanted = [subscriber for subscriber, glance in self._subscribers if glance(event)]
+        wanted = [entry for entry in self._subscribers if entry[1](event)]
         if wanted:
             if not self._untold:
                 self._call_soon(self._tell)
@@ -160,7 +160,7 @@ class EventLog:
     def _tell(self) -> None:
         while self._untold:
             number, event, wanted = self._untold.popleft()
-            for subscriber in wanted:
+            for subscriber, _ in [entry for entry in wanted if entry in self._subscribers]:
                 try:
                     subscriber(number, event)
                 except Exception as error:

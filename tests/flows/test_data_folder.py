@@ -12,6 +12,7 @@ import pytest
 from sirrchat_testkit import MailServer
 from sirrchat_testkit.cli import main
 from sirrchat_testkit.cli.data import MUCH
+from sirrchat_testkit.store.repair import Mended, Repair
 
 COMMAND = [sys.executable, "-m", "sirrchat_testkit"]
 
@@ -49,7 +50,7 @@ def test_a_dump_says_whose_bytes_are_gone(tmp_path: Path, capsys: pytest.Capture
     fill(tmp_path / "data", 2)
     next((tmp_path / "data").rglob("*.eml")).unlink()
     assert main(["dump", str(tmp_path / "data")]) == 1
-    assert "the bytes of 1 messages are gone" in capsys.readouterr().err
+    assert "the bytes of 1 message are gone" in capsys.readouterr().err
     index = json.loads((tmp_path / "data-dump" / "index.json").read_text())
     assert sum(entry["file"] is None for entry in index) == 1
 
@@ -110,7 +111,9 @@ def test_a_damaged_journal_is_refused_by_name_and_repaired(tmp_path: Path, capsy
     assert "repair" in done.stderr
 
     assert main(["repair", str(folder)]) == 0
-    assert f"{journal.name} is damaged at byte" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{journal.name} is damaged at byte" in said
+    assert "what nothing names any more is in raw.damaged: 3 raw messages" in said
     with MailServer(data=str(folder)) as server:
         assert [each.subject for each in server.inbox_for("box@example.com").messages] == ["0", "1"]
     assert list(folder.glob("journal-*.damaged"))
@@ -135,7 +138,46 @@ def test_a_damaged_snapshot_is_repaired_and_the_rest_is_saved(
     assert main(["repair", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert f"mail.json is damaged at byte {whole.rindex(chr(10), 0, at) + 1}: " in said
-    assert f"1 lines of it were no whole records; the damaged file is {tmp_path / 'mail.json.damaged'}" in said
+    assert f"1 line of it could not be read; the damaged file is {tmp_path / 'mail.json.damaged'}" in said
     assert len(list((tmp_path / "raw").glob("??/*.eml"))) == 3  # its envelope still names what the lost message had
     with MailServer(data=str(tmp_path)) as server:
         assert [each.subject for each in server.inbox_for("box@example.com").messages] == ["0", "2"]
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (
+            1,
+            [
+                "mail.json is damaged at byte 7: 1 record is kept",
+                "1 line of it could not be read; the damaged file is mail.json.damaged",
+                "journal-1 is damaged at byte 9: 1 commit is kept",
+                "what followed, with 1 intact commit, is in journal-1.damaged",
+                "what nothing names any more is in raw.damaged: 1 raw message",
+            ],
+        ),
+        (
+            2,
+            [
+                "mail.json is damaged at byte 7: 2 records are kept",
+                "2 lines of it could not be read; the damaged file is mail.json.damaged",
+                "journal-1 is damaged at byte 9: 2 commits are kept",
+                "what followed, with 2 intact commits, is in journal-1.damaged",
+                "what nothing names any more is in raw.damaged: 2 raw messages",
+            ],
+        ),
+    ],
+)
+def test_a_repair_says_of_one_that_it_is_one(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    count: int,
+    told: list[str],
+) -> None:
+    mended = Mended(7, count, count, Path("mail.json.damaged"))
+    done = Repair(Path("journal-1"), 9, count, count, (Path("journal-1.damaged"),), mended, count)
+    monkeypatch.setattr("sirrchat_testkit.cli.data.repair_folder", lambda _: done)
+    assert main(["repair", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines() == told

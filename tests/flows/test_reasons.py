@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from sirrchat_testkit import Inbox, MailNotReceived, MailServer
+from sirrchat_testkit.core.errors import Refused
 
 MakeInbox = Callable[..., Inbox]
 
@@ -215,10 +216,25 @@ def test_an_expired_inbox_says_so(mailserver: MailServer, make_inbox: MakeInbox,
     )
 
 
+@pytest.mark.parametrize("minutes", [30, 90])
+def test_what_is_delivered_to_an_expired_inbox_is_told_so(
+    mailserver: MailServer, make_inbox: MakeInbox, minutes: int
+) -> None:
+    mailserver.clock.freeze(datetime(2030, 1, 31, 12, 10, tzinfo=UTC))
+    inbox = make_inbox(expires_in=timedelta(minutes=20))
+    mailserver.clock.advance(minutes=minutes)
+    now = mailserver.clock.now().strftime("%H:%M:%S")
+    with pytest.raises(Refused) as caught:
+        inbox.deliver(subject="Hello")
+    assert str(caught.value) == f"{inbox} expired at 2030-01-31 12:30:00 UTC (the clock says 2030-01-31 {now} UTC)"
+
+
 def test_an_inbox_whose_address_was_deleted_says_so(mailserver: MailServer, inbox: Inbox) -> None:
     with httpx.Client(base_url=mailserver.api_url, headers={"X-API-Key": inbox.api_key}) as client:
         assert client.delete(f"/api/emails/{inbox.id}").is_success
     assert failure(inbox).splitlines()[1] == f"Mail for it is refused: {inbox} does not exist here."
+    with pytest.raises(Refused, match=f"^{inbox} does not exist here$"):
+        inbox.deliver(subject="Hello")
 
 
 def test_only_an_address_that_was_somebody_s_belonged_to_a_test() -> None:

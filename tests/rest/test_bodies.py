@@ -107,14 +107,19 @@ async def test_generate_names_the_field_that_is_wrong(service: Service, field: s
     got = await service.call("POST", "/api/emails/generate", GOOD | {field: value})
     assert got.status == 400
     assert got.error.startswith(f"{field} must be")
+    assert got.error.endswith("; it is missing") == (value is None)
 
 
 @pytest.mark.parametrize("field", GOOD)
 @pytest.mark.asyncio
 async def test_generate_needs_all_three_fields(service: Service, field: str) -> None:
+    takes = {
+        "name": "1 to 64 of A-Z a-z 0-9 . _ + -",
+        "expiryTime": "one of 3600000, 86400000, 259200000, 0",
+        "domain": "one of the served domains",
+    }
     got = await service.call("POST", "/api/emails/generate", {k: v for k, v in GOOD.items() if k != field})
-    assert got.status == 400
-    assert got.error.startswith(f"{field} must be")
+    assert (got.status, got.json) == (400, {"error": f"{field} must be {takes[field]}; it is missing"})
 
 
 @pytest.mark.parametrize(("field", "value"), each_of(BAD_WEBHOOKS))

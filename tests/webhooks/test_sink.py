@@ -209,8 +209,11 @@ def test_receive_all_wants_exactly_so_many(mailserver: MailServer, inbox: Inbox,
     mailserver.add_webhook(webhook_sink.url)
     inbox.deliver(subject="one")
     inbox.deliver(subject="two")
-    with pytest.raises(WebhookNotReceived, match=r"2 calls came to \S+, 1 was wanted"):
+    with pytest.raises(UnexpectedWebhook, match=r"2 calls came to \S+, 1 was wanted. Too many:\n.* 'two'") as caught:
         webhook_sink.receive_all(1)
+    assert "'one'" not in str(caught.value)
+    with pytest.raises(UnexpectedWebhook, match=r"1 call with subject='one' came to \S+, none was wanted. Too many:\n"):
+        webhook_sink.receive_all(0, subject="one")
     assert len(webhook_sink.receive_all(2)) == 2
 
 

@@ -52,7 +52,7 @@ def dump(arguments: argparse.Namespace) -> int:
     except (StoreError, OSError) as error:
         return fail(str(error))
     print(f"{counted(count, 'message')} in {target}")
-    return fail(f"the bytes of {missing} messages are gone; index.json says of which") if missing else 0
+    return fail(f"the bytes of {counted(missing, 'message')} are gone; index.json says of which") if missing else 0
 
 
 def repair(arguments: argparse.Namespace) -> int:
@@ -71,16 +71,20 @@ def repair(arguments: argparse.Namespace) -> int:
 def _told(done: Repair) -> Iterator[str]:
     mended = done.snapshot
     if mended is not None:
-        yield f"mail.json is damaged at byte {mended.byte}: {mended.kept} records are kept"
-        yield f"{mended.lost} lines of it were no whole records; the damaged file is {mended.saved}"
+        yield f"mail.json is damaged at byte {mended.byte}: {_are(mended.kept, 'record')} kept"
+        yield f"{counted(mended.lost, 'line')} of it could not be read; the damaged file is {mended.saved}"
     if done.journal is not None:
         saved = ", ".join(str(path) for path in done.saved)
-        yield f"{done.journal.name} is damaged at byte {done.byte}: {done.kept} commits are kept"
-        yield f"what followed, with {done.lost} intact commits, is in {saved}"
+        yield f"{done.journal.name} is damaged at byte {done.byte}: {_are(done.kept, 'commit')} kept"
+        yield f"what followed, with {counted(done.lost, 'intact commit')}, is in {saved}"
     if done.raws:
-        yield f"{done.raws} raw messages that nothing names any more are in raw.damaged"
+        yield f"what nothing names any more is in raw.damaged: {counted(done.raws, 'raw message')}"
     if mended is None and done.journal is None:
         yield "nothing is damaged"
+
+
+def _are(number: int, what: str) -> str:
+    return f"{counted(number, what)} {'is' if number == 1 else 'are'}"
 
 
 async def _dump(folder: Path, target: Path) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Container, Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.clock import Clock
@@ -50,23 +50,30 @@ class Directory:
         self._lapsed: dict[str, int] = {}
         self._asked: set[str] = set()
 
-    async def generate(self, account_id: str, name: str | None, expiry: int | None, domain: str | None) -> Address:
+    async def generate(self, account_id: str, name: Any, expiry: Any, domain: Any) -> Address:
         """Make a disposable address as the disposable-address API does, checking in that API's order.
+
+        Args:
+            account_id: Whose it is to be.
+            name: As it was asked for, of whatever type; None where it is missing. So are the other two.
+            expiry: Milliseconds, one of ``EXPIRY_TIMES``.
+            domain: A served one.
 
         Raises:
             LimitReached: The account has as many active addresses as the policy allows.
-            InvalidValue: The expiry is none of ``EXPIRY_TIMES``, the domain is not served, or the name is not valid.
+            InvalidValue: The expiry is none of ``EXPIRY_TIMES``, the domain is not served, or the name is not valid; or
+                it is missing, as the text says then.
             Conflict: The address exists already, or existed until it expired and is not purged yet.
         """
         most = self._policy.value.max_addresses
         if most and await self.count_active(account_id) >= most:
             raise LimitReached(f"the limit of {most} active addresses is reached")
-        if expiry not in EXPIRY_TIMES:
-            raise InvalidValue(f"expiryTime must be one of {', '.join(map(str, EXPIRY_TIMES))}", field="expiryTime")
-        if not domain or not await self._domains.serves(domain):
-            raise InvalidValue("domain must be one of the served domains", field="domain", value=domain)
-        if not name or not addressing.is_name(name):
-            raise InvalidValue("name must be 1 to 64 of A-Z a-z 0-9 . _ + -", field="name", value=name)
+        if type(expiry) is not int or expiry not in EXPIRY_TIMES:
+            raise _unfit("expiryTime", f"one of {', '.join(map(str, EXPIRY_TIMES))}", expiry)
+        if not isinstance(domain, str) or not await self._domains.serves(domain):
+            raise _unfit("domain", "one of the served domains", domain)
+        if not isinstance(name, str) or not addressing.is_name(name):
+            raise _unfit("name", "1 to 64 of A-Z a-z 0-9 . _ + -", name)
         return await self.add_address(account_id, f"{name}@{domain}", expires_in=expiry or None)
 
     async def add_address(self, account_id: str, text: str, *, expires_in: int | None = None) -> Address:
@@ -211,6 +218,11 @@ class Directory:
             expires_at=expires_at,
             disposable=disposable,
         )
+
+
+def _unfit(field: str, takes: str, value: Any) -> InvalidValue:
+    missing = "; it is missing" if value is None else ""
+    return InvalidValue(f"{field} must be {takes}{missing}", field=field, value=value)
 
 
 def _note(known: dict[str, V], more: Mapping[str, V]) -> None:

@@ -56,18 +56,18 @@ def checked(model: type[M], body: dict[str, Any]) -> M:
 
 
 def sifted(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:
-    """Return what ``body`` has for each field of ``model``, None where it is missing or of another type.
+    """Return what ``body`` has for each field of ``model``: as sent where it is of another type, None where missing.
 
     For an API that promises in which order it looks at its fields: the domain then names the first that is wrong.
     """
-    return {name: _or_none(adapter, body.get(name)) for name, adapter in _adapters(model).items()}
+    return {name: _fitted(adapter, body.get(name)) for name, adapter in _adapters(model).items()}
 
 
-def _or_none(adapter: TypeAdapter[Any], value: Any) -> Any:
+def _fitted(adapter: TypeAdapter[Any], value: Any) -> Any:
     try:
         return adapter.validate_python(value)
     except ValidationError:
-        return None
+        return value
 
 
 @lru_cache

@@ -16,7 +16,7 @@ from email.message import EmailMessage
 
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import Conflict, InvalidValue, NotFound
+from sirrchat_testkit.core.errors import Conflict, InvalidValue, NoSuchAddress, NotFound
 from sirrchat_testkit.core.events import Crashed
 from sirrchat_testkit.core.faults import Fault
 from sirrchat_testkit.core.models import Address, Envelope, Message
@@ -118,8 +118,7 @@ class Desk:
         """Store a message for ``recipient`` without SMTP, and return it. Raises ``Refused``."""
         sender, raw = to_bytes(message, recipient, fields)
         envelope = Envelope(id="", sender=sender, recipients=(recipient,))
-        [stored] = self._thread.call(self._backend.postoffice.deliver(envelope, raw))
-        return self.received(stored)
+        return self.received(self._thread.call(self._deliver(envelope, raw)))
 
     def clear(self, recipient: str) -> list[ReceivedMessage]:
         """Delete what was stored for ``recipient``, and return it."""
@@ -183,6 +182,15 @@ class Desk:
     def stop(self) -> None:
         """Tell every waiter that the server stops; on the server's thread."""
         self._feeds.stop()
+
+    async def _deliver(self, envelope: Envelope, raw: bytes) -> Message:
+        try:
+            [stored] = await self._backend.postoffice.deliver(envelope, raw)
+        except NoSuchAddress as refusal:
+            [recipient] = envelope.recipients
+            now = self._backend.clock.now()
+            raise NoSuchAddress(await self._hindsight.reason(recipient, now, str(refusal))) from None
+        return stored
 
     async def _open(self, feed: Feed, seconds: float) -> asyncio.TimerHandle:
         self._feeds.add(feed)

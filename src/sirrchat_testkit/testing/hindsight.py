@@ -43,7 +43,7 @@ class Hindsight:
         for each in self.events(RecipientRefused, event):
             recipient, reason, near = each.recipient, each.reason, None
             if each.code == NoSuchAddress.code:
-                reason = await self._reason(recipient, each.at, reason)
+                reason = await self.reason(recipient, each.at, reason)
                 if reason == each.reason:
                     if recipient not in nearest:
                         nearest[recipient] = await self._backend.directory.nearest(recipient)
@@ -78,10 +78,10 @@ class Hindsight:
             try:
                 await directory.route(recipient)
             except Refused as refusal:
-                return await self._reason(recipient, self._backend.clock.now(), str(refusal))
+                return await self.reason(recipient, self._backend.clock.now(), str(refusal))
         return ""
 
-    async def _reason(self, recipient: str, at: int, reason: str) -> str:
+    async def reason(self, recipient: str, at: int, reason: str) -> str:
         """Return why ``recipient`` does not exist: that it had expired by the time ``at``, or ``reason``."""
         expired_at = await self._backend.directory.expired_at(recipient, at)
         return expired(recipient, expired_at, at) if expired_at else reason

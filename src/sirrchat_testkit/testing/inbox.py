@@ -68,6 +68,10 @@ class Inbox(Receiver):
         Args:
             message: The raw bytes, or an ``EmailMessage``.
             fields: Instead of ``message``: ``subject``, ``text``, ``html``, ``sender``.
+
+        Raises:
+            Refused: The address has expired, or is gone, or its mailbox is full; the text says which.
+            TypeError: It is neither one message nor fields of one.
         """
         return self._desk.deliver(self._recipient, message, fields)
 

@@ -151,7 +151,8 @@ class WebhookSink(Service):
         """Return all ``count`` calls that match, or without a count what is there when the server has settled.
 
         Raises:
-            WebhookNotReceived: Fewer came in time, or more are there.
+            WebhookNotReceived: Fewer came in time.
+            UnexpectedWebhook: More are there.
             NotSettled: The server is still busy, so more may come.
         """
         __tracebackhide__ = True

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sirrchat_testkit.core.callmatch import CallMatch
+from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.signals import runs_asyncio
 from sirrchat_testkit.testing.webhookcall import WebhookCall
 
@@ -65,15 +66,12 @@ def not_received(situation: Situation, wait: FailedWait) -> WebhookNotReceived:
     return WebhookNotReceived(_text(chapters))
 
 
-def too_many(url: str, match: CallMatch, *, wanted: int, found: Sequence[WebhookCall]) -> WebhookNotReceived:
+def too_many(url: str, match: CallMatch, *, wanted: int, found: Sequence[WebhookCall]) -> UnexpectedWebhook:
     """Return the failure of a wait that found more than it asked for."""
-    return WebhookNotReceived(
-        _listed(
-            f"{len(found)} calls {_that(match)}came to {url}, {wanted} {'was' if wanted == 1 else 'were'} wanted:",
-            found,
-            len(found),
-        )
-    )
+    came = f"{counted(len(found), 'call')} {_that(match)}came to {url}"
+    title = f"{came}, {wanted or 'none'} {'were' if wanted > 1 else 'was'} wanted. Too many:"
+    more = found[wanted:]
+    return UnexpectedWebhook(_listed(title, more, len(more)))
 
 
 def unexpected(url: str, match: CallMatch, call: WebhookCall, *, within: float, after: float) -> UnexpectedWebhook:

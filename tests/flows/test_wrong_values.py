@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import smtplib
 import urllib.request
@@ -113,6 +114,37 @@ def test_it_says_what_to_give_instead(
     with pytest.raises(kind) as caught:
         call(mailserver)
     assert (type(caught.value), str(caught.value)) == (kind, text)
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "text"),
+    [
+        ("receive", ["x"], "receive takes conditions by name, such as {condition}='x', not 'x'"),
+        ("receive", [5], "receive takes seconds by name, such as timeout=5, not 5"),
+        ("receive_all", [2, "x"], "receive_all takes conditions by name, such as {condition}='x', not 'x'"),
+        ("receive_all", ["x"], "count takes a whole number, 0 or more, not 'x'"),
+        ("assert_nothing", ["x"], "assert_nothing takes conditions by name, such as {condition}='x', not 'x'"),
+        ("assert_nothing", [0.5], "assert_nothing takes seconds by name, such as within=0.5, not 0.5"),
+    ],
+)
+def test_what_a_wait_is_given_has_a_name(
+    mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink, verb: str, given: list[object], text: str
+) -> None:
+    for waiting, condition in ((inbox, "subject"), (mailserver, "subject"), (webhook_sink, "event")):
+        said = text.format(condition=condition)
+        with pytest.raises((TypeError, ValueError), match=f"^{re.escape(said)}$"):
+            getattr(waiting, verb)(*given)
+        with pytest.raises((TypeError, ValueError), match=f"^a?{re.escape(said)}$"):
+            asyncio.run(getattr(waiting, f"a{verb}")(*given))
+
+
+@pytest.mark.parametrize(
+    ("verb", "name"), [("receive", "timeout"), ("receive_all", "timeout"), ("assert_nothing", "within")]
+)
+def test_a_sink_does_not_wait_less_than_nothing(webhook_sink: WebhookSink, verb: str, name: str) -> None:
+    given = {"count": 1} if verb == "receive_all" else {}
+    with pytest.raises(ValueError, match=f"^{name} takes seconds, 0 or more, not -1$"):
+        getattr(webhook_sink, verb)(**given, **{name: -1})
 
 
 @pytest.mark.parametrize("count", [0, -1, "3"])

@@ -6,14 +6,14 @@ Every verb that waits has a twin with an ``a`` in front, for asyncio and trio.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Never
 
 from sirrchat_testkit.core.matching import Match
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.testing import report
 from sirrchat_testkit.testing.desk import CALM, Desk
 from sirrchat_testkit.testing.message import ReceivedMessage
-from sirrchat_testkit.testing.wait import Wait, Watch, duration, number
+from sirrchat_testkit.testing.wait import Wait, Watch, by_name, duration, number
 
 
 class Receiver:
@@ -30,7 +30,7 @@ class Receiver:
         """Everything that was received, taken or not, oldest first."""
         return self._desk.messages(self._recipient)
 
-    def receive(self, *, timeout: float | None = None, **match: Any) -> ReceivedMessage:
+    def receive(self, *_unnamed: Never, timeout: float | None = None, **match: Any) -> ReceivedMessage:
         """Return the oldest message not yet taken that matches, waiting for it if need be; it is taken then.
 
         Args:
@@ -40,23 +40,25 @@ class Receiver:
 
         Raises:
             MailNotReceived: The time is up; an ``AssertionError`` that tells what came instead and why.
-            TypeError: A condition is unknown; the text names the nearest.
+            TypeError: A condition is unknown, or has no name; the text names the nearest.
             ValueError: ``timeout`` is negative.
         """
         __tracebackhide__ = True
+        by_name("receive", _unnamed)
         wait = self._wait(timeout, match)
         wait.run()
         return wait.found[0]
 
-    async def areceive(self, *, timeout: float | None = None, **match: Any) -> ReceivedMessage:  # noqa: ASYNC109
+    async def areceive(self, *_unnamed: Never, timeout: float | None = None, **match: Any) -> ReceivedMessage:  # noqa: ASYNC109
         """Do as ``receive`` does without blocking the loop that this task runs on."""
         __tracebackhide__ = True
+        by_name("areceive", _unnamed)
         wait = self._wait(timeout, match)
         await wait.arun()
         return wait.found[0]
 
     def receive_all(
-        self, count: int | None = None, *, timeout: float | None = None, **match: Any
+        self, count: int | None = None, *_unnamed: Never, timeout: float | None = None, **match: Any
     ) -> list[ReceivedMessage]:
         """Return all ``count`` messages that match, or without a count what is there when the server has settled.
 
@@ -67,6 +69,7 @@ class Receiver:
             ValueError: ``count`` is no whole number, or ``timeout`` is negative.
         """
         __tracebackhide__ = True
+        by_name("receive_all", _unnamed)
         if number("count", count):
             self._wait(timeout, match, count).run()
         self._calm(self._desk.settle())
@@ -75,18 +78,19 @@ class Receiver:
     async def areceive_all(
         self,
         count: int | None = None,
-        *,
+        *_unnamed: Never,
         timeout: float | None = None,  # noqa: ASYNC109 - the twin's own word
         **match: Any,
     ) -> list[ReceivedMessage]:
         """Do as ``receive_all`` does without blocking the loop that this task runs on."""
         __tracebackhide__ = True
+        by_name("areceive_all", _unnamed)
         if number("count", count):
             await self._wait(timeout, match, count).arun()
         self._calm(await self._desk.asettle())
         return self._take_all(count, Match(**match))
 
-    def assert_nothing(self, *, within: float = 0, **match: Any) -> None:
+    def assert_nothing(self, *_unnamed: Never, within: float = 0, **match: Any) -> None:
         """Assert that nothing that matches is untaken, once every connection is between transactions.
 
         Args:
@@ -98,13 +102,15 @@ class Receiver:
             NotSettled: The server is still busy after a second; the text says with what.
         """
         __tracebackhide__ = True
+        by_name("assert_nothing", _unnamed)
         watch = Watch(self._desk, self._recipient, Match(**match), duration("within", within))
         self._calm(self._desk.settle())
         watch.run()
 
-    async def aassert_nothing(self, *, within: float = 0, **match: Any) -> None:
+    async def aassert_nothing(self, *_unnamed: Never, within: float = 0, **match: Any) -> None:
         """Do as ``assert_nothing`` does without blocking the loop that this task runs on."""
         __tracebackhide__ = True
+        by_name("aassert_nothing", _unnamed)
         watch = Watch(self._desk, self._recipient, Match(**match), duration("within", within))
         self._calm(await self._desk.asettle())
         await watch.arun()

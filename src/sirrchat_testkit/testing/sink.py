@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn, Self
+from typing import Any, Never, NoReturn, Self
 
 from sirrchat_testkit.core.callmatch import CallMatch
 from sirrchat_testkit.core.hints import misnamed
@@ -22,6 +22,7 @@ from sirrchat_testkit.testing.sinkhost import Alone, Host
 from sirrchat_testkit.testing.sinklistener import SECRET, SinkListener
 from sirrchat_testkit.testing.sinkplan import Answerer, Plan, Plans
 from sirrchat_testkit.testing.sinkwait import CallWait, CallWatch
+from sirrchat_testkit.testing.wait import by_name, duration, number
 from sirrchat_testkit.testing.webhookcall import WebhookCall
 
 
@@ -123,7 +124,7 @@ class WebhookSink(Service):
             raise TypeError(f"answer takes a function of the call, not {function!r}")
         self._plans.add(Plan(times, answerer=function))
 
-    def receive(self, *, timeout: float | None = None, **match: Any) -> WebhookCall:
+    def receive(self, *_unnamed: Never, timeout: float | None = None, **match: Any) -> WebhookCall:
         """Return the oldest call not yet taken that was answered 2xx and matches, and take it; wait for it if need be.
 
         Args:
@@ -133,30 +134,37 @@ class WebhookSink(Service):
 
         Raises:
             WebhookNotReceived: The time is up; an ``AssertionError`` that tells what came instead and why.
-            TypeError: A condition is unknown; the text names the nearest.
+            TypeError: A condition is unknown, or has no name; the text names the nearest.
+            ValueError: ``timeout`` is negative.
         """
         __tracebackhide__ = True
+        by_name("receive", _unnamed, "event")
         wait = self._wait(timeout, match)
         wait.run()
         return wait.found[0]
 
-    async def areceive(self, *, timeout: float | None = None, **match: Any) -> WebhookCall:  # noqa: ASYNC109
+    async def areceive(self, *_unnamed: Never, timeout: float | None = None, **match: Any) -> WebhookCall:  # noqa: ASYNC109
         """Do as ``receive`` does without blocking the loop that this task runs on."""
         __tracebackhide__ = True
+        by_name("areceive", _unnamed, "event")
         wait = self._wait(timeout, match)
         await wait.arun()
         return wait.found[0]
 
-    def receive_all(self, count: int | None = None, *, timeout: float | None = None, **match: Any) -> list[WebhookCall]:
+    def receive_all(
+        self, count: int | None = None, *_unnamed: Never, timeout: float | None = None, **match: Any
+    ) -> list[WebhookCall]:
         """Return all ``count`` calls that match, or without a count what is there when the server has settled.
 
         Raises:
             WebhookNotReceived: Fewer came in time.
             UnexpectedWebhook: More are there.
             NotSettled: The server is still busy, so more may come.
+            ValueError: ``count`` is no whole number, or ``timeout`` is negative.
         """
         __tracebackhide__ = True
-        if count:
+        by_name("receive_all", _unnamed, "event")
+        if number("count", count):
             self._wait(timeout, match, count).run()
         _calm(self._host.settle())
         return self._take_all(count, CallMatch(**match))
@@ -164,18 +172,19 @@ class WebhookSink(Service):
     async def areceive_all(
         self,
         count: int | None = None,
-        *,
+        *_unnamed: Never,
         timeout: float | None = None,  # noqa: ASYNC109 - the twin's own word
         **match: Any,
     ) -> list[WebhookCall]:
         """Do as ``receive_all`` does without blocking the loop that this task runs on."""
         __tracebackhide__ = True
-        if count:
+        by_name("areceive_all", _unnamed, "event")
+        if number("count", count):
             await self._wait(timeout, match, count).arun()
         _calm(await self._host.asettle())
         return self._take_all(count, CallMatch(**match))
 
-    def assert_nothing(self, *, within: float = 0, **match: Any) -> None:
+    def assert_nothing(self, *_unnamed: Never, within: float = 0, **match: Any) -> None:
         """Assert that no call that was answered 2xx and matches is untaken, once nothing due is to be sent.
 
         Args:
@@ -187,19 +196,21 @@ class WebhookSink(Service):
             NotSettled: The server is still busy after a second; the text says with what.
         """
         __tracebackhide__ = True
-        watch = CallWatch(self._desk, CallMatch(**match), within)
+        by_name("assert_nothing", _unnamed, "event")
+        watch = CallWatch(self._desk, CallMatch(**match), duration("within", within))
         _calm(self._host.settle())
         watch.run()
 
-    async def aassert_nothing(self, *, within: float = 0, **match: Any) -> None:
+    async def aassert_nothing(self, *_unnamed: Never, within: float = 0, **match: Any) -> None:
         """Do as ``assert_nothing`` does without blocking the loop that this task runs on."""
         __tracebackhide__ = True
-        watch = CallWatch(self._desk, CallMatch(**match), within)
+        by_name("aassert_nothing", _unnamed, "event")
+        watch = CallWatch(self._desk, CallMatch(**match), duration("within", within))
         _calm(await self._host.asettle())
         await watch.arun()
 
     def _wait(self, timeout: float | None, match: dict[str, Any], count: int | None = None) -> CallWait:
-        seconds = self.timeout if timeout is None else timeout
+        seconds = duration("timeout", self.timeout if timeout is None else timeout)
         return CallWait(self._desk, CallMatch(**match), seconds, count or 1, taking=count is None)
 
     def _take_all(self, count: int | None, match: CallMatch) -> list[WebhookCall]:

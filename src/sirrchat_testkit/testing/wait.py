@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +83,17 @@ def number(name: str, count: Any) -> int:
     if count is not None and (type(count) is not int or count < 0):
         raise ValueError(f"{name} takes a whole number, 0 or more, not {count!r}")
     return count or 0
+
+
+def by_name(verb: str, given: Sequence[object], condition: str = "subject") -> None:
+    """Raise ``TypeError`` if ``verb`` was ``given`` anything without a name: perhaps seconds, or the ``condition``."""
+    __tracebackhide__ = True
+    for each in given:
+        if isinstance(each, int | float):
+            what, name = "seconds", "within" if verb.endswith("assert_nothing") else "timeout"
+        else:
+            what, name = "conditions", condition
+        raise TypeError(f"{verb} takes {what} by name, such as {name}={each!r}, not {each!r}")
 
 
 @dataclass

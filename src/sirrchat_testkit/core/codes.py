@@ -18,6 +18,17 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from sirrchat_testkit.core.candidates import Candidate, only
+from sirrchat_testkit.core.codewords import (
+    DATES,
+    INTRODUCED,
+    KEYWORD,
+    NUMBERED,
+    PHONES,
+    PRICES,
+    SHAPE,
+    URLS,
+    YEAR,
+)
 from sirrchat_testkit.core.matching import CONTAINED, holds
 from sirrchat_testkit.core.wording import named
 
@@ -40,83 +51,12 @@ _WIDE: Final = (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0
 _FOLDED = {wide: wide - 0xFEE0 for wide in _WIDE} | dict.fromkeys(map(ord, "‐‑‒–—−－"), ord("-"))
 _FOLDED |= dict.fromkeys(map(ord, "\u3000\u00a0\u2007\u202f\u2009\t\r"), ord(" "))
 
-_SHAPE = re.compile(
-    r"""(?<![A-Za-z0-9_])(?:
-        (?P<apart>\d(?:[ ]\d){3,8})                                     # 1 2 3 4 5 6
-      | (?P<dashed>[A-Z0-9]{1,8}(?:-[A-Z0-9]{2,8}){1,3})                # ABC-123, 123-456, G-123456
-      | (?P<spaced>\d{2}(?:[ ]\d{2}){1,3}(?![ ]\d{2}\b)
-          |\d{3}(?:[ ]\d{3}){1,2}(?![ ]\d{3}\b)
-          |(?=[A-Z ]*\d)[A-Z0-9]{3}[ ][A-Z0-9]{3}(?![ ][A-Z0-9]{3}\b)
-          |(?=[A-Z ]*\d)[A-Z0-9]{4}[ ][A-Z0-9]{4}(?![ ][A-Z0-9]{4}\b))
-      | (?P<plain>\d{4,})
-    )(?![A-Za-z0-9_])""",
-    re.VERBOSE,
-)
-_KEYWORD = re.compile(
-    r"(?<!zip )(?<!postal )(?<!area )(?<!country )(?<!promo )(?<!discount )(?<!voucher )(?<!coupon )(?<!gift )"
-    r"(?<!source )(?<!bar)(?<!qr )(?<!qr-)(?<!post)(?<!en)(?<!de)(?<!uni)code(?!c)"
-    r"|\botp\b|\bpin\b|\b2fa\b|\btan\b|one[- ]time|\bpass(word|phrase|key)\b|\btoken\b|verif|authenti|bestätigung"
-    r"|kennwort|passwort|einmal|vérif|código|clave|contraseña|codice|verificaç|senha|\bkod\b|\bkoodi|kode\b|wachtwoord|lösenord"
-    r"|doğrulama|şifre|mã xác|验证码|驗證碼|校验码|动态码|動態碼"
-    r"|确认码|確認碼|认证码|認證碼|安全码|口令|代码|代碼|动态密码|コード|暗証番号"
-    r"|認証番号|確認番号|ワンタイム|パスワード|인증\s?(코드|번호)|확인\s?(코드|번호)|보안\s?코드|일회용|비밀번호|\bкод|парол|подтвержд"
-    r"|رمز|كود|कोड|รหัส",
-    re.IGNORECASE,
-)
-_INTRODUCED = re.compile(
-    r"[\s#:：=\-]*(?:(?:is|ist|lautet|est|es|è|é|are|是|为|為|は|:)[\s:：]*)?(?:number|番号|번호)?[\s:：*_\"'«「【\[(]*"
-)
-_URLS = re.compile(r"(?:https?://|www\.)[^\s<>\"]+|(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
-_MONTH = (
-    r"(?:jan|feb|f[ée]v|m[aä]r|apr|avr|abr|ma[iy]|jun|juin|jul|juil|aug|ao[uû]|ago|sep|set|o[ck]t|out|nov|de[czs]|d[ée]c|"
-    r"ene|gen|mag|giu|lug|ott|dic|янв|фев|мар|апр|мая|июн|июл|авг|сен|окт|ноя|дек)\w{0,9}\.?"
-)
-_DATES = re.compile(
-    rf"\b\d{{4}}[-/.] ?\d{{1,2}}[-/.] ?\d{{1,2}}\b|\b\d{{1,2}}[-/.] ?\d{{1,2}}[-/.] ?\d{{2,4}}\b"
-    rf"|\b\d{{1,2}}\.? (?:de |of )?{_MONTH},? (?:de )?\d{{4}}\b|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}\b"
-    rf"|\b{_MONTH} \d{{4}}\b|\b\d{{1,2}}:\d{{2}}(?::\d{{2}})?\b|\b(?:19|20)\d\d ?[-/] ?(?:19|20)?\d\d\b",
-    re.IGNORECASE,
-)
-_YEAR = re.compile(r"(?:19|20)\d\d|20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
-_CURRENCY = r"(?:[$€£¥￥₹₽₩]|\b(?:USD|EUR|GBP|CHF|JPY|CNY|RMB|KRW|RUB|INR|BRL|Rs\.?|kr|zł)(?![a-z])|[元円원]|руб)"
-_PRICES = re.compile(
-    rf"{_CURRENCY} ?\d[\d.,']*|(?<!\d)\d+(?:[ .,']\d{{3}})*(?:[.,]\d{{1,2}})? ?{_CURRENCY}"
-    rf"|(?<!\d)\d+[.,']\d+|(?<!\d)\d+ ?%",
-    re.IGNORECASE,
-)
-_PHONES = re.compile(
-    r"\+\d[\d ().-]{5,}\d|\(0?\d+\) ?[\d -]{4,}\d"
-    r"|(?<![\w.-])(?!\d{4}-\d\d-\d\d|\d\d?\.\d\d?\.\d{4})\d(?:[ ().-]{0,2}\d){9,}(?![\w-])"
-    r"|(?:\b(?:tel|phone|call|fax|mobile|hotline|telefon\w*|téléphone|teléfono|telefono|appel\w*|anruf\w*|llame|ring)\b"
-    r"|电话|電話|传真|手机|전화|тел)[^\d\n]{0,12}[\d(+][\d ().-]{3,}\d",
-    re.IGNORECASE,
-)
-_NUMBER = (
-    r"[ :：#.(\-]*(?:number|numero|número|numéro|nummer|num|no|nr|nº|n°|id|code|号码|编号|編號|番号|번호|号|號|№|номер)"
-)
-_THINGS = (
-    r"\b(?:order|invoice|ticket|booking|reference|tracking|shipment|bestell|auftrags|rechnungs|vorgangs|commande|facture"
-    r"|pedido|factura|ordine|fattura|encomenda|fatura|kundennummer|kontonummer|zip|plz|iban|sku)\w*"
-    r"|订单|訂單|单号|發票|发票|运单|注文|受注|請求|주문|송장|заказ\w*|сч[её]т\w*|договор\w*"
-)
-_PARTIES = (
-    r"\b(?:customer|client|account|case|item|article|vat|kunden|konto|postal|product)\w*"
-    r"|客户|客戶|账号|お客様|会員|고객|клиент\w*"
-)
-_NUMBERED = re.compile(
-    rf"(?:(?:{_THINGS})[ :：.(\-]*"
-    rf"|(?:{_THINGS}|{_PARTIES}){_NUMBER}[\s:：#.()\-]*(?:is|ist|est|es|è|是|は)?\s*"
-    rf"|[#№] ?)#?$",
-    re.IGNORECASE,
-)
-
-
 _WHOLES: Final = {
-    "it is in a URL or an address": _URLS,
+    "it is in a URL or an address": URLS,
     "it is a year by its sign": re.compile(r"(?<!\d)\d{4} ?[年년]"),
-    _DATE: _DATES,
-    "it is part of a phone number": _PHONES,
-    "it is part of a price or an amount": _PRICES,
+    _DATE: DATES,
+    "it is part of a phone number": PHONES,
+    "it is part of a price or an amount": PRICES,
 }
 """What a candidate may be a part of, by the reason to drop it."""
 
@@ -157,10 +97,10 @@ def _candidates(text: str, pattern: str | re.Pattern[str] | None, near: Any) -> 
 def _judged(text: str, near: Any) -> Iterator[Candidate[str]]:
     """Yield whatever in ``text`` has the shape of a code, with the verdict on it."""
     text = text.translate(_FOLDED)
-    plain = _URLS.sub(lambda url: " " * len(url[0]), text)
+    plain = URLS.sub(lambda url: " " * len(url[0]), text)
     spans = [(reason, [span.span() for span in pattern.finditer(text)]) for reason, pattern in _WHOLES.items()]
     good = f"it is near {named(near)}"
-    for found in _SHAPE.finditer(text):
+    for found in SHAPE.finditer(text):
         value = found[0].replace(" ", "") if found["apart"] else found[0]
         reason = _inside(plain, found, spans) or _shape_flaw(found) or _flaw(plain, found, near)
         yield Candidate(value, repr(value), not reason, reason or (_rank(plain, found) if near is None else good))
@@ -171,7 +111,7 @@ def _rank(plain: str, found: re.Match[str]) -> str:
     if _is_introduced(plain, found.start()):
         return _FOLLOWS
     line = plain[plain.rfind("\n", 0, found.start()) + 1 :].partition("\n")[0]
-    return _ON_LINE if _KEYWORD.search(line) else _NEAR
+    return _ON_LINE if KEYWORD.search(line) else _NEAR
 
 
 def _closest(candidates: list[Candidate[str]]) -> list[Candidate[str]]:
@@ -190,7 +130,7 @@ def _shape_flaw(found: re.Match[str]) -> str:
     digits = sum(each.isdigit() for each in found[0])
     if digits == characters:
         return "" if digits in _DIGITS else f"it has {digits} digits, not 4 to 9"
-    if (not digits and " " in found[0]) or _KEYWORD.search(found[0]) or characters not in _GROUPED:
+    if (not digits and " " in found[0]) or KEYWORD.search(found[0]) or characters not in _GROUPED:
         return "it looks like words"
     return ""
 
@@ -209,22 +149,22 @@ def _inside(plain: str, found: re.Match[str], wholes: list[tuple[str, list[tuple
 def _flaw(plain: str, found: re.Match[str], near: Any) -> str:
     """Return why the words around this make it something else, or no code; "" where they make it one."""
     introduced = _is_introduced(plain, found.start())
-    numbered = _NUMBERED.search(plain[max(0, found.start() - _BEFORE) : found.start()])
+    numbered = NUMBERED.search(plain[max(0, found.start() - _BEFORE) : found.start()])
     if numbered and not (introduced and numbered[0].startswith(("#", "№"))):
         return f"it is numbered: {numbered[0].strip()!r} stands before it"
-    if _YEAR.fullmatch(found[0]) and not introduced:
+    if YEAR.fullmatch(found[0]) and not introduced:
         return "it is a year or a date"
     around = _around(plain, found.start(), found.end())
     if near is not None:
         return "" if holds(near, around, CONTAINED) else f"it is not near {named(near)}"
-    return "" if _KEYWORD.search(around) else 'it is near no word such as "code"'
+    return "" if KEYWORD.search(around) else 'it is near no word such as "code"'
 
 
 def _is_introduced(plain: str, position: int) -> bool:
     """Return whether a word for a code stands right before ``position``."""
     before = plain[max(0, position - _BEFORE) : position]
-    words = list(_KEYWORD.finditer(before))
-    return bool(words) and _INTRODUCED.fullmatch(before, words[-1].end()) is not None
+    words = list(KEYWORD.finditer(before))
+    return bool(words) and INTRODUCED.fullmatch(before, words[-1].end()) is not None
 
 
 def _around(text: str, start: int, end: int) -> str:

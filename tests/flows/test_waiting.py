@@ -63,6 +63,13 @@ def test_two_inboxes_of_one_address_share_what_is_taken(mailserver: MailServer, 
         inbox.receive(timeout=0)
 
 
+def test_a_code_is_read_from_the_subject_where_the_body_has_none(inbox: Inbox) -> None:
+    message = inbox.deliver(subject="您的验证码是８２９１０４", text="See the subject.", html="<p>See the subject.</p>")
+    assert message.code() == "829104"
+    assert message.codes == ("829104",)
+    assert message.code(r"\d{3}(\d{3})") == "104"
+
+
 def test_of_two_waits_each_gets_a_message_of_its_own(mailserver: MailServer, inbox: Inbox) -> None:
     got: list[str] = []
     waits = [in_thread(lambda: got.append(inbox.receive(timeout=30).id)) for _ in range(2)]

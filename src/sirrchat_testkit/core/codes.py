@@ -1,4 +1,4 @@
-"""One-time codes in plain text.
+"""One-time codes in the text, the HTML or the subject of a message.
 
 Rules of this module:
 
@@ -7,7 +7,9 @@ Rules of this module:
    a word for "code" on its line, two lines up or down, or within 80 characters.
 3. Where one follows such a word directly and another is only near it, the first is meant.
 4. A year or a date that directly follows such a word ("Your code is 2031") is a code.
-5. Positions matter, so folding of full-width characters keeps the length. Nothing but ``pick_code_in`` raises.
+5. The body comes first. The subject is read where the body has no code, or only numbers that are near such a word, of
+   which none is sure to be one: where the two disagree then, both are candidates.
+6. Positions matter, so folding of full-width characters keeps the length. Nothing but ``pick_code_in`` raises.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sirrchat_testkit.core.candidates import Candidate, only
 from sirrchat_testkit.core.codewords import (
@@ -61,26 +63,39 @@ _WHOLES: Final = {
 """What a candidate may be a part of, by the reason to drop it."""
 
 
-def codes_in(text: str) -> tuple[str, ...]:
-    """Return the distinct codes in ``text``, in order."""
-    return tuple(dict.fromkeys(each.value for each in _distinct(_judged(text, None)) if each.kept))
+class Texts(NamedTuple):
+    """What a message says, in the order in which codes are looked for; the HTML is made a text when it is needed."""
+
+    text: str
+    html: Callable[[], str]
+    subject: str = ""
 
 
-def pick_code_in(
-    texts: tuple[str, Callable[[], str]], pattern: str | re.Pattern[str] | None = None, near: Any = None
-) -> str:
-    """Return the one code in the first of ``texts``, or in the second (made when needed) where the first has none.
+def codes_in(texts: Texts) -> tuple[str, ...]:
+    """Return the distinct codes in ``texts``, in order."""
+    return tuple(each.value for each in _found(texts, None, None) if each.kept)
+
+
+def pick_code_in(texts: Texts, pattern: str | re.Pattern[str] | None = None, near: Any = None) -> str:
+    """Return the one code in ``texts``.
 
     Raises:
         NotExactlyOne: There is none, or there are several.
     """
-    first, second = texts
-    candidates = _distinct(_candidates(first, pattern, near))
-    if not any(each.kept for each in candidates):
-        candidates = _distinct([*_candidates(second(), pattern, near), *candidates])
-    candidates = _closest(candidates)
     asked = f"code matching {named(re.compile(pattern))}" if pattern is not None else "code"
+    candidates = _closest(_found(texts, pattern, near))
     return only(candidates, asked + (f" near {named(near)}" if near is not None else ""))
+
+
+def _found(texts: Texts, pattern: str | re.Pattern[str] | None, near: Any) -> list[Candidate[str]]:
+    """Return the distinct candidates of the body, and those of the subject where the body's leave room for doubt."""
+    found = _distinct(_candidates(texts.text, pattern, near))
+    if not any(each.kept for each in found):
+        found = _distinct([*_candidates(texts.html(), pattern, near), *found])
+    if not any(each.kept and each.reason != _NEAR for each in found):
+        subject = _candidates(texts.subject, pattern, near)
+        found = _distinct([*found, *(each._replace(shown=f"{each.shown} (in the subject)") for each in subject)])
+    return found
 
 
 def _candidates(text: str, pattern: str | re.Pattern[str] | None, near: Any) -> Iterator[Candidate[str]]:
@@ -182,10 +197,12 @@ def _around(text: str, start: int, end: int) -> str:
 
 
 def _distinct(candidates: Iterable[Candidate[str]]) -> list[Candidate[str]]:
-    """Return each code once, however it is grouped; where it was kept once, it is kept."""
+    """Return each code once, however it is grouped; kept where it was kept once, and for the best reason."""
     known: dict[str, Candidate[str]] = {}
     for each in candidates:
         key = each.value.replace("-", "").replace(" ", "")
         if key not in known or (each.kept and not known[key].kept):
             known[key] = each
+        elif each.reason == _FOLLOWS:
+            known[key] = known[key]._replace(reason=_FOLLOWS)
     return list(known.values())

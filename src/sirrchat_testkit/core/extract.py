@@ -4,8 +4,8 @@ Rules of this module:
 
 1. HTML is read in one pass of an HTML5 parser (``selectolax``, imported here alone, and not before there is HTML).
 2. Visible text is what a reader sees: no styles, no scripts; blocks stand on lines of their own, cells side by side.
-3. The functions take the ``text`` and ``html`` of a message, "" where absent. ``links`` and ``codes`` never raise;
-   ``pick_link`` and ``pick_code`` raise ``NotExactlyOne``.
+3. The functions take the ``text``, ``html`` and ``subject`` of a message, "" where absent. ``links`` and ``codes``
+   never raise; ``pick_link`` and ``pick_code`` raise ``NotExactlyOne``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 from typing import Any, Final
 
 from sirrchat_testkit.core.candidates import NotExactlyOne
-from sirrchat_testkit.core.codes import codes_in, pick_code_in
+from sirrchat_testkit.core.codes import Texts, codes_in, pick_code_in
 from sirrchat_testkit.core.decoding import fold
 from sirrchat_testkit.core.files import pick_attachment
 from sirrchat_testkit.core.links import Link, Seen, bare, is_home, merged, pick_link
@@ -59,13 +59,18 @@ def links(text: str, html: str) -> tuple[Link, ...]:
     return merged([*anchors, *bare("\n".join(page.outside)), *bare(text), *pictures])
 
 
-def codes(text: str, html: str) -> tuple[str, ...]:
-    """Return the distinct one-time codes in ``text``, or in ``html`` where the text has none: see ``pick_code``."""
-    return codes_in(text) or (codes_in(visible_text(html)) if html else ())
+def codes(text: str, html: str, subject: str = "") -> tuple[str, ...]:
+    """Return the distinct one-time codes of a message, looked for where ``pick_code`` looks for one."""
+    return codes_in(_texts(text, html, subject))
 
 
-def pick_code(text: str, html: str, pattern: str | re.Pattern[str] | None = None, *, near: Any = None) -> str:
-    """Return the one code in ``text``, or in ``html`` where the text has none.
+def pick_code(
+    text: str, html: str, pattern: str | re.Pattern[str] | None = None, *, near: Any = None, subject: str = ""
+) -> str:
+    """Return the one code in ``text``, in ``html`` where the text has none, or in ``subject`` where neither has.
+
+    The subject counts also where all that the body has is a number that neither follows a word for a code nor stands
+    on its line, such as one of an address below "Enter the code of the subject".
 
     A code is 4 to 9 digits, or groups of digits or capitals with ``-`` or a blank between, near a word such as "code"
     in one of many languages; ``near`` asks for other words (a string is contained, a pattern searches). No year, date,
@@ -78,7 +83,11 @@ def pick_code(text: str, html: str, pattern: str | re.Pattern[str] | None = None
     Raises:
         NotExactlyOne: There is none, or there are several.
     """
-    return pick_code_in((text, lambda: visible_text(html) if html else ""), pattern, near)
+    return pick_code_in(_texts(text, html, subject), pattern, near)
+
+
+def _texts(text: str, html: str, subject: str) -> Texts:
+    return Texts(text, lambda: visible_text(html) if html else "", subject)
 
 
 def visible_text(html: str) -> str:

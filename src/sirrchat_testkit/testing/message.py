@@ -191,10 +191,10 @@ class ReceivedMessage:
 
     @cached_property
     def codes(self) -> tuple[str, ...]:
-        """Every one-time code that the text (or, if it has none, the HTML) seems to show."""
+        """Every one-time code that the message seems to show, looked for where ``code`` looks for one."""
         from sirrchat_testkit.core.extract import codes
 
-        return codes(self.text, self.html)
+        return codes(self.text, self.html, self.subject)
 
     def link(
         self, match: object = None, *, url: object = None, text: object = None, purpose: str | None = None
@@ -212,13 +212,16 @@ class ReceivedMessage:
     def code(self, pattern: str | re.Pattern[str] | None = None, *, near: str | None = None) -> str:
         """Return the one one-time code, as it is shown; ``pattern`` says what it looks like, ``near`` what it is near.
 
+        The text is looked at first, the HTML where the text has none, and the subject where neither has, or where what
+        they have is but a number somewhere about a word for a code.
+
         Raises:
             NotExactlyOne: None or several fit. The text lists every candidate, and why it was kept or dropped.
         """
         __tracebackhide__ = True
         from sirrchat_testkit.core.extract import pick_code
 
-        return pick_code(self.text, self.html, pattern, near=near)
+        return pick_code(self.text, self.html, pattern, near=near, subject=self.subject)
 
     def attachment(
         self,

@@ -22,7 +22,8 @@ from tinydb.operations import set as set_to
 from tinydb.storages import MemoryStorage
 from tinydb.table import Document, Table
 
-from sirrchat_testkit.store.index import Equal, Index, IndexSet, Ordered, Total
+from sirrchat_testkit.store.index import Equal, Index, Ordered, Total
+from sirrchat_testkit.store.indexset import IndexSet
 from sirrchat_testkit.store.journal import JournalStorage
 from sirrchat_testkit.store.live import LiveStorage
 from sirrchat_testkit.store.table import LiveTable

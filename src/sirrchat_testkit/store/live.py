@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from tinydb.storages import MemoryStorage
 
 from sirrchat_testkit.core.record import Doc
-from sirrchat_testkit.store.index import IndexSet
+from sirrchat_testkit.store.indexset import IndexSet
 from sirrchat_testkit.store.values import plain
 
 Batch: TypeAlias = dict[str, dict[int, Doc | None]]
@@ -73,23 +73,27 @@ class LiveStorage(MemoryStorage):
     def apply(self, batch: Batch) -> None:
         """Make the changes in memory and in the indexes."""
         for name, changes in batch.items():
-            docs = self.tables.get(name)
-            if docs is None or name not in self.indexes:
+            docs, indexes = self.tables.get(name), self.indexes.get(name)
+            if docs is None or indexes is None:
                 docs = self.tables.setdefault(name, {})
                 self.register(name, None)
-            change = self.indexes[name].change
-            newest = 0
+                indexes = self.indexes[name]
             for seq, new in changes.items():
                 key = str(seq)
                 old = docs.get(key)
                 if self.recording:
                     self.undo.append((name, seq, old))
-                if new is not None:
-                    docs[key] = new
-                elif old is not None:
-                    del docs[key]
-                change(seq, old, new)
-                newest = max(newest, seq)
+                if new is None:
+                    if old is not None:
+                        del docs[key]
+                        indexes.drop(seq, old)
+                    continue
+                docs[key] = new
+                if old is None:
+                    indexes.take(seq, new)
+                else:
+                    indexes.move(seq, old, new)
+            newest = max(changes, default=0)
             if newest >= self.next_ids.get(name, 1):
                 self.next_ids[name] = newest + 1
 

@@ -19,7 +19,8 @@ from tinydb.queries import QueryLike
 from tinydb.table import Document, Table
 
 from sirrchat_testkit.core.record import Doc
-from sirrchat_testkit.store.index import Index, IndexSet
+from sirrchat_testkit.store.index import Index
+from sirrchat_testkit.store.indexset import IndexSet
 from sirrchat_testkit.store.live import LiveStorage
 from sirrchat_testkit.store.paging import cut, page, span
 from sirrchat_testkit.store.planner import equalities

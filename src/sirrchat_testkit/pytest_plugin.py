@@ -16,6 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from sirrchat_testkit import Inbox, MailServer, Settings, WebhookSink
 
+_RUNNING = pytest.StashKey["MailServer"]()
 _SERVER = pytest.StashKey["MailServer"]()
 _LATE = pytest.StashKey[list[str]]()
 
@@ -58,19 +59,20 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
         # What a worker makes for all of its tests is its own; a test makes the same wherever it runs.
         server.scope(worker) if worker else contextlib.nullcontext(),
     ):
+        server.timeout = _timeout(request.node)
+        request.config.stash[_RUNNING] = server
         yield server
+        del request.config.stash[_RUNNING]
 
 
 @pytest.fixture
 def mailserver(request: pytest.FixtureRequest, mailserver_session: MailServer) -> Iterator[MailServer]:
     """The mail server, in a scope of this test: whatever changes is put back when the test is over."""
     server = mailserver_session
-    timeout, server.timeout = server.timeout, _timeout(request)
     with server.scope(request.node.nodeid):
         request.node.stash[_SERVER] = server
         yield server
         _note_late(request.config, server)
-    server.timeout = timeout
 
 
 @pytest.fixture
@@ -123,9 +125,16 @@ def webhook_sink(mailserver: MailServer) -> Iterator[WebhookSink]:
     sink.stop()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> None:
+    """Let a fixture wait as long as is said for what it is of: for a test, a module, or the session."""
+    _time(request.node)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Fail the test with what failed in its mail server, unless it failed already."""
+    _time(item)
     result = yield
     server = item.stash.get(_SERVER, None)
     if server is not None:
@@ -176,15 +185,21 @@ def _note_late(config: pytest.Config, server: MailServer) -> None:
     ]
 
 
-def _timeout(request: pytest.FixtureRequest) -> float:
-    marker = request.node.get_closest_marker("mailserver")
+def _time(node: Any) -> None:
+    server = node.config.stash.get(_RUNNING, None)
+    if server is not None:
+        server.timeout = _timeout(node)
+
+
+def _timeout(node: Any) -> float:
+    marker = node.get_closest_marker("mailserver")
     if marker is not None and (marker.args or set(marker.kwargs) - {"timeout"}):
         raise pytest.UsageError(f"the marker mailserver takes timeout=SECONDS, not {marker}")
     given = [
         marker.kwargs.get("timeout") if marker else None,
-        request.config.getoption("--mailserver-timeout"),
+        node.config.getoption("--mailserver-timeout"),
         os.environ.get("SIRRCHAT_TESTKIT_TIMEOUT") or None,
-        request.config.getini("mailserver_timeout") or None,
+        node.config.getini("mailserver_timeout") or None,
     ]
     try:
         return float(next((each for each in given if each is not None), 10.0))

@@ -249,6 +249,60 @@ def test_only_an_address_that_was_somebody_s_belonged_to_a_test() -> None:
         assert "asked@example.com does not exist here\n" in failure(server.open_inbox())
 
 
+GONE = "This came earlier, and went with the test that ran then; receive it in the fixture that makes the address:"
+
+
+def gone(inbox: Inbox, **match: object) -> list[str]:
+    """Return what a failed wait says of mail that went with earlier scopes."""
+    _, _, after = failure(inbox, **match).partition(f"\n{GONE}\n")
+    return [line.strip() for line in after.splitlines() if " during " in line]
+
+
+def test_mail_that_went_with_an_earlier_scope_is_told() -> None:
+    with MailServer() as server:
+        wide = server.open_inbox()
+        with server.scope("outer"):
+            wide.deliver(subject="one", sender="a@b.example")
+            with server.scope("inner"):
+                wide.deliver(subject="two", text="Hello", sender="a@b.example")
+            wide.deliver(subject="three", sender="a@b.example")
+            assert gone(wide, subject="two") == [f"'two' from a@b.example to {wide}, during inner"]
+        with server.scope("later"):
+            told = {subject: f"'{subject}' from a@b.example to {wide}" for subject in ("one", "two", "three")}
+            assert gone(wide) == [
+                f"{told['one']}, during outer",
+                f"{told['two']}, during inner",
+                f"{told['three']}, during outer",
+            ]
+            assert gone(wide, subject="two") == [f"{told['two']}, during inner"]
+            assert gone(wide, subject="two", text="is gone, so nobody knows") == [f"{told['two']}, during inner"]
+            assert gone(wide, subject="four") == []
+            assert gone(server.open_inbox()) == []
+
+
+def test_of_much_mail_that_went_the_latest_is_told() -> None:
+    with MailServer() as server:
+        wide = server.open_inbox()
+        for number in range(7):
+            with server.scope(f"scope {number}"):
+                wide.deliver(subject=str(number))
+        assert "\n  2 more before\n" in failure(wide)
+        assert [line.rpartition(" ")[2] for line in gone(wide)] == ["2", "3", "4", "5", "6"]
+
+
+def test_mail_that_stayed_or_went_with_its_address_is_not_told_to_have_gone() -> None:
+    with MailServer() as server:
+        wide = server.open_inbox()
+        wide.deliver(subject="stays")
+        with server.scope("earlier"):
+            server.inbox_for("ann@example.com").deliver(subject="hers")
+        with server.scope("later"):
+            assert gone(server.inbox_for("ann@example.com")) == []
+            wide.deliver(subject="stays")
+            assert len(wide.receive_all(2, subject="stays")) == 2
+            assert gone(wide, subject="stays") == []
+
+
 @pytest.mark.parametrize("address", ["nobody", "nobody@", "@example.com", "a b@example.com", ""])
 def test_an_inbox_has_an_address(mailserver: MailServer, address: str) -> None:
     with pytest.raises(ValueError, match=f"inbox_for takes an address such as 'ann@example.com', not '{address}'"):

@@ -81,6 +81,34 @@ def test_a_test_leaves_nothing_and_wider_fixtures_keep_theirs(project: pytest.Py
     run(project).assert_outcomes(passed=2)
 
 
+def test_a_wait_tells_of_mail_that_went_with_an_earlier_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from mail import send
+
+        @pytest.fixture(scope="session")
+        def news(mailserver_session):
+            return mailserver_session.open_inbox("news")
+
+        def test_early(mailserver, news):
+            send(mailserver, news, "Welcome")
+
+        def test_late(mailserver, news):
+            news.receive(subject="Welcome", timeout=0)
+        """
+    )
+    result = run(project)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E*No message for news-*@example.com with subject='Welcome' came within 0.0 s.",
+            "E*This came earlier, and went with the test that ran then; receive it in the fixture *",
+            "E*'Welcome' from shop@shop.example to news-*@example.com, during *::test_early",
+        ]
+    )
+
+
 def test_addresses_are_a_person_s_reproducible_and_of_safe_characters(project: pytest.Pytester) -> None:
     project.makepyfile(
         """

@@ -175,6 +175,7 @@ class Desk:
 
     def rewind(self, outer: Mark) -> None:
         """End a scope: go back to what ``mark`` returned."""
+        self._hindsight.note_past(self._owner.mark().scope, self._mark.event)
         self._taken = set(outer.taken)
         self._owner.rewind(outer.owner)
         self._mark = outer

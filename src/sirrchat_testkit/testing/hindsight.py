@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, NamedTuple, TypeVar
 
+from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import NoSuchAddress, Refused
 from sirrchat_testkit.core.events import (
@@ -19,9 +21,20 @@ from sirrchat_testkit.core.events import (
 from sirrchat_testkit.core.models import Message
 from sirrchat_testkit.core.wording import expired
 from sirrchat_testkit.testing.message import ReceivedMessage
-from sirrchat_testkit.testing.situation import Refusal, Situation
+from sirrchat_testkit.testing.situation import Gone, Refusal, Situation
 
 E = TypeVar("E", bound=Event)
+
+_KEPT: Final = 1000
+"""Scopes that are remembered when they are over."""
+
+
+class _Past(NamedTuple):
+    """A scope that is over, and the events before the first and up to the last that happened in it."""
+
+    name: str
+    before: int
+    last: int
 
 
 class Hindsight:
@@ -31,6 +44,11 @@ class Hindsight:
         self._backend = backend
         self._smtp_address = smtp_address
         self._received = received
+        self._past: deque[_Past] = deque(maxlen=_KEPT)
+
+    def note_past(self, name: str, event: int) -> None:
+        """Note that the scope ``name``, which began with the event ``event``, ends now."""
+        self._past.append(_Past(name, event, self._backend.events.last))
 
     def events(self, kind: type[E], event: int) -> list[E]:
         """Return the events of ``kind``."""
@@ -69,7 +87,23 @@ class Hindsight:
             struck=self.events(FaultFired, event),
             logins=self.events(LoginRefused, event),
             attempts=self.events(DeliveryAttempted, event),
+            gone=await self._gone(recipient) if recipient else [],
         )
+
+    async def _gone(self, recipient: str) -> list[Gone]:
+        """Return what came for ``recipient`` and went with scopes that are over, unless the address itself did."""
+        directory, events = self._backend.directory, self._backend.events
+        if directory.former_scope(recipient) or await directory.find_address(recipient) is None:
+            return []
+        known = addressing.key(recipient)
+        held = [*events.after()]
+        found = []
+        for number, each in enumerate(held, events.last - len(held) + 1):  # the log counts without a gap
+            if isinstance(each, MessageReceived) and each.message.recipient_key == known:
+                past = next((past for past in self._past if past.before < number <= past.last), None)
+                if past is not None:
+                    found.append(Gone(self._received(each.message), past.name))
+        return found
 
     async def _absence(self, recipient: str) -> str:
         """Return why mail for ``recipient`` would be refused, an empty text where it would be taken."""

@@ -24,6 +24,7 @@ from sirrchat_testkit.testing.message import ReceivedMessage
 from sirrchat_testkit.testing.situation import Refusal, Situation
 
 SHOWN = 5
+_GONE = "This came earlier, and went with the test that ran then; receive it in the fixture that makes the address:"
 
 
 class MailNotReceived(AssertionError):
@@ -70,12 +71,14 @@ def not_received(situation: Situation, wait: FailedWait) -> MailNotReceived:
     else:
         count = f"Only {len(wait.found)} of {wait.wanted} messages" if wait.found else f"None of {wait.wanted} messages"
     taken = [each for each in wait.taken if wait.match.accepts(each)]
+    gone = [str(each) for each in situation.gone if each.fits(wait.match)]
     chapters = [
         f"{count} for {wait.recipient or 'anybody'} {_that(wait.match)}came within {_seconds(wait.seconds)}.",
         _absence(situation, wait.recipient or ""),
         _listed("These came:", wait.found),
         _near("This came, and is not what was waited for:", wait.match, wait.missed),
         _listed("This matches, and was taken by an earlier receive():", taken),
+        str(Chapter(_GONE, gone)) if gone else "",
         *_why(situation, wait.recipient, wait.match),
         _block(wait.seconds) if wait.blocked else "",
     ]

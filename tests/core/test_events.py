@@ -85,7 +85,7 @@ async def test_an_idle_server_is_settled_at_once() -> None:
 async def test_a_transaction_is_waited_for() -> None:
     sessions = Sessions()
     session = sessions.open("127.0.0.1:1", 0)
-    session.begin("MAIL FROM:<a@b>")
+    session.begin("a@b")
     waiting = asyncio.ensure_future(sessions.settled(30))
     for _ in range(20):
         await asyncio.sleep(0)
@@ -96,8 +96,8 @@ async def test_a_transaction_is_waited_for() -> None:
 
 async def test_what_is_still_busy_when_time_is_up_is_named() -> None:
     sessions = Sessions()
-    sessions.open("127.0.0.1:1", 0).begin("MAIL FROM:<a@b>")
-    assert [each.doing for each in await sessions.settled(0)] == ["MAIL FROM:<a@b>"]
+    sessions.open("127.0.0.1:1", 0).begin("a@b")
+    assert [each.doing for each in await sessions.settled(0)] == ["MAIL FROM:<a@b> from 127.0.0.1:1"]
 
 
 async def test_a_fresh_connection_counts_as_busy_until_it_ages() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.smtp import commands
 from sirrchat_testkit.smtp.redaction import Redaction
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ async def test_credentials_are_hidden_however_auth_is_spelt(
     [session] = backend.sessions
     said = [each.text for each in session.transcript if each.who == "C"]
     assert said == ["EHLO client.example", shown, f"({len(SECRET)} octets)"]
+    assert not [each for each in commands._understood if SECRET.encode() in each]
 
 
 @pytest.mark.parametrize(

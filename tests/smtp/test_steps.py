@@ -22,18 +22,27 @@ class Bench:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.notes: list[str] = []
-        self.steps = Steps(self.loop, lambda: self.notes.append("flush"))
+        self.steps = Steps(self.loop, self._flush)
         self.task = self.loop.create_task(self._carry())
+
+    def _flush(self) -> None:
+        if self.notes[-1:] != ["flush"]:  # twice in a row is as good as once
+            self.notes.append("flush")
 
     async def _carry(self) -> None:
         while True:
             await self.steps.carry_on()
 
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        rest = self.steps.begin(work, self.task)
+        if rest is not None:
+            self.steps.leave(rest)
+
     async def run(self, work: Coroutine[Any, Any, None], until: Until) -> None:
         """Run ``work``, and note what happens in the loop's next step."""
 
         def start() -> None:
-            self.steps.run(work, self.task)
+            self.start(work)
             self.loop.call_soon(self.notes.append, "next step")
 
         self.loop.call_soon(start)
@@ -48,7 +57,7 @@ async def test_work_that_need_not_wait_is_done_in_the_same_step(until: Until) ->
         bench.notes.append("work")
 
     await bench.run(work(), until)
-    assert bench.notes == ["work", "flush", "next step"]
+    assert bench.notes == ["work", "next step"]
 
 
 async def test_what_was_said_is_flushed_before_each_wait_and_at_the_end_in_the_same_step(until: Until) -> None:
@@ -104,7 +113,7 @@ async def test_cancelling_the_task_reaches_the_work(until: Until) -> None:
         finally:
             bench.notes.append("cancelled")
 
-    bench.loop.call_soon(lambda: bench.steps.run(work(), bench.task))
+    bench.loop.call_soon(lambda: bench.start(work()))
     await until(lambda: bench.steps.waiting)
     await asyncio.sleep(0)
     bench.task.cancel()

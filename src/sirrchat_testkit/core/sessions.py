@@ -25,7 +25,10 @@ _PASSES = 6  # steps of the loop that a connection needs from the kernel's queue
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One SMTP connection; ``doing`` says in words what is under way, and is empty where nothing is."""
+    """One SMTP connection, or whatever else ``settled`` waits for.
+
+    ``busy`` says that something is under way: mail from ``sender``, or where that is None what ``errand`` says.
+    """
 
     peer: str
     opened_at: int
@@ -33,7 +36,9 @@ class Session:
     login: str = ""
     tls: str = ""
     transactions: int = 0
-    doing: str = "connected, and has not sent mail yet"
+    sender: str | None = None
+    errand: str = "connected, and has not sent mail yet"
+    busy: bool = True
     fresh: bool = True
     closed: bool = False
     number: int = 0
@@ -50,15 +55,25 @@ class Session:
         """Whether a message that came by it was stored."""
         return self.talk.messages > 0
 
-    def begin(self, doing: str) -> None:
-        """Note that a transaction is under way, and which."""
+    @property
+    def doing(self) -> str:
+        """What is under way, in words; empty where nothing is."""
+        if not self.busy:
+            return ""
+        return self.errand if self.sender is None else f"MAIL FROM:<{self.sender}> from {self.peer}"
+
+    def begin(self, sender: str) -> None:
+        """Note that a transaction is under way, of mail from ``sender``."""
+        self.talk.turn(between=False)
+        self.transactions += 1
+        self.sender = sender
+        self.busy = True
         self.fresh = False
-        self.doing = doing
 
     def end(self) -> None:
         """Note that no transaction is under way."""
-        self.fresh = False
-        self.doing = ""
+        self.fresh = self.busy = False
+        self.sender = None
         if self._sessions is not None:
             self._sessions.changed()
 
@@ -110,7 +125,7 @@ class Sessions:
 
     def busy(self) -> list[Session]:
         """Return the sessions in which something is under way."""
-        return [session for session in self._live if session.doing]
+        return [session for session in self._live if session.busy]
 
     def watch(self, busy: Callable[[], list[Session]]) -> None:
         """Let ``settled`` wait for what ``busy`` returns as well; ``changed`` is to be called when that may be over."""

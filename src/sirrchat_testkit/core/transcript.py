@@ -40,8 +40,8 @@ _FEW = 64  # items of a page whose octets need no look: they are fewer than PAGE
 
 
 def shortened(line: bytes) -> bytes:
-    """Return the beginning of ``line``, and how long it was."""
-    return b"%s... [%d characters]" % (line[:_SHOWN], len(line))
+    """Return ``line``, or the beginning of one that is too long, and how long it was."""
+    return line if len(line) <= LINE else b"%s... [%d characters]" % (line[:_SHOWN], len(line))
 
 
 class Line(NamedTuple):
@@ -95,16 +95,17 @@ class Talk:
             self._between = (*self._between[-9:], begins)
 
     def trim(self) -> None:
-        """Drop the middle of a page that is too long."""
+        """Drop the middle of the page if it is too long."""
         if len(self.page) > LONGEST:
             self.page[LONGEST // 4 : -LONGEST // 2] = [self.page[LONGEST // 4], "lines left out"]
 
     def of_message(self) -> Part:
         """Return what belongs to the transaction that ends now."""
         self.messages += 1
-        self._counted = _cut(self.page)
-        self._end = len(self.page) + 2  # its reply is still to come
-        return Part(self.began, self._between, self.page, self._counted + self._before)
+        page = self.page
+        octets = self._counted = _octets(page) if len(page) <= _FEW else _cut(page)
+        self._end = len(page) + 2  # its reply is still to come
+        return Part(self.began, self._between, page, octets + self._before)
 
     def close(self) -> None:
         """Note that nothing more will be said."""
@@ -114,22 +115,26 @@ class Talk:
 
     def _close(self) -> None:
         """End the page; what was said behind the end of its message becomes another one."""
-        page, pages, end = self.page, self._pages, self._end
+        page, end = self.page, self._end
         self._end = 0
-        if end and len(page) > end:
-            behind = page[end:]
-            del page[end:]
-            pages.append(behind)
+        if end and end == len(page):  # a message and its reply, as ever
+            self._shelve(self._counted + 2 * _ITEM + len(page[-1]))
         else:
-            behind = []
-        for over in (page, behind) if behind else (page,):
-            octets = self._counted + _octets(over[end - 2 :]) if end and over is page else _cut(over)
-            self._sizes.append(octets)
-            self.octets += octets
+            behind = page[end:] if end else []
+            if behind:
+                del page[end:]
+                self._pages.append(behind)
+            for over in (page, behind) if behind else (page,):
+                self._shelve(_cut(over))
         if page is self._between[-1]:
             self._before = sum(map(_octets, self._between))
-        while self.octets > SESSION or len(pages) >= PAGES:
-            pages.popleft()
+
+    def _shelve(self, octets: int) -> None:
+        """Count a page that is over, and let the oldest go where there is too much."""
+        self._sizes.append(octets)
+        self.octets += octets
+        while self.octets > SESSION or len(self._pages) >= PAGES:
+            self._pages.popleft()
             self.octets -= self._sizes.popleft()
 
     def transcript(self) -> Transcript:

@@ -6,15 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from sirrchat_testkit.core.effects import Ruling
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.line import Line
-from sirrchat_testkit.smtp.replies import Reply, Turn
+from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
 
-Work = Callable[[], Reply | Awaitable[Reply]]
+Work = Callable[[], Answer]
 
 
 async def act(ruling: Ruling, work: Work, refused: Callable[[Reply], None], line: Line) -> Reply:

@@ -20,8 +20,7 @@ from sirrchat_testkit.smtp.replies import Reply, syntax
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _MAILBOX = rf"({_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*)"
-_PLAIN_MAIL = re.compile(rf"FROM: *<{_MAILBOX}>", re.IGNORECASE | re.ASCII)
-_PLAIN_RCPT = re.compile(rf"TO: *<{_MAILBOX}>", re.IGNORECASE | re.ASCII)
+_PLAIN = re.compile(rf"(?:FROM|TO): *<{_MAILBOX}>", re.IGNORECASE | re.ASCII)
 _MAIL = re.compile(r"FROM: *", re.IGNORECASE | re.ASCII)
 _RCPT = re.compile(r"TO: *", re.IGNORECASE | re.ASCII)
 _PATH = re.compile(r'<((?:"(?:[^"\\]|\\.)*"|[^<>"])*)>(?= |$)')
@@ -75,7 +74,7 @@ def parse_mail(argument: str, *, extended: bool = True, hidden: Container[str] =
     Raises:
         Malformed: It is no path, or a parameter is wrong, unknown or repeated.
     """
-    if plain := _plain(_PLAIN_MAIL, argument):
+    if (plain := _plain(argument)) and argument[0] in "Ff":
         return plain
     address, rest = _path("MAIL", _MAIL, argument)
     values = _parameters("MAIL", rest, extended=extended, hidden=hidden)
@@ -92,7 +91,7 @@ def parse_rcpt(argument: str, *, extended: bool = True, utf8: bool = False, hidd
     Raises:
         Malformed: It is no path, or a parameter is wrong, unknown or repeated.
     """
-    if plain := _plain(_PLAIN_RCPT, argument):
+    if (plain := _plain(argument)) and argument[0] in "Tt":
         return plain
     address, rest = _path("RCPT", _RCPT, argument)
     _parameters("RCPT", rest, extended=extended, hidden=hidden)
@@ -101,10 +100,10 @@ def parse_rcpt(argument: str, *, extended: bool = True, utf8: bool = False, hidd
     return Path(address, tuple(rest.split()))
 
 
-@functools.lru_cache(maxsize=256)
-def _plain(whole: re.Pattern[str], argument: str) -> Path | None:
+@functools.lru_cache(maxsize=1024)
+def _plain(argument: str) -> Path | None:
     """Return the plain path that ``argument`` is, None if it is none; the same few are sent again and again."""
-    plain = whole.fullmatch(argument)
+    plain = _PLAIN.fullmatch(argument)
     return Path(plain[1]) if plain and len(plain[1]) <= addressing.MAX_LOCAL else None
 
 

@@ -10,34 +10,25 @@
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Final, TypeAlias
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeAlias
 
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.transcript import LINE, LONGEST, shortened
+from sirrchat_testkit.core.transcript import shortened
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.handler import COMMANDS, Handler
+from sirrchat_testkit.smtp.commands import FLAWS, understand
+from sirrchat_testkit.smtp.handler import Handler
 from sirrchat_testkit.smtp.line import Line
 from sirrchat_testkit.smtp.misbehaviour import Upload
-from sirrchat_testkit.smtp.reader import AUTH_LIMIT, Flaw, Reader
-from sirrchat_testkit.smtp.redaction import HIDING, Redaction
-from sirrchat_testkit.smtp.replies import Reply, Turn
+from sirrchat_testkit.smtp.reader import AUTH_LIMIT, Flaw, Reader, content
+from sirrchat_testkit.smtp.redaction import Redaction
+from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
 
-Answer: TypeAlias = Reply | Awaitable[Reply]
 Reading: TypeAlias = Callable[[], Answer | None]
+Run: TypeAlias = Callable[[Coroutine[Any, Any, Reply]], Reply | None]
 
 MANY: Final = 100
 """Replies that are written although more commands are waiting."""
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_UTF8 = frozenset({b"MAIL", b"RCPT", b"VRFY"})  # the commands with addresses (RFC 6531 section 3.7.1)
-_BARE = frozenset({b"DATA", b"RSET", b"NOOP", b"QUIT"})  # shown as they are, if nothing follows
-_PATHS = frozenset({b"MAIL", b"RCPT"})  # what follows them is shown, unless it is no path
-_FLAWS = {
-    Flaw.TOO_LONG: replies.LINE_TOO_LONG,
-    Flaw.BARE_LINE_FEED: replies.BARE_LINE_FEED,
-}
 
 
 class Conversation:
@@ -47,8 +38,8 @@ class Conversation:
     """
 
     __slots__ = (
-        "_backend",
         "_keeps",
+        "_policy",
         "_reading",
         "_received",
         "_redaction",
@@ -65,12 +56,12 @@ class Conversation:
         self.mail.session.tls = line.tls
         self.heard_at = began_at
         self.over = False
-        self._backend = backend
+        self._policy = backend.policy
         self._talk = self.mail.session.talk
         self._said = line.replies
         self._received = Reader()
         self._redaction = Redaction()
-        self._reading: Reading | None = None
+        self._reading: Reading = self._read_command
         self._keeps = False
         self._verb = b"a connection"
 
@@ -82,45 +73,42 @@ class Conversation:
     def hear(self, data: bytes, at: float) -> None:
         """Take what arrived."""
         self.heard_at = at
-        if len(self._talk.page) > LONGEST:
-            self._talk.trim()
+        self._talk.trim()
         self._received.feed(data)
 
-    def answer(self, *, only_one: bool) -> Answer | None:
-        """Answer what needs no waiting; return the first answer that may, or after which something else comes.
+    def answer(self, run: Run | None, *, only_one: bool) -> Answer | None:
+        """Answer what has been received; return None where nothing else has come, or what came is under way.
 
-        Return whatever comes first if it shall be ``only_one``, and None where nothing else has come.
+        ``run`` runs what may have to wait, and returns None if it has to: then it is under way. Without ``run`` it is
+        returned, and so is an answer after which something else comes than a command or a message. Return whatever
+        comes first if it shall be ``only_one``.
         """
-        while not self.over:
+        if self.over:
+            return None
+        for _ in range(MANY):
             try:
-                answer = self._next()
+                answer = self._reading()
+                if answer is not None and run is not None and not isinstance(answer, Reply):
+                    answer = run(answer)
             except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
                 answer = self.crashed(error)
-            if only_one or not isinstance(answer, Reply) or len(self._said) > MANY:
+            if not isinstance(answer, Reply) or only_one:
                 return answer
-            if answer.turn is Turn.DATA:
+            turn = answer.turn
+            if turn is Turn.DATA:
                 self._expect_message()
-            elif answer.turn is not None:
+            elif turn is not None:
                 return answer
             self.say(answer)
-        return None
-
-    def _next(self) -> Answer | None:
-        """Return the answer to the next command or message, or None while it is unfinished."""
-        if self._reading is not None:
-            return self._reading()
-        line = self._received.line()
-        return line if line is None else self._obey(line)
+        return replies.WRITTEN
 
     def say(self, reply: Reply) -> None:
         """Add ``reply`` to what is to be written."""
         if reply.code:
-            hides = self._backend.policy.value.hide_extensions
+            hides = self._policy.value.hide_extensions
             wire = reply.bare if hides and "ENHANCEDSTATUSCODES" in hides else reply.wire
             self._said.append(wire)
-            page = self._talk.page
-            page.append(self.heard_at)
-            page.append(wire)
+            self._talk.page += (self.heard_at, wire)
 
     def turn(self, turn: Turn) -> bool:
         """Go on as the last reply has it; return False where that is for the connection to do."""
@@ -152,48 +140,36 @@ class Conversation:
     def secured(self, tls: str, at: float) -> None:
         """Begin anew under ``tls``."""
         self.mail.secured(tls)
-        self._talk.page.extend((at, f"under {tls}"))
+        self._talk.page += (at, f"under {tls}")
 
     def crashed(self, error: Exception) -> Reply:
         """Tell the server's owner of ``error``; return what the client is told."""
-        self.mail.crashed(self._verb.decode(), error)
+        self.mail.crashed(self._verb.decode() or "a line", error)
         return replies.CRASHED
 
-    def _obey(self, line: bytes | Flaw) -> Answer:
-        """Return the answer to a command."""
-        if isinstance(line, Flaw):
-            self._note(b"(no command)")
-            return _FLAWS[line]
-        word, _, rest = line.partition(b" ")
-        name = word.upper()
-        command = COMMANDS.get(name)
-        page = self._talk.page
-        page.append(self.heard_at)
-        harmless = rest[:1] not in HIDING if name in _PATHS else not rest and name in _BARE
-        said = line if harmless else self._redaction.command(line, known=command is not None)
-        page.append(said if len(said) <= LINE else shortened(said))
-        if command is None:
-            return replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX
-        try:
-            argument = rest.decode("utf-8" if name in _UTF8 else "ascii").strip(" ")
-        except UnicodeDecodeError:
-            return replies.BAD_CHARACTERS
-        if not argument.isprintable() and _CONTROL.search(argument):
-            return replies.BAD_CHARACTERS
-        self._verb = name
-        if self._backend.policy.value.hide_extensions and self._hurries(name):
+    def _read_command(self) -> Answer | None:
+        line = self._received.line()
+        if line is None:
+            return None
+        command = understand(line)
+        shown = command.shown
+        if shown is None:
+            shown = shortened(self._redaction.command(command.line, known=command.known))
+        self._talk.page += (self.heard_at, shown)
+        self._verb = command.name
+        if self._policy.value.hide_extensions and self._hurries(command.name):
             return replies.ONE_AT_A_TIME
-        return command(self.mail, argument)
+        return command.ask(self.mail, command.argument)
 
     def _hurries(self, name: bytes) -> bool:
         """Tell whether other commands came along with this one, although PIPELINING is hidden."""
-        return bool(self._received.pending) and name != b"BDAT" and "PIPELINING" not in self.mail.offer.names
+        return bool(self._received.pending and name and name != b"BDAT" and "PIPELINING" not in self.mail.offer.names)
 
     def _read_message(self) -> Answer | None:
         message = self._received.message()
         if message is None:
             return None
-        self._reading = None
+        self._reading = self._read_command
         self._verb = b"end of data"
         if isinstance(message, Flaw):
             return self.mail.overflow()
@@ -204,17 +180,18 @@ class Conversation:
         chunk = self._received.chunk()
         if chunk is None:
             return None
-        self._reading = None
+        self._reading = self._read_command
         self._note((self.mail.chunk[0],))
         return self.mail.take_chunk(chunk, kept=self._keeps)
 
     def _read_response(self) -> Answer | None:
-        line = self._received.line(AUTH_LIMIT)
-        if line is None:
+        came = self._received.line()
+        if came is None:
             return None
-        self._reading = None
+        self._reading = self._read_command
+        line = content(came, AUTH_LIMIT)
         self._note(self._redaction.response(line))
-        return _FLAWS[line] if isinstance(line, Flaw) else self.mail.login.respond(line.decode("ascii", "replace"))
+        return FLAWS[line] if isinstance(line, Flaw) else self.mail.login.respond(line.decode("ascii", "replace"))
 
     def _read_watched(self, read: Reading, upload: Upload) -> Answer | None:
         """Do as ``read``, unless so much has come that ``upload`` is broken off."""
@@ -239,9 +216,8 @@ class Conversation:
         self._received.expect_chunk(self.mail.chunk[0], keep=self._keeps)
 
     def _watch(self) -> None:
-        assert self._reading is not None
         assert self.mail.misbehaviour.upload is not None
         self._reading = functools.partial(self._read_watched, self._reading, self.mail.misbehaviour.upload)
 
     def _note(self, what: bytes | tuple[int]) -> None:
-        self._talk.page.extend((self.heard_at, what))
+        self._talk.page += (self.heard_at, what)

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import Final
 
 from sirrchat_testkit.core.models import Envelope
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.smtp.address import Path
 from sirrchat_testkit.smtp.replies import Reply
 
+_NOBODY: Final = frozenset[str]()
 
-@dataclass(slots=True)
+
 class Draft:
     """What becomes an envelope; ``lost`` are recipients that a fault takes and gives nothing."""
 
-    sender: str
-    utf8: bool
-    binary: bool = False
-    chunks: bytearray | None = None
-    recipients: list[str] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)
-    parameters: dict[str, list[str]] = field(default_factory=dict)
+    __slots__ = ("binary", "chunks", "lost", "parameters", "recipients", "refused", "sender", "utf8")
 
-    @classmethod
-    def begin(cls, path: Path) -> Draft:
-        """Return a draft from the sender ``path``."""
-        draft = cls(path.address, path.utf8, path.binary)
-        if path.parameters:
-            draft.parameters[""] = list(path.parameters)
-        return draft
+    def __init__(self, path: Path) -> None:
+        self.sender = path.address
+        self.utf8 = path.utf8
+        self.binary = path.binary
+        self.chunks: bytearray | None = None
+        self.recipients: list[str] = []
+        self.refused: dict[str, str] = {}
+        self.lost: frozenset[str] = _NOBODY
+        self.parameters: dict[str, list[str]] = {"": list(path.parameters)} if path.parameters else {}
 
     @property
     def is_for_nobody(self) -> bool:

@@ -9,11 +9,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Coroutine
+from typing import Any
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Refused, StoreError
+from sirrchat_testkit.core.settings import Policy
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.address import Malformed, Path, parse_mail, parse_rcpt
 from sirrchat_testkit.smtp.draft import Draft
@@ -21,9 +22,7 @@ from sirrchat_testkit.smtp.extensions import Offer, offer
 from sirrchat_testkit.smtp.line import Line
 from sirrchat_testkit.smtp.login import Login
 from sirrchat_testkit.smtp.misbehaviour import Misbehaviour
-from sirrchat_testkit.smtp.replies import Reply
-
-Answer: TypeAlias = Reply | Awaitable[Reply]
+from sirrchat_testkit.smtp.replies import Answer, Reply
 
 _log = logging.getLogger("sirrchat_testkit.smtp")
 
@@ -91,13 +90,14 @@ class Handler:
 
     def mail(self, argument: str) -> Answer:
         """Begin a transaction."""
-        if refusal := self._unready():
+        policy = self._backend.policy.value
+        if refusal := self._unready(policy):
             return refusal
         try:
             path = parse_mail(argument, extended=self._extended, hidden=self)
         except Malformed as error:
             return error.reply
-        if path.size > self.size_limit:
+        if path.size > policy.max_message_size:
             return replies.TOO_BIG
         if self._faults.planned:
             known = {"mail_from": path.address, "size": path.size}
@@ -105,11 +105,9 @@ class Handler:
         return self._begin(path)
 
     def _begin(self, path: Path) -> Reply:
-        self.draft = Draft.begin(path)
+        self.draft = Draft(path)
         self._messages += 1
-        self.session.talk.turn(between=False)
-        self.session.transactions += 1
-        self.session.begin(f"MAIL FROM:<{path.address}> from {self.session.peer}")
+        self.session.begin(path.address)
         return replies.SENDER_OK
 
     def rcpt(self, argument: str) -> Answer:
@@ -201,7 +199,7 @@ class Handler:
         draft.chunks += raw
         return self.deliver(bytes(draft.chunks)) if last else replies.chunk_taken(octets)
 
-    def deliver(self, raw: bytes) -> Awaitable[Reply]:
+    def deliver(self, raw: bytes) -> Coroutine[Any, Any, Reply]:
         """Hand ``raw`` to the post office for every recipient, and so end the transaction."""
         draft = self.draft
         assert draft is not None
@@ -331,9 +329,9 @@ class Handler:
         """Tell whether a parameter is hidden; asked only where a command has parameters."""
         return parameter in self.offer.hidden
 
-    def _unready(self) -> Reply | None:
+    def _unready(self, policy: Policy) -> Reply | None:
         """Return why no transaction may begin now, None if one may."""
-        session, policy = self.session, self._backend.policy.value
+        session = self.session
         if not session.ehlo:
             return replies.HELLO_FIRST
         if self.draft is not None:
@@ -352,22 +350,3 @@ class Handler:
         self.session.ehlo = name
         self._extended = extended
         return replies.offers(self._hostname, self.offer.lines) if extended else replies.hello(self._hostname)
-
-
-COMMANDS: Mapping[bytes, Callable[[Handler, str], Reply | Awaitable[Reply]]] = {
-    b"AUTH": Handler.auth,
-    b"BDAT": Handler.bdat,
-    b"DATA": Handler.data,
-    b"EHLO": Handler.ehlo,
-    b"EXPN": Handler.not_here,
-    b"HELO": Handler.helo,
-    b"HELP": Handler.help,
-    b"MAIL": Handler.mail,
-    b"NOOP": Handler.noop,
-    b"QUIT": Handler.quit,
-    b"RCPT": Handler.rcpt,
-    b"RSET": Handler.rset,
-    b"STARTTLS": Handler.starttls,
-    b"VRFY": Handler.vrfy,
-}
-"""Every command that is known."""

@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Unauthorized
@@ -16,9 +17,9 @@ from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.smtp import auth, replies
 from sirrchat_testkit.smtp.acting import Work
 from sirrchat_testkit.smtp.address import Malformed
-from sirrchat_testkit.smtp.replies import Reply
+from sirrchat_testkit.smtp.replies import Answer, Reply
 
-Under = Callable[[Claim, Work], Awaitable[Reply]]
+Under = Callable[[Claim, Work], Coroutine[Any, Any, Reply]]
 
 
 class Login:
@@ -31,7 +32,7 @@ class Login:
         self._under = under
         self._conversation: auth.Conversation | None = None
 
-    def begin(self, argument: str, mechanisms: tuple[str, ...]) -> Reply | Awaitable[Reply]:
+    def begin(self, argument: str, mechanisms: tuple[str, ...]) -> Answer:
         """Answer AUTH, of which ``mechanisms`` are offered."""
         if self._session.login:
             return replies.LOGGED_IN
@@ -50,7 +51,7 @@ class Login:
         except Malformed as error:
             return error.reply
 
-    def respond(self, line: str) -> Reply | Awaitable[Reply]:
+    def respond(self, line: str) -> Answer:
         """Answer the response to a challenge."""
         conversation = self._conversation
         if conversation is None:  # XOAUTH2 was refused already

@@ -77,7 +77,7 @@ class Misbehaviour:
 
         def lose() -> Reply:
             draft.recipients.append(recipient)
-            draft.lost.add(recipient)
+            draft.lost |= {recipient}
             return replies.RECIPIENT_OK
 
         ruling = await self._ruling("rcpt", mail_from=draft.sender, recipients=(recipient,))

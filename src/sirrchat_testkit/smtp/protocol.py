@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Coroutine
 from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP
@@ -17,9 +18,9 @@ from aiosmtpd.smtp import SMTP
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.connections import Connections
-from sirrchat_testkit.smtp.conversation import MANY, Answer, Conversation
+from sirrchat_testkit.smtp.conversation import MANY, Conversation
 from sirrchat_testkit.smtp.line import Line
-from sirrchat_testkit.smtp.replies import Reply, Turn
+from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
 from sirrchat_testkit.smtp.steps import Steps
 
 _READ = 262_144  # octets of one read: what asyncio takes
@@ -42,7 +43,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     - ``connection_made`` leaves the greeting to a task; it is written at once.
     - ``connection_lost`` and ``eof_received`` cancel what is under way; a delivery that has begun is finished.
 
-    Its ``smtp_`` and ``auth_`` methods are not looked up: ``handler.COMMANDS`` answers, with enhanced status codes,
+    Its ``smtp_`` and ``auth_`` methods are not looked up: ``commands.COMMANDS`` answers, with enhanced status codes,
     RFC 6531 and the domain's decisions. Both tables of aiosmtpd are empty, so no client reaches a method by its name.
     """
 
@@ -84,7 +85,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         if self._connections.stopping:
             self._dismiss(replies.STOPPING)
         else:
-            self._steps.run(self._converse(self._conversation.mail.greet()), self._carrier)
+            self._begin(self._conversation.mail.greet())
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - as much as there is
         """Return where to read to: the listener's connections share it, for it is used up in the same step."""
@@ -101,12 +102,11 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         if self._steps.waiting:
             if conversation.pending > _HIGH_WATER:
                 self._socket.pause_reading()
-        else:
-            answer = conversation.answer(only_one=self._connections.stopping)
-            if answer is None:
-                self._line.flush()
-            else:
-                self._steps.run(self._converse(answer), self._carrier)
+            return
+        answer = conversation.answer(self._run, only_one=self._connections.stopping)
+        if answer is not None:
+            self._begin(answer)
+        self._line.flush()
 
     def eof_received(self) -> bool:
         """Let the connection be closed, as soon as what is under way has been answered."""
@@ -183,6 +183,21 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     # What goes on.
 
+    def _run(self, answer: Coroutine[Any, Any, Reply]) -> Reply | None:
+        """Return the reply that ``answer`` comes to, None where it has to wait: then it is under way."""
+        reply = self._steps.begin(answer, self._carrier)
+        if isinstance(reply, Reply):
+            return reply
+        self._steps.leave(self._converse(reply))
+        return None
+
+    def _begin(self, answer: Answer) -> None:
+        """Give ``answer``, whatever comes after it."""
+        rest = self._steps.begin(self._converse(answer), self._carrier)
+        if rest is not None:
+            self._steps.leave(rest)
+        self._line.flush()
+
     async def _converse(self, answer: Answer | None) -> None:
         """Give ``answer``, and answer everything that has been received in full."""
         conversation = self._conversation
@@ -201,7 +216,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
                 self._dismiss(replies.STOPPING)
             elif len(self._line.replies) > MANY:
                 await self._relieve()
-            answer = conversation.answer(only_one=self._connections.stopping)
+            answer = conversation.answer(None, only_one=self._connections.stopping)
 
     async def _start_tls(self) -> None:
         """Go on under TLS. What was sent along with STARTTLS is forgotten (RFC 3207 section 4.2)."""

@@ -27,8 +27,8 @@ AUTH_LIMIT: Final = 12_288
 _LIMITS = {b"MAIL ": EXTENDED_LIMIT, b"RCPT ": EXTENDED_LIMIT, b"AUTH ": AUTH_LIMIT}
 _DOT = b"\r\n."
 _END = b"\r\n.\r\n"
+_POINT = ord(".")
 _KEEP = len(_END) - 1  # so many octets of an end may have come already
-_CR = 13
 
 
 class Flaw(enum.Enum):
@@ -47,7 +47,7 @@ class Reader:
     def __init__(self) -> None:
         self._buffer: bytes | bytearray = b""
         self._at = 0  # what is before has been handed out
-        self._seen = 0  # what is before has been searched for an end
+        self._seen = 0  # what is before has been searched for an end; never before what was handed out
         self._overflowed = False  # the beginning of what is being read was dropped
         self._started = False  # the message is known not to end in its first three octets
         self._limit = 0
@@ -71,25 +71,24 @@ class Reader:
         self._at = 0
         self._buffer += chunk
 
-    def line(self, limit: int = 0) -> bytes | Literal[Flaw.TOO_LONG, Flaw.BARE_LINE_FEED] | None:
-        """Return the next command line without its CRLF, what is wrong with it, or None while it is unfinished.
+    def line(self) -> bytes | Literal[Flaw.TOO_LONG] | None:
+        """Return the next line with its end, ``TOO_LONG`` if it was dropped, or None while it is unfinished.
 
-        ``limit`` is how long it may be, 0 for what its command may be.
+        What it says, or what is wrong with it, is for ``content``.
         """
-        buffer, start = self._buffer, self._at
-        end = buffer.find(b"\n", max(start, self._seen))
-        if end < 0:
+        buffer = self._buffer
+        end = buffer.find(b"\n", self._seen) + 1
+        if not end:
             self._seen = len(buffer)
-            if self._seen - start > AUTH_LIMIT:
+            if self._seen - self._at > AUTH_LIMIT:
                 self._drop(0)
             return None
-        self._at = self._seen = end + 1
-        if self._overflowed or (end - start >= COMMAND_LIMIT and _is_too_long(buffer, start, end + 1, limit)):
+        line = buffer[self._at : end]
+        self._at = self._seen = end
+        if self._overflowed:
             self._overflowed = False
             return Flaw.TOO_LONG
-        if end == start or buffer[end - 1] != _CR:
-            return Flaw.BARE_LINE_FEED
-        return bytes(buffer[start : end - 1])
+        return line if isinstance(line, bytes) else bytes(line)
 
     def expect_message(self, limit: int) -> None:
         """Read a message of at most ``limit`` octets from here on."""
@@ -99,14 +98,16 @@ class Reader:
 
     def message(self) -> bytes | Literal[Flaw.TOO_BIG] | None:
         """Return the message, ``TOO_BIG`` if it is, or None while it is unfinished."""
-        if self._at == len(self._buffer):
+        buffer, start = self._buffer, self._at
+        if start == len(buffer):
             return None
         if not self._started and not self._start():
             return None if self._at == self._seen else self._finish(b"")
-        buffer, start = self._buffer, self._at
-        searched = max(start, self._seen - _KEEP)
-        dot = buffer.find(_DOT, searched)
-        end = dot if dot < 0 or buffer.startswith(_END, dot) else buffer.find(_END, dot)
+        searched = self._seen - _KEEP
+        searched = max(searched, start)
+        dot = end = buffer.find(_DOT, searched)
+        if dot >= 0 and not buffer.startswith(_END, dot):
+            end = buffer.find(_END, dot)
         if end < 0:
             self._go_on()
             return None
@@ -141,9 +142,13 @@ class Reader:
 
     def _start(self) -> bool:
         """Tell whether the message goes on after its first octets; ``.CRLF`` alone is an empty one."""
-        head = bytes(self._buffer[self._at : self._at + 3])
+        buffer, start = self._buffer, self._at
+        if buffer[start] != _POINT:
+            self._started = True
+            return True
+        head = bytes(buffer[start : start + 3])
         if head == b".\r\n":
-            self._seen = self._at + 3
+            self._seen = start + 3
             return False
         self._started = not b".\r\n".startswith(head)
         return self._started
@@ -161,9 +166,10 @@ class Reader:
         if self._at == len(self._buffer):
             self._buffer = b""
             self._at = self._seen = 0
-        too_big = self._overflowed or len(raw) > self._limit
-        self._overflowed = False
-        return Flaw.TOO_BIG if too_big else raw
+        if self._overflowed or len(raw) > self._limit:
+            self._overflowed = False
+            return Flaw.TOO_BIG
+        return raw
 
     def _drop(self, keep: int) -> None:
         """Forget what is held but for its last ``keep`` octets."""
@@ -173,6 +179,15 @@ class Reader:
         self._seen = keep
 
 
-def _is_too_long(buffer: bytes | bytearray, start: int, end: int, limit: int) -> bool:
-    """Tell whether a line that is longer than ``COMMAND_LIMIT`` may not be."""
-    return end - start > (limit or _LIMITS.get(bytes(buffer[start : start + 5]).upper(), COMMAND_LIMIT))
+def content(
+    line: bytes | Literal[Flaw.TOO_LONG], limit: int = 0
+) -> bytes | Literal[Flaw.TOO_LONG, Flaw.BARE_LINE_FEED]:
+    """Return what ``line`` says, without its CRLF, or what is wrong with it.
+
+    ``limit`` is how long it may be, 0 for what its command may be.
+    """
+    if isinstance(line, Flaw):
+        return line
+    if len(line) > COMMAND_LIMIT and len(line) > (limit or _LIMITS.get(line[:5].upper(), COMMAND_LIMIT)):
+        return Flaw.TOO_LONG
+    return line[:-2] if line.endswith(b"\r\n") else Flaw.BARE_LINE_FEED

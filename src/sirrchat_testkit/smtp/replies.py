@@ -13,7 +13,9 @@ from __future__ import annotations
 import enum
 import functools
 import re
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from sirrchat_testkit.core.errors import (
     FaultRefused,
@@ -70,6 +72,10 @@ class Reply:
 
     def __str__(self) -> str:
         return " ".join(filter(None, (str(self.code), self.status, self.text)))
+
+
+Answer: TypeAlias = Reply | Coroutine[Any, Any, Reply]
+"""A reply, or what comes to one and may have to wait."""
 
 
 def _render(reply: Reply, *, enhanced: bool = True) -> bytes:

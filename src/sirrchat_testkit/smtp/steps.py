@@ -12,13 +12,16 @@ import functools
 import types
 from asyncio import tasks
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any
+from typing import Any, TypeVar
+
+R = TypeVar("R")
 
 
 class Steps:
-    """Runs coroutines one after the other; calls ``flush`` in the same step before each suspension and at each end.
+    """Runs coroutines at once; what of them has to wait, one after the other, is for ``carry_on``.
 
-    ``waiting`` says that one is under way that had to wait.
+    ``flush`` is called in the same step, before each suspension and at the end of what had to wait. ``waiting`` says
+    that something is under way that had to.
     """
 
     __slots__ = ("_flush", "_loop", "_parked", "_rest", "waiting")
@@ -30,23 +33,28 @@ class Steps:
         self._rest: Awaitable[None] | None = None
         self._parked: asyncio.Future[None] | None = None
 
-    def run(self, work: Coroutine[Any, Any, None], task: asyncio.Task[Any]) -> None:
-        """Run ``work`` as far as it gets without waiting; the rest is for ``carry_on``, which runs in ``task``."""
+    def begin(self, work: Coroutine[Any, Any, R], task: asyncio.Task[Any]) -> R | Coroutine[Any, Any, R]:
+        """Run ``work``, as a part of ``task``, as far as it gets without waiting; return its result, or its rest."""
         tasks._enter_task(self._loop, task)  # noqa: SLF001 - documented for whoever runs coroutines
         try:
             awaited = work.send(None)
-        except StopIteration:
-            return
+        except StopIteration as end:
+            result: R = end.value
+            return result
         finally:
             tasks._leave_task(self._loop, task)  # noqa: SLF001 - same
-            self._flush()
-        self._rest = self._go_on(work, awaited)
+        self._flush()
+        return self._driven(work, lambda: awaited)
+
+    def leave(self, rest: Coroutine[Any, Any, None]) -> None:
+        """Leave ``rest`` to ``carry_on``."""
+        self._rest = self._driven(rest, functools.partial(rest.send, None))
         self.waiting = True
         if self._parked is not None and not self._parked.done():
             self._parked.set_result(None)
 
     async def carry_on(self) -> None:
-        """Wait for something that has to wait, and run it to its end."""
+        """Wait for something that has to wait, and run it to its end; for the task that it is a part of."""
         while self._rest is None:
             self._parked = self._loop.create_future()
             await self._parked
@@ -57,21 +65,22 @@ class Steps:
             self.waiting = False
 
     @types.coroutine
-    def _go_on(self, work: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
-        """Drive ``work``, which has been driven until it awaited ``awaited``."""
+    def _driven(self, work: Coroutine[Any, Any, R], resume: Callable[[], Any]) -> Generator[Any, Any, R]:
+        """Drive ``work``, which ``resume`` lets go on until it awaits something."""
         while True:
+            try:
+                awaited = resume()
+            except StopIteration as end:
+                result: R = end.value
+                return result
+            finally:
+                self._flush()
             try:
                 sent = yield awaited
             except GeneratorExit:
                 work.close()
                 raise
             except BaseException as error:  # noqa: BLE001 - it is the coroutine's to handle
-                resume: Callable[[], Any] = functools.partial(work.throw, error)
+                resume = functools.partial(work.throw, error)
             else:
                 resume = functools.partial(work.send, sent)
-            try:
-                awaited = resume()
-            except StopIteration:
-                return
-            finally:
-                self._flush()

@@ -106,7 +106,7 @@ class Dispatcher:
         if not self._is_busy():
             return []
         waiting = self._queue.busy() or {"": 0}
-        return [Session(self._attempts.url_of(each), 0, doing=_doing(count)) for each, count in waiting.items()]
+        return [Session(self._attempts.url_of(each), 0, errand=_errand(count)) for each, count in waiting.items()]
 
     def mark(self) -> Any:
         """Return where the faults stand; all else is in the store."""
@@ -259,7 +259,7 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
         await asyncio.wait(tasks)
 
 
-def _doing(count: int) -> str:
+def _errand(count: int) -> str:
     if not count:
         return "mail is being handed over to webhooks"
     return f"{count} webhook {'delivery is' if count == 1 else 'deliveries are'} due or under way"

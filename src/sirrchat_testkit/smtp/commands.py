@@ -1,0 +1,104 @@
+"""From a command line to what the handler is asked; nothing is answered here but lines that are no command.
+
+The same few lines come again and again, so what they mean is remembered: of lines that may be shown as they are, which
+hold no credentials. Those stand behind AUTH, in responses, and in what a client says that goes on after a refusal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from sirrchat_testkit.core.transcript import LINE, shortened
+from sirrchat_testkit.smtp import replies
+from sirrchat_testkit.smtp.handler import Handler
+from sirrchat_testkit.smtp.reader import Flaw, content
+from sirrchat_testkit.smtp.redaction import HIDING
+from sirrchat_testkit.smtp.replies import Answer, Reply
+
+Ask: TypeAlias = Callable[[Handler, str], Answer]
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UTF8 = frozenset({b"MAIL", b"RCPT", b"VRFY"})  # the commands with addresses (RFC 6531 section 3.7.1)
+_BARE = frozenset({b"DATA", b"RSET", b"NOOP", b"QUIT"})  # shown as they are, if nothing follows
+_PATHS = frozenset({b"MAIL", b"RCPT"})  # what follows them is shown, unless it is no path
+_REMEMBERED = 1024  # lines
+
+FLAWS: Final = {
+    Flaw.TOO_LONG: replies.LINE_TOO_LONG,
+    Flaw.BARE_LINE_FEED: replies.BARE_LINE_FEED,
+}
+"""What a line is answered that is none."""
+
+COMMANDS: Final[Mapping[bytes, Ask]] = {
+    b"AUTH": Handler.auth,
+    b"BDAT": Handler.bdat,
+    b"DATA": Handler.data,
+    b"EHLO": Handler.ehlo,
+    b"EXPN": Handler.not_here,
+    b"HELO": Handler.helo,
+    b"HELP": Handler.help,
+    b"MAIL": Handler.mail,
+    b"NOOP": Handler.noop,
+    b"QUIT": Handler.quit,
+    b"RCPT": Handler.rcpt,
+    b"RSET": Handler.rset,
+    b"STARTTLS": Handler.starttls,
+    b"VRFY": Handler.vrfy,
+}
+"""Every command that is known."""
+
+
+class Command(NamedTuple):
+    """What a line asks for; ``name`` is empty where it is no command, and then ``ask`` returns why.
+
+    ``line`` is what it says, and ``shown`` what a transcript shows of it, None where that depends on what was said
+    before. ``known`` is whether there is such a command.
+    """
+
+    name: bytes
+    ask: Ask
+    argument: str
+    line: bytes
+    shown: bytes | None
+    known: bool
+
+
+_understood: dict[bytes, Command] = {}
+
+
+def understand(line: bytes | Literal[Flaw.TOO_LONG]) -> Command:
+    """Return what ``line``, as the reader gave it, asks for."""
+    command = _understood.get(line)  # type: ignore[arg-type]  # a flaw is no key
+    if command is None:
+        said = content(line)
+        if isinstance(said, Flaw):
+            return _refused(FLAWS[said], b"", shown=b"(no command)")
+        command = _read(said)
+        if command.shown is not None and len(said) <= LINE:
+            if len(_understood) >= _REMEMBERED:
+                _understood.clear()
+            _understood[line] = command  # type: ignore[index]  # same
+    return command
+
+
+def _read(line: bytes) -> Command:
+    word, _, rest = line.partition(b" ")
+    name = word.upper()
+    harmless = rest[:1] not in HIDING if name in _PATHS else not rest and name in _BARE
+    shown = shortened(line) if harmless else None
+    ask = COMMANDS.get(name)
+    if ask is None:
+        return _refused(replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX, line, shown, known=False)
+    try:
+        argument = rest.decode("utf-8" if name in _UTF8 else "ascii").strip(" ")
+    except UnicodeDecodeError:
+        return _refused(replies.BAD_CHARACTERS, line, shown)
+    if not argument.isprintable() and _CONTROL.search(argument):
+        return _refused(replies.BAD_CHARACTERS, line, shown)
+    return Command(name, ask, argument, line, shown, known=True)
+
+
+def _refused(reply: Reply, line: bytes, shown: bytes | None, *, known: bool = True) -> Command:
+    return Command(b"", lambda _handler, _argument: reply, "", line, shown, known)

@@ -4,11 +4,13 @@ Rules of this module:
 
 1. Only addresses come out: display names, comments, group names and routes are passed over.
 2. The usual forms, ``a@b`` and ``Name <a@b>``, cost one regular expression; the rest goes through the reader of pieces.
+   The same few are read again and again, so what came last is remembered.
 3. Nothing raises: what is no address at all is left out. A lone word without ``@`` (``root``) counts as one.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 
 from sirrchat_testkit.core.decoding import decode_header, fold
@@ -21,6 +23,7 @@ _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*(?:\]|$)|[(),:;<>\s"]|\\.?|[^\s"
 _NEEDLESSLY_QUOTED = re.compile(r'"([^\s"(),.:;<>\\\[\]@]+(?:\.[^\s"(),.:;<>\\\[\]@]+)*)"@')
 
 
+@functools.lru_cache(maxsize=1024)
 def bare_addresses(value: str) -> tuple[str, ...]:
     """Return the addresses in ``value``, an address field as sent (encoded-words and folds included), in order."""
     value = value.strip(" \t\r\n")

@@ -129,7 +129,7 @@ class EventLog:
 
     def __init__(self, call_soon: Callable[..., Any]) -> None:
         self._call_soon = call_soon
-        self._entries: deque[tuple[int, Event]] = deque(maxlen=KEPT)
+        self._entries: deque[Event] = deque(maxlen=KEPT)
         self._subscribers: list[tuple[Subscriber, Glance]] = []
         self._untold: deque[tuple[int, Event, list[tuple[Subscriber, Glance]]]] = deque()
         self.last = 0
@@ -137,7 +137,7 @@ class EventLog:
     def append(self, event: Event) -> None:
         """Add ``event``; subscribers hear of it in the loop's next step."""
         self.last += 1
-        self._entries.append((self.last, event))
+        self._entries.append(event)
         wanted = [entry for entry in self._subscribers if entry[1](event)]
         if wanted:
             if not self._untold:
@@ -146,7 +146,8 @@ class EventLog:
 
     def after(self, number: int = 0) -> Iterator[Event]:
         """Return the events after ``number`` that are still held, oldest first."""
-        return (event for at, event in tuple(self._entries) if at > number)
+        held = tuple(self._entries)
+        return iter(held[max(0, number - self.last + len(held)) :])
 
     def subscribe(self, subscriber: Subscriber, glance: Glance = _always) -> Callable[[], None]:
         """Call ``subscriber(number, event)`` for every later event that ``glance`` wants; return what ends that.

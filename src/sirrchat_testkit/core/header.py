@@ -24,6 +24,7 @@ _USUAL = re.compile(rb"(?:[!-9;-~]++[ \t]*+:.*\n(?:[ \t].*\n)*+)++(?=\r\n)")
 # These begin with a literal line feed, which lets the search skip from line to line.
 _END = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t])")
 _WANTED = re.compile(r"\n(subject|from|to|message-id)[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.ASCII)
+_TO, _FROM, _SUBJECT = len("to"), len("from"), len("subject")  # what tells them apart in any case
 _FIELD = re.compile(r"\n([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)")
 _FIRST = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]")
 
@@ -65,23 +66,20 @@ def read_header(raw: bytes) -> HeaderFields:
 
     Several To fields are one list.
     """
-    seen: dict[str, str] = {}
-    more: list[str] = []
-    for name, value in _WANTED.findall(_text(raw)):
-        key = name.lower()
-        if key not in seen:
-            seen[key] = value
-        elif key == "to":
-            more.append(value)
-    if more:
-        seen["to"] = ",".join([seen["to"], *more])
-    get = seen.get
-    sender = bare_addresses(get("from", ""))
+    subject = message_id = sender = to = ""
+    for name, value in reversed(_WANTED.findall(_text(raw))):
+        length = len(name)
+        if length == _TO:
+            to = f"{value},{to}" if to else value
+        elif length == _FROM:
+            sender = value
+        elif length == _SUBJECT:
+            subject = value
+        else:
+            message_id = value
+    senders = bare_addresses(sender)
     return HeaderFields(
-        decode_header(get("subject", "")),
-        sender[0] if sender else "",
-        bare_addresses(get("to", "")),
-        decode_header(get("message-id", "")),
+        decode_header(subject), senders[0] if senders else "", bare_addresses(to), decode_header(message_id)
     )
 
 

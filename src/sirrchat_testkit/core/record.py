@@ -65,8 +65,10 @@ def _writer(cls: type[Record]) -> Callable[[Record], Doc]:
     read = {name: f"list(record.{name})" if name in cls._sequences else f"record.{name}" for name in cls._defaults}
     always = [name for name, usual in cls._defaults.items() if usual is MISSING]
     lines = ["def write(record):", f"    doc = {{{', '.join(f'{name!r}: {read[name]}' for name in always)}}}"]
-    others = [name for name in cls._defaults if name not in always]
-    lines += [f"    if record.{name} != usual[{name!r}]: doc[{name!r}] = {read[name]}" for name in others]
+    for name, usual in cls._defaults.items():
+        if usual is not MISSING:
+            differs = f"record.{name}" if usual is not None and not usual else f"record.{name} != usual[{name!r}]"
+            lines.append(f"    if {differs}: doc[{name!r}] = {read[name]}")
     found: dict[str, Any] = {"usual": cls._defaults}
     exec("\n".join([*lines, "    return doc"]), found)  # noqa: S102 - made of field names alone
     write: Callable[[Record], Doc] = found["write"]

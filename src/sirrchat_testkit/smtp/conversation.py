@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.transcript import shortened
+from sirrchat_testkit.core.transcript import LONGEST, shortened
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.commands import FLAWS, understand
 from sirrchat_testkit.smtp.handler import Handler
@@ -73,7 +73,8 @@ class Conversation:
     def hear(self, data: bytes, at: float) -> None:
         """Take what arrived."""
         self.heard_at = at
-        self._talk.trim()
+        if len(self._talk.page) > LONGEST:
+            self._talk.trim()
         self._received.feed(data)
 
     def answer(self, run: Run | None, *, only_one: bool) -> Answer | None:

@@ -15,12 +15,16 @@ _NO_FIELDS: frozenset[str] = frozenset()
 
 
 class IndexSet:
-    """The indexes of one table, and the rising list of all its ids; ``singles`` are those of one field."""
+    """The indexes of one table, and the rising list of all its ids; ``singles`` are those of one field.
 
-    __slots__ = ("_adders", "_all", "_equals", "_fields", "equal", "ids", "singles")
+    ``made`` is what somebody made of documents and keeps here, by id; it goes when its document is replaced.
+    """
+
+    __slots__ = ("_adders", "_all", "_equals", "_fields", "equal", "ids", "made", "singles")
 
     def __init__(self, indexes: Sequence[Index] = ()) -> None:
         self.ids: list[int] = []
+        self.made: dict[int, Any] = {}
         self._all = tuple(indexes)
         self._equals = {index.fields: index for index in indexes if isinstance(index, Equal)}
         self.singles = {names[0]: index for names, index in self._equals.items() if len(names) == 1}
@@ -40,12 +44,14 @@ class IndexSet:
 
     def drop(self, seq: int, doc: Doc) -> None:
         """Let go of document ``seq``, which was ``doc``."""
+        self.made.pop(seq, None)
         del self.ids[bisect_left(self.ids, seq)]
         for index in self._all:
             index.drop(seq, doc)
 
     def move(self, seq: int, old: Doc, new: Doc) -> None:
         """Take in that document ``seq`` was ``old`` and is ``new`` now."""
+        self.made.pop(seq, None)
         # A value that was not touched is the same object in both, so most updates end here.
         changed = [field for field in self._fields if old.get(field, ABSENT) is not new.get(field, ABSENT)]
         if changed:
@@ -56,6 +62,7 @@ class IndexSet:
 
     def rebuild(self, docs: Mapping[str, Doc]) -> None:
         """Start over from ``docs``."""
+        self.made.clear()
         self.ids[:] = sorted(map(int, docs))
         pairs = [(seq, docs[str(seq)]) for seq in self.ids]
         for index in self._all:

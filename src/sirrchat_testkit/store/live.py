@@ -78,7 +78,10 @@ class LiveStorage(MemoryStorage):
                 docs = self.tables.setdefault(name, {})
                 self.register(name, None)
                 indexes = self.indexes[name]
+            next_id = self.next_ids.get(name, 1)
             for seq, new in changes.items():
+                if seq >= next_id:
+                    next_id = seq + 1
                 key = str(seq)
                 old = docs.get(key)
                 if self.recording:
@@ -93,9 +96,7 @@ class LiveStorage(MemoryStorage):
                     indexes.take(seq, new)
                 else:
                     indexes.move(seq, old, new)
-            newest = max(changes, default=0)
-            if newest >= self.next_ids.get(name, 1):
-                self.next_ids[name] = newest + 1
+            self.next_ids[name] = next_id
 
     def pin(self, place: int | None) -> None:
         """Record from now on and keep what ``undo`` has from ``place`` on; None: nobody goes back any more."""

@@ -28,7 +28,7 @@ class Reader(Generic[R]):
         self._table = table
         self._singles = table.indexes.singles
         self._nested = nested(kind)
-        self._held: dict[int, tuple[Doc, R]] = {}
+        self._made: dict[int, R] = table.indexes.made
         self._defaults = kind._defaults  # noqa: SLF001  # the other half of ``Record.to_doc``
 
     def at(self, seq: int) -> R | None:
@@ -43,7 +43,9 @@ class Reader(Generic[R]):
             index = self._singles.get(field)
             if index is not None:
                 seq = index.first(value)
-                return None if seq is None else self._record(seq, self._table.docs[str(seq)])
+                if seq is None:
+                    return None
+                return self._made.get(seq) or self._record(seq, self._table.docs[str(seq)])
         ids, rest = self._narrow(where)
         if not rest:
             return self.at(ids[0]) if ids else None
@@ -115,11 +117,10 @@ class Reader(Generic[R]):
         if self._nested:
             doc = doc | {field: plain_value(doc[field], field) for field in self._nested if field in doc}
             return self._kind.from_doc(seq, doc)
-        held = self._held.get(seq)
-        if held is not None and held[0] is doc:
-            return held[1]
-        record = self._kind.from_doc(seq, doc)
-        if len(self._held) >= HELD:
-            self._held.clear()
-        self._held[seq] = doc, record
+        record = self._made.get(seq)
+        if record is None:
+            record = self._kind.from_doc(seq, doc)
+            if len(self._made) >= HELD:
+                self._made.clear()
+            self._made[seq] = record
         return record

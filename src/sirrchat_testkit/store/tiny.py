@@ -121,8 +121,9 @@ class TinyStore:
 
     async def get(self, kind: type[R], **where: Any) -> R | None:
         """Return the oldest record whose indexed fields equal ``where``, or None."""
-        self._check_open()
-        return self._reader(kind).first(where)
+        if self._closed or self._disk is not None:
+            self._check_open()
+        return self._readers[kind].first(where)  # type: ignore[return-value]  # as in ``_reader``
 
     async def find(
         self,

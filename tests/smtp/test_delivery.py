@@ -173,7 +173,7 @@ async def test_all_recipients_or_none(
     assert await stored() == []
 
 
-@pytest.mark.parametrize(("method", "verb"), [("deliver", "end of data"), ("admit", "RCPT")])
+@pytest.mark.parametrize(("method", "verb"), [("deliver", "end of data"), ("admit", "RCPT"), ("takes", "RCPT")])
 async def test_a_failure_of_ours_is_a_451_and_told_to_the_owner(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -187,11 +187,16 @@ async def test_a_failure_of_ours_is_a_451_and_told_to_the_owner(
     async def fail(*_: Any) -> None:
         raise error
 
+    def fail_at_once(*_: Any) -> None:
+        raise error
+
     await talk("EHLO x", "MAIL FROM:<a@example.net>")
     if method == "deliver":
         await talk(f"RCPT TO:<{USER}>", "DATA")
-    monkeypatch.setattr(f"sirrchat_testkit.core.postoffice.PostOffice.{method}", fail)
-    assert (await talk(b"text\r\n.\r\n" if method == "deliver" else f"RCPT TO:<{USER}>")).startswith("451 4.3.0")
+    failing = fail_at_once if method == "takes" else fail
+    monkeypatch.setattr(f"sirrchat_testkit.core.postoffice.PostOffice.{method}", failing)
+    said = await talk(b"text\r\n.\r\n" if method == "deliver" else "RCPT TO:<nobody@example.com>")
+    assert said.startswith("451 4.3.0")
     [crash] = crashes()
     assert crash.error is error
     assert crash.where.startswith(f"SMTP {verb} from 127.0.0.1:")
@@ -241,7 +246,7 @@ async def test_what_fails_in_the_store_is_logged_and_not_told(
     if step == "deliver":
         await talk(f"RCPT TO:<{USER}>", "DATA")
     monkeypatch.setattr(f"sirrchat_testkit.core.postoffice.PostOffice.{step}", fail)
-    said = await talk(RAW + b"\r\n.\r\n" if step == "deliver" else f"RCPT TO:<{USER}>".encode() + b"\r\n")
+    said = await talk(RAW + b"\r\n.\r\n" if step == "deliver" else b"RCPT TO:<nobody@example.com>\r\n")
     assert said == "452 4.3.1 Insufficient system storage"
     [record] = [each for each in caplog.records if each.name == "sirrchat_testkit.smtp"]
     assert "StoreFull: no room to write /srv/mail/x.eml" in record.getMessage()

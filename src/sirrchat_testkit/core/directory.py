@@ -138,10 +138,10 @@ class Directory:
             NoSuchAddress: The domain is served here, and nobody has the address.
             ForeignDomain: The domain is not served here, and the policy keeps no outgoing mail.
         """
-        address = await self._store.get(Address, key=addressing.key(recipient))
+        known = addressing.key(recipient)
+        address = self._store.at_hand(Address, "key", known) or await self._store.get(Address, key=known)
         if address is not None and not self.has_expired(address):
-            if self._asked:
-                self._asked.discard(address.key)
+            self._asked.discard(known)
             return address
         policy = self._policy.value
         if await self._domains.serves(addressing.split(recipient)[1]):
@@ -150,6 +150,14 @@ class Directory:
         elif policy.foreign_recipients == "reject":
             raise ForeignDomain(f"{recipient} is at no domain that is served here")
         return None
+
+    def takes(self, recipient: str) -> bool:
+        """Tell whether ``recipient`` is known without waiting to be an address that mail goes to."""
+        address = self._store.at_hand(Address, "key", addressing.key(recipient))
+        if address is None or self.has_expired(address):
+            return False
+        self._asked.discard(address.key)
+        return True
 
     async def nearest(self, recipient: str) -> str | None:
         """Return the other address that ``recipient`` was perhaps meant to be, unless it is the server's own."""

@@ -70,6 +70,10 @@ class PostOffice:
             self.note_refusal(recipient, sender, refusal)
             raise
 
+    def takes(self, recipient: str) -> bool:
+        """Tell whether mail for ``recipient`` is taken as far as is known without waiting; else ``admit`` decides."""
+        return self._directory.takes(recipient)
+
     def note_refusal(self, recipient: str, sender: str, refusal: Refused) -> None:
         """Remember that mail for ``recipient`` was not taken, and count it."""
         self._tallies.reject(recipient)
@@ -187,7 +191,7 @@ class PostOffice:
             if address is not None:
                 coming[address.account] = coming.get(address.account, 0) + size
         for owner, more in coming.items():
-            account = await self._store.get(Account, id=owner)
+            account = self._store.at_hand(Account, "id", owner) or await self._store.get(Account, id=owner)
             if account is None or account.hidden:  # the hidden account has no quota
                 continue
             [used] = await self._store.sizes([owner])

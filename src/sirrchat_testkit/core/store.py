@@ -98,6 +98,9 @@ class Store(Protocol):
     async def raw(self, blob: str) -> bytes:
         """Return the bytes that ``keep`` named ``blob``. Raises ``NotFound`` where they are gone."""
 
+    def at_hand(self, kind: type[R], field: str, value: Any) -> R | None:
+        """Return the oldest record whose indexed ``field`` is ``value`` if that takes no waiting; None says nothing."""
+
     async def get(self, kind: type[R], **where: Any) -> R | None:
         """Return the oldest record whose indexed fields equal ``where`` (``seq=`` and ``id=`` always are), or None."""
 

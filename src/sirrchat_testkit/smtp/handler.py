@@ -122,14 +122,20 @@ class Handler:
         recipient = path.address
         if "@" not in recipient:  # <postmaster>, RFC 5321 section 4.5.1
             recipient = f"{recipient}@{self._backend.settings.domains[0]}"
+        if full := self._full(draft, recipient):
+            return full
+        if self._faults.planned:
+            return self.misbehaviour.rcpt(draft, recipient, lambda: self._admit(draft, recipient, path))
+        if self._backend.postoffice.takes(recipient):
+            return self._admitted(draft, recipient, path)
+        return self._admit(draft, recipient, path)
+
+    def _full(self, draft: Draft, recipient: str) -> Reply | None:
+        """Return why ``draft`` takes no further recipient, None if it does."""
         most = self._backend.policy.value.max_recipients
         if len(draft.refused) >= max(most, _REFUSED):
             return replies.TOO_MANY_RECIPIENTS
-        if len(draft.recipients) >= most:
-            return draft.refuse(recipient, replies.TOO_MANY_RECIPIENTS)
-        if self._faults.planned:
-            return self.misbehaviour.rcpt(draft, recipient, lambda: self._admit(draft, recipient, path))
-        return self._admit(draft, recipient, path)
+        return draft.refuse(recipient, replies.TOO_MANY_RECIPIENTS) if len(draft.recipients) >= most else None
 
     async def _admit(self, draft: Draft, recipient: str, path: Path) -> Reply:
         try:
@@ -138,6 +144,10 @@ class Handler:
             return draft.refuse(recipient, replies.for_error(refusal))
         except StoreError as error:
             return draft.refuse(recipient, self._failed("RCPT", error))
+        return self._admitted(draft, recipient, path)
+
+    @staticmethod
+    def _admitted(draft: Draft, recipient: str, path: Path) -> Reply:
         draft.recipients.append(recipient)
         if path.parameters:
             draft.parameters[recipient] = list(path.parameters)

@@ -36,16 +36,18 @@ class Reader(Generic[R]):
         doc = self._table.docs.get(str(seq))
         return None if doc is None else self._record(seq, doc)
 
+    def first_of(self, field: str, value: Any) -> R | None:
+        """Return the oldest record whose ``field`` is ``value``, or None; it is asked of every message."""
+        index = self._singles.get(field)
+        if index is None:
+            return self.first({field: value})
+        seq = index.first(value)
+        if seq is None:
+            return None
+        return self._made.get(seq) or self._record(seq, self._table.docs[str(seq)])
+
     def first(self, where: Mapping[str, Any]) -> R | None:
         """Return the oldest record that equals ``where``, or None."""
-        if len(where) == 1:  # what is asked of every message several times
-            [(field, value)] = where.items()
-            index = self._singles.get(field)
-            if index is not None:
-                seq = index.first(value)
-                if seq is None:
-                    return None
-                return self._made.get(seq) or self._record(seq, self._table.docs[str(seq)])
         ids, rest = self._narrow(where)
         if not rest:
             return self.at(ids[0]) if ids else None

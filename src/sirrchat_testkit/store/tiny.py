@@ -119,11 +119,14 @@ class TinyStore:
         self._check_open()
         return await self._blobs.get(blob)
 
+    def at_hand(self, kind: type[R], field: str, value: Any) -> R | None:
+        """Return the oldest record whose indexed ``field`` is ``value``, or None; no answer takes waiting here."""
+        return None if self._closed else self._readers[kind].first_of(field, value)  # type: ignore[return-value]  # as in ``_reader``
+
     async def get(self, kind: type[R], **where: Any) -> R | None:
         """Return the oldest record whose indexed fields equal ``where``, or None."""
-        if self._closed or self._disk is not None:
-            self._check_open()
-        return self._readers[kind].first(where)  # type: ignore[return-value]  # as in ``_reader``
+        self._check_open()
+        return self._reader(kind).first(where)
 
     async def find(
         self,

@@ -1,62 +1,25 @@
-"""One client's conversation, in the words of the domain: each command comes in as text and goes out as a reply.
+"""Everything else a client can say: each command comes in as text and goes out as a reply.
 
-1. The handler decides nothing about mail: the post office does, and ``replies`` says what that is in SMTP.
-2. The policy is read at every command, so a change counts from the next one on.
-3. A session is busy from MAIL until the reply that ends its transaction, which is written in the same step of the loop.
-4. What is refused at the end of the data was refused for every recipient: the log says so of each.
+The policy is read at every command, so a change counts from the next one on.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Coroutine
-from typing import Any
-
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import Refused, StoreError
-from sirrchat_testkit.core.settings import Policy
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.address import Malformed, Path, parse_mail, parse_rcpt
-from sirrchat_testkit.smtp.draft import Draft
-from sirrchat_testkit.smtp.extensions import Offer, offer
 from sirrchat_testkit.smtp.line import Line
 from sirrchat_testkit.smtp.login import Login
-from sirrchat_testkit.smtp.misbehaviour import Misbehaviour
 from sirrchat_testkit.smtp.replies import Answer, Reply
-
-_log = logging.getLogger("sirrchat_testkit.smtp")
-
-_REFUSED = 100  # recipients that a transaction may name in vain, however few the policy takes
-_DIGITS = 20  # of a chunk's size: what fits into 64 bits
+from sirrchat_testkit.smtp.transactions import Transactions
 
 
-class Handler:
-    """Turns the commands of one connection into envelopes."""
+class Handler(Transactions):
+    """Answers the commands of one connection."""
 
     def __init__(self, backend: Backend, hostname: str, peer: str, line: Line) -> None:
-        self._backend = backend
-        self._faults = backend.faults
+        super().__init__(backend, peer, line)
         self._hostname = hostname
-        self._extended = False
-        self._messages = 0
-        self.chunk = (0, False)
-        self.session = backend.sessions.open(peer, backend.clock.now())
-        self.draft: Draft | None = None
-        self.misbehaviour = Misbehaviour(backend, self.session, line)
         self.login = Login(backend, hostname, self.session, self.misbehaviour.auth)
-
-    @property
-    def offer(self) -> Offer:
-        """What is offered now."""
-        policy, session = self._backend.policy.value, self.session
-        mechanisms = () if policy.auth == "tls" and not session.tls else self._backend.logins.mechanisms
-        starttls = self._backend.settings.starttls and not session.tls
-        return offer(policy.hide_extensions, policy.max_message_size, mechanisms, starttls=starttls)
-
-    @property
-    def size_limit(self) -> int:
-        """Octets of a message that the policy takes now."""
-        return self._backend.policy.value.max_message_size
 
     def greet(self) -> Answer:
         """Welcome the client (RFC 5321 section 3.1); one that is not welcome is sent away."""
@@ -87,161 +50,6 @@ class Handler:
         if self._faults.planned:
             return self.misbehaviour.at("ehlo", lambda: self._greeted(name, extended=True), ehlo=name)
         return self._greeted(name, extended=True)
-
-    def mail(self, argument: str) -> Answer:
-        """Begin a transaction."""
-        policy = self._backend.policy.value
-        if refusal := self._unready(policy):
-            return refusal
-        try:
-            path = parse_mail(argument, extended=self._extended, hidden=self)
-        except Malformed as error:
-            return error.reply
-        if path.size > policy.max_message_size:
-            return replies.TOO_BIG
-        if self._faults.planned:
-            known = {"mail_from": path.address, "size": path.size}
-            return self.misbehaviour.at("mail", lambda: self._begin(path), **known)
-        return self._begin(path)
-
-    def _begin(self, path: Path) -> Reply:
-        self.draft = Draft(path)
-        self._messages += 1
-        self.session.begin(path.address)
-        return replies.SENDER_OK
-
-    def rcpt(self, argument: str) -> Answer:
-        """Add a recipient, if the post office takes mail for it."""
-        draft = self.draft
-        if draft is None:
-            return replies.MAIL_FIRST if self.session.ehlo else replies.HELLO_FIRST
-        try:
-            path = parse_rcpt(argument, extended=self._extended, utf8=draft.utf8, hidden=self)
-        except Malformed as error:
-            return error.reply
-        recipient = path.address
-        if "@" not in recipient:  # <postmaster>, RFC 5321 section 4.5.1
-            recipient = f"{recipient}@{self._backend.settings.domains[0]}"
-        if full := self._full(draft, recipient):
-            return full
-        if self._faults.planned:
-            return self.misbehaviour.rcpt(draft, recipient, lambda: self._admit(draft, recipient, path))
-        if self._backend.postoffice.takes(recipient):
-            return self._admitted(draft, recipient, path)
-        return self._admit(draft, recipient, path)
-
-    def _full(self, draft: Draft, recipient: str) -> Reply | None:
-        """Return why ``draft`` takes no further recipient, None if it does."""
-        most = self._backend.policy.value.max_recipients
-        if len(draft.refused) >= max(most, _REFUSED):
-            return replies.TOO_MANY_RECIPIENTS
-        return draft.refuse(recipient, replies.TOO_MANY_RECIPIENTS) if len(draft.recipients) >= most else None
-
-    async def _admit(self, draft: Draft, recipient: str, path: Path) -> Reply:
-        try:
-            await self._backend.postoffice.admit(recipient, draft.sender)
-        except Refused as refusal:
-            return draft.refuse(recipient, replies.for_error(refusal))
-        except StoreError as error:
-            return draft.refuse(recipient, self._failed("RCPT", error))
-        return self._admitted(draft, recipient, path)
-
-    @staticmethod
-    def _admitted(draft: Draft, recipient: str, path: Path) -> Reply:
-        draft.recipients.append(recipient)
-        if path.parameters:
-            draft.parameters[recipient] = list(path.parameters)
-        return replies.RECIPIENT_OK
-
-    def data(self, argument: str) -> Answer:
-        """Tell whether the message may come."""
-        if self.draft is None:
-            return replies.MAIL_FIRST if self.session.ehlo else replies.HELLO_FIRST
-        if argument:
-            return replies.NO_ARGUMENT
-        if not self.draft.recipients:
-            return replies.RECIPIENTS_FIRST
-        if self.draft.chunks is not None:
-            return replies.MIXED
-        if self.draft.binary:
-            return replies.BINARY_BY_BDAT
-        return self.misbehaviour.data(self.draft) if self._faults.planned else replies.GO_AHEAD
-
-    def bdat(self, argument: str) -> Answer:
-        """Let a chunk of the message come (RFC 3030 section 2); what is wrong is said behind its octets."""
-        if "CHUNKING" not in self.offer.names:
-            return replies.UNKNOWN
-        octets, _, last = argument.upper().partition(" ")
-        if not (octets.isdigit() and len(octets) < _DIGITS) or last not in {"", "LAST"}:
-            return replies.syntax("BDAT")
-        self.chunk = (int(octets), bool(last))
-        if self._faults.planned and self.draft is not None and self.keeps_chunk:
-            return self.misbehaviour.chunk(self.draft)
-        return replies.CHUNK
-
-    @property
-    def keeps_chunk(self) -> bool:
-        """Whether the chunk that comes is for a message that can take it."""
-        draft = self.draft
-        if draft is None or not draft.recipients:
-            return False
-        return draft.has_room(self.chunk[0], self.size_limit)
-
-    def take_chunk(self, raw: bytes, *, kept: bool) -> Answer:
-        """Add the chunk ``raw`` to the message; the last one ends it."""
-        draft = self.draft
-        if draft is None:
-            return replies.MAIL_FIRST if self.session.ehlo else replies.HELLO_FIRST
-        if not draft.recipients:
-            return replies.RECIPIENTS_FIRST
-        if not kept:
-            return self.overflow()
-        if draft.chunks is None and (upload := self.misbehaviour.upload_of(draft)):
-            return self.misbehaviour.first_chunk(upload, lambda: self._add_chunk(draft, raw), lambda _: self.end())
-        return self._add_chunk(draft, raw)
-
-    def _add_chunk(self, draft: Draft, raw: bytes) -> Answer:
-        octets, last = self.chunk
-        if draft.chunks is None:
-            if last:
-                return self.deliver(raw)
-            draft.chunks = bytearray()
-        draft.chunks += raw
-        return self.deliver(bytes(draft.chunks)) if last else replies.chunk_taken(octets)
-
-    def deliver(self, raw: bytes) -> Coroutine[Any, Any, Reply]:
-        """Hand ``raw`` to the post office for every recipient, and so end the transaction."""
-        draft = self.draft
-        assert draft is not None
-        return self._post_under_faults(draft, raw) if self._faults.planned else self._post(draft, raw)
-
-    async def _post_under_faults(self, draft: Draft, raw: bytes) -> Reply:
-        try:
-            return await self.misbehaviour.end(draft, raw, lambda: self._post(draft, raw))
-        finally:
-            self.end()
-
-    async def _post(self, draft: Draft, raw: bytes) -> Reply:
-        if draft.is_for_nobody:
-            self.end()
-            return replies.STORED
-        try:
-            copies = await self._backend.postoffice.deliver(draft.envelope(self.session), raw)
-            self._backend.sessions.transcripts.keep(copies[0].envelope, self.session.talk.of_message())
-        except Refused as refusal:
-            for recipient in draft.recipients:
-                self._backend.postoffice.note_refusal(recipient, draft.sender, refusal)
-            return replies.for_error(refusal)
-        except StoreError as error:
-            return self._failed("end of data", error)
-        finally:
-            self.end()
-        return replies.STORED
-
-    def overflow(self) -> Reply:
-        """End the transaction, whose message was bigger than the limit."""
-        self.end()
-        return replies.TOO_BIG
 
     def rset(self, argument: str) -> Reply:
         """Give up the transaction."""
@@ -277,7 +85,7 @@ class Handler:
             return replies.LOGIN_NEEDS_TLS
         if "AUTH" not in self.offer.names:
             return replies.NOT_HERE
-        if not self._extended:
+        if not self.extended:
             return replies.HELLO_FIRST
         if self.draft is not None:
             return replies.NOT_NOW
@@ -299,23 +107,12 @@ class Handler:
         """Begin anew under TLS: what was known before, the login too, is forgotten (RFC 3207 section 4.2)."""
         self.end()
         self.session.ehlo = self.session.login = ""
-        self._extended = False
+        self.extended = False
         self.session.tls = tls
 
     def quit(self, argument: str) -> Reply:
         """Take leave."""
         return replies.NO_ARGUMENT if argument else replies.BYE
-
-    def end(self) -> None:
-        """Note that the transaction, if there is one, is over."""
-        if self.draft is not None:
-            self.draft = None
-            self.session.end()
-
-    def leave(self) -> None:
-        """Note that nothing more is to come."""
-        self.draft = None
-        self.session.end()
 
     def close(self) -> None:
         """Note that the connection is gone."""
@@ -326,37 +123,13 @@ class Handler:
         """Tell the test that owns the server what failed, and that ``during`` was under way."""
         self._backend.crashed(f"SMTP {during} from {self.session.peer}", error)
 
-    def _failed(self, during: str, error: StoreError) -> Reply:
-        """Log what the client is not told of ``error``; return what it is told."""
-        _log.error("SMTP %s from %s: %s: %s", during, self.session.peer, type(error).__name__, error)
-        return replies.for_error(error)
-
     @property
     def _wants_tls(self) -> bool:
         return self._backend.policy.value.tls_required and not self.session.tls
-
-    def __contains__(self, parameter: object) -> bool:
-        """Tell whether a parameter is hidden; asked only where a command has parameters."""
-        return parameter in self.offer.hidden
-
-    def _unready(self, policy: Policy) -> Reply | None:
-        """Return why no transaction may begin now, None if one may."""
-        session = self.session
-        if not session.ehlo:
-            return replies.HELLO_FIRST
-        if self.draft is not None:
-            return replies.NESTED_MAIL
-        if policy.tls_required and not session.tls:
-            return replies.TLS_FIRST
-        if policy.auth != "optional" and not session.login and (policy.auth == "required" or session.tls):
-            return replies.LOGIN_FIRST
-        if policy.max_session_messages and self._messages >= policy.max_session_messages:
-            return replies.TOO_MANY_MESSAGES
-        return None
 
     def _greeted(self, name: str, *, extended: bool) -> Reply:
         self.end()
         self.session.talk.turn(between=True)
         self.session.ehlo = name
-        self._extended = extended
+        self.extended = extended
         return replies.offers(self._hostname, self.offer.lines) if extended else replies.hello(self._hostname)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from sirrchat_testkit.core.candidates import NotExactlyOne
     from sirrchat_testkit.core.errors import InvalidValue, StoreLocked
     from sirrchat_testkit.core.matching import Match
-    from sirrchat_testkit.core.settings import Policy, Settings
+    from sirrchat_testkit.core.policy import Policy
+    from sirrchat_testkit.core.settings import Settings
     from sirrchat_testkit.core.signing import WebhookNotVerified, verify_webhook
     from sirrchat_testkit.server import MailServer
     from sirrchat_testkit.testing.account import MailAccount
@@ -67,7 +68,7 @@ _HOMES = {
     "Match": "core.matching",
     "NotExactlyOne": "core.candidates",
     "NotSettled": "testing.report",
-    "Policy": "core.settings",
+    "Policy": "core.settings",  # with which a wrong name can be told to belong there
     "ReceivedMessage": "testing.message",
     "Settings": "core.settings",
     "StoreLocked": "core.errors",

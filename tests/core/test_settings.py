@@ -1,11 +1,14 @@
 """Settings: a wrong one is refused by name."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from sirrchat_testkit.core.settings import Policy, Settings
+from sirrchat_testkit.core.policy import Policy
+from sirrchat_testkit.core.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -87,3 +90,9 @@ def test_what_belongs_to_the_other_record_is_told_where_to_go(make: Callable[[],
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
         make()
     assert str(caught.value) == text
+
+
+def test_a_policy_knows_settings_although_nobody_asked_for_them() -> None:
+    code = "from sirrchat_testkit import Policy; Policy(starttls=True)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "starttls is a setting, which only a start can fix: MailServer(starttls=True)" in done.stderr

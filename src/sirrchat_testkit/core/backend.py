@@ -20,11 +20,12 @@ from sirrchat_testkit.core.keys import Keys
 from sirrchat_testkit.core.logins import Logins
 from sirrchat_testkit.core.models import Account, Tally
 from sirrchat_testkit.core.passwords import CHEAP, PROPER, Passwords
+from sirrchat_testkit.core.policy import CurrentPolicy
 from sirrchat_testkit.core.postoffice import PostOffice
 from sirrchat_testkit.core.retention import Retention
 from sirrchat_testkit.core.scopes import Scopes
 from sirrchat_testkit.core.sessions import Sessions
-from sirrchat_testkit.core.settings import CurrentPolicy, Settings
+from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.core.stats import Stats
 from sirrchat_testkit.core.store import Put, Store
 from sirrchat_testkit.core.tallies import Tallies

@@ -24,7 +24,7 @@ from sirrchat_testkit.core.errors import (
 )
 from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.models import Account, Address
-from sirrchat_testkit.core.settings import CurrentPolicy
+from sirrchat_testkit.core.policy import CurrentPolicy
 from sirrchat_testkit.core.store import Put, Store
 
 V = TypeVar("V")

@@ -17,7 +17,7 @@ from sirrchat_testkit.core.errors import NotFound, Unauthorized
 from sirrchat_testkit.core.events import EventLog, LoginRefused
 from sirrchat_testkit.core.models import Account
 from sirrchat_testkit.core.passwords import Passwords
-from sirrchat_testkit.core.settings import CurrentPolicy
+from sirrchat_testkit.core.policy import CurrentPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.models import Message
-from sirrchat_testkit.core.settings import CurrentPolicy
+from sirrchat_testkit.core.policy import CurrentPolicy
 from sirrchat_testkit.core.store import Store
 
 _AT_ONCE = 64

@@ -16,8 +16,8 @@ from sirrchat_testkit.core.faults import Faults, FaultsMark
 from sirrchat_testkit.core.identity import Ids, IdsState
 from sirrchat_testkit.core.models import Address
 from sirrchat_testkit.core.passwords import Passwords
+from sirrchat_testkit.core.policy import CurrentPolicy, Policy
 from sirrchat_testkit.core.sessions import Sessions
-from sirrchat_testkit.core.settings import CurrentPolicy, Policy
 from sirrchat_testkit.core.store import Store
 from sirrchat_testkit.core.tallies import Tallies, TalliesMark
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.errors import RateLimited
 from sirrchat_testkit.core.models import ApiKey
-from sirrchat_testkit.core.settings import CurrentPolicy, Policy
+from sirrchat_testkit.core.policy import CurrentPolicy, Policy
 from sirrchat_testkit.core.wording import counted
 
 HOUR = 3_600_000

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sirrchat_testkit.core.settings import Policy, Settings
+from sirrchat_testkit.core.policy import Policy
+from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.testing.clock import Clock
 from sirrchat_testkit.testing.faults import Faults

@@ -13,7 +13,7 @@ from typing import Any
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Refused, StoreError
-from sirrchat_testkit.core.settings import Policy
+from sirrchat_testkit.core.policy import Policy
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.address import Malformed, Path, parse_mail, parse_rcpt
 from sirrchat_testkit.smtp.draft import Draft

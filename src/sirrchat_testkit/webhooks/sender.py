@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
-from sirrchat_testkit.core.settings import CurrentPolicy
+from sirrchat_testkit.core.policy import CurrentPolicy
 from sirrchat_testkit.webhooks.calls import Call
 from sirrchat_testkit.webhooks.targets import TargetNotAllowed, Targets
 

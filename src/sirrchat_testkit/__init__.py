@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sirrchat_testkit.client.sirrchat import Client
     from sirrchat_testkit.core.candidates import NotExactlyOne
-    from sirrchat_testkit.core.errors import InvalidValue, StoreLocked
+    from sirrchat_testkit.core.errors import InvalidValue, Refused, StoreLocked
     from sirrchat_testkit.core.matching import Match
     from sirrchat_testkit.core.policy import Policy
     from sirrchat_testkit.core.settings import Settings
@@ -43,6 +43,7 @@ __all__ = [
     "NotSettled",
     "Policy",
     "ReceivedMessage",
+    "Refused",
     "Settings",
     "StoreLocked",
     "UnexpectedMail",
@@ -70,6 +71,7 @@ _HOMES = {
     "NotSettled": "testing.report",
     "Policy": "core.settings",  # with which a wrong name can be told to belong there
     "ReceivedMessage": "testing.message",
+    "Refused": "core.errors",
     "Settings": "core.settings",
     "StoreLocked": "core.errors",
     "UnexpectedMail": "testing.report",

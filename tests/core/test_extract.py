@@ -389,7 +389,7 @@ def test_attachment_is_picked_by_name_and_type(how: dict[str, str], name: str) -
 
 
 def test_failure_lists_every_attachment() -> None:
-    with pytest.raises(NotExactlyOne, match=r"(?s)found none.*'Invoice.PDF' \(application/pdf, 1 bytes\): its name"):
+    with pytest.raises(NotExactlyOne, match=r"(?s)found none.*'Invoice.PDF' \(application/pdf, 1 byte\): its name"):
         pick_attachment(FILES, "*.png")
 
 

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from sirrchat_testkit import Inbox, MailNotReceived, MailServer
-from sirrchat_testkit.core.errors import Refused
+from sirrchat_testkit import Inbox, MailNotReceived, MailServer, Refused
 
 MakeInbox = Callable[..., Inbox]
 

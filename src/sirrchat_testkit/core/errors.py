@@ -95,7 +95,9 @@ class RateLimited(TestkitError):
 
 
 class Refused(TestkitError):
-    """Mail is not taken."""
+    """Mail is not taken; the text says why."""
+
+    __module__ = "sirrchat_testkit"
 
     code = "refused"
 

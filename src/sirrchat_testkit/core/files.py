@@ -8,7 +8,7 @@ from typing import Any
 from sirrchat_testkit.core.candidates import Candidate, only
 from sirrchat_testkit.core.matching import LIKE, holds
 from sirrchat_testkit.core.mime import Attachment
-from sirrchat_testkit.core.wording import named
+from sirrchat_testkit.core.wording import counted, named
 
 
 def pick_attachment(attachments: Iterable[Attachment], name: Any = None, *, type: Any = None) -> Attachment:  # noqa: A002 - the field's own word
@@ -26,7 +26,7 @@ def pick_attachment(attachments: Iterable[Attachment], name: Any = None, *, type
 
 
 def _judged(one: Attachment, wanted: dict[str, Any]) -> Candidate[Attachment]:
-    shown = f"{one.name!r} ({one.type}, {one.size} bytes)"
+    shown = f"{one.name!r} ({one.type}, {counted(one.size, 'byte')})"
     for field, each in wanted.items():
         if each is not None and not holds(each, getattr(one, field), LIKE):
             return Candidate(one, shown, False, f"its {field} does not fit {named(each)}")

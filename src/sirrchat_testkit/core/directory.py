@@ -138,10 +138,9 @@ class Directory:
             NoSuchAddress: The domain is served here, and nobody has the address.
             ForeignDomain: The domain is not served here, and the policy keeps no outgoing mail.
         """
-        known = addressing.key(recipient)
-        address = self._store.at_hand(Address, "key", known) or await self._store.get(Address, key=known)
-        if address is not None and not self.has_expired(address):
-            self._asked.discard(known)
+        address = self.known(recipient) or await self.find_address(recipient)
+        if address is not None:
+            self._asked.discard(address.key)
             return address
         policy = self._policy.value
         if await self._domains.serves(addressing.split(recipient)[1]):
@@ -151,13 +150,13 @@ class Directory:
             raise ForeignDomain(f"{recipient} is at no domain that is served here")
         return None
 
-    def takes(self, recipient: str) -> bool:
-        """Tell whether ``recipient`` is known without waiting to be an address that mail goes to."""
+    def known(self, recipient: str) -> Address | None:
+        """Return what ``route`` does if that is an address and takes no waiting; None says nothing."""
         address = self._store.at_hand(Address, "key", addressing.key(recipient))
         if address is None or self.has_expired(address):
-            return False
+            return None
         self._asked.discard(address.key)
-        return True
+        return address
 
     async def nearest(self, recipient: str) -> str | None:
         """Return the other address that ``recipient`` was perhaps meant to be, unless it is the server's own."""

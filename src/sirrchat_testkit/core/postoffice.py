@@ -72,7 +72,7 @@ class PostOffice:
 
     def takes(self, recipient: str) -> bool:
         """Tell whether mail for ``recipient`` is taken as far as is known without waiting; else ``admit`` decides."""
-        return self._directory.takes(recipient)
+        return self._directory.known(recipient) is not None
 
     def note_refusal(self, recipient: str, sender: str, refusal: Refused) -> None:
         """Remember that mail for ``recipient`` was not taken, and count it."""
@@ -177,7 +177,7 @@ class PostOffice:
     async def _routes(self, envelope: Envelope) -> dict[str, Address | None]:
         if len(envelope.recipients) == 1:
             [recipient] = envelope.recipients
-            return {recipient: await self._directory.route(recipient)}
+            return {recipient: self._directory.known(recipient) or await self._directory.route(recipient)}
         routes: dict[str, tuple[str, Address | None]] = {}
         for recipient in envelope.recipients:
             key = addressing.key(recipient)

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sirrchat_testkit.core import addresslist
+from sirrchat_testkit.core.addresslist import bare_addresses
 from sirrchat_testkit.core.header import split
 from sirrchat_testkit.core.mime import Attachment, Headers, Parsed, as_email, parse, read_header
 
@@ -330,3 +332,16 @@ def test_damaged_samples_can_be_read(raw: bytes) -> None:
 def test_a_misguessed_name_of_an_attachment(name: str, meant: str) -> None:
     with pytest.raises(AttributeError, match=f"did you mean '{meant}'"):
         getattr(Attachment("a.txt", "text/plain", b"a"), name)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"To: <x@y\r\nTo:\r\n\r\n", b"To:\r\nTo: a@b.c\r\nTo:\r\n\r\n", b"TO:a@b.c\nto: d@e.f\n\n"]
+)
+def test_several_fields_of_recipients_are_one_list_to_everybody(raw: bytes) -> None:
+    assert read_header(raw).to == parse(raw).headers.addresses("to")
+
+
+def test_a_long_list_of_addresses_is_not_remembered() -> None:
+    before = addresslist._remembered.cache_info().currsize
+    assert len(bare_addresses(", ".join(f"{number}@long.example" for number in range(1000)))) == 1000
+    assert addresslist._remembered.cache_info().currsize == before

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+
+from sirrchat_testkit.smtp.conversation import MANY
+from sirrchat_testkit.smtp.listener import Listener
 
 if TYPE_CHECKING:
     from tests.smtp.conftest import Dial, Dialogue
@@ -62,3 +66,19 @@ async def test_a_client_that_sends_all_and_closes_its_side_is_answered(
     text = await talk.reader.read()
     assert text.endswith(b"250 2.0.0 Message stored\r\n")
     assert await stored() == [b"text\r\n"]
+
+
+async def test_a_flood_of_commands_is_answered_in_parts(talk: Dialogue, smtp: Listener) -> None:
+    await talk("EHLO client.example")
+    [connection] = smtp._connections
+    written: list[bytes] = []
+    transport = connection._socket
+
+    def note(data: bytes) -> None:
+        written.append(data)
+        transport.write(data)
+
+    connection._line.transport = cast("Any", SimpleNamespace(write=note))
+    talk.write(b"NOOP\r\n" * 1000)
+    assert [(await talk.reply())[:3] for _ in range(1000)] == ["250"] * 1000
+    assert [data.count(b"\r\n") for data in written] == [MANY] * 10

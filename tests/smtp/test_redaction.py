@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.smtp import commands
+from sirrchat_testkit.smtp import address, commands
 from sirrchat_testkit.smtp.redaction import Redaction
 
 if TYPE_CHECKING:
@@ -51,6 +51,25 @@ async def test_credentials_are_hidden_however_auth_is_spelt(
     said = [each.text for each in session.transcript if each.who == "C"]
     assert said == ["EHLO client.example", shown, f"({len(SECRET)} octets)"]
     assert not [each for each in commands._understood if SECRET.encode() in each]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"RCPT PLAIN {SECRET}",
+        f"RCPT TO AUTH PLAIN {SECRET}",
+        f"MAIL FROM:<a@example.com> AUTH={SECRET}",
+        f"MAIL FROM:<{SECRET}",
+        f"MAIL FROM:<a@example.com>\t{SECRET}",
+        f"NOOP {SECRET}",
+        SECRET,
+    ],
+)
+@pytest.mark.asyncio
+async def test_what_is_neither_one_word_nor_a_plain_path_is_remembered_nowhere(talk: Dialogue, line: str) -> None:
+    await talk("EHLO client.example", "MAIL FROM:<a@example.com>", "RSET", "RSET", line)
+    assert b"RSET\r\n" in commands._understood
+    assert SECRET not in f"{[*commands._understood]} {[*address._plain]}"
 
 
 @pytest.mark.parametrize(

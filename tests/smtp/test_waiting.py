@@ -110,6 +110,20 @@ async def test_a_delivery_that_has_begun_is_finished_although_the_client_has_gon
     assert await stored() == [RAW]
 
 
+async def test_a_delivery_is_finished_although_its_client_was_gone_before_anything_could_be_answered(
+    talk: Dialogue, held: Held, backend: Backend, stored: Stored, until: Until
+) -> None:
+    await talk("EHLO client.example")
+    writing = talk.writer.get_extra_info("socket")
+    writing.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    talk.write(START.removeprefix(b"EHLO x\r\n") + RAW + b".\r\n")
+    talk.writer.transport.abort()  # a reset, before the server has read: its first write fails
+    await held.asked.wait()
+    held.go_on.set()
+    await until(lambda: not len(backend.sessions))
+    assert await stored() == [RAW]
+
+
 async def test_a_client_that_goes_on_sending_is_held_up(smtp: Listener, held: Held, until: Until) -> None:
     loop = asyncio.get_running_loop()
     with socket.create_connection(smtp.address) as client:

@@ -22,11 +22,14 @@ from tinydb.operations import set as set_to
 from tinydb.storages import MemoryStorage
 from tinydb.table import Document, Table
 
+from sirrchat_testkit.core.models import Account
+from sirrchat_testkit.core.store import Patch, Put
 from sirrchat_testkit.store.index import Equal, Index, Ordered, Total
 from sirrchat_testkit.store.indexset import IndexSet
 from sirrchat_testkit.store.journal import JournalStorage
 from sirrchat_testkit.store.live import LiveStorage
 from sirrchat_testkit.store.table import LiveTable
+from sirrchat_testkit.store.tiny import TinyStore
 
 
 class LiveDB(TinyDB):
@@ -421,3 +424,14 @@ def check_indexes(table: Table) -> None:
 def test_repr_names_the_storage() -> None:
     text = repr(LiveTable(LiveStorage(), "t"))
     assert re.match(r"<LiveTable name='t', total=0, storage=<sirrchat_testkit\.store\.live\.LiveStorage object", text)
+
+
+@pytest.mark.asyncio
+async def test_a_table_that_is_indexed_anew_leaves_no_reader_with_what_was() -> None:
+    store = TinyStore()
+    await store.commit([Put(Account(id="1", email="a@b.c", created_at=0, quota=1))])
+    assert (await store.get(Account, id="1")).quota == 1  # type: ignore[union-attr]
+    LiveTable(store._storage, Account.kind, indexes=[Equal("id")])
+    await store.commit([Patch(Account, 1, quota=2)])
+    assert (await store.get(Account, seq=1)).quota == 2  # type: ignore[union-attr]
+    await store.close()

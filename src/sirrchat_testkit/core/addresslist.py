@@ -4,7 +4,7 @@ Rules of this module:
 
 1. Only addresses come out: display names, comments, group names and routes are passed over.
 2. The usual forms, ``a@b`` and ``Name <a@b>``, cost one regular expression; the rest goes through the reader of pieces.
-   The same few are read again and again, so what came last is remembered.
+   The same few are read again and again, so what came last is remembered, unless it is long.
 3. Nothing raises: what is no address at all is left out. A lone word without ``@`` (``root``) counts as one.
 """
 
@@ -18,14 +18,18 @@ from sirrchat_testkit.core.decoding import decode_header, fold
 _PLAIN = re.compile(
     r'[^"(),:;<>\\\[\]@]*<([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)>|([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)'
 )
+_SHORT = 320  # characters of a field that is worth remembering
 _ODD = re.compile(r'["(:;\\\[]')
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*(?:\]|$)|[(),:;<>\s"]|\\.?|[^\s"(),:;<>\\\[]+', re.DOTALL)
 _NEEDLESSLY_QUOTED = re.compile(r'"([^\s"(),.:;<>\\\[\]@]+(?:\.[^\s"(),.:;<>\\\[\]@]+)*)"@')
 
 
-@functools.lru_cache(maxsize=1024)
 def bare_addresses(value: str) -> tuple[str, ...]:
     """Return the addresses in ``value``, an address field as sent (encoded-words and folds included), in order."""
+    return _remembered(value) if len(value) <= _SHORT else _addresses(value)
+
+
+def _addresses(value: str) -> tuple[str, ...]:
     value = value.strip(" \t\r\n")
     if not value:
         return ()
@@ -46,6 +50,9 @@ def bare_addresses(value: str) -> tuple[str, ...]:
     if "=?" in value and ("=?" in "".join(addresses) or "@" not in "".join(addresses)):
         addresses = _read(decode_header(value))  # somebody encoded the address as well
     return addresses
+
+
+_remembered = functools.lru_cache(maxsize=1024)(_addresses)
 
 
 def _read(value: str) -> tuple[str, ...]:

@@ -66,11 +66,12 @@ def read_header(raw: bytes) -> HeaderFields:
 
     Several To fields are one list.
     """
-    subject = message_id = sender = to = ""
+    subject = message_id = sender = ""
+    to: str | None = None
     for name, value in reversed(_WANTED.findall(_text(raw))):
         length = len(name)
         if length == _TO:
-            to = f"{value},{to}" if to else value
+            to = value if to is None else f"{value},{to}"
         elif length == _FROM:
             sender = value
         elif length == _SUBJECT:
@@ -79,7 +80,7 @@ def read_header(raw: bytes) -> HeaderFields:
             message_id = value
     senders = bare_addresses(sender)
     return HeaderFields(
-        decode_header(subject), senders[0] if senders else "", bare_addresses(to), decode_header(message_id)
+        decode_header(subject), senders[0] if senders else "", bare_addresses(to or ""), decode_header(message_id)
     )
 
 

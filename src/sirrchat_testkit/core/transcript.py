@@ -1,6 +1,6 @@
 """What was said in an SMTP session, both ways, with times.
 
-1. Lines are kept as they went over the wire, and become text when somebody asks: noting one costs two ``append``.
+1. Lines are kept as they went over the wire, and become text when somebody asks: noting one costs next to nothing.
 2. A reply keeps its CRLF and a command has none: that tells who said it. A tuple of a number stands for so many octets
    of a message, which are never kept here; a text is a remark.
 3. A page is what was said in one transaction, or between two. A message's transcript is its own page, behind those of
@@ -102,10 +102,9 @@ class Talk:
     def of_message(self) -> Part:
         """Return what belongs to the transaction that ends now."""
         self.messages += 1
-        page = self.page
-        octets = self._counted = _octets(page) if len(page) <= _FEW else _cut(page)
-        self._end = len(page) + 2  # its reply is still to come
-        return Part(self.began, self._between, page, octets + self._before)
+        self._counted = _cut(self.page)
+        self._end = len(self.page) + 2  # its reply is still to come
+        return Part(self.began, self._between, self.page, self._counted + self._before)
 
     def close(self) -> None:
         """Note that nothing more will be said."""

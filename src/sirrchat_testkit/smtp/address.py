@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Container, Mapping
 from typing import NamedTuple
@@ -21,6 +20,7 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _MAILBOX = rf"({_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*)"
 _PLAIN = re.compile(rf"(?:FROM|TO): *<{_MAILBOX}>", re.IGNORECASE | re.ASCII)
+_REMEMBERED = 1024  # plain paths
 _MAIL = re.compile(r"FROM: *", re.IGNORECASE | re.ASCII)
 _RCPT = re.compile(r"TO: *", re.IGNORECASE | re.ASCII)
 _PATH = re.compile(r'<((?:"(?:[^"\\]|\\.)*"|[^<>"])*)>(?= |$)')
@@ -74,7 +74,7 @@ def parse_mail(argument: str, *, extended: bool = True, hidden: Container[str] =
     Raises:
         Malformed: It is no path, or a parameter is wrong, unknown or repeated.
     """
-    if (plain := _plain(argument)) and argument[0] in "Ff":
+    if (plain := plain_path(argument)) and argument[0] in "Ff":
         return plain
     address, rest = _path("MAIL", _MAIL, argument)
     values = _parameters("MAIL", rest, extended=extended, hidden=hidden)
@@ -91,7 +91,7 @@ def parse_rcpt(argument: str, *, extended: bool = True, utf8: bool = False, hidd
     Raises:
         Malformed: It is no path, or a parameter is wrong, unknown or repeated.
     """
-    if (plain := _plain(argument)) and argument[0] in "Tt":
+    if (plain := plain_path(argument)) and argument[0] in "Tt":
         return plain
     address, rest = _path("RCPT", _RCPT, argument)
     _parameters("RCPT", rest, extended=extended, hidden=hidden)
@@ -100,11 +100,20 @@ def parse_rcpt(argument: str, *, extended: bool = True, utf8: bool = False, hidd
     return Path(address, tuple(rest.split()))
 
 
-@functools.lru_cache(maxsize=1024)
-def _plain(argument: str) -> Path | None:
-    """Return the plain path that ``argument`` is, None if it is none; the same few are sent again and again."""
-    plain = _PLAIN.fullmatch(argument)
-    return Path(plain[1]) if plain and len(plain[1]) <= addressing.MAX_LOCAL else None
+_plain: dict[str, Path] = {}
+
+
+def plain_path(argument: str) -> Path | None:
+    """Return the path that ``argument`` is, None if it is not of the plain kind or neither FROM nor TO.
+
+    The same few are sent again and again, so they are remembered; nothing else is, which may hold credentials.
+    """
+    path = _plain.get(argument)
+    if path is None and (found := _PLAIN.fullmatch(argument)) and len(found[1]) <= addressing.MAX_LOCAL:
+        if len(_plain) >= _REMEMBERED:
+            _plain.clear()
+        path = _plain[argument] = Path(found[1])
+    return path
 
 
 def _path(verb: str, keyword: re.Pattern[str], argument: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """From a command line to what the handler is asked; nothing is answered here but lines that are no command.
 
-The same few lines come again and again, so what they mean is remembered: of lines that may be shown as they are, which
-hold no credentials. Those stand behind AUTH, in responses, and in what a client says that goes on after a refusal.
+The same few lines come again and again, so what they mean is remembered: of those that are one word, or have a plain
+path and nothing else. No other is kept, since what a client says by mistake may be a credential.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from sirrchat_testkit.core.transcript import LINE, shortened
+from sirrchat_testkit.core.transcript import shortened
 from sirrchat_testkit.smtp import replies
+from sirrchat_testkit.smtp.address import plain_path
 from sirrchat_testkit.smtp.handler import Handler
 from sirrchat_testkit.smtp.reader import Flaw, content
 from sirrchat_testkit.smtp.redaction import HIDING
@@ -76,7 +77,7 @@ def understand(line: bytes | Literal[Flaw.TOO_LONG]) -> Command:
         if isinstance(said, Flaw):
             return _refused(FLAWS[said], b"", shown=b"(no command)")
         command = _read(said)
-        if command.shown is not None and len(said) <= LINE:
+        if said.upper() in _BARE or (command.name in _PATHS and plain_path(command.argument)):
             if len(_understood) >= _REMEMBERED:
                 _understood.clear()
             _understood[line] = command  # type: ignore[index]  # same

@@ -1,8 +1,8 @@
 """What one client says and what it is answered: received bytes become commands, messages, responses, and then replies.
 
 1. Nothing is parsed here (``reader``, ``address``), worded here (``replies``) or decided here (``handler``).
-2. Nothing waits here and nothing is written here: an answer that may have to wait, or after which something else comes
-   than a command or a message, is handed to the connection.
+2. Nothing waits here and nothing is written here: the connection runs what may have to wait, and goes on itself where
+   something does, or where something else comes than a command or a message.
 3. Nothing a client sends may raise, hang or print. What fails in the server is answered 451 and told to its owner.
 4. What is said is noted in the transcript as it is said, credentials replaced.
 """
@@ -77,30 +77,32 @@ class Conversation:
             self._talk.trim()
         self._received.feed(data)
 
-    def answer(self, run: Run | None, *, only_one: bool) -> Answer | None:
-        """Answer what has been received; return None where nothing else has come, or what came is under way.
-
-        ``run`` runs what may have to wait, and returns None if it has to: then it is under way. Without ``run`` it is
-        returned, and so is an answer after which something else comes than a command or a message. Return whatever
-        comes first if it shall be ``only_one``.
-        """
+    def next(self) -> Answer | None:
+        """Return the answer to the next command or message, or None where nothing else has come."""
         if self.over:
             return None
+        try:
+            return self._reading()
+        except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
+            return self.crashed(error)
+
+    def answer(self, run: Run) -> Reply | None:
+        """Answer what has been received, as long as nothing has to wait, which ``run`` finds out.
+
+        Return None where nothing else has come, or what came is under way now; or else the answer after which something
+        else comes than a command or a message, or one with which the gathered replies are enough to be written.
+        """
         for _ in range(MANY):
-            try:
-                answer = self._reading()
-                if answer is not None and run is not None and not isinstance(answer, Reply):
-                    answer = run(answer)
-            except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
-                answer = self.crashed(error)
-            if not isinstance(answer, Reply) or only_one:
-                return answer
-            turn = answer.turn
+            answer = self.next()
+            reply = answer if answer is None or isinstance(answer, Reply) else run(answer)
+            if reply is None:
+                return None
+            turn = reply.turn
             if turn is Turn.DATA:
                 self._expect_message()
             elif turn is not None:
-                return answer
-            self.say(answer)
+                return reply
+            self.say(reply)
         return replies.WRITTEN
 
     def say(self, reply: Reply) -> None:
@@ -145,7 +147,7 @@ class Conversation:
 
     def crashed(self, error: Exception) -> Reply:
         """Tell the server's owner of ``error``; return what the client is told."""
-        self.mail.crashed(self._verb.decode() or "a line", error)
+        self.mail.crashed(self._verb.decode(), error)
         return replies.CRASHED
 
     def _read_command(self) -> Answer | None:
@@ -157,7 +159,7 @@ class Conversation:
         if shown is None:
             shown = shortened(self._redaction.command(command.line, known=command.known))
         self._talk.page += (self.heard_at, shown)
-        self._verb = command.name
+        self._verb = command.name or b"a line"
         if self._policy.value.hide_extensions and self._hurries(command.name):
             return replies.ONE_AT_A_TIME
         return command.ask(self.mail, command.argument)

@@ -21,7 +21,7 @@ from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.conversation import MANY, Conversation
 from sirrchat_testkit.smtp.line import Line
 from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
-from sirrchat_testkit.smtp.steps import Steps
+from sirrchat_testkit.smtp.steps import Rest, Steps
 
 _READ = 262_144  # octets of one read: what asyncio takes
 _HIGH_WATER = 65_536  # octets of unread commands at which the client is held up
@@ -103,7 +103,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
             if conversation.pending > _HIGH_WATER:
                 self._socket.pause_reading()
             return
-        answer = conversation.answer(self._run, only_one=self._connections.stopping)
+        answer = conversation.next() if self._connections.stopping else conversation.answer(self._run)
         if answer is not None:
             self._begin(answer)
         self._line.flush()
@@ -185,23 +185,29 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def _run(self, answer: Coroutine[Any, Any, Reply]) -> Reply | None:
         """Return the reply that ``answer`` comes to, None where it has to wait: then it is under way."""
-        reply = self._steps.begin(answer, self._carrier)
-        if isinstance(reply, Reply):
-            return reply
-        self._steps.leave(self._converse(reply))
-        return None
+        try:
+            reply = self._steps.begin(answer, self._carrier)
+        except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
+            return self._conversation.crashed(error)
+        if isinstance(reply, Rest):
+            self._steps.leave(self._converse(reply))
+            return None
+        return reply
 
     def _begin(self, answer: Answer) -> None:
         """Give ``answer``, whatever comes after it."""
         rest = self._steps.begin(self._converse(answer), self._carrier)
-        if rest is not None:
+        if isinstance(rest, Rest):
             self._steps.leave(rest)
         self._line.flush()
 
-    async def _converse(self, answer: Answer | None) -> None:
-        """Give ``answer``, and answer everything that has been received in full."""
+    async def _converse(self, answer: Answer | Rest[Reply] | None) -> None:
+        """Give ``answer``, and answer everything that has been received in full.
+
+        What has begun is finished, although nobody may be there any more to hear of it.
+        """
         conversation = self._conversation
-        while answer is not None and not conversation.over:
+        while answer is not None:
             try:
                 reply = answer if isinstance(answer, Reply) else await answer
             except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
@@ -214,9 +220,9 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
                     self._part(abruptly=reply.turn is Turn.BREAK)
             elif self._connections.stopping and conversation.mail.draft is None:
                 self._dismiss(replies.STOPPING)
-            elif len(self._line.replies) > MANY:
+            elif len(self._line.replies) >= MANY:
                 await self._relieve()
-            answer = conversation.answer(None, only_one=self._connections.stopping)
+            answer = conversation.next()
 
     async def _start_tls(self) -> None:
         """Go on under TLS. What was sent along with STARTTLS is forgotten (RFC 3207 section 4.2)."""

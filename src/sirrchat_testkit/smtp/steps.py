@@ -9,12 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import types
 from asyncio import tasks
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 R = TypeVar("R")
+
+
+class Rest(Generic[R]):
+    """What is left of a coroutine that has been run until it had to wait; to be awaited."""
+
+    __slots__ = ("_driven",)
+
+    def __init__(self, driven: Generator[Any, Any, R]) -> None:
+        self._driven = driven
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        return self._driven
 
 
 class Steps:
@@ -30,10 +41,10 @@ class Steps:
         self._loop = loop
         self._flush = flush
         self.waiting = False
-        self._rest: Awaitable[None] | None = None
+        self._rest: Rest[None] | None = None
         self._parked: asyncio.Future[None] | None = None
 
-    def begin(self, work: Coroutine[Any, Any, R], task: asyncio.Task[Any]) -> R | Coroutine[Any, Any, R]:
+    def begin(self, work: Coroutine[Any, Any, R], task: asyncio.Task[Any]) -> R | Rest[R]:
         """Run ``work``, as a part of ``task``, as far as it gets without waiting; return its result, or its rest."""
         tasks._enter_task(self._loop, task)  # noqa: SLF001 - documented for whoever runs coroutines
         try:
@@ -44,11 +55,12 @@ class Steps:
         finally:
             tasks._leave_task(self._loop, task)  # noqa: SLF001 - same
         self._flush()
-        return self._driven(work, lambda: awaited)
+        return Rest(self._driven(work, lambda: awaited))
 
-    def leave(self, rest: Coroutine[Any, Any, None]) -> None:
+    def leave(self, rest: Awaitable[None]) -> None:
         """Leave ``rest`` to ``carry_on``."""
-        self._rest = self._driven(rest, functools.partial(rest.send, None))
+        work = rest.__await__()
+        self._rest = Rest(self._driven(work, functools.partial(work.send, None)))
         self.waiting = True
         if self._parked is not None and not self._parked.done():
             self._parked.set_result(None)
@@ -64,15 +76,13 @@ class Steps:
             self._rest = None
             self.waiting = False
 
-    @types.coroutine
-    def _driven(self, work: Coroutine[Any, Any, R], resume: Callable[[], Any]) -> Generator[Any, Any, R]:
+    def _driven(self, work: Any, resume: Callable[[], Any]) -> Generator[Any, Any, Any]:
         """Drive ``work``, which ``resume`` lets go on until it awaits something."""
         while True:
             try:
                 awaited = resume()
             except StopIteration as end:
-                result: R = end.value
-                return result
+                return end.value
             finally:
                 self._flush()
             try:

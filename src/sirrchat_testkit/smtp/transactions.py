@@ -100,7 +100,7 @@ class Transactions:
         return self._admit(draft, recipient, path)
 
     def _full(self, draft: Draft, recipient: str) -> Reply | None:
-        """Return why ``draft`` takes no further recipient, None if it does."""
+        """Refuse ``recipient`` if ``draft`` takes no further one; return None if it does."""
         most = self._backend.policy.value.max_recipients
         if len(draft.refused) >= max(most, _REFUSED):
             return replies.TOO_MANY_RECIPIENTS

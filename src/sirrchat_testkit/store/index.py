@@ -2,7 +2,8 @@
 
 Rules of this module:
 
-1. An index is derived: rebuilt when a store opens, never stored, and changed only by its ``IndexSet``.
+1. An index is derived: rebuilt when a store opens, never stored, and changed only by its ``IndexSet``. So is what a
+   reader made of documents and keeps there.
 2. Ids in a bucket rise, so a page is a slice and a cursor a bisection.
 3. Records leave fields at their default out of their documents; an index is told these defaults.
 4. A value that cannot be hashed is in no bucket: no equality with a scalar could find it.

@@ -59,8 +59,11 @@ class LiveStorage(MemoryStorage):
     def register(self, name: str, indexes: IndexSet | None) -> None:
         """Keep ``indexes`` up to date with the table ``name`` from now on, in place of what was kept for it so far."""
         if indexes is not None or name not in self.indexes:
-            self.indexes[name] = indexes or IndexSet()
-            self.indexes[name].rebuild(self.tables.get(name, {}))
+            fresh = indexes or IndexSet()
+            if name in self.indexes:
+                fresh.made = self.indexes[name].made
+            self.indexes[name] = fresh
+            fresh.rebuild(self.tables.get(name, {}))
 
     def next_id(self, name: str) -> int:
         """Return the id that the next new document of ``name`` gets."""

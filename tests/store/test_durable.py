@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from tinydb import TinyDB
 from sirrchat_testkit.core.errors import StoreDamaged
 from sirrchat_testkit.core.models import RECORDS, Account, Address, Envelope, Message
 from sirrchat_testkit.core.store import Drop, Patch, Put, Store
-from sirrchat_testkit.store import TinyStore, journal
+from sirrchat_testkit.store import TinyStore, blobs, folder, journal
 from sirrchat_testkit.store.lines import encode
 
 pytestmark = pytest.mark.asyncio
@@ -356,3 +357,36 @@ async def test_a_store_that_never_ran_lets_go_of_its_folder(tmp_path: Path, make
     for _ in range(2):
         with pytest.raises(StoreDamaged):
             TinyStore(tmp_path)
+
+
+@pytest.mark.parametrize("works", [True, False], ids=["one call for all", "where it fails, one for each"])
+async def test_many_raw_messages_get_to_the_disk(
+    tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch, *, works: bool
+) -> None:
+    calls: list[int] = []
+    asked: set[str] = set()
+    sync_file_system, fsync = folder._sync_file_system, os.fsync
+
+    def all_at_once(descriptor: int) -> bool:
+        calls.append(descriptor)
+        return works and sync_file_system(descriptor)
+
+    def one(descriptor: int) -> None:
+        asked.add(Path(f"/proc/self/fd/{descriptor}").readlink().suffix)
+        fsync(descriptor)
+
+    monkeypatch.setattr(folder, "_sync_file_system", all_at_once)
+    monkeypatch.setattr(os, "fsync", one)
+    store = TinyStore(tmp_path)
+    for number in range(blobs.FEW):
+        await store.commit([Put(make(Message, blob=await store.keep(b"%d" % number)))])
+    await store.flush()
+    assert not calls
+    assert ".eml" in asked
+    asked.clear()
+    for number in range(100, 100 + 2 * blobs.FEW):
+        await store.commit([Put(make(Message, blob=await store.keep(b"%d" % number)))])
+    await store.flush()
+    assert len(calls) == 1
+    assert asked == ({".log"} if works else {".log", ".eml", ""})
+    await store.close()

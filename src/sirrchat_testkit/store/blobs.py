@@ -10,16 +10,19 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Protocol
 
 from sirrchat_testkit.core.errors import NotFound
-from sirrchat_testkit.store.folder import sync_folder, write_error
+from sirrchat_testkit.store.folder import Folder, sync_folder, write_error
 
 LARGE = 1 << 20
 """From this size in bytes on, hashing, writing and reading are worth a thread."""
+
+FEW = 16
+"""From this number on, raw messages are worth a call that waits for whatever is on its way to the disk."""
 
 log = logging.getLogger(__name__)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -61,8 +64,9 @@ class MemoryBlobs:
 class FileBlobs:
     """Raw bytes as files, ``ab/<sha256>.eml``. If ``sync``, they are on the disk when ``put`` returns."""
 
-    def __init__(self, folder: Path, threads: Executor, *, sync: bool) -> None:
-        self._folder = folder
+    def __init__(self, folder: Folder, threads: Executor, *, sync: bool) -> None:
+        self._whole = folder
+        self._folder = folder.raw
         self._threads = threads
         self._sync = sync
         self._busy: dict[str, asyncio.Future[None]] = {}
@@ -104,8 +108,10 @@ class FileBlobs:
         self.unsynced.difference_update(digests)
         await self._alone(digests, lambda: self._unlink(digests))
 
-    def sync(self, digests: Iterable[str]) -> None:
+    def sync(self, digests: Collection[str]) -> None:
         """Wait until ``digests`` are on the disk. For a thread. Raises ``OSError``."""
+        if len(digests) > FEW and self._whole.sync_all():
+            return
         folders: set[Path] = set()
         for path in map(self._path, digests):
             try:

@@ -31,7 +31,7 @@ class Disk:
 
     def __init__(self, storage: JournalStorage, threads: ThreadPoolExecutor, *, eager: bool) -> None:
         self.folder = storage.folder
-        self.blobs = FileBlobs(self.folder.raw, threads, sync=eager)
+        self.blobs = FileBlobs(self.folder, threads, sync=eager)
         self._storage = storage
         self._threads = threads
         self._eager = eager

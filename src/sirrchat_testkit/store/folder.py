@@ -78,6 +78,17 @@ class Folder:
         """Make sure that the names in the folder are on the disk."""
         sync_folder(self.path)
 
+    def sync_all(self) -> bool:
+        """Wait, by one call, until whatever was written in the folder is on the disk; for a thread.
+
+        Return False where that cannot be known, and each file has to be asked.
+        """
+        try:
+            together = self.raw.stat().st_dev == self._key[0]
+        except FileNotFoundError:
+            return False
+        return together and _sync_file_system(_held[self._key])
+
     def close(self) -> None:
         """Close every file and let others have the folder."""
         for descriptor in list(self._files):
@@ -110,6 +121,14 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_file_system(descriptor: int) -> bool:
+    """Call Linux's ``syncfs``; return False where there is none, or a write failed since ``descriptor`` was opened."""
+    import ctypes  # here, for it takes as long to import as the rest of the store
+
+    call = getattr(ctypes.CDLL(None), "syncfs", None)
+    return call is not None and call(descriptor) == 0
 
 
 def write_error(error: OSError, path: Path) -> StoreError:

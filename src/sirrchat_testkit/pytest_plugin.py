@@ -126,6 +126,16 @@ def webhook_sink(mailserver: MailServer) -> Iterator[WebhookSink]:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse a wrong marker before any fixture is made: a later failure would leave one half made."""
+    for marker in item.iter_markers("mailserver"):
+        seconds = marker.kwargs.get("timeout")
+        if marker.args or marker.kwargs.keys() != {"timeout"} or type(seconds) not in {int, float}:
+            given = ", ".join([*map(repr, marker.args), *(f"{name}={each!r}" for name, each in marker.kwargs.items())])
+            raise pytest.UsageError(f"the marker mailserver takes timeout=SECONDS, not ({given})")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(request: pytest.FixtureRequest) -> None:
     """Let a fixture wait as long as is said for what it is of: for a test, a module, or the session."""
     _time(request.node)
@@ -193,8 +203,6 @@ def _time(node: Any) -> None:
 
 def _timeout(node: Any) -> float:
     marker = node.get_closest_marker("mailserver")
-    if marker is not None and (marker.args or set(marker.kwargs) - {"timeout"}):
-        raise pytest.UsageError(f"the marker mailserver takes timeout=SECONDS, not {marker}")
     given = [
         marker.kwargs.get("timeout") if marker else None,
         node.config.getoption("--mailserver-timeout"),

@@ -107,3 +107,28 @@ def test_a_wrong_timeout_is_a_usage_error(project: pytest.Pytester) -> None:
     result = run(project)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*marker mailserver takes timeout=SECONDS*"])
+
+
+@pytest.mark.parametrize("given", ["60", "timeot=3", "timeout='3'", "", "timeout=None"])
+def test_a_wrong_marker_fails_its_own_test_and_no_other(project: pytest.Pytester, given: str) -> None:
+    project.makepyfile(
+        f"""
+        import pytest
+
+        def test_before(mailserver):
+            pass
+
+        @pytest.mark.mailserver({given})
+        def test_wrong(inbox):
+            pass
+
+        def test_after(inbox):
+            pass
+
+        def test_last(mailserver):
+            assert mailserver.timeout == 10
+        """
+    )
+    result = run(project)
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines([f"*the marker mailserver takes timeout=SECONDS, not ({given})*"])

@@ -35,7 +35,7 @@ def test_a_sender_that_must_log_in(mailserver: MailServer, inbox: Inbox) -> None
     mailserver.policy(auth="required")
     with connect(mailserver) as smtp, pytest.raises(smtplib.SMTPSenderRefused):
         smtp.sendmail("a@b.example", [str(inbox)], "Subject: Hi\r\n\r\n")
-    assert ends(mailserver, inbox) == ["ended with C: mail FROM:<a@b.example> size=15  S: 530 5.7.0 Log in first"]
+    assert ends(mailserver, inbox) == ["was refused at C: mail FROM:<a@b.example> size=15  S: 530 5.7.0 Log in first"]
 
 
 def test_a_sender_that_is_malformed(mailserver: MailServer, inbox: Inbox) -> None:
@@ -43,7 +43,7 @@ def test_a_sender_that_is_malformed(mailserver: MailServer, inbox: Inbox) -> Non
         smtp.ehlo()
         smtp.docmd("MAIL FROM:<a b@c.example>")
     [end] = ends(mailserver, inbox)
-    assert end.startswith("ended with C: MAIL FROM:<a b@c.example>  S: 553 5.1.7 ")
+    assert end.startswith("was refused at C: MAIL FROM:<a b@c.example>  S: 553 5.1.7 ")
 
 
 def test_a_message_that_is_announced_too_big(mailserver: MailServer, inbox: Inbox) -> None:
@@ -51,7 +51,7 @@ def test_a_message_that_is_announced_too_big(mailserver: MailServer, inbox: Inbo
         smtp.ehlo()
         smtp.mail("a@b.example", ["SIZE=99999999999"])
     [end] = ends(mailserver, inbox)
-    assert end.startswith("ended with C: mail FROM:<a@b.example> SIZE=99999999999  S: 552 5.3.4 ")
+    assert end.startswith("was refused at C: mail FROM:<a@b.example> SIZE=99999999999  S: 552 5.3.4 ")
 
 
 def test_a_message_that_is_too_big(mailserver: MailServer, inbox: Inbox) -> None:
@@ -62,7 +62,7 @@ def test_a_message_that_is_too_big(mailserver: MailServer, inbox: Inbox) -> None
         smtp.rcpt(str(inbox))
         assert smtp.data("x" * 2000)[0] == 552
     [end] = ends(mailserver, inbox)
-    assert end.startswith("ended with C: data  S: 552 5.3.4 ")
+    assert end.startswith("was refused at C: data  S: 552 5.3.4 ")
 
 
 def test_what_follows_a_refusal_that_is_told(mailserver: MailServer, inbox: Inbox) -> None:
@@ -72,7 +72,7 @@ def test_what_follows_a_refusal_that_is_told(mailserver: MailServer, inbox: Inbo
         smtp.rcpt("nobody@example.com")
         smtp.rset()
         smtp.docmd("MAIL FROM:<a b@c.example>")
-    assert " ended with C: MAIL FROM:<a b@c.example>  S: 553 " in failure(inbox)
+    assert " was refused at C: MAIL FROM:<a b@c.example>  S: 553 " in failure(inbox)
 
 
 def test_a_connection_that_breaks_off_without_a_reply(mailserver: MailServer, inbox: Inbox) -> None:
@@ -118,7 +118,7 @@ def say(server: MailServer, octets: bytes) -> None:
     ("octets", "end"),
     [
         (HELLO, "sent no command"),
-        (HELLO + b"\n", "ended with C: (no command)  S: 500 5.5.2 A line ends with <CR><LF>, not with <LF>"),
+        (HELLO + b"\n", "was refused at C: (no command)  S: 500 5.5.2 A line ends with <CR><LF>, not with <LF>"),
     ],
 )
 def test_a_client_that_begins_with_tls(mailserver: MailServer, inbox: Inbox, octets: bytes, end: str) -> None:
@@ -128,14 +128,16 @@ def test_a_client_that_begins_with_tls(mailserver: MailServer, inbox: Inbox, oct
 
 def test_a_client_that_speaks_http(mailserver: MailServer, inbox: Inbox) -> None:
     say(mailserver, b"GET / HTTP/1.1\r\nHost: mail\r\n\r\n")
-    assert ends(mailserver, inbox) == ["ended with C: GET / HTTP/1.1  S: 500 5.5.1 No such command"]
+    assert ends(mailserver, inbox) == [
+        "was refused at C: GET / HTTP/1.1  S: 500 5.5.1 No such command, and 2 more commands behind it"
+    ]
 
 
 def test_a_password_is_in_no_failure(mailserver: MailServer, inbox: Inbox) -> None:
     with connect(mailserver) as smtp, pytest.raises(smtplib.SMTPAuthenticationError):
         smtp.login("ann@example.com", "correct horse")
     text = failure(inbox)
-    assert "ended with C: AUTH " in text
+    assert "was refused at C: AUTH " in text
     assert "horse" not in text
     assert "Y29ycmVjdCBob3JzZQ" not in text
 

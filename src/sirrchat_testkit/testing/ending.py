@@ -15,6 +15,7 @@ from typing import Final
 
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.core.transcript import Transcript
+from sirrchat_testkit.core.wording import counted
 
 WIDTH: Final = 160
 """Characters of a command or a reply that are shown."""
@@ -56,13 +57,14 @@ class _Exchange:
 def ending(session: Session, refused: Collection[str] = ()) -> str:
     """Return how far ``session`` came; empty if it was not greeted, or ended with the refusal of ``refused``."""
     exchanges = _exchanges(session.transcript)
+    others = 0
     while _LEAVE.match(exchanges[-1].command):
         exchanges.pop()
     if exchanges[-1].is_refused:
         last = [*takewhile(lambda each: each.is_refused, reversed(exchanges))]
         if any(each in exchange.command for exchange in last for each in refused):
             return ""
-        telling = last[-1]
+        telling, others = last[-1], len(last) - 1
     else:
         telling = exchanges[-1]
     if not exchanges[0].replies:
@@ -70,6 +72,9 @@ def ending(session: Session, refused: Collection[str] = ()) -> str:
     if not telling.command and not telling.is_refused:
         return f"sent no command{_TLS}"
     doubt = _TLS if telling.command == _NO_COMMAND and not session.ehlo else ""
+    if telling.is_refused:
+        more = f", and {counted(others, 'more command')} behind it" if others else ""
+        return f"was refused at {telling}{more}{doubt}{'' if session.closed else '; it is still connected'}"
     return f"{'ended with' if session.closed else 'is still connected after'} {telling}{doubt}"
 
 

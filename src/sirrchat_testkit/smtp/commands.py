@@ -19,6 +19,7 @@ from sirrchat_testkit.smtp.redaction import HIDING
 from sirrchat_testkit.smtp.replies import Answer, Reply
 
 Ask: TypeAlias = Callable[[Handler, str], Answer]
+Came: TypeAlias = bytes | Literal[Flaw.TOO_LONG]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UTF8 = frozenset({b"MAIL", b"RCPT", b"VRFY"})  # the commands with addresses (RFC 6531 section 3.7.1)
@@ -66,12 +67,12 @@ class Command(NamedTuple):
     known: bool
 
 
-_understood: dict[bytes, Command] = {}
+_understood: dict[Came, Command] = {}
 
 
-def understand(line: bytes | Literal[Flaw.TOO_LONG]) -> Command:
+def understand(line: Came) -> Command:
     """Return what ``line``, as the reader gave it, asks for."""
-    command = _understood.get(line)  # type: ignore[arg-type]  # a flaw is no key
+    command = _understood.get(line)
     if command is None:
         said = content(line)
         if isinstance(said, Flaw):
@@ -80,7 +81,7 @@ def understand(line: bytes | Literal[Flaw.TOO_LONG]) -> Command:
         if said.upper() in _BARE or (command.name in _PATHS and plain_path(command.argument)):
             if len(_understood) >= _REMEMBERED:
                 _understood.clear()
-            _understood[line] = command  # type: ignore[index]  # same
+            _understood[line] = command
     return command
 
 

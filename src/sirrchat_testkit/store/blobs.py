@@ -65,8 +65,8 @@ class FileBlobs:
     """Raw bytes as files, ``ab/<sha256>.eml``. If ``sync``, they are on the disk when ``put`` returns."""
 
     def __init__(self, folder: Folder, threads: Executor, *, sync: bool) -> None:
-        self._whole = folder
-        self._folder = folder.raw
+        self._folder = folder
+        self._raws = folder.raw
         self._threads = threads
         self._sync = sync
         self._busy: dict[str, asyncio.Future[None]] = {}
@@ -91,7 +91,7 @@ class FileBlobs:
 
     async def get(self, digest: str) -> bytes:
         """Return the bytes. Raises ``NotFound``."""
-        path = Path(self._path(digest)) if _DIGEST.fullmatch(digest) else self._folder
+        path = Path(self._path(digest)) if _DIGEST.fullmatch(digest) else self._raws
         try:
             if path.stat().st_size < LARGE:
                 return path.read_bytes()
@@ -110,7 +110,7 @@ class FileBlobs:
 
     def sync(self, digests: Collection[str]) -> None:
         """Wait until ``digests`` are on the disk. For a thread. Raises ``OSError``."""
-        if len(digests) > FEW and self._whole.sync_all():
+        if len(digests) > FEW and self._folder.sync_all():
             return
         folders: set[Path] = set()
         for path in map(self._path, digests):
@@ -123,12 +123,12 @@ class FileBlobs:
             finally:
                 os.close(descriptor)
             folders.add(Path(path).parent)
-        for folder in [*folders, self._folder] if folders else []:
+        for folder in [*folders, self._raws] if folders else []:
             sync_folder(folder)
 
     def sweep(self, named: Callable[[str], bool]) -> int:
         """Delete the files that nobody names, and return how many there were."""
-        orphans = [path.stem for path in self._folder.glob("??/*.eml") if not named(path.stem)]
+        orphans = [path.stem for path in self._raws.glob("??/*.eml") if not named(path.stem)]
         self._unlink(orphans)
         return len(orphans)
 
@@ -156,7 +156,7 @@ class FileBlobs:
                 log.warning("a raw message that nobody needs stays: %s", error)
 
     def _path(self, digest: str) -> str:
-        return f"{self._folder}/{digest[:2]}/{digest}.eml"  # a Path takes as long as writing the file
+        return f"{self._raws}/{digest[:2]}/{digest}.eml"  # a Path takes as long as writing the file
 
 
 def _write(path: str, raw: bytes, *, sync: bool) -> None:

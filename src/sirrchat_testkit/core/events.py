@@ -146,8 +146,12 @@ class EventLog:
 
     def after(self, number: int = 0) -> Iterator[Event]:
         """Return the events after ``number`` that are still held, oldest first."""
+        return (event for at, event in self.numbered() if at > number)
+
+    def numbered(self) -> Iterator[tuple[int, Event]]:
+        """Return the events that are still held, each behind its number, oldest first."""
         held = tuple(self._entries)
-        return iter(held[max(0, number - self.last + len(held)) :])
+        return enumerate(held, self.last - len(held) + 1)
 
     def subscribe(self, subscriber: Subscriber, glance: Glance = _always) -> Callable[[], None]:
         """Call ``subscriber(number, event)`` for every later event that ``glance`` wants; return what ends that.

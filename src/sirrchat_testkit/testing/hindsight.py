@@ -92,13 +92,12 @@ class Hindsight:
 
     async def _gone(self, recipient: str) -> list[Gone]:
         """Return what came for ``recipient`` and went with scopes that are over, unless the address itself did."""
-        directory, events = self._backend.directory, self._backend.events
+        directory = self._backend.directory
         if directory.former_scope(recipient) or await directory.find_address(recipient) is None:
             return []
         known = addressing.key(recipient)
-        held = [*events.after()]
         found = []
-        for number, each in enumerate(held, events.last - len(held) + 1):  # the log counts without a gap
+        for number, each in self._backend.events.numbered():
             if isinstance(each, MessageReceived) and each.message.recipient_key == known:
                 past = next((past for past in self._past if past.before < number <= past.last), None)
                 if past is not None:

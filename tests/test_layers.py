@@ -22,7 +22,7 @@ OURS = {
     "signals": set(),
     "certificates": set(),
     "sockets": set(),
-    "loopthread": {"signals"},
+    "loopthread": {"signals", "core"},
     "testing": {"testing", "core", "wire", "loopthread", "signals", "sockets"},
     "assembly": {"certificates", "testing", "smtp", "rest", "webhooks", "store", "core", "loopthread"},
     "server": {"server", "assembly", "testing", "webhooks", "core", "loopthread"},

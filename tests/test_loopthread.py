@@ -78,7 +78,7 @@ def test_a_stop_ends_the_calls_that_are_under_way(thread: LoopThread) -> None:
     thread.stop()
     waiter.join(10)
     assert not waiter.is_alive()
-    assert "stopped while this call was under way" in str(errors[0])
+    assert "stopped while this call was in progress" in str(errors[0])
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from sirrchat_testkit.testing.account import MailAccount
     from sirrchat_testkit.testing.golden import GoldenDiffers
     from sirrchat_testkit.testing.inbox import Inbox
+    from sirrchat_testkit.testing.mailsource import MailNotReceived, UnexpectedMail
     from sirrchat_testkit.testing.message import ReceivedMessage
-    from sirrchat_testkit.testing.report import FaultNeverFired, MailNotReceived, NotSettled, UnexpectedMail
+    from sirrchat_testkit.testing.report import FaultNeverFired, NotSettled
     from sirrchat_testkit.testing.schemas import WebhookInvalid
     from sirrchat_testkit.testing.sink import WebhookSink
-    from sirrchat_testkit.testing.sinkreport import UnexpectedWebhook, WebhookNotReceived
+    from sirrchat_testkit.testing.sinksource import UnexpectedWebhook, WebhookNotReceived
     from sirrchat_testkit.testing.webhookcall import WebhookCall
     from sirrchat_testkit.wire.webhooks import webhook_schema
 
@@ -64,7 +65,7 @@ _HOMES = {
     "Inbox": "testing.inbox",
     "InvalidValue": "core.errors",
     "MailAccount": "testing.account",
-    "MailNotReceived": "testing.report",
+    "MailNotReceived": "testing.mailsource",
     "MailServer": "server",
     "Match": "core.matching",
     "NotExactlyOne": "core.candidates",
@@ -74,11 +75,11 @@ _HOMES = {
     "Refused": "core.errors",
     "Settings": "core.settings",
     "StoreLocked": "core.errors",
-    "UnexpectedMail": "testing.report",
-    "UnexpectedWebhook": "testing.sinkreport",
+    "UnexpectedMail": "testing.mailsource",
+    "UnexpectedWebhook": "testing.sinksource",
     "WebhookCall": "testing.webhookcall",
     "WebhookInvalid": "testing.schemas",
-    "WebhookNotReceived": "testing.sinkreport",
+    "WebhookNotReceived": "testing.sinksource",
     "WebhookNotVerified": "core.signing",
     "WebhookSink": "testing.sink",
     "verify_webhook": "core.signing",

@@ -4,6 +4,7 @@
 2. ``start`` returns when the loop is ready, or raises what went wrong there: a hand-shake, not a poll.
 3. ``call`` from the loop's own thread, after the stop, or in a forked child raises; it never hangs.
 4. The loop reads the real monotonic clock itself, so libraries that fake time cannot hold up a deadline.
+5. An error of the kit's own is raised to the caller without the frames of the server's thread: its text says it all.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
+from sirrchat_testkit.core.errors import TestkitError
 from sirrchat_testkit.signals import async_signal
+
+__tracebackhide__ = True
 
 T = TypeVar("T")
 
@@ -32,10 +36,11 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class LoopThread:
-    """Runs coroutines of any thread on a loop of its own."""
+    """Runs coroutines of any thread on a loop of its own. ``owner`` is what errors call it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.owner = name
         self._loop: _Loop | None = None
         self._thread: threading.Thread | None = None
         self._pid = 0
@@ -62,14 +67,23 @@ class LoopThread:
         """
         future = self._submit(work)
         try:
-            return future.result()
+            return result_of(future)
         except CancelledError:
-            raise RuntimeError(f"{self.name} stopped while this call was under way") from None
+            raise RuntimeError(f"{self.owner} stopped while this call was in progress") from None
         except BaseException:
             future.cancel()
             raise
         finally:
             self._pending.discard(future)
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run ``work`` on the loop and go on; the future is done with it, cancelled if the loop stops first.
+
+        Raises ``RuntimeError`` as ``call`` does.
+        """
+        future = self._submit(work)
+        future.add_done_callback(self._pending.discard)
+        return future
 
     def post(self, work: Callable[..., object], *arguments: object) -> None:
         """Run ``work`` on the loop soon, and go on. Raises ``RuntimeError`` as ``call`` does."""
@@ -89,9 +103,9 @@ class LoopThread:
         future.add_done_callback(lambda _: signal.set())
         try:
             await signal.wait()
-            return future.result()
+            return result_of(future)
         except CancelledError:
-            raise RuntimeError(f"{self.name} stopped while this call was under way") from None
+            raise RuntimeError(f"{self.owner} stopped while this call was in progress") from None
         finally:
             self._pending.discard(future)
 
@@ -118,11 +132,11 @@ class LoopThread:
 
     def _enter(self) -> _Loop:
         if self._loop is None:
-            raise RuntimeError(f"{self.name} is not running")
+            raise RuntimeError(f"{self.owner} is not running")
         if self._pid != os.getpid():
-            raise RuntimeError(f"{self.name} runs in process {self._pid}; this is a forked child of it")
+            raise RuntimeError(f"{self.owner} runs in process {self._pid}; this is a forked child of it")
         if threading.current_thread() is self._thread:
-            raise RuntimeError(f"{self.name} cannot wait for itself: this code runs on its own thread")
+            raise RuntimeError(f"{self.owner} cannot wait for itself: this code runs on its own thread")
         return self._loop
 
     def _run(self, ready: Future[_Loop]) -> None:
@@ -136,6 +150,14 @@ class LoopThread:
             loop.call_soon(ready.set_result, loop)
             loop.run_forever()
             _cancel_all(loop)
+
+
+def result_of(future: Future[T]) -> T:
+    """Return the result of ``future``, waiting for it; raise its error, one of the kit's own without its frames."""
+    try:
+        return future.result()
+    except (TestkitError, ValueError) as error:
+        raise error.with_traceback(None)  # noqa: B904 - it is the same error
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--mailserver-timeout", type=float, metavar="SECONDS", help=f"{_TIMEOUT_HELP} (default: 10)")
     group.addoption("--mailserver-seed", metavar="TEXT", help="what addresses and ids are made from")
     parser.addini("mailserver_timeout", _TIMEOUT_HELP)
+    parser.addini("mailserver_within", "seconds in which assert_nothing() lets nothing arrive unless told otherwise")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,7 +60,7 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
         # What a worker makes for all of its tests is its own; a test makes the same wherever it runs.
         server.scope(worker) if worker else contextlib.nullcontext(),
     ):
-        server.timeout = _timeout(request.node)
+        _time(request.node, server)
         request.config.stash[_RUNNING] = server
         yield server
         del request.config.stash[_RUNNING]
@@ -195,10 +196,11 @@ def _note_late(config: pytest.Config, server: MailServer) -> None:
     ]
 
 
-def _time(node: Any) -> None:
-    server = node.config.stash.get(_RUNNING, None)
+def _time(node: Any, server: MailServer | None = None) -> None:
+    server = server or node.config.stash.get(_RUNNING, None)
     if server is not None:
         server.timeout = _timeout(node)
+        server.within = _seconds(node.config.getini("mailserver_within") or 0.0)
 
 
 def _timeout(node: Any) -> float:
@@ -209,7 +211,11 @@ def _timeout(node: Any) -> float:
         os.environ.get("SIRRCHAT_TESTKIT_TIMEOUT") or None,
         node.config.getini("mailserver_timeout") or None,
     ]
+    return _seconds(next((each for each in given if each is not None), 10.0))
+
+
+def _seconds(given: str | float) -> float:
     try:
-        return float(next((each for each in given if each is not None), 10.0))
+        return float(given)
     except ValueError as error:
         raise pytest.UsageError(f"the mail server's timeout takes seconds: {error}") from None

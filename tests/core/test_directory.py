@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import (
     Conflict,
@@ -158,10 +159,15 @@ async def test_the_policy_decides_on_strangers(
             await backend.directory.route(recipient)
 
 
+async def nearest(backend: Backend, recipient: str) -> str | None:
+    known, _ = await backend.directory.latest(None, 100)
+    return addressing.nearest(recipient, known)
+
+
 async def test_the_nearest_address_is_found(backend: Backend) -> None:
     await account(backend, "anna.schmidt@example.com")
-    assert await backend.directory.nearest("ana.schmidt@example.com") == "anna.schmidt@example.com"
-    assert await backend.directory.nearest("zzz@other.example") is None
+    assert await nearest(backend, "ana.schmidt@example.com") == "anna.schmidt@example.com"
+    assert await nearest(backend, "zzz@other.example") is None
 
 
 async def test_a_domain_is_served_from_the_moment_it_is_added(backend: Backend) -> None:
@@ -188,7 +194,21 @@ async def test_a_domain_is_served_from_the_moment_it_is_added(backend: Backend) 
 async def test_only_what_is_near_is_suggested(backend: Backend, recipient: str, near: str | None) -> None:
     owner = await backend.accounts.add("owner@example.com", listed=False)
     await backend.directory.add_address(owner.id, "box.es@example.com")
-    assert await backend.directory.nearest(recipient) == near
+    assert await nearest(backend, recipient) == near
+
+
+async def test_addresses_are_suggested_slice_by_slice_the_latest_first(backend: Backend) -> None:
+    ann = await account(backend)
+    for number in range(5):
+        await backend.directory.add_address(ann.id, f"box{number}@example.com")
+    found: list[str] = []
+    before: int | None = None
+    for _ in range(10):
+        some, before = await backend.directory.latest(before, 2)
+        found += some
+        if before is None:
+            break
+    assert found == [*(f"box{number}@example.com" for number in range(4, -1, -1)), "ann@example.com"]
 
 
 async def test_when_an_address_expired_is_known_after_its_purge(backend: Backend) -> None:

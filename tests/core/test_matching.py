@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from dirty_equals import Contains, IsInt, IsStr
 
-from sirrchat_testkit.core.matching import EQUAL, Condition, Match, explain, holds, summary
+from sirrchat_testkit.core.matching import EQUAL, Condition, Match, holds, nearest, summary
 from sirrchat_testkit.core.mime import Attachment, Headers
 
 TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -197,30 +197,49 @@ def test_match_reads_as_it_was_written(match: Match, text: str) -> None:
     assert str(match) == text
 
 
-def test_nearest_record_is_explained_first() -> None:
+def test_the_nearest_records_come_first() -> None:
     far = Record(subject="June news", sender="news@shop.example")
     near = Record(subject="Welcome, Bob!")
-    lines = explain(Match(subject="Welcome, Zoe!", sender="no-reply@shop.example"), [far, near]).splitlines()
-    assert lines == [
-        "'Welcome, Bob!' from No-Reply@Shop.example to ann@example.com",
-        "    subject: wanted 'Welcome, Zoe!', was 'Welcome, Bob!'",
-        "'June news' from news@shop.example to ann@example.com",
-        "    subject: wanted 'Welcome, Zoe!', was 'June news'",
-        "    sender: wanted 'no-reply@shop.example', was 'news@shop.example'",
-    ]
+    match = Match(subject="Welcome, Zoe!", sender="no-reply@shop.example")
+    assert nearest(match, [far, near], 5) == [near, far]
+    assert nearest(match, [far, near], 1) == [near]
+    assert match.misses(near) == ("subject: wanted 'Welcome, Zoe!', was 'Welcome, Bob!'",)
+    assert match.misses(far) == (
+        "subject: wanted 'Welcome, Zoe!', was 'June news'",
+        "sender: wanted 'no-reply@shop.example', was 'news@shop.example'",
+    )
+
+
+def test_of_equally_near_records_the_latest_come_first() -> None:
+    records = [Record(subject=f"June {number}") for number in range(3)]
+    assert [each.subject for each in nearest(Match(subject="x"), records, 2)] == ["June 2", "June 1"]
+
+
+def test_a_miss_can_be_explained_without_advice() -> None:
+    match = Match(subject="Welcome")
+    assert match.misses(Record(), advise=False) == ("subject: wanted 'Welcome', was 'Welcome, Ann!'",)
+    assert "re.compile" in match.misses(Record())[0]
+
+
+def test_a_function_of_the_whole_record_decides() -> None:
+    match = Match(where=lambda record: len(record.to) == 2 and record.sender.startswith("No-Reply"))
+    assert match.accepts(Record())
+    assert not match.accepts(Record(to=()))
+    [miss] = match.misses(Record(to=()))
+    assert miss.startswith("where: wanted what a lambda accepts (test_matching.py:")
+    assert "was Record(subject='Welcome, Ann!'" in miss
+    with pytest.raises(TypeError, match="where takes a function, such as where=lambda message: ..., not 'x'"):
+        Match(where="x")
+
+
+def test_a_reserved_word_as_a_condition_names_the_right_one() -> None:
+    with pytest.raises(TypeError, match="did you mean 'sender'"):
+        Match(**{"from": "shop@shop.example"})
 
 
 def test_among_equal_misses_the_more_alike_text_is_nearer() -> None:
     match = Match(subject="Welcome, Ann")
     assert match.distance(Record()) < match.distance(Record(subject="June news"))
-
-
-def test_explanation_is_limited() -> None:
-    assert explain(Match(subject="x"), [Record()] * 7, limit=2).splitlines()[-1] == "and 5 more"
-
-
-def test_record_that_matches_is_told_as_such() -> None:
-    assert explain(Match(), [Record()]).endswith("meets every condition")
 
 
 def test_summary_says_nobody_where_an_address_is_missing() -> None:

@@ -102,8 +102,8 @@ def test_a_wait_tells_of_mail_that_went_with_an_earlier_test(project: pytest.Pyt
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         [
-            "E*No message for news-*@example.com with subject='Welcome' came within 0.0 s.",
-            "E*This came earlier, and went with the test that ran then; receive it in the fixture *",
+            "E*Waited 0.0 s for a message for news-*@example.com with subject='Welcome'.",
+            "E*These arrived during an earlier test and were removed with it; receive them in the fixture *",
             "E*'Welcome' from shop@shop.example to news-*@example.com, during *::test_early",
         ]
     )
@@ -244,7 +244,7 @@ def test_a_failed_wait_points_at_the_test_s_line_and_reports_the_server(project:
     result.stdout.fnmatch_lines(
         [
             '>*inbox.receive(subject="Hello", timeout=0)',
-            "E*MailNotReceived: No message for *@example.com with subject='Hello' came within 0.0 s.",
+            "E*MailNotReceived: subject: wanted 'Hello', was 'Goodbye'. Waited 0.0 s for a message for *@example.com *",
             "E*'Goodbye' from shop@shop.example to *",
             "E*subject: wanted 'Hello', was 'Goodbye'",
             "*Mail server*",

@@ -55,7 +55,7 @@ def test_plain(mailserver_session, everybody_s, own):
 
 @pytest.mark.mailserver(timeout=0)
 def test_a_wait(everybody_s):
-    with pytest.raises(AssertionError, match="came within 0.0 s"):
+    with pytest.raises(AssertionError, match="Waited 0.0 s"):
         everybody_s[0].receive()
 
 @pytest.mark.mailserver(timeout=5)
@@ -132,3 +132,19 @@ def test_a_wrong_marker_fails_its_own_test_and_no_other(project: pytest.Pytester
     result = run(project)
     result.assert_outcomes(passed=3, errors=1)
     result.stdout.fnmatch_lines([f"*the marker mailserver takes timeout=SECONDS, not ({given})*"])
+
+
+def test_the_ini_file_says_how_long_nothing_may_arrive(project: pytest.Pytester) -> None:
+    project.makeini("[pytest]\nmailserver_within = 0.25")
+    project.makepyfile(
+        """
+        import time
+
+        def test_it(mailserver, inbox):
+            assert mailserver.within == 0.25
+            began = time.monotonic()
+            inbox.assert_nothing()
+            assert time.monotonic() - began >= 0.25
+        """
+    )
+    run(project).assert_outcomes(passed=1)

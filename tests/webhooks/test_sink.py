@@ -201,7 +201,9 @@ def test_a_call_is_taken_once() -> None:
         post(sink, {"n": 1})
         post(sink, {"n": 2})
         assert [sink.receive().json["n"], sink.receive().json["n"]] == [1, 2]
-        with pytest.raises(WebhookNotReceived, match=r"These match, and were taken already:\n  POST /, answered 200"):
+        with pytest.raises(
+            WebhookNotReceived, match=r"These match, and were taken by an earlier receive\(\):\n  POST /, answered 200"
+        ):
             sink.receive(timeout=0)
 
 
@@ -209,10 +211,9 @@ def test_receive_all_wants_exactly_so_many(mailserver: MailServer, inbox: Inbox,
     mailserver.add_webhook(webhook_sink.url)
     inbox.deliver(subject="one")
     inbox.deliver(subject="two")
-    with pytest.raises(UnexpectedWebhook, match=r"2 calls came to \S+, 1 was wanted. Too many:\n.* 'two'") as caught:
+    with pytest.raises(UnexpectedWebhook, match=r"2 calls arrived, expected 1, to \S+:\n.* 'one'.*\n.* 'two'"):
         webhook_sink.receive_all(1)
-    assert "'one'" not in str(caught.value)
-    with pytest.raises(UnexpectedWebhook, match=r"1 call with subject='one' came to \S+, none was wanted. Too many:\n"):
+    with pytest.raises(UnexpectedWebhook, match=r"1 call arrived, expected none, to \S+ with subject='one':\n"):
         webhook_sink.receive_all(0, subject="one")
     assert len(webhook_sink.receive_all(2)) == 2
 
@@ -223,7 +224,9 @@ def test_assert_nothing_waits_for_what_is_due(mailserver: MailServer, inbox: Inb
         inbox.deliver(subject=str(number))
     webhook_sink.assert_nothing(subject="20")
     assert len(webhook_sink.calls) == 20
-    with pytest.raises(UnexpectedWebhook, match=r"Expected no call that matches subject='7'.*email.received '7'"):
+    with pytest.raises(
+        UnexpectedWebhook, match=r"^1 call arrived, expected none to \S+ with subject='7': email.received '7'"
+    ):
         webhook_sink.assert_nothing(subject="7")
 
 
@@ -231,7 +234,9 @@ def test_assert_nothing_fails_at_once_on_arrival() -> None:
     with WebhookSink() as sink:
         thread = threading.Thread(target=post, args=(sink,))
         thread.start()
-        with pytest.raises(UnexpectedWebhook, match=r"within 20.0 s, but this came after 0.\d\d s: order.paid"):
+        with pytest.raises(
+            UnexpectedWebhook, match=r"^1 call arrived after 0.\d\d s, expected none to \S+ within 20.0 s: order.paid"
+        ):
             sink.assert_nothing(within=20)
         thread.join()
 
@@ -256,7 +261,7 @@ def test_a_failed_wait_says_what_came_instead(mailserver: MailServer, inbox: Inb
     with pytest.raises(WebhookNotReceived) as failure:
         webhook_sink.receive(subject="Welcome, Ann", timeout=0)
     text = str(failure.value)
-    assert f"No call with subject='Welcome, Ann' came to {webhook_sink.url} within 0.0 s." in text
+    assert text.startswith("subject: wanted 'Welcome, Ann', was 'Welcome, Bob'. Waited 0.0 s for a call to http://127")
     assert "    subject: wanted 'Welcome, Ann', was 'Welcome, Bob'" in text
     assert "These match, and were not answered 2xx:\n  email.received 'Welcome, Ann', answered 503" in text
     assert "email.received, attempt 1: answered 503 after" in text
@@ -272,7 +277,7 @@ def test_a_failed_wait_says_that_nothing_points_here(mailserver: MailServer, web
 
 def test_an_unknown_condition_is_named(webhook_sink: WebhookSink) -> None:
     with pytest.raises(TypeError, match="did you mean 'subject'"):
-        webhook_sink.receive(subjekt="x")
+        webhook_sink.receive(subjekt="x")  # type: ignore[call-arg]
 
 
 def test_a_misguessed_name_is_answered_with_the_right_one(webhook_sink: WebhookSink) -> None:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sirrchat_testkit.core import addressing, removal
+from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.clock import Clock
+from sirrchat_testkit.core.deletion import Deletion
 from sirrchat_testkit.core.directory import Directory
 from sirrchat_testkit.core.domains import Domains
 from sirrchat_testkit.core.errors import InvalidValue, NotFound, TestkitError
@@ -45,7 +46,14 @@ class Accounts:
     """The accounts of one server, on a store."""
 
     def __init__(
-        self, store: Store, clock: Clock, ids: Ids, domains: Domains, directory: Directory, passwords: Passwords
+        self,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        domains: Domains,
+        directory: Directory,
+        passwords: Passwords,
+        deletion: Deletion,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -53,6 +61,7 @@ class Accounts:
         self._domains = domains
         self._directory = directory
         self._passwords = passwords
+        self._deletion = deletion
 
     async def add(self, email: str, **details: Any) -> Account:
         """Make an account whose permanent address is ``email``; ``details`` are fields of ``NewAccount``.
@@ -144,7 +153,7 @@ class Accounts:
 
     async def delete(self, account: Account) -> None:
         """Delete ``account`` with its addresses, messages, keys, webhooks and counters, in one commit."""
-        await self._store.commit(await removal.of_account(self._store, account))
+        await self._deletion.delete_account(account)
 
     async def _refusal(self, wanted: NewAccount, taken: set[str] | frozenset[str] = frozenset()) -> TestkitError | None:
         """Return why ``wanted`` cannot be made, None if it can; ``taken`` are addresses about to be made."""

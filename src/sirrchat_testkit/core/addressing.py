@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]"
 _DOT_STRING = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
@@ -19,6 +21,8 @@ _LABEL = r"[A-Za-z0-9\u00a1-\U0010ffff](?:[A-Za-z0-9\-\u00a1-\U0010ffff]{0,61}[A
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]+|[A-Za-z0-9\-]*[A-Za-z0-9]:[!-Z^-~]+)\]")
 _NAME = re.compile(r"[A-Za-z0-9_+\-]+(?:\.[A-Za-z0-9_+\-]+)*")
+
+_NEAR = 0.75  # how alike local parts are, and domains, of which one was meant to be the other
 
 MAX_LOCAL = 64
 MAX_DOMAIN = 255
@@ -51,6 +55,21 @@ def domain_key(domain: str) -> str:
         return domain.encode("idna").decode("ascii").lower()
     except UnicodeError:
         return _fold(domain)
+
+
+def nearest(address: str, others: Iterable[str]) -> str | None:
+    """Return the one of ``others`` that ``address`` was probably meant to be; None if none is near."""
+    known = key(address)
+    local, domain = split(known)
+    by_local: dict[str, list[str]] = {}
+    for other in others:
+        if key(other) != known:
+            by_local.setdefault(split(key(other))[0], []).append(other)
+    for near in difflib.get_close_matches(local, by_local, cutoff=_NEAR):
+        for other in by_local[near]:
+            if difflib.get_close_matches(domain, [split(key(other))[1]], cutoff=_NEAR):
+                return other
+    return None
 
 
 def is_name(text: str) -> bool:

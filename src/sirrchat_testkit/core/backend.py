@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.accounts import Accounts
 from sirrchat_testkit.core.clock import Clock, Scheduler
+from sirrchat_testkit.core.deletion import Deletion
 from sirrchat_testkit.core.directory import Directory
 from sirrchat_testkit.core.domains import Domains
 from sirrchat_testkit.core.errors import Conflict, NotFound
@@ -70,13 +71,14 @@ class Backend:
         clock = Clock(loop)
         ids = Ids("" if settings.data else settings.seed)
         events = EventLog(loop.call_soon)
-        domains = Domains(store, clock, ids)
+        deletion = Deletion(store, clock, events)
+        domains = Domains(store, clock, ids, deletion)
         directory = Directory(store, clock, ids, policy, domains)
         passwords = Passwords(settings.password_cost or (PROPER if settings.data else CHEAP), keyed=not settings.data)
         sessions = Sessions()
         tallies = Tallies(store, loop)
         faults = Faults(clock, events)
-        accounts = Accounts(store, clock, ids, domains, directory, passwords)
+        accounts = Accounts(store, clock, ids, domains, directory, passwords, deletion)
         return cls(
             settings=settings,
             policy=policy,
@@ -88,8 +90,10 @@ class Backend:
             directory=directory,
             accounts=accounts,
             keys=Keys(store, clock, ids),
-            postoffice=PostOffice(store, clock, ids, directory, Retention(store, clock, policy), tallies, events),
-            folders=Folders(store, directory),
+            postoffice=PostOffice(
+                store, clock, ids, directory, Retention(store, clock, policy), tallies, events, deletion
+            ),
+            folders=Folders(store, clock, directory, events),
             webhooks=Webhooks(store, clock, ids, events),
             sessions=sessions,
             tallies=tallies,

@@ -13,7 +13,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
-from sirrchat_testkit.core.matching import CONTAINED, LIKE, Condition, Match
+from sirrchat_testkit.core.matching import CONTAINED, LIKE, WHERE, Condition, Match
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -73,7 +73,7 @@ class CallMatch(Match):
 
     ``event``, ``subject``, ``method`` and ``path`` are equal; ``sender``, ``recipient`` and ``url`` equal without case,
     ``*`` and ``?`` allowed; ``text`` is contained in the body; ``json`` is ``==`` or a function of it; ``header`` maps
-    names to what is wanted of them; ``attempt`` counts from 1.
+    names to what is wanted of them; ``attempt`` counts from 1; ``where`` is a function of the whole call.
     """
 
     table: ClassVar[Mapping[str, Condition]] = MappingProxyType(
@@ -94,5 +94,6 @@ class CallMatch(Match):
             ),
             "text": Condition(attrgetter("text"), CONTAINED),
             "json": Condition(attrgetter("json")),
+            "where": WHERE,
         }
     )

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -32,8 +31,6 @@ V = TypeVar("V")
 EXPIRY_TIMES = (3_600_000, 86_400_000, 259_200_000, 0)
 """Milliseconds that ``generate`` takes: one hour, one day, three days, never."""
 
-_NEAREST_AMONG = 1000
-_NEAR = 0.75  # how alike local parts are, and domains, of which one was meant to be the other
 _KEPT = 10_000  # addresses that are remembered when they are gone
 
 
@@ -158,19 +155,19 @@ class Directory:
         self._asked.discard(address.key)
         return address
 
-    async def nearest(self, recipient: str) -> str | None:
-        """Return the other address that ``recipient`` was perhaps meant to be, unless it is the server's own."""
-        known = addressing.key(recipient)
-        local, domain = addressing.split(known)
-        others: dict[str, list[Address]] = {}
-        for each in await self._store.find(Address, newest=True, limit=_NEAREST_AMONG):
-            if each.key != known and not self.has_expired(each):
-                others.setdefault(addressing.split(each.key)[0], []).append(each)
-        for near in difflib.get_close_matches(local, others, cutoff=_NEAR):
-            for address in others[near]:
-                if difflib.get_close_matches(domain, [address.domain], cutoff=_NEAR) and await self._is_open(address):
-                    return address.text
-        return None
+    async def latest(self, before: int | None, limit: int) -> tuple[list[str], int | None]:
+        """Return the addresses that a misspelt one may have meant, the latest first, from one slice of all addresses.
+
+        Args:
+            before: The ``seq`` that the slice ends before; None for the end.
+            limit: Addresses that are looked at.
+
+        Returns:
+            The addresses that exist and are known to tests, and the ``before`` of the next slice, None if it is empty.
+        """
+        found = await self._store.find(Address, before=before, newest=True, limit=limit)
+        known = [each.text for each in found if not self.has_expired(each) and await self._is_open(each)]
+        return known, found[-1].seq if len(found) == limit else None
 
     async def expired_at(self, recipient: str, at: int) -> int:
         """Return when the address that ``recipient`` was expired, 0 where by the time ``at`` none had."""

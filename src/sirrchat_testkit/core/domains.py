@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-from sirrchat_testkit.core import addressing, removal
+from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.clock import Clock
+from sirrchat_testkit.core.deletion import Deletion
 from sirrchat_testkit.core.errors import Conflict, InvalidValue, NotFound
 from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.models import Account, Address, Domain
@@ -18,10 +19,11 @@ from sirrchat_testkit.core.store import Drop, Put, Store
 class Domains:
     """The served domains, on a store."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, deletion: Deletion) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
+        self._deletion = deletion
 
     async def add(self, name: str) -> Domain:
         """Serve ``name`` from now on. Raises ``InvalidValue`` or ``Conflict``."""
@@ -63,4 +65,4 @@ class Domains:
         there = await self._store.find(Address, {"domain": domain.name})
         if any(not each.expires_at or each.expires_at > now for each in there):
             raise Conflict(f"domain {domain.name} still has users or addresses")
-        await self._store.commit([Drop(Domain, domain.seq), *await removal.of_addresses(self._store, there)])
+        await self._deletion.delete_addresses(there, also=[Drop(Domain, domain.seq)])

@@ -41,6 +41,24 @@ class MessageSent(Event):
 
 
 @record
+class MessagesRemoved(Event):
+    """Messages were deleted: by a client, with their address or account, or because there were too many.
+
+    ``ids`` are theirs, ``recipients`` the compared form of their recipients' addresses.
+    """
+
+    ids: tuple[str, ...]
+    recipients: frozenset[str]
+
+
+@record
+class MessagesChanged(Event):
+    """The flags of messages changed; ``messages`` are as they are now."""
+
+    messages: tuple[Message, ...]
+
+
+@record
 class RecipientRefused(Event):
     """Mail for ``recipient`` was not taken. ``scope`` names the ended scope whose address it was, if it was one."""
 
@@ -144,14 +162,14 @@ class EventLog:
                 self._call_soon(self._tell)
             self._untold.append((self.last, event, wanted))
 
+    def held(self) -> tuple[Event, ...]:
+        """Return the events that are still held, oldest first; the last one has the number ``last``."""
+        return tuple(self._entries)
+
     def after(self, number: int = 0) -> Iterator[Event]:
         """Return the events after ``number`` that are still held, oldest first."""
-        return (event for at, event in self.numbered() if at > number)
-
-    def numbered(self) -> Iterator[tuple[int, Event]]:
-        """Return the events that are still held, each behind its number, oldest first."""
-        held = tuple(self._entries)
-        return enumerate(held, self.last - len(held) + 1)
+        held = self.held()
+        return (event for at, event in enumerate(held, self.last - len(held) + 1) if at > number)
 
     def subscribe(self, subscriber: Subscriber, glance: Glance = _always) -> Callable[[], None]:
         """Call ``subscriber(number, event)`` for every later event that ``glance`` wants; return what ends that.

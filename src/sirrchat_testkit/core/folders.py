@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.directory import Directory
 from sirrchat_testkit.core.errors import NotFound
+from sirrchat_testkit.core.events import EventLog, MessagesChanged
 from sirrchat_testkit.core.models import FOLDERS, SEEN, Account, Message
 from sirrchat_testkit.core.store import Patch, Store
 
@@ -18,9 +20,11 @@ from sirrchat_testkit.core.store import Patch, Store
 class Folders:
     """Lists and reads what is in folders, on a store."""
 
-    def __init__(self, store: Store, directory: Directory) -> None:
+    def __init__(self, store: Store, clock: Clock, directory: Directory, events: EventLog) -> None:
         self._store = store
+        self._clock = clock
         self._directory = directory
+        self._events = events
 
     async def page(self, account: Account, folder: str, offset: int, limit: int) -> tuple[list[Message], int]:
         """Return ``limit`` messages before the newest ``offset`` ones, newest first, and how many there are.
@@ -47,4 +51,6 @@ class Folders:
             return message
         flags = (*message.flags, SEEN)
         await self._store.commit([Patch(Message, message.seq, flags=flags, seen=True)])
-        return replace(message, flags=flags, seen=True)
+        seen = replace(message, flags=flags, seen=True)
+        self._events.append(MessagesChanged(at=self._clock.now(), messages=(seen,)))
+        return seen

@@ -21,10 +21,12 @@ from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 from sirrchat_testkit.core.decoding import fold
 from sirrchat_testkit.core.wording import excerpt, named, pattern_meant
+
+R = TypeVar("R")
 
 _COMPARED: Final = 200
 """Characters of a text that count for how near a miss is."""
@@ -77,6 +79,7 @@ class Condition:
         many: The value is a sequence, any item of which may do.
         keyed: What is wanted is a mapping, each key of which is a condition of its own.
         ordered: The value must be at or after what is wanted.
+        whole: What is wanted is a function of the whole record.
     """
 
     read: Callable[..., Any]
@@ -84,6 +87,7 @@ class Condition:
     many: bool = False
     keyed: bool = False
     ordered: bool = False
+    whole: bool = False
 
     def met(self, wanted: Any, value: Any) -> bool:
         """Return whether ``value``, as read from a record, satisfies what is ``wanted``."""
@@ -111,6 +115,9 @@ def _field(record: Any, name: str) -> list[str]:
     return [value for each, value in headers.items() if each.lower() == name.lower()]
 
 
+WHERE: Final = Condition(lambda record: record, whole=True)
+"""The condition on a whole record: a function of it."""
+
 MAIL: Final[Mapping[str, Condition]] = MappingProxyType(
     {
         "subject": Condition(attrgetter("subject")),
@@ -126,6 +133,7 @@ MAIL: Final[Mapping[str, Condition]] = MappingProxyType(
         "html": Condition(attrgetter("html"), CONTAINED),
         "has_attachment": Condition(lambda record: bool(record.attachments)),
         "filename": Condition(lambda record: tuple(each.name for each in record.attachments), LIKE, many=True),
+        "where": WHERE,
     }
 )
 """The conditions on a message, from cheap to dear."""
@@ -138,7 +146,7 @@ _GUESSES: Final[Mapping[str, str]] = MappingProxyType(
         "attachment": "filename",
         "attachments": "has_attachment",
     }
-    | dict.fromkeys(("from_", "from_email", "from_address", "author"), "sender")
+    | dict.fromkeys(("from", "from_", "from_email", "from_address", "author"), "sender")
 )
 """What users of other kits write."""
 
@@ -152,10 +160,11 @@ class _Check(NamedTuple):
     def value(self, record: Any) -> Any:
         return self.condition.read(record) if self.key is None else self.condition.read(record, self.key)
 
-    def explain(self, value: Any) -> str:
+    def explain(self, value: Any, *, advise: bool) -> str:
         verb = self.condition.rule.verb if isinstance(self.wanted, str) else ""
         verb = "at or after " if self.condition.ordered else verb
-        return f"{self.label}: wanted {verb}{named(self.wanted)}, was {self._shown(value)}{self._hint(value)}"
+        hint = self._hint(value) if advise else ""
+        return f"{self.label}: wanted {verb}{named(self.wanted)}, was {self._shown(value)}{hint}"
 
     def _hint(self, value: Any) -> str:
         values = value if self.condition.many else (value,)
@@ -163,6 +172,8 @@ class _Check(NamedTuple):
         return f" (a text must {self.condition.rule.must}; re.compile({pattern!r}) searches)" if pattern else ""
 
     def _shown(self, value: Any) -> str:
+        if self.condition.whole:
+            return repr(value)
         if self.condition.many and not value:
             return "absent" if self.condition.keyed else "empty"
         values = value if self.condition.many else (value,)
@@ -176,7 +187,7 @@ class Match:
     ``recipient``, ``mail_from`` and ``filename`` are equal without case, ``*`` and ``?`` allowed; ``header`` maps names
     to what is wanted of them (None: absent); ``has_attachment`` is a bool, ``size`` counts bytes, and ``after`` is a
     time (a naive one is local) at or after which the message came. ``sender`` and ``to`` are header fields,
-    ``mail_from`` and ``recipient`` the envelope's.
+    ``mail_from`` and ``recipient`` the envelope's. ``where`` is a function of the whole message.
 
     Raises:
         TypeError: A condition is unknown. The text names the nearest one.
@@ -200,6 +211,8 @@ class Match:
 
     def _checks_of(self, name: str, wanted: Any) -> list[_Check]:
         condition = self.table[name]
+        if condition.whole and not callable(wanted):
+            raise TypeError(f"{name} takes a function, such as {name}=lambda message: ..., not {wanted!r}")
         if not condition.keyed:
             return [_Check(name, condition, wanted, None)]
         if not isinstance(wanted, Mapping):
@@ -210,9 +223,12 @@ class Match:
         """Return whether ``record`` meets every condition; reads no further than the first that it misses."""
         return all(check.condition.met(check.wanted, check.value(record)) for check in self._checks)
 
-    def misses(self, record: Any) -> tuple[str, ...]:
-        """Return one explanation for each condition that ``record`` does not meet; none where it matches."""
-        return tuple(check.explain(value) for check, value in self._missed(record))
+    def misses(self, record: Any, *, advise: bool = True) -> tuple[str, ...]:
+        """Return one explanation for each condition that ``record`` does not meet; none if it matches.
+
+        ``advise`` adds how to ask for what was probably meant.
+        """
+        return tuple(check.explain(value, advise=advise) for check, value in self._missed(record))
 
     def distance(self, record: Any) -> tuple[int, float]:
         """Return how far ``record`` is from matching, to sort by: the misses, then how unlike its texts are, 0 to 1."""
@@ -234,16 +250,10 @@ class Match:
         return f"{type(self).__name__}({', '.join(f'{name}={named(each)}' for name, each in self.conditions.items())})"
 
 
-def explain(match: Match, records: Iterable[Any], limit: int = 5) -> str:
-    """Return the ``records`` nearest to ``match``, best first: a line each, and indented below it what it missed."""
-    ranked = sorted(records, key=match.distance)
-    lines: list[str] = []
-    for record in ranked[:limit]:
-        lines.append(summary(record))
-        lines.extend(f"    {miss}" for miss in match.misses(record) or ("meets every condition",))
-    if len(ranked) > limit:
-        lines.append(f"and {len(ranked) - limit} more")
-    return "\n".join(lines)
+def nearest(match: Match, records: Iterable[R], limit: int) -> list[R]:
+    """Return the ``limit`` records nearest to ``match``, the nearest first, of equally near ones the latest."""
+    latest = [*records][::-1]
+    return sorted(latest, key=match.distance)[:limit]
 
 
 def summary(record: Any) -> str:

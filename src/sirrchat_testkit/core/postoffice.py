@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from sirrchat_testkit.core import addressing, removal
+from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.clock import Clock
+from sirrchat_testkit.core.deletion import Deletion
 from sirrchat_testkit.core.directory import Directory
 from sirrchat_testkit.core.errors import NotFound, OverQuota, Refused
 from sirrchat_testkit.core.events import EventLog, MessageReceived, MessageSent, RecipientRefused
@@ -31,6 +32,10 @@ HOUR = 3_600_000
 def _sent(copy: Message) -> Message:
     """Return ``copy`` as it lies in its sender's Sent folder: read, and nobody's incoming mail."""
     return replace(copy, folder=SENT, flags=(SEEN,), seen=True, recipient_key="")
+
+
+def _is_not_sent(message: Message) -> bool:
+    return message.folder != SENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class PostOffice:
         retention: Retention,
         tallies: Tallies,
         events: EventLog,
+        deletion: Deletion,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -61,6 +67,7 @@ class PostOffice:
         self._retention = retention
         self._tallies = tallies
         self._events = events
+        self._deletion = deletion
 
     async def admit(self, recipient: str, sender: str) -> None:
         """Decide whether mail for ``recipient`` is taken. Raises ``Refused``, and remembers that it did."""
@@ -107,15 +114,17 @@ class PostOffice:
             if sent_by is not None:
                 copies.append(_sent(self._copy(envelope, header, sent_by.text, sent_by)))
             changes: list[Change] = [Put(envelope), *map(Put, copies)]
+            going: list[Message] = []
             if self._retention.bounded:
                 going = await self._retention.overflow(len(copies), len(copies) * len(raw))
-                changes += await removal.of_messages(self._store, going)
+                changes += await self._deletion.changes(going)
             await self._store.commit(changes, lambda: self._tallies.count(copies))
         finally:
             self._store.release(blob)
         for message in copies:
             kind = MessageSent if message.folder == SENT else MessageReceived
             self._events.append(kind(at=now, message=message))
+        self._deletion.note(going)
         return copies
 
     async def page(self, address: Address, *, before: int | None, limit: int) -> Page:
@@ -124,11 +133,30 @@ class PostOffice:
         found = await self._store.find(Message, where, before=before, newest=True, limit=limit)
         return Page(found, await self._store.count(Message, address=address.id))
 
-    async def messages(self, recipient: str | None = None) -> list[Message]:
-        """Return what was stored for ``recipient``, or for anybody, oldest first."""
-        if recipient is None:
-            return await self._store.find(Message, match=lambda each: each.folder != SENT)
-        return await self._store.find(Message, {"recipient_key": addressing.key(recipient)})
+    async def messages(
+        self,
+        recipient: str | None = None,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest: bool = False,
+        limit: int | None = None,
+    ) -> list[Message]:
+        """Return messages of ``recipient`` (in the form that is compared), or of every recipient, oldest first.
+
+        Args:
+            recipient: None leaves out only the copies in Sent folders.
+            after: Only messages with a higher ``seq``.
+            before: Only messages with a lower ``seq``.
+            newest: Newest first.
+            limit: At most so many.
+        """
+        if recipient is not None:
+            where = {"recipient_key": recipient}
+            return await self._store.find(Message, where, after=after, before=before, newest=newest, limit=limit)
+        return await self._store.find(
+            Message, match=_is_not_sent, after=after, before=before, newest=newest, limit=limit
+        )
 
     async def message(self, address: Address, message_id: str) -> Message:
         """Return a message of ``address``. Raises ``NotFound``."""
@@ -154,18 +182,18 @@ class PostOffice:
 
     async def delete(self, messages: Sequence[Message]) -> None:
         """Delete ``messages``, and with the last copy its envelope."""
-        await self._store.commit(await removal.of_messages(self._store, messages))
+        await self._deletion.delete_messages(messages)
 
     async def delete_address(self, address: Address) -> None:
         """Delete ``address`` and its messages, in one commit."""
-        await self._store.commit(await removal.of_addresses(self._store, [address]))
+        await self._deletion.delete_addresses([address])
 
     async def purge(self) -> None:
         """Delete what is too old, and every expired address with its messages: its name is free again from now on."""
         lapsed = await self._store.expired(self._clock.now())
         if lapsed:
             self._directory.remember_expired(lapsed)
-            await self._store.commit(await removal.of_addresses(self._store, lapsed))
+            await self._deletion.delete_addresses(lapsed)
         if going := await self._retention.overflow():
             await self.delete(going)
 

@@ -7,9 +7,12 @@ from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.core.stats import ServerStats
 from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.testing import report
-from sirrchat_testkit.testing.desk import CALM
+from sirrchat_testkit.testing.diagnostics import Refusal
+from sirrchat_testkit.testing.feed import arun, run
 from sirrchat_testkit.testing.service import raise_all
-from sirrchat_testkit.testing.situation import Refusal
+from sirrchat_testkit.testing.wait import settle
+
+__tracebackhide__ = True
 
 
 class Looking(Running):
@@ -40,15 +43,11 @@ class Looking(Running):
 
     def settle(self) -> None:
         """Wait until every connection is between transactions. Raises ``NotSettled`` after a second."""
-        __tracebackhide__ = True
-        if busy := self._desk.settle():
-            raise report.not_settled(busy, CALM)
+        run(self._thread, lambda _: settle(self._desk.source(None)))
 
     async def asettle(self) -> None:
         """Do as ``settle`` does without blocking the loop that this task runs on."""
-        __tracebackhide__ = True
-        if busy := await self._desk.asettle():
-            raise report.not_settled(busy, CALM)
+        await arun(self._thread, lambda _: settle(self._desk.source(None)))
 
     def check(self) -> None:
         """Raise what failed in the server since the scope began: as itself, or several as a group.
@@ -56,7 +55,6 @@ class Looking(Running):
         Raises:
             FaultNeverFired: Nothing failed, and a fault that was planned since never struck.
         """
-        __tracebackhide__ = True
         raise_all("several things failed in the mail server", [crash.error for crash in self._desk.crashes()])
         if unfired := self._desk.unfired():
             raise report.never_fired(unfired)
@@ -69,4 +67,4 @@ class Looking(Running):
         Args:
             told: A text, such as that of a failure; what it has already is left out.
         """
-        return report.overview(self._desk.situation(), told)
+        return self._desk.overview(told)

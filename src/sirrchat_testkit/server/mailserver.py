@@ -14,6 +14,7 @@ from sirrchat_testkit.server.making import Making
 from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.server.steering import Steering
 from sirrchat_testkit.server.webhooks import Webhooks
+from sirrchat_testkit.testing.mailsource import MailSource
 from sirrchat_testkit.testing.receiver import Receiver
 
 
@@ -31,7 +32,6 @@ class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
         ValueError: A setting is wrong; the text names it and says what it takes.
     """
 
-    _recipient = None
     _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
         "host": "smtp_host",
         "port": "smtp_port",
@@ -71,6 +71,10 @@ class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
         finally:
             self._desk.rewind(outer)
             self._thread.call(scopes.close(scope))
+
+    @property
+    def _source(self) -> MailSource:
+        return self._desk.source(None)
 
     def __getattr__(self, name: str) -> NoReturn:
         raise misnamed(self, name, self._guesses)

@@ -35,6 +35,7 @@ class Running(Service):
         except BaseException:
             self._thread.stop()
             raise
+        self._thread.owner = f"the mail server {netloc(self._running.smtp.address)}"
         RUNNING.add(self)
         return self
 

@@ -33,6 +33,15 @@ class Steering(Running):
     def timeout(self, seconds: float) -> None:
         self._desk.timeout = seconds
 
+    @property
+    def within(self) -> float:
+        """Seconds of real time in which ``assert_nothing`` lets nothing arrive unless told otherwise."""
+        return self._desk.within
+
+    @within.setter
+    def within(self, seconds: float) -> None:
+        self._desk.within = seconds
+
     def policy(self, **changes: Any) -> Policy:
         """Change the policy while the server runs, until the scope ends; return the one in force.
 

@@ -73,7 +73,7 @@ class Webhooks(Running):
         from sirrchat_testkit.testing.sinkhost import InServer
 
         host = InServer(self._thread, self._now.backend, self._desk, self._now.dispatcher.landed)
-        return WebhookSink(secret, timeout=self._desk.timeout, host=host).start()
+        return WebhookSink(secret, host=host).start()
 
     @property
     def _webhooks(self) -> WebhookDesk:

@@ -1,97 +1,241 @@
-"""What a wait reads: the messages of one address (or of all), those stored before and those that arrive.
+"""Feeds: how items (messages, webhook calls) get from the thread that stores them to a wait in another thread.
 
-1. A feed is registered with the log first and looks back in the store then, so nothing falls in between.
-2. The server's thread only feeds; the waiting side applies its conditions in its own thread.
-3. The end of a wait is an item too, put by a timer of the server's loop: the waiter sleeps until there is something.
+1. A wait pulls what is stored, in slices behind a cursor; it costs what it examines, not what is stored.
+2. When nothing more is stored it subscribes, and looks once more in the same step of the loop, so it misses nothing.
+   From then on items are pushed, and it sleeps until its signal is set. The end of a wait is pushed as well.
+3. The order is that of ``position``, which rises. An item at or before the last position of the last look was seen.
+4. Taking happens in the waiting thread, without a call into the server's: of two waits only one gets an item.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import enum
+import threading
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Generator, Hashable, Iterable, Iterator
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from sirrchat_testkit.core import addressing
-from sirrchat_testkit.core.events import Event, EventLog, MessageReceived
-from sirrchat_testkit.core.models import Message
+from sirrchat_testkit.loopthread import LoopThread
+from sirrchat_testkit.signals import ThreadSignal, async_signal
 
+__tracebackhide__ = True
 
-class End(enum.Enum):
-    """Why a feed gives nothing more."""
+T = TypeVar("T")
+R = TypeVar("R")
 
-    TIME_UP = "time is up"
-    STOPPED = "the server has stopped"
+FIRST: Final = 4
+"""Items of the first slice."""
 
+MOST: Final = 128
+"""Items of the largest slice: reading it holds the loop for about a millisecond."""
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A message, and whether an earlier ``receive`` has taken it."""
-
-    message: Message
-    taken: bool
+Steps: TypeAlias = Generator[Coroutine[Any, Any, Any] | None, Any, R]
+"""A wait written once for threads and tasks: it yields a coroutine to be run on the server's loop and is sent its
+result, or None to sleep until its signal is set."""
 
 
 class Signal(Protocol):
-    """What wakes the waiting side."""
+    """Wakes the waiting side."""
 
     def set(self) -> None:
         """Wake it; from any thread."""
 
 
-class Feed:
-    """Items for one waiter; the server's thread puts, the waiter drains."""
+class End(enum.Enum):
+    """Why a feed ends."""
 
-    def __init__(self, recipient: str | None, signal: Signal) -> None:
-        self.recipient = None if recipient is None else addressing.key(recipient)
+    TIME_UP = "time is up"
+    STOPPED = "the server stopped"
+    SCOPE_OVER = "the test that waited is over"
+
+
+class Removed(NamedTuple):
+    """Items that were deleted, by key."""
+
+    keys: frozenset[Hashable]
+
+
+class Feed(Generic[T]):
+    """What is pushed to one wait; the server's thread pushes, the waiting side takes."""
+
+    def __init__(self, topic: str | None, signal: Signal) -> None:
+        self.topic = topic
+        self.closed = False
+        self.timer: asyncio.TimerHandle | None = None
         self._signal = signal
-        self._items: deque[Arrival | End] = deque()
-        self._seen: set[str] = set()
+        self._pushed: deque[T | Removed | End] = deque()
 
-    def put(self, item: Arrival | End) -> None:
-        """Add ``item`` and wake the waiter; a message that it has seen already is passed over."""
-        if isinstance(item, Arrival):
-            if item.message.id in self._seen:
-                return
-            self._seen.add(item.message.id)
-        self._items.append(item)
+    def push(self, item: T | Removed | End) -> None:
+        """Add ``item`` and wake the waiting side."""
+        self._pushed.append(item)
         self._signal.set()
 
-    def drain(self) -> Iterator[Arrival | End]:
-        """Return the items that wait, in order."""
-        while self._items:
-            yield self._items.popleft()
+    def pushed(self) -> Iterator[T | Removed | End]:
+        """Return what has been pushed and not been returned yet."""
+        while self._pushed:
+            yield self._pushed.popleft()
 
 
-class Feeds:
-    """The open feeds of one server: tells each what arrives for it."""
+class Feeds(Generic[T]):
+    """The open feeds of one server or sink, by topic; None is the topic of waits for everything."""
 
-    def __init__(self, events: EventLog) -> None:
-        self._open: dict[str | None, list[Feed]] = {}
-        events.subscribe(self._hear, lambda _: bool(self._open))
+    def __init__(self) -> None:
+        self._open: dict[str | None, list[Feed[T]]] = {}
 
-    def add(self, feed: Feed) -> None:
-        """Feed ``feed`` from now on."""
-        self._open.setdefault(feed.recipient, []).append(feed)
+    def wanted(self, topics: Iterable[str | None]) -> bool:
+        """Return whether a wait is open for one of ``topics``."""
+        return any(topic in self._open for topic in topics) if self._open else False
 
-    def remove(self, feed: Feed) -> None:
-        """Feed ``feed`` no more."""
-        others = self._open.get(feed.recipient, [])
+    def push(self, topics: Iterable[str | None], item: T | Removed | End) -> None:
+        """Push ``item`` to the feeds of ``topics``."""
+        for topic in topics:
+            for feed in self._open.get(topic, ()):
+                feed.push(item)
+
+    def open(self, feed: Feed[T], seconds: float) -> None:
+        """Open ``feed``; it ends after ``seconds`` of real time. Does nothing if the wait has gone meanwhile."""
+        if not feed.closed:
+            self._open.setdefault(feed.topic, []).append(feed)
+            feed.timer = asyncio.get_running_loop().call_later(max(seconds, 0), feed.push, End.TIME_UP)
+
+    def close(self, feed: Feed[T]) -> None:
+        """Close ``feed``: nothing more is pushed to it."""
+        feed.closed = True
+        if feed.timer is not None:
+            feed.timer.cancel()
+        others = self._open.get(feed.topic, [])
         if feed in others:
             others.remove(feed)
         if not others:
-            self._open.pop(feed.recipient, None)
+            self._open.pop(feed.topic, None)
 
-    def stop(self) -> None:
-        """Tell every waiter that nothing comes any more."""
-        for feeds in self._open.values():
-            for feed in feeds:
-                feed.put(End.STOPPED)
+    def all(self) -> list[Feed[T]]:
+        """Return the open feeds."""
+        return [feed for feeds in [*self._open.values()] for feed in [*feeds]]
 
-    def _hear(self, _number: int, event: Event) -> None:
-        if isinstance(event, MessageReceived):
-            arrival = Arrival(event.message, taken=False)
-            for recipient in (event.message.recipient_key, None):
-                for feed in self._open.get(recipient, ()):
-                    feed.put(arrival)
+
+class Taken:
+    """What has been taken from one owner's sources; shared by all waiting threads.
+
+    ``cursors`` has for each topic a position up to which everything is taken: where the next wait begins.
+    """
+
+    def __init__(self) -> None:
+        self.cursors: dict[str | None, int] = {}
+        self._keys: dict[Hashable, None] = {}
+        self._lock = threading.Lock()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._keys
+
+    def take(self, *keys: Hashable) -> bool:
+        """Take all ``keys``, or none and return False if one of them is taken already."""
+        with self._lock:
+            if any(key in self._keys for key in keys):
+                return False
+            self._keys.update(dict.fromkeys(keys))
+            return True
+
+    def mark(self) -> tuple[int, dict[str | None, int]]:
+        """Return where it stands."""
+        return len(self._keys), dict(self.cursors)
+
+    def rewind(self, mark: tuple[int, dict[str | None, int]]) -> None:
+        """Go back to ``mark``: what was taken since can be taken again."""
+        count, cursors = mark
+        with self._lock:
+            self.cursors = dict(cursors)
+            while len(self._keys) > count:
+                self._keys.popitem()
+
+
+class Source(Protocol[T]):
+    """Where a wait reads: the messages of an inbox or of a server, the calls of a sink.
+
+    Coroutines run on the loop of ``thread``; ``feeds`` belongs to that loop, ``taken`` to all threads.
+    """
+
+    thread: LoopThread
+    feeds: Feeds[T]
+    taken: Taken
+    topic: str | None
+
+    def position(self, item: T) -> int:
+        """Return where ``item`` stands in the order of arrival; positions rise."""
+
+    def key(self, item: T) -> Hashable:
+        """Return what identifies ``item``."""
+
+    async def read(self, after: int, limit: int) -> list[T]:
+        """Return at most ``limit`` items after the position ``after``, in order. Never suspends."""
+
+    async def recent(self, before: int | None, limit: int) -> list[T]:
+        """Return at most ``limit`` items before the position ``before`` (None: the end), the latest first."""
+
+
+async def subscribe(source: Source[T], feed: Feed[T], seconds: float, after: int) -> list[T]:
+    """Open ``feed`` for ``seconds``, and in the same step read what is stored after the position ``after``."""
+    source.feeds.open(feed, seconds)
+    return await source.read(after, MOST)
+
+
+def pull(source: Source[T]) -> Steps[list[T]]:
+    """Read every item of ``source``, slice by slice."""
+    found: list[T] = []
+    after = 0
+    while True:
+        items: list[T] = yield source.read(after, MOST)
+        found += items
+        if len(items) < MOST:
+            return found
+        after = source.position(items[-1])
+
+
+def pull_recent(source: Source[T], most: int) -> Steps[list[T]]:
+    """Read the latest ``most`` items of ``source``, slice by slice; return them oldest first."""
+    found: list[T] = []
+    before: int | None = None
+    while len(found) < most:
+        limit = min(MOST, most - len(found))
+        items: list[T] = yield source.recent(before, limit)
+        found += items
+        if len(items) < limit:
+            break
+        before = source.position(items[-1])
+    return found[::-1]
+
+
+def run(thread: LoopThread, wait: Callable[[Signal], Steps[R]]) -> R:
+    """Run ``wait`` in this thread, blocking it; return what it returns."""
+    signal = ThreadSignal()
+    with contextlib.closing(wait(signal)) as steps:
+        try:
+            ask = next(steps)
+            while True:
+                if ask is None:
+                    signal.wait()
+                    ask = next(steps)
+                else:
+                    ask = steps.send(thread.call(ask))
+        except StopIteration as over:
+            result: R = over.value
+            return result
+
+
+async def arun(thread: LoopThread, wait: Callable[[Signal], Steps[R]]) -> R:
+    """Run ``wait`` in this task without blocking its loop, asyncio's or trio's; return what it returns."""
+    signal = async_signal()
+    with contextlib.closing(wait(signal)) as steps:
+        try:
+            ask = next(steps)
+            while True:
+                if ask is None:
+                    await signal.wait()
+                    ask = next(steps)
+                else:
+                    ask = steps.send(await thread.acall(ask))
+        except StopIteration as over:
+            result: R = over.value
+            return result

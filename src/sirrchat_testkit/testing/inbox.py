@@ -13,6 +13,9 @@ from sirrchat_testkit.testing.receiver import Receiver
 
 if TYPE_CHECKING:
     from sirrchat_testkit.testing.desk import Desk
+    from sirrchat_testkit.testing.mailsource import MailSource
+
+__tracebackhide__ = True
 
 
 class Inbox(Receiver):
@@ -37,8 +40,8 @@ class Inbox(Receiver):
     }
 
     def __init__(self, desk: Desk, address: str, record: Address | None) -> None:
-        self._asks = desk
-        self._recipient: str = address
+        self._desk = desk
+        self._recipient = address
         self._record = record
 
     @property
@@ -80,8 +83,8 @@ class Inbox(Receiver):
         return self._desk.clear(self._recipient)
 
     @property
-    def _desk(self) -> Desk:
-        return self._asks
+    def _source(self) -> MailSource:
+        return self._desk.source(self._recipient)
 
     def __str__(self) -> str:
         return self._recipient

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -11,12 +12,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sirrchat_testkit.core import mime
+from sirrchat_testkit.core.errors import NotFound
 from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.core.models import Envelope, Message
 from sirrchat_testkit.core.transcript import Part, Transcript
+from sirrchat_testkit.loopthread import result_of
 
 if TYPE_CHECKING:
     from sirrchat_testkit.core.extract import Link
+
+__tracebackhide__ = True
 
 
 class Contents(NamedTuple):
@@ -51,18 +56,27 @@ class ReceivedMessage:
         "as_bytes": "raw",
     }
 
-    def __init__(self, record: Message, load: Callable[[Message], Contents]) -> None:
-        self.record = replace(record)  # the test's own: nothing it does to it reaches the server
+    def __init__(self, record: Message, load: Callable[[Message], Future[Contents]]) -> None:
+        self._record = record
         self._load = load
+        self._loading: Future[Contents] | None = None
 
-    def hold(self, contents: Contents) -> ReceivedMessage:
-        """Keep ``contents``, so that the message outlives its deletion; return the message."""
-        self._contents = contents
-        return self
+    def hold(self, loading: Future[Contents]) -> None:
+        """Take the contents from ``loading``, which has begun, so that the message outlives its deletion."""
+        self._loading = loading
+
+    @property
+    def record(self) -> Message:
+        """A copy of the stored record."""
+        return replace(self._record)
 
     @cached_property
     def _contents(self) -> Contents:
-        return self._load(self.record)
+        loading = self._loading or self._load(self._record)
+        try:
+            return result_of(loading)
+        except NotFound:
+            raise NotFound(f"{self!r} was deleted before its contents were read") from None
 
     @cached_property
     def _parsed(self) -> mime.Parsed:
@@ -71,37 +85,42 @@ class ReceivedMessage:
     @property
     def id(self) -> str:
         """The message's UUID, the same as over the REST API."""
-        return self.record.id
+        return self._record.id
+
+    @property
+    def uid(self) -> int:
+        """The message's uid, the same as over the SirrChat API; it rises with each arrival."""
+        return self._record.seq
 
     @property
     def message_id(self) -> str:
         """The Message-ID field, angle brackets included; empty when absent."""
-        return self.record.message_id
+        return self._record.message_id
 
     @property
     def subject(self) -> str:
         """The subject, decoded, blanks folded; empty when absent."""
-        return self.record.subject
+        return self._record.subject
 
     @property
     def sender(self) -> str:
         """The bare address of From; empty when absent."""
-        return self.record.sender
+        return self._record.sender
 
     @property
     def mail_from(self) -> str:
         """The envelope's sender; empty for the null reverse-path."""
-        return self.record.mail_from
+        return self._record.mail_from
 
     @property
     def recipient(self) -> str:
         """The address whose copy this is."""
-        return self.record.recipient
+        return self._record.recipient
 
     @property
     def to(self) -> tuple[str, ...]:
         """The bare addresses of To."""
-        return self.record.to
+        return self._record.to
 
     @property
     def cc(self) -> tuple[str, ...]:
@@ -126,17 +145,17 @@ class ReceivedMessage:
     @property
     def received_at(self) -> datetime:
         """When it was received, on the kit's clock, in UTC."""
-        return datetime.fromtimestamp(self.record.received_at / 1000, UTC)
+        return datetime.fromtimestamp(self._record.received_at / 1000, UTC)
 
     @property
     def size(self) -> int:
         """Bytes of ``raw``."""
-        return self.record.size
+        return self._record.size
 
     @property
     def flags(self) -> tuple[str, ...]:
         r"""The flags it had when it was received, such as ``\\Seen``."""
-        return self.record.flags
+        return self._record.flags
 
     @property
     def raw(self) -> bytes:
@@ -204,7 +223,6 @@ class ReceivedMessage:
         Raises:
             NotExactlyOne: None or several fit. The text lists every link, and why it was kept or dropped.
         """
-        __tracebackhide__ = True
         from sirrchat_testkit.core.extract import pick_link
 
         return pick_link(self.links, match, url=url, text=text, purpose=purpose)
@@ -218,7 +236,6 @@ class ReceivedMessage:
         Raises:
             NotExactlyOne: None or several fit. The text lists every candidate, and why it was kept or dropped.
         """
-        __tracebackhide__ = True
         from sirrchat_testkit.core.extract import pick_code
 
         return pick_code(self.text, self.html, pattern, near=near, subject=self.subject)
@@ -235,7 +252,6 @@ class ReceivedMessage:
         Raises:
             NotExactlyOne: None or several fit. The text lists them all.
         """
-        __tracebackhide__ = True
         from sirrchat_testkit.core.extract import pick_attachment
 
         return pick_attachment(self.inline if inline else self.attachments, name, type=type)

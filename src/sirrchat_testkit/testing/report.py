@@ -1,46 +1,38 @@
-"""What a failed wait or assertion says. The text alone must tell why.
+"""Failure texts: what a failed wait or assertion says, for mail and for webhook calls alike.
 
-1. First what was wanted, of whom, for how long; then what came instead, nearest first, with what each one missed.
-2. Then whatever explains an absence: mail for others, mail that was refused and with which words, that nobody
-   connected, what the server was busy with, what failed in it.
-3. Nothing is said that does not help: an empty chapter is left out.
+1. The first line begins with the finding, because test runners show only that in their summary: the condition that the
+   nearest item missed, the refusal, or what else explains the failure. What was waited for follows.
+2. Then sections: what arrived, the nearest items with the conditions that each missed, and what else explains it.
+3. Sections without lines are left out. Nothing is shown that does not help.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
-from sirrchat_testkit.core import addressing
-from sirrchat_testkit.core.events import Crashed, DeliveryAttempted, FaultFired, LoginRefused
-from sirrchat_testkit.core.matching import Match, explain, summary
+from sirrchat_testkit.core.matching import Match, nearest
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.signals import runs_asyncio
-from sirrchat_testkit.testing.ending import ending
-from sirrchat_testkit.testing.message import ReceivedMessage
-from sirrchat_testkit.testing.situation import Refusal, Situation
 
-SHOWN = 5
-_GONE = "This came earlier, and went with the test that ran then; receive it in the fixture that makes the address:"
+T = TypeVar("T")
+I_contra = TypeVar("I_contra", contravariant=True)
 
+SHOWN: Final = 5
+"""Lines of a section, unless it says otherwise."""
 
-class MailNotReceived(AssertionError):
-    """A wait ended without the mail it was for."""
+LISTED: Final = 100
+"""Unexpected items that are listed."""
 
-    __module__ = "sirrchat_testkit"
-
-
-class UnexpectedMail(AssertionError):
-    """Mail arrived that should not have."""
-
-    __module__ = "sirrchat_testkit"
+COMPARED: Final = 200
+"""Items, the latest ones, among which the nearest to the conditions are looked for."""
 
 
 class NotSettled(AssertionError):
-    """The server was still busy, so nothing can be said about what will not arrive."""
+    """The server was still busy, so what will not arrive is not known."""
 
     __module__ = "sirrchat_testkit"
 
@@ -51,79 +43,15 @@ class FaultNeverFired(AssertionError):
     __module__ = "sirrchat_testkit"
 
 
-class FailedWait(Protocol):
-    """What a wait has seen when its time is up."""
-
-    recipient: str | None
-    match: Match
-    seconds: float
-    wanted: int
-    found: list[ReceivedMessage]
-    missed: list[ReceivedMessage]
-    taken: list[ReceivedMessage]
-    blocked: bool
-
-
-def not_received(situation: Situation, wait: FailedWait) -> MailNotReceived:
-    """Return why what was waited for is not there."""
-    if wait.wanted == 1:
-        count = "No message"
-    else:
-        count = f"Only {len(wait.found)} of {wait.wanted} messages" if wait.found else f"None of {wait.wanted} messages"
-    taken = [each for each in wait.taken if wait.match.accepts(each)]
-    gone = [str(each) for each in situation.gone if each.fits(wait.match)]
-    chapters = [
-        f"{count} for {wait.recipient or 'anybody'} {_that(wait.match)}came within {_seconds(wait.seconds)}.",
-        _absence(situation, wait.recipient or ""),
-        _listed("These came:", wait.found),
-        _near("This came, and is not what was waited for:", wait.match, wait.missed),
-        _listed("This matches, and was taken by an earlier receive():", taken),
-        str(Chapter(_GONE, gone)) if gone else "",
-        *_why(situation, wait.recipient, wait.match),
-        _block(wait.seconds) if wait.blocked else "",
-    ]
-    return MailNotReceived(_text(chapters))
-
-
-def too_many(recipient: str | None, match: Match, *, wanted: int, found: Sequence[ReceivedMessage]) -> UnexpectedMail:
-    """Return the failure of a wait that found more than it asked for."""
-    came = f"{counted(len(found), 'message')} for {recipient or 'anybody'} {_that(match)}came"
-    title = f"{came}, {wanted or 'none'} {'were' if wanted > 1 else 'was'} wanted. Too many:"
-    more = found[wanted:]
-    return UnexpectedMail(_listed(title, more, len(more)))
-
-
-def unexpected(
-    recipient: str | None, match: Match, arrived: ReceivedMessage, *, within: float, after: float
-) -> UnexpectedMail:
-    """Return the failure of an ``assert_nothing``."""
-    for_whom = f"for {recipient}" if recipient else "for anybody"
-    window = f" within {_seconds(within)}" if within else ""
-    when = f" after {after:.2f} s" if within else ""
-    that = f" that matches {match}" if match.conditions else ""
-    return UnexpectedMail(f"Expected nothing {for_whom}{that}{window}, but this arrived{when}: {summary(arrived)}")
-
-
-def not_settled(busy: Sequence[Session], seconds: float) -> NotSettled:
-    """Return the failure to settle: what was still under way, and with whom."""
-    return NotSettled(_text([f"The server was still busy after {_seconds(seconds)}:", _indented(map(_busy, busy))]))
-
-
-def never_fired(faults: Sequence[object]) -> FaultNeverFired:
-    """Return the failure of a test whose faults did not strike."""
-    what = "This fault was planned and never struck:" if len(faults) == 1 else "These faults never struck:"
-    return FaultNeverFired(_text([what, _indented(map(str, faults))]))
-
-
 @dataclass(frozen=True, slots=True)
-class Chapter:
-    """A title and the lines below it: equal ones are shown once, and of many the ``most`` latest."""
+class Section:
+    """A title and the lines below it: equal lines are shown once, and of many the ``most`` latest."""
 
     title: str
     lines: Sequence[str] = ()
     most: int = SHOWN
 
-    def is_told(self, text: str) -> bool:
+    def is_within(self, text: str) -> bool:
         """Return whether ``text`` has every line, or the title where there are none."""
         return all(line in text for line in self.lines or [self.title])
 
@@ -131,109 +59,175 @@ class Chapter:
         lines = [f"{line} ({count} times)" if count > 1 else line for line, count in Counter(self.lines).items()]
         earlier = len(lines) - self.most
         cut = [f"{earlier} more before"] if earlier > 0 else []
-        return "\n".join([self.title, *(f"  {line}" for line in [*cut, *lines[-self.most :]])])
+        return _section(self.title, [*cut, *lines[-self.most :]])
 
 
-def overview(situation: Situation, told: str = "") -> str:
-    """Return what happened since the scope began, without the chapters that the text ``told`` has already."""
-    chapters = [
-        Chapter(
-            "Messages:" if situation.messages else "No mail was received.", [*map(summary, situation.messages)], 20
-        ),
-        *_happened(situation),
+class Kind(Generic[I_contra]):
+    """What differs between failures of mail and of webhook calls.
+
+    ``noun`` is what is waited for, ``place`` where ("for ann@example.com"), ``other`` the title for matching items
+    that are no answer to the wait.
+    """
+
+    noun: str
+    place: str
+    other: str
+    twin: str
+    not_received: type[AssertionError]
+    unexpected: type[AssertionError]
+
+    def line(self, item: I_contra) -> str:
+        """Return ``item`` in one line."""
+        raise NotImplementedError
+
+
+class Evidence(NamedTuple, Generic[T]):
+    """What a source knows about a failed wait.
+
+    ``recent`` are its latest items, oldest first. ``cause`` explains the failure by itself, ``hint`` only where
+    nothing else does; both are empty if unknown.
+    """
+
+    recent: Sequence[T]
+    cause: str = ""
+    hint: str = ""
+    sections: Sequence[Section] = ()
+
+
+class FailedWait(Protocol[T]):
+    """A wait as its failure shows it."""
+
+    @property
+    def kind(self) -> Kind[T]:
+        """What was waited for."""
+
+    match: Match
+    seconds: float
+    wanted: int
+    blocked: bool
+    found: list[T]
+
+    def key(self, item: T) -> Hashable:
+        """Return what identifies ``item``."""
+
+    def is_taken(self, item: T) -> bool:
+        """Return whether a wait has taken ``item``."""
+
+
+def not_received(wait: FailedWait[T], evidence: Evidence[T]) -> AssertionError:
+    """Return the failure of a ``receive`` or ``receive_all`` whose time is up."""
+    kind, match = wait.kind, wait.match
+    found = {wait.key(each) for each in wait.found}
+    others = [each for each in evidence.recent if wait.key(each) not in found]
+    matching = [each for each in others if match.accepts(each)]
+    missed = [each for each in others if each not in matching and not wait.is_taken(each)]
+    near = nearest(match, missed, SHOWN)
+    taken = [each for each in matching if wait.is_taken(each)]
+    other = [each for each in matching if not wait.is_taken(each)]
+
+    finding = evidence.cause
+    if not finding and near:
+        finding = match.misses(near[0], advise=False)[0]
+    if not finding and taken:
+        finding = f"An earlier receive() took the {kind.noun}"
+    finding = finding or evidence.hint
+    if wait.wanted > 1:
+        finding = f"{len(found) or 'None'} of {counted(wait.wanted, kind.noun)} arrived" + (finding and f": {finding}")
+    finding = finding or f"No {kind.noun} arrived"
+    sections = [
+        _section("These arrived:", _lines(kind, wait.found)),
+        _section(f"Other {kind.noun}s received:", _misses(kind, match, near, len(missed))),
+        _section("These match, and were taken by an earlier receive():", _lines(kind, taken)),
+        _section(kind.other, _lines(kind, other)),
+        *map(str, evidence.sections),
+        _blocked(kind, wait.seconds) if wait.blocked else "",
     ]
-    if situation.attempts:
-        chapters.append(Chapter("Webhook attempts:", [*map(attempted, situation.attempts)], 20))
-    return _text(str(each) for each in chapters if not each.is_told(told))
+    return kind.not_received(_text([f"{finding}. {_waited(wait)}.", *sections]))
 
 
-def attempted(event: DeliveryAttempted) -> str:
-    """Return one call of a webhook and what came of it, in one line."""
-    came = f"{event.error}: {event.reason}" if event.error else f"answered {event.status}"
-    what = f"{event.event}, attempt {event.number}: {came} after {event.duration_ms} ms"
-    return f"{event.url}: {what}; now {event.outcome}"
+def too_many(wait: FailedWait[T], wanted: int) -> AssertionError:
+    """Return the failure of a ``receive_all`` that found more than ``wanted``."""
+    kind, found = wait.kind, wait.found
+    title = f"{_arrived(kind, found)}, expected {wanted or 'none'}, {kind.place}{_with(wait.match)}:"
+    return kind.unexpected(_section(title, _lines(kind, found, LISTED)))
 
 
-def _why(situation: Situation, recipient: str | None, match: Match) -> list[str]:
-    mine = recipient and addressing.key(recipient)
-    elsewhere = [each for each in situation.messages if mine and addressing.key(each.recipient) != mine]
-    return [_near("Mail for others:", match, elsewhere), *map(str, _happened(situation))]
+def unexpected(wait: FailedWait[T], *, after: float) -> AssertionError:
+    """Return the failure of an ``assert_nothing`` that found something ``after`` so many seconds."""
+    kind, found = wait.kind, wait.found
+    window = f" within {_seconds(wait.seconds)}" if wait.seconds else ""
+    when = f" after {after:.2f} s" if wait.seconds else ""
+    title = f"{_arrived(kind, found)}{when}, expected none {kind.place}{_with(wait.match)}{window}:"
+    if len(found) == 1:
+        return kind.unexpected(f"{title} {kind.line(found[0])}")
+    return kind.unexpected(_section(title, _lines(kind, found, LISTED)))
 
 
-def _absence(situation: Situation, recipient: str) -> str:
-    told = any(addressing.key(each.recipient) == addressing.key(recipient) for each in situation.refusals)
-    return f"Mail for it is refused: {situation.absence}." if situation.absence and not told else ""
+def not_settled(busy: Sequence[Session], seconds: float) -> NotSettled:
+    """Return the failure to settle in ``seconds``, with what is still in progress."""
+    first, *more = [f"{each.peer}: {each.doing}" for each in busy]
+    return NotSettled(_section(f"Still busy after {_seconds(seconds)}: {first}", more))
 
 
-def _happened(situation: Situation) -> list[Chapter]:
-    """Return what explains that mail is not there."""
-    nobody = f"Nobody connected to {situation.address}: is the application set to send its mail there?"
-    busy = [each for each in situation.sessions if each.doing]
-    idle = [each for each in situation.fruitless if each not in busy]
-    refused = {each.recipient for each in situation.refusals}
-    ended = [(each.peer, ending(each, refused)) for each in idle]
-    chapters = [
-        Chapter("Refused:", [*map(_refusal, situation.refusals)]),
-        Chapter("Logins:", [*map(_login, situation.logins)]),
-        Chapter("Planned faults:", situation.faults),
-        Chapter("Faults that struck:", [*map(_strike, situation.struck)]),
-        Chapter("Connections that brought no mail:", [f"{peer} {how}" for peer, how in ended if how]),
-        Chapter("Under way:", [*map(_under_way, busy)]),
-        Chapter(nobody if not situation.connections and not situation.came else ""),
-        Chapter("Failed in the server:", [*map(_crash, situation.crashes)]),
-    ]
-    return [each for each in chapters if each.lines or each.title == nobody]
+def never_fired(faults: Sequence[object]) -> FaultNeverFired:
+    """Return the failure of a test whose ``faults`` did not strike."""
+    if len(faults) == 1:
+        return FaultNeverFired(f"A planned fault never struck: {faults[0]}")
+    return FaultNeverFired(_section(f"{len(faults)} planned faults never struck:", [*map(str, faults)]))
 
 
-def _that(match: Match) -> str:
-    return f"with {match} " if match.conditions else ""
+def join(sections: Iterable[Section], told: str = "") -> str:
+    """Return ``sections`` as a text, without those that the text ``told`` has already."""
+    return _text(str(each) for each in sections if not each.is_within(told))
 
 
-def _near(title: str, match: Match, messages: Sequence[ReceivedMessage]) -> str:
-    return f"{title}\n{_indented(explain(match, messages, SHOWN).splitlines())}" if messages else ""
+def listed(title: str, lines: Iterable[str], most: int = SHOWN) -> list[Section]:
+    """Return a section with the ``most`` latest of ``lines``; none if there are no lines."""
+    lines = [*lines]
+    return [Section(title, lines, most)] if lines else []
 
 
-def _listed(title: str, messages: Sequence[ReceivedMessage], most: int = SHOWN) -> str:
-    if not messages:
-        return ""
-    more = [f"and {len(messages) - most} more"] if len(messages) > most else []
-    return f"{title}\n{_indented([*map(summary, messages[:most]), *more])}"
+def near_misses(kind: Kind[T], match: Match, title: str, items: Sequence[T]) -> list[Section]:
+    """Return a section with the ``items`` nearest to ``match``, and what each missed."""
+    lines = _misses(kind, match, nearest(match, items, SHOWN), len(items))
+    return [Section(title, lines, len(lines))] if lines else []
 
 
-def _refusal(refusal: Refusal) -> str:
-    nearest = f"; the nearest address is {refusal.nearest}" if refusal.nearest else ""
-    scope = f"; it belonged to {refusal.scope}, which is over" if refusal.scope else ""
-    return f"{refusal.recipient} from {refusal.sender or '<>'}: {refusal.reason}{scope or nearest}"
+def _misses(kind: Kind[T], match: Match, near: Sequence[T], count: int) -> list[str]:
+    lines: list[str] = []
+    for each in near:
+        lines += [kind.line(each), *(f"    {miss}" for miss in match.misses(each))]
+    if count > len(near):
+        least = "at least " if count >= COMPARED else ""
+        lines.append(f"and {least}{count - len(near)} more")
+    return lines
 
 
-def _login(event: LoginRefused) -> str:
-    code = "" if event.reason.startswith("refused") else "refused 535: "
-    return f"AUTH {event.mechanism} as {event.login!r} {code}{event.reason}"
+def _lines(kind: Kind[T], items: Sequence[T], most: int = SHOWN) -> list[str]:
+    more = [f"and {len(items) - most} more"] if len(items) > most else []
+    return [*map(kind.line, items[:most]), *more]
 
 
-def _strike(event: FaultFired) -> str:
-    whom = ", ".join(event.recipients) or event.sender or event.peer
-    return f"{event.text} at {event.stage.upper()}: {whom}"
+def _arrived(kind: Kind[T], found: Sequence[T]) -> str:
+    return f"{counted(len(found), kind.noun)} arrived"
 
 
-def _busy(session: Session) -> str:
-    return f"{session.peer}: {session.doing}"
+def _waited(wait: FailedWait[T]) -> str:
+    kind = wait.kind
+    what = f"{wait.wanted} {kind.noun}s" if wait.wanted > 1 else f"a {kind.noun}"
+    return f"Waited {_seconds(wait.seconds)} for {what} {kind.place}{_with(wait.match)}"
 
 
-def _under_way(session: Session) -> str:
-    return _busy(session) if session.fresh else f"{_busy(session)}; it {ending(session)}"
+def _with(match: Match) -> str:
+    return f" with {match}" if match.conditions else ""
 
 
-def _crash(event: Crashed) -> str:
-    return f"{event.where}: {type(event.error).__name__}: {event.error}"
-
-
-def _block(seconds: float) -> str:
+def _blocked(kind: Kind[T], seconds: float) -> str:
     if not runs_asyncio():
         return ""
     return (
         f"This thread runs an event loop, which receive() blocked for {_seconds(seconds)}; "
-        'if the application runs on it, use "await inbox.areceive(...)".'
+        f'if the application runs on it, use "{kind.twin}".'
     )
 
 
@@ -241,9 +235,11 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def _indented(lines: Iterable[str]) -> str:
-    return "\n".join(f"  {line}" for line in lines)
+def _section(title: str, lines: Sequence[str]) -> str:
+    if not lines:
+        return title if not title.endswith(":") else ""
+    return "\n".join([title, *(f"  {line}" for line in lines)])
 
 
-def _text(chapters: Iterable[str]) -> str:
-    return "\n".join(chapter for chapter in chapters if chapter)
+def _text(sections: Iterable[str]) -> str:
+    return "\n".join(section for section in sections if section)

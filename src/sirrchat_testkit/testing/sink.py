@@ -7,23 +7,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Never, NoReturn, Self
+from typing import TYPE_CHECKING, Never, NoReturn, Self
 
-from sirrchat_testkit.core.callmatch import CallMatch
 from sirrchat_testkit.core.hints import misnamed
-from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.core.wording import counted
-from sirrchat_testkit.testing import report, sinkreport
-from sirrchat_testkit.testing.desk import CALM, TIMEOUT
+from sirrchat_testkit.testing.desk import TIMEOUT
+from sirrchat_testkit.testing.feed import arun, run
 from sirrchat_testkit.testing.service import RUNNING, Service, raise_all
-from sirrchat_testkit.testing.sinkdesk import SinkDesk
 from sirrchat_testkit.testing.sinkhost import Alone, Host
 from sirrchat_testkit.testing.sinklistener import SECRET, SinkListener
 from sirrchat_testkit.testing.sinkplan import Answerer, Plan, Plans
-from sirrchat_testkit.testing.sinkwait import CallWait, CallWatch
-from sirrchat_testkit.testing.wait import by_name, duration, number
+from sirrchat_testkit.testing.sinksource import SinkSource
+from sirrchat_testkit.testing.wait import Wait, count_of, reject_unnamed, seconds_of
 from sirrchat_testkit.testing.webhookcall import WebhookCall
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from sirrchat_testkit.testing.conditions import CallConditions
+
+__tracebackhide__ = True
 
 
 class WebhookSink(Service):
@@ -48,11 +51,10 @@ class WebhookSink(Service):
     }
 
     def __init__(self, secret: str | None = None, *, timeout: float = TIMEOUT, host: Host | None = None) -> None:
-        self.timeout = timeout
-        self._host: Host = host or Alone()
+        self._host: Host = host or Alone(timeout)
         self._plans = Plans()
-        self._desk = SinkDesk(self._host)
-        self._listener = SinkListener(self._desk, self._plans, secret)
+        self._source = SinkSource(self._host)
+        self._listener = SinkListener(self._source, self._plans, secret)
 
     def start(self) -> Self:
         """Listen on a free port of the loopback interface; return the sink. Twice does nothing."""
@@ -76,13 +78,12 @@ class WebhookSink(Service):
 
     def check(self) -> None:
         """Raise what a function given to ``answer`` has raised: as itself, or several as a group."""
-        __tracebackhide__ = True
         raise_all("several answers failed", self._host.errors)
 
     @property
     def url(self) -> str:
         """Where it listens; empty until it was started."""
-        return self._desk.url
+        return self._source.url
 
     @property
     def secret(self) -> str:
@@ -96,7 +97,7 @@ class WebhookSink(Service):
     @property
     def calls(self) -> list[WebhookCall]:
         """Every call, oldest first, whatever it was answered."""
-        return list(self._desk.calls)
+        return list(self._source.calls)
 
     def refuse(self, status: int = 503, times: int | None = 1) -> None:
         """Answer the next calls with ``status``; ``times`` None: all."""
@@ -124,103 +125,94 @@ class WebhookSink(Service):
             raise TypeError(f"answer takes a function of the call, not {function!r}")
         self._plans.add(Plan(times, answerer=function))
 
-    def receive(self, *_unnamed: Never, timeout: float | None = None, **match: Any) -> WebhookCall:
-        """Return the oldest call not yet taken that was answered 2xx and matches, and take it; wait for it if need be.
+    def receive(self, *_unnamed: Never, timeout: float | None = None, **match: Unpack[CallConditions]) -> WebhookCall:
+        """Return the first untaken call that was answered 2xx and matches, and take it; wait for one if need be.
 
         Args:
             timeout: Seconds of real time; 0 looks once. Default: 10.
-            match: Conditions: ``event``, ``subject``, ``sender``, ``recipient``, ``header``, ``json``, ``text``,
-                ``attempt``, ``verified``, ``method``, ``path``, ``url``.
+            match: Conditions, all of which must hold: ``event``, ``subject``, ``sender``, ``recipient``, ``header``,
+                ``json``, ``text``, ``attempt``, ``verified``, ``method``, ``path``, ``url``, ``where`` (see
+                ``CallConditions``).
 
         Raises:
-            WebhookNotReceived: The time is up; an ``AssertionError`` that tells what came instead and why.
+            WebhookNotReceived: The time is up. An ``AssertionError`` that says what arrived instead, and why.
             TypeError: A condition is unknown, or has no name; the text names the nearest.
             ValueError: ``timeout`` is negative.
         """
-        __tracebackhide__ = True
-        by_name("receive", _unnamed, "event")
-        wait = self._wait(timeout, match)
-        wait.run()
-        return wait.found[0]
+        reject_unnamed("receive", _unnamed, "event")
+        return run(self._source.thread, self._wait(timeout, match).receive)
 
-    async def areceive(self, *_unnamed: Never, timeout: float | None = None, **match: Any) -> WebhookCall:  # noqa: ASYNC109
-        """Do as ``receive`` does without blocking the loop that this task runs on."""
-        __tracebackhide__ = True
-        by_name("areceive", _unnamed, "event")
-        wait = self._wait(timeout, match)
-        await wait.arun()
-        return wait.found[0]
+    async def areceive(
+        self,
+        *_unnamed: Never,
+        timeout: float | None = None,  # noqa: ASYNC109 - the twin's own word
+        **match: Unpack[CallConditions],
+    ) -> WebhookCall:
+        """Do what ``receive`` does without blocking the loop that this task runs on."""
+        reject_unnamed("areceive", _unnamed, "event")
+        return await arun(self._source.thread, self._wait(timeout, match).receive)
 
     def receive_all(
-        self, count: int | None = None, *_unnamed: Never, timeout: float | None = None, **match: Any
+        self,
+        count: int | None = None,
+        *_unnamed: Never,
+        timeout: float | None = None,
+        **match: Unpack[CallConditions],
     ) -> list[WebhookCall]:
-        """Return all ``count`` calls that match, or without a count what is there when the server has settled.
+        """Return all untaken calls that match and take them: exactly ``count``, or without it what is there.
+
+        With a count it waits for so many. Then the server settles, so that a call too many is noticed.
 
         Raises:
-            WebhookNotReceived: Fewer came in time.
-            UnexpectedWebhook: More are there.
-            NotSettled: The server is still busy, so more may come.
+            WebhookNotReceived: Fewer arrived in time.
+            UnexpectedWebhook: More arrived.
+            NotSettled: The server is still busy, so more may arrive.
             ValueError: ``count`` is no whole number, or ``timeout`` is negative.
         """
-        __tracebackhide__ = True
-        by_name("receive_all", _unnamed, "event")
-        if number("count", count):
-            self._wait(timeout, match, count).run()
-        _calm(self._host.settle())
-        return self._take_all(count, CallMatch(**match))
+        reject_unnamed("receive_all", _unnamed, "event")
+        wait, wanted = self._wait(timeout, match), count_of(count)
+        return run(self._source.thread, lambda signal: wait.receive_all(signal, wanted))
 
     async def areceive_all(
         self,
         count: int | None = None,
         *_unnamed: Never,
         timeout: float | None = None,  # noqa: ASYNC109 - the twin's own word
-        **match: Any,
+        **match: Unpack[CallConditions],
     ) -> list[WebhookCall]:
-        """Do as ``receive_all`` does without blocking the loop that this task runs on."""
-        __tracebackhide__ = True
-        by_name("areceive_all", _unnamed, "event")
-        if number("count", count):
-            await self._wait(timeout, match, count).arun()
-        _calm(await self._host.asettle())
-        return self._take_all(count, CallMatch(**match))
+        """Do what ``receive_all`` does without blocking the loop that this task runs on."""
+        reject_unnamed("areceive_all", _unnamed, "event")
+        wait, wanted = self._wait(timeout, match), count_of(count)
+        return await arun(self._source.thread, lambda signal: wait.receive_all(signal, wanted))
 
-    def assert_nothing(self, *_unnamed: Never, within: float = 0, **match: Any) -> None:
-        """Assert that no call that was answered 2xx and matches is untaken, once nothing due is to be sent.
+    def assert_nothing(self, *_unnamed: Never, within: float | None = None, **match: Unpack[CallConditions]) -> None:
+        """Assert that no untaken call that was answered 2xx matches, once nothing due remains to be sent.
 
         Args:
-            within: Seconds of real time in which none may come either.
+            within: Seconds of real time in which none may arrive either. Default: the server's, or 0.
             match: Conditions as for ``receive``.
 
         Raises:
-            UnexpectedWebhook: There is such a call.
+            UnexpectedWebhook: There are such calls; all are listed.
             NotSettled: The server is still busy after a second; the text says with what.
         """
-        __tracebackhide__ = True
-        by_name("assert_nothing", _unnamed, "event")
-        watch = CallWatch(self._desk, CallMatch(**match), duration("within", within))
-        _calm(self._host.settle())
-        watch.run()
+        reject_unnamed("assert_nothing", _unnamed, "event")
+        run(self._source.thread, self._watch(within, match).nothing)
 
-    async def aassert_nothing(self, *_unnamed: Never, within: float = 0, **match: Any) -> None:
-        """Do as ``assert_nothing`` does without blocking the loop that this task runs on."""
-        __tracebackhide__ = True
-        by_name("aassert_nothing", _unnamed, "event")
-        watch = CallWatch(self._desk, CallMatch(**match), duration("within", within))
-        _calm(await self._host.asettle())
-        await watch.arun()
+    async def aassert_nothing(
+        self, *_unnamed: Never, within: float | None = None, **match: Unpack[CallConditions]
+    ) -> None:
+        """Do what ``assert_nothing`` does without blocking the loop that this task runs on."""
+        reject_unnamed("aassert_nothing", _unnamed, "event")
+        await arun(self._source.thread, self._watch(within, match).nothing)
 
-    def _wait(self, timeout: float | None, match: dict[str, Any], count: int | None = None) -> CallWait:
-        seconds = duration("timeout", self.timeout if timeout is None else timeout)
-        return CallWait(self._desk, CallMatch(**match), seconds, count or 1, taking=count is None)
+    def _wait(self, timeout: float | None, match: CallConditions) -> Wait[WebhookCall]:
+        source = self._source
+        return Wait(source, source.match(match), seconds_of("timeout", timeout, source.timeout))
 
-    def _take_all(self, count: int | None, match: CallMatch) -> list[WebhookCall]:
-        __tracebackhide__ = True
-        while True:
-            found = [each for each in self._desk.untaken() if match.accepts(each)]
-            if count is not None and len(found) > count:
-                raise sinkreport.too_many(self.url, match, wanted=count, found=found)
-            if self._desk.take(found):
-                return found
+    def _watch(self, within: float | None, match: CallConditions) -> Wait[WebhookCall]:
+        source = self._source
+        return Wait(source, source.match(match), seconds_of("within", within, source.within))
 
     def _leave(self) -> None:
         self.check()
@@ -233,9 +225,3 @@ class WebhookSink(Service):
 
     def __repr__(self) -> str:
         return f"<WebhookSink {self.url or 'stopped'}, {counted(len(self.calls), 'call')}>"
-
-
-def _calm(busy: Sequence[Session]) -> None:
-    __tracebackhide__ = True
-    if busy:
-        raise report.not_settled(busy, CALM)

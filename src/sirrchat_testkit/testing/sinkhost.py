@@ -12,8 +12,9 @@ from sirrchat_testkit.core.events import DeliveryAttempted
 from sirrchat_testkit.core.models import Delivery, Webhook
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.loopthread import LoopThread
-from sirrchat_testkit.testing import report
 from sirrchat_testkit.testing.desk import Desk
+from sirrchat_testkit.testing.diagnostics import attempted
+from sirrchat_testkit.testing.report import Section
 
 _wall = time.time
 
@@ -24,6 +25,14 @@ class Host(Protocol):
     thread: LoopThread
     errors: Sequence[BaseException]
     """What failed in a user's callable and nobody but the sink's own ``check`` raises."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds of real time that ``receive`` waits by default."""
+
+    @property
+    def within(self) -> float:
+        """Seconds of real time that ``assert_nothing`` watches by default."""
 
     def start(self) -> None:
         """Have the thread run."""
@@ -40,14 +49,11 @@ class Host(Protocol):
     async def landed(self, delivery: str) -> None:
         """Return when whoever sent ``delivery`` has noted what came of it."""
 
-    async def attempts(self, url: str, *, called: bool) -> list[str]:
-        """Return, for a failure text, what is known of deliveries to below ``url``, which was ``called`` or not."""
+    async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:
+        """Return what a failure says about deliveries to ``url``, which was ``called`` or not: a hint, and sections."""
 
-    def settle(self) -> Sequence[Session]:
-        """Wait until nothing is under way; return what still is after a second."""
-
-    async def asettle(self) -> Sequence[Session]:
-        """Do as ``settle`` does without blocking the caller's loop."""
+    async def settled(self, seconds: float) -> Sequence[Session]:
+        """Wait until nothing is in progress, ``seconds`` at most; return what still is."""
 
     def crashed(self, error: BaseException) -> None:
         """Note what failed in a user's callable."""
@@ -56,8 +62,10 @@ class Host(Protocol):
 class Alone:
     """A thread of the sink's own."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float) -> None:
         self.thread = LoopThread("webhook-sink")
+        self.timeout = timeout
+        self.within = 0.0
         self.errors: Sequence[BaseException] = ()
 
     def start(self) -> None:
@@ -79,15 +87,14 @@ class Alone:
     async def landed(self, delivery: str) -> None:
         """Return at once: what the sender does is not known."""
 
-    async def attempts(self, url: str, *, called: bool) -> list[str]:
+    async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:
         """Return that nobody called, if so: more is not known."""
-        return [] if called else [f"Nobody called {url}: is the application set to send its webhooks there?"]
+        if called:
+            return "", []
+        hint = f"Nobody called {url}"
+        return hint, [Section(f"{hint}: is the application set to send its webhooks there?")]
 
-    def settle(self) -> Sequence[Session]:
-        """Return at once."""
-        return ()
-
-    async def asettle(self) -> Sequence[Session]:
+    async def settled(self, seconds: float) -> Sequence[Session]:  # noqa: ARG002 - nothing is known to be in progress
         """Return at once."""
         return ()
 
@@ -127,16 +134,25 @@ class InServer:
         """Return when the server has noted what came of its attempt."""
         await self._landed(delivery)
 
-    async def attempts(self, url: str, *, called: bool) -> list[str]:  # noqa: ARG002 - the server knows more
+    @property
+    def timeout(self) -> float:
+        """The server's own."""
+        return self._desk.timeout
+
+    @property
+    def within(self) -> float:
+        """The server's own."""
+        return self._desk.within
+
+    async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:  # noqa: ARG002 - it knows more
         """Return each delivery's attempts, or that no webhook points here."""
         webhooks = await self._webhooks(url)
         if not webhooks:
-            return [f"No webhook points to {url}: mailserver.add_webhook(webhook_sink.url) makes one."]
+            hint = f"No webhook points to {url}"
+            return hint, [Section(f"{hint}: mailserver.add_webhook(webhook_sink.url) makes one.")]
         ids = {each.id for each in webhooks}
         events = self._backend.events.after()
-        lines = [
-            report.attempted(each) for each in events if isinstance(each, DeliveryAttempted) and each.webhook in ids
-        ]
+        lines = [attempted(each) for each in events if isinstance(each, DeliveryAttempted) and each.webhook in ids]
         for webhook in webhooks:
             where = {"webhook": webhook.id, "status": "pending"}
             for each in await self._backend.store.find(Delivery, where, limit=5):
@@ -144,17 +160,14 @@ class InServer:
                 lines.append(f"{each.event} is pending; its next attempt is due {due}")
             if not webhook.enabled:
                 lines.append(f"the webhook {webhook.url} is disabled")
-        return (
-            ["Deliveries:", *(f"  {each}" for each in lines[-20:])] if lines else ["No mail was told to webhooks yet."]
-        )
+        if not lines:
+            hint = "No mail for which this webhook is called has arrived"
+            return hint, [Section(f"{hint}.")]
+        return lines[-1], [Section("Deliveries:", lines, 20)]
 
-    def settle(self) -> Sequence[Session]:
+    async def settled(self, seconds: float) -> Sequence[Session]:
         """Wait until the server has settled."""
-        return self._desk.settle()
-
-    async def asettle(self) -> Sequence[Session]:
-        """Do as ``settle`` does without blocking the caller's loop."""
-        return await self._desk.asettle()
+        return await self._backend.sessions.settled(seconds)
 
     def crashed(self, error: BaseException) -> None:
         """Let the server's own ``check`` raise it."""

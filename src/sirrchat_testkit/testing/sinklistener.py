@@ -18,8 +18,8 @@ from aiohttp import web
 from sirrchat_testkit.core.errors import InvalidValue
 from sirrchat_testkit.core.signing import ID, PREFIX, WebhookNotVerified, verify_webhook
 from sirrchat_testkit.sockets import bind
-from sirrchat_testkit.testing.sinkdesk import SinkDesk
 from sirrchat_testkit.testing.sinkplan import Answer, Plan, Plans, answer_of
+from sirrchat_testkit.testing.sinksource import SinkSource
 from sirrchat_testkit.testing.webhookcall import CallHeaders, WebhookCall
 
 SECRET = PREFIX + "c2lycmNoYXQtdGVzdGtpdC1zaW5r"
@@ -30,12 +30,12 @@ MAX_BODY = 67_108_864
 
 
 class SinkListener:
-    """Listens on a free port of the loopback interface, on the loop of the desk's host."""
+    """Listens on a free port of the loopback interface, on the loop of its host."""
 
-    def __init__(self, desk: SinkDesk, plans: Plans, secret: str | None) -> None:
+    def __init__(self, source: SinkSource, plans: Plans, secret: str | None) -> None:
         self.secret = secret
-        self._desk = desk
-        self._host = desk.host
+        self._source = source
+        self._host = source.host
         self._plans = plans
         self._runner: web.AppRunner | None = None
         self._socket: socket.socket | None = None
@@ -54,11 +54,11 @@ class SinkListener:
         await self._runner.setup()
         await web.SockSite(self._runner, self._socket).start()
         host, port = self._socket.getsockname()[:2]
-        self._desk.url = f"http://{host}:{port}/"
+        self._source.url = f"http://{host}:{port}/"
 
     async def close(self) -> None:
         """Listen no more, and tell every waiter."""
-        self._desk.stop()
+        self._source.stop()
         runner, self._runner = self._runner, None
         if runner is not None:
             runner._shutdown_timeout = 0.05  # noqa: SLF001 - who still waits for an answer waits in vain
@@ -89,13 +89,13 @@ class SinkListener:
             call.answered = None
             return response
         await self._host.landed(call.id)
-        self._desk.show(call)
+        self._source.show(call)
         return response
 
     async def _record(self, request: web.Request) -> WebhookCall:
         body = await request.read()
         headers = CallHeaders(list(request.headers.items()))
-        attempt, number = self._desk.count(headers.get(ID, ""))
+        attempt, number = self._source.count(headers.get(ID, ""))
         call = WebhookCall(
             method=request.method,
             path=request.path_qs,
@@ -106,14 +106,14 @@ class SinkListener:
             attempt=attempt,
             number=number,
         )
-        self._desk.calls.append(call)
+        self._source.calls.append(call)
         call.verified, call.reason = await self._verify(call)
         return call
 
     async def _verify(self, call: WebhookCall) -> tuple[bool, str]:
         reason = ""
         own = self.secret
-        for secret in [*await self._host.secrets(self._desk.url), SECRET] if own is None else [own]:
+        for secret in [*await self._host.secrets(self._source.url), SECRET] if own is None else [own]:
             try:
                 verify_webhook(call.headers, call.body, secret, now=self._host.now())
             except WebhookNotVerified as error:

@@ -1,147 +1,228 @@
-"""Waiting: what for, what was seen, and how it ends. Written once, driven by threads and by tasks.
+"""Waits: the questions that a test asks of a source, the same for mail and for webhook calls.
 
-1. A reading looks at every message of its feed once, oldest first, and applies its ``Match`` where it waits.
-2. It is over when it has what it wants, when something it must not see arrives, or when its time is up.
+1. Each is a generator of steps (``feed.Steps``), so threads and tasks run the same code.
+2. Conditions are applied in the waiting thread, once to each item, oldest first.
+3. ``receive`` takes the first match. ``receive_all`` and ``nothing`` settle, and then look at all that is untaken.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Generic, Protocol, TypeVar
 
-from sirrchat_testkit.core.errors import NotFound
 from sirrchat_testkit.core.matching import Match
-from sirrchat_testkit.signals import ThreadSignal, async_signal
+from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.signals import ThreadSignal
 from sirrchat_testkit.testing import report
-from sirrchat_testkit.testing.desk import Desk
-from sirrchat_testkit.testing.feed import Arrival, End, Feed
-from sirrchat_testkit.testing.message import ReceivedMessage
+from sirrchat_testkit.testing.feed import FIRST, MOST, End, Feed, Removed, Signal, Source, Steps, subscribe
+from sirrchat_testkit.testing.report import Evidence, Kind
+
+__tracebackhide__ = True
+
+T = TypeVar("T")
+
+CALM: Final = 1.0
+"""Seconds of real time that a server may take to settle."""
 
 _monotonic = time.clock_gettime
 
 
-class Reading:
-    """Reads a feed until it is over; what it makes of each item is a subclass's."""
+class Waitable(Source[T], Protocol[T]):
+    """A source that a test waits for: it settles, and explains why nothing arrived."""
 
-    desk: Desk
-    recipient: str | None
+    @property
+    def kind(self) -> Kind[T]:
+        """How failures speak of its items."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds of real time that ``receive`` waits by default."""
+
+    @property
+    def within(self) -> float:
+        """Seconds of real time that ``assert_nothing`` watches by default."""
+
+    def match(self, conditions: Mapping[str, Any]) -> Match:
+        """Return the conditions as a ``Match``. Raises ``TypeError`` for an unknown one."""
+
+    def hold(self, item: T) -> None:
+        """Make ``item``, which was just taken, outlive its deletion."""
+
+    async def settled(self, seconds: float) -> Sequence[Session]:
+        """Wait until nothing is in progress, ``seconds`` at most; return what still is."""
+
+    def evidence(self, wait: Wait[T]) -> Steps[Evidence[T]]:
+        """Gather what explains that ``wait`` failed."""
+
+
+@dataclass(eq=False)
+class Wait(Generic[T]):
+    """A wait of ``seconds`` for ``wanted`` items; ``found`` are the untaken ones that matched, in order."""
+
+    source: Waitable[T]
+    match: Match
     seconds: float
-    blocked = False
+    wanted: int = 1
+    found: list[T] = field(default_factory=list)
+    blocked: bool = False
+    _deadline: float = 0.0
+    _position: int = 0
+    _leading: bool = True  # every item up to the position is taken
 
-    def run(self) -> None:
-        """Block until it is over. Raises what the subclass raises."""
-        __tracebackhide__ = True
-        self.blocked = True
-        signal = ThreadSignal()
-        with self.desk.feed(self.recipient, signal, self.seconds) as feed:
-            while not self._is_over(feed):
-                signal.wait()
+    def receive(self, signal: Signal) -> Steps[T]:
+        """Return the oldest untaken match and take it, waiting for one if need be."""
+        self._deadline = _now() + self.seconds
+        yield from self._look(enough=1, taking=True)
+        if not self.found:
+            yield from self._listen(signal, taking=True)
+        if not self.found:
+            raise (yield from self._not_received(signal))
+        return self.found[0]
 
-    async def arun(self) -> None:
-        """Do as ``run`` does without blocking the caller's loop."""
-        __tracebackhide__ = True
-        signal = async_signal()
-        with self.desk.feed(self.recipient, signal, self.seconds) as feed:
-            while not self._is_over(feed):
-                await signal.wait()
+    def receive_all(self, signal: Signal, count: int | None) -> Steps[list[T]]:
+        """Return all untaken matches and take them, waiting until there are ``count``; more are a failure."""
+        self._deadline = _now() + self.seconds
+        self.wanted = count or 0
+        while True:
+            yield from self._look(enough=count)
+            if len(self.found) < self.wanted:
+                yield from self._listen(signal)
+            if len(self.found) < self.wanted:
+                raise (yield from self._not_received(signal))
+            yield from settle(self.source)
+            yield from self._look()
+            if count is not None and len(self.found) > count:
+                raise report.too_many(self, count)
+            if len(self.found) >= self.wanted and self.source.taken.take(*map(self.key, self.found)):
+                for each in self.found:
+                    self.source.hold(each)
+                return self.found
 
-    def look(self, message: ReceivedMessage, *, taken: bool) -> bool:
-        """Look at a message; return whether the reading is over."""
-        raise NotImplementedError
+    def nothing(self, signal: Signal) -> Steps[None]:
+        """Fail if anything untaken matches once the source has settled, or arrives in the ``seconds`` after that."""
+        yield from settle(self.source)
+        began = _now()
+        self._deadline = began + self.seconds
+        yield from self._look()
+        if not self.found:
+            yield from self._listen(signal)
+        if self.found:
+            raise report.unexpected(self, after=_now() - began)
 
-    def time_up(self) -> None:
-        """Raise what is to be raised when the time is up."""
+    @property
+    def kind(self) -> Kind[T]:
+        """What is waited for."""
+        return self.source.kind
 
-    def _is_over(self, feed: Feed) -> bool:
-        __tracebackhide__ = True
-        for item in feed.drain():
-            if isinstance(item, Arrival):
-                try:
-                    if self.look(self.desk.received(item.message), taken=item.taken):
-                        return True
-                except NotFound:  # deleted while we looked
-                    continue
-            elif item is End.TIME_UP:
-                self.time_up()
-                return True
+    def key(self, item: T) -> Hashable:
+        """Return what identifies ``item``."""
+        return self.source.key(item)
+
+    def is_taken(self, item: T) -> bool:
+        """Return whether a wait has taken ``item``."""
+        return self.key(item) in self.source.taken
+
+    def _look(self, *, enough: int | None = None, taking: bool = False) -> Steps[None]:
+        """Examine what is stored, from the first untaken item on, until ``enough`` matches are found."""
+        self.found = []
+        self._position = self.source.taken.cursors.get(self.source.topic, 0)
+        self._leading = True
+        size = FIRST if enough else MOST
+        while True:
+            items: list[T] = yield self.source.read(self._position, size)
+            self._examine(items, enough, taking=taking)
+            if len(items) < size or len(self.found) == enough:
+                return
+            size = min(size * 2, MOST)
+
+    def _listen(self, signal: Signal, *, taking: bool = False) -> Steps[None]:
+        """Examine what arrives until enough matches are found, or the time is up."""
+        seconds = self._deadline - _now()
+        if seconds <= 0:
+            return
+        source = self.source
+        enough = self.wanted if taking else None
+        feed: Feed[T] = Feed(source.topic, signal)
+        try:
+            items: list[T] = yield subscribe(source, feed, seconds, self._position)
+            self._examine(items, enough, taking=taking)
+            while len(items) == MOST:
+                items = yield source.read(self._position, MOST)
+                self._examine(items, enough, taking=taking)
+            seen = self._position
+            while True:
+                for item in feed.pushed():
+                    if item is End.TIME_UP:
+                        return
+                    if isinstance(item, End):
+                        raise RuntimeError(f"{item.value} during a wait for a {source.kind.noun} {source.kind.place}")
+                    if isinstance(item, Removed):
+                        self.found = [each for each in self.found if self.key(each) not in item.keys]
+                    elif source.position(item) > seen:
+                        self._examine([item], enough, taking=taking)
+                if len(self.found) >= max(self.wanted, 1):
+                    return
+                yield None
+        finally:
+            with contextlib.suppress(RuntimeError):  # it stopped meanwhile
+                source.thread.post(source.feeds.close, feed)
+
+    def _examine(self, items: Sequence[T], enough: int | None, *, taking: bool) -> None:
+        """Add the untaken matches among ``items`` to what is found, and take them if ``taking``."""
+        taken = self.source.taken
+        for item in items:
+            if len(self.found) == enough:
+                return
+            key = self.key(item)
+            self._position = self.source.position(item)
+            if key not in taken and self.match.accepts(item) and (not taking or taken.take(key)):
+                self.found.append(item)
+                if taking:
+                    self.source.hold(item)
+            if self._leading and key in taken:
+                taken.cursors[self.source.topic] = self._position
             else:
-                raise RuntimeError(f"{item.value} while a wait for {self.recipient or 'any mail'} was under way")
-        return False
+                self._leading = False
+
+    def _not_received(self, signal: Signal) -> Steps[AssertionError]:
+        self.blocked = isinstance(signal, ThreadSignal)
+        evidence = yield from self.source.evidence(self)
+        return report.not_received(self, evidence)
 
 
-def duration(name: str, seconds: Any) -> float:
-    """Return ``seconds``, which the argument ``name`` was given. Raises ``ValueError`` where it is no time to wait."""
+def settle(source: Waitable[Any]) -> Steps[None]:
+    """Wait until nothing is in progress. Raises ``NotSettled``."""
+    if busy := (yield source.settled(CALM)):
+        raise report.not_settled(busy, CALM)
+
+
+def _now() -> float:
+    return _monotonic(time.CLOCK_MONOTONIC)
+
+
+def seconds_of(name: str, given: Any, default: float) -> float:
+    """Return the argument ``name``, or the default if it is None. Raises ``ValueError`` if it is no time to wait."""
+    seconds = default if given is None else given
     if not isinstance(seconds, int | float) or not seconds >= 0:
         raise ValueError(f"{name} takes seconds, 0 or more, not {seconds!r}")
     return float(seconds)
 
 
-def number(name: str, count: Any) -> int:
-    """Return ``count``, which the argument ``name`` was given, 0 for None. Raises ``ValueError`` where it is none."""
+def count_of(count: Any) -> int | None:
+    """Return the argument ``count``. Raises ``ValueError`` if it is neither None nor a whole number, 0 or more."""
     if count is not None and (type(count) is not int or count < 0):
-        raise ValueError(f"{name} takes a whole number, 0 or more, not {count!r}")
-    return count or 0
+        raise ValueError(f"count takes a whole number, 0 or more, not {count!r}")
+    return count
 
 
-def by_name(verb: str, given: Sequence[object], condition: str = "subject") -> None:
-    """Raise ``TypeError`` if ``verb`` was ``given`` anything without a name: perhaps seconds, or the ``condition``."""
-    __tracebackhide__ = True
+def reject_unnamed(verb: str, given: Sequence[object], condition: str) -> None:
+    """Raise ``TypeError`` if ``verb`` was ``given`` a value without a name: seconds, or what ``condition`` takes."""
     for each in given:
         if isinstance(each, int | float):
             what, name = "seconds", "within" if verb.endswith("assert_nothing") else "timeout"
         else:
             what, name = "conditions", condition
         raise TypeError(f"{verb} takes {what} by name, such as {name}={each!r}, not {each!r}")
-
-
-@dataclass
-class Wait(Reading):
-    """A wait for ``wanted`` messages, each of which is taken at once if ``taking``; they are in ``found``."""
-
-    desk: Desk
-    recipient: str | None
-    match: Match
-    seconds: float
-    wanted: int = 1
-    taking: bool = True
-    found: list[ReceivedMessage] = field(default_factory=list)
-    missed: list[ReceivedMessage] = field(default_factory=list)
-    taken: list[ReceivedMessage] = field(default_factory=list)
-
-    def look(self, message: ReceivedMessage, *, taken: bool) -> bool:
-        """Take the message if it fits; return whether there are enough."""
-        if taken:
-            self.taken.append(message)
-        elif not self.match.accepts(message):
-            self.missed.append(message)
-        elif not self.taking or self.desk.take([message]):
-            self.found.append(message)
-        else:
-            self.taken.append(message)
-        return len(self.found) >= self.wanted
-
-    def time_up(self) -> None:
-        """Raise ``MailNotReceived``, which tells why."""
-        __tracebackhide__ = True
-        raise report.not_received(self.desk.situation(self.recipient), self)
-
-
-@dataclass
-class Watch(Reading):
-    """A watch of ``seconds`` in which nothing that matches may be there or arrive."""
-
-    desk: Desk
-    recipient: str | None
-    match: Match
-    seconds: float
-    began: float = field(default_factory=lambda: _monotonic(time.CLOCK_MONOTONIC))
-
-    def look(self, message: ReceivedMessage, *, taken: bool) -> bool:
-        """Raise ``UnexpectedMail`` if the message should not be there."""
-        __tracebackhide__ = True
-        if not taken and self.match.accepts(message):
-            after = _monotonic(time.CLOCK_MONOTONIC) - self.began
-            raise report.unexpected(self.recipient, self.match, message, within=self.seconds, after=after)
-        return False

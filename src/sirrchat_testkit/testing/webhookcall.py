@@ -61,6 +61,7 @@ class WebhookCall(Facts):
     received_at: datetime
     attempt: int
     number: int
+    position: int = 0
     verified: bool = False
     reason: str = ""
     answered: int | None = None

@@ -1,0 +1,84 @@
+"""The conditions that the verbs take, as types: editors complete them, and type checkers find a misspelt one.
+
+What each condition means is in ``core.matching``. Wherever a value is ``Any``, a ``str`` is compared by the rule of its
+condition, a compiled pattern searches, a function decides, and anything else is compared by ``==``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.testing.message import ReceivedMessage
+    from sirrchat_testkit.testing.webhookcall import WebhookCall
+
+
+class MailConditions(TypedDict, total=False):
+    """Conditions on a message; all that are given must hold.
+
+    Attributes:
+        subject: The decoded subject. A ``str`` is equal after folding of blanks.
+        sender: The address of From. A ``str`` is equal without case; ``*`` and ``?`` are wildcards.
+        to: Any address of To; compared like ``sender``.
+        cc: Any address of Cc; compared like ``sender``.
+        recipient: The envelope's recipient whose copy it is; compared like ``sender``.
+        mail_from: The envelope's sender; compared like ``sender``.
+        text: The plain text. A ``str`` is contained in it.
+        html: The HTML. A ``str`` is contained in it.
+        header: Header fields by name, such as ``{"X-Tag": "news"}``; None means that the field is absent.
+        has_attachment: Whether there is an attachment.
+        filename: The name of any attachment; compared like ``sender``.
+        size: Bytes of the raw message.
+        after: A ``datetime``; the message was received then or later.
+        where: A function of the whole message.
+    """
+
+    subject: Any
+    sender: Any
+    to: Any
+    cc: Any
+    recipient: Any
+    mail_from: Any
+    text: Any
+    html: Any
+    header: Mapping[str, Any]
+    has_attachment: Any
+    filename: Any
+    size: Any
+    after: Any
+    where: Callable[[ReceivedMessage], object]
+
+
+class CallConditions(TypedDict, total=False):
+    """Conditions on a webhook call; all that are given must hold.
+
+    Attributes:
+        event: What it reports, such as ``email.received``.
+        attempt: Which call with its ``webhook-id`` it is, from 1.
+        method: The HTTP method.
+        path: Path and query.
+        url: The whole URL. A ``str`` is equal without case; ``*`` and ``?`` are wildcards.
+        subject: The subject of the mail that it reports.
+        sender: The sender of that mail; compared like ``url``.
+        recipient: The recipient of that mail; compared like ``url``.
+        verified: Whether its signature is right.
+        header: Header fields by name, such as ``{"X-Webhook-Event": "email.received"}``.
+        text: The body as text. A ``str`` is contained in it.
+        json: The body as JSON: a value that is equal, or a function of it.
+        where: A function of the whole call.
+    """
+
+    event: Any
+    attempt: Any
+    method: Any
+    path: Any
+    url: Any
+    subject: Any
+    sender: Any
+    recipient: Any
+    verified: Any
+    header: Mapping[str, Any]
+    text: Any
+    json: Any
+    where: Callable[[WebhookCall], object]

@@ -1,0 +1,143 @@
+"""The mail of one address, or of every recipient, as waits read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sirrchat_testkit.core import addressing
+from sirrchat_testkit.core.errors import NotFound
+from sirrchat_testkit.core.events import MessageReceived
+from sirrchat_testkit.core.matching import Match, summary
+from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.testing import diagnostics
+from sirrchat_testkit.testing.feed import Steps, pull_recent
+from sirrchat_testkit.testing.message import ReceivedMessage
+from sirrchat_testkit.testing.report import COMPARED, Evidence, Kind, Section, listed, near_misses
+from sirrchat_testkit.testing.wait import Wait
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.testing.desk import Desk
+
+__tracebackhide__ = True
+
+
+class MailNotReceived(AssertionError):
+    """A wait ended without the mail that it was for."""
+
+    __module__ = "sirrchat_testkit"
+
+
+class UnexpectedMail(AssertionError):
+    """Mail arrived that should not have."""
+
+    __module__ = "sirrchat_testkit"
+
+
+class MailKind(Kind[ReceivedMessage]):
+    """How failures speak of mail."""
+
+    noun = "message"
+    other = "These match, and arrived after the wait had ended:"
+    twin = "await inbox.areceive(...)"
+    not_received = MailNotReceived
+    unexpected = UnexpectedMail
+
+    def __init__(self, recipient: str | None) -> None:
+        self.place = f"for {recipient or 'any recipient'}"
+
+    def line(self, item: ReceivedMessage) -> str:
+        """Return the message in one line."""
+        return summary(item)
+
+
+class MailSource:
+    """The messages whose recipient is ``recipient``, or all messages if that is None."""
+
+    def __init__(self, desk: Desk, recipient: str | None, topic: str | None) -> None:
+        self.kind = MailKind(recipient)
+        self.thread = desk.thread
+        self.feeds = desk.feeds
+        self.taken = desk.taken
+        self.topic = topic
+        self._recipient = recipient
+        self._desk = desk
+
+    @property
+    def timeout(self) -> float:
+        """Seconds of real time that ``receive`` waits by default."""
+        return self._desk.timeout
+
+    @property
+    def within(self) -> float:
+        """Seconds of real time that ``assert_nothing`` watches by default."""
+        return self._desk.within
+
+    def match(self, conditions: Mapping[str, Any]) -> Match:
+        """Return the conditions as a ``Match``."""
+        return Match(**conditions)
+
+    def position(self, item: ReceivedMessage) -> int:
+        """Return the message's place in the order of arrival."""
+        return item.uid
+
+    def key(self, item: ReceivedMessage) -> str:
+        """Return the message's id."""
+        return item.id
+
+    def hold(self, item: ReceivedMessage) -> None:
+        """Have the contents of a taken message loaded, so that it outlives its deletion."""
+        self._desk.prefetch(item)
+
+    async def read(self, after: int, limit: int) -> list[ReceivedMessage]:
+        """Return at most ``limit`` messages after the position ``after``."""
+        found = await self._desk.backend.postoffice.messages(self.topic, after=after, limit=limit)
+        return [*map(self._desk.received, found)]
+
+    async def recent(self, before: int | None, limit: int) -> list[ReceivedMessage]:
+        """Return the latest ``limit`` messages before the position ``before``, the latest first."""
+        found = await self._desk.backend.postoffice.messages(self.topic, before=before, newest=True, limit=limit)
+        return [*map(self._desk.received, found)]
+
+    async def settled(self, seconds: float) -> Sequence[Session]:
+        """Wait until the server has settled."""
+        return await self._desk.backend.sessions.settled(seconds)
+
+    def evidence(self, wait: Wait[ReceivedMessage]) -> Steps[Evidence[ReceivedMessage]]:
+        """Return the latest messages, what explains that one is missing, and what else happened."""
+        desk, match = self._desk, wait.match
+        snapshot: diagnostics.Snapshot = yield desk.snapshot(self._recipient)
+        recent = yield from pull_recent(self, COMPARED)
+        findings = yield from diagnostics.explain(desk.diagnostics, snapshot, desk.since, self.topic)
+        sections: list[Section] = []
+        if self.topic is not None:
+            sections += listed(_REMOVED, self._removed(snapshot, match))
+            everything = yield from pull_recent(desk.source(None), COMPARED)
+            others = [each for each in everything if addressing.key(each.recipient) != self.topic]
+            sections += near_misses(self.kind, match, "Messages for other recipients:", others)
+        return Evidence(recent, findings.cause, findings.hint, [*sections, *findings.sections])
+
+    def _removed(self, snapshot: diagnostics.Snapshot, match: Match) -> list[str]:
+        """Return the matching messages for this address that were removed when an earlier scope ended."""
+        if not snapshot.has_address:
+            return []
+        found = []
+        for number, event in enumerate(snapshot.events, snapshot.first):
+            if isinstance(event, MessageReceived) and event.message.recipient_key == self.topic:
+                past = next((each for each in snapshot.past if each.before < number <= each.last), None)
+                if past is not None and _may_match(match, self._desk.received(event.message)):
+                    found.append(f"{summary(event.message)}, during {past.name}")
+        return found
+
+
+_REMOVED = (
+    "These arrived during an earlier test and were removed with it; receive them in the fixture that makes the address:"
+)
+
+
+def _may_match(match: Match, message: ReceivedMessage) -> bool:
+    """Return whether ``message`` matches, as far as that is known now that its contents are gone."""
+    try:
+        return match.accepts(message)
+    except NotFound:
+        return True

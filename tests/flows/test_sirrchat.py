@@ -226,7 +226,7 @@ def test_what_is_left_out_of_an_account_is_made_up(mailserver: MailServer) -> No
     assert one.api_key.startswith("mk_live_")
     assert repr(one) == f"<MailAccount {one.address}>"
     with pytest.raises(AttributeError, match="did you mean 'address'"):
-        _ = one.email
+        _ = one.email  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

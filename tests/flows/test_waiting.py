@@ -346,10 +346,48 @@ def test_an_expired_inbox_says_when_and_takes_no_mail(mailserver: MailServer, ma
         send(mailserver, inbox)
 
 
-@pytest.mark.parametrize(("name", "meant"), [("wait_for_message", "receive"), ("email", "address")])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("wait_for_message", "receive"),
+        ("wait_for_code", "receive().code()"),
+        ("wait_for_link", "receive().link()"),
+        ("drain", "receive_all"),
+        ("first", "messages[0]"),
+        ("last", "messages[-1]"),
+        ("count", "len(inbox.messages)"),
+        ("urls", "receive().links"),
+        ("body", "receive().text"),
+        ("outbox", "messages"),
+        ("email", "address"),
+        ("recieve", "receive"),
+    ],
+)
 def test_a_misguessed_name_of_an_inbox(inbox: Inbox, name: str, meant: str) -> None:
-    with pytest.raises(AttributeError, match=f"did you mean '{meant}'"):
+    with pytest.raises(AttributeError, match=re.escape(f"did you mean {meant!r}?")):
         getattr(inbox, name)
+
+
+@pytest.mark.parametrize("name", ["colour", "rate", "site"])
+def test_no_unrelated_name_is_suggested(inbox: Inbox, name: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(inbox, name)
+    assert str(caught.value) == f"'Inbox' has no attribute {name!r}"
+
+
+@pytest.mark.parametrize(
+    ("use", "meant"),
+    [
+        (len, "len(inbox.messages)"),
+        (list, "inbox.messages, or inbox.receive_all()"),
+        (lambda inbox: inbox[0], "inbox.messages[0]"),
+        (lambda inbox: "x" in inbox, "inbox.messages, or inbox.receive_all()"),
+    ],
+)
+def test_an_inbox_is_no_collection_and_names_its_own(inbox: Inbox, use: Callable[[Any], Any], meant: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"did you mean {meant}?")):
+        use(inbox)
+    assert bool(inbox)
 
 
 @pytest.mark.parametrize(("name", "meant"), [("body", "text"), ("atachments", "attachments"), ("otp", "code()")])

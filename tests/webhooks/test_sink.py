@@ -282,10 +282,10 @@ def test_an_unknown_condition_is_named(webhook_sink: WebhookSink) -> None:
 
 def test_a_misguessed_name_is_answered_with_the_right_one(webhook_sink: WebhookSink) -> None:
     with pytest.raises(AttributeError, match="did you mean 'calls'"):
-        _ = webhook_sink.requests
+        _ = webhook_sink.requests  # type: ignore[attr-defined]
     post(webhook_sink)
     with pytest.raises(AttributeError, match="did you mean 'json'"):
-        _ = webhook_sink.receive().payload
+        _ = webhook_sink.receive().payload  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("wrong", [{"status": 42}, {"times": 0}])

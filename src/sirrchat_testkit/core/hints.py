@@ -4,12 +4,59 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, NoReturn
+
+__tracebackhide__ = True
+
+_NEAR = 0.8  # how alike two names are of which one is a misspelling of the other
 
 
 def misnamed(handle: object, name: str, guesses: Mapping[str, str]) -> AttributeError:
-    """Return the error for ``handle.name``: it names what was probably meant."""
+    """Return the error for ``handle.name``: it names what was probably meant, and nothing unrelated."""
     kind = type(handle).__name__
     public = [each for each in dir(type(handle)) if not each.startswith("_")]
-    near = guesses.get(name) or next(iter(difflib.get_close_matches(name, public, 1)), None)
+    near = guesses.get(name) or next(iter(difflib.get_close_matches(name, public, 1, _NEAR)), None)
     hint = f"; did you mean {near!r}?" if near else ""
     return AttributeError(f"{kind!r} has no attribute {name!r}{hint}", name=name, obj=handle)
+
+
+class Hints:
+    """A handle that answers a misguessed name with the right one; ``_guesses`` has what users of other kits write.
+
+    Type checkers see nothing of this, so they find a misspelt name themselves.
+    """
+
+    __slots__ = ()
+
+    _guesses: ClassVar[Mapping[str, str]] = {}
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise misnamed(self, name, self._guesses)
+
+
+class CollectionHints(Hints):
+    """A handle that is no collection, and names its one, ``_items``, to those who treat it as such."""
+
+    __slots__ = ()
+
+    _items: ClassVar[str]
+
+    if not TYPE_CHECKING:
+
+        def __len__(self) -> NoReturn:
+            raise TypeError(f"{type(self).__name__!r} has no length; did you mean len({self._items})?")
+
+        def __iter__(self) -> NoReturn:
+            verb = f"{self._items.partition('.')[0]}.receive_all()"
+            raise TypeError(f"{type(self).__name__!r} is not iterable; did you mean {self._items}, or {verb}?")
+
+        def __contains__(self, item: object) -> NoReturn:
+            iter(self)
+
+        def __getitem__(self, index: object) -> NoReturn:
+            raise TypeError(f"{type(self).__name__!r} has no items; did you mean {self._items}[{index!r}]?")
+
+        def __bool__(self) -> bool:
+            return True

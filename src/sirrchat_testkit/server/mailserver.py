@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator
-from typing import NoReturn, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
-from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.server.connecting import Connecting
 from sirrchat_testkit.server.looking import Looking
 from sirrchat_testkit.server.making import Making
@@ -32,7 +31,8 @@ class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
         ValueError: A setting is wrong; the text names it and says what it takes.
     """
 
-    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
+    _items = "mailserver.messages"
+    _guesses: ClassVar[Mapping[str, str]] = {
         "host": "smtp_host",
         "port": "smtp_port",
         "url": "api_url",
@@ -45,7 +45,24 @@ class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
         "make_inbox": "open_inbox",
         "close": "stop",
         "shutdown": "stop",
+        "wait": "receive",
+        "wait_for": "receive",
         "wait_for_message": "receive",
+        "wait_for_email": "receive",
+        "wait_for_mail": "receive",
+        "wait_for_messages": "receive_all",
+        "drain": "receive_all",
+        "wait_for_code": "receive().code()",
+        "wait_for_link": "receive().link()",
+        "first": "messages[0]",
+        "last": "messages[-1]",
+        "latest": "messages[-1]",
+        "count": "len(mailserver.messages)",
+        "emails": "messages",
+        "mails": "messages",
+        "assert_no_message": "assert_nothing",
+        "assert_no_mail": "assert_nothing",
+        "assert_empty": "assert_nothing",
         "time": "clock",
         "outbox": "messages",
         "create_account": "add_account",
@@ -75,9 +92,6 @@ class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
     @property
     def _source(self) -> MailSource:
         return self._desk.source(None)
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise misnamed(self, name, self._guesses)
 
 
 for _part in (Running, Connecting, Making, Webhooks, Steering, Looking):

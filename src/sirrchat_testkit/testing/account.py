@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import ClassVar
 
-from sirrchat_testkit.core.hints import misnamed
+from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.testing.inbox import Inbox
-
-_GUESSES = {
-    "email": "address",
-    "username": "address",
-    "user_id": "id",
-    "key": "api_key",
-    "token": "api_key",
-    "messages": "inbox",
-    "receive": "inbox",
-}
 
 
 @dataclass(frozen=True, slots=True)
-class MailAccount:
+class MailAccount(Hints):
     """A user as the SirrChat API knows it, whose key also makes disposable addresses in the other API.
 
     ``str(account)`` is the address, so that it can be put into a form as it is.
@@ -34,6 +25,16 @@ class MailAccount:
         inbox: What comes for the permanent address.
     """
 
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "email": "address",
+        "username": "address",
+        "user_id": "id",
+        "key": "api_key",
+        "token": "api_key",
+        "messages": "inbox",
+        "receive": "inbox",
+    }
+
     address: str
     id: str
     password: str
@@ -43,9 +44,6 @@ class MailAccount:
 
     def __str__(self) -> str:
         return self.address
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise misnamed(self, name, _GUESSES)
 
     def __repr__(self) -> str:
         return f"<MailAccount {self.address}>"

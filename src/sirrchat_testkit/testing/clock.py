@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from sirrchat_testkit.core.clock import Clock as CoreClock
-from sirrchat_testkit.core.hints import misnamed
+from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.loopthread import LoopThread
 
 T = TypeVar("T")
 
 
-class Clock:
+class Clock(Hints):
     """What expiry and timestamps are read from; a test's own timeouts are real time and never move."""
 
-    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
+    _guesses: ClassVar[Mapping[str, str]] = {
         "sleep": "advance",
         "tick": "advance",
         "move": "advance",
@@ -77,9 +77,6 @@ class Clock:
             return what()
 
         return self._thread.call(work())
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise misnamed(self, name, self._guesses)
 
     def __repr__(self) -> str:
         return f"<Clock {self.now().isoformat()}{' frozen' if self._clock.frozen else ''}>"

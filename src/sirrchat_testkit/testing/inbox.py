@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
-from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.core.models import Address
 from sirrchat_testkit.testing.message import ReceivedMessage
 from sirrchat_testkit.testing.receiver import Receiver
@@ -24,20 +24,23 @@ class Inbox(Receiver):
     ``str(inbox)`` is the address, so that it can be put into a form as it is.
     """
 
-    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
-        "email": "address",
-        "wait_for_message": "receive",
-        "wait_for_messages": "receive_all",
-        "wait": "receive",
-        "get_message": "receive",
-        "latest": "receive",
-        "assert_no_message": "assert_nothing",
-        "assert_empty": "assert_nothing",
-        "mails": "messages",
-        "expires": "expires_at",
-        "token": "api_key",
-        "send": "deliver",
-    }
+    _items = "inbox.messages"
+    _guesses: ClassVar[Mapping[str, str]] = (
+        dict.fromkeys(("email", "recipient", "name", "local_part", "domain", "username"), "address")
+        | dict.fromkeys(("wait", "wait_for", "wait_for_message", "wait_for_email", "wait_for_mail", "poll"), "receive")
+        | dict.fromkeys(("get_message", "get_email", "get_mail", "next", "pop", "expect"), "receive")
+        | dict.fromkeys(("wait_for_messages", "wait_for_emails", "drain", "receive_many", "take_all"), "receive_all")
+        | dict.fromkeys(("assert_no_message", "assert_no_messages", "assert_no_mail", "assert_empty"), "assert_nothing")
+        | dict.fromkeys(("mails", "emails", "mail", "outbox", "all", "list", "get_messages", "fetch"), "messages")
+        | {"first": "messages[0]", "oldest": "messages[0]", "last": "messages[-1]", "latest": "messages[-1]"}
+        | {"newest": "messages[-1]", "count": "len(inbox.messages)", "size": "len(inbox.messages)"}
+        | dict.fromkeys(("wait_for_code", "get_code", "code", "otp"), "receive().code()")
+        | dict.fromkeys(("wait_for_link", "get_link", "link"), "receive().link()")
+        | dict.fromkeys(("links", "urls"), "receive().links")
+        | {each: f"receive().{each}" for each in ("subject", "text", "html", "attachments", "sender", "headers")}
+        | {"body": "receive().text", "expires": "expires_at", "token": "api_key", "key": "api_key", "send": "deliver"}
+        | dict.fromkeys(("delete", "delete_all", "empty", "reset", "purge"), "clear")
+    )
 
     def __init__(self, desk: Desk, address: str, record: Address | None) -> None:
         self._desk = desk
@@ -91,6 +94,3 @@ class Inbox(Receiver):
 
     def __repr__(self) -> str:
         return f"<Inbox {self._recipient}>"
-
-    def __getattr__(self, name: str) -> Any:
-        raise misnamed(self, name, self._guesses)

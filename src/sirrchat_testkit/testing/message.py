@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from sirrchat_testkit.core import mime
 from sirrchat_testkit.core.errors import NotFound
-from sirrchat_testkit.core.hints import misnamed
+from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.core.models import Envelope, Message
 from sirrchat_testkit.core.transcript import Part, Transcript
 from sirrchat_testkit.loopthread import result_of
@@ -32,14 +32,14 @@ class Contents(NamedTuple):
     said: Part | None = None
 
 
-class ReceivedMessage:
+class ReceivedMessage(Hints):
     """One copy of a message, for one recipient.
 
     ``sender``, ``to`` and ``cc`` are bare addresses of the header; ``recipient`` and ``mail_from`` are the envelope's.
     Nothing is parsed before it is asked for.
     """
 
-    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
+    _guesses: ClassVar[Mapping[str, str]] = {
         "body": "text",
         "content": "text",
         "plain": "text",
@@ -50,8 +50,25 @@ class ReceivedMessage:
         "to_address": "recipient",
         "bytes": "raw",
         "otp": "code()",
-        "get_link": "link()",
+        "pin": "code()",
+        "verification_code": "code()",
         "get_code": "code()",
+        "find_code": "code()",
+        "wait_for_code": "code()",
+        "get_link": "link()",
+        "find_link": "link()",
+        "wait_for_link": "link()",
+        "urls": "links",
+        "url": "link()",
+        "body_html": "html",
+        "html_body": "html",
+        "text_body": "text",
+        "get_payload": "text",
+        "get_content": "text",
+        "from_name": "sender",
+        "to_addresses": "to",
+        "header": "headers",
+        "parts": "as_email()",
         "files": "attachments",
         "as_bytes": "raw",
     }
@@ -265,9 +282,6 @@ class ReceivedMessage:
     def as_email(self) -> EmailMessage:
         """Return the message as Python's own ``EmailMessage``."""
         return mime.as_email(self.raw)
-
-    def __getattr__(self, name: str) -> Any:
-        raise misnamed(self, name, self._guesses)
 
     def __repr__(self) -> str:
         return f"<ReceivedMessage {self.subject!r} from {self.sender or 'nobody'} to {self.recipient}>"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Never
 
+from sirrchat_testkit.core.hints import CollectionHints
 from sirrchat_testkit.testing.feed import arun, pull, run
 from sirrchat_testkit.testing.wait import Wait, count_of, reject_unnamed, seconds_of
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __tracebackhide__ = True
 
 
-class Receiver:
+class Receiver(CollectionHints):
     """Receives the mail of ``_source``."""
 
     @property

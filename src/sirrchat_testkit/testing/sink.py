@@ -7,9 +7,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Never, NoReturn, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Never, Self
 
-from sirrchat_testkit.core.hints import misnamed
+from sirrchat_testkit.core.hints import CollectionHints
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.testing.desk import TIMEOUT
 from sirrchat_testkit.testing.feed import arun, run
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __tracebackhide__ = True
 
 
-class WebhookSink(Service):
+class WebhookSink(Service, CollectionHints):
     """Receives webhooks: ``with WebhookSink() as sink:`` or ``async with``, or the fixture ``webhook_sink``.
 
     Args:
@@ -38,10 +39,19 @@ class WebhookSink(Service):
         host: Where it lives; by default in a thread of its own.
     """
 
-    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
+    _items = "webhook_sink.calls"
+    _guesses: ClassVar[Mapping[str, str]] = {
         "requests": "calls",
         "wait": "receive",
         "wait_for": "receive",
+        "wait_for_call": "receive",
+        "wait_for_request": "receive",
+        "drain": "receive_all",
+        "first": "calls[0]",
+        "last": "calls[-1]",
+        "count": "len(sink.calls)",
+        "messages": "calls",
+        "received": "calls",
         "fail": "refuse",
         "respond": "answer",
         "reply": "answer",
@@ -219,9 +229,6 @@ class WebhookSink(Service):
 
     def _abandon(self) -> None:
         self._listener.close_in_child()
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise misnamed(self, name, self._guesses)
 
     def __repr__(self) -> str:
         return f"<WebhookSink {self.url or 'stopped'}, {counted(len(self.calls), 'call')}>"

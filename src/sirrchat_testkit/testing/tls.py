@@ -6,16 +6,17 @@ import contextlib
 import os
 import ssl
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import ClassVar
 
-from sirrchat_testkit.core.hints import misnamed
+from sirrchat_testkit.core.hints import Hints
 
 
-class Tls:
+class Tls(Hints):
     """The authority behind the server's certificate, for clients in any language."""
 
-    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
+    _guesses: ClassVar[Mapping[str, str]] = {
         "context": "ssl_context",
         "client_context": "ssl_context",
         "cafile": "ca_file",
@@ -50,6 +51,3 @@ class Tls:
 
     def __repr__(self) -> str:
         return f"<Tls {self._file or 'no file yet'}>"
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise misnamed(self, name, self._guesses)

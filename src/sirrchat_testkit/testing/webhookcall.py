@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar
 
 from sirrchat_testkit.core.callmatch import Facts
-from sirrchat_testkit.core.hints import misnamed
+from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.core.signing import ID
 from sirrchat_testkit.core.wording import excerpt
 from sirrchat_testkit.testing import golden, schemas
@@ -44,7 +44,7 @@ class CallHeaders(Mapping[str, str]):
 
 
 @dataclass(eq=False)
-class WebhookCall(Facts):
+class WebhookCall(Facts, Hints):
     """One call.
 
     Attributes:
@@ -66,7 +66,7 @@ class WebhookCall(Facts):
     reason: str = ""
     answered: int | None = None
 
-    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
+    _guesses: ClassVar[Mapping[str, str]] = {
         "data": "json",
         "payload": "json",
         "status": "answered",
@@ -120,6 +120,3 @@ class WebhookCall(Facts):
 
     def _about(self) -> str:
         return excerpt(self.subject) if self.subject else ""
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise misnamed(self, name, self._guesses)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import InvalidValue
 from sirrchat_testkit.core.events import DeliveryAttempted
-from sirrchat_testkit.core.hints import misnamed
+from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.core.models import ApiKey, Delivery, Webhook
 from sirrchat_testkit.core.signing import key_of
 from sirrchat_testkit.core.webhooks import EVENTS, PUSH
@@ -41,10 +41,15 @@ class Attempt:
     response: str = ""
 
 
-class WebhookDelivery:
+class WebhookDelivery(Hints):
     """One event on its way to one webhook, as it was when it was asked for."""
 
-    _guesses = {"state": "status", "payload": "json", "tries": "attempts", "retry": "redeliver"}  # noqa: RUF012
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "state": "status",
+        "payload": "json",
+        "tries": "attempts",
+        "retry": "redeliver",
+    }
 
     def __init__(self, desk: WebhookDesk, record: Delivery, url: str, attempts: Sequence[Attempt]) -> None:
         self._desk = desk
@@ -86,17 +91,14 @@ class WebhookDelivery:
         """Attempt it again: the same id, the same body. Raises ``Conflict`` where the webhook is disabled."""
         self._desk.redeliver(self.record)
 
-    def __getattr__(self, name: str) -> NoReturn:
-        raise misnamed(self, name, self._guesses)
-
     def __repr__(self) -> str:
         return f"<WebhookDelivery {self.event} to {self.url} {self.status}, {counted(len(self.attempts), 'attempt')}>"
 
 
-class WebhookHandle:
+class WebhookHandle(Hints):
     """A webhook that a test made."""
 
-    _guesses = {"remove": "delete", "stop": "disable", "calls": "deliveries"}  # noqa: RUF012 - read by ``misnamed``
+    _guesses: ClassVar[Mapping[str, str]] = {"remove": "delete", "stop": "disable", "calls": "deliveries"}
 
     def __init__(self, desk: WebhookDesk, record: Webhook) -> None:
         self._desk = desk
@@ -142,9 +144,6 @@ class WebhookHandle:
     def delete(self) -> None:
         """Delete it; what is pending is cancelled."""
         self._desk.delete(self._record)
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise misnamed(self, name, self._guesses)
 
     def __repr__(self) -> str:
         return f"<WebhookHandle {', '.join(self.events)} to {self.url}>"

@@ -1,20 +1,39 @@
-"""A domain without sockets, on the test's own loop."""
+"""What several test folders share."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.store.tiny import TinyStore
+from tests.support import Serve, StartServe
 
 
 @pytest_asyncio.fixture
 async def backend() -> AsyncIterator[Backend]:
+    """A domain without sockets, on the test's own loop."""
     store = TinyStore()
     backend = Backend.build(Settings(), store, asyncio.get_running_loop())
     await backend.furnish()
     yield backend
     await backend.close()
     await store.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[StartServe]:
+    """Start ``serve`` processes; those that still run at the end of the test are killed."""
+    started: list[Serve] = []
+
+    def start(*arguments: str, **options: Any) -> Serve:
+        started.append(Serve(*arguments, **options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.communicate()

@@ -17,13 +17,9 @@ from sirrchat_testkit.core.models import (
     Tally,
 )
 from sirrchat_testkit.core.store import Put
+from tests.support import RAW, deliver
 
 pytestmark = pytest.mark.asyncio
-RAW = b"Subject: hello\r\n\r\nhello\r\n"
-
-
-async def deliver(backend: Backend, *recipients: str, raw: bytes = RAW) -> list[Message]:
-    return await backend.postoffice.deliver(Envelope(id="", sender="a@shop.example", recipients=recipients), raw)
 
 
 async def test_an_account_is_found_by_id_and_by_address(backend: Backend) -> None:

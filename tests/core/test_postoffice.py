@@ -10,21 +10,17 @@ from sirrchat_testkit.core.errors import NoSuchAddress, NotFound, OverQuota
 from sirrchat_testkit.core.events import MessageReceived, RecipientRefused
 from sirrchat_testkit.core.models import Address, Envelope, Message
 from sirrchat_testkit.core.store import Patch
+from tests.support import RAW, deliver
 
 RECEIPT = ("received_at", "blob", "size")
 
 pytestmark = pytest.mark.asyncio
-RAW = b"From: Shop <shop@shop.example>\r\nTo: ann@example.com\r\nSubject: Hello\r\n\r\nIt works.\r\n"
 
 
 async def address(backend: Backend, text: str = "box@example.com") -> Address:
     owner = await backend.directory.find_address("ann@example.com")
     account = owner.account if owner else (await backend.accounts.add("ann@example.com")).id
     return await backend.directory.add_address(account, text)
-
-
-async def deliver(backend: Backend, *recipients: str, raw: bytes = RAW) -> list[Message]:
-    return await backend.postoffice.deliver(Envelope(id="", sender="bounce@shop.example", recipients=recipients), raw)
 
 
 async def stored(backend: Backend) -> tuple[int, int]:
@@ -43,7 +39,7 @@ async def test_the_header_is_read_and_the_bytes_are_kept(backend: Backend) -> No
     await address(backend)
     [message] = await deliver(backend, "box@example.com")
     assert (message.subject, message.sender, message.to) == ("Hello", "shop@shop.example", ("ann@example.com",))
-    assert (message.mail_from, message.size) == ("bounce@shop.example", len(RAW))
+    assert (message.mail_from, message.size) == ("a@shop.example", len(RAW))
     assert message.blob == hashlib.sha256(RAW).hexdigest()
     assert await backend.postoffice.raw(message) == RAW
 

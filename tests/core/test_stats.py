@@ -11,20 +11,16 @@ import pytest
 from sirrchat_testkit.core import tallies
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import NoSuchAddress, OverQuota, StoreFull
-from sirrchat_testkit.core.models import Envelope, Message, Tally
+from sirrchat_testkit.core.models import Message, Tally
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.core.stats import SmtpStats
 from sirrchat_testkit.core.store import Alter, Change, Patch
 from sirrchat_testkit.store.tiny import TinyStore
+from tests.support import deliver
 
 pytestmark = pytest.mark.asyncio
 DAY = 86_400_000
 NOON = 20_000 * DAY + DAY // 2
-RAW = b"Subject: hello\r\n\r\nhello\r\n"
-
-
-async def deliver(backend: Backend, *recipients: str) -> list[Message]:
-    return await backend.postoffice.deliver(Envelope(id="", sender="a@shop.example", recipients=recipients), RAW)
 
 
 async def refuse(backend: Backend, recipient: str = "nobody@example.com") -> None:
@@ -80,9 +76,8 @@ async def test_unseen_falls_when_a_message_is_read(backend: Backend) -> None:
 async def test_a_refusal_counts_at_once_and_in_the_account_whose_address_it_was(backend: Backend) -> None:
     ann = await backend.accounts.add("ann@example.com", quota=1)
     await refuse(backend)
-    envelope = Envelope(id="", sender="", recipients=("ann@example.com",))
     with pytest.raises(OverQuota) as caught:
-        await backend.postoffice.deliver(envelope, RAW)
+        await deliver(backend, "ann@example.com")
     backend.postoffice.note_refusal("ann@example.com", "", caught.value)
     assert (await backend.stats.server()).smtp.rejected == 2
     assert (await backend.stats.account(ann)).rejected == 1
@@ -198,8 +193,7 @@ async def test_what_a_killed_process_had_not_counted_is_counted_after_it(tmp_pat
     ann = await first.accounts.add("ann@example.com", password="x")
     await deliver(first, "ann@example.com")
     await first.tallies.flush()
-    envelope = Envelope(id="", sender="", recipients=("ann@example.com", "ops@corp.example"), login="ann@example.com")
-    await first.postoffice.deliver(envelope, RAW)
+    await deliver(first, "ann@example.com", "ops@corp.example", login="ann@example.com")
     said = await first.stats.server(), await first.stats.account(ann)
     assert (said[0].smtp, said[1].received, said[1].sent) == (SmtpStats(1, 2, 0), 2, 1)
     shutil.copytree(tmp_path / "first", tmp_path / "second")

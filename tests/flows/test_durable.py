@@ -4,7 +4,6 @@ import contextlib
 import errno
 import http.client
 import itertools
-import json
 import os
 import resource
 import shutil
@@ -13,87 +12,45 @@ import smtplib
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sirrchat_testkit import MailServer
 from sirrchat_testkit.core.errors import StoreLocked
+from tests.support import ANY_PORT, SERVE, Serve, StartServe, call_api, connect, generate
 
-COMPACTING = (
+COMPACT = (
     "from sirrchat_testkit.store import TinyStore; TinyStore.__init__.__kwdefaults__['compact_at'] = 20_000;"
     "from sirrchat_testkit.cli import main; raise SystemExit(main())"
 )
-COMMAND = [sys.executable, "-m", "sirrchat_testkit", "serve", "--smtp-port", "0", "--http-port", "0"]
+COMPACTING = [sys.executable, "-c", COMPACT, "serve"]
 BODY = "x" * 300
 LIVES = 13
 """Kills in each of four modes."""
 
 
-RUNNING: list[subprocess.Popen[str]] = []
+@pytest.fixture
+def start(serve: StartServe, tmp_path: Path) -> StartServe:
+    """Start ``serve`` on the test's folder."""
+    return partial(serve, "--password-cost", "4", "--data", str(tmp_path), "--api-key", "known")
 
 
-@pytest.fixture(autouse=True)
-def nothing_left_running() -> Iterator[None]:
-    yield
-    while RUNNING:
-        process = RUNNING.pop()
-        process.kill()
-        process.communicate()
+def make(server: Serve, name: str) -> str:
+    made = generate(server, name)
+    assert made.status == 200, made
+    return str(made.json["id"])
 
 
-class Serve:
-    """``serve --data`` in a process of its own."""
-
-    def __init__(
-        self,
-        folder: Path,
-        *arguments: str,
-        preexec_fn: Callable[[], None] | None = None,
-        compacting: bool = False,
-    ) -> None:
-        command = [sys.executable, "-c", COMPACTING, *COMMAND[3:]] if compacting else COMMAND
-        self.process = subprocess.Popen(
-            [*command, "--json", "--password-cost", "4", "--data", str(folder), "--api-key", "known", *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=preexec_fn,  # noqa: PLW1509 - it only sets a limit
-        )
-        RUNNING.append(self.process)
-        assert self.process.stdout is not None
-        self.facts: dict[str, Any] = json.loads(self.process.stdout.readline())
-
-    def request(self, method: str, path: str, body: object = None) -> Any:
-        connection = http.client.HTTPConnection(self.facts["api_url"].removeprefix("http://"), timeout=30)
-        with contextlib.closing(connection):
-            headers = {"X-API-Key": "known", "Authorization": "Bearer known"}
-            connection.request(method, path, json.dumps(body) if body else None, headers)
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
-
-    def make(self, name: str) -> str:
-        status, made = self.request(
-            "POST", "/api/emails/generate", {"name": name, "expiryTime": 0, "domain": "example.com"}
-        )
-        assert status == 200, made
-        return str(made["id"])
-
-    def smtp(self) -> smtplib.SMTP:
-        return smtplib.SMTP(self.facts["smtp_host"], self.facts["smtp_port"], timeout=30)
-
-    def subjects(self, email_id: str) -> Iterator[str]:
-        cursor = ""
-        while cursor is not None:
-            status, page = self.request("GET", f"/api/emails/{email_id}?cursor={cursor}")
-            assert status == 200, page
-            yield from (each["subject"] for each in page["messages"])
-            cursor = page["nextCursor"]
-
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        self.process.send_signal(number)
-        self.process.communicate(timeout=60)
+def subjects(server: Serve, email_id: str) -> Iterator[str]:
+    cursor = ""
+    while cursor is not None:
+        page = call_api(server, "GET", f"/api/emails/{email_id}?cursor={cursor}")
+        assert page.status == 200, page
+        yield from (each["subject"] for each in page.json["messages"])
+        cursor = page.json["nextCursor"]
 
 
 def compacts(folder: Path) -> bool:
@@ -106,7 +63,7 @@ def mail(subject: str) -> str:
 
 
 def send_until_it_dies(server: Serve, recipient: str, tag: str, acknowledged: list[str]) -> None:
-    with contextlib.suppress(OSError, smtplib.SMTPException), server.smtp() as smtp:
+    with contextlib.suppress(OSError, smtplib.SMTPException), connect(server) as smtp:
         for number in itertools.count():
             subject = f"{tag}-{number}"
             smtp.sendmail("a@shop.example", [recipient], mail(subject))
@@ -117,34 +74,35 @@ def make_until_it_dies(server: Serve, tag: str, acknowledged: dict[str, str]) ->
     with contextlib.suppress(OSError, http.client.HTTPException):
         for number in itertools.count():
             name = f"{tag}-{number}"
-            acknowledged[name] = server.make(name)
+            acknowledged[name] = make(server, name)
 
 
 def administer_until_it_dies(server: Serve, tag: str, acknowledged: list[str]) -> None:
     with contextlib.suppress(OSError, http.client.HTTPException):
         for number in range(10):
             user = {"email": f"{tag}-{number}@example.com", "password": "secret"}
-            status, made = server.request("POST", "/api/v1/users", user)
-            assert status == 201, made
-            acknowledged.append(f"/api/v1/users/{made['id']}")
+            made = call_api(server, "POST", "/api/v1/users", user)
+            assert made.status == 201, made
+            acknowledged.append(f"/api/v1/users/{made.json['id']}")
             webhook = {"url": "http://127.0.0.1:9/", "events": ["email.sent"]}
-            status, made = server.request("POST", "/api/v1/webhooks", webhook)
-            assert status == 201, made
-            acknowledged.append(f"/api/v1/webhooks/{made['id']}")
+            made = call_api(server, "POST", "/api/v1/webhooks", webhook)
+            assert made.status == 201, made
+            acknowledged.append(f"/api/v1/webhooks/{made.json['id']}")
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("compacting", [False, True], ids=["quiet", "compacting"])
 @pytest.mark.parametrize("arguments", [(), ("--fsync",)], ids=["default", "fsync"])
 def test_what_smtp_and_rest_acknowledged_survives_kills(
-    tmp_path: Path, arguments: tuple[str, ...], *, compacting: bool
+    start: StartServe, tmp_path: Path, arguments: tuple[str, ...], *, compacting: bool
 ) -> None:
     sent: list[str] = []
     made: dict[str, str] = {}
     managed: list[str] = []
     interrupted = 0
-    server = Serve(tmp_path, *arguments, compacting=compacting)
-    box = server.make("box")
+    command = COMPACTING if compacting else SERVE
+    server = start(*arguments, command=command)
+    box = make(server, "box")
     for life in range(LIVES):
         work = [
             threading.Thread(target=send_until_it_dies, args=(server, "box@example.com", f"{life}-{n}", sent))
@@ -156,24 +114,24 @@ def test_what_smtp_and_rest_acknowledged_survives_kills(
             each.start()
         enough = len(sent) + 40
         while len(sent) < enough:
-            server.request("GET", "/api/emails")
+            call_api(server, "GET", "/api/emails")
         while compacting and not compacts(tmp_path):
-            server.request("GET", "/api/email/domains")
-        server.kill()
+            call_api(server, "GET", "/api/email/domains")
+        server.end(signal.SIGKILL)
         for each in work:
             each.join()
         interrupted += compacts(tmp_path)
-        server = Serve(tmp_path, *arguments, compacting=compacting)
-        found = list(server.subjects(box))
+        server = start(*arguments, command=command)
+        found = list(subjects(server, box))
         assert set(sent) <= set(found)
         assert len(found) == len(set(found))
     for name, address_id in made.items():
-        status, answer = server.request("GET", f"/api/emails/{address_id}")
-        assert (status, answer["messages"]) == (200, []), name
+        answer = call_api(server, "GET", f"/api/emails/{address_id}")
+        assert (answer.status, answer.json["messages"]) == (200, []), name
     for path in managed:
-        assert server.request("GET", path)[0] == 200, path
+        assert call_api(server, "GET", path).status == 200, path
     assert interrupted >= LIVES // 2 if compacting else not interrupted
-    server.kill(signal.SIGTERM)
+    server.end()
 
 
 def test_a_restart_brings_everything_back_and_reuses_no_uid(tmp_path: Path) -> None:
@@ -189,10 +147,8 @@ def test_a_restart_brings_everything_back_and_reuses_no_uid(tmp_path: Path) -> N
         assert inbox.messages == []
         inbox.deliver(subject="third")
         assert inbox.messages[0].record.seq > last.seq
-        request = http.client.HTTPConnection(server.api_url.removeprefix("http://"))
-        request.request("GET", f"/api/emails/{inbox.id}", headers={"X-API-Key": key})
-        assert [each["subject"] for each in json.loads(request.getresponse().read())["messages"]] == ["third"]
-        request.close()
+        page = call_api(server, "GET", f"/api/emails/{inbox.id}", key=key)
+        assert [each["subject"] for each in page.json["messages"]] == ["third"]
 
 
 def test_keys_lie_in_the_folder_only_as_hashes(tmp_path: Path) -> None:
@@ -230,7 +186,7 @@ def test_a_second_process_is_told_who_has_the_folder(tmp_path: Path) -> None:
         with pytest.raises(StoreLocked, match=str(tmp_path)):
             MailServer(data=str(tmp_path)).start()
         done = subprocess.run(
-            [*COMMAND, "--data", str(tmp_path)],
+            [*SERVE, *ANY_PORT, "--data", str(tmp_path)],
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
     assert done.returncode == 1
@@ -262,21 +218,21 @@ def test_a_folder_that_was_deleted_takes_nothing_more(tmp_path: Path) -> None:
         inbox = server.inbox_for("box@example.com")
         shutil.rmtree(folder)
         with (
-            smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp,
+            connect(server) as smtp,
             pytest.raises(smtplib.SMTPResponseException) as caught,
         ):
             smtp.sendmail("a@shop.example", [inbox.address], mail("lost"))
         assert caught.value.smtp_code in {451, 452}
 
 
-def test_a_full_disk_is_452_and_507_and_reads_go_on(tmp_path: Path) -> None:
+def test_a_full_disk_is_452_and_507_and_reads_go_on(start: StartServe) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
-    server = Serve(tmp_path, preexec_fn=limit)
-    box = server.make("box")
+    server = start(preexec_fn=limit)
+    box = make(server, "box")
     taken = 0
-    with server.smtp() as smtp:
+    with connect(server) as smtp:
         refusal = None
         while refusal is None:
             try:
@@ -285,21 +241,18 @@ def test_a_full_disk_is_452_and_507_and_reads_go_on(tmp_path: Path) -> None:
             except smtplib.SMTPDataError as error:
                 refusal = error
     assert str(refusal).startswith("(452, b'4.3.1 ")
-    status, answer, number = 200, {}, 0
-    while status == 200:
+    answer, number = generate(server, "b"), 0
+    while answer.status == 200:
         number += 1
-        name = f"{'b' * 50}{number}"
-        status, answer = server.request(
-            "POST", "/api/emails/generate", {"name": name, "expiryTime": 0, "domain": "example.com"}
-        )
-    assert (status, list(answer)) == (507, ["error"])
-    assert sorted(map(int, server.subjects(box))) == list(range(taken))
-    server.kill(signal.SIGTERM)
-    server = Serve(tmp_path)
-    assert sorted(map(int, server.subjects(box))) == list(range(taken))
-    with server.smtp() as smtp:
+        answer = generate(server, f"{'b' * 50}{number}")
+    assert (answer.status, list(answer.json)) == (507, ["error"])
+    assert sorted(map(int, subjects(server, box))) == list(range(taken))
+    server.end()
+    server = start()
+    assert sorted(map(int, subjects(server, box))) == list(range(taken))
+    with connect(server) as smtp:
         smtp.sendmail("a@shop.example", ["box@example.com"], mail("again"))
-    server.kill(signal.SIGTERM)
+    server.end()
 
 
 def test_after_a_failed_fsync_nothing_is_taken_until_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +260,7 @@ def test_after_a_failed_fsync_nothing_is_taken_until_a_restart(tmp_path: Path, m
         raise OSError(errno.EIO, "input/output error")
 
     def send(server: MailServer) -> tuple[int, bytes]:
-        with smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp:
+        with connect(server) as smtp:
             smtp.ehlo()
             smtp.mail("a@shop.example")
             code, text = smtp.rcpt("box@example.com")

@@ -11,6 +11,7 @@ import pytest
 
 from sirrchat_testkit import MailServer
 from sirrchat_testkit.testing.report import FaultNeverFired
+from tests.support import connect, send
 
 TEXT = b"Subject: Hello\r\n\r\n" + b"It works.\r\n" * 8
 LARGE = TEXT * 80_000  # more than the buffers of two sockets hold
@@ -54,18 +55,13 @@ def begin(smtp: smtplib.SMTP, *recipients: str) -> None:
         assert smtp.rcpt(recipient)[0] == 250
 
 
-def send(server: MailServer, to: str, text: bytes = TEXT) -> None:
-    with smtplib.SMTP(server.smtp_host, server.smtp_port, timeout=10) as smtp:
-        smtp.sendmail("shop@shop.example", [to], text)
-
-
 def test_a_sender_that_tries_again_delivers_once(mailserver: MailServer) -> None:
     inbox = mailserver.open_inbox()
     fault = mailserver.faults.drop(after_octets=50, times=1)
     with pytest.raises(smtplib.SMTPServerDisconnected):
-        send(mailserver, inbox.address)
+        send(mailserver, inbox.address, raw=TEXT)
     assert (fault.fired, inbox.messages) == (1, [])
-    send(mailserver, inbox.address)
+    send(mailserver, inbox.address, raw=TEXT)
     assert [each.raw for each in inbox.messages] == [TEXT]
 
 
@@ -149,7 +145,7 @@ def test_the_final_dot_is_the_last_that_counts(
 ) -> None:
     inbox = mailserver.open_inbox()
     fault = mailserver.faults.drop(after_octets=octets)
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port, timeout=10) as smtp:
+    with connect(mailserver) as smtp:
         begin(smtp, inbox.address)
         by_data(smtp, TEXT)
         for part in [b".", b"\r", b"\n"] if cut else [b".\r\n"]:
@@ -167,7 +163,7 @@ def test_the_final_dot_is_the_last_that_counts(
 def test_chunks_count_all_together(mailserver: MailServer, octets: int, fired: int) -> None:
     inbox = mailserver.open_inbox()
     fault = mailserver.faults.drop(after_octets=octets)
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port, timeout=10) as smtp:
+    with connect(mailserver) as smtp:
         begin(smtp, inbox.address)
         by_bdat(smtp, TEXT)
         if fired:
@@ -182,7 +178,7 @@ def test_chunks_count_all_together(mailserver: MailServer, octets: int, fired: i
 def test_what_is_pipelined_behind_a_message_does_not_count(mailserver: MailServer) -> None:
     inbox = mailserver.open_inbox()
     mailserver.faults.drop(after_octets=len(TEXT) + 10)
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port, timeout=10) as smtp:
+    with connect(mailserver) as smtp:
         begin(smtp, inbox.address)
         by_data(smtp, TEXT + b".\r\n" + b"NOOP\r\n" * 10)
         assert [smtp.getreply()[0] for _ in range(11)] == [250] * 11
@@ -193,7 +189,7 @@ def test_what_is_pipelined_behind_a_message_does_not_count(mailserver: MailServe
 def test_a_message_that_is_too_big_anyway_is_broken_off_all_the_same(mailserver: MailServer) -> None:
     mailserver.policy(max_message_size=1000)
     fault = mailserver.faults.drop(after_octets=5000)
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port, timeout=10) as smtp:
+    with connect(mailserver) as smtp:
         begin(smtp, mailserver.open_inbox().address)
         by_data(smtp, b"x" * 5000)
         with pytest.raises(smtplib.SMTPServerDisconnected):
@@ -204,16 +200,16 @@ def test_a_message_that_is_too_big_anyway_is_broken_off_all_the_same(mailserver:
 def test_it_breaks_for_whom_the_conditions_say(mailserver: MailServer) -> None:
     unlucky, lucky = mailserver.open_inbox(), mailserver.open_inbox()
     mailserver.faults.drop(after_octets=50, recipient=unlucky.address, mail_from="shop@*")
-    send(mailserver, lucky.address)
+    send(mailserver, lucky.address, raw=TEXT)
     with pytest.raises(smtplib.SMTPServerDisconnected):
-        send(mailserver, unlucky.address)
+        send(mailserver, unlucky.address, raw=TEXT)
     assert (len(lucky.messages), len(unlucky.messages)) == (1, 0)
 
 
 def test_every_recipient_is_known_when_the_first_chunk_comes(mailserver: MailServer) -> None:
     one, other = mailserver.open_inbox(), mailserver.open_inbox()
     fault = mailserver.faults.drop(after_octets=50, recipient=other.address)
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port, timeout=10) as smtp:
+    with connect(mailserver) as smtp:
         begin(smtp, one.address)
         by_bdat(smtp, TEXT)
         assert smtp.getreply()[0] == 250
@@ -233,16 +229,16 @@ def test_it_is_one_of_a_sequence(mailserver: MailServer, sending: Sending) -> No
         faults.reject(stage="data", code=451, times=1),
     ]
     for _ in range(2):
-        with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port, timeout=10) as smtp:
+        with connect(mailserver) as smtp:
             begin(smtp, inbox.address)
             with pytest.raises(smtplib.SMTPServerDisconnected):  # noqa: PT012 - it breaks here or there
                 sending(smtp, TEXT)
                 smtp.getreply()
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port, timeout=10) as smtp:
+    with connect(mailserver) as smtp:
         begin(smtp, inbox.address)
         smtp.send(b"DATA\r\n" if sending is by_data else b"BDAT 1 LAST\r\nx")
         assert smtp.getreply()[0] == 451
-    send(mailserver, inbox.address)
+    send(mailserver, inbox.address, raw=TEXT)
     assert [each.fired for each in planned] == [2, 1]
     assert len(inbox.messages) == 1
 
@@ -250,7 +246,7 @@ def test_it_is_one_of_a_sequence(mailserver: MailServer, sending: Sending) -> No
 def test_two_sessions_share_one_fault(mailserver: MailServer) -> None:
     inbox = mailserver.open_inbox()
     fault = mailserver.faults.drop(after_octets=50, times=1)
-    clients = [smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port, timeout=10) for _ in range(2)]
+    clients = [connect(mailserver) for _ in range(2)]
     for smtp in clients:
         begin(smtp, inbox.address)
         by_data(smtp, TEXT[:49])
@@ -267,7 +263,7 @@ def test_two_sessions_share_one_fault(mailserver: MailServer) -> None:
 def test_a_fault_that_is_cleared_breaks_nothing_off(mailserver: MailServer) -> None:
     inbox = mailserver.open_inbox()
     fault = mailserver.faults.drop(after_octets=50)
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port, timeout=10) as smtp:
+    with connect(mailserver) as smtp:
         begin(smtp, inbox.address)
         by_data(smtp, TEXT[:49])
         mailserver.faults.clear()
@@ -281,15 +277,15 @@ def test_it_goes_with_its_scope(mailserver: MailServer) -> None:
     with mailserver.scope("inner"):
         mailserver.faults.drop(after_octets=50)
         with pytest.raises(smtplib.SMTPServerDisconnected):
-            send(mailserver, inbox.address)
-    send(mailserver, inbox.address)
+            send(mailserver, inbox.address, raw=TEXT)
+    send(mailserver, inbox.address, raw=TEXT)
     assert len(inbox.messages) == 1
 
 
 def test_one_that_no_message_was_long_enough_for_is_reported(mailserver: MailServer) -> None:
     inbox = mailserver.open_inbox()
     mailserver.faults.drop(after_octets=10_000)
-    send(mailserver, inbox.address)
+    send(mailserver, inbox.address, raw=TEXT)
     assert len(inbox.messages) == 1
     with pytest.raises(FaultNeverFired, match="drop after 10000 octets at DATA"):
         mailserver.check()
@@ -298,7 +294,7 @@ def test_one_that_no_message_was_long_enough_for_is_reported(mailserver: MailSer
 
 def test_the_transcript_says_how_much_had_come(mailserver: MailServer) -> None:
     mailserver.faults.drop(after_octets=50)
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port, timeout=10) as smtp:
+    with connect(mailserver) as smtp:
         begin(smtp, mailserver.open_inbox().address)
         by_data(smtp, TEXT[:60])
         with pytest.raises(smtplib.SMTPServerDisconnected):

@@ -8,28 +8,12 @@ import smtplib
 import socket
 import time
 from collections.abc import Iterator
-from email.message import EmailMessage
 
 import pytest
 
 from sirrchat_testkit import MailNotReceived, MailServer
 from sirrchat_testkit.testing.report import FaultNeverFired
-
-
-def mail(to: str, subject: str = "Hello", text: str = "It works.\n") -> EmailMessage:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = "shop@shop.example", to, subject
-    message.set_content(text)
-    return message
-
-
-def connect(server: MailServer, timeout: float = 10) -> smtplib.SMTP:
-    return smtplib.SMTP(server.smtp_host, server.smtp_port, timeout=timeout)
-
-
-def send(server: MailServer, *recipients: str, subject: str = "Hello", text: str = "It works.\n") -> dict[str, object]:
-    with connect(server) as smtp:
-        return dict(smtp.send_message(mail(recipients[0], subject, text), to_addrs=recipients))
+from tests.support import connect, send
 
 
 def code(caught: pytest.ExceptionInfo[smtplib.SMTPResponseException]) -> tuple[int, bytes]:
@@ -109,7 +93,7 @@ def test_a_delay_is_felt_by_the_client_and_by_nobody_else(mailserver: MailServer
     mailserver.faults.delay(30, stage="end", recipient=slow.address)
     with connect(mailserver, timeout=0.2) as smtp:
         with pytest.raises(smtplib.SMTPServerDisconnected):
-            smtp.send_message(mail(slow.address))
+            smtp.sendmail("a@shop.example", [slow.address], b"Subject: Hello\r\n\r\n")
         send(mailserver, quick.address)
         smtp.close()
     mailserver.settle()

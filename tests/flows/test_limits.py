@@ -10,12 +10,9 @@ import socket
 import pytest
 
 from sirrchat_testkit import MailServer
+from tests.support import connect
 
 MAIL = b"Subject: hello\r\n\r\nbody\r\n"
-
-
-def connect(server: MailServer) -> smtplib.SMTP:
-    return smtplib.SMTP(server.smtp_host, server.smtp_port, "client.example", timeout=10)
 
 
 def test_sessions_at_once(mailserver: MailServer) -> None:

@@ -15,6 +15,7 @@ import pytest
 from sirrchat_testkit import MailNotReceived, MailServer
 from sirrchat_testkit.core.events import MessageSent
 from sirrchat_testkit.core.models import Message, Tally
+from tests.support import connect
 
 ANN, SECRET = "ann@example.com", "pässwörd, with blanks"
 
@@ -26,8 +27,8 @@ def mail(to: str) -> EmailMessage:
     return message
 
 
-def connect(server: MailServer) -> smtplib.SMTP:
-    smtp = smtplib.SMTP(server.smtp_host, server.smtp_port, timeout=10)
+def greeted(server: MailServer) -> smtplib.SMTP:
+    smtp = connect(server)
     smtp.ehlo()
     return smtp
 
@@ -41,7 +42,7 @@ def log_in(smtp: smtplib.SMTP, mechanism: str, user: str, password: str) -> tupl
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
 def test_smtplib_logs_in(mailserver: MailServer, mechanism: str) -> None:
     mailserver.add_account("bob@example.com", "secret")
-    with connect(mailserver) as smtp:
+    with greeted(mailserver) as smtp:
         assert log_in(smtp, mechanism, "bob@example.com", "secret") == (235, b"2.7.0 Logged in")
     [session] = mailserver.sessions
     assert session.login == "bob@example.com"
@@ -50,7 +51,7 @@ def test_smtplib_logs_in(mailserver: MailServer, mechanism: str) -> None:
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
 def test_a_wrong_password_is_refused_and_told(mailserver: MailServer, mechanism: str) -> None:
     mailserver.add_account("bob@example.com", "secret")
-    with connect(mailserver) as smtp, pytest.raises(smtplib.SMTPAuthenticationError) as caught:
+    with greeted(mailserver) as smtp, pytest.raises(smtplib.SMTPAuthenticationError) as caught:
         log_in(smtp, mechanism, "bob@example.com", "wrong")
     assert caught.value.smtp_code == 535
     with pytest.raises(MailNotReceived) as failed:
@@ -59,7 +60,7 @@ def test_a_wrong_password_is_refused_and_told(mailserver: MailServer, mechanism:
 
 
 def test_a_user_that_does_not_exist_is_told_apart_for_the_test_alone(mailserver: MailServer) -> None:
-    with connect(mailserver) as smtp, pytest.raises(smtplib.SMTPAuthenticationError) as caught:
+    with greeted(mailserver) as smtp, pytest.raises(smtplib.SMTPAuthenticationError) as caught:
         smtp.login("app", "secret")
     assert caught.value.smtp_error == b"5.7.8 User and password do not fit"
     assert "AUTH LOGIN as 'app' refused 535: there is no such user" in mailserver.overview()
@@ -76,7 +77,7 @@ async def test_aiosmtplib_logs_in_with_any_characters(mailserver: MailServer, me
 
 def test_the_login_of_the_scope_works(mailserver: MailServer) -> None:
     env = mailserver.env()
-    with connect(mailserver) as smtp:
+    with greeted(mailserver) as smtp:
         assert smtp.login(env["SMTP_USERNAME"], env["SMTP_PASSWORD"])[0] == 235
     assert (env["SMTP_USERNAME"], env["SMTP_PASSWORD"]) == (mailserver.smtp_username, mailserver.smtp_password)
 
@@ -84,7 +85,7 @@ def test_the_login_of_the_scope_works(mailserver: MailServer) -> None:
 def test_a_login_submits(mailserver: MailServer) -> None:
     ann = mailserver.add_account(ANN, "secret")
     inbox = mailserver.open_inbox()
-    with connect(mailserver) as smtp:
+    with greeted(mailserver) as smtp:
         smtp.login(ANN, "secret")
         smtp.send_message(mail(inbox.address), to_addrs=[inbox.address, "far@corp.example"])
     assert inbox.receive(timeout=0).envelope.login == ANN
@@ -107,7 +108,7 @@ def test_a_login_submits(mailserver: MailServer) -> None:
 
 def test_mail_to_oneself_is_both(mailserver: MailServer) -> None:
     ann = mailserver.add_account(ANN, "secret")
-    with connect(mailserver) as smtp:
+    with greeted(mailserver) as smtp:
         smtp.login(ANN, "secret")
         smtp.send_message(mail(ANN))
     assert len(ann.inbox.messages) == 1
@@ -122,10 +123,10 @@ def xoauth2(user: str, token: str) -> Callable[..., str]:
 
 def test_a_token_of_the_table_logs_in(mailserver: MailServer) -> None:
     mailserver.policy(oauth_tokens={"app@corp.example": "t0ken="})
-    with connect(mailserver) as smtp:
+    with greeted(mailserver) as smtp:
         assert smtp.esmtp_features["auth"].split()[-1] == "XOAUTH2"
         assert smtp.auth("XOAUTH2", xoauth2("app@corp.example", "t0ken="))[0] == 235
-    with connect(mailserver) as smtp:
+    with greeted(mailserver) as smtp:
         with pytest.raises(smtplib.SMTPAuthenticationError):
             smtp.auth("XOAUTH2", xoauth2("app@corp.example", "other"))
         assert smtp.auth("XOAUTH2", xoauth2("app@corp.example", "t0ken="))[0] == 235
@@ -140,11 +141,11 @@ def test_a_function_that_checks_tokens_runs_elsewhere_and_its_errors_come_home()
         return {"good": True, "bad": False}[token] and user == "app"
 
     with MailServer(oauth_tokens=check) as server:
-        with connect(server) as smtp:
+        with greeted(server) as smtp:
             assert smtp.auth("XOAUTH2", xoauth2("app", "good"))[0] == 235
-        with connect(server) as smtp, pytest.raises(smtplib.SMTPAuthenticationError):
+        with greeted(server) as smtp, pytest.raises(smtplib.SMTPAuthenticationError):
             smtp.auth("XOAUTH2", xoauth2("app", "bad"))
-        with connect(server) as smtp, pytest.raises(smtplib.SMTPAuthenticationError):
+        with greeted(server) as smtp, pytest.raises(smtplib.SMTPAuthenticationError):
             smtp.auth("XOAUTH2", xoauth2("app", "ugly"))
         assert "sirrchat-testkit" not in ran
         with pytest.raises(KeyError, match="ugly"):
@@ -154,7 +155,7 @@ def test_a_function_that_checks_tokens_runs_elsewhere_and_its_errors_come_home()
 def test_mail_is_refused_until_there_is_a_login(mailserver: MailServer) -> None:
     mailserver.policy(auth="required")
     inbox = mailserver.open_inbox()
-    with connect(mailserver) as smtp:
+    with greeted(mailserver) as smtp:
         assert smtp.mail("a@x.example") == (530, b"5.7.0 Log in first")
         smtp.login(mailserver.smtp_username, mailserver.smtp_password)
         smtp.send_message(mail(inbox.address))
@@ -164,7 +165,7 @@ def test_mail_is_refused_until_there_is_a_login(mailserver: MailServer) -> None:
 
 def test_a_fault_refuses_a_login(mailserver: MailServer) -> None:
     mailserver.faults.reject(stage="auth", code=454, login="owner-*", times=1)
-    with connect(mailserver) as smtp:
+    with greeted(mailserver) as smtp:
         with pytest.raises(smtplib.SMTPAuthenticationError) as caught:
             log_in(smtp, "PLAIN", mailserver.smtp_username, mailserver.smtp_password)
         assert caught.value.smtp_code == 454
@@ -174,7 +175,7 @@ def test_a_fault_refuses_a_login(mailserver: MailServer) -> None:
 def test_a_durable_store_keeps_nothing_that_could_answer_a_challenge(tmp_path: Path) -> None:
     with MailServer(data=str(tmp_path), password_cost=4) as server:
         server.add_account(ANN, "secret")
-        with connect(server) as smtp:
+        with greeted(server) as smtp:
             assert smtp.esmtp_features["auth"].split() == ["PLAIN", "LOGIN"]
             assert smtp.docmd("AUTH CRAM-MD5")[0] == 504
             assert smtp.login(ANN, "secret")[0] == 235
@@ -183,5 +184,5 @@ def test_a_durable_store_keeps_nothing_that_could_answer_a_challenge(tmp_path: P
 def test_one_who_may_not_act_for_another_is_refused(mailserver: MailServer) -> None:
     mailserver.add_account(ANN, "secret")
     words = base64.b64encode(f"boss\0{ANN}\0secret".encode()).decode()
-    with connect(mailserver) as smtp:
+    with greeted(mailserver) as smtp:
         assert smtp.docmd("AUTH PLAIN " + words)[0] == 535

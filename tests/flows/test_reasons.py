@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from sirrchat_testkit import Inbox, MailNotReceived, MailServer, Refused
+from tests.support import connect
 
 MakeInbox = Callable[..., Inbox]
 
@@ -18,10 +19,6 @@ def failure(inbox: Inbox, **match: Any) -> str:
     with pytest.raises(MailNotReceived) as caught:
         inbox.receive(timeout=0, **match)
     return str(caught.value)
-
-
-def connect(server: MailServer) -> smtplib.SMTP:
-    return smtplib.SMTP(server.smtp_host, server.smtp_port)
 
 
 def ends(server: MailServer, inbox: Inbox) -> list[str]:

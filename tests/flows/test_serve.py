@@ -9,60 +9,18 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sirrchat_testkit import __version__
 from sirrchat_testkit.cli import main
-from sirrchat_testkit.cli.options import PREFIX, options
-
-SERVE = [sys.executable, "-m", "sirrchat_testkit", "serve"]
-ANY = ["--smtp-port", "0", "--http-port", "0"]
+from sirrchat_testkit.cli.options import options
+from tests.support import ANY_PORT, SERVE, Serve, StartServe, connect, environment, send
 
 
-def environment(**variables: str) -> dict[str, str]:
-    return {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)} | variables
-
-
-class Served:
-    """A ``serve`` of its own; ``facts`` is its line of JSON."""
-
-    def __init__(self, *arguments: str, **variables: str) -> None:
-        command = [*SERVE, *ANY, "--json", *arguments]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**variables)
-        )
-        assert self.process.stdout is not None
-        self.line = self.process.stdout.readline()
-        self.facts = json.loads(self.line)
-
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=30)
-        return self.process.returncode, errors
-
-    def curl(self, *arguments: str) -> str:
-        return curl("-H", f"X-API-Key: {self.facts['api_key']}", *arguments)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-
-@pytest.fixture
-def serve() -> Iterator[type[Served]]:
-    made: list[Served] = []
-
-    class Kept(Served):
-        def __init__(self, *arguments: str, **variables: str) -> None:
-            super().__init__(*arguments, **variables)
-            made.append(self)
-
-    yield Kept
-    for each in made:
-        each.kill()
+def ask(served: Serve, *arguments: str) -> str:
+    return curl("-H", f"X-API-Key: {served.api_key}", *arguments)
 
 
 def curl(*arguments: str) -> str:
@@ -72,28 +30,28 @@ def curl(*arguments: str) -> str:
     return done.stdout
 
 
-def test_an_address_is_made_mailed_and_read_with_curl(serve: type[Served], tmp_path: Path) -> None:
+def test_an_address_is_made_mailed_and_read_with_curl(serve: StartServe, tmp_path: Path) -> None:
     served = serve()
     api, body = served.facts["api_url"], {"name": "ann", "expiryTime": 3_600_000, "domain": "example.com"}
-    made = json.loads(served.curl("-X", "POST", f"{api}/api/emails/generate", "-d", json.dumps(body)))
+    made = json.loads(ask(served, "-X", "POST", f"{api}/api/emails/generate", "-d", json.dumps(body)))
     assert made["email"] == "ann@example.com"
     mail = tmp_path / "mail.eml"
     mail.write_bytes(b"Subject: Hello\r\n\r\nIt works.\r\n")
     smtp = f"smtp://{served.facts['smtp_host']}:{served.facts['smtp_port']}"
     curl(smtp, "--mail-from", "you@example.org", "--mail-rcpt", "ann@example.com", "-T", str(mail))
-    [message] = json.loads(served.curl(f"{api}/api/emails/{made['id']}"))["messages"]
+    [message] = json.loads(ask(served, f"{api}/api/emails/{made['id']}"))["messages"]
     assert (message["subject"], message["content"]) == ("Hello", "It works.\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_status_0_and_no_word(serve: type[Served], number: int) -> None:
+def test_a_signal_ends_it_with_status_0_and_no_word(serve: StartServe, number: int) -> None:
     served = serve()
     with socket.create_connection((served.facts["smtp_host"], served.facts["smtp_port"])) as idle:
         assert idle.recv(10)
         assert served.end(number) == (0, "")
 
 
-def test_two_signals_at_once_end_it_as_one_does(serve: type[Served]) -> None:
+def test_two_signals_at_once_end_it_as_one_does(serve: StartServe) -> None:
     for _ in range(5):
         served = serve()
         served.process.send_signal(signal.SIGINT)
@@ -103,14 +61,14 @@ def test_two_signals_at_once_end_it_as_one_does(serve: type[Served]) -> None:
 def test_what_cannot_be_done_at_the_start_is_one_line(tmp_path: Path) -> None:
     for arguments in (["--ready-file", str(tmp_path / "no" / "ready")], ["--starttls", "--tls-cert", "nowhere.pem"]):
         done = subprocess.run(
-            [*SERVE, *ANY, *arguments], capture_output=True, text=True, timeout=60, env=environment(), check=False
+            [*SERVE, *ANY_PORT, *arguments], capture_output=True, text=True, timeout=60, env=environment(), check=False
         )
         assert done.returncode in {1, 2}
         assert done.stderr.count("\n") == 1
         assert done.stderr.startswith("sirrchat-testkit: ")
 
 
-def test_one_line_of_json_tells_a_program_everything(serve: type[Served], tmp_path: Path) -> None:
+def test_one_line_of_json_tells_a_program_everything(serve: StartServe, tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     served = serve("--ready-file", str(ready))
     assert served.facts.keys() == {"smtp_host", "smtp_port", "api_url", "api_key", "version"}
@@ -121,47 +79,46 @@ def test_one_line_of_json_tells_a_program_everything(serve: type[Served], tmp_pa
     assert list(tmp_path.iterdir()) == [ready]
 
 
-def test_with_tls_a_program_and_a_person_are_told_where_and_whom_to_trust(serve: type[Served]) -> None:
+def test_with_tls_a_program_and_a_person_are_told_where_and_whom_to_trust(serve: StartServe) -> None:
     served = serve("--starttls", "--smtps-port", "0")
     context = ssl.create_default_context(cafile=served.facts["smtp_ca_file"])
     with smtplib.SMTP_SSL("localhost", served.facts["smtps_port"], context=context) as smtp:
         assert smtp.noop()[0] == 250
-    with smtplib.SMTP("localhost", served.facts["smtp_port"]) as smtp:
+    with connect(served) as smtp:
         assert smtp.starttls(context=context)[0] == 220
-    process = subprocess.Popen([*SERVE, *ANY, "--starttls"], stdout=subprocess.PIPE, text=True, env=environment())
+    process = subprocess.Popen([*SERVE, *ANY_PORT, "--starttls"], stdout=subprocess.PIPE, text=True, env=environment())
     assert process.stdout is not None
     assert [process.stdout.readline().split()[0] for _ in range(2)] == ["SMTP", "CA"]
     process.terminate()
     process.communicate()
 
 
-def test_a_known_key_is_taken_and_another_is_not(serve: type[Served]) -> None:
+def test_a_known_key_is_taken_and_another_is_not(serve: StartServe) -> None:
     served = serve("--api-key", "known")
     assert served.facts["api_key"] == "known"
     url = f"{served.facts['api_url']}/api/emails"
-    assert json.loads(served.curl(url)) == {"emails": [], "nextCursor": None, "total": 0}
+    assert json.loads(ask(served, url)) == {"emails": [], "nextCursor": None, "total": 0}
     assert curl("-o", os.devnull, "-w", "%{http_code}", "-H", "X-API-Key: other", url) == "401"
 
 
-def test_two_starts_have_different_keys(serve: type[Served]) -> None:
+def test_two_starts_have_different_keys(serve: StartServe) -> None:
     assert serve().facts["api_key"] != serve().facts["api_key"]
 
 
-def test_every_setting_has_a_flag_and_a_variable_and_the_flag_wins(serve: type[Served]) -> None:
+def test_every_setting_has_a_flag_and_a_variable_and_the_flag_wins(serve: StartServe) -> None:
     assert {"--domain", "--unknown-recipients", "--max-addresses", "--host"} <= {each.flag for each in options()}
     served = serve(
         "--domain", "a.example", "--domain", "b.example",
         SIRRCHAT_TESTKIT_DOMAIN="c.example", SIRRCHAT_TESTKIT_UNKNOWN_RECIPIENTS="keep",
     )  # fmt: skip
-    listed = json.loads(served.curl(f"{served.facts['api_url']}/api/email/domains"))
+    listed = json.loads(ask(served, f"{served.facts['api_url']}/api/email/domains"))
     assert listed == {"domains": ["a.example", "b.example"]}
-    with smtplib.SMTP(served.facts["smtp_host"], served.facts["smtp_port"]) as smtp:
-        assert smtp.sendmail("a@x.example", ["nobody@a.example"], "Subject: kept\r\n\r\n") == {}
+    assert send(served, "nobody@a.example") == {}
 
 
-def test_lists_are_comma_separated_in_the_environment(serve: type[Served]) -> None:
+def test_lists_are_comma_separated_in_the_environment(serve: StartServe) -> None:
     served = serve(SIRRCHAT_TESTKIT_DOMAIN="a.example, b.example")
-    listed = json.loads(served.curl(f"{served.facts['api_url']}/api/email/domains"))
+    listed = json.loads(ask(served, f"{served.facts['api_url']}/api/email/domains"))
     assert listed == {"domains": ["a.example", "b.example"]}
 
 
@@ -170,7 +127,7 @@ def test_a_taken_port_is_one_clear_line_and_status_1(flag: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = subprocess.run(
-            [*SERVE, *ANY, flag, port], capture_output=True, text=True, timeout=60, env=environment(), check=False
+            [*SERVE, *ANY_PORT, flag, port], capture_output=True, text=True, timeout=60, env=environment(), check=False
         )
     assert (done.returncode, done.stdout) == (1, "")
     kind = "SMTP" if flag == "--smtp-port" else "HTTP"
@@ -208,7 +165,7 @@ def test_a_file_that_is_not_there_is_named(flag: str, tmp_path: Path) -> None:
     (tmp_path / "there.pem").touch()
     files = {"--tls-cert": str(tmp_path / "there.pem"), "--tls-key": str(tmp_path / "there.pem"), flag: "nofile.pem"}
     done = subprocess.run(
-        [*SERVE, *ANY, "--starttls", *(word for pair in files.items() for word in pair)],
+        [*SERVE, *ANY_PORT, "--starttls", *(word for pair in files.items() for word in pair)],
         capture_output=True, text=True, timeout=60, env=environment(), check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (
@@ -230,7 +187,7 @@ def run(command: str) -> str:
 
 def told(*arguments: str) -> tuple[subprocess.Popen[str], list[str]]:
     """Return a ``serve`` of its own, and the lines that it greets a person with."""
-    process = subprocess.Popen([*SERVE, *ANY, *arguments], stdout=subprocess.PIPE, text=True, env=environment())
+    process = subprocess.Popen([*SERVE, *ANY_PORT, *arguments], stdout=subprocess.PIPE, text=True, env=environment())
     assert process.stdout is not None
     lines: list[str] = []
     while not lines or "Ctrl-C" not in lines[-1]:
@@ -302,5 +259,5 @@ def test_without_the_extra_tls_the_flags_of_a_certificate_are_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "trustme", None)
     monkeypatch.setattr(signal, "pthread_sigmask", lambda *_: None)
-    assert main(["serve", *ANY, "--starttls"]) == 1
+    assert main(["serve", *ANY_PORT, "--starttls"]) == 1
     assert capsys.readouterr().err.endswith("to have one made, or set --tls-cert and --tls-key\n")

@@ -7,35 +7,22 @@ import smtplib
 import socket
 import sys
 import threading
-import urllib.error
-import urllib.request
 import warnings
-from email.message import EmailMessage
 
 import anyio
 import pytest
 
 from sirrchat_testkit import MailServer, NotSettled
 from sirrchat_testkit.core.events import MessageReceived
-
-
-def send(server: MailServer, *recipients: str, subject: str = "Hello", text: str = "It works.") -> None:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = "shop@shop.example", recipients[0], subject
-    message.set_content(text)
-    with smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp:
-        smtp.send_message(message, to_addrs=recipients)
+from tests.support import call_api, connect, send
 
 
 def test_what_smtp_takes_the_api_and_the_inbox_show(mailserver: MailServer) -> None:
     inbox = mailserver.open_inbox()
     send(mailserver, inbox.address)
-    request = urllib.request.Request(
-        f"{mailserver.api_url}/api/emails/{inbox.id}", headers={"X-API-Key": inbox.api_key}
-    )
-    with urllib.request.urlopen(request) as answer:
-        assert b'"subject":"Hello"' in answer.read().replace(b'": "', b'":"')
-    assert inbox.receive(timeout=0).text == "It works.\n"
+    page = call_api(mailserver, "GET", f"/api/emails/{inbox.id}", key=inbox.api_key)
+    assert [each["subject"] for each in page.json["messages"]] == ["Hello"]
+    assert inbox.receive(timeout=0).text == "Hi.\n"
 
 
 def test_mail_sent_before_an_assertion_needs_no_wait(mailserver: MailServer) -> None:
@@ -93,7 +80,7 @@ def test_a_second_start_raises() -> None:
 def test_a_transaction_under_way_is_finished_before_the_stop() -> None:
     server = MailServer().start()
     inbox = server.open_inbox()
-    smtp = smtplib.SMTP(server.smtp_host, server.smtp_port)
+    smtp = connect(server)
     smtp.ehlo()
     smtp.mail("a@shop.example")
     smtp.rcpt(inbox.address)
@@ -186,11 +173,7 @@ def test_a_failure_in_the_server_comes_home_as_itself(mailserver: MailServer) ->
             raise ZeroDivisionError("a bug")
 
         object.__setattr__(backend, "keys", type("Broken", (), {"find": broken, "authenticate": broken})())
-        request = urllib.request.Request(f"{server.api_url}/api/emails", headers={"X-API-Key": "x"})
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(request)
-        caught.value.close()
-        assert caught.value.code == 500
+        assert call_api(server, "GET", "/api/emails").status == 500
         with pytest.raises(ZeroDivisionError, match="a bug"):
             server.check()
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import signal
 import smtplib
 import subprocess
-import sys
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,53 +16,17 @@ from dirty_equals import IsStr, IsUUID
 
 from sirrchat_testkit import MailAccount, MailServer
 from sirrchat_testkit.core.errors import Conflict, InvalidValue
+from tests.support import Serve, Server, StartServe, call_api, connect, send
 
 MIDNIGHT = datetime(2025, 1, 15, tzinfo=UTC)
 
 RAW = b"From: shop@shop.example\r\nSubject: hello\r\n\r\n" + b"x" * 100 + b"\r\n"
 
 
-def call(
-    url: str, key: str, path: str, body: Any = None, method: str = "GET", accept: str = "*/*"
-) -> tuple[int, Any, dict[str, str]]:
-    request = urllib.request.Request(
-        f"{url}/api/v1{path}",
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {key}", "Accept": accept},
-        method=method,
-    )
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.status, json.loads(answer.read() or b"null"), dict(answer.headers)
-    except urllib.error.HTTPError as answer:
-        with answer:
-            return answer.code, json.loads(answer.read()), dict(answer.headers)
-
-
-def ask(server: MailServer, path: str, key: str = "") -> Any:
-    status, answer, _ = call(server.api_url, key or server.api_key, path)
-    assert status == 200, answer
-    return answer
-
-
-def send(server: MailServer, *recipients: str, raw: bytes = RAW) -> dict[str, tuple[int, bytes]]:
-    with smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp:
-        return smtp.sendmail("shop@shop.example", list(recipients), raw)
-
-
-@contextlib.contextmanager
-def serve(*arguments: str) -> Iterator[dict[str, str]]:
-    command = [sys.executable, "-m", "sirrchat_testkit", "serve", "--smtp-port", "0", "--http-port", "0", "--json"]
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("SIRRCHAT_TESTKIT_")}
-    process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True, env=environment)
-    try:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-    finally:
-        process.kill()
-        process.communicate()
+def ask(server: Server, path: str, key: str | None = None) -> Any:
+    answer = call_api(server, "GET", f"/api/v1{path}", key=key)
+    assert answer.status == 200, answer
+    return answer.json
 
 
 BATCH = r"""
@@ -91,31 +49,30 @@ curl -X GET "https://mail.example.com:8080/api/v1/users?limit=1000" \
 @pytest.mark.skipif(
     not (shutil.which("curl") and shutil.which("jq")) and not os.environ.get("CI"), reason="curl or jq is missing"
 )
-def test_the_document_s_curl_lines_work_against_serve() -> None:
-    def run(line: str, facts: dict[str, str]) -> str:
-        line = line.replace("https://mail.example.com:8080", facts["api_url"])
-        line = line.replace("mk_live_abc123...", facts["api_key"]).replace("curl ", "curl -sS --noproxy '*' ", 1)
+def test_the_document_s_curl_lines_work_against_serve(serve: StartServe) -> None:
+    def run(line: str, server: Serve) -> str:
+        line = line.replace("https://mail.example.com:8080", server.api_url)
+        line = line.replace("mk_live_abc123...", server.api_key).replace("curl ", "curl -sS --noproxy '*' ", 1)
         return subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60, check=True).stdout
 
-    with serve() as facts:
-        user = {"id": IsUUID, "quota": 5368709120, "used": 0, "created_at": IsStr(regex=r"....-..-..T..:..:..Z")}
-        assert json.loads(run(BATCH, facts)) == {
-            "data": [
-                {"index": 0, "status": 201, "user": user | {"email": "user1@example.com"}},
-                {"index": 1, "status": 201, "user": user | {"email": "user2@example.com"}},
-            ],
-            "meta": {"created": 2, "failed": 0},
-        }
-        exported = "[" + run(EXPORT, facts).replace("}\n{", "},{") + "]"
-        assert json.loads(exported) == [
-            {"email": f"user{number}@example.com", "quota": 5368709120, "used": 0} for number in (1, 2)
-        ]
+    server = serve()
+    user = {"id": IsUUID, "quota": 5368709120, "used": 0, "created_at": IsStr(regex=r"....-..-..T..:..:..Z")}
+    assert json.loads(run(BATCH, server)) == {
+        "data": [
+            {"index": 0, "status": 201, "user": user | {"email": "user1@example.com"}},
+            {"index": 1, "status": 201, "user": user | {"email": "user2@example.com"}},
+        ],
+        "meta": {"created": 2, "failed": 0},
+    }
+    exported = "[" + run(EXPORT, server).replace("}\n{", "},{") + "]"
+    assert json.loads(exported) == [
+        {"email": f"user{number}@example.com", "quota": 5368709120, "used": 0} for number in (1, 2)
+    ]
 
 
-def test_the_rate_limit_is_a_flag_of_serve() -> None:
-    with serve("--rate-limit", "own", "--rate-limit-key", "1") as facts:
-        statuses = [call(facts["api_url"], facts["api_key"], "/users")[0] for _ in range(2)]
-        assert statuses == [200, 429]
+def test_the_rate_limit_is_a_flag_of_serve(serve: StartServe) -> None:
+    server = serve("--rate-limit", "own", "--rate-limit-key", "1")
+    assert [call_api(server, "GET", "/api/v1/users").status for _ in range(2)] == [200, 429]
 
 
 def test_a_day_of_mail_is_counted_as_it_was(tmp_path: Path) -> None:
@@ -123,26 +80,26 @@ def test_a_day_of_mail_is_counted_as_it_was(tmp_path: Path) -> None:
     with MailServer(**settings) as server:
         server.clock.freeze(MIDNIGHT - timedelta(minutes=1))
         ann, bob = server.add_account("ann@example.com"), server.add_account("bob@example.com", quota=3 * len(RAW))
-        send(server, "ann@example.com")  # a minute before the day
+        send(server, "ann@example.com", raw=RAW)  # a minute before the day
 
         server.clock.advance(seconds=60)
-        send(server, "ann@example.com", "bob@example.com", "ops@corp.example")
+        send(server, "ann@example.com", "bob@example.com", "ops@corp.example", raw=RAW)
         with pytest.raises(smtplib.SMTPRecipientsRefused):
-            send(server, "nobody@example.com")
-        assert list(send(server, "ann@example.com", "nobody@example.com")) == ["nobody@example.com"]
+            send(server, "nobody@example.com", raw=RAW)
+        assert list(send(server, "ann@example.com", "nobody@example.com", raw=RAW)) == ["nobody@example.com"]
 
         server.clock.advance(hours=10)
-        send(server, "bob@example.com")
-        send(server, "bob@example.com")
+        send(server, "bob@example.com", raw=RAW)
+        send(server, "bob@example.com", raw=RAW)
         with pytest.raises(smtplib.SMTPDataError) as caught:
-            send(server, "bob@example.com")
+            send(server, "bob@example.com", raw=RAW)
         assert (caught.value.smtp_code, b"5.2.2" in caught.value.smtp_error) == (552, True)
-        with smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp:
+        with connect(server) as smtp:
             smtp.noop()
             assert ask(server, "/stats")["sessions_active"] == 1
         server.settle()
         uid = ask(server, f"/users/{ann.id}/messages")["data"][0]["uid"]
-        assert call(server.api_url, server.api_key, f"/users/{ann.id}/messages/{uid}", method="DELETE")[0] == 204
+        assert call_api(server, "DELETE", f"/api/v1/users/{ann.id}/messages/{uid}").status == 204
 
         said = figures(server, ann, bob)
         assert said[0] == {
@@ -192,13 +149,14 @@ def test_over_quota_is_552_and_nothing_is_stored(mailserver: MailServer) -> None
     full = mailserver.add_account(quota=len(RAW) - 1)
     other = mailserver.add_account()
     with pytest.raises(smtplib.SMTPDataError) as caught:
-        send(mailserver, other.address, full.address)
+        send(mailserver, other.address, full.address, raw=RAW)
     assert (caught.value.smtp_code, caught.value.smtp_error[:6]) == (552, b"5.2.2 ")
     for account in (full, other):
         quota = ask(mailserver, f"/users/{account.id}/quota", account.api_key)
         assert (quota["used"], quota["files_count"]) == (0, 0)
-    assert call(mailserver.api_url, full.api_key, f"/users/{full.id}/quota", {"quota": len(RAW)}, "PUT")[0] == 200
-    send(mailserver, full.address)
+    changed = call_api(mailserver, "PUT", f"/api/v1/users/{full.id}/quota", {"quota": len(RAW)}, key=full.api_key)
+    assert changed.status == 200
+    send(mailserver, full.address, raw=RAW)
     assert ask(mailserver, f"/users/{full.id}/quota", full.api_key)["percentage"] == 100.0
 
 
@@ -207,15 +165,13 @@ def test_an_account_receives_and_its_key_opens_both_dialects(mailserver: MailSer
     assert (str(account), account.address, account.password, account.quota) == (
         "Ann@example.com", "Ann@example.com", "pass word", 10_000,
     )  # fmt: skip
-    send(mailserver, "ann@EXAMPLE.com")
+    send(mailserver, "ann@EXAMPLE.com", raw=RAW)
     assert account.inbox.receive().subject == "hello"
     user = ask(mailserver, f"/users/{account.id}", account.api_key)
     assert (user["id"], user["email"], user["used"]) == (account.id, "Ann@example.com", len(RAW))
     [message] = ask(mailserver, f"/users/{account.id}/messages", account.api_key)["data"]
     assert message["subject"] == "hello"
-    request = urllib.request.Request(f"{mailserver.api_url}/api/emails", headers={"X-API-Key": account.api_key})
-    with urllib.request.urlopen(request) as answer:
-        assert json.loads(answer.read())["total"] == 0
+    assert call_api(mailserver, "GET", "/api/emails", key=account.api_key).json["total"] == 0
 
 
 def test_what_is_left_out_of_an_account_is_made_up(mailserver: MailServer) -> None:
@@ -253,23 +209,23 @@ def test_a_scope_takes_its_accounts_along() -> None:
             gone = server.add_account()
             assert server.stats.users_total == 2
         assert server.stats.users_total == 1
-        assert call(server.api_url, gone.api_key, f"/users/{gone.id}")[0] == 401
-        assert call(server.api_url, kept.api_key, f"/users/{kept.id}")[0] == 200
+        assert call_api(server, "GET", f"/api/v1/users/{gone.id}", key=gone.api_key).status == 401
+        assert call_api(server, "GET", f"/api/v1/users/{kept.id}", key=kept.api_key).status == 200
 
 
 def test_the_rate_limit_is_reached_in_three_calls_and_the_clock_opens_it(mailserver: MailServer) -> None:
     mailserver.clock.freeze(MIDNIGHT)
     mailserver.rate_limit(requests=2)
-    answers = [call(mailserver.api_url, mailserver.api_key, "/users") for _ in range(3)]
-    assert [status for status, _, _ in answers] == [200, 200, 429]
-    assert answers[2][2]["Retry-After"] == "3600"
+    answers = [call_api(mailserver, "GET", "/api/v1/users") for _ in range(3)]
+    assert [each.status for each in answers] == [200, 200, 429]
+    assert answers[2].headers["Retry-After"] == "3600"
     mailserver.clock.advance(hours=1)
-    assert call(mailserver.api_url, mailserver.api_key, "/users")[0] == 200
+    assert call_api(mailserver, "GET", "/api/v1/users").status == 200
 
 
 def test_stats_are_the_figures_of_the_api(mailserver: MailServer) -> None:
     account = mailserver.add_account()
-    send(mailserver, account.address, "ops@corp.example")
+    send(mailserver, account.address, "ops@corp.example", raw=RAW)
     stats, told = mailserver.stats, ask(mailserver, "/stats")
     assert (stats.smtp.received, stats.smtp.sent, stats.messages_today) == (1, 1, 2)
     assert (stats.storage_used, stats.users_total) == (told["storage_used"], told["users_total"])

@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from sirrchat_testkit import MailServer
+from tests.support import connect
 
 
 @pytest.fixture
@@ -26,12 +27,8 @@ def server(running: MailServer) -> Iterator[MailServer]:
 MAIL = b"Subject: hello\r\n\r\nbody\r\n"
 
 
-def plain(server: MailServer) -> smtplib.SMTP:
-    return smtplib.SMTP(server.smtp_host, server.smtp_port, timeout=10)
-
-
 def test_there_is_no_tls_unless_it_is_asked_for(mailserver: MailServer) -> None:
-    with plain(mailserver) as smtp:
+    with connect(mailserver) as smtp:
         smtp.ehlo()
         assert not smtp.has_extn("starttls")
         assert smtp.docmd("STARTTLS")[0] == 502
@@ -131,10 +128,10 @@ async def test_aiosmtplib_upgrades_by_itself(server: MailServer) -> None:
 
 
 def test_a_client_that_does_not_trust_the_server_leaves_and_others_are_served(server: MailServer) -> None:
-    with plain(server) as smtp, pytest.raises(ssl.SSLError):
+    with connect(server) as smtp, pytest.raises(ssl.SSLError):
         smtp.starttls(context=ssl.create_default_context())
     server.settle()
-    with plain(server) as smtp:
+    with connect(server) as smtp:
         assert smtp.noop()[0] == 250
 
 
@@ -169,7 +166,7 @@ def test_commands_sent_along_with_starttls_are_not_answered(server: MailServer) 
 def test_required_tls_refuses_mail_and_logins_before_it(server: MailServer) -> None:
     server.policy(tls_required=True)
     inbox = server.open_inbox()
-    with plain(server) as smtp:
+    with connect(server) as smtp:
         smtp.ehlo()
         assert smtp.mail("a@x.example") == (530, b"5.7.0 Send STARTTLS first")
         assert smtp.docmd("AUTH PLAIN")[0] == 530
@@ -181,7 +178,7 @@ def test_required_tls_refuses_mail_and_logins_before_it(server: MailServer) -> N
 
 def test_auth_only_under_tls(server: MailServer) -> None:
     server.policy(auth="tls")
-    with plain(server) as smtp:
+    with connect(server) as smtp:
         smtp.ehlo()
         assert not smtp.has_extn("auth")
         assert smtp.docmd("AUTH PLAIN")[0] == 538
@@ -209,7 +206,7 @@ def test_the_file_of_the_authority_goes_with_the_server() -> None:
 def test_a_certificate_of_ones_own(tmp_path: Path) -> None:
     issued = trustme.CA().issue_cert("127.0.0.1")
     issued.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "own.pem"))
-    with MailServer(starttls=True, tls_cert=str(tmp_path / "own.pem")) as server, plain(server) as smtp:
+    with MailServer(starttls=True, tls_cert=str(tmp_path / "own.pem")) as server, connect(server) as smtp:
         context = ssl.create_default_context(cadata=issued.cert_chain_pems[0].bytes().decode())
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         assert smtp.starttls(context=context)[0] == 220
@@ -230,7 +227,7 @@ def test_a_file_that_is_no_certificate_is_named(tmp_path: Path) -> None:
 def test_faults_strike_under_tls_too(server: MailServer) -> None:
     server.faults.trickle(0.0001, stage="mail", tls="TLS*", times=1)
     server.faults.drop(stage="rcpt", when="after")
-    with plain(server) as smtp:
+    with connect(server) as smtp:
         smtp.starttls(context=server.tls.ssl_context())
         smtp.ehlo()
         assert smtp.mail("a@x.example")[0] == 250

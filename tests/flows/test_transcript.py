@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import base64
-import smtplib
 
 import pytest
 
 from sirrchat_testkit import MailServer
 from sirrchat_testkit.core.transcript import PAGES, Talk
+from tests.support import connect
 
 MAIL = b"Subject: hello\r\n\r\nthe body is not for transcripts\r\n"
-
-
-def connect(server: MailServer) -> smtplib.SMTP:
-    return smtplib.SMTP(server.smtp_host, server.smtp_port, "client.example", timeout=10)
 
 
 def texts(lines: object) -> list[str]:

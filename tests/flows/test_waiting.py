@@ -14,19 +14,13 @@ import pytest
 from dirty_equals import IsStr
 
 from sirrchat_testkit import Inbox, MailNotReceived, MailServer, NotSettled, UnexpectedMail
+from tests.support import connect, send
 
 MakeInbox = Callable[..., Inbox]
 
 
-def send(server: MailServer, recipient: object, subject: str = "Hello", sender: str = "shop@shop.example") -> None:
-    with smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp:
-        smtp.sendmail(
-            sender, [str(recipient)], f"From: {sender}\r\nTo: {recipient}\r\nSubject: {subject}\r\n\r\nHi.\r\n"
-        )
-
-
 async def asend(server: MailServer, recipient: object, subject: str = "Hello") -> None:
-    await anyio.to_thread.run_sync(send, server, recipient, subject)
+    await anyio.to_thread.run_sync(lambda: send(server, recipient, subject=subject))
 
 
 def in_thread(work: Callable[[], object]) -> threading.Thread:
@@ -48,7 +42,7 @@ def test_a_wait_wakes_on_arrival(mailserver: MailServer, inbox: Inbox) -> None:
 
 def test_the_oldest_match_is_taken_and_only_once(mailserver: MailServer, inbox: Inbox) -> None:
     for subject in ("one", "two", "one"):
-        send(mailserver, inbox, subject)
+        send(mailserver, inbox, subject=subject)
     first, second = inbox.receive(subject="one"), inbox.receive(subject="one")
     assert first.id != second.id
     assert inbox.receive().subject == "two"
@@ -117,8 +111,8 @@ def test_an_unknown_condition_is_named_with_the_nearest(inbox: Inbox) -> None:
 
 
 def test_the_server_receives_for_everybody_and_what_leaves(mailserver: MailServer, inbox: Inbox) -> None:
-    send(mailserver, inbox, "in")
-    send(mailserver, "ops@corp.example", "out")
+    send(mailserver, inbox, subject="in")
+    send(mailserver, "ops@corp.example", subject="out")
     assert mailserver.receive(recipient="ops@corp.example").subject == "out"
     assert mailserver.receive().subject == "in"
     assert [each.subject for each in mailserver.inbox_for("OPS@corp.example").messages] == ["out"]
@@ -126,14 +120,14 @@ def test_the_server_receives_for_everybody_and_what_leaves(mailserver: MailServe
 
 def test_all_are_received_when_their_number_is_right(mailserver: MailServer, inbox: Inbox) -> None:
     for number in range(3):
-        send(mailserver, inbox, str(number))
+        send(mailserver, inbox, subject=str(number))
     assert [each.subject for each in inbox.receive_all(3)] == ["0", "1", "2"]
     assert inbox.receive_all() == []
 
 
 def test_more_than_the_number_is_a_failure_too(mailserver: MailServer, inbox: Inbox) -> None:
-    send(mailserver, inbox, "one")
-    send(mailserver, inbox, "two")
+    send(mailserver, inbox, subject="one")
+    send(mailserver, inbox, subject="two")
     with pytest.raises(UnexpectedMail) as caught:
         inbox.receive_all(1)
     assert str(caught.value) == (
@@ -154,7 +148,7 @@ def test_a_count_is_a_whole_number(inbox: Inbox, count: Any) -> None:
 
 
 def test_a_failed_wait_says_what_came_and_what_each_missed(mailserver: MailServer, inbox: Inbox) -> None:
-    send(mailserver, inbox, "Welcome, Ann!")
+    send(mailserver, inbox, subject="Welcome, Ann!")
     with pytest.raises(MailNotReceived) as caught:
         inbox.receive(subject="Welcome", timeout=0)
     assert str(caught.value) == (
@@ -174,7 +168,7 @@ def test_a_failed_wait_says_that_nobody_connected(mailserver: MailServer, inbox:
 
 def test_a_failed_wait_shows_mail_for_others_and_refusals(mailserver: MailServer, make_inbox: MakeInbox) -> None:
     inbox, other = make_inbox("ann"), make_inbox("bob")
-    send(mailserver, other, "For Bob")
+    send(mailserver, other, subject="For Bob")
     misspelt = inbox.address.replace("ann", "anne")
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send(mailserver, misspelt)
@@ -199,7 +193,7 @@ def test_a_wait_that_blocked_a_loop_says_so(mailserver: MailServer, inbox: Inbox
 
 
 def test_a_transaction_under_way_is_named(mailserver: MailServer, inbox: Inbox) -> None:
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+    with connect(mailserver) as smtp:
         smtp.ehlo()
         smtp.mail("slow@shop.example")
         with pytest.raises(MailNotReceived, match=r"Under way:\n.*slow@shop\.example"):
@@ -210,7 +204,7 @@ def test_a_transaction_under_way_is_named(mailserver: MailServer, inbox: Inbox) 
 
 def test_nothing_is_asserted_without_a_wait(mailserver: MailServer, inbox: Inbox) -> None:
     inbox.assert_nothing()
-    send(mailserver, inbox, "June news")
+    send(mailserver, inbox, subject="June news")
     inbox.assert_nothing(subject="May news")
     with pytest.raises(UnexpectedMail) as caught:
         inbox.assert_nothing()
@@ -226,7 +220,7 @@ def test_taken_mail_is_not_unexpected(mailserver: MailServer, inbox: Inbox) -> N
 
 
 def test_a_watch_fails_at_once_on_arrival(mailserver: MailServer, inbox: Inbox) -> None:
-    sender = in_thread(lambda: send(mailserver, inbox, "June news"))
+    sender = in_thread(lambda: send(mailserver, inbox, subject="June news"))
     with pytest.raises(
         UnexpectedMail, match=r"^1 message arrived after \d+\.\d\d s, expected none .* within 50\.0 s: 'June news'"
     ):
@@ -235,7 +229,7 @@ def test_a_watch_fails_at_once_on_arrival(mailserver: MailServer, inbox: Inbox) 
 
 
 def test_an_assertion_waits_for_the_transaction_under_way(mailserver: MailServer, inbox: Inbox) -> None:
-    smtp = smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port)
+    smtp = connect(mailserver)
     smtp.ehlo()
     smtp.mail("shop@shop.example")
 
@@ -251,7 +245,7 @@ def test_an_assertion_waits_for_the_transaction_under_way(mailserver: MailServer
 
 
 def test_a_pooled_connection_does_not_hold_up_an_assertion(mailserver: MailServer, inbox: Inbox) -> None:
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+    with connect(mailserver) as smtp:
         smtp.sendmail("a@shop.example", [inbox.address], "Subject: one\r\n\r\n")
         inbox.receive()
         inbox.assert_nothing()

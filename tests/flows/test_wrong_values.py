@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-import smtplib
-import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from urllib.error import HTTPError
 
 import pytest
 
 from sirrchat_testkit import Inbox, MailServer, WebhookSink
 from sirrchat_testkit.core.errors import InvalidValue
+from tests.support import call_api, connect
 
 INFINITE = float("inf")
 
@@ -166,7 +164,7 @@ def test_a_sink_will_do_for_its_url(mailserver: MailServer, inbox: Inbox, webhoo
 
 def test_an_inbox_will_do_for_its_address(mailserver: MailServer, inbox: Inbox) -> None:
     mailserver.faults.reject(stage="rcpt", recipient=inbox)
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as client:
+    with connect(mailserver) as client:
         client.ehlo("there")
         client.mail("a@b.c")
         assert client.rcpt(inbox.address)[0] == 550
@@ -189,8 +187,6 @@ def test_of_one_it_is_said_in_the_singular(mailserver: MailServer, inbox: Inbox,
     webhook_sink.receive()
     assert repr(mailserver.deliveries[0]).endswith(" delivered, 1 attempt>")
     mailserver.rate_limit(1)
-    ask = urllib.request.Request(f"{mailserver.api_url}/api/emails", headers={"X-API-Key": inbox.api_key})
-    with urllib.request.urlopen(ask, timeout=20), pytest.raises(HTTPError) as refused:
-        urllib.request.urlopen(ask, timeout=20)
-    with refused.value as answer:
-        assert b"at most 1 request an hour is answered" in answer.read()
+    first, second = (call_api(mailserver, "GET", "/api/emails", key=inbox.api_key) for _ in range(2))
+    assert (first.status, second.status) == (200, 429)
+    assert "at most 1 request an hour is answered" in second.json["error"]

@@ -12,7 +12,7 @@ def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 def test_a_sync_test_receives(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
-        from mail import send
+        from tests.support import send
 
         def test_it(mailserver, inbox):
             send(mailserver, inbox)
@@ -26,7 +26,7 @@ def test_pytest_asyncio_tests_receive(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
         import asyncio, pytest
-        from mail import send
+        from tests.support import send
 
         @pytest.mark.asyncio
         @pytest.mark.parametrize("n", [1, 2])
@@ -43,7 +43,7 @@ def test_anyio_tests_receive_on_asyncio_and_trio(project: pytest.Pytester) -> No
     project.makepyfile(
         """
         import anyio, pytest
-        from mail import send
+        from tests.support import send
 
         pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ def test_a_test_leaves_nothing_and_wider_fixtures_keep_theirs(project: pytest.Py
     project.makepyfile(
         """
         import pytest
-        from mail import send
+        from tests.support import send
 
         @pytest.fixture(scope="module")
         def news(mailserver_session):
@@ -72,7 +72,7 @@ def test_a_test_leaves_nothing_and_wider_fixtures_keep_theirs(project: pytest.Py
         @pytest.mark.parametrize("n", [1, 2])
         def test_it(mailserver, news, inbox, n):
             assert [each.subject for each in mailserver.messages] == ["first"]
-            send(mailserver, news, "second")
+            send(mailserver, news, subject="second")
             send(mailserver, inbox)
             assert news.receive().subject == "first"
             assert len(mailserver.messages) == 3
@@ -85,14 +85,14 @@ def test_a_wait_tells_of_mail_that_went_with_an_earlier_test(project: pytest.Pyt
     project.makepyfile(
         """
         import pytest
-        from mail import send
+        from tests.support import send
 
         @pytest.fixture(scope="session")
         def news(mailserver_session):
             return mailserver_session.open_inbox("news")
 
         def test_early(mailserver, news):
-            send(mailserver, news, "Welcome")
+            send(mailserver, news, subject="Welcome")
 
         def test_late(mailserver, news):
             news.receive(subject="Welcome", timeout=0)
@@ -137,11 +137,11 @@ def test_two_workers_have_servers_and_addresses_of_their_own(project: pytest.Pyt
     project.makepyfile(
         """
         import pytest
-        from mail import send
+        from tests.support import send
 
         @pytest.mark.parametrize("n", range(8))
         def test_it(mailserver, inbox, n):
-            send(mailserver, inbox, str(n))
+            send(mailserver, inbox, subject=str(n))
             assert inbox.receive().subject == str(n)
             assert len(mailserver.messages) == 1
         """
@@ -232,10 +232,10 @@ def test_a_user_s_own_inbox_wins(project: pytest.Pytester) -> None:
 def test_a_failed_wait_points_at_the_test_s_line_and_reports_the_server(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
-        from mail import send
+        from tests.support import send
 
         def test_it(mailserver, inbox):
-            send(mailserver, inbox, "Goodbye")
+            send(mailserver, inbox, subject="Goodbye")
             inbox.receive(subject="Hello", timeout=0)
         """
     )
@@ -273,7 +273,7 @@ def test_late_mail_is_refused_and_told_of_its_own_test(project: pytest.Pytester)
     project.makepyfile(
         """
         import smtplib
-        from mail import send
+        from tests.support import send
         addresses = []
 
         def test_early(inbox):

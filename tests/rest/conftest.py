@@ -20,11 +20,12 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.models import Envelope, Message
+from sirrchat_testkit.core.models import Message
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.rest.listener import serve_rest
 from sirrchat_testkit.store import TinyStore
 from sirrchat_testkit.wire.sirrchat import answers as wire
+from tests.support import deliver
 
 START = 1_745_224_200_000
 """2025-04-21T08:30:00Z: between two full hours."""
@@ -123,8 +124,7 @@ class Service:
 
     async def deliver(self, to: str, raw: bytes = b"Subject: hello\r\n\r\nhello\r\n") -> Message:
         """Deliver ``raw`` to ``to``."""
-        envelope = Envelope(id="", sender="sender1@example.org", recipients=(to,))
-        [message] = await self.backend.postoffice.deliver(envelope, raw)
+        [message] = await deliver(self.backend, to, raw=raw, sender="sender1@example.org")
         return message
 
     async def user(self) -> str:

@@ -2,56 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import smtplib
-import subprocess
-import sys
 import threading
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sirrchat_testkit import MailServer, WebhookCall, WebhookSink
-
-COMMAND = [sys.executable, "-m", "sirrchat_testkit", "serve", "--smtp-port", "0", "--http-port", "0"]
-
-
-class Serve:
-    """``serve --data`` in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._process = subprocess.Popen(
-            [*COMMAND, "--json", "--data", str(folder), "--api-key", "known"], stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None
-        self._facts: dict[str, Any] = json.loads(self._process.stdout.readline())
-
-    def post(self, path: str, body: object) -> Any:
-        request = urllib.request.Request(
-            self._facts["api_url"] + path,
-            data=json.dumps(body).encode(),
-            headers={"X-API-Key": "known", "Authorization": "Bearer known"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read())
-
-    def send(self, *subjects: str) -> None:
-        with smtplib.SMTP(self._facts["smtp_host"], self._facts["smtp_port"], timeout=30) as smtp:
-            for subject in subjects:
-                smtp.sendmail("a@shop.example", ["box@example.com"], f"Subject: {subject}\r\n\r\nx\r\n")
-
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        self._process.send_signal(number)
-        self._process.communicate(timeout=60)
+from tests.support import Serve, StartServe, call_api, connect, generate, send
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Callable[[], Serve]:
-    return lambda: Serve(tmp_path)
+def start(serve: StartServe, tmp_path: Path) -> Callable[[], Serve]:
+    """Start ``serve`` on the test's folder."""
+    return lambda: serve("--data", str(tmp_path), "--api-key", "known")
 
 
 def watch(sink: WebhookSink, enough: int = 1, status: int = 503) -> threading.Event:
@@ -67,18 +32,19 @@ def watch(sink: WebhookSink, enough: int = 1, status: int = 503) -> threading.Ev
     return seen
 
 
-def test_a_kill_in_mid_retry_loses_nothing(serve: Callable[[], Serve]) -> None:
+def test_a_kill_in_mid_retry_loses_nothing(start: Callable[[], Serve]) -> None:
     with WebhookSink() as sink:
-        server = serve()
-        server.post("/api/emails/generate", {"name": "box", "expiryTime": 0, "domain": "example.com"})
-        server.post("/api/v1/webhooks", {"url": sink.url, "events": ["email.received"], "secret": sink.secret})
+        server = start()
+        generate(server, "box")
+        webhook = {"url": sink.url, "events": ["email.received"], "secret": sink.secret}
+        call_api(server, "POST", "/api/v1/webhooks", webhook)
         called = watch(sink)
-        server.send("survives")
+        send(server, "box@example.com", subject="survives")
         assert called.wait(30)
-        server.kill()
-        server = serve()
+        server.end(signal.SIGKILL)
+        server = start()
         call = sink.receive(timeout=30, subject="survives")
-        server.kill(signal.SIGTERM)
+        server.end()
     first = sink.calls[0]
     assert not first.accepted  # answered 503, unless the kill was faster
     assert call.accepted
@@ -86,18 +52,20 @@ def test_a_kill_in_mid_retry_loses_nothing(serve: Callable[[], Serve]) -> None:
     assert call.verified
 
 
-def test_a_kill_in_a_burst_loses_nothing_and_makes_nothing_twice(serve: Callable[[], Serve]) -> None:
+def test_a_kill_in_a_burst_loses_nothing_and_makes_nothing_twice(start: Callable[[], Serve]) -> None:
     subjects = [f"mail {number}" for number in range(150)]
     with WebhookSink(timeout=45) as sink:
-        server = serve()
-        server.post("/api/emails/generate", {"name": "box", "expiryTime": 0, "domain": "example.com"})
-        server.post("/api/v1/webhooks", {"url": sink.url, "events": ["email.received"]})
-        server.send(*subjects)
-        server.kill()
-        server = serve()
+        server = start()
+        generate(server, "box")
+        call_api(server, "POST", "/api/v1/webhooks", {"url": sink.url, "events": ["email.received"]})
+        with connect(server) as smtp:
+            for subject in subjects:
+                smtp.sendmail("a@shop.example", ["box@example.com"], f"Subject: {subject}\r\n\r\nx\r\n")
+        server.end(signal.SIGKILL)
+        server = start()
         for subject in subjects:
             sink.receive(subject=subject)
-        server.kill(signal.SIGTERM)
+        server.end()
     assert len({each.id for each in sink.calls}) == len(subjects)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import smtplib
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from dirty_equals import IsStr, IsUUID
@@ -16,14 +14,10 @@ from standardwebhooks.webhooks import Webhook
 from sirrchat_testkit import Inbox, MailServer, WebhookSink, verify_webhook
 from sirrchat_testkit.core.errors import Conflict, InvalidValue
 from sirrchat_testkit.webhooks import sender
-
-Send = Callable[..., None]
-Rest = Callable[..., Any]
+from tests.support import call_api, connect, generate, send
 
 
-def test_mail_is_told_as_documented(
-    mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink, send: Send
-) -> None:
+def test_mail_is_told_as_documented(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> None:
     mailserver.add_webhook(webhook_sink.url, ["email.received"])
     send(mailserver, inbox, subject="Email Subject")
     call = webhook_sink.receive(event="email.received")
@@ -52,12 +46,10 @@ def test_the_sender_is_that_of_the_envelope_where_no_header_says_it(
     assert webhook_sink.receive().sender == "sender@example.org"
 
 
-def test_a_disposable_address_pushes_as_documented(
-    mailserver: MailServer, webhook_sink: WebhookSink, rest: Rest, send: Send
-) -> None:
-    made = rest(mailserver, "POST", "/api/emails/generate", {"name": "ann", "expiryTime": 0, "domain": "example.com"})
-    rest(mailserver, "POST", "/api/webhook", {"url": webhook_sink.url, "enabled": True})
-    send(mailserver, "ann@example.com", subject="測試郵件")
+def test_a_disposable_address_pushes_as_documented(mailserver: MailServer, webhook_sink: WebhookSink) -> None:
+    made = generate(mailserver, "ann").json
+    call_api(mailserver, "POST", "/api/webhook", {"url": webhook_sink.url, "enabled": True})
+    send(mailserver, "ann@example.com", subject="測試郵件", sender="bounce@shop.example")
     call = webhook_sink.receive(event="new_message")
     assert call.headers["X-Webhook-Event"] == "new_message"
     assert call.headers["Content-Type"] == "application/json"
@@ -75,15 +67,15 @@ def test_a_disposable_address_pushes_as_documented(
     }
 
 
-def test_a_permanent_address_pushes_nothing(mailserver: MailServer, webhook_sink: WebhookSink, rest: Rest) -> None:
+def test_a_permanent_address_pushes_nothing(mailserver: MailServer, webhook_sink: WebhookSink) -> None:
     account = mailserver.add_account("ann@example.com")
-    rest(mailserver, "POST", "/api/webhook", {"url": webhook_sink.url, "enabled": True}, key=account.api_key)
+    call_api(mailserver, "POST", "/api/webhook", {"url": webhook_sink.url, "enabled": True}, key=account.api_key)
     account.inbox.deliver(subject="x")
     webhook_sink.assert_nothing()
 
 
 def test_each_recipient_is_told_of(
-    mailserver: MailServer, make_inboxes: Callable[[int], list[Inbox]], webhook_sink: WebhookSink, send: Send
+    mailserver: MailServer, make_inboxes: Callable[[int], list[Inbox]], webhook_sink: WebhookSink
 ) -> None:
     mailserver.add_webhook(webhook_sink.url)
     inboxes = make_inboxes(3)
@@ -91,18 +83,16 @@ def test_each_recipient_is_told_of(
     assert [each.recipient for each in webhook_sink.receive_all(3)] == [each.address for each in inboxes]
 
 
-def test_a_user_s_webhook_hears_of_its_own_mail_alone(
-    mailserver: MailServer, webhook_sink: WebhookSink, rest: Rest
-) -> None:
+def test_a_user_s_webhook_hears_of_its_own_mail_alone(mailserver: MailServer, webhook_sink: WebhookSink) -> None:
     ann, bob = mailserver.add_account("ann@example.com"), mailserver.add_account("bob@example.com")
     body = {"url": webhook_sink.url, "events": ["email.received"]}
-    rest(mailserver, "POST", "/api/v1/webhooks", body, key=ann.api_key)
+    call_api(mailserver, "POST", "/api/v1/webhooks", body, key=ann.api_key)
     bob.inbox.deliver(subject="for Bob")
     ann.inbox.deliver(subject="for Ann")
     assert [each.subject for each in webhook_sink.receive_all(1)] == ["for Ann"]
 
 
-def test_mail_that_left_tells_nobody(mailserver: MailServer, webhook_sink: WebhookSink, send: Send) -> None:
+def test_mail_that_left_tells_nobody(mailserver: MailServer, webhook_sink: WebhookSink) -> None:
     mailserver.add_webhook(webhook_sink.url)
     send(mailserver, "somebody@corp.com")
     mailserver.receive(recipient="somebody@corp.com")
@@ -310,23 +300,21 @@ def test_an_attempt_goes_to_the_url_of_the_moment(
     assert old.calls[0].id == new.calls[0].id
 
 
-def test_rest_lists_deliveries_and_sends_again(
-    mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink, rest: Rest
-) -> None:
+def test_rest_lists_deliveries_and_sends_again(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> None:
     webhook = mailserver.add_webhook(webhook_sink.url, secret="s")
     mailserver.clock.freeze()
     webhook_sink.refuse(503, times=4)
     inbox.deliver(subject="x")
     mailserver.clock.advance(seconds=31)
     path = f"/api/v1/webhooks/{webhook.id}/deliveries"
-    [delivery] = rest(mailserver, "GET", path)["data"]
+    [delivery] = call_api(mailserver, "GET", path).json["data"]
     assert delivery["status"] == "failed"
     assert [each["http_status"] for each in delivery["attempts"]] == [503] * 4
-    again = rest(mailserver, "POST", f"{path}/{delivery['id']}/redeliver")
+    again = call_api(mailserver, "POST", f"{path}/{delivery['id']}/redeliver").json
     assert again["id"] == delivery["id"]
     call = webhook_sink.receive(attempt=5, verified=True)
     assert call.body == webhook_sink.calls[0].body == delivery["request_body"].encode()
-    [delivery] = rest(mailserver, "GET", path)["data"]
+    [delivery] = call_api(mailserver, "GET", path).json["data"]
     assert delivery["status"] == "delivered"
     assert len(delivery["attempts"]) == 5
 
@@ -440,7 +428,7 @@ def test_mail_that_a_user_submits_is_told_as_documented(
 ) -> None:
     mailserver.add_webhook(webhook_sink.url)
     account = mailserver.add_account("ann@example.com", "secret")
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+    with connect(mailserver) as smtp:
         smtp.login(account.address, "secret")
         smtp.sendmail(account.address, [inbox.address, "bob@corp.com"], "Subject: Offer\r\n\r\nHi.\r\n")
     call = webhook_sink.receive(event="email.sent")

@@ -33,9 +33,10 @@ def ends(server: MailServer, inbox: Inbox) -> list[str]:
 
 def test_a_sender_that_must_log_in(mailserver: MailServer, inbox: Inbox) -> None:
     mailserver.policy(auth="required")
-    with connect(mailserver) as smtp, pytest.raises(smtplib.SMTPSenderRefused):
-        smtp.sendmail("a@b.example", [str(inbox)], "Subject: Hi\r\n\r\n")
-    assert ends(mailserver, inbox) == ["was refused at C: mail FROM:<a@b.example> size=15  S: 530 5.7.0 Log in first"]
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        assert smtp.docmd("MAIL FROM:<a@b.example> SIZE=15")[0] == 530
+    assert ends(mailserver, inbox) == ["was refused at C: MAIL FROM:<a@b.example> SIZE=15  S: 530 5.7.0 Log in first"]
 
 
 def test_a_sender_that_is_malformed(mailserver: MailServer, inbox: Inbox) -> None:
@@ -49,9 +50,9 @@ def test_a_sender_that_is_malformed(mailserver: MailServer, inbox: Inbox) -> Non
 def test_a_message_that_is_announced_too_big(mailserver: MailServer, inbox: Inbox) -> None:
     with connect(mailserver) as smtp:
         smtp.ehlo()
-        smtp.mail("a@b.example", ["SIZE=99999999999"])
+        smtp.docmd("MAIL FROM:<a@b.example> SIZE=99999999999")
     [end] = ends(mailserver, inbox)
-    assert end.startswith("was refused at C: mail FROM:<a@b.example> SIZE=99999999999  S: 552 5.3.4 ")
+    assert end.startswith("was refused at C: MAIL FROM:<a@b.example> SIZE=99999999999  S: 552 5.3.4 ")
 
 
 def test_a_message_that_is_too_big(mailserver: MailServer, inbox: Inbox) -> None:
@@ -77,10 +78,12 @@ def test_what_follows_a_refusal_that_is_told(mailserver: MailServer, inbox: Inbo
 
 def test_a_connection_that_breaks_off_without_a_reply(mailserver: MailServer, inbox: Inbox) -> None:
     mailserver.faults.drop(stage="mail", times=1)
-    with pytest.raises(smtplib.SMTPServerDisconnected), connect(mailserver) as smtp:
-        smtp.sendmail("a@b.example", [str(inbox)], "Subject: Hi\r\n\r\n")
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            smtp.docmd("MAIL FROM:<a@b.example>")
     mailserver.settle()
-    assert " ended with C: mail FROM:<a@b.example> size=15  S: (no reply)" in failure(inbox)
+    assert " ended with C: MAIL FROM:<a@b.example>  S: (no reply)" in failure(inbox)
 
 
 def test_a_client_that_misses_starttls(mailserver: MailServer, inbox: Inbox) -> None:
@@ -95,11 +98,11 @@ def test_a_client_that_stops_before_data(mailserver: MailServer, inbox: Inbox) -
     with connect(mailserver) as smtp:
         smtp.ehlo()
         smtp.mail("a@b.example")
-        smtp.rcpt(str(inbox))
+        smtp.docmd(f"RCPT TO:<{inbox}>")
         text = failure(inbox)
     assert "Under way:\n  127.0.0.1:" in text
-    assert f"; it is still connected after C: rcpt TO:<{inbox}>  S: 250 2.1.5 Recipient OK" in text
-    assert ends(mailserver, inbox) == [f"ended with C: rcpt TO:<{inbox}>  S: 250 2.1.5 Recipient OK"]
+    assert f"; it is still connected after C: RCPT TO:<{inbox}>  S: 250 2.1.5 Recipient OK" in text
+    assert ends(mailserver, inbox) == [f"ended with C: RCPT TO:<{inbox}>  S: 250 2.1.5 Recipient OK"]
 
 
 HELLO = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01"

@@ -21,14 +21,16 @@ def test_a_message_has_what_was_said_about_it(mailserver: MailServer) -> None:
     one, other = mailserver.open_inbox(), mailserver.open_inbox()
     with connect(mailserver) as smtp:
         smtp.sendmail("a@x.example", [one.address, "nobody@example.com"], MAIL)
-        smtp.sendmail("a@x.example", [other.address], MAIL)
+        smtp.docmd(f"MAIL FROM:<a@x.example> SIZE={len(MAIL)}")
+        smtp.docmd(f"RCPT TO:<{other.address}>")
+        smtp.data(MAIL)
     said = texts(other.messages[0].transcript)
     assert said[:2] == ["S 220 example.com ESMTP sirrchat_testkit", "C ehlo client.example"]
-    begin = said.index(f"C rcpt TO:<{other.address}>") - 2
+    begin = said.index(f"C RCPT TO:<{other.address}>") - 2
     assert said[begin : begin + 8] == [
-        f"C mail FROM:<a@x.example> size={len(MAIL)}",
+        f"C MAIL FROM:<a@x.example> SIZE={len(MAIL)}",
         "S 250 2.1.0 Sender OK",
-        f"C rcpt TO:<{other.address}>",
+        f"C RCPT TO:<{other.address}>",
         "S 250 2.1.5 Recipient OK",
         "C data",
         "S 354 End data with <CR><LF>.<CR><LF>",

@@ -541,7 +541,7 @@ def test_a_verb_on_a_stopped_server_names_it(mailserver: MailServer) -> None:
 
 def test_the_default_of_within_counts(inbox: Inbox, mailserver: MailServer) -> None:
     mailserver.within = 30
-    sender = in_thread(lambda: send(mailserver, inbox, "June news"))
+    sender = in_thread(lambda: send(mailserver, inbox, subject="June news"))
     with pytest.raises(UnexpectedMail, match=r"within 30\.0 s"):
         inbox.assert_nothing()
     sender.join()

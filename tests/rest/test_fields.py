@@ -6,8 +6,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from sirrchat_testkit.core.directory import EXPIRY_TIMES
-from sirrchat_testkit.wire.fields import Int, WebUrl, iso_milliseconds
+from sirrchat_testkit.wire.fields import Int, WebUrl
 from sirrchat_testkit.wire.tempmail import GenerateRequest
+from sirrchat_testkit.wire.times import iso_milliseconds
 
 INT: TypeAdapter[int] = TypeAdapter(Int)
 URL: TypeAdapter[str] = TypeAdapter(WebUrl)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import aiohttp
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.events import Crashed
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.rest import listener
 from sirrchat_testkit.rest.listener import serve_rest
@@ -55,6 +57,109 @@ async def ask(host: str, port: int) -> int:
 def accepts(host: str, port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) == 0
+
+
+class Loading:
+    """The import of the API, which goes on when it is released. It fails as often as ``failures`` says."""
+
+    def __init__(self, load: Callable[[Backend], Any]) -> None:
+        self._load = load
+        self.begun, self.release = threading.Event(), threading.Event()
+        self.failures = 0
+
+    def __call__(self, backend: Backend) -> Any:
+        self.begun.set()
+        assert self.release.wait(30)
+        if self.failures:
+            self.failures -= 1
+            raise ImportError("aiohttp is broken")
+        return self._load(backend)
+
+    async def has_begun(self) -> None:
+        assert await asyncio.to_thread(self.begun.wait, 30)
+
+
+@pytest.fixture
+def loading(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loading]:
+    made = Loading(listener._load_api)
+    monkeypatch.setattr(listener, "_load_api", made)
+    yield made
+    made.release.set()
+
+
+async def connect(bound: listener.Listener) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection(*bound.address)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    return reader, writer
+
+
+async def everything(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b"reset"
+
+
+@pytest.mark.asyncio
+async def test_connections_that_arrive_while_the_api_loads_are_served(backend: Backend, loading: Loading) -> None:
+    async with serve_rest(backend) as bound:
+        clients = [await connect(bound) for _ in range(150)]  # more than wait in a socket's backlog
+        await loading.has_begun()
+        silent = await asyncio.open_connection(*bound.address)
+        loading.release.set()
+        for reader, writer in clients:
+            assert (await reader.read()).endswith(b'{"status":"ok"}')
+            writer.close()
+        silent[1].write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert (await silent[0].read()).endswith(b'{"status":"ok"}')
+        silent[1].close()
+
+
+@pytest.mark.asyncio
+async def test_a_connection_that_is_accepted_as_the_api_gets_ready_is_served(backend: Backend) -> None:
+    async with serve_rest(backend) as bound:
+        early = bound._accept()
+        assert await ask(*bound.address) == 200
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: early, theirs)
+        reader, writer = await asyncio.open_connection(sock=ours)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).endswith(b'{"status":"ok"}')
+        writer.close()
+
+
+@pytest.mark.asyncio
+async def test_a_stop_while_the_api_loads_closes_the_connections(backend: Backend, loading: Loading) -> None:
+    async with serve_rest(backend) as bound:
+        reader, writer = await connect(bound)
+        await loading.has_begun()
+        late = bound._accept()
+    assert await everything(reader) in {b"", b"reset"}
+    writer.close()
+    ours, theirs = socket.socketpair()
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: late, theirs)  # accepted just before the stop
+    ours.setblocking(False)
+    assert await asyncio.get_running_loop().sock_recv(ours, 1) == b""
+    ours.close()
+    assert not accepts(*bound.address)
+    assert not [each for each in backend.events.after() if isinstance(each, Crashed)]
+
+
+@pytest.mark.asyncio
+async def test_an_import_that_fails_is_a_crash_and_the_next_connection_tries_again(
+    backend: Backend, loading: Loading
+) -> None:
+    loading.failures = 1
+    loading.release.set()
+    async with serve_rest(backend) as bound:
+        reader, writer = await connect(bound)
+        assert await everything(reader) in {b"", b"reset"}
+        writer.close()
+        [crash] = [each for each in backend.events.after() if isinstance(each, Crashed)]
+        assert crash.where == "loading the REST API"
+        assert str(crash.error) == "aiohttp is broken"
+        assert await ask(*bound.address) == 200
 
 
 @pytest.mark.asyncio
@@ -137,6 +242,38 @@ async def test_an_idle_connection_does_not_hold_up_the_end(backend: Backend) -> 
         assert not accepts(host, port)
         idle.close()
         await idle.wait_closed()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.asyncio
+async def test_a_forked_child_closes_connections_that_wait_for_the_api(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def never(_imports: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(listener, "import_in_thread", never)
+    stay, leave = os.pipe()
+    async with serve_rest(backend) as bound:
+        reader, writer = await connect(bound)
+        await begun.wait()
+        child = os.fork()
+        if not child:  # pragma: no cover - in another process
+            bound.close_in_child()
+            os.close(leave)
+            os.read(stay, 1)
+            os._exit(0)
+        os.close(stay)
+    try:
+        assert await everything(reader) in {b"", b"reset"}
+        assert not accepts(*bound.address)
+    finally:
+        os.close(leave)
+        assert (await asyncio.to_thread(os.waitpid, child, 0))[1] == 0
+    writer.close()
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

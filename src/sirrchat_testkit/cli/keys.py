@@ -18,7 +18,7 @@ from sirrchat_testkit.core.errors import TestkitError
 from sirrchat_testkit.core.models import ApiKey
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.store import TinyStore
-from sirrchat_testkit.wire.fields import iso_seconds
+from sirrchat_testkit.wire.times import iso_seconds
 
 Fact = Mapping[str, Any]
 

@@ -14,10 +14,12 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]"
+# Sets that hold nearly all of Unicode are written by what they leave out: ranges up to U+10FFFF take 20 ms to compile.
+_ATEXT = r"""[^\x00-\x20"(),.:;<>@\[\\\]\x7f]"""
 _DOT_STRING = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
-_QUOTED = re.compile(r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e\x80-\U0010ffff]|\\[\x20-\x7e])*"')
-_LABEL = r"[A-Za-z0-9\u00a1-\U0010ffff](?:[A-Za-z0-9\-\u00a1-\U0010ffff]{0,61}[A-Za-z0-9\u00a1-\U0010ffff])?"
+_QUOTED = re.compile(r'"(?:[^\x00-\x1f"\\\x7f]|\\[\x20-\x7e])*"')
+_LETTER = r"[^\x00-/:-@\[-`{-\xa0]"  # A-Z a-z 0-9 and from U+00A1 on
+_LABEL = rf"{_LETTER}(?:[^\x00-,./:-@\[-`{{-\xa0]{{0,61}}{_LETTER})?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]+|[A-Za-z0-9\-]*[A-Za-z0-9]:[!-Z^-~]+)\]")
 _NAME = re.compile(r"[A-Za-z0-9_+\-]+(?:\.[A-Za-z0-9_+\-]+)*")

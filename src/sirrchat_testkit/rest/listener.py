@@ -1,8 +1,14 @@
-"""Where HTTP is listened for: bound before it is entered, wound up when it is left.
+"""The HTTP port: bound on entry, closed on exit. The API is loaded at the first connection.
 
-1. On the way out requests in flight have ``GRACE`` seconds to finish; waiting connections are closed at once.
-2. A client's bad HTTP is the client's matter: it is answered with 400 in a dialect's shape, and nothing is printed.
-3. A forked child inherits the sockets: ``close_in_child`` lets go of them and touches nothing the parent uses.
+1. aiohttp, pydantic and the API's own modules take far longer to import than everything else of a server, and many
+   tests never call the API. So a thread imports them when the first connection arrives; the loop is not blocked.
+2. Connections that arrive meanwhile are accepted and not read. They are served once the API is loaded.
+3. Where freezegun is loaded, the API is imported at once: pydantic, imported while the time is frozen, would not know
+   ``datetime`` any more afterwards.
+4. An import that fails is reported as a crash. The waiting connections are closed; the next one tries again.
+5. On exit requests in progress have ``GRACE`` seconds to finish; waiting connections are closed at once.
+6. A client's malformed HTTP is answered with 400 in a dialect's shape; nothing is printed.
+7. A forked child inherits the sockets: ``close_in_child`` closes them and touches nothing that the parent uses.
 """
 
 from __future__ import annotations
@@ -11,28 +17,34 @@ import asyncio
 import contextlib
 import functools
 import socket
-from collections.abc import AsyncIterator
-from typing import Final
-
-from aiohttp import web
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.rest.application import application
-from sirrchat_testkit.rest.connection import Connection
-from sirrchat_testkit.rest.middleware import LOG
+from sirrchat_testkit.imports import import_in_thread
 from sirrchat_testkit.sockets import bind
 
+if TYPE_CHECKING:
+    from aiohttp import web
+
 GRACE: Final = 1.0
-"""Seconds of real time that requests in flight have when the listener stops."""
+"""Seconds of real time that requests in progress have when the listener stops."""
 
 
 class Listener:
     """A bound HTTP socket; ``host`` and ``port`` are what it is bound to."""
 
-    def __init__(self, runner: web.AppRunner, sock: socket.socket) -> None:
+    def __init__(self, backend: Backend, sock: socket.socket) -> None:
         self.host, self.port = sock.getsockname()[:2]
-        self._runner = runner
+        self._backend = backend
         self._sock = sock
+        self._accepting: asyncio.Server | None = None
+        self._waiting: list[asyncio.Transport] = []
+        self._loading: asyncio.Task[None] | None = None
+        self._runner: web.AppRunner | None = None
+        self._connect: Callable[[], asyncio.Protocol] | None = None
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"<HTTP on {self.host}:{self.port}>"
@@ -42,17 +54,86 @@ class Listener:
         """Host and port."""
         return self.host, self.port
 
+    async def open(self) -> None:
+        """Accept connections."""
+        self._accepting = await asyncio.get_running_loop().create_server(self._accept, sock=self._sock)
+        if "freezegun" in sys.modules:
+            await self._begin_loading()
+
+    async def close(self) -> None:
+        """Close the port and every connection."""
+        self._closed = True
+        if self._accepting is not None:
+            self._accepting.close()
+        self._sock.close()
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait([self._loading])
+        self._drop_waiting()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
     def close_in_child(self) -> None:
         """Close every inherited socket. To be called in a forked child, and nowhere else.
 
-        Only the descriptors are closed: the event loop's epoll is shared with the parent and must not hear of it.
+        Only the descriptors are closed: the event loop's epoll is shared with the parent and must not be changed.
         """
-        server = self._runner.server
-        connected = [each.transport for each in server.connections] if server is not None else []
-        inherited = [each.get_extra_info("socket") for each in connected if each is not None]
+        server = self._runner.server if self._runner is not None else None
+        connected: list[Any] = [each.transport for each in server.connections] if server is not None else []
+        inherited = [each.get_extra_info("socket") for each in (*connected, *self._waiting) if each is not None]
         for each in (self._sock, *(getattr(wrapped, "_sock", None) for wrapped in inherited)):
             if each is not None:
                 each.close()
+
+    def _accept(self) -> asyncio.Protocol:
+        return self._connect() if self._connect is not None else _Waiting(self._wait)
+
+    def _wait(self, transport: asyncio.Transport) -> None:
+        if self._closed:
+            transport.abort()
+        elif self._connect is not None:  # loaded since the connection was accepted
+            _hand_over(transport, self._connect())
+        else:
+            self._waiting.append(transport)
+            self._begin_loading()
+
+    def _begin_loading(self) -> asyncio.Task[None]:
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._load())
+        return self._loading
+
+    async def _load(self) -> None:
+        try:
+            runner, connect = await import_in_thread(functools.partial(_load_api, self._backend))
+            self._runner = runner
+            await runner.setup()
+        except Exception as error:  # noqa: BLE001 - the test that owns the server gets it
+            self._backend.crashed("loading the REST API", error)
+            self._drop_waiting()
+            self._loading = None
+            return
+        self._connect = connect
+        for transport in self._waiting:
+            _hand_over(transport, connect())
+        self._waiting.clear()
+
+    def _drop_waiting(self) -> None:
+        for transport in self._waiting:
+            transport.abort()
+        self._waiting.clear()
+
+
+class _Waiting(asyncio.Protocol):
+    """A connection that arrived before the API was loaded. It is not read until then."""
+
+    def __init__(self, arrived: Callable[[asyncio.Transport], None]) -> None:
+        self._arrived = arrived
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Stop reading; whatever the client sends stays in the socket."""
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+        self._arrived(transport)
 
 
 @contextlib.asynccontextmanager
@@ -62,18 +143,34 @@ async def serve_rest(backend: Backend) -> AsyncIterator[Listener]:
     Raises:
         OSError: The port is taken, or the host is none of this machine's.
     """
-    sock = await bind("HTTP", backend.settings.host, backend.settings.http_port)
+    listener = Listener(backend, await bind("HTTP", backend.settings.host, backend.settings.http_port))
+    try:
+        await listener.open()
+        yield listener
+    finally:
+        await listener.close()
+
+
+def _hand_over(transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
+    loop = asyncio.get_running_loop()
+    transport.set_protocol(protocol)
+    loop.call_soon(protocol.connection_made, transport)  # as the loop does for a new connection
+    loop.call_soon(transport.resume_reading)
+
+
+def _load_api(backend: Backend) -> tuple[web.AppRunner, Callable[[], asyncio.Protocol]]:
+    """Import and build the API; return what runs it, and what makes a protocol for each connection."""
+    from aiohttp import web
+
+    from sirrchat_testkit.rest.application import application
+    from sirrchat_testkit.rest.connection import Connection
+    from sirrchat_testkit.rest.middleware import LOG
+
     app = application(backend)
     runner = web.AppRunner(app, handle_signals=False, handler_cancellation=True, shutdown_timeout=GRACE)
-    await runner.setup()
-    server = runner.server
-    assert server is not None
-    connect = functools.partial(Connection, server, app, access_log=None, logger=LOG)
-    try:
-        accepting = await asyncio.get_running_loop().create_server(connect, sock=sock)
-        try:
-            yield Listener(runner, sock)
-        finally:
-            accepting.close()
-    finally:
-        await runner.cleanup()
+
+    def connect() -> Connection:
+        assert runner.server is not None
+        return Connection(runner.server, app, access_log=None, logger=LOG)
+
+    return runner, connect

@@ -19,7 +19,7 @@ from sirrchat_testkit.rest.middleware import api_key, expect
 from sirrchat_testkit.rest.paging import ASKED, cut, position
 from sirrchat_testkit.rest.texts import Text, Texts
 from sirrchat_testkit.wire import tempmail as wire
-from sirrchat_testkit.wire.fields import iso_milliseconds
+from sirrchat_testkit.wire.times import iso_milliseconds
 
 TEMPMAIL = Dialect(key=lambda request: request.headers.get("X-API-Key", ""), problem=flat)
 

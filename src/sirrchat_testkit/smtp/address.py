@@ -25,7 +25,7 @@ _MAIL = re.compile(r"FROM: *", re.IGNORECASE | re.ASCII)
 _RCPT = re.compile(r"TO: *", re.IGNORECASE | re.ASCII)
 _PATH = re.compile(r'<((?:"(?:[^"\\]|\\.)*"|[^<>"])*)>(?= |$)')
 _ROUTE = re.compile(r"@[^:@,]+(?:,@[^:@,]+)*:")
-_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?")
+_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\x00-\x20=\x7f]+))?")
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -41,7 +41,7 @@ _SYNTAX: Mapping[str, Mapping[str, re.Pattern[str] | None]] = {
     },
     "RCPT": {
         "NOTIFY": re.compile(r"NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY))*", re.IGNORECASE),
-        "ORCPT": re.compile(r"(?=.{1,500}$)[A-Za-z0-9-]+;[!-<>-~\x80-\U0010ffff]+"),
+        "ORCPT": re.compile(r"(?=.{1,500}$)[A-Za-z0-9-]+;[^\x00-\x20=\x7f]+"),
     },
 }
 """The parameters each command takes, and what their values look like; None where one takes no value."""

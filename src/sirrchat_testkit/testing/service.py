@@ -12,9 +12,6 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-import anyio
-import anyio.to_thread
-
 
 class Service:
     """Is started and stopped; whatever is in ``RUNNING`` is abandoned in a forked child."""
@@ -45,11 +42,15 @@ class Service:
             self._leave()
 
     async def __aenter__(self) -> Self:
+        import anyio.to_thread
+
         return await anyio.to_thread.run_sync(self.start)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        import anyio.to_thread
+
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self.stop)
         if error is None:

@@ -4,12 +4,14 @@
 2. A failed attempt is made again 1, 5 and 25 seconds after its end, on the kit's clock; then it is given up.
 3. An attempt that the policy forbids is not made again.
 4. Planned faults are asked for here: first those that put an attempt off, once for each delivery, then the others.
+5. The sender, and aiohttp with it, is imported for the first attempt: a server without webhooks never loads it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.callmatch import Facts
@@ -17,9 +19,12 @@ from sirrchat_testkit.core.events import DeliveryAttempted
 from sirrchat_testkit.core.models import Delivery, Webhook
 from sirrchat_testkit.core.store import Patch
 from sirrchat_testkit.core.webhookfaults import WebhookFault, WebhookFaults
+from sirrchat_testkit.imports import import_in_thread
 from sirrchat_testkit.webhooks.calls import TAMPERINGS, call
 from sirrchat_testkit.webhooks.queue import Queue
-from sirrchat_testkit.webhooks.sender import Outcome, Sender
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.webhooks.sender import Outcome, Sender
 
 RETRIES: Final = (1000, 5000, 25_000)
 """Milliseconds of the kit's clock from the end of a failed attempt to the next."""
@@ -49,7 +54,9 @@ class Attempts:
         self._events = backend.events
         self._faults = faults
         self._queue = queue
-        self._sender = Sender(backend.policy)
+        self._policy = backend.policy
+        self._sender: Sender | None = None
+        self._loading = asyncio.Lock()
         self._urls: dict[str, str] = {}
         self._put_off: set[int] = set()
         self._again: set[int] = set()
@@ -76,7 +83,8 @@ class Attempts:
 
     async def close(self) -> None:
         """Let go of every connection."""
-        await self._sender.close()
+        if self._sender is not None:
+            await self._sender.close()
 
     async def make(self, delivery: Delivery) -> None:
         """Attempt ``delivery`` once, or twice where a fault says so."""
@@ -95,6 +103,7 @@ class Attempts:
         self._release(webhook.id)
 
     async def _attempt(self, webhook: Webhook, delivery: Delivery, tampering: str) -> None:
+        sender = await self._ready_sender()
         began = self._clock.now()
         outgoing = call(
             delivery.event,
@@ -104,7 +113,7 @@ class Attempts:
             seconds=began // 1000,
             tampering=tampering,
         )
-        outcome = await self._sender.send(webhook.url, outgoing)
+        outcome = await sender.send(webhook.url, outgoing)
         current = await self._store.get(Delivery, seq=delivery.seq)
         if current is None or current.id != delivery.id:
             return
@@ -124,6 +133,12 @@ class Attempts:
         self._tell(webhook, changed, outcome, began)
         if changed.status == PENDING:
             self._queue.put_later(webhook.id, changed.seq, changed.due_at)
+
+    async def _ready_sender(self) -> Sender:
+        async with self._loading:  # attempts go on in the order in which they arrived here
+            if self._sender is None:
+                self._sender = (await import_in_thread(_sender_class))(self._policy)
+            return self._sender
 
     def _after(self, delivery: Delivery, outcome: Outcome, began: int) -> Delivery:
         """Return ``delivery`` as it is after an attempt."""
@@ -193,3 +208,9 @@ class Attempts:
         headers = {"X-Webhook-Event": delivery.event}
         outgoing = _Outgoing(webhook.url, headers, delivery.request_body.encode(), len(delivery.attempts) + 1)
         return self._faults.next_for(outgoing, timing=timing)
+
+
+def _sender_class() -> type[Sender]:
+    from sirrchat_testkit.webhooks.sender import Sender
+
+    return Sender

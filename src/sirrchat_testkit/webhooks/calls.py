@@ -18,7 +18,7 @@ from sirrchat_testkit.core import mime
 from sirrchat_testkit.core.callmatch import Facts
 from sirrchat_testkit.core.models import Envelope, Message
 from sirrchat_testkit.core.signing import ID, SIGNATURE, TIMESTAMP, sign
-from sirrchat_testkit.wire import webhooks as wire
+from sirrchat_testkit.wire import bodies
 
 PUSH = "new_message"
 EVENT = "X-Webhook-Event"
@@ -46,7 +46,7 @@ class Call(Facts):
 
 def received(message: Message) -> dict[str, Any]:
     """Return the body of ``email.received``."""
-    return wire.email_received(
+    return bodies.email_received(
         user=message.recipient,
         sender=message.sender or message.mail_from,
         subject=message.subject,
@@ -57,7 +57,7 @@ def received(message: Message) -> dict[str, Any]:
 
 def sent(message: Message, envelope: Envelope) -> dict[str, Any]:
     """Return the body of ``email.sent``."""
-    return wire.email_sent(
+    return bodies.email_sent(
         user=message.recipient, to=envelope.recipients, subject=message.subject, at=message.received_at
     )
 
@@ -65,7 +65,7 @@ def sent(message: Message, envelope: Envelope) -> dict[str, Any]:
 def pushed(message: Message, raw: bytes) -> dict[str, Any]:
     """Return the body of ``new_message``."""
     parts = mime.parse(raw)
-    return wire.new_message(
+    return bodies.new_message(
         email_id=message.address,
         message_id=message.id,
         sender=message.mail_from,

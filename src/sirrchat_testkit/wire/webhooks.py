@@ -1,6 +1,6 @@
-"""What webhooks are told, in both dialects: the bodies, their models, and the schemas published of them.
+"""The models of webhook bodies, in both dialects, and the schemas published of them.
 
-1. A body is made from plain values, here alone; the models say what is in it, and tests compare the two.
+1. ``bodies`` makes the bodies from plain values; tests compare them with the models.
 2. The models forbid what they do not name: a body that has more than was published has drifted.
 3. Nothing but the sibling shapes is imported here.
 """
@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
 
 from sirrchat_testkit.wire import tempmail
-from sirrchat_testkit.wire.fields import Shape, iso_milliseconds, iso_seconds
+from sirrchat_testkit.wire.fields import Shape
 
 
 class _Told(Shape):
@@ -64,34 +64,6 @@ SHAPES: Final[Mapping[str, type[Shape]]] = MappingProxyType(
     {"email.received": EmailReceived, "email.sent": EmailSent, "new_message": NewMessage}
 )
 """The model of each event's body."""
-
-
-def email_received(*, user: str, sender: str, subject: str, size: int, at: int) -> dict[str, Any]:
-    """Return the body of ``email.received``; ``at`` in milliseconds since the epoch."""
-    data = {"user": user, "from": sender, "subject": subject, "size": size}
-    return {"event": "email.received", "timestamp": iso_seconds(at), "data": data}
-
-
-def email_sent(*, user: str, to: Sequence[str], subject: str, at: int) -> dict[str, Any]:
-    """Return the body of ``email.sent``; ``at`` in milliseconds since the epoch."""
-    data = {"user": user, "to": list(to), "subject": subject}
-    return {"event": "email.sent", "timestamp": iso_seconds(at), "data": data}
-
-
-def new_message(
-    *, email_id: str, message_id: str, sender: str, to: str, subject: str, content: str, html: str, at: int
-) -> dict[str, Any]:
-    """Return the body of ``new_message``; ``at`` in milliseconds since the epoch."""
-    return {
-        "emailId": email_id,
-        "messageId": message_id,
-        "fromAddress": sender,
-        "subject": subject,
-        "content": content,
-        "html": html,
-        "receivedAt": iso_milliseconds(at),
-        "toAddress": to,
-    }
 
 
 def webhook_schema(event: str) -> dict[str, Any]:

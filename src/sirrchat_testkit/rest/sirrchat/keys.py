@@ -11,8 +11,8 @@ from sirrchat_testkit.core.models import Account, ApiKey
 from sirrchat_testkit.rest.body import checked, read_object
 from sirrchat_testkit.rest.dialect import answer, encode
 from sirrchat_testkit.rest.pages import listed, window
-from sirrchat_testkit.wire.fields import iso_seconds
 from sirrchat_testkit.wire.sirrchat import requests as wire
+from sirrchat_testkit.wire.times import iso_seconds
 
 
 class KeyViews:

@@ -16,7 +16,7 @@ from sirrchat_testkit.rest.dialect import answer
 from sirrchat_testkit.rest.pages import limit, number
 from sirrchat_testkit.rest.rows import Rows, paged
 from sirrchat_testkit.rest.texts import LARGE
-from sirrchat_testkit.wire.fields import iso_seconds
+from sirrchat_testkit.wire.times import iso_seconds
 
 RAW = "message/rfc822"
 """Who accepts it gets the bytes as they were received."""

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.rest.dialect import answer
-from sirrchat_testkit.wire.fields import iso_seconds
+from sirrchat_testkit.wire.times import iso_seconds
 
 
 class StatsViews:

@@ -14,8 +14,8 @@ from sirrchat_testkit.rest.body import checked, read_object
 from sirrchat_testkit.rest.dialect import answer, nested, status_of
 from sirrchat_testkit.rest.pages import listed, window
 from sirrchat_testkit.rest.rows import Rows
-from sirrchat_testkit.wire.fields import iso_seconds
 from sirrchat_testkit.wire.sirrchat import requests as wire
+from sirrchat_testkit.wire.times import iso_seconds
 
 
 class UserViews:

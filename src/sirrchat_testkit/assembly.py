@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from sirrchat_testkit.certificates import identity
 from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.record import record
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.rest.listener import serve_rest
@@ -33,7 +32,7 @@ class Listener(Protocol):
         """Close every inherited socket. To be called in a forked child, and nowhere else."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Assembly:
     """What a running server consists of."""
 
@@ -79,7 +78,18 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         desk = Desk(thread, backend, netloc(smtp.address))
         exits.callback(desk.stop)
         clock = Clock(thread, backend.clock)
-        return Assembly(backend, desk, clock, api_key, smtp, smtps, tls, http, dispatcher, exits.pop_all())
+        return Assembly(
+            backend=backend,
+            desk=desk,
+            clock=clock,
+            api_key=api_key,
+            smtp=smtp,
+            smtps=smtps,
+            tls=tls,
+            http=http,
+            dispatcher=dispatcher,
+            exits=exits.pop_all(),
+        )
     raise AssertionError("unreachable: an exit stack swallows nothing")
 
 
@@ -87,6 +97,8 @@ def _secure(settings: Settings, exits: contextlib.AsyncExitStack) -> tuple[Tls |
     """Return what clients are to trust, and the server's side of TLS; None where there is no TLS."""
     if not settings.tls:
         return None, None
+    from sirrchat_testkit.certificates import identity
+
     own = identity(settings.tls_cert, settings.tls_key, settings.host)
     tls = Tls(own.authority)
     exits.callback(tls.close)

@@ -112,7 +112,7 @@ def test_a_process_that_is_forked_while_the_api_loads_can_import_it() -> None:
 
             def exec_module(self, module):
                 begun.set()
-                released.wait(30)
+                released.wait()
 
         sys.meta_path.insert(0, Slow())
 
@@ -122,7 +122,7 @@ def test_a_process_that_is_forked_while_the_api_loads_can_import_it() -> None:
         def fork():
             child = os.fork()
             if not child:
-                signal.alarm(10)  # a lock that no thread releases
+                signal.alarm(20)  # a lock that no thread releases
                 import slow
                 os._exit(0)
             children.append(child)
@@ -130,10 +130,10 @@ def test_a_process_that_is_forked_while_the_api_loads_can_import_it() -> None:
         children = []
         importer = threading.Thread(target=lambda: asyncio.run(import_in_thread(slow)))
         importer.start()
-        begun.wait(30)
+        begun.wait()
         forker = threading.Thread(target=fork)
         forker.start()
-        forking.wait(30)
+        forking.wait()
         released.set()
         importer.join()
         forker.join()

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sirrchat_testkit.core import addressing
@@ -21,6 +21,7 @@ from sirrchat_testkit.core.errors import InvalidValue, NotFound, TestkitError
 from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.models import Account, Address, Tally
 from sirrchat_testkit.core.passwords import Passwords
+from sirrchat_testkit.core.record import record
 from sirrchat_testkit.core.store import Change, Patch, Put, Store, Usage
 
 QUOTA = 5_368_709_120
@@ -30,7 +31,7 @@ MAX_QUOTA = 2**53 - 1
 """The highest quota: what every JSON reader can hold exactly."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NewAccount:
     """An account that is wanted. ``password`` is as it was typed; an empty one opens nothing."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sirrchat_testkit.core import addressing
@@ -23,6 +22,7 @@ from sirrchat_testkit.core.models import Account, Tally
 from sirrchat_testkit.core.passwords import CHEAP, PROPER, Passwords
 from sirrchat_testkit.core.policy import CurrentPolicy
 from sirrchat_testkit.core.postoffice import PostOffice
+from sirrchat_testkit.core.record import record
 from sirrchat_testkit.core.retention import Retention
 from sirrchat_testkit.core.scopes import Scopes
 from sirrchat_testkit.core.sessions import Sessions
@@ -39,7 +39,7 @@ class Loop(Scheduler, Protocol):
     def call_soon(self, callback: Callable[..., Any], *args: Any) -> Any: ...  # noqa: D102 - asyncio's own
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Backend:
     """The domain of one server."""
 

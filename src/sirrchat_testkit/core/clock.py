@@ -14,8 +14,8 @@ import heapq
 import itertools
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 Work = Callable[[], Awaitable[None]]
 
@@ -35,23 +35,25 @@ class Scheduler(Protocol):
     def create_task(self, coro: Any) -> Any: ...  # noqa: D102 - asyncio's own
 
 
-@dataclass(slots=True, order=True)
+@dataclass(slots=True, eq=False)
 class Due:
-    """Work that waits for its time."""
+    """Work that waits for its time; what is due first is the least, and of that what was scheduled first."""
 
     at: int
     order: int
-    work: Work = field(compare=False)
-    period: int = field(default=0, compare=False)
-    cancelled: bool = field(default=False, compare=False)
+    work: Work
+    period: int = 0
+    cancelled: bool = False
+
+    def __lt__(self, other: Due) -> bool:
+        return (self.at, self.order) < (other.at, other.order)
 
     def cancel(self) -> None:
         """Never run the work."""
         self.cancelled = True
 
 
-@dataclass(frozen=True, slots=True)
-class ClockState:
+class ClockState(NamedTuple):
     """Where a clock stands: what a scope goes back to."""
 
     frozen_at: int | None

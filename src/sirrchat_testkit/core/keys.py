@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.errors import NotFound, Unauthorized
@@ -17,8 +17,7 @@ from sirrchat_testkit.core.models import Account, ApiKey
 from sirrchat_testkit.core.store import Drop, Put, Store
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
+class NewKey(NamedTuple):
     """A key that was just made: the only time its text can be had."""
 
     key: str

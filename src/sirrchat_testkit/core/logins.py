@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sirrchat_testkit.core.accounts import Accounts
 from sirrchat_testkit.core.clock import Clock
@@ -20,8 +20,7 @@ from sirrchat_testkit.core.passwords import Passwords
 from sirrchat_testkit.core.policy import CurrentPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A user and one proof: a password, the answer to a challenge, or a token."""
 
     mechanism: str

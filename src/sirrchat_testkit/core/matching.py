@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
@@ -69,8 +68,7 @@ def holds(wanted: Any, value: Any, rule: Rule = EQUAL) -> bool:
     return bool(wanted == value)
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """One name that a ``Match`` takes.
 
     Attributes:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sirrchat_testkit.core.decoding import decode_bytes, decode_header, fold
 from sirrchat_testkit.core.header import HeaderFields, Headers, read_header, split
 from sirrchat_testkit.core.hints import misnamed
+from sirrchat_testkit.core.record import record
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -71,7 +72,7 @@ class Unsubscribe(tuple[str, ...]):  # noqa: SLOT001 - a tuple with slots cannot
     one_click: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Parsed:
     """A whole message. ``to``, ``cc`` and ``reply_to`` are bare addresses; what is absent is "", () or None.
 
@@ -90,7 +91,7 @@ class Parsed:
     unsubscribe: Unsubscribe = field(default_factory=Unsubscribe)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Body:
     """What the parts gave so far."""
 

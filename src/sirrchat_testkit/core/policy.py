@@ -109,11 +109,11 @@ class Policy(Checked):
         return replace(self, **changes)
 
 
-@dataclass(slots=True)
 class CurrentPolicy:
     """Where the policy in force is looked up; only the server's thread swaps it."""
 
-    value: Policy
+    def __init__(self, value: Policy) -> None:
+        self.value = value
 
 
 def _extensions(names: Any) -> tuple[str, ...]:

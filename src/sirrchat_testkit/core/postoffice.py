@@ -11,7 +11,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.clock import Clock
@@ -38,8 +39,7 @@ def _is_not_sent(message: Message) -> bool:
     return message.folder != SENT
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """A slice of a list that is newest first, and how long the whole list is."""
 
     messages: list[Message]

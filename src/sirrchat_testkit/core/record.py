@@ -6,7 +6,7 @@ A document has JSON values only, and leaves out what is at its default, so that 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 C = TypeVar("C")
@@ -15,13 +15,38 @@ Doc = dict[str, Any]
 """A record as a store keeps it: JSON values only, fields at their default left out."""
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True)
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def record(cls: type[C]) -> type[C]:
-    """Make a record of ``cls``: a dataclass that is frozen to the type checker.
+    """Make a value class of ``cls``: a dataclass with keyword arguments that is frozen to the type checker.
 
-    At run time nothing watches it: some are made for each message, and ``frozen=True`` makes that three times as slow.
+    At run time nothing enforces it: some are made for each message, and ``frozen=True`` makes that three times as slow.
+    Comparing, hashing and showing are written once, below: compiling them for each class would double its import.
     """
-    return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
+    made = dataclass(slots=True, kw_only=True, eq=False, repr=False)(cls)
+    for name, method in _METHODS.items():
+        if name not in vars(cls):
+            setattr(made, name, method)
+    return made
+
+
+def _values(value: Any) -> tuple[Any, ...]:
+    return tuple([getattr(value, each.name) for each in fields(value)])
+
+
+def _equals(self: Any, other: object) -> Any:
+    return _values(self) == _values(other) if type(other) is type(self) else NotImplemented
+
+
+def _hash(self: Any) -> int:
+    return hash(_values(self))
+
+
+def _show(self: Any) -> str:
+    shown = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.repr)
+    return f"{type(self).__qualname__}({shown})"
+
+
+_METHODS = {"__eq__": _equals, "__hash__": _hash, "__repr__": _show}
 
 
 @record
@@ -37,7 +62,9 @@ class Record:
 
     def to_doc(self) -> Doc:
         """Return the record as JSON values, without ``seq`` and without what equals its default."""
-        raise NotImplementedError  # compiled for each kind by ``seal``
+        kind = type(self)
+        kind.to_doc = _writer(kind)  # type: ignore[assignment, method-assign]  # compiled for each kind at its first record
+        return kind.to_doc(self)
 
     @classmethod
     def from_doc(cls, seq: int, doc: Mapping[str, Any]) -> Self:
@@ -53,7 +80,6 @@ def seal(cls: type[Record]) -> None:
     """Note each field's default, so that documents stay small."""
     cls._defaults = {each.name: _default(each) for each in fields(cls) if each.name != "seq"}
     cls._sequences = tuple(each.name for each in fields(cls) if str(each.type).startswith("tuple"))
-    cls.to_doc = _writer(cls)  # type: ignore[assignment, method-assign]
 
 
 def _writer(cls: type[Record]) -> Callable[[Record], Doc]:

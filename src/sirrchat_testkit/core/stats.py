@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.models import Account, Message
+from sirrchat_testkit.core.record import record
 from sirrchat_testkit.core.sessions import Sessions
 from sirrchat_testkit.core.store import Store
 from sirrchat_testkit.core.tallies import DAY, Tallies
@@ -26,7 +27,7 @@ class SmtpStats:
     rejected: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ImapStats:
     """Zeros: no IMAP is served."""
 
@@ -34,7 +35,7 @@ class ImapStats:
     commands: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServerStats:
     """The whole server: ``uptime`` in seconds, ``storage_used`` in bytes, ``messages_today`` received and sent."""
 
@@ -47,7 +48,7 @@ class ServerStats:
     imap: ImapStats = field(default_factory=ImapStats)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AccountStats:
     """One account, disposable addresses included; ``last_received_at`` in milliseconds, 0 for never."""
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from sirrchat_testkit.core.models import Address
 from sirrchat_testkit.core.record import Doc, Record
@@ -42,8 +42,7 @@ class Patch:
         self.fields = fields
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(NamedTuple):
     """Delete the record of ``kind`` at ``seq``; one that is gone already is passed over."""
 
     kind: type[Record]

@@ -37,7 +37,7 @@ class Loop(Protocol):
     def create_task(self, coro: Any) -> Any: ...  # noqa: D102 - asyncio's own
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Count:
     """What is pending for one account.
 

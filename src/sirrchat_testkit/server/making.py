@@ -55,7 +55,14 @@ class Making(Running):
         made = self._desk.new_account(address, password, quota)
         account = made.account
         inbox = Inbox(self._desk, account.email, made.address)
-        return MailAccount(account.email, account.id, made.password, made.key, account.quota, inbox)
+        return MailAccount(
+            address=account.email,
+            id=account.id,
+            password=made.password,
+            api_key=made.key,
+            quota=account.quota,
+            inbox=inbox,
+        )
 
     def add_domain(self, name: str) -> None:
         """Serve ``name`` from now on. Raises ``InvalidValue`` or ``Conflict``."""

@@ -24,6 +24,9 @@ from pathlib import Path
 
 from sirrchat_testkit.core.errors import StoreError, StoreFull, StoreLocked
 
+COMPACT_AT = 64 << 20
+"""Bytes of a journal, and at least the size of the snapshot, that make a compaction due."""
+
 _JOURNAL = re.compile(r"journal-(\d{8})\.log")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _held: dict[tuple[int, int], int] = {}

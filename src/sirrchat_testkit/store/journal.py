@@ -20,14 +20,11 @@ from pathlib import Path
 
 from sirrchat_testkit.core.errors import StoreBroken
 from sirrchat_testkit.store import lines
-from sirrchat_testkit.store.folder import Folder
+from sirrchat_testkit.store.folder import COMPACT_AT, Folder
 from sirrchat_testkit.store.journalfile import JournalFile
 from sirrchat_testkit.store.live import Batch, LiveStorage
 from sirrchat_testkit.store.recovery import paused_collector, recover
 from sirrchat_testkit.store.snapshot import Draft
-
-COMPACT_AT = 64 << 20
-"""Bytes of a journal, and at least the size of the snapshot, that make a compaction due."""
 
 SLICE = 1_000
 """Documents that are noted for a snapshot at a time."""

@@ -5,13 +5,12 @@ The list is recorded only while a scope is open, so going back costs what was ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sirrchat_testkit.store.live import Batch, LiveStorage
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(NamedTuple):
     place: int
     next_ids: dict[str, int]
 

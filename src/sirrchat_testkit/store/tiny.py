@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sirrchat_testkit.core.errors import StoreError
 from sirrchat_testkit.core.models import RECORDS, Address, Message
@@ -20,15 +20,17 @@ from sirrchat_testkit.core.record import Record
 from sirrchat_testkit.core.store import Change, Put, Usage
 from sirrchat_testkit.store import schema
 from sirrchat_testkit.store.blobs import LARGE, Blobs, MemoryBlobs
-from sirrchat_testkit.store.disk import Disk
+from sirrchat_testkit.store.folder import COMPACT_AT
 from sirrchat_testkit.store.index import Ordered, Total
-from sirrchat_testkit.store.journal import COMPACT_AT, JournalStorage
 from sirrchat_testkit.store.keeping import Keeping
 from sirrchat_testkit.store.live import Batch, LiveStorage
 from sirrchat_testkit.store.reading import Reader
 from sirrchat_testkit.store.scopes import Scopes
 from sirrchat_testkit.store.staging import stage
 from sirrchat_testkit.store.table import LiveTable
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.store.disk import Disk
 
 R = TypeVar("R", bound=Record)
 
@@ -51,6 +53,9 @@ class TinyStore:
         self._blobs: Blobs = MemoryBlobs()
         self._disk: Disk | None = None
         if folder is not None:
+            from sirrchat_testkit.store.disk import Disk
+            from sirrchat_testkit.store.journal import JournalStorage
+
             self._storage = JournalStorage(Path(folder), compact_at=compact_at, undo_unsynced=fsync)
             self._disk = Disk(self._storage, self._threads, eager=fsync)
             self._blobs = self._disk.blobs

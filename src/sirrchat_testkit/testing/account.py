@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from sirrchat_testkit.core.hints import Hints
+from sirrchat_testkit.core.record import record
 from sirrchat_testkit.testing.inbox import Inbox
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MailAccount(Hints):
     """A user as the SirrChat API knows it, whose key also makes disposable addresses in the other API.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from email.message import EmailMessage
-from email.policy import SMTP
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
 
 SENDER = "sender@example.org"
 
@@ -18,6 +20,8 @@ def to_bytes(message: bytes | EmailMessage | None, recipient: str, fields: dict[
         raise TypeError("deliver takes raw bytes, an EmailMessage, or fields such as subject= and text=")
     if isinstance(message, bytes):
         return SENDER, message
+    from email.policy import SMTP
+
     made = _compose(recipient, **fields) if message is None else message
     addresses = made["From"].addresses if made["From"] is not None else ()
     return addresses[0].addr_spec if addresses else "", made.as_bytes(policy=SMTP.clone(utf8=False))
@@ -26,6 +30,8 @@ def to_bytes(message: bytes | EmailMessage | None, recipient: str, fields: dict[
 def _compose(
     recipient: str, *, subject: str = "", text: str = "", html: str = "", sender: str = SENDER
 ) -> EmailMessage:
+    from email.message import EmailMessage
+
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = sender, recipient, subject
     message.set_content(text)

@@ -25,7 +25,7 @@ _NO_COMMAND = "(no command)"
 _TLS = "; does the client begin with TLS?"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Exchange:
     """A command and the lines of the reply to it; the greeting answers an empty one."""
 

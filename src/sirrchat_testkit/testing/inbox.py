@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.message import EmailMessage
 from typing import TYPE_CHECKING, ClassVar
 
 from sirrchat_testkit.core.models import Address
@@ -12,6 +11,8 @@ from sirrchat_testkit.testing.message import ReceivedMessage
 from sirrchat_testkit.testing.receiver import Receiver
 
 if TYPE_CHECKING:
+    from email.message import EmailMessage
+
     from sirrchat_testkit.testing.desk import Desk
     from sirrchat_testkit.testing.mailsource import MailSource
 

@@ -7,12 +7,19 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
+import threading
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from faker import Faker
 
 _SUFFIX = 6
 _LONGEST = 64 - _SUFFIX - 1
+_naming = threading.Lock()
 
 
 class Names:
@@ -32,11 +39,17 @@ class Names:
 
 
 def _person(number: int) -> str:
+    faker = _faker()
+    with _naming:  # the seed and what is drawn from it belong together
+        faker.seed_instance(number)
+        return _plain(f"{faker.first_name()} {faker.last_name()}")
+
+
+@functools.cache
+def _faker() -> Faker:
     from faker import Faker
 
-    faker = Faker("en_US")
-    faker.seed_instance(number)
-    return _plain(f"{faker.first_name()} {faker.last_name()}")
+    return Faker("en_US")
 
 
 def _plain(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.accounts import QUOTA
@@ -15,8 +15,7 @@ _PASSWORD = 16
 """Characters of a password that is made up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(NamedTuple):
     """A scope's account and its key."""
 
     account: Account
@@ -24,8 +23,7 @@ class Owned:
     password: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """An account that a test asked for, its permanent address, its password as typed, and a user key."""
 
     account: Account
@@ -34,8 +32,7 @@ class Opened:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerMark:
+class OwnerMark(NamedTuple):
     """Where an owner stands: the scope's name, its account if there is one, the names made."""
 
     scope: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -33,6 +32,8 @@ class Tls(Hints):
     def ca_file(self) -> str:
         """The path of a PEM file with what is to be trusted; it is removed when the server stops."""
         if not self._file:
+            import tempfile
+
             handle, self._file = tempfile.mkstemp(prefix="sirrchat-testkit-", suffix=".pem")
             with os.fdopen(handle, "wb") as file:
                 file.write(self._authority)

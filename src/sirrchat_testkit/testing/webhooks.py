@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -14,6 +13,7 @@ from sirrchat_testkit.core.errors import InvalidValue
 from sirrchat_testkit.core.events import DeliveryAttempted
 from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.core.models import ApiKey, Delivery, Webhook
+from sirrchat_testkit.core.record import record
 from sirrchat_testkit.core.signing import key_of
 from sirrchat_testkit.core.webhooks import EVENTS, PUSH
 from sirrchat_testkit.core.wording import counted
@@ -24,7 +24,7 @@ T = TypeVar("T")
 _URL = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attempt:
     """One call of a delivery; ``at`` is the kit's time, ``duration`` seconds of real time.
 
@@ -244,7 +244,15 @@ def _events(events: Sequence[str] | None) -> tuple[str, ...]:
 def _attempt(entry: Any, event: DeliveryAttempted | None) -> Attempt:
     reason, request, response = (event.reason, event.request, event.response) if event else ("", "", "")
     moment, duration = _moment(entry["at"]), entry["duration_ms"] / 1000
-    return Attempt(moment, entry["http_status"], entry["error"], duration, reason, request, response)
+    return Attempt(
+        at=moment,
+        status=entry["http_status"],
+        error=entry["error"],
+        duration=duration,
+        reason=reason,
+        request=request,
+        response=response,
+    )
 
 
 def _moment(at: int) -> datetime:

@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass, field
 from typing import Final
 
 FLYING: Final = 8
 """Attempts of one webhook that may be under way at once."""
 
 
-@dataclass(slots=True)
 class Lane:
     """One webhook's deliveries that are due, and how many of them are under way; ``held`` ones wait for another."""
 
-    ready: deque[int] = field(default_factory=deque)
-    flying: int = 0
-    held: deque[int] = field(default_factory=deque)
+    def __init__(self) -> None:
+        self.ready: deque[int] = deque()
+        self.flying = 0
+        self.held: deque[int] = deque()
 
 
 class Queue:

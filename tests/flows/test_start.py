@@ -4,8 +4,11 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
+
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "bench_start.py"
 
 
 def run(code: str) -> str:
@@ -36,6 +39,19 @@ def test_a_start_and_a_stop_load_only_what_smtp_needs() -> None:
     """)
     assert "aiosmtpd.smtp" in found.split()
     assert not LATER & set(found.split())
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs wait4")
+def test_a_start_and_a_stop_cost_at_most_two_and_a_half_times_the_import_of_what_smtp_is_built_on() -> None:
+    done = subprocess.run(
+        [sys.executable, BENCHMARK, "--rounds", "5", "--gate", "2.5"],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_mail_that_is_sent_and_received_loads_no_api() -> None:

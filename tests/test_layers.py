@@ -13,31 +13,33 @@ ROOT = Path(sirrchat_testkit.__file__).parent
 PACKAGE = "sirrchat_testkit"
 
 OURS = {
-    "core": {"core"},
+    "core": {"core", "faults"},
+    "faults": {"faults", "core", "loopthread"},
     "wire": {"wire"},
     "store": {"store", "core"},
-    "smtp": {"smtp", "core", "sockets"},
+    "smtp": {"smtp", "core", "faults", "sockets"},
     "rest": {"rest", "core", "wire", "sockets", "imports"},
-    "webhooks": {"webhooks", "core", "wire", "imports"},
+    "webhooks": {"webhooks", "core", "faults", "wire", "imports"},
     "imports": set(),
     "signals": set(),
     "certificates": set(),
     "sockets": set(),
     "loopthread": {"signals", "core"},
-    "testing": {"testing", "core", "wire", "loopthread", "signals", "sockets"},
+    "testing": {"testing", "core", "faults", "wire", "loopthread", "signals", "sockets"},
     "assembly": {"certificates", "testing", "smtp", "rest", "webhooks", "store", "core", "loopthread"},
-    "server": {"server", "assembly", "testing", "webhooks", "core", "loopthread"},
+    "server": {"server", "assembly", "testing", "webhooks", "core", "faults", "loopthread"},
     "client": {"client", "wire"},
     "cli": {"cli", "sirrchat_testkit", "client", "core", "store", "wire"},
     "pytest_plugin": {"sirrchat_testkit"},
     "__main__": {"cli"},
-    "__init__": {"client", "core", "server", "testing", "wire"},
+    "__init__": {"client", "core", "faults", "server", "testing", "wire"},
 }
 """What each part may import of the package; ``sirrchat_testkit`` is its public face."""
 
 HEAVY = {"aiohttp", "aiosmtpd", "httpx", "pydantic", "tinydb"}
 THEIRS = {
     "core": set(),
+    "faults": set(),
     "testing": set(),
     "loopthread": set(),
     "signals": set(),
@@ -85,6 +87,16 @@ def test_a_part_imports_only_what_lies_below_it(file: Path) -> None:
     theirs = {module.split(".")[0] for module in imported(file)} & HEAVY
     assert ours <= OURS[part(file)]
     assert theirs <= THEIRS.get(part(file), set()) | ALONE.get(str(file.relative_to(ROOT)), set())
+
+
+def test_the_fault_engine_knows_no_protocol_and_nothing_of_the_domain() -> None:
+    ours = {module for module in imported(ROOT / "faults/engine.py") if module.startswith(PACKAGE)}
+    assert ours == {f"{PACKAGE}.core.matching", f"{PACKAGE}.core.wording"}
+
+
+def test_the_domain_imports_the_fault_engine_and_nothing_else_of_faults() -> None:
+    found = {module for file in FILES if part(file) == "core" for module in imported(file) if "faults" in module}
+    assert found == {f"{PACKAGE}.faults.engine"}
 
 
 @pytest.mark.parametrize(

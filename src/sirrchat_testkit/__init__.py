@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from sirrchat_testkit.core.policy import Policy
     from sirrchat_testkit.core.settings import Settings
     from sirrchat_testkit.core.signing import WebhookNotVerified, verify_webhook
+    from sirrchat_testkit.faults.api import (
+        FaultConditions,
+        Faults,
+        MailFaultConditions,
+        RcptFaultConditions,
+        RejectFaultConditions,
+        WebhookFaultConditions,
+        WebhookFaults,
+    )
+    from sirrchat_testkit.faults.engine import Fault
+    from sirrchat_testkit.faults.smtp import DropWhen, FaultStage
     from sirrchat_testkit.server import MailServer
     from sirrchat_testkit.testing.account import MailAccount
     from sirrchat_testkit.testing.golden import GoldenDiffers
@@ -32,24 +43,34 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Client",
+    "DropWhen",
+    "Fault",
+    "FaultConditions",
     "FaultNeverFired",
+    "FaultStage",
+    "Faults",
     "GoldenDiffers",
     "Inbox",
     "InvalidValue",
     "MailAccount",
+    "MailFaultConditions",
     "MailNotReceived",
     "MailServer",
     "Match",
     "NotExactlyOne",
     "NotSettled",
     "Policy",
+    "RcptFaultConditions",
     "ReceivedMessage",
     "Refused",
+    "RejectFaultConditions",
     "Settings",
     "StoreLocked",
     "UnexpectedMail",
     "UnexpectedWebhook",
     "WebhookCall",
+    "WebhookFaultConditions",
+    "WebhookFaults",
     "WebhookInvalid",
     "WebhookNotReceived",
     "WebhookNotVerified",
@@ -60,24 +81,34 @@ __all__ = [
 
 _HOMES = {
     "Client": "client.sirrchat",
+    "DropWhen": "faults.smtp",
+    "Fault": "faults.engine",
+    "FaultConditions": "faults.api",
     "FaultNeverFired": "testing.report",
+    "FaultStage": "faults.smtp",
+    "Faults": "faults.api",
     "GoldenDiffers": "testing.golden",
     "Inbox": "testing.inbox",
     "InvalidValue": "core.errors",
     "MailAccount": "testing.account",
+    "MailFaultConditions": "faults.api",
     "MailNotReceived": "testing.mailsource",
     "MailServer": "server",
     "Match": "core.matching",
     "NotExactlyOne": "core.candidates",
     "NotSettled": "testing.report",
     "Policy": "core.settings",  # with which a wrong name can be told to belong there
+    "RcptFaultConditions": "faults.api",
     "ReceivedMessage": "testing.message",
     "Refused": "core.errors",
+    "RejectFaultConditions": "faults.api",
     "Settings": "core.settings",
     "StoreLocked": "core.errors",
     "UnexpectedMail": "testing.mailsource",
     "UnexpectedWebhook": "testing.sinksource",
     "WebhookCall": "testing.webhookcall",
+    "WebhookFaultConditions": "faults.api",
+    "WebhookFaults": "faults.api",
     "WebhookInvalid": "testing.schemas",
     "WebhookNotReceived": "testing.sinksource",
     "WebhookNotVerified": "core.signing",

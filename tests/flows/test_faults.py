@@ -247,7 +247,21 @@ def test_a_fault_that_never_struck_is_reported(mailserver: MailServer) -> None:
     mailserver.faults.reject(stage="rcpt", code=451, recipient="nobody@example.com")
     with pytest.raises(FaultNeverFired) as caught:
         mailserver.check()
-    assert str(caught.value) == ("A planned fault never struck: reject 451 at RCPT for recipient='nobody@example.com'")
+    assert str(caught.value) == ("1 planned fault never struck: reject 451 at RCPT for recipient='nobody@example.com'")
+    mailserver.faults.clear()
+    mailserver.check()
+
+
+def test_faults_of_both_protocols_that_never_struck_are_reported_together(mailserver: MailServer) -> None:
+    mailserver.faults.drop(stage="mail")
+    mailserver.webhook_faults.delay(30, subject="never")
+    with pytest.raises(FaultNeverFired) as caught:
+        mailserver.check()
+    assert str(caught.value) == (
+        "2 planned faults never struck: drop before at MAIL; delay of 30 s at WEBHOOK for subject='never'"
+    )
+    mailserver.webhook_faults.clear()
+    assert [str(each) for each in mailserver.faults] == ["drop before at MAIL"]
     mailserver.faults.clear()
     mailserver.check()
 
@@ -301,11 +315,11 @@ def test_a_fault_that_makes_no_sense_is_refused(
 
 def test_a_misguessed_name_is_answered(mailserver: MailServer) -> None:
     with pytest.raises(AttributeError, match="did you mean 'drop'"):
-        mailserver.faults.disconnect()
+        mailserver.faults.disconnect()  # type: ignore[attr-defined]
 
 
 def test_every_stage_can_be_in_upper_case(mailserver: MailServer) -> None:
-    fault = mailserver.faults.reject(stage="RCPT")
+    fault = mailserver.faults.reject(stage="RCPT")  # type: ignore[arg-type]
     assert str(fault) == "reject 550 at RCPT"
     mailserver.faults.clear()
     assert repr(mailserver.faults) == "<Faults none>"

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from sirrchat_testkit import FaultNeverFired, Inbox, MailServer, WebhookNotVerified, WebhookSink, verify_webhook
+from sirrchat_testkit import (
+    FaultNeverFired,
+    Inbox,
+    MailNotReceived,
+    MailServer,
+    WebhookNotVerified,
+    WebhookSink,
+    verify_webhook,
+)
 from sirrchat_testkit.core.errors import InvalidValue
+from sirrchat_testkit.faults.smtp import SMTP
 
 Webhooked = tuple[MailServer, Inbox, WebhookSink]
 
@@ -142,9 +152,82 @@ def test_conditions_say_with_which_calls(hooked: Webhooked, make_inbox: Callable
 def test_a_fault_that_never_strikes_is_told(server: MailServer) -> None:
     with server.scope("test"):
         server.webhook_faults.duplicate(subject="never")
-        with pytest.raises(FaultNeverFired, match="webhook fault 'duplicate' for subject='never'"):
+        with pytest.raises(
+            FaultNeverFired, match=r"^1 planned fault never struck: duplicate at WEBHOOK for subject='never'$"
+        ):
             server.check()
     server.check()
+
+
+def test_some_faults_are_cleared_and_the_others_stay(mailserver: MailServer) -> None:
+    faults = mailserver.webhook_faults
+    smtp = mailserver.faults.lose()
+    one, other = faults.duplicate(times=2), faults.delay(30, subject="x")
+    assert repr(faults) == (
+        "<WebhookFaults duplicate at WEBHOOK, struck 0 of 2 times; "
+        "delay of 30 s at WEBHOOK for subject='x', struck 0 of 1 time>"
+    )
+    faults.clear(one)
+    assert (faults.planned, len(faults), bool(faults)) == ([other], 1, True)
+    faults.clear()
+    assert (list(faults), list(mailserver.faults)) == ([], [smtp])
+    mailserver.faults.clear()
+
+
+def test_a_condition_of_the_users_runs_elsewhere_than_the_server(hooked: Webhooked) -> None:
+    server, inbox, sink = hooked
+    ran: list[str] = []
+
+    def picky(subject: str) -> bool:
+        ran.append(threading.current_thread().name)
+        return subject == "one"
+
+    server.webhook_faults.corrupt_signature(subject=picky)
+    for subject in ("two", "one"):
+        inbox.deliver(subject=subject)
+        server.settle()
+    assert [each.verified for each in sink.calls] == [True, False]
+    assert len(ran) == 2
+    assert "sirrchat-testkit" not in ran
+
+
+def test_what_a_condition_raises_fails_the_test(server: MailServer) -> None:
+    def broken(_: str) -> bool:
+        raise ZeroDivisionError
+
+    with server.open_sink() as sink:
+        server.add_webhook(sink.url)
+        server.webhook_faults.duplicate(subject=broken)
+        server.open_inbox().deliver(subject="x")
+        server.settle()
+        with pytest.raises(ZeroDivisionError):
+            server.check()
+
+
+def test_a_failed_wait_says_which_faults_struck(hooked: Webhooked) -> None:
+    server, inbox, _ = hooked
+    server.webhook_faults.stale_timestamp()
+    inbox.deliver(subject="x")
+    server.settle()
+    inbox.receive()
+    with pytest.raises(MailNotReceived) as caught:
+        inbox.receive(timeout=0)
+    assert "stale timestamp at WEBHOOK: struck 1 of 1 time" in str(caught.value)
+    assert f"stale timestamp at WEBHOOK: {inbox.address}" in str(caught.value)
+
+
+def test_faults_of_webhooks_do_not_concern_smtp(mailserver: MailServer) -> None:
+    mailserver.webhook_faults.duplicate()
+    assert mailserver.faults.planned == []
+    assert not mailserver._now.backend.faults.of(SMTP).planned
+    mailserver.webhook_faults.clear()
+
+
+def test_a_misguessed_name_is_answered(mailserver: MailServer) -> None:
+    with pytest.raises(AttributeError, match="did you mean 'corrupt_signature'"):
+        mailserver.webhook_faults.bad_signature()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="did you mean 'duplicate'"):
+        mailserver.webhook_faults.duplicates  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_faults_end_with_their_scope(server: MailServer) -> None:
@@ -163,14 +246,16 @@ def test_faults_end_with_their_scope(server: MailServer) -> None:
 
 def test_an_unknown_condition_is_named(mailserver: MailServer) -> None:
     with pytest.raises(TypeError, match="did you mean 'recipient'"):
-        mailserver.webhook_faults.duplicate(recipent="x")
+        mailserver.webhook_faults.duplicate(recipent="x")  # type: ignore[call-arg]
 
 
 def test_what_cannot_be_planned_is_refused(mailserver: MailServer) -> None:
     with pytest.raises(ValueError, match="times takes"):
         mailserver.webhook_faults.duplicate(times=0)
-    with pytest.raises(ValueError, match="seconds takes"):
+    with pytest.raises(ValueError, match="seconds takes seconds, more than 0, not 0"):
         mailserver.webhook_faults.delay(0)
+    with pytest.raises(TypeError, match="'verified' is no condition"):
+        mailserver.webhook_faults.duplicate(verified=True)  # type: ignore[call-arg]
 
 
 def test_a_call_is_made_as_an_object(mailserver: MailServer, inbox: Inbox) -> None:

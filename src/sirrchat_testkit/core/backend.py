@@ -13,7 +13,6 @@ from sirrchat_testkit.core.directory import Directory
 from sirrchat_testkit.core.domains import Domains
 from sirrchat_testkit.core.errors import Conflict, NotFound
 from sirrchat_testkit.core.events import Crashed, EventLog
-from sirrchat_testkit.core.faults import Faults
 from sirrchat_testkit.core.folders import Folders
 from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.keys import Keys
@@ -31,6 +30,7 @@ from sirrchat_testkit.core.stats import Stats
 from sirrchat_testkit.core.store import Put, Store
 from sirrchat_testkit.core.tallies import Tallies
 from sirrchat_testkit.core.webhooks import Webhooks
+from sirrchat_testkit.faults.engine import FaultRegistry
 
 
 class Loop(Scheduler, Protocol):
@@ -61,7 +61,7 @@ class Backend:
     stats: Stats
     passwords: Passwords
     logins: Logins
-    faults: Faults
+    faults: FaultRegistry
     scopes: Scopes
 
     @classmethod
@@ -77,7 +77,7 @@ class Backend:
         passwords = Passwords(settings.password_cost or (PROPER if settings.data else CHEAP), keyed=not settings.data)
         sessions = Sessions()
         tallies = Tallies(store, loop)
-        faults = Faults(clock, events)
+        faults = FaultRegistry(clock.now, events.append)
         accounts = Accounts(store, clock, ids, domains, directory, passwords, deletion)
         return cls(
             settings=settings,

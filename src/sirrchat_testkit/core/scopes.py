@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from sirrchat_testkit.core.clock import Clock, ClockState
 from sirrchat_testkit.core.directory import Directory
-from sirrchat_testkit.core.faults import Faults, FaultsMark
 from sirrchat_testkit.core.identity import Ids, IdsState
 from sirrchat_testkit.core.models import Address
 from sirrchat_testkit.core.passwords import Passwords
@@ -20,6 +19,7 @@ from sirrchat_testkit.core.policy import CurrentPolicy, Policy
 from sirrchat_testkit.core.sessions import Sessions
 from sirrchat_testkit.core.store import Store
 from sirrchat_testkit.core.tallies import Tallies, TalliesMark
+from sirrchat_testkit.faults.engine import FaultRegistry, FaultsMark
 
 
 class Part(Protocol):
@@ -61,7 +61,7 @@ class Scopes:
         directory: Directory,
         tallies: Tallies,
         *,
-        faults: Faults,
+        faults: FaultRegistry,
         passwords: Passwords,
         sessions: Sessions,
     ) -> None:

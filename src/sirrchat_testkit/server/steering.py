@@ -6,9 +6,9 @@ from typing import Any
 
 from sirrchat_testkit.core.policy import Policy
 from sirrchat_testkit.core.settings import Settings
+from sirrchat_testkit.faults.api import Faults
 from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.testing.clock import Clock
-from sirrchat_testkit.testing.faults import Faults
 
 
 class Steering(Running):
@@ -21,7 +21,7 @@ class Steering(Running):
 
     @property
     def faults(self) -> Faults:
-        """What the server is to do wrong; put back when the scope ends."""
+        """The planned faults of SMTP; put back when the scope ends."""
         return Faults(self._thread, self._now.backend.faults)
 
     @property

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from sirrchat_testkit.faults.api import WebhookFaults
 from sirrchat_testkit.server.running import Running
-from sirrchat_testkit.testing.webhookfaults import WebhookFaults
 from sirrchat_testkit.testing.webhooks import WebhookDelivery, WebhookDesk, WebhookHandle
 from sirrchat_testkit.webhooks import samples
 from sirrchat_testkit.webhooks.calls import Call
@@ -43,8 +43,8 @@ class Webhooks(Running):
 
     @property
     def webhook_faults(self) -> WebhookFaults:
-        """What the sender of webhooks is to do wrong; put back when the scope ends."""
-        return WebhookFaults(self._thread, self._now.dispatcher.faults)
+        """The planned faults of the webhook sender; put back when the scope ends."""
+        return WebhookFaults(self._thread, self._now.backend.faults)
 
     def webhook_call(
         self,

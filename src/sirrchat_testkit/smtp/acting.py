@@ -1,7 +1,7 @@
-"""How a ruling of ``core.faults`` is carried out: the one place where SMTP misbehaves.
+"""Carries out the decision of a fault: the one place where SMTP misbehaves.
 
-1. What is to be done comes from the core; the line knows how to wait and how to write.
-2. A client that hangs up while it is kept waiting is dropped: what it asked for is not done.
+1. The decision comes from the fault engine; the line knows how to wait and how to write.
+2. If the client hangs up during a delay, its command is not carried out.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from sirrchat_testkit.core.effects import Ruling
+from sirrchat_testkit.faults.smtp import SmtpDecision
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.line import Line
 from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
@@ -17,20 +17,20 @@ from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
 Work = Callable[[], Answer]
 
 
-async def act(ruling: Ruling, work: Work, refused: Callable[[Reply], None], line: Line) -> Reply:
-    """Do ``work`` as ``ruling`` has it, or tell ``refused`` which reply was given instead; return the reply."""
-    if ruling.delay and not await line.linger(ruling.delay):
+async def act(decision: SmtpDecision, work: Work, refused: Callable[[Reply], None], line: Line) -> Reply:
+    """Do ``work`` as ``decision`` says, or call ``refused`` with the reply given instead; return the reply."""
+    if decision.delay and not await line.linger(decision.delay):
         return replies.HANG_UP
-    if ruling.drop == "before":
+    if decision.drop == "before":
         return replies.HANG_UP
-    if ruling.refusal is not None:
-        reply = Reply(ruling.refusal.code, ruling.refusal.status, ruling.refusal.text)
+    if decision.refusal is not None:
+        reply = Reply(decision.refusal.code, decision.refusal.status, decision.refusal.text)
         refused(reply)
     else:
         answer = work()
         reply = answer if isinstance(answer, Reply) else await answer
-    if ruling.drop == "instead":
+    if decision.drop == "instead":
         return replies.HANG_UP
-    if ruling.pause:
-        reply = await line.trickle(reply, ruling.pause)
-    return replace(reply, turn=Turn.CLOSE) if ruling.drop else reply
+    if decision.pause:
+        reply = await line.trickle(reply, decision.pause)
+    return replace(reply, turn=Turn.CLOSE) if decision.drop else reply

@@ -14,6 +14,7 @@ from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Unauthorized
 from sirrchat_testkit.core.logins import Claim
 from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.faults.smtp import SMTP
 from sirrchat_testkit.smtp import auth, replies
 from sirrchat_testkit.smtp.acting import Work
 from sirrchat_testkit.smtp.address import Malformed
@@ -67,7 +68,7 @@ class Login:
 
     async def _decide(self, claim: Claim) -> Reply:
         self._conversation = None
-        if self._backend.faults.planned:
+        if self._backend.faults.of(SMTP).planned:
             return await self._under(claim, lambda: self._check(claim))
         return await self._check(claim)
 

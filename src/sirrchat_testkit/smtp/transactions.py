@@ -14,6 +14,7 @@ from typing import Any
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Refused, StoreError
 from sirrchat_testkit.core.policy import Policy
+from sirrchat_testkit.faults.smtp import SMTP
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.address import Malformed, Path, parse_mail, parse_rcpt
 from sirrchat_testkit.smtp.draft import Draft
@@ -36,7 +37,7 @@ class Transactions:
 
     def __init__(self, backend: Backend, peer: str, line: Line) -> None:
         self._backend = backend
-        self._faults = backend.faults
+        self._faults = backend.faults.of(SMTP)
         self.extended = False
         self._messages = 0
         self.chunk = (0, False)

@@ -19,9 +19,9 @@ from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Conflict, InvalidValue, NoSuchAddress
 from sirrchat_testkit.core.events import Crashed, Event, MessageReceived, MessagesRemoved, RecipientRefused
-from sirrchat_testkit.core.faults import Fault
 from sirrchat_testkit.core.models import Address, Envelope, Message
 from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.faults.engine import Fault
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing import diagnostics
 from sirrchat_testkit.testing.compose import to_bytes

@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sirrchat_testkit.core.callmatch import Facts
 from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.core.signing import ID
 from sirrchat_testkit.core.wording import excerpt
+from sirrchat_testkit.faults.payload import WebhookPayload
 from sirrchat_testkit.testing import golden, schemas
 
 _SUCCESS = range(200, 300)
@@ -44,7 +44,7 @@ class CallHeaders(Mapping[str, str]):
 
 
 @dataclass(eq=False)
-class WebhookCall(Facts, Hints):
+class WebhookCall(WebhookPayload, Hints):
     """One call.
 
     Attributes:

@@ -3,24 +3,23 @@
 1. The outcome is one commit, and one event. What was cancelled meanwhile stays so, what was deleted is passed over.
 2. A failed attempt is made again 1, 5 and 25 seconds after its end, on the kit's clock; then it is given up.
 3. An attempt that the policy forbids is not made again.
-4. Planned faults are asked for here: first those that put an attempt off, once for each delivery, then the others.
+4. Planned faults strike here: at stage ``queue``, once for each delivery, and at stage ``send``, for each attempt.
 5. The sender, and aiohttp with it, is imported for the first attempt: a server without webhooks never loads it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.callmatch import Facts
 from sirrchat_testkit.core.events import DeliveryAttempted
 from sirrchat_testkit.core.models import Delivery, Webhook
 from sirrchat_testkit.core.store import Patch
-from sirrchat_testkit.core.webhookfaults import WebhookFault, WebhookFaults
+from sirrchat_testkit.faults.webhook import WEBHOOK, CallContext, CallDecision
 from sirrchat_testkit.imports import import_in_thread
-from sirrchat_testkit.webhooks.calls import TAMPERINGS, call
+from sirrchat_testkit.webhooks.calls import EVENT, call
 from sirrchat_testkit.webhooks.queue import Queue
 
 if TYPE_CHECKING:
@@ -32,27 +31,14 @@ RETRIES: Final = (1000, 5000, 25_000)
 PENDING, DELIVERED, FAILED, CANCELLED = "pending", "delivered", "failed", "cancelled"
 
 
-@dataclass(slots=True)
-class _Outgoing(Facts):
-    """A call as the conditions of a fault see it."""
-
-    url: str
-    headers: dict[str, str]
-    body: bytes
-    attempt: int
-    method: str = "POST"
-    path: str = ""
-    verified: bool = True
-
-
 class Attempts:
     """Makes attempts, and notes what came of them."""
 
-    def __init__(self, backend: Backend, faults: WebhookFaults, queue: Queue) -> None:
+    def __init__(self, backend: Backend, queue: Queue) -> None:
         self._store = backend.store
         self._clock = backend.clock
         self._events = backend.events
-        self._faults = faults
+        self._faults = backend.faults.of(WEBHOOK)
         self._queue = queue
         self._policy = backend.policy
         self._sender: Sender | None = None
@@ -95,10 +81,9 @@ class Attempts:
         self._urls[webhook.id] = webhook.url
         if await self._is_put_off(webhook, delivery):
             return
-        fault = self._fault(webhook, delivery, timing=False)
-        effect = fault.effect if fault else ""
-        await self._attempt(webhook, delivery, effect if effect in TAMPERINGS else "")
-        if effect == "duplicate":
+        decision = await self._decide("send", webhook, delivery)
+        await self._attempt(webhook, delivery, decision.tampering)
+        if decision.duplicate:
             await self._attempt(webhook, delivery, "")
         self._release(webhook.id)
 
@@ -181,18 +166,18 @@ class Attempts:
         )
 
     async def _is_put_off(self, webhook: Webhook, delivery: Delivery) -> bool:
-        """Put ``delivery`` off where a fault says so: behind the next one, or to a later time."""
+        """Put ``delivery`` off if a fault says so: until after the next one, or to a later time."""
         if delivery.tries or delivery.due_at or delivery.seq in self._put_off:
             self._put_off.discard(delivery.seq)
             return False
-        fault = self._fault(webhook, delivery, timing=True)
-        if fault is None:
+        decision = await self._decide("queue", webhook, delivery)
+        if not (decision.hold or decision.delay):
             return False
         self._put_off.add(delivery.seq)
-        if fault.effect == "reorder":
+        if decision.hold:
             self._queue.lane(webhook.id).held.append(delivery.seq)
             return True
-        due_at = self._clock.now() + round(fault.seconds * 1000)
+        due_at = self._clock.now() + round(decision.delay * 1000)
         await self._store.commit([Patch(Delivery, delivery.seq, due_at=due_at)])
         self._queue.put_later(webhook.id, delivery.seq, due_at)
         return True
@@ -202,12 +187,12 @@ class Attempts:
         while lane.held:
             lane.ready.appendleft(lane.held.pop())
 
-    def _fault(self, webhook: Webhook, delivery: Delivery, *, timing: bool) -> WebhookFault | None:
-        if not self._faults.all():
-            return None
-        headers = {"X-Webhook-Event": delivery.event}
-        outgoing = _Outgoing(webhook.url, headers, delivery.request_body.encode(), len(delivery.attempts) + 1)
-        return self._faults.next_for(outgoing, timing=timing)
+    async def _decide(self, stage: str, webhook: Webhook, delivery: Delivery) -> CallDecision:
+        if not self._faults.planned:
+            return WEBHOOK.nothing
+        headers = {EVENT: delivery.event}
+        body = delivery.request_body.encode()
+        return await self._faults.decide(CallContext(stage, webhook.url, headers, body, len(delivery.attempts) + 1))
 
 
 def _sender_class() -> type[Sender]:

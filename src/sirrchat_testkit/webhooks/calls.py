@@ -12,12 +12,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final, get_args
 
 from sirrchat_testkit.core import mime
-from sirrchat_testkit.core.callmatch import Facts
 from sirrchat_testkit.core.models import Envelope, Message
 from sirrchat_testkit.core.signing import ID, SIGNATURE, TIMESTAMP, sign
+from sirrchat_testkit.faults.payload import WebhookPayload
+from sirrchat_testkit.faults.webhook import Tampering
 from sirrchat_testkit.wire import bodies
 
 PUSH = "new_message"
@@ -32,12 +33,11 @@ STALE = 3600
 HUGE = 10_485_760
 """Bytes that a huge body has."""
 
-TAMPERINGS = ("signature", "timestamp", "json", "content_type", "huge")
-"""What can be wrong with a call on purpose."""
+TAMPERINGS: Final = get_args(Tampering)
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Facts):
+class Call(WebhookPayload):
     """A request that is ready to be sent."""
 
     headers: Mapping[str, str]

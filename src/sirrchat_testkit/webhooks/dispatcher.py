@@ -17,7 +17,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.clock import Due
@@ -25,7 +25,6 @@ from sirrchat_testkit.core.errors import StoreError
 from sirrchat_testkit.core.events import DeliveryRequested, Event, MessageReceived, MessageSent, WebhookAdded
 from sirrchat_testkit.core.models import Delivery
 from sirrchat_testkit.core.sessions import Session
-from sirrchat_testkit.core.webhookfaults import WebhookFaults
 from sirrchat_testkit.webhooks.attempts import Attempts
 from sirrchat_testkit.webhooks.handover import Handover
 from sirrchat_testkit.webhooks.pace import Pace
@@ -61,11 +60,10 @@ class Dispatcher:
     """Sends the webhooks of one server."""
 
     def __init__(self, backend: Backend) -> None:
-        self.faults = WebhookFaults()
         self.handover = Handover(backend)
         self._backend = backend
         self._queue = Queue()
-        self._attempts = Attempts(backend, self.faults, self._queue)
+        self._attempts = Attempts(backend, self._queue)
         self._pace = Pace()
         self._wake = asyncio.Event()
         self._changes: set[asyncio.Future[None]] = set()
@@ -108,13 +106,11 @@ class Dispatcher:
         waiting = self._queue.busy() or {"": 0}
         return [Session(self._attempts.url_of(each), 0, errand=_errand(count)) for each, count in waiting.items()]
 
-    def mark(self) -> Any:
-        """Return where the faults stand; all else is in the store."""
-        return self.faults.mark()
+    def mark(self) -> None:
+        """Return nothing: everything is in the store."""
 
-    async def rewind(self, mark: Any) -> None:
+    async def rewind(self, mark: None) -> None:  # noqa: ARG002 - everything is in the store
         """Go on with what is in the store now, and with nothing else."""
-        self.faults.rewind(mark)
         self._attempts.forget()
         gone = []
         for seq, flight in self._flights.items():

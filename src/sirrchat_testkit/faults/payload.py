@@ -1,8 +1,9 @@
-"""Conditions on a webhook call: those that a sink waits for, and those that a fault of the sender strikes.
+"""The fields of a webhook call, and the conditions on them: for the waits of a sink, and for faults of the sender.
 
-1. ``Facts`` reads from a body what both dialects say in words of their own: ``subject``, ``sender``, ``recipient``.
-2. A body that is no JSON, or says nothing of the kind, has empty facts; nothing here raises.
-3. The rules of comparison are those of ``matching``.
+1. The two APIs name the fields of a body differently; ``WebhookPayload`` reads ``subject``, ``sender`` and
+   ``recipient`` from either.
+2. Where a body is not JSON or lacks a field, the field is empty. Nothing here raises.
+3. Values are compared by the rules of ``matching``.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from sirrchat_testkit.core.matching import CONTAINED, LIKE, WHERE, Condition, Ma
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-class Facts:
-    """What a call's body says. A subclass, or whoever else has a ``body`` and ``headers``, adds the rest."""
+class WebhookPayload:
+    """The fields of a call. A subclass brings its ``headers`` and its ``body``."""
 
     headers: Mapping[str, str]
     body: bytes
 
     @property
     def json(self) -> Any:
-        """The body as JSON; None where it is none."""
+        """The body as JSON, or None if it is not JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -34,23 +35,23 @@ class Facts:
 
     @property
     def event(self) -> str:
-        """What it is about: the header X-Webhook-Event, else the body's ``event`` or ``type``."""
+        """The event: the header X-Webhook-Event, else the body's ``event`` or ``type``."""
         named = next((value for name, value in self.headers.items() if name.lower() == "x-webhook-event"), "")
         return named or self._first("event", "type")
 
     @property
     def subject(self) -> str:
-        """The subject of the mail that it tells of."""
+        """The mail's subject."""
         return self._first("subject")
 
     @property
     def sender(self) -> str:
-        """Who sent that mail."""
+        """The mail's sender."""
         return self._first("from", "fromAddress", "from_address")
 
     @property
     def recipient(self) -> str:
-        """Whose mail it is."""
+        """The address whose mail it is."""
         return self._first("user", "toAddress", "to_address")
 
     @property
@@ -59,7 +60,8 @@ class Facts:
         return self.body.decode("utf-8", "replace")
 
     def _first(self, *names: str) -> str:
-        whole = self.json if isinstance(self.json, dict) else _NOTHING
+        body = self.json
+        whole = body if isinstance(body, dict) else _NOTHING
         inner = whole.get("data")
         for part in (inner if isinstance(inner, dict) else _NOTHING, whole):
             for name in names:
@@ -69,7 +71,7 @@ class Facts:
 
 
 class CallMatch(Match):
-    """Keyword conditions on a webhook call, all of which must be met.
+    """Keyword conditions on a webhook call. All of them must be met.
 
     ``event``, ``subject``, ``method`` and ``path`` are equal; ``sender``, ``recipient`` and ``url`` equal without case,
     ``*`` and ``?`` allowed; ``text`` is contained in the body; ``json`` is ``==`` or a function of it; ``header`` maps

@@ -1,0 +1,275 @@
+"""The faults of SMTP: its stages, what each of them knows, and what a fault does there.
+
+1. A stage knows what the stages before it knew: no recipient is known at MAIL, and no subject before the end of data.
+2. The message is parsed only for a condition that needs it, and at most once.
+3. Delays are real time, since the client feels them; greylisting and rates count on the kit's clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from operator import attrgetter
+from types import MappingProxyType
+from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias, get_args
+
+from sirrchat_testkit.core import mime
+from sirrchat_testkit.core.events import FaultFired
+from sirrchat_testkit.core.matching import LIKE, MAIL, Condition, Match
+from sirrchat_testkit.core.wording import counted
+from sirrchat_testkit.faults.engine import Decision, FaultAction, FaultProtocol, Stage
+
+FaultStage: TypeAlias = Literal["connect", "ehlo", "auth", "mail", "rcpt", "data", "end"]
+"""Where a fault of SMTP may strike, in the order of a session; ``end`` is the final dot."""
+
+DropWhen: TypeAlias = Literal["before", "instead", "after"]
+"""When ``drop`` ends the connection: before the command is carried out, instead of its reply, or after its reply."""
+
+MINUTE: Final = 60_000
+"""Milliseconds."""
+
+_BY_CODE: Final = {
+    421: "4.3.2", 430: "4.7.0", 432: "4.7.12", 450: "4.2.0", 451: "4.3.0", 452: "4.3.1", 454: "4.7.0", 455: "4.5.4",
+    500: "5.5.2", 501: "5.5.4", 502: "5.5.1", 503: "5.5.1", 504: "5.5.4", 521: "5.3.2", 523: "5.3.4", 530: "5.7.0",
+    534: "5.7.9", 535: "5.7.8", 538: "5.7.11", 550: "5.7.1", 551: "5.1.6", 552: "5.3.4", 553: "5.1.3", 554: "5.7.1",
+    555: "5.5.4", 556: "5.1.10",
+}  # fmt: skip
+_BY_STAGE: Final = {
+    ("rcpt", 450): "4.2.1", ("rcpt", 451): "4.7.1", ("rcpt", 452): "4.2.2", ("rcpt", 550): "5.1.1",
+    ("rcpt", 552): "5.2.2", ("mail", 550): "5.7.1", ("mail", 553): "5.1.7", ("auth", 454): "4.7.0",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class SmtpContext:
+    """An SMTP session at one of its stages; what is not known yet is empty."""
+
+    stage: str
+    peer: str
+    ehlo: str = ""
+    login: str = ""
+    tls: str = ""
+    mail_from: str = ""
+    recipients: tuple[str, ...] = ()
+    size: int = 0
+    raw: bytes = b""
+
+    @cached_property
+    def header(self) -> mime.HeaderFields:
+        """The header fields that every message is read for."""
+        return mime.read_header(self.raw)
+
+    @cached_property
+    def parsed(self) -> mime.Parsed:
+        """The whole message."""
+        return mime.parse(self.raw)
+
+    @property
+    def headers(self) -> mime.Headers:
+        """Every header field."""
+        return self.parsed.headers
+
+    def fired(self, at: int, text: str) -> FaultFired:
+        """Return the event that a fault struck here."""
+        return FaultFired(
+            at=at, stage=self.stage, text=text, peer=self.peer, sender=self.mail_from, recipients=self.recipients
+        )
+
+
+_SESSION = {name: Condition(attrgetter(name), LIKE) for name in ("peer", "ehlo", "login", "tls", "mail_from")}
+_HEADER = {"subject": "header.subject", "sender": "header.sender", "to": "header.to"}
+_PARSED = ("cc", "text", "html")
+_MESSAGE = ("size", "subject", "sender", "to", "cc", "header", "text", "html", "has_attachment", "filename")
+
+
+def _of_message(name: str) -> Condition:
+    """Return the condition ``name`` on messages, read from a context."""
+    known = MAIL[name]
+    if name in _HEADER:
+        return Condition(attrgetter(_HEADER[name]), known.rule, many=known.many)
+    if name in _PARSED:
+        return Condition(attrgetter(f"parsed.{name}"), known.rule, many=known.many)
+    if known.keyed or name == "size":
+        return known
+    return Condition(lambda context: known.read(context.parsed), known.rule, many=known.many)
+
+
+class SmtpMatch(Match):
+    """Conditions on a session: ``peer``, ``ehlo``, ``login``, ``tls``, ``mail_from``, ``recipient``.
+
+    At the end of data those of a message count too. With several recipients, one that meets ``recipient`` is enough.
+    """
+
+    table: ClassVar[Mapping[str, Condition]] = MappingProxyType(
+        _SESSION
+        | {"recipient": Condition(attrgetter("recipients"), LIKE, many=True)}
+        | {name: _of_message(name) for name in _MESSAGE}
+    )
+
+    __slots__ = ()
+
+
+class Refusal(NamedTuple):
+    """A reply in place of the command's own: code, enhanced status code (RFC 3463), text."""
+
+    code: int
+    status: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SmtpDecision(Decision):
+    """What to do at one stage of a session.
+
+    Attributes:
+        refusal: The reply, in place of carrying the command out; None to carry it out.
+        delay: Seconds of real time before that.
+        pause: Seconds between the octets of the reply.
+        drop: When to end the connection; None to keep it.
+        lose: Reply with success and store nothing.
+        cut: Octets of the message after which the connection is broken off; 0 for none. Such a decision is deferred.
+    """
+
+    refusal: Refusal | None = None
+    delay: float = 0.0
+    pause: float = 0.0
+    drop: DropWhen | None = None
+    lose: bool = False
+    cut: int = 0
+
+    @property
+    def final(self) -> bool:
+        """Whether it is more than a delay or a slow reply."""
+        return bool(self.refusal or self.drop or self.lose or self.cut)
+
+    @property
+    def deferred(self) -> bool:
+        """Whether it takes effect in the middle of a message."""
+        return bool(self.cut)
+
+    def combine(self, later: SmtpDecision) -> SmtpDecision | None:
+        """Return both, or None if both delay or both slow the reply down."""
+        if (self.delay and later.delay) or (self.pause and later.pause):
+            return None
+        return replace(later, delay=self.delay or later.delay, pause=self.pause or later.pause)
+
+
+class LimitSize(FaultAction[SmtpContext, SmtpDecision]):
+    """Refuses a message that is declared, or turns out, to be bigger than ``octets``."""
+
+    __slots__ = ("octets",)
+
+    def __init__(self, octets: int) -> None:
+        self.octets = octets
+
+    def decide(self, context: SmtpContext, now: int) -> SmtpDecision | None:  # noqa: ARG002 - at any time
+        """Refuse with 552 (RFC 1870 section 6.1)."""
+        if context.size <= self.octets:
+            return None
+        return SmtpDecision(
+            refusal=Refusal(552, "5.3.4", f"The message is bigger than {counted(self.octets, 'octet')}")
+        )
+
+    def __str__(self) -> str:
+        return f"size limit of {counted(self.octets, 'octet')}"
+
+
+class Greylist(FaultAction[SmtpContext, SmtpDecision]):
+    """Refuses each pair of sender and recipient until ``milliseconds`` after its first try (RFC 6647)."""
+
+    __slots__ = ("_first", "milliseconds")
+
+    def __init__(self, milliseconds: int) -> None:
+        self.milliseconds = milliseconds
+        self._first: dict[tuple[str, str], int] = {}
+
+    def decide(self, context: SmtpContext, now: int) -> SmtpDecision | None:
+        """Refuse with 451 4.7.1 unless the pair has waited."""
+        pair = (context.mail_from.lower(), context.recipients[-1].lower())
+        first = self._first.get(pair)
+        left = self.milliseconds if first is None else first + self.milliseconds - now
+        if first is not None and left <= 0:
+            return None
+        self._first.setdefault(pair, now)
+        return SmtpDecision(refusal=Refusal(451, "4.7.1", f"Greylisted; try again in {-(-left // 1000)} seconds"))
+
+    def snapshot(self) -> dict[tuple[str, str], int]:
+        """Return when each pair was first seen."""
+        return dict(self._first)
+
+    def restore(self, state: dict[tuple[str, str], int]) -> None:
+        """Forget the pairs that were first seen since."""
+        self._first = dict(state)
+
+    def __str__(self) -> str:
+        return f"greylisting for {self.milliseconds / 1000:g} s"
+
+
+class Throttle(FaultAction[SmtpContext, SmtpDecision]):
+    """Lets ``messages`` pass in any minute of the kit's clock, and refuses more."""
+
+    __slots__ = ("_passed", "code", "messages")
+
+    def __init__(self, messages: int, code: int) -> None:
+        self.messages = messages
+        self.code = code
+        self._passed: deque[int] = deque()
+
+    def decide(self, context: SmtpContext, now: int) -> SmtpDecision | None:  # noqa: ARG002 - the number matters
+        """Refuse with the code if that many messages began in the last minute."""
+        while self._passed and not now - MINUTE < self._passed[0] <= now:
+            self._passed.popleft()
+        if len(self._passed) >= self.messages:
+            text = f"More than {counted(self.messages, 'message')} a minute; try again later"
+            return SmtpDecision(refusal=Refusal(self.code, "4.7.0", text))
+        self._passed.append(now)
+        return None
+
+    def snapshot(self) -> tuple[int, ...]:
+        """Return when messages passed."""
+        return tuple(self._passed)
+
+    def restore(self, state: tuple[int, ...]) -> None:
+        """Forget the messages that passed since."""
+        self._passed = deque(state)
+
+    def __str__(self) -> str:
+        return f"throttling above {counted(self.messages, 'message')} a minute"
+
+
+def refusal(stage: str, code: int, text: str = "") -> Refusal:
+    """Return the refusal ``code`` with an enhanced code that suits it, unless ``text`` begins with one.
+
+    Raises:
+        ValueError: ``code`` is not from 400 to 599.
+    """
+    if type(code) is not int or not 400 <= code <= 599:  # noqa: PLR2004 - RFC 5321 section 4.2.1
+        raise ValueError(f"code takes a number from 400 to 599, not {code!r}")
+    own = re.match(r"([245]\.\d{1,3}\.\d{1,3})(?: |$)", text)
+    if own:
+        return Refusal(code, own[1], text[own.end() :] or "Refused by a fault")
+    status = _BY_STAGE.get((stage, code)) or _BY_CODE.get(code) or f"{code // 100}.0.0"
+    return Refusal(code, status, text or "Refused by a fault")
+
+
+def _stages() -> dict[str, Stage]:
+    connect = {"peer", "tls"}
+    ehlo = connect | {"ehlo"}
+    mail = ehlo | {"login", "mail_from"}
+    rcpt = mail | {"recipient"}
+    known = (connect, ehlo, ehlo | {"login"}, mail, rcpt, rcpt, SmtpMatch.table)
+    names = get_args(FaultStage)
+    return {name: Stage(name.upper(), frozenset(each)) for name, each in zip(names, known, strict=True)}
+
+
+SMTP: Final[FaultProtocol[SmtpContext, SmtpDecision]] = FaultProtocol(
+    "smtp",
+    _stages(),
+    SmtpMatch,
+    SmtpDecision(),
+    {"helo": "ehlo", "login": "auth", "recipient": "rcpt", "sender": "mail", "eod": "end", "body": "end"},
+)
+"""The stages of an SMTP session, and what each of them knows."""

@@ -1,0 +1,67 @@
+"""The faults of the webhook sender without sockets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import pytest
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.events import FaultFired
+from sirrchat_testkit.faults.api import WebhookFaultConditions
+from sirrchat_testkit.faults.engine import Always, Fault
+from sirrchat_testkit.faults.payload import WebhookPayload
+from sirrchat_testkit.faults.webhook import WEBHOOK, CallContext, CallDecision, CallFaultMatch, Tampering
+from sirrchat_testkit.webhooks.calls import call
+
+BODY = {"event": "email.received", "data": {"user": "ann@example.com", "from": "a@x.example", "subject": "Hello"}}
+CALL = CallContext("send", "http://127.0.0.1:9/hook", {}, json.dumps(BODY).encode(), 2)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"event": "email.received"},
+        {"attempt": 2},
+        {"url": "*/hook"},
+        {"subject": "Hello"},
+        {"sender": "A@x.example"},
+        {"recipient": "ann@*"},
+        {"text": "x.example"},
+        {"json": BODY},
+    ],
+)
+def test_conditions_select_calls(conditions: dict[str, Any]) -> None:
+    assert CallFaultMatch(**conditions).accepts(CALL)
+    assert not CallFaultMatch(**dict.fromkeys(conditions, "other")).accepts(CALL)
+
+
+def test_the_typed_conditions_are_those_of_the_table() -> None:
+    assert set(WebhookFaultConditions.__annotations__) == set(CallFaultMatch.table)
+
+
+@pytest.mark.asyncio
+async def test_a_fault_that_strikes_a_call_is_an_event(backend: Backend) -> None:
+    planned = backend.faults.plan(Fault(WEBHOOK, ("send",), Always(CallDecision(duplicate=True), "duplicate"), {}, 1))
+    decisions = [await backend.faults.of(WEBHOOK).decide(CALL) for _ in range(2)]
+    assert [each.duplicate for each in decisions] == [True, False]
+    assert planned.fired == 1
+    [struck] = [event for event in backend.events.after() if isinstance(event, FaultFired)]
+    assert (struck.stage, struck.text, struck.peer) == ("webhook", "duplicate", "http://127.0.0.1:9/hook")
+    assert (struck.sender, struck.recipients) == ("a@x.example", ("ann@example.com",))
+
+
+@pytest.mark.parametrize("tampering", get_args(Tampering))
+def test_every_tampering_changes_a_call(tampering: Tampering) -> None:
+    plain, tampered = (
+        call("email.received", "1", "{}", secret="s", seconds=9_999, tampering=each) for each in ("", tampering)
+    )
+    assert (plain.headers, plain.body) != (tampered.headers, tampered.body)
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b"[1]", b'{"data": 5}', b"[" * 100_000])
+def test_a_body_without_the_fields_has_empty_ones(body: bytes) -> None:
+    payload = WebhookPayload()
+    payload.headers, payload.body = {}, body
+    assert (payload.event, payload.subject, payload.sender, payload.recipient) == ("", "", "", "")

@@ -176,6 +176,19 @@ async def test_a_fault_does_not_strike_more_often_than_planned_while_conditions_
 
 
 @pytest.mark.asyncio
+async def test_a_fault_that_is_cancelled_while_its_conditions_run_does_not_strike(
+    registry: FaultRegistry, pages: ProtocolFaults[Page, Spoil]
+) -> None:
+    def cancelling(_: str) -> bool:
+        registry.cancel(*registry.all())
+        return True
+
+    planned = registry.plan(fault("x", path=cancelling))
+    assert await decided(pages) == [""]
+    assert planned.fired == 0
+
+
+@pytest.mark.asyncio
 async def test_conditions_of_a_later_fault_are_not_evaluated(
     registry: FaultRegistry, pages: ProtocolFaults[Page, Spoil]
 ) -> None:

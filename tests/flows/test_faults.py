@@ -266,6 +266,22 @@ def test_faults_of_both_protocols_that_never_struck_are_reported_together(mailse
     mailserver.check()
 
 
+def test_a_scope_reports_the_faults_that_were_planned_in_it(mailserver: MailServer) -> None:
+    mailserver.faults.reject(stage="mail")
+    mailserver.webhook_faults.reorder()
+    with mailserver.scope("inner"):
+        mailserver.check()
+        mailserver.webhook_faults.duplicate()
+        with pytest.raises(FaultNeverFired, match=r"^1 planned fault never struck: duplicate at WEBHOOK$"):
+            mailserver.check()
+    with pytest.raises(
+        FaultNeverFired, match=r"^2 planned faults never struck: reject 550 at MAIL; reorder at WEBHOOK$"
+    ):
+        mailserver.check()
+    mailserver.faults.clear()
+    mailserver.webhook_faults.clear()
+
+
 def test_faults_go_with_their_scope_and_get_back_what_it_used_up(mailserver: MailServer) -> None:
     outer = mailserver.faults.reject(stage="mail", times=1)
     with mailserver.scope("inner"):

@@ -236,8 +236,7 @@ class ProtocolFaults(Generic[C, D]):
     async def _meets(self, fault: Fault, context: C) -> bool:
         if not fault.asks_user_code:
             return fault.match.accepts(context)
-        met = await asyncio.get_running_loop().run_in_executor(None, fault.match.accepts, context)
-        return met and not fault.spent and fault in self._faults  # another session may have been faster
+        return await asyncio.get_running_loop().run_in_executor(None, fault.match.accepts, context)
 
     def _decide(self, fault: Fault, context: C, found: D) -> D:
         wanted: D | None = fault.action.decide(context, self._now())
@@ -246,11 +245,10 @@ class ProtocolFaults(Generic[C, D]):
             return found
         if combined.deferred:
             return replace(combined, strike=functools.partial(self._count, fault, context))
-        self._count(fault, context)
-        return combined
+        return combined if self._count(fault, context) else found
 
     def _count(self, fault: Fault, context: C) -> bool:
-        """Count that ``fault`` strikes; return False if it was used up or cancelled in the meantime."""
+        """Count that ``fault`` strikes; return False if it was used up or cancelled while its conditions ran."""
         if fault.spent or fault not in self._faults:
             return False
         fault.fired += 1

@@ -188,8 +188,6 @@ class Attempts:
             lane.ready.appendleft(lane.held.pop())
 
     async def _decide(self, stage: str, webhook: Webhook, delivery: Delivery) -> CallDecision:
-        if not self._faults.planned:
-            return WEBHOOK.nothing
         headers = {EVENT: delivery.event}
         body = delivery.request_body.encode()
         return await self._faults.decide(CallContext(stage, webhook.url, headers, body, len(delivery.attempts) + 1))

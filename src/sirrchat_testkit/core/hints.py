@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 __tracebackhide__ = True
 
-_NEAR = 0.8  # how alike two names are of which one is a misspelling of the other
+_NEAR = 0.75  # how alike two names are of which one is a misspelling of the other
 
 
 def misnamed(handle: object, name: str, guesses: Mapping[str, str]) -> AttributeError:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from re import Pattern
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypedDict, Unpack, get_args
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypedDict, Unpack, get_args
 
-from sirrchat_testkit.core.hints import misnamed
+from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.faults.engine import Always, C, D, Fault, FaultAction, FaultProtocol, FaultRegistry
 from sirrchat_testkit.faults.smtp import (
@@ -24,8 +24,7 @@ from sirrchat_testkit.faults.smtp import (
 from sirrchat_testkit.faults.webhook import WEBHOOK, CallContext, CallDecision, Tampering
 from sirrchat_testkit.loopthread import LoopThread
 
-if TYPE_CHECKING:
-    from typing import NoReturn
+__tracebackhide__ = True
 
 _Text: TypeAlias = str | Pattern[str] | Callable[[str], object] | Any
 _Number: TypeAlias = int | Callable[[int], object] | Any
@@ -80,11 +79,10 @@ class WebhookFaultConditions(TypedDict, total=False):
     json: Callable[[Any], object] | Any
 
 
-class _PlannedFaults(Generic[C, D]):
+class _PlannedFaults(Hints, Generic[C, D]):
     """The planned faults of one protocol, and how to plan more."""
 
     _protocol: ClassVar[FaultProtocol[Any, Any]]
-    _guesses: ClassVar[Mapping[str, str]]
 
     def __init__(self, thread: LoopThread, registry: FaultRegistry) -> None:
         self._thread = thread
@@ -129,11 +127,6 @@ class _PlannedFaults(Generic[C, D]):
         planned = "; ".join(f"{each}, {each.count()}" for each in self.planned)
         return f"<{type(self).__name__} {planned or 'none'}>"
 
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> NoReturn:
-            raise misnamed(self, name, self._guesses)
-
 
 class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
     """Makes the server misbehave until the test is over.
@@ -146,7 +139,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
     """
 
     _protocol = SMTP
-    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
+    _guesses: ClassVar[Mapping[str, str]] = {
         "fail": "reject",
         "refuse": "reject",
         "error": "reject",
@@ -295,7 +288,7 @@ class WebhookFaults(_PlannedFaults[CallContext, CallDecision]):
     """
 
     _protocol = WEBHOOK
-    _guesses = {  # noqa: RUF012 - read by ``misnamed`` alone
+    _guesses: ClassVar[Mapping[str, str]] = {
         "twice": "duplicate",
         "out_of_order": "reorder",
         "slow": "delay",

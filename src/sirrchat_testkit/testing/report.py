@@ -171,9 +171,7 @@ def not_settled(busy: Sequence[Session], seconds: float) -> NotSettled:
 
 def never_fired(faults: Sequence[object]) -> FaultNeverFired:
     """Return the failure of a test whose ``faults`` did not strike."""
-    if len(faults) == 1:
-        return FaultNeverFired(f"A planned fault never struck: {faults[0]}")
-    return FaultNeverFired(_section(f"{len(faults)} planned faults never struck:", [*map(str, faults)]))
+    return FaultNeverFired(f"{counted(len(faults), 'planned fault')} never struck: {'; '.join(map(str, faults))}")
 
 
 def join(sections: Iterable[Section], told: str = "") -> str:

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sirrchat_testkit.core.callmatch import CallMatch
 from sirrchat_testkit.core.matching import Match
 from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.faults.payload import CallMatch
 from sirrchat_testkit.testing.feed import End, Feeds, Steps, Taken
 from sirrchat_testkit.testing.report import COMPARED, Evidence, Kind
 from sirrchat_testkit.testing.sinkhost import Host

@@ -16,6 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from sirrchat_testkit import Inbox, MailServer, Settings, WebhookSink
 
+__tracebackhide__ = True
+
 _RUNNING = pytest.StashKey["MailServer"]()
 _SERVER = pytest.StashKey["MailServer"]()
 _LATE = pytest.StashKey[list[str]]()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
+__tracebackhide__ = True
+
 T = TypeVar("T")
 
 _LISTED: Final = 20

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, ClassVar, Self
 
+__tracebackhide__ = True
+
 _KINDS: dict[str, type[Checked]] = {}
 
 
@@ -26,6 +28,10 @@ class Checked:
         """Return a new record. Raises ``ValueError`` where there is no such field."""
         check_names(given, cls)
         return object.__new__(cls)
+
+    def changed(self, **changes: Any) -> Self:
+        """Return this record with ``changes``. Raises ``ValueError`` for a wrong name or value."""
+        return type(self)(**{name: getattr(self, name) for name in names(type(self))} | changes)
 
 
 def names(record: type[Checked]) -> set[str]:

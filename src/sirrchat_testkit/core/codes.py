@@ -34,6 +34,8 @@ from sirrchat_testkit.core.codewords import (
 from sirrchat_testkit.core.matching import CONTAINED, holds
 from sirrchat_testkit.core.wording import named
 
+__tracebackhide__ = True
+
 _REACH: Final = 80
 _LINES: Final = 2
 _WIDEST: Final = 600

@@ -19,6 +19,8 @@ from sirrchat_testkit.core.decoding import fold
 from sirrchat_testkit.core.files import pick_attachment
 from sirrchat_testkit.core.links import Link, Seen, bare, is_home, merged, pick_link
 
+__tracebackhide__ = True
+
 __all__ = [
     "Link",
     "NotExactlyOne",

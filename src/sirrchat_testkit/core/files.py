@@ -10,6 +10,8 @@ from sirrchat_testkit.core.matching import LIKE, holds
 from sirrchat_testkit.core.mime import Attachment
 from sirrchat_testkit.core.wording import counted, named
 
+__tracebackhide__ = True
+
 
 def pick_attachment(attachments: Iterable[Attachment], name: Any = None, *, type: Any = None) -> Attachment:  # noqa: A002 - the field's own word
     """Return the one of ``attachments`` whose file name and type fit.

@@ -23,6 +23,8 @@ from sirrchat_testkit.core.hints import misnamed
 from sirrchat_testkit.core.matching import CONTAINED, EQUAL, holds
 from sirrchat_testkit.core.wording import excerpt, named
 
+__tracebackhide__ = True
+
 PURPOSES: Final = ("", "unsubscribe", "social", "legal", "image", "tracking")
 
 _WORDS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(

@@ -25,6 +25,8 @@ from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 from sirrchat_testkit.core.decoding import fold
 from sirrchat_testkit.core.wording import excerpt, named, pattern_meant
 
+__tracebackhide__ = True
+
 R = TypeVar("R")
 
 _COMPARED: Final = 200

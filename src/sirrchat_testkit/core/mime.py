@@ -25,6 +25,8 @@ from sirrchat_testkit.core.record import record
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
+__tracebackhide__ = True
+
 __all__ = ["Attachment", "HeaderFields", "Headers", "Parsed", "Unsubscribe", "as_email", "parse", "read_header"]
 
 _CONTENT_FIELD = re.compile(rb"^content-[!-9;-~]*[ \t]*:.*(?:\n[ \t].*)*", re.IGNORECASE | re.MULTILINE)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from sirrchat_testkit.core.checking import Checked, check_choice, check_number, check_seconds, check_switch
+
+__tracebackhide__ = True
 
 EXTENSIONS = (
     "SIZE",
@@ -103,10 +105,6 @@ class Policy(Checked):
         check_number(self, "rate_limit_key", 0)
         check_number(self, "rate_limit_ip", 0)
         object.__setattr__(self, "webhook_hosts", _hosts(self.webhook_hosts))
-
-    def changed(self, **changes: Any) -> Policy:
-        """Return this policy with ``changes``. Raises ``ValueError`` as ``Settings.of`` does."""
-        return replace(self, **changes)
 
 
 class CurrentPolicy:

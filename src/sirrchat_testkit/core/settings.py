@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from sirrchat_testkit.core.addressing import is_domain
 from sirrchat_testkit.core.checking import Checked, check_names, check_number, check_switch, check_text, names
 from sirrchat_testkit.core.policy import Policy
+
+__tracebackhide__ = True
 
 DOMAINS = ("example.com", "example.org", "example.net")
 
@@ -104,7 +106,7 @@ class Settings(Checked):
         for_policy = {name: changes.pop(name) for name in names(Policy) & changes.keys()}
         if for_policy:
             policy = policy.changed(**for_policy)
-        return replace(base, policy=policy, **changes)
+        return base.changed(policy=policy, **changes)
 
 
 def _folder(path: Any) -> str | None:

@@ -19,6 +19,8 @@ from collections.abc import Mapping
 
 from sirrchat_testkit.core.errors import InvalidValue
 
+__tracebackhide__ = True
+
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 """The headers of the scheme."""
 

@@ -24,6 +24,8 @@ from typing import Any, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 from sirrchat_testkit.core.matching import Match
 from sirrchat_testkit.core.wording import counted
 
+__tracebackhide__ = True
+
 C = TypeVar("C", bound="FaultContext")
 D = TypeVar("D", bound="Decision")
 

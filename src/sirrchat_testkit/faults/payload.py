@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Final
 
 from sirrchat_testkit.core.matching import CONTAINED, LIKE, WHERE, Condition, Match
 
+__tracebackhide__ = True
+
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 

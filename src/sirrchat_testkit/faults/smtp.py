@@ -22,6 +22,8 @@ from sirrchat_testkit.core.matching import LIKE, MAIL, Condition, Match
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.faults.engine import Decision, FaultAction, FaultProtocol, Stage
 
+__tracebackhide__ = True
+
 FaultStage: TypeAlias = Literal["connect", "ehlo", "auth", "mail", "rcpt", "data", "end"]
 """Where a fault of SMTP may strike, in the order of a session; ``end`` is the final dot."""
 

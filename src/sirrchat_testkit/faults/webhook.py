@@ -17,6 +17,8 @@ from sirrchat_testkit.core.matching import Condition, Match
 from sirrchat_testkit.faults.engine import Decision, FaultProtocol, Stage
 from sirrchat_testkit.faults.payload import CallMatch, WebhookPayload
 
+__tracebackhide__ = True
+
 Tampering: TypeAlias = Literal["signature", "timestamp", "json", "content_type", "huge"]
 """What can be wrong with a call on purpose."""
 

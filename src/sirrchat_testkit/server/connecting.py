@@ -8,6 +8,8 @@ from sirrchat_testkit.assembly import netloc
 from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.testing.tls import Tls
 
+__tracebackhide__ = True
+
 
 class Connecting(Running):
     """Where the server is, and how to be let in."""

@@ -16,6 +16,8 @@ from sirrchat_testkit.server.webhooks import Webhooks
 from sirrchat_testkit.testing.mailsource import MailSource
 from sirrchat_testkit.testing.receiver import Receiver
 
+__tracebackhide__ = True
+
 
 class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
     """A whole mail server in this process: SMTP and a REST API on ports of its own, in one daemon thread.

@@ -8,6 +8,8 @@ from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.testing.account import MailAccount
 from sirrchat_testkit.testing.inbox import Inbox
 
+__tracebackhide__ = True
+
 
 class Making(Running):
     """Makes who receives mail."""

@@ -11,6 +11,8 @@ from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing.desk import Desk
 from sirrchat_testkit.testing.service import RUNNING, Service
 
+__tracebackhide__ = True
+
 
 class Running(Service):
     """Starts and stops; the other parts ask ``_thread``, ``_now`` and ``_desk``, and hold nothing themselves."""

@@ -10,6 +10,8 @@ from sirrchat_testkit.faults.api import Faults
 from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.testing.clock import Clock
 
+__tracebackhide__ = True
+
 
 class Steering(Running):
     """Changes how the server behaves, until the scope ends."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sirrchat_testkit.testing.message import ReceivedMessage
     from sirrchat_testkit.testing.sink import WebhookSink
 
+__tracebackhide__ = True
+
 
 class Webhooks(Running):
     """Tells applications of mail, and shows what they answered."""

@@ -9,6 +9,8 @@ from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.core.record import record
 from sirrchat_testkit.testing.inbox import Inbox
 
+__tracebackhide__ = True
+
 
 @record
 class MailAccount(Hints):

@@ -10,6 +10,8 @@ from sirrchat_testkit.core.clock import Clock as CoreClock
 from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.loopthread import LoopThread
 
+__tracebackhide__ = True
+
 T = TypeVar("T")
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
+__tracebackhide__ = True
+
 SENDER = "sender@example.org"
 
 

@@ -17,6 +17,8 @@ from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.core.transcript import Transcript
 from sirrchat_testkit.core.wording import counted
 
+__tracebackhide__ = True
+
 WIDTH: Final = 160
 """Characters of a command or a reply that are shown."""
 

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+__tracebackhide__ = True
+
 VARIABLE: Final = "SIRRCHAT_TESTKIT_GOLDEN"
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
@@ -52,7 +54,6 @@ def normalised(value: Any, replaced: Mapping[str, str]) -> Any:
 
 def compare(value: Any, path: Path) -> None:
     """Compare ``value`` with the file at ``path``, or write it. Raises ``GoldenDiffers``."""
-    __tracebackhide__ = True
     text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     if os.environ.get(VARIABLE) == "write":
         path.parent.mkdir(parents=True, exist_ok=True)

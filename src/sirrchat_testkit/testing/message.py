@@ -87,11 +87,12 @@ class ReceivedMessage(Hints):
         """A copy of the stored record."""
         return replace(self._record)
 
-    @cached_property
+    @property
     def _contents(self) -> Contents:
-        loading = self._loading or self._load(self._record)
+        if self._loading is None:
+            self._loading = self._load(self._record)
         try:
-            return result_of(loading)
+            return result_of(self._loading)
         except NotFound:
             raise NotFound(f"{self!r} was deleted before its contents were read") from None
 

@@ -11,6 +11,8 @@ from sirrchat_testkit.core.errors import Conflict, InvalidValue
 from sirrchat_testkit.core.models import Account, Address
 from sirrchat_testkit.testing.names import Names
 
+__tracebackhide__ = True
+
 _PASSWORD = 16
 """Characters of a password that is made up."""
 

@@ -18,6 +18,8 @@ from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.signals import runs_asyncio
 
+__tracebackhide__ = True
+
 T = TypeVar("T")
 I_contra = TypeVar("I_contra", contravariant=True)
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+__tracebackhide__ = True
+
 
 class WebhookInvalid(AssertionError):
     """The body of a call is not what its schema says."""
@@ -16,7 +18,6 @@ class WebhookInvalid(AssertionError):
 
 def check(event: str, body: bytes, schema: Any = None) -> None:
     """Raise ``WebhookInvalid`` if ``body`` is not as ``schema``, or as was published for ``event``, says."""
-    __tracebackhide__ = True
     faults = _by_schema(body, schema) if isinstance(schema, Mapping) else _by_model(body, schema or _published(event))
     if faults:
         lines = "\n".join(f"  {each}" for each in faults)

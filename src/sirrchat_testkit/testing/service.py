@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+__tracebackhide__ = True
+
 
 class Service:
     """Is started and stopped; whatever is in ``RUNNING`` is abandoned in a forked child."""
@@ -63,7 +65,6 @@ RUNNING: weakref.WeakSet[Service] = weakref.WeakSet()
 
 def raise_all(what: str, errors: Sequence[BaseException]) -> None:
     """Raise ``errors``: none not at all, one as itself, several as a group that is named ``what``."""
-    __tracebackhide__ = True
     if len(errors) == 1:
         raise errors[0]
     if errors:

@@ -16,6 +16,8 @@ from sirrchat_testkit.testing.desk import Desk
 from sirrchat_testkit.testing.diagnostics import attempted
 from sirrchat_testkit.testing.report import Section
 
+__tracebackhide__ = True
+
 _wall = time.time
 
 

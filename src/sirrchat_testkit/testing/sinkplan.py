@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+__tracebackhide__ = True
+
 RECEIVED: Final = b'{"received":true}'
 
 Answerer: TypeAlias = Callable[[Any], Any]

@@ -11,6 +11,8 @@ from typing import ClassVar
 
 from sirrchat_testkit.core.hints import Hints
 
+__tracebackhide__ = True
+
 
 class Tls(Hints):
     """The authority behind the server's certificate, for clients in any language."""

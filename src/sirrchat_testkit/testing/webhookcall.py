@@ -18,6 +18,8 @@ from sirrchat_testkit.core.wording import excerpt
 from sirrchat_testkit.faults.payload import WebhookPayload
 from sirrchat_testkit.testing import golden, schemas
 
+__tracebackhide__ = True
+
 _SUCCESS = range(200, 300)
 
 
@@ -95,7 +97,6 @@ class WebhookCall(WebhookPayload, Hints):
             WebhookInvalid: An ``AssertionError`` that names each path and reason.
             ValueError: No schema was given, and none is published for the event.
         """
-        __tracebackhide__ = True
         schemas.check(self.event, self.body, schema)
 
     def normalised(self, **replaced: str) -> Any:
@@ -110,7 +111,6 @@ class WebhookCall(WebhookPayload, Hints):
         Raises:
             GoldenDiffers: An ``AssertionError`` with what differs, or that there is no file yet.
         """
-        __tracebackhide__ = True
         golden.compare(self.normalised(**replaced), Path(path))
 
     def __str__(self) -> str:

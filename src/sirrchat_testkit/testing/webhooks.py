@@ -19,6 +19,8 @@ from sirrchat_testkit.core.webhooks import EVENTS, PUSH
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.loopthread import LoopThread
 
+__tracebackhide__ = True
+
 T = TypeVar("T")
 
 _URL = re.compile(r"https?://[^/\s]+", re.IGNORECASE)

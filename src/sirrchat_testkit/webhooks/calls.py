@@ -21,6 +21,8 @@ from sirrchat_testkit.faults.payload import WebhookPayload
 from sirrchat_testkit.faults.webhook import Tampering
 from sirrchat_testkit.wire import bodies
 
+__tracebackhide__ = True
+
 PUSH = "new_message"
 EVENT = "X-Webhook-Event"
 

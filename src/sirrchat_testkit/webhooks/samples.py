@@ -7,6 +7,8 @@ from sirrchat_testkit.core.errors import InvalidValue
 from sirrchat_testkit.core.models import Envelope, Message
 from sirrchat_testkit.webhooks import calls
 
+__tracebackhide__ = True
+
 EVENTS = ("email.received", "email.sent", calls.PUSH)
 
 _RAW = b"From: Shop <shop@example.org>\r\nTo: ann@example.com\r\nSubject: Welcome\r\n\r\nHello Ann.\r\n"

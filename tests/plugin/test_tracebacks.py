@@ -1,0 +1,173 @@
+"""A failing test shows its own lines and the error, and no frames of the package, by real pytest inside pytest."""
+
+import re
+
+import pytest
+
+VERBS = """
+import asyncio
+import email.message
+import smtplib
+from datetime import timedelta
+
+import pytest
+from sirrchat_testkit import MailServer, Settings, verify_webhook
+
+RECEIVED = "receive", "receive_all", "assert_nothing"
+
+
+def test_receive(inbox):
+    inbox.receive(timeout=0)
+
+def test_receive_all(inbox):
+    inbox.receive_all(2, timeout=0)
+
+def test_too_many(inbox):
+    inbox.deliver(subject="x")
+    inbox.receive_all(0)
+
+def test_nothing(inbox):
+    inbox.deliver(subject="x")
+    inbox.assert_nothing()
+
+def test_areceive(inbox):
+    asyncio.run(_areceive(inbox))
+
+async def _areceive(inbox):
+    await inbox.areceive(timeout=0)
+
+def test_a_condition_that_raises(inbox):
+    inbox.deliver(subject="x")
+    inbox.receive(subject=lambda subject: 1 / 0)
+
+def test_settle(mailserver, inbox):
+    smtp = smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port)
+    smtp.ehlo()
+    smtp.mail("a@b.example")
+    try:
+        mailserver.settle()
+    finally:
+        smtp.close()
+
+def test_link(inbox):
+    inbox.deliver(subject="x").link()
+
+def test_code(inbox):
+    inbox.deliver(subject="x").code()
+
+def test_attachment(inbox):
+    inbox.deliver(subject="x").attachment()
+
+def test_deleted_contents(inbox):
+    inbox.deliver(subject="x")
+    [message] = inbox.messages
+    inbox.clear()
+    message.text
+
+def test_deliver(mailserver, make_inbox):
+    inbox = make_inbox(expires_in=timedelta(hours=1))
+    mailserver.clock.advance(hours=2)
+    inbox.deliver(subject="x")
+
+def test_deliver_nothing(inbox):
+    inbox.deliver()
+
+def test_unknown_condition(inbox):
+    inbox.receive(subjekt="x")
+
+def test_unnamed_condition(inbox):
+    inbox.receive("x")
+
+def test_misguessed_name(inbox):
+    inbox.wait_for_message()
+
+def test_len(inbox):
+    len(inbox)
+
+def test_make_inbox(make_inbox):
+    make_inbox(domain="not.served")
+
+def test_make_inboxes(make_inboxes):
+    make_inboxes(0)
+
+def test_inbox_for(mailserver):
+    mailserver.inbox_for("nobody")
+
+def test_add_account(mailserver):
+    mailserver.add_account("nobody")
+
+def test_add_domain(mailserver):
+    mailserver.add_domain("no domain")
+
+def test_add_webhook(mailserver):
+    mailserver.add_webhook("ftp://x")
+
+def test_policy(mailserver):
+    mailserver.policy(nonsense=1)
+
+def test_rate_limit(mailserver):
+    mailserver.rate_limit(-1)
+
+def test_tls(mailserver):
+    mailserver.tls
+
+def test_clock(mailserver):
+    mailserver.clock.advance(-1)
+
+def test_clock_unit(mailserver):
+    mailserver.clock.advance(ours=1)
+
+def test_fault_stage(mailserver):
+    mailserver.faults.reject(stage="sometime")
+
+def test_fault_condition(mailserver):
+    mailserver.faults.reject(stage="mail", subject="x")
+
+def test_fault_never_fired(mailserver):
+    mailserver.faults.reject(stage="mail")
+    mailserver.check()
+
+def test_sink(webhook_sink):
+    webhook_sink.receive(timeout=0)
+
+def test_sink_plan(webhook_sink):
+    webhook_sink.refuse(42)
+
+def test_webhook_call(mailserver):
+    mailserver.webhook_call("nonsense")
+
+def test_validate(mailserver, inbox, webhook_sink):
+    mailserver.add_webhook(webhook_sink.url)
+    inbox.deliver(subject="x")
+    webhook_sink.receive().validate({"required": ["nonsense"]})
+
+def test_golden(mailserver, inbox, webhook_sink, tmp_path):
+    mailserver.add_webhook(webhook_sink.url)
+    inbox.deliver(subject="x")
+    webhook_sink.receive().assert_golden(tmp_path / "none.json")
+
+def test_verify():
+    verify_webhook({}, b"", "secret")
+
+def test_settings():
+    Settings(nonsense=1)
+
+def test_setting():
+    MailServer(smtp_port="x")
+
+def test_stopped():
+    with MailServer() as server:
+        inbox = server.open_inbox()
+    inbox.receive()
+
+def test_not_started():
+    MailServer().open_inbox()
+"""
+
+
+def test_no_frame_of_the_package_is_shown(project: pytest.Pytester) -> None:
+    project.makepyfile(test_verbs=VERBS)
+    result = project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly")
+    result.assert_outcomes(failed=VERBS.count("\ndef test_"))
+    shown = {found[1] for line in result.outlines if (found := re.match(r"(\S+\.py):\d+: ", line))}
+    assert {each for each in shown if "/asyncio/" not in each} == {"test_verbs.py"}  # the test's own asyncio.run()

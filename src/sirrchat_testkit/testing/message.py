@@ -8,8 +8,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from sirrchat_testkit.core import mime
 from sirrchat_testkit.core.errors import NotFound
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from sirrchat_testkit.core.extract import Link
 
 __tracebackhide__ = True
+
+V = TypeVar("V")
 
 
 class Contents(NamedTuple):
@@ -77,6 +78,7 @@ class ReceivedMessage(Hints):
         self._record = record
         self._load = load
         self._loading: Future[Contents] | None = None
+        self._made: dict[str, Any] = {}
 
     def hold(self, loading: Future[Contents]) -> None:
         """Take the contents from ``loading``, which has begun, so that the message outlives its deletion."""
@@ -96,9 +98,16 @@ class ReceivedMessage(Hints):
         except NotFound:
             raise NotFound(f"{self!r} was deleted before its contents were read") from None
 
-    @cached_property
+    @property
     def _parsed(self) -> mime.Parsed:
-        return mime.parse(self.raw)
+        return self._once("parsed", lambda: mime.parse(self.raw))
+
+    def _once(self, name: str, make: Callable[[], V]) -> V:
+        """Return what ``make`` returned the first time (``cached_property`` would add its frame to tracebacks)."""
+        if name not in self._made:
+            self._made[name] = make()
+        made: V = self._made[name]
+        return made
 
     @property
     def id(self) -> str:
@@ -219,19 +228,19 @@ class ReceivedMessage(Hints):
         """What the List-Unsubscribe fields offer (RFC 2369, RFC 8058)."""
         return self._parsed.unsubscribe
 
-    @cached_property
+    @property
     def links(self) -> tuple[Link, ...]:
         """Every web link of text and HTML, each URL once."""
         from sirrchat_testkit.core.extract import links
 
-        return links(self.text, self.html)
+        return self._once("links", lambda: links(self.text, self.html))
 
-    @cached_property
+    @property
     def codes(self) -> tuple[str, ...]:
         """Every one-time code that the message seems to show, looked for where ``code`` looks for one."""
         from sirrchat_testkit.core.extract import codes
 
-        return codes(self.text, self.html, self.subject)
+        return self._once("codes", lambda: codes(self.text, self.html, self.subject))
 
     def link(
         self, match: object = None, *, url: object = None, text: object = None, purpose: str | None = None

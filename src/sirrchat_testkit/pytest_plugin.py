@@ -16,8 +16,6 @@ import pytest
 if TYPE_CHECKING:
     from sirrchat_testkit import Inbox, MailServer, Settings, WebhookSink
 
-__tracebackhide__ = True
-
 _RUNNING = pytest.StashKey["MailServer"]()
 _SERVER = pytest.StashKey["MailServer"]()
 _LATE = pytest.StashKey[list[str]]()
@@ -83,6 +81,7 @@ def make_inbox(mailserver: MailServer) -> Callable[..., Inbox]:
     """Make a new address: ``make_inbox(name=None, domain=None, expires_in=None)``; the name is a hint."""
 
     def make(name: str | None = None, domain: str | None = None, expires_in: timedelta | None = None) -> Inbox:
+        __tracebackhide__ = True
         return mailserver.open_inbox(name, domain, expires_in)
 
     return make
@@ -93,6 +92,7 @@ def make_inboxes(mailserver: MailServer) -> Callable[[int], list[Inbox]]:
     """Make several new addresses: ``make_inboxes(3)``."""
 
     def make(count: int) -> list[Inbox]:
+        __tracebackhide__ = True
         if type(count) is not int or count < 1:
             raise ValueError(f"make_inboxes takes a whole number, 1 or more, not {count!r}")
         return [mailserver.open_inbox() for _ in range(count)]

@@ -171,3 +171,17 @@ def test_no_frame_of_the_package_is_shown(project: pytest.Pytester) -> None:
     result.assert_outcomes(failed=VERBS.count("\ndef test_"))
     shown = {found[1] for line in result.outlines if (found := re.match(r"(\S+\.py):\d+: ", line))}
     assert {each for each in shown if "/asyncio/" not in each} == {"test_verbs.py"}  # the test's own asyncio.run()
+
+
+def test_a_failure_without_a_traceback_stays_one(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+
+        def test_it():
+            pytest.fail("not this way", pytrace=False)
+        """
+    )
+    result = project.runpytest_subprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1)
+    assert "hidden" not in result.stdout.str()

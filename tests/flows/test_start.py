@@ -82,6 +82,38 @@ def test_the_api_is_loaded_at_the_first_connection_and_answers_it() -> None:
     assert {"aiohttp", "pydantic"} <= set(found.split())
 
 
+def test_the_sender_of_webhooks_is_loaded_at_the_first_call() -> None:
+    assert (
+        run("""
+        import http.server, sys, threading
+        from sirrchat_testkit import MailServer
+
+        class Receiver(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+        threading.Thread(target=receiver.serve_forever).start()
+        with MailServer() as server:
+            server.add_webhook(f"http://127.0.0.1:{receiver.server_port}/")
+            inbox = server.open_inbox()
+            print("aiohttp" in sys.modules, end=" ")
+            for number in range(3):
+                inbox.deliver(subject=str(number))
+            server.clock.advance(seconds=1)  # returns when nothing is due
+            print("aiohttp" in sys.modules, [each.status for each in server.deliveries])
+        receiver.shutdown()
+        receiver.server_close()
+    """)
+        == "False True ['delivered', 'delivered', 'delivered']"
+    )
+
+
 def test_times_that_are_frozen_while_the_api_is_first_used_do_not_break_its_models() -> None:
     assert (
         run("""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -57,6 +58,12 @@ async def ask(host: str, port: int) -> int:
 def accepts(host: str, port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) == 0
+
+
+@pytest.fixture(autouse=True)
+def no_freezegun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With freezegun the API is loaded at the start; another test of this process may have imported it."""
+    monkeypatch.delitem(sys.modules, "freezegun", raising=False)
 
 
 class Loading:

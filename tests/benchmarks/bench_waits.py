@@ -1,0 +1,191 @@
+"""What waiting costs: draining an inbox, one message of many, a failed wait, the wake-up, and a fixture for each test.
+
+    python tests/benchmarks/bench_waits.py [--rounds 5] [--only drain,plain,failed,wake,fixture]
+
+CPU is that of the whole process, client and server, in milliseconds, as the median of the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sirrchat_testkit import Inbox, MailNotReceived, MailServer
+
+TESTS = 500
+EXCHANGES = 300
+
+FIXTURES = {
+    "an empty test": "def test_it(n): pass",
+    "a test with `inbox`": "def test_it(n, inbox): pass",
+    "a test with `inbox` and a mail": """
+def test_it(n, mailserver, inbox):
+    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+        smtp.sendmail("a@b.example", [inbox.address], "Subject: Hello\\r\\n\\r\\n")
+    inbox.receive()
+""",
+}
+TIMER = """
+import statistics, time
+import pytest
+
+spent = []
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    began = time.process_time()
+    result = yield
+    spent.append(time.process_time() - began)
+    return result
+
+def pytest_unconfigure(config):
+    print(f"median {statistics.median(spent) * 1000:.3f}")
+"""
+
+
+def cpu(work: Callable[[], object]) -> float:
+    """Return the milliseconds of CPU that ``work`` takes."""
+    began = time.process_time()
+    work()
+    return (time.process_time() - began) * 1000
+
+
+@contextlib.contextmanager
+def filled(count: int) -> Iterator[Inbox]:
+    """Start a server with an inbox that holds ``count`` messages."""
+    with MailServer() as server:
+        inbox = server.open_inbox()
+        for number in range(count):
+            inbox.deliver(subject=f"Message {number}")
+        yield inbox
+
+
+def drain(count: int) -> float:
+    """Return what receiving all of ``count`` messages, one by one, costs."""
+    with filled(count) as inbox:
+
+        def work() -> None:
+            for _ in range(count):
+                inbox.receive(timeout=0)
+
+        return cpu(work)
+
+
+def receive_one(inbox: Inbox) -> float:
+    """Return what one ``receive`` of the oldest message costs; it can be received again."""
+    taken = inbox._desk.taken
+    mark = taken.mark()
+    spent = cpu(lambda: inbox.receive(timeout=0))
+    taken.rewind(mark)
+    return spent
+
+
+def fail(inbox: Inbox) -> float:
+    """Return what a ``receive`` costs that looks at every message and fails."""
+
+    def work() -> None:
+        with contextlib.suppress(MailNotReceived):
+            inbox.receive(subject="Something else", timeout=0)
+
+    return cpu(work)
+
+
+def wake() -> tuple[float, float]:
+    """Return milliseconds from the final dot: to its 250 at the client, and to the thread that waits for the mail."""
+    with MailServer() as server:
+        inbox = server.open_inbox()
+        woken: list[float] = []
+        received = threading.Semaphore(0)
+
+        def wait() -> None:
+            for _ in range(EXCHANGES):
+                inbox.receive(timeout=60)
+                woken.append(time.perf_counter())
+                received.release()
+
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        dots, replies = [], []
+        with socket.create_connection((server.smtp_host, server.smtp_port)) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.recv(4096)
+            _exchange(client, b"EHLO bench")
+            for number in range(EXCHANGES):
+                _exchange(client, b"RSET")
+                _exchange(client, b"MAIL FROM:<a@b.example>")
+                _exchange(client, b"RCPT TO:<%s>" % inbox.address.encode())
+                _exchange(client, b"DATA")
+                client.sendall(b"Subject: %d\r\n\r\nHello\r\n" % number)
+                time.sleep(0.002)  # the waiting thread sleeps, the server is idle
+                dots.append(time.perf_counter())
+                _exchange(client, b".")
+                replies.append(time.perf_counter())
+                received.acquire()
+        waiter.join()
+        own = statistics.median(reply - dot for dot, reply in zip(dots, replies, strict=True))
+        thread = statistics.median(woke - dot for dot, woke in zip(dots, woken, strict=True))
+        return own * 1000, thread * 1000
+
+
+def fixture(test: str) -> float:
+    """Return the median CPU of one of many equal tests, in a pytest of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "conftest.py").write_text(TIMER, "utf-8")
+        Path(folder, "test_it.py").write_text(
+            f"import smtplib, pytest\n\n@pytest.mark.parametrize('n', range({TESTS}))\n{test.strip()}\n", "utf-8"
+        )
+        command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
+        return float(done.stdout.rpartition("median ")[2])
+
+
+def _exchange(client: socket.socket, command: bytes) -> None:
+    client.sendall(command + b"\r\n")
+    client.recv(4096)
+
+
+def measure(case: str, rounds: int) -> None:
+    """Print one case."""
+    if case == "drain":
+        few, many = (statistics.median(drain(count) for _ in range(rounds)) for count in (200, 2000))
+        print(f"draining 200: {few:.1f} ms, 2000: {many:.1f} ms, ratio {many / few:.1f}")
+    elif case in {"plain", "failed"}:
+        one = receive_one if case == "plain" else fail
+        with filled(10) as small, filled(10_000) as large:
+            few, many = (statistics.median(one(inbox) for _ in range(rounds * 10)) for inbox in (small, large))
+        print(f"a {case} receive() of 10: {few:.3f} ms, of 10000: {many:.3f} ms, ratio {many / few:.1f}")
+    elif case == "wake":
+        pairs = [wake() for _ in range(rounds)]
+        own, thread = (statistics.median(each) for each in zip(*pairs, strict=True))
+        print(f"from the dot to the 250: {own:.3f} ms, to the thread: {thread:.3f} ms, ratio {thread / own:.2f}")
+    else:
+        empty = statistics.median(fixture(FIXTURES["an empty test"]) for _ in range(rounds))
+        for name, test in FIXTURES.items():
+            spent = statistics.median(fixture(test) for _ in range(rounds))
+            print(f"{name}: {spent:.2f} ms, {spent - empty:+.2f} over an empty one")
+
+
+def main() -> None:
+    """Run the cases that were asked for."""
+    cases = ["drain", "plain", "failed", "wake", "fixture"]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default=",".join(cases), help="cases, divided by commas")
+    options = parser.parse_args()
+    for case in options.only.split(","):
+        if case not in cases:
+            parser.error(f"there is no case {case!r}; there are {', '.join(cases)}")
+        measure(case, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""What a wait costs does not depend on how much is stored: ratios of CPU time within one run."""
+
+import contextlib
+import time
+from collections.abc import Callable
+
+from sirrchat_testkit import Inbox, MailNotReceived, MailServer
+
+
+def cpu(work: Callable[[], object], times: int = 3) -> float:
+    """Return the least CPU time of several runs: the one that was disturbed least."""
+    spent = []
+    for _ in range(times):
+        began = time.process_time()
+        work()
+        spent.append(time.process_time() - began)
+    return min(spent)
+
+
+def fill(inbox: Inbox, count: int) -> Inbox:
+    for number in range(count):
+        inbox.deliver(subject=f"Message {number}")
+    return inbox
+
+
+def drain(server: MailServer, count: int) -> float:
+    with server.scope("drain"):
+        inbox = fill(server.open_inbox(), count)
+        return cpu(lambda: [inbox.receive(timeout=0) for _ in range(count)], times=1)
+
+
+def test_draining_is_linear(mailserver: MailServer) -> None:
+    many = min(drain(mailserver, 1500) for _ in range(3))
+    few = min(drain(mailserver, 150) for _ in range(3))
+    assert many < 15 * few
+
+
+def test_a_receive_costs_the_same_however_much_is_stored(mailserver: MailServer) -> None:
+    small, large = fill(mailserver.open_inbox(), 10), fill(mailserver.open_inbox(), 5000)
+
+    def receive(inbox: Inbox) -> float:
+        mark = mailserver._desk.taken.mark()
+
+        def work() -> None:
+            for _ in range(50):
+                inbox.receive(timeout=0)
+                mailserver._desk.taken.rewind(mark)
+
+        return cpu(work)
+
+    assert receive(large) < 2.5 * receive(small)
+
+
+def test_a_failed_receive_is_linear(mailserver: MailServer) -> None:
+    def fail(inbox: Inbox) -> float:
+        def work() -> None:
+            with contextlib.suppress(MailNotReceived):
+                inbox.receive(subject="Something else", timeout=0)
+
+        return cpu(work)
+
+    few, many = fill(mailserver.open_inbox(), 500), fill(mailserver.open_inbox(), 5000)
+    assert fail(many) < 15 * fail(few)

@@ -84,7 +84,7 @@ async def test_an_idle_server_is_settled_at_once() -> None:
 
 async def test_a_transaction_is_waited_for() -> None:
     sessions = Sessions()
-    session = sessions.open("127.0.0.1:1", 0)
+    session = sessions.open("127.0.0.1:1")
     session.begin("a@b")
     waiting = asyncio.ensure_future(sessions.settled(30))
     for _ in range(20):
@@ -96,20 +96,20 @@ async def test_a_transaction_is_waited_for() -> None:
 
 async def test_what_is_still_busy_when_time_is_up_is_named() -> None:
     sessions = Sessions()
-    sessions.open("127.0.0.1:1", 0).begin("a@b")
-    assert [each.doing for each in await sessions.settled(0)] == ["MAIL FROM:<a@b> from 127.0.0.1:1"]
+    sessions.open("127.0.0.1:1").begin("a@b")
+    assert [str(each) for each in await sessions.settled(0)] == ["127.0.0.1:1: MAIL FROM:<a@b>"]
 
 
 async def test_a_fresh_connection_counts_as_busy_until_it_ages() -> None:
     sessions = Sessions()
-    sessions.open("127.0.0.1:1", 0)
+    sessions.open("127.0.0.1:1")
     assert len(await sessions.settled(0)) == 1
     assert await sessions.settled(30) == []
 
 
 async def test_a_connection_that_closes_is_no_longer_waited_for() -> None:
     sessions = Sessions()
-    session = sessions.open("127.0.0.1:1", 0)
+    session = sessions.open("127.0.0.1:1")
     waiting = asyncio.ensure_future(sessions.settled(30))
     await asyncio.sleep(0)
     sessions.close(session)

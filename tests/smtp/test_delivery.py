@@ -206,11 +206,11 @@ async def test_a_failure_of_ours_is_a_451_and_told_to_the_owner(
 
 async def test_a_session_is_busy_from_mail_to_the_last_reply(talk: Dialogue, backend: Backend) -> None:
     def doing() -> list[str]:
-        return [each.doing for each in backend.sessions.busy()]
+        return [str(each) for each in backend.sessions.busy()]
 
     await talk("EHLO x", "MAIL FROM:<a@example.net>")
     [words] = doing()
-    assert re.fullmatch(r"MAIL FROM:<a@example.net> from 127\.0\.0\.1:\d+", words)
+    assert re.fullmatch(r"127\.0\.0\.1:\d+: MAIL FROM:<a@example.net>", words)
     await talk(f"RCPT TO:<{USER}>", "DATA")
     assert doing() == [words]
     await talk(b"text\r\n.\r\n")

@@ -89,7 +89,7 @@ def test_a_session_keeps_so_many_octets_and_its_first_page() -> None:
 async def test_closed_sessions_keep_so_many_octets() -> None:
     sessions = Sessions()
     for number in range(100):
-        session = sessions.open(f"peer {number}", 0)
+        session = sessions.open(f"peer {number}")
         session.talk = long_talk(30)
         sessions.close(session)
     kept = sessions.known()

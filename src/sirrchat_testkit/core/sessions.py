@@ -1,9 +1,9 @@
-"""Who is connected, and whether anything is still under way: what a test settles on.
+"""The connections of a server, and what is under way on it: what a test settles on.
 
-1. A session is busy from its opening until its first transaction ends, from MAIL (or a command already read) until
-   the reply that ends the transaction, and never after QUIT. One that never began is no longer busy after 250 ms.
-2. ``settled`` waits until nothing is busy; it wakes on change and never polls.
-3. Whatever else must come to rest shows itself as sessions that are busy, by ``watch``.
+1. A connection is busy until its first transaction ends, and after that from MAIL until the reply that ends the
+   transaction; after QUIT it never is. One that has not sent MAIL yet is fresh, which ends after 250 ms.
+2. ``settled`` waits until nothing is under way. It sleeps until something changes and never polls.
+3. Other work, such as webhook deliveries, is reported by functions that are registered with ``watch``.
 """
 
 from __future__ import annotations
@@ -16,28 +16,35 @@ from dataclasses import dataclass, field
 from sirrchat_testkit.core.transcript import KEPT, Talk, Transcript, Transcripts
 
 FRESH = 0.25
-"""Seconds of real time for which a connection that has said nothing yet counts as busy."""
+"""Seconds of real time for which a new connection counts as busy before it sends MAIL."""
 
 _REMEMBERED = 200  # closed sessions, with their transcripts
+
+_NO_MAIL_YET = "connected, and has not sent mail yet"
 
 _PASSES = 6  # steps of the loop that a connection needs from the kernel's queue to a session that is busy
 
 
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Something that is under way: ``what`` it is, in words, and ``where``: a client's address or a webhook's URL."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
 @dataclass(slots=True, eq=False)
 class Session:
-    """One SMTP connection, or whatever else ``settled`` waits for.
-
-    ``busy`` says that something is under way: mail from ``sender``, or where that is None what ``errand`` says.
-    """
+    """One SMTP connection. While it is ``busy``, ``sender`` is that of its transaction, or None before the first."""
 
     peer: str
-    opened_at: int
     ehlo: str = ""
     login: str = ""
     tls: str = ""
-    transactions: int = 0
     sender: str | None = None
-    errand: str = "connected, and has not sent mail yet"
     busy: bool = True
     fresh: bool = True
     closed: bool = False
@@ -51,21 +58,20 @@ class Session:
         return self.talk.transcript()
 
     @property
-    def brought_mail(self) -> bool:
-        """Whether a message that came by it was stored."""
+    def delivered(self) -> bool:
+        """Whether a message was stored that arrived on this connection."""
         return self.talk.messages > 0
 
     @property
-    def doing(self) -> str:
-        """What is under way, in words; empty where nothing is."""
+    def activity(self) -> Activity | None:
+        """What is under way; None if nothing is."""
         if not self.busy:
-            return ""
-        return self.errand if self.sender is None else f"MAIL FROM:<{self.sender}> from {self.peer}"
+            return None
+        return Activity(self.peer, _NO_MAIL_YET if self.sender is None else f"MAIL FROM:<{self.sender}>")
 
     def begin(self, sender: str) -> None:
-        """Note that a transaction is under way, of mail from ``sender``."""
+        """Note that a transaction has begun, with mail from ``sender``."""
         self.talk.turn(between=False)
-        self.transactions += 1
         self.sender = sender
         self.busy = True
         self.fresh = False
@@ -88,7 +94,7 @@ class Sessions:
         self._octets = 0  # of the transcripts of those
         self._live: set[Session] = set()
         self._waiting: set[asyncio.Future[None]] = set()
-        self._others: list[Callable[[], list[Session]]] = []
+        self._others: list[Callable[[], list[Activity]]] = []
 
     def __iter__(self) -> Iterator[Session]:
         return iter(tuple(self._live))
@@ -96,11 +102,11 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._live)
 
-    def open(self, peer: str, at: int) -> Session:
+    def open(self, peer: str) -> Session:
         """Note a new connection."""
         loop = asyncio.get_running_loop()
         self.opened += 1
-        session = Session(peer, at, number=self.opened, talk=Talk(loop.time()), _sessions=self)
+        session = Session(peer, number=self.opened, talk=Talk(loop.time()), _sessions=self)
         self._live.add(session)
         loop.call_later(FRESH, self._age, session)
         return session
@@ -123,28 +129,35 @@ class Sessions:
             (each for each in {*self._live, *self._closed} if each.number > after), key=lambda each: each.number
         )
 
-    def busy(self) -> list[Session]:
-        """Return the sessions in which something is under way."""
-        return [session for session in self._live if session.busy]
+    def busy(self, after: int = 0) -> list[Activity]:
+        """Return what is under way on the connections. A fresh one counts if its number is above ``after``."""
+        return [
+            activity
+            for session in self._live
+            if (activity := session.activity) and (session.number > after or not session.fresh)
+        ]
 
-    def watch(self, busy: Callable[[], list[Session]]) -> None:
-        """Let ``settled`` wait for what ``busy`` returns as well; ``changed`` is to be called when that may be over."""
+    def watch(self, busy: Callable[[], list[Activity]]) -> None:
+        """Wait in ``settled`` for what ``busy`` returns as well. Call ``changed`` when that may have ended."""
         self._others.append(busy)
 
-    async def settled(self, timeout: float) -> list[Session]:  # noqa: ASYNC109 - a barrier says what it waited for
-        """Wait until no session is busy, ``timeout`` seconds at most; return those that still are."""
+    async def settled(self, timeout: float, after: int = 0) -> list[Activity]:  # noqa: ASYNC109 - it returns what it waited for
+        """Wait until nothing is under way, ``timeout`` seconds at most; return what still is.
+
+        Connections up to number ``after``, which were opened before the caller's scope, do not count as fresh.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while True:
             for _ in range(_PASSES):
                 await asyncio.sleep(0)
-            busy = [*self.busy(), *(each for others in self._others for each in others())]
+            busy = [*self.busy(after), *(each for others in self._others for each in others())]
             if not busy or loop.time() >= deadline:
                 return busy
             await self._change(deadline - loop.time())
 
     def changed(self) -> None:
-        """Wake whoever waits for calm."""
+        """Wake the waits in ``settled``, which then look again."""
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)

@@ -135,11 +135,11 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def abort(self) -> str:
         """Break the connection off; return what was under way, in words."""
-        doing = self._conversation.mail.session.doing
+        activity = self._conversation.mail.session.activity
         self._socket.abort()
         if self._steps.waiting:
             self._carrier.cancel()
-        return doing
+        return f"{activity.what} from {activity.where}" if activity else ""
 
     def close_in_child(self) -> None:
         """Close the socket that a forked child has inherited, behind the loop's back: its epoll is the parent's too."""

@@ -41,7 +41,7 @@ class Transactions:
         self.extended = False
         self._messages = 0
         self.chunk = (0, False)
-        self.session = backend.sessions.open(peer, backend.clock.now())
+        self.session = backend.sessions.open(peer)
         self.draft: Draft | None = None
         self.misbehaviour = Misbehaviour(backend, self.session, line)
 

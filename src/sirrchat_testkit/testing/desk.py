@@ -20,7 +20,7 @@ from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Conflict, InvalidValue, NoSuchAddress
 from sirrchat_testkit.core.events import Crashed, Event, MessageReceived, MessagesRemoved, RecipientRefused
 from sirrchat_testkit.core.models import Address, Envelope, Message
-from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.core.sessions import Activity, Session
 from sirrchat_testkit.faults.engine import Fault
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing import diagnostics
@@ -145,6 +145,10 @@ class Desk:
     def unfired(self) -> list[Fault]:
         """Return the faults planned since the scope began that never struck."""
         return self.backend.faults.unfired(self._mark.fault)
+
+    async def settled(self, seconds: float) -> list[Activity]:
+        """Wait until nothing is in progress, ``seconds`` at most; return what still is. On the server's loop."""
+        return await self.backend.sessions.settled(seconds, self._mark.connections)
 
     async def snapshot(self, recipient: str | None = None) -> Snapshot:
         """Copy what is known about this scope, and about mail for ``recipient``; on the server's loop."""

@@ -114,7 +114,7 @@ class Diagnostics:
     async def snapshot(self, connection: int, recipient: str | None) -> Snapshot:
         """Copy what is known, with the connections after number ``connection``; on the server's loop."""
         sessions = self._backend.sessions
-        busy = sessions.busy()
+        busy = [each for each in sessions if each.busy]
         events = self._backend.events.held()
         return Snapshot(
             address=self._smtp_address,
@@ -123,7 +123,7 @@ class Diagnostics:
             past=tuple(self._past),
             connections=sessions.opened - connection,
             busy=busy,
-            idle=[each for each in sessions.known(connection) if not each.brought_mail and each not in busy],
+            idle=[each for each in sessions.known(connection) if not each.delivered and each not in busy],
             faults=[f"{each}: {each.count()}" for each in self._backend.faults.all()],
             absence=await self._absence(recipient) if recipient else "",
             has_address=recipient is not None and await self._has_address(recipient),
@@ -212,7 +212,7 @@ def explain(
     known = {each.recipient for each in refused}
     ended = [(each.peer, ending(each, known)) for each in snapshot.idle]
     idle = [f"{peer} {how}" for peer, how in ended if how]
-    busy = [f"{each.peer}: {each.doing}{'' if each.fresh else f'; it {ending(each)}'}" for each in snapshot.busy]
+    busy = [f"{each.activity}{'' if each.fresh else f'; it {ending(each)}'}" for each in snapshot.busy]
     arrived = any(snapshot.of(MessageReceived, after))
     nobody = awaited and not (snapshot.connections or snapshot.busy or arrived)
     refusals = [str(explained.get((each.recipient, each.sender)) or _plain(each)) for each in refused]

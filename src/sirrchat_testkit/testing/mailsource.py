@@ -9,7 +9,7 @@ from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.errors import NotFound
 from sirrchat_testkit.core.events import MessageReceived
 from sirrchat_testkit.core.matching import Match, summary
-from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.core.sessions import Activity
 from sirrchat_testkit.testing import diagnostics
 from sirrchat_testkit.testing.feed import Steps, pull_recent
 from sirrchat_testkit.testing.message import ReceivedMessage
@@ -99,9 +99,9 @@ class MailSource:
         found = await self._desk.backend.postoffice.messages(self.topic, before=before, newest=True, limit=limit)
         return [*map(self._desk.received, found)]
 
-    async def settled(self, seconds: float) -> Sequence[Session]:
+    async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait until the server has settled."""
-        return await self._desk.backend.sessions.settled(seconds)
+        return await self._desk.settled(seconds)
 
     def evidence(self, wait: Wait[ReceivedMessage]) -> Steps[Evidence[ReceivedMessage]]:
         """Return the latest messages, what explains that one is missing, and what else happened."""

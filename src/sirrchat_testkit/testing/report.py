@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from sirrchat_testkit.core.matching import Match, nearest
-from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.core.sessions import Activity
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.signals import runs_asyncio
 
@@ -165,9 +165,9 @@ def unexpected(wait: FailedWait[T], *, after: float) -> AssertionError:
     return kind.unexpected(_section(title, _lines(kind, found, LISTED)))
 
 
-def not_settled(busy: Sequence[Session], seconds: float) -> NotSettled:
+def not_settled(busy: Sequence[Activity], seconds: float) -> NotSettled:
     """Return the failure to settle in ``seconds``, with what is still in progress."""
-    first, *more = [f"{each.peer}: {each.doing}" for each in busy]
+    first, *more = map(str, busy)
     return NotSettled(_section(f"Still busy after {_seconds(seconds)}: {first}", more))
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.events import DeliveryAttempted
 from sirrchat_testkit.core.models import Delivery, Webhook
-from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.core.sessions import Activity
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing.desk import Desk
 from sirrchat_testkit.testing.diagnostics import attempted
@@ -54,7 +54,7 @@ class Host(Protocol):
     async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:
         """Return what a failure says about deliveries to ``url``, which was ``called`` or not: a hint, and sections."""
 
-    async def settled(self, seconds: float) -> Sequence[Session]:
+    async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait until nothing is in progress, ``seconds`` at most; return what still is."""
 
     def crashed(self, error: BaseException) -> None:
@@ -96,7 +96,7 @@ class Alone:
         hint = f"Nobody called {url}"
         return hint, [Section(f"{hint}: is the application set to send its webhooks there?")]
 
-    async def settled(self, seconds: float) -> Sequence[Session]:  # noqa: ARG002 - nothing is known to be in progress
+    async def settled(self, seconds: float) -> Sequence[Activity]:  # noqa: ARG002 - nothing is known to be in progress
         """Return at once."""
         return ()
 
@@ -167,9 +167,9 @@ class InServer:
             return hint, [Section(f"{hint}.")]
         return lines[-1], [Section("Deliveries:", lines, 20)]
 
-    async def settled(self, seconds: float) -> Sequence[Session]:
+    async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait until the server has settled."""
-        return await self._backend.sessions.settled(seconds)
+        return await self._desk.settled(seconds)
 
     def crashed(self, error: BaseException) -> None:
         """Let the server's own ``check`` raise it."""

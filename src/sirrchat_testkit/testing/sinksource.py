@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sirrchat_testkit.core.matching import Match
-from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.core.sessions import Activity
 from sirrchat_testkit.faults.payload import CallMatch
 from sirrchat_testkit.testing.feed import End, Feeds, Steps, Taken
 from sirrchat_testkit.testing.report import COMPARED, Evidence, Kind
@@ -107,7 +107,7 @@ class SinkSource:
         end = len(self._accepted) if before is None else before - 1
         return self._accepted[max(end - limit, 0) : end][::-1]
 
-    async def settled(self, seconds: float) -> Sequence[Session]:
+    async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait until nothing that is due remains to be sent."""
         return await self.host.settled(seconds)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from sirrchat_testkit.core.matching import Match
-from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.core.sessions import Activity
 from sirrchat_testkit.signals import ThreadSignal
 from sirrchat_testkit.testing import report
 from sirrchat_testkit.testing.feed import FIRST, MOST, End, Feed, Removed, Signal, Source, Steps, subscribe
@@ -51,7 +51,7 @@ class Waitable(Source[T], Protocol[T]):
     def hold(self, item: T) -> None:
         """Make ``item``, which was just taken, outlive its deletion."""
 
-    async def settled(self, seconds: float) -> Sequence[Session]:
+    async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait until nothing is in progress, ``seconds`` at most; return what still is."""
 
     def evidence(self, wait: Wait[T]) -> Steps[Evidence[T]]:

@@ -24,7 +24,7 @@ from sirrchat_testkit.core.clock import Due
 from sirrchat_testkit.core.errors import StoreError
 from sirrchat_testkit.core.events import DeliveryRequested, Event, MessageReceived, MessageSent, WebhookAdded
 from sirrchat_testkit.core.models import Delivery
-from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.core.sessions import Activity
 from sirrchat_testkit.webhooks.attempts import Attempts
 from sirrchat_testkit.webhooks.handover import Handover
 from sirrchat_testkit.webhooks.pace import Pace
@@ -99,12 +99,12 @@ class Dispatcher:
         if tasks := [each.task for each in self._flights.values() if each.delivery == delivery]:
             await asyncio.wait(tasks)
 
-    def busy(self) -> list[Session]:
-        """Return what is due or under way, as sessions that are busy."""
+    def busy(self) -> list[Activity]:
+        """Return the work that is due or under way."""
         if not self._is_busy():
             return []
         waiting = self._queue.busy() or {"": 0}
-        return [Session(self._attempts.url_of(each), 0, errand=_errand(count)) for each, count in waiting.items()]
+        return [Activity(self._attempts.url_of(each), _work(count)) for each, count in waiting.items()]
 
     def mark(self) -> None:
         """Return nothing: everything is in the store."""
@@ -255,7 +255,7 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
         await asyncio.wait(tasks)
 
 
-def _errand(count: int) -> str:
+def _work(count: int) -> str:
     if not count:
         return "mail is being handed over to webhooks"
     return f"{count} webhook {'delivery is' if count == 1 else 'deliveries are'} due or under way"

@@ -121,3 +121,24 @@ async def test_cancelling_the_task_reaches_the_work(until: Until) -> None:
         await bench.task
     assert bench.notes == ["flush", "cancelled", "flush"]
     assert not bench.steps.waiting
+
+
+async def test_work_that_arrives_in_the_step_of_its_cancelling_is_unwound() -> None:
+    """Else the connection would count as waiting for ever, and be forgotten never."""
+    bench = Bench()
+    await asyncio.sleep(0)  # the task is parked
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            bench.notes.append("unwound")
+
+    def start() -> None:
+        bench.start(work())
+        bench.task.cancel()
+
+    bench.loop.call_soon(start)
+    await asyncio.wait([bench.task])
+    assert bench.notes == ["flush", "unwound", "flush"]
+    assert not bench.steps.waiting

@@ -176,3 +176,33 @@ async def test_a_delivery_in_flight_is_finished_when_the_listener_stops(
     assert (await talk.reply()).startswith("421 4.3.2")
     await stopping
     assert await stored() == [RAW]
+
+
+async def test_a_delivery_in_the_store_ends_with_its_scope(
+    talk: Dialogue, held: Held, backend: Backend, stored: Stored
+) -> None:
+    scope = await backend.scopes.open("test")
+    await talk.to_data()
+    talk.write(RAW + b".\r\n")
+    await held.asked.wait()
+    await backend.scopes.close(scope)
+    held.go_on.set()
+    assert (await talk.reply()).startswith("421 4.3.2")
+    assert await talk.reply() == ""
+    assert await stored() == []
+
+
+async def test_a_delivery_whose_client_has_gone_ends_with_its_scope(
+    talk: Dialogue, held: Held, backend: Backend, stored: Stored, until: Until
+) -> None:
+    scope = await backend.scopes.open("test")
+    await talk.to_data()
+    talk.write(RAW + b".\r\n")
+    await held.asked.wait()
+    talk.writer.transport.abort()
+    [session] = backend.sessions
+    await backend.scopes.close(scope)
+    assert not session.busy
+    held.go_on.set()
+    await until(lambda: not len(backend.sessions))
+    assert await stored() == []

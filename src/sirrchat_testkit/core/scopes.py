@@ -1,8 +1,9 @@
-"""How tests stay apart: from ``open`` to ``close`` everything is noted, and then put back.
+"""How tests stay apart: ``open`` notes where everything stands, and ``close`` goes back to it.
 
-1. A scope costs what was changed in it, never what is stored.
-2. Scopes nest; the innermost is closed first.
-3. Addresses of a closed scope are remembered by name, so that mail that comes too late is charged to its own test.
+1. Work that began in a scope ends first, and then the records go back: nothing writes into the next scope.
+2. A scope costs what was changed in it, never what is stored.
+3. Scopes nest; the innermost is closed first.
+4. Addresses of a closed scope are remembered by name, so that late mail is charged to the test that caused it.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ from sirrchat_testkit.faults.engine import FaultRegistry, FaultsMark
 
 
 class Part(Protocol):
-    """What else goes back with a scope, once the records have."""
+    """What else ends with a scope, or goes back with it."""
 
     def mark(self) -> Any:
         """Return where it stands."""
 
+    def end(self, mark: Any) -> None:
+        """End the work that began since ``mark``, before the records go back."""
+
     async def rewind(self, mark: Any) -> None:
-        """Go back to ``mark``."""
+        """Go back to ``mark``, after the records went back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Scopes:
         self._parts: list[Part] = []
 
     def join(self, part: Part) -> None:
-        """Let ``part`` go back with every scope that is opened from now on."""
+        """End ``part``'s work, and rewind it, with every scope that is opened from now on."""
         self._parts.append(part)
 
     async def open(self, name: str) -> Scope:
@@ -101,7 +105,9 @@ class Scopes:
         return scope
 
     async def close(self, scope: Scope) -> None:
-        """Put everything back to where ``scope`` was opened."""
+        """End what began in ``scope``, and put everything back to where it was opened."""
+        for part, mark in scope.parts:
+            part.end(mark)
         made = await self._store.find(Address, after=scope.newest_address)
         self._directory.remember_former((address.key for address in made), scope.name)
         pending = self._tallies.mark()

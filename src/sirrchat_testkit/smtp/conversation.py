@@ -70,6 +70,11 @@ class Conversation:
         """How many octets have been received and not been understood yet."""
         return self._received.pending
 
+    @property
+    def awaited_response(self) -> Reading | None:
+        """What reads the response to a challenge of AUTH; None if no login is under way."""
+        return self._reading if self._reading == self._read_response and not self.over else None
+
     def hear(self, data: bytes, at: float) -> None:
         """Take what arrived."""
         self.heard_at = at

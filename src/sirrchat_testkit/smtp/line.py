@@ -11,14 +11,18 @@ from sirrchat_testkit.smtp.replies import Reply
 
 
 class Line:
-    """The way to the client; ``transport`` is None where there is none, ``left`` says that it, or we, hung up."""
+    """Writes replies to a client. ``transport`` is None once it is gone, ``left`` says that either side hung up.
 
-    __slots__ = ("_gone", "_loop", "left", "replies", "transport")
+    ``partial`` says that a reply has been written in part.
+    """
+
+    __slots__ = ("_gone", "_loop", "left", "partial", "replies", "transport")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.replies: list[bytes] = []
         self.transport: asyncio.Transport | None = None
         self.left = False
+        self.partial = False
         self._loop = loop
         self._gone: asyncio.Future[None] | None = None
 
@@ -54,11 +58,13 @@ class Line:
 
     async def trickle(self, reply: Reply, seconds: float) -> Reply:
         """Write ``reply`` octet by octet; return what remains to be done about it."""
+        self.partial = True
         for octet in reply.wire:
             self.replies.append(bytes([octet]))
             self.flush()
             if not await self.linger(seconds):
                 return replies.HANG_UP
+        self.partial = False
         return replace(replies.WRITTEN, turn=reply.turn)
 
     def hang_up(self) -> None:

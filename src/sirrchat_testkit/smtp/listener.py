@@ -3,7 +3,10 @@
 1. The port is bound by the kernel and read back; 0 is any free one. One listener is one socket.
 2. Leaving stops accepting, closes what is idle with 421, lets transactions in flight finish for ``GRACE`` seconds of
    real time, breaks off the rest, and says in the log which that were.
-3. A forked child inherits the sockets: ``close_in_child`` lets go of them and touches nothing the parent uses.
+3. When a scope ends, connections with work that began in it are closed: an open transaction, a command that is still
+   waiting, a login. So are those that are logged in as an account of the scope. A connection that idles between
+   transactions stays open, whichever scope it was opened in: applications keep theirs in a pool.
+4. A forked child inherits the sockets: ``close_in_child`` lets go of them and touches nothing the parent uses.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from typing import Final
 
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.protocol import Protocol
 from sirrchat_testkit.sockets import bind
@@ -57,6 +61,23 @@ class Listener:
         for connection in self._connections:
             connection.close_in_child()
 
+    def mark(self) -> dict[Protocol, object]:
+        """Return what is under way on each connection."""
+        return {each: each.work for each in self._connections if each.work is not None}
+
+    def end(self, mark: dict[Protocol, object]) -> None:
+        """Break off what began since ``mark``."""
+        for each in self._connections:
+            if each.work is not None and each.work is not mark.get(each):
+                each.break_off(replies.SCOPE_ENDED)
+
+    async def rewind(self, mark: dict[Protocol, object]) -> None:  # noqa: ARG002 - what was open before goes on
+        """Close the connections that are logged in as an account that went with the scope."""
+        directory = self._backend.directory
+        for each in self._connections:
+            if directory.former_scope(each.login) and await directory.permanent_address(each.login) is None:
+                each.break_off(replies.LOGIN_GONE)
+
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()
         hostname = addressing.domain_key(self._backend.settings.domains[0])
@@ -67,6 +88,7 @@ class Listener:
             backlog=_BACKLOG,
             ssl=self._identity if self._tls else None,
         )
+        self._backend.scopes.join(self)
 
     async def _stop(self) -> None:
         if self._server is not None:

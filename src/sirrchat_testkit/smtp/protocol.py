@@ -141,6 +141,24 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
             self._carrier.cancel()
         return f"{activity.what} from {activity.where}" if activity else ""
 
+    @property
+    def work(self) -> object | None:
+        """The transaction, the waiting command or the login that is under way; None if the connection is idle."""
+        return self._conversation.mail.draft or self._steps.rest or self._conversation.awaited_response
+
+    @property
+    def login(self) -> str:
+        """The login of the client; empty if there is none."""
+        return self._conversation.mail.session.login
+
+    def break_off(self, reply: Reply) -> None:
+        """Send ``reply``, close at once, and cancel what waits. Amid another reply or a handshake, just close."""
+        if not self._line.partial and self._socket.get_protocol() is self:  # asyncio's own during a handshake
+            self._say(reply)
+        self._part(abruptly=True)
+        if self._steps.waiting:
+            self._carrier.cancel()
+
     def close_in_child(self) -> None:
         """Close the socket that a forked child has inherited, behind the loop's back: its epoll is the parent's too."""
         cast("Any", self._socket.get_extra_info("socket"))._sock.close()  # noqa: SLF001 - the wrapper cannot close
@@ -229,14 +247,16 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._line.flush()
         assert self._identity is not None
         self._conversation.forget()  # before: its first words may come along with the end of its handshake
+        made = None
         try:
-            made = await self.loop.start_tls(self._socket, self, self._identity, server_side=True)
-        except (OSError, asyncio.IncompleteReadError):  # no TLS, or none that both know
-            made = None
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):  # no TLS, or none that both know
+                made = await self.loop.start_tls(self._socket, self, self._identity, server_side=True)
+        finally:  # also when the handshake is cancelled
+            if made is None or self._conversation.over:
+                self._socket.abort()
+                if self.transport is not None:
+                    self.connection_lost(None)  # asyncio does not call it
         if made is None or self._conversation.over:
-            self._socket.abort()
-            if self.transport is not None:
-                self.connection_lost(None)  # asyncio has not told us that it is gone
             return
         self._socket = self.transport = self._line.transport = made
         cast("Any", self._writer)._transport = made  # noqa: SLF001 - what aiosmtpd does

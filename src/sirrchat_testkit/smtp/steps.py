@@ -32,16 +32,16 @@ class Steps:
     """Runs coroutines at once; what of them has to wait, one after the other, is for ``carry_on``.
 
     ``flush`` is called in the same step, before each suspension and at the end of what had to wait. ``waiting`` says
-    that something is under way that had to.
+    that something is under way that had to, and ``rest`` is that.
     """
 
-    __slots__ = ("_flush", "_loop", "_parked", "_rest", "waiting")
+    __slots__ = ("_flush", "_loop", "_parked", "rest", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, flush: Callable[[], None]) -> None:
         self._loop = loop
         self._flush = flush
         self.waiting = False
-        self._rest: Rest[None] | None = None
+        self.rest: Rest[None] | None = None
         self._parked: asyncio.Future[None] | None = None
 
     def begin(self, work: Coroutine[Any, Any, R], task: asyncio.Task[Any]) -> R | Rest[R]:
@@ -60,20 +60,27 @@ class Steps:
     def leave(self, rest: Awaitable[None]) -> None:
         """Leave ``rest`` to ``carry_on``."""
         work = rest.__await__()
-        self._rest = Rest(self._driven(work, functools.partial(work.send, None)))
+        self.rest = Rest(self._driven(work, functools.partial(work.send, None)))
         self.waiting = True
         if self._parked is not None and not self._parked.done():
             self._parked.set_result(None)
 
     async def carry_on(self) -> None:
         """Wait for something that has to wait, and run it to its end; for the task that it is a part of."""
-        while self._rest is None:
+        while self.rest is None:
             self._parked = self._loop.create_future()
-            await self._parked
+            try:
+                await self._parked
+            except asyncio.CancelledError:
+                if self.rest is None:
+                    raise
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()  # work arrived in the same step: it has to unwind, so the next await cancels it
         try:
-            await self._rest
+            await self.rest
         finally:
-            self._rest = None
+            self.rest = None
             self.waiting = False
 
     def _driven(self, work: Any, resume: Callable[[], Any]) -> Generator[Any, Any, Any]:

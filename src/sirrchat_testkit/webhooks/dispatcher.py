@@ -109,6 +109,9 @@ class Dispatcher:
     def mark(self) -> None:
         """Return nothing: everything is in the store."""
 
+    def end(self, mark: None) -> None:
+        """Do nothing: which attempts go is known when the records are back, so ``rewind`` cuts them off."""
+
     async def rewind(self, mark: None) -> None:  # noqa: ARG002 - everything is in the store
         """Go on with what is in the store now, and with nothing else."""
         self._attempts.forget()

@@ -74,6 +74,9 @@ class Handover:
                 made += await self._deliveries(webhook, message)
         if began != self._round:  # a scope ended while bytes were read: all this is of the past
             return []
+        if messages and self._store.at_hand(Message, "id", messages[-1].id) is None:  # a scope is ending, or a deletion
+            self.behind = True
+            return []
         stamps = [Patch(Webhook, seq, handed_over=message_seq) for seq, message_seq in looked_at.items()]
         changes: list[Change] = [*map(Put, made), *stamps]
         try:

@@ -1,0 +1,320 @@
+"""When a scope ends: what began in it is broken off, idle connections stay, and the next scope notices nothing."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import smtplib
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sirrchat_testkit import Inbox, MailServer, WebhookSink
+from sirrchat_testkit.core import sessions
+
+ABORTED = b"421 4.3.2 Transaction aborted: the test that began it has ended\r\n"
+GONE = b"421 4.7.0 Closing connection: the account of this login no longer exists\r\n"
+RAW = b"Subject: late\r\n\r\nx\r\n"
+LONG = 60.0
+
+
+class Client:
+    """A client that sends raw bytes; the greeting is read unless ``greeted`` is False."""
+
+    def __init__(self, server: MailServer, *, greeted: bool = True) -> None:
+        self.socket = socket.create_connection((server.smtp_host, server.smtp_port), timeout=30)
+        self.server = server
+        self.file = self.socket.makefile("rb")
+        if greeted:
+            self.read(1)
+
+    def __call__(self, *commands: str) -> str:
+        """Send each command and wait for its reply; return the last reply's code."""
+        code = ""
+        for command in commands:
+            self.send(command.encode() + b"\r\n")
+            code = self.read(1)
+        return code
+
+    def read(self, replies: int) -> str:
+        code = ""
+        for _ in range(replies):
+            line = self.file.readline()
+            while line[3:4] == b"-":
+                line = self.file.readline()
+            code = line[:3].decode()
+        return code
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def rest(self) -> bytes:
+        """Return everything until the connection ends."""
+        with contextlib.suppress(ConnectionResetError):
+            return self.file.read()
+        return b"reset"
+
+    def send_mail(self, recipient: object) -> str:
+        self("MAIL FROM:<a@shop.example>", f"RCPT TO:<{recipient}>", "DATA")
+        self.send(RAW + b".\r\n")
+        return self.read(1)
+
+
+@pytest.fixture
+def dial() -> Iterator[Callable[..., Client]]:
+    clients: list[Client] = []
+
+    def connect(server: MailServer, **options: bool) -> Client:
+        clients.append(Client(server, **options))
+        return clients[-1]
+
+    yield connect
+    for each in clients:
+        each.file.close()
+        each.socket.close()
+
+
+Dial = Callable[..., Client]
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[MailServer]:
+    """A server that every test opens scopes in."""
+    with MailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(shared: MailServer) -> Iterator[MailServer]:
+    with shared.scope("around"):
+        yield shared
+
+
+@pytest.fixture
+def inbox(server: MailServer) -> Inbox:
+    """An inbox that outlives the scopes of its test: mail for it would be stored."""
+    return server.open_inbox()
+
+
+def until(server: MailServer, true: Callable[[], object]) -> None:
+    """Let the server go on until a condition is true; the test's time limit is the limit."""
+    while not true():
+        _ = server.stats  # a turn of the server's loop
+
+
+def noticed(server: MailServer) -> list[object]:
+    """Return what the next scope would see of an earlier one, or wait for."""
+    with server.scope("next"):
+        return [*server._desk.settle(0), *server.messages]
+
+
+def after_mail(client: Client, inbox: Inbox) -> None:
+    client("EHLO me", "MAIL FROM:<a@shop.example>")
+
+
+def after_rcpt(client: Client, inbox: Inbox) -> None:
+    client("EHLO me", "MAIL FROM:<a@shop.example>", f"RCPT TO:<{inbox}>")
+
+
+def after_data(client: Client, inbox: Inbox) -> None:
+    after_rcpt(client, inbox)
+    client("DATA")
+
+
+def amid_data(client: Client, inbox: Inbox) -> None:
+    after_data(client, inbox)
+    [session] = client.server._now.backend.sessions
+    [connection] = client.server._now.smtp._connections  # type: ignore[attr-defined]
+    client.send(RAW)
+    until(client.server, lambda: connection._conversation.pending)
+    assert session.busy
+
+
+def between_chunks(client: Client, inbox: Inbox) -> None:
+    after_rcpt(client, inbox)
+    client.send(b"BDAT %d\r\n%s" % (len(RAW), RAW))
+    client.read(1)
+
+
+def amid_a_chunk(client: Client, inbox: Inbox) -> None:
+    after_rcpt(client, inbox)
+    client.send(b"BDAT 1000 LAST\r\n" + RAW)
+
+
+def amid_a_login(client: Client, inbox: Inbox) -> None:
+    client("EHLO me", "AUTH LOGIN")
+
+
+@pytest.mark.parametrize(
+    "go", [after_mail, after_rcpt, after_data, amid_data, between_chunks, amid_a_chunk, amid_a_login]
+)
+def test_what_is_under_way_is_broken_off(
+    server: MailServer, inbox: Inbox, dial: Dial, go: Callable[[Client, Inbox], None]
+) -> None:
+    with server.scope("early"):
+        client = dial(server)
+        go(client, inbox)
+    assert not noticed(server)
+    assert client.rest() == ABORTED
+    assert server.messages == []
+
+
+@pytest.mark.parametrize("stage", ["connect", "ehlo", "auth", "mail", "rcpt", "data", "end"])
+def test_a_delayed_command_is_broken_off(server: MailServer, inbox: Inbox, dial: Dial, stage: str) -> None:
+    login = base64.b64encode(b"\0nobody\0x").decode()
+    script = ["EHLO me", f"AUTH PLAIN {login}", "MAIL FROM:<a@shop.example>", f"RCPT TO:<{inbox}>", "DATA"]
+    before = ["connect", "ehlo", "auth", "mail", "rcpt", "data", "end"].index(stage)
+    with server.scope("early"):
+        fault = server.faults.delay(LONG, stage=stage)
+        client = dial(server, greeted=stage != "connect")
+        client(*script[: max(before - 1, 0)])
+        client.send(RAW + b".\r\n" if stage == "end" else script[before - 1].encode() + b"\r\n")
+        until(server, lambda: fault.fired)
+    assert not noticed(server)
+    assert client.rest() == ABORTED
+    assert server.messages == []
+
+
+def test_what_was_sent_behind_a_delayed_command_is_dropped(server: MailServer, inbox: Inbox, dial: Dial) -> None:
+    with server.scope("early"):
+        fault = server.faults.delay(LONG, stage="end")
+        client = dial(server)
+        mail = f"MAIL FROM:<a@shop.example>\r\nRCPT TO:<{inbox}>\r\n".encode() + b"DATA\r\n" + RAW + b".\r\n"
+        client.send(b"EHLO me\r\n" + mail + mail + b"QUIT\r\n")
+        client.read(4)
+        until(server, lambda: fault.fired)
+    assert not noticed(server)
+    assert client.read(1) in {"354", "421"}
+    client.rest()
+    assert server.messages == []
+
+
+def test_a_reply_that_trickles_is_cut(server: MailServer, inbox: Inbox, dial: Dial) -> None:
+    """A second reply amid the first would be read as a part of it."""
+    with server.scope("early"):
+        server.faults.trickle(LONG, stage="rcpt")
+        client = dial(server)
+        client("EHLO me", "MAIL FROM:<a@shop.example>")
+        client.send(f"RCPT TO:<{inbox}>\r\n".encode())
+        assert client.file.read(1) == b"2"
+    assert not noticed(server)
+    assert client.rest() == b""
+
+
+def test_a_handshake_is_broken_off(dial: Dial) -> None:
+    with MailServer(starttls=True) as server:
+        with server.scope("early"):
+            client = dial(server)
+            assert client("EHLO me", "STARTTLS") == "220"
+        assert not noticed(server)
+        assert client.rest() == b""
+        until(server, lambda: not server.stats.sessions_active)
+
+
+def test_a_transaction_under_tls_is_broken_off() -> None:
+    with MailServer(smtps_port=0) as server:
+        context = server.tls.ssl_context()
+        with server.scope("early"):
+            smtp = smtplib.SMTP_SSL("localhost", server.smtps_port or 0, context=context, timeout=30)
+            smtp.ehlo()
+            smtp.mail("a@shop.example")
+        assert not noticed(server)
+        until(server, lambda: not server.stats.sessions_active)  # the client need not answer the end of TLS
+        with contextlib.suppress(ssl.SSLEOFError):
+            assert smtp.getreply()[0] == 421
+        smtp.close()
+
+
+def test_an_idle_connection_stays_usable(server: MailServer, inbox: Inbox, dial: Dial) -> None:
+    """An application's pool is made by the first test that sends, and serves all others."""
+    with server.scope("first"):
+        pooled = dial(server)
+        pooled("EHLO me")
+        assert pooled.send_mail(inbox) == "250"
+    for name in ("second", "third"):
+        with server.scope(name):
+            server.settle()
+            assert pooled.send_mail(inbox) == "250"
+            assert len(server.receive_all(1)) == 1
+    assert pooled("QUIT") == "221"
+
+
+def test_a_connection_that_has_not_sent_anything_stays_and_is_not_waited_for(server: MailServer, dial: Dial) -> None:
+    with server.scope("first"):
+        client = dial(server)
+    assert not noticed(server)
+    assert client("EHLO me") == "250"
+
+
+def test_a_new_connection_is_waited_for_in_its_own_scope(
+    server: MailServer, dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "FRESH", LONG)
+    with server.scope("first"):
+        client = dial(server)
+        [busy] = server._desk.settle(0)
+        assert busy.what == "connected, and has not sent mail yet"
+    assert not noticed(server)
+    assert client("NOOP") == "250"
+
+
+def test_a_transaction_that_began_before_the_scope_goes_on(server: MailServer, inbox: Inbox, dial: Dial) -> None:
+    client = dial(server)
+    after_rcpt(client, inbox)
+    with server.scope("inner"):
+        [busy] = server._desk.settle(0)
+        assert busy.what == "MAIL FROM:<a@shop.example>"
+    assert client("DATA") == "354"
+    client.send(RAW + b".\r\n")
+    assert client.read(1) == "250"
+
+
+def test_a_transaction_that_began_in_a_scope_on_an_older_connection_is_broken_off(
+    server: MailServer, inbox: Inbox, dial: Dial
+) -> None:
+    client = dial(server)
+    client("EHLO me")
+    with server.scope("inner"):
+        client("MAIL FROM:<a@shop.example>", f"RCPT TO:<{inbox}>")
+    assert client.rest() == ABORTED
+
+
+def test_a_login_ends_with_its_account(server: MailServer, dial: Dial) -> None:
+    kept = server.add_account()
+    clients = []
+    with server.scope("first"):
+        for account in (kept, server.add_account()):
+            clients.append(dial(server))
+            proof = base64.b64encode(f"\0{account.address}\0{account.password}".encode()).decode()
+            assert clients[-1]("EHLO me", f"AUTH PLAIN {proof}") == "235"
+    assert clients[0]("NOOP") == "250"
+    assert clients[1].rest() == GONE
+
+
+def test_the_server_stops_at_once_after_a_command_was_broken_off(dial: Dial, caplog: pytest.LogCaptureFixture) -> None:
+    with MailServer() as server:
+        with server.scope("early"):
+            fault = server.faults.delay(LONG, stage="ehlo")
+            client = dial(server)
+            client.send(b"EHLO me\r\n")
+            until(server, lambda: fault.fired)
+        assert client.rest() == ABORTED
+    assert not [each for each in caplog.records if each.name == "sirrchat_testkit.smtp"]  # a late stop is logged
+
+
+def test_a_retry_is_never_made_after_its_scope(server: MailServer) -> None:
+    with WebhookSink() as sink:
+        sink.refuse(times=None)
+        with server.scope("early"):
+            server.clock.freeze()
+            server.add_webhook(sink.url)
+            server.open_inbox().deliver(subject="x")
+            server.settle()
+            assert len(sink.calls) == 1
+        with server.scope("next"):
+            server.clock.freeze()
+            server.clock.advance(hours=1)
+            server.settle()
+        assert len(sink.calls) == 1

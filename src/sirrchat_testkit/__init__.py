@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sirrchat_testkit.client.sirrchat import Client
     from sirrchat_testkit.core.candidates import NotExactlyOne
-    from sirrchat_testkit.core.errors import InvalidValue, Refused, StoreLocked
+    from sirrchat_testkit.core.errors import InvalidValue, LateMailWarning, Refused, StoreLocked
     from sirrchat_testkit.core.matching import Match
     from sirrchat_testkit.core.policy import Policy
     from sirrchat_testkit.core.settings import Settings
@@ -52,6 +52,7 @@ __all__ = [
     "GoldenDiffers",
     "Inbox",
     "InvalidValue",
+    "LateMailWarning",
     "MailAccount",
     "MailFaultConditions",
     "MailNotReceived",
@@ -90,6 +91,7 @@ _HOMES = {
     "GoldenDiffers": "testing.golden",
     "Inbox": "testing.inbox",
     "InvalidValue": "core.errors",
+    "LateMailWarning": "core.errors",
     "MailAccount": "testing.account",
     "MailFaultConditions": "faults.api",
     "MailNotReceived": "testing.mailsource",

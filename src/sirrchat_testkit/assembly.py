@@ -17,6 +17,7 @@ from sirrchat_testkit.smtp.listener import serve_smtp
 from sirrchat_testkit.store.tiny import TinyStore
 from sirrchat_testkit.testing.clock import Clock
 from sirrchat_testkit.testing.desk import Desk
+from sirrchat_testkit.testing.findings import Findings
 from sirrchat_testkit.testing.tls import Tls
 from sirrchat_testkit.webhooks.dispatcher import Dispatcher
 
@@ -45,6 +46,7 @@ class Assembly:
     tls: Tls | None
     http: Listener
     dispatcher: Dispatcher
+    findings: Findings
     exits: contextlib.AsyncExitStack
 
     async def close(self) -> None:
@@ -69,6 +71,7 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         loop.set_exception_handler(lambda _, context: _note(backend, context))
         api_key = await backend.furnish()
         dispatcher = await exits.enter_async_context(Dispatcher(backend).running())
+        findings = Findings(backend.events, backend.faults.all)
         tls, context = _secure(settings, exits)
         smtp = await exits.enter_async_context(serve_smtp(backend, context))
         smtps = None
@@ -88,6 +91,7 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
             tls=tls,
             http=http,
             dispatcher=dispatcher,
+            findings=findings,
             exits=exits.pop_all(),
         )
     raise AssertionError("unreachable: an exit stack swallows nothing")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 _RUNNING = pytest.StashKey["MailServer"]()
 _SERVER = pytest.StashKey["MailServer"]()
+_PASSED = pytest.StashKey[bool]()
 _LATE = pytest.StashKey[list[str]]()
+_REPORTED = pytest.StashKey[int]()
 
 _TIMEOUT_HELP = "seconds that receive() waits for mail unless told otherwise"
 
@@ -49,7 +53,7 @@ def mailserver_settings() -> Settings:
 @pytest.fixture(scope="session")
 def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Settings) -> Iterator[MailServer]:
     """The running mail server of this session (of this worker); what is made with it lives as long as it does."""
-    from sirrchat_testkit import MailServer, Settings
+    from sirrchat_testkit import MailServer, NotSettled, Settings
 
     if not isinstance(mailserver_settings, Settings):
         raise pytest.UsageError(f"the fixture mailserver_settings returns a Settings(...), not {mailserver_settings!r}")
@@ -62,18 +66,24 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
     ):
         _time(request.node, server)
         request.config.stash[_RUNNING] = server
+        request.config.stash[_REPORTED] = 0
         yield server
         del request.config.stash[_RUNNING]
+        with contextlib.suppress(NotSettled):  # mail that is on its way may be late
+            server.settle()
+        _report_late(request.config, server)
 
 
 @pytest.fixture
 def mailserver(request: pytest.FixtureRequest, mailserver_session: MailServer) -> Iterator[MailServer]:
     """The mail server, in a scope of this test: whatever changes is put back when the test is over."""
     server = mailserver_session
-    with server.scope(request.node.nodeid):
+    with server.scope(request.node.nodeid, check=False):
         request.node.stash[_SERVER] = server
         yield server
-        _note_late(request.config, server)
+        if request.node.stash.get(_PASSED, False):
+            server.check()  # for what failed after the test itself
+        _report_late(request.config, server)
 
 
 @pytest.fixture
@@ -148,10 +158,12 @@ def pytest_fixture_setup(request: pytest.FixtureRequest) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Fail the test with what failed in its mail server, unless it failed already."""
     _time(item)
+    item.stash[_PASSED] = False
     result = yield
     server = item.stash.get(_SERVER, None)
     if server is not None:
         server.check()
+    item.stash[_PASSED] = True
     return result
 
 
@@ -169,33 +181,43 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand what came too late to the process that prints the summary."""
+    """Send the late mail of a worker to the process that prints the summary."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["mailserver_late"] = session.config.stash[_LATE]
+        output["mailserver_late"] = session.config.stash[_LATE]  # the list: fixtures torn down later may add to it
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take what came too late from a worker of pytest-xdist."""
+    """Take the late mail of a worker of pytest-xdist."""
     node.config.stash[_LATE] += getattr(node, "workeroutput", {}).get("mailserver_late", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which mail came when its test was over."""
+    """List the mail that came after its test had ended."""
     late = config.stash[_LATE]
     if late:
         terminalreporter.section("mail that came too late")
-        for line in late:
+        for line in _counted(late):
             terminalreporter.write_line(line)
 
 
-def _note_late(config: pytest.Config, server: MailServer) -> None:
-    config.stash[_LATE] += [
-        f"{each.scope}: mail for {each.recipient} from {each.sender or '<>'} came after this test; refused"
-        for each in server.refusals
-        if each.scope
+def _report_late(config: pytest.Config, server: MailServer) -> None:
+    """Warn of late mail that was not reported yet, and keep it for the summary."""
+    late = [
+        f"{each.scope}: mail for {each.recipient} from {each.sender or '<>'} came after this test had ended; refused"
+        for each in server.late_mail[config.stash[_REPORTED] :]
     ]
+    if late:
+        from sirrchat_testkit import LateMailWarning
+
+        config.stash[_REPORTED] += len(late)
+        config.stash[_LATE] += late
+        warnings.warn("\n".join(_counted(late)), LateMailWarning, stacklevel=1)
+
+
+def _counted(lines: list[str]) -> list[str]:
+    return [line if times == 1 else f"{line} ({times} times)" for line, times in Counter(lines).items()]
 
 
 def _time(node: Any, server: MailServer | None = None) -> None:

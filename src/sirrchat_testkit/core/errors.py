@@ -29,6 +29,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
+class LateMailWarning(UserWarning):
+    """Mail arrived after its test had ended, and was refused. The text names the test, the recipient and the sender."""
+
+    __module__ = "sirrchat_testkit"
+
+
 class TestkitError(Exception):
     """Anything that the kit refuses."""
 

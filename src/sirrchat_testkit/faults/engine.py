@@ -9,7 +9,7 @@
 4. Conditions that run the user's code run in a worker thread. What they raise reaches the caller.
 5. A deferred decision counts when the adapter calls its ``strike``.
 6. What an action remembers is a plain value that ``snapshot`` returns and ``restore`` puts back, so a scope can end.
-7. A fault that never struck is a mistake in the test; ``unfired`` returns those faults.
+7. A fault that never struck is a mistake in the test: ``fired`` is then 0.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class Fault:
         fired: How often it has struck.
     """
 
-    __slots__ = ("action", "asks_user_code", "fired", "match", "number", "protocol", "stages", "times")
+    __slots__ = ("action", "asks_user_code", "fired", "match", "protocol", "stages", "times")
 
     def __init__(
         self,
@@ -186,7 +186,6 @@ class Fault:
         self.asks_user_code = any(map(_is_code, self.match.conditions.values()))
         self.times = times
         self.fired = 0
-        self.number = 0
 
     @property
     def spent(self) -> bool:
@@ -271,7 +270,6 @@ class FaultRegistry:
     """
 
     def __init__(self, now: Callable[[], int], append: Callable[[Any], None]) -> None:
-        self.last = 0
         self._now = now
         self._append = append
         self._faults: tuple[Fault, ...] = ()
@@ -286,8 +284,6 @@ class FaultRegistry:
 
     def plan(self, fault: Fault) -> Fault:
         """Add ``fault`` after those that were planned before it."""
-        self.last += 1
-        fault.number = self.last
         self._set((*self._faults, fault))
         return fault
 
@@ -298,10 +294,6 @@ class FaultRegistry:
     def all(self, protocol: FaultProtocol[Any, Any] | None = None) -> tuple[Fault, ...]:
         """Return the planned faults in order, used-up ones included; those of ``protocol``, or every one."""
         return tuple(each for each in self._faults if protocol in {None, each.protocol})
-
-    def unfired(self, after: int = 0) -> list[Fault]:
-        """Return the faults planned after number ``after`` that never struck."""
-        return [fault for fault in self._faults if fault.number > after and not fault.fired]
 
     def mark(self) -> FaultsMark:
         """Return the present state."""

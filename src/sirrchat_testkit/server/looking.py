@@ -6,10 +6,8 @@ from sirrchat_testkit.core.models import Envelope
 from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.core.stats import ServerStats
 from sirrchat_testkit.server.running import Running
-from sirrchat_testkit.testing import report
 from sirrchat_testkit.testing.diagnostics import Refusal
 from sirrchat_testkit.testing.feed import arun, run
-from sirrchat_testkit.testing.service import raise_all
 from sirrchat_testkit.testing.wait import settle
 
 __tracebackhide__ = True
@@ -34,6 +32,17 @@ class Looking(Running):
         return self._desk.refusals()
 
     @property
+    def late_mail(self) -> list[Refusal]:
+        """The mail that was refused because the scope of its recipient had ended, since the server started.
+
+        Each has ``recipient``, ``sender`` and ``scope``: the test that caused it. The first 1000 are kept.
+        """
+        return [
+            Refusal(each.recipient, each.sender, each.code, each.reason, each.scope, None)
+            for each in self._now.findings.late
+        ]
+
+    @property
     def sessions(self) -> list[Session]:
         """The SMTP connections that are open or were closed lately, of this scope, oldest first.
 
@@ -50,14 +59,14 @@ class Looking(Running):
         await arun(self._thread, lambda _: settle(self._desk.source(None)))
 
     def check(self) -> None:
-        """Raise what failed in the server since the scope began: as itself, or several as a group.
+        """Raise the errors of the server since the scope began: one as itself, several as a group.
+
+        What was raised once is not raised again. Leaving a scope, or the server's ``with`` block, checks as well.
 
         Raises:
-            FaultNeverFired: Nothing failed, and planned faults never struck; the text lists all of them.
+            FaultNeverFired: There was no error, and a fault that was planned since never struck.
         """
-        raise_all("several things failed in the mail server", [crash.error for crash in self._desk.crashes()])
-        if unfired := self._desk.unfired():
-            raise report.never_fired(unfired)
+        self._now.findings.check()
 
     def overview(self, told: str = "") -> str:
         """Return what happened since the scope began: mail, refusals, connections, errors, webhooks' attempts.

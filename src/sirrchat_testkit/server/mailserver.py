@@ -22,8 +22,9 @@ __tracebackhide__ = True
 class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
     """A whole mail server in this process: SMTP and a REST API on ports of its own, in one daemon thread.
 
-    ``with MailServer() as server:`` or ``async with``; several run side by side. Without a ``with``, ``start`` and
-    ``stop``. As a receiver it waits for mail of every address, mail for other domains included.
+    ``with MailServer() as server:`` or ``async with``; several run side by side. A block that ends without an error
+    raises what ``check`` raises. Without a ``with``, ``start`` and ``stop``, which do not check. As a receiver it waits
+    for mail of every address, mail for other domains included.
 
     Args:
         settings: A ``Settings``; the defaults if None.
@@ -76,18 +77,29 @@ class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
     }
 
     @contextlib.contextmanager
-    def scope(self, name: str = "scope") -> Iterator[Self]:
-        """Put everything back on exit that changes from now on: records, clock, policy, faults, what was taken.
+    def scope(self, name: str = "scope", *, check: bool = True) -> Iterator[Self]:
+        """Undo on exit what changes from now on: records, clock, policy, faults, and which mail was taken.
+
+        What began in the scope ends with it: open transactions are closed with 421, delays and retries are cancelled.
+        Connections that idle between transactions stay open.
 
         Args:
-            name: What names and ids are made from, and what late mail is charged to.
+            name: What names and ids are made from. Mail that arrives after the scope has ended is reported with it.
+            check: Raise what ``check()`` raises, if the block itself raised nothing.
+
+        Raises:
+            FaultNeverFired: A fault that was planned in the scope never struck.
         """
-        scopes = self._now.backend.scopes
+        __tracebackhide__ = True
+        scopes, findings = self._now.backend.scopes, self._now.findings
         scope = self._thread.call(scopes.open(name))
-        outer = self._desk.mark(name)
+        outer, around = self._desk.mark(name), findings.begin()
         try:
             yield self
+            if check:
+                findings.check()
         finally:
+            findings.end(around)
             self._desk.rewind(outer)
             self._thread.call(scopes.close(scope))
 

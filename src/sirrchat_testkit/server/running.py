@@ -9,6 +9,7 @@ from sirrchat_testkit.assembly import Assembly, assemble, netloc
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing.desk import Desk
+from sirrchat_testkit.testing.findings import Findings
 from sirrchat_testkit.testing.service import RUNNING, Service
 
 __tracebackhide__ = True
@@ -21,6 +22,7 @@ class Running(Service):
         self.settings = Settings.of(settings, **changes)
         self._thread = LoopThread("sirrchat-testkit")
         self._running: Assembly | None = None
+        self._findings: Findings | None = None
 
     def start(self) -> Self:
         """Bind both ports and serve; return the server.
@@ -38,6 +40,7 @@ class Running(Service):
             self._thread.stop()
             raise
         self._thread.owner = f"the mail server {netloc(self._running.smtp.address)}"
+        self._findings = self._running.findings
         RUNNING.add(self)
         return self
 
@@ -50,6 +53,11 @@ class Running(Service):
                 self._thread.call(running.close())
             finally:
                 self._thread.stop()
+
+    def _leave(self) -> None:
+        __tracebackhide__ = True
+        if self._findings is not None:
+            self._findings.check()
 
     @property
     def _desk(self) -> Desk:

@@ -18,10 +18,9 @@ from typing import Final
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import Conflict, InvalidValue, NoSuchAddress
-from sirrchat_testkit.core.events import Crashed, Event, MessageReceived, MessagesRemoved, RecipientRefused
+from sirrchat_testkit.core.events import Event, MessageReceived, MessagesRemoved, RecipientRefused
 from sirrchat_testkit.core.models import Address, Envelope, Message
 from sirrchat_testkit.core.sessions import Activity, Session
-from sirrchat_testkit.faults.engine import Fault
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing import diagnostics
 from sirrchat_testkit.testing.compose import to_bytes
@@ -40,14 +39,13 @@ TIMEOUT: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where a scope began: what had been taken, the last event, connections and faults by then, who owned things."""
+    """Where a scope began: what had been taken, the last event and connection by then, who owned things."""
 
     taken: tuple[int, dict[str | None, int]]
     event: int
     connections: int
     owner: OwnerMark
     feeds: frozenset[Feed[ReceivedMessage]] = frozenset()
-    fault: int = 0
 
 
 class Desk:
@@ -138,14 +136,6 @@ class Desk:
         events = [each for each in self.backend.events.after(self.since) if isinstance(each, RecipientRefused)]
         return run(self.thread, lambda _: self.diagnostics.refusals(events))
 
-    def crashes(self) -> list[Crashed]:
-        """Return what failed in the server since the scope began."""
-        return [each for each in self.backend.events.after(self.since) if isinstance(each, Crashed)]
-
-    def unfired(self) -> list[Fault]:
-        """Return the faults planned since the scope began that never struck."""
-        return self.backend.faults.unfired(self._mark.fault)
-
     async def settled(self, seconds: float) -> list[Activity]:
         """Wait until nothing is in progress, ``seconds`` at most; return what still is. On the server's loop."""
         return await self.backend.sessions.settled(seconds, self._mark.connections)
@@ -167,7 +157,6 @@ class Desk:
             event=self.backend.events.last,
             connections=self.backend.sessions.opened,
             feeds=frozenset(self.feeds.all()),
-            fault=self.backend.faults.last,
         )
         return outer
 
@@ -199,9 +188,9 @@ class Desk:
 
     def _overview(self, told: str) -> Steps[str]:
         snapshot: Snapshot = yield self.snapshot()
-        findings = yield from diagnostics.explain(self.diagnostics, snapshot, self.since, awaited=False)
+        explanation = yield from diagnostics.explain(self.diagnostics, snapshot, self.since, awaited=False)
         messages = yield from pull_recent(self.source(None), COMPARED)
-        return diagnostics.overview(findings, messages, diagnostics.attempts(snapshot, self.since), told)
+        return diagnostics.overview(explanation, messages, diagnostics.attempts(snapshot, self.since), told)
 
     def _clear(self, recipient: str) -> Steps[list[ReceivedMessage]]:
         found = yield from pull(self.source(recipient))

@@ -184,7 +184,7 @@ class Diagnostics:
         return not directory.former_scope(recipient) and await directory.find_address(recipient) is not None
 
 
-class Findings(NamedTuple):
+class Explanation(NamedTuple):
     """What a snapshot says in words: what explains a failure by itself, what only helps, and the sections."""
 
     cause: str
@@ -194,7 +194,7 @@ class Findings(NamedTuple):
 
 def explain(
     diagnostics: Diagnostics, snapshot: Snapshot, after: int, recipient: str | None = None, *, awaited: bool = True
-) -> Steps[Findings]:
+) -> Steps[Explanation]:
     """Put ``snapshot`` in words: what happened since the event ``after``.
 
     Args:
@@ -241,13 +241,13 @@ def explain(
         *(f"Still under way: {each}" for each in busy[-1:]),
         f"Nobody connected to {snapshot.address}" if nobody else "",
     ]
-    return Findings(next(filter(None, causes), ""), next(filter(None, hints), ""), sections)
+    return Explanation(next(filter(None, causes), ""), next(filter(None, hints), ""), sections)
 
 
-def overview(findings: Findings, messages: Sequence[object], attempts: Sequence[str], told: str) -> str:
+def overview(explanation: Explanation, messages: Sequence[object], attempts: Sequence[str], told: str) -> str:
     """Return what happened since the scope began, without the sections that the text ``told`` has already."""
     mail = Section("Messages:" if messages else "No mail was received.", [*map(summary, messages)], 20)
-    return join([mail, *findings.sections, *listed("Webhook attempts:", attempts, 20)], told)
+    return join([mail, *explanation.sections, *listed("Webhook attempts:", attempts, 20)], told)
 
 
 def attempts(snapshot: Snapshot, after: int) -> list[str]:

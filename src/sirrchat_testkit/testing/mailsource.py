@@ -108,14 +108,14 @@ class MailSource:
         desk, match = self._desk, wait.match
         snapshot: diagnostics.Snapshot = yield desk.snapshot(self._recipient)
         recent = yield from pull_recent(self, COMPARED)
-        findings = yield from diagnostics.explain(desk.diagnostics, snapshot, desk.since, self.topic)
+        explanation = yield from diagnostics.explain(desk.diagnostics, snapshot, desk.since, self.topic)
         sections: list[Section] = []
         if self.topic is not None:
             sections += listed(_REMOVED, self._removed(snapshot, match))
             everything = yield from pull_recent(desk.source(None), COMPARED)
             others = [each for each in everything if addressing.key(each.recipient) != self.topic]
             sections += near_misses(self.kind, match, "Messages for other recipients:", others)
-        return Evidence(recent, findings.cause, findings.hint, [*sections, *findings.sections])
+        return Evidence(recent, explanation.cause, explanation.hint, [*sections, *explanation.sections])
 
     def _removed(self, snapshot: diagnostics.Snapshot, match: Match) -> list[str]:
         """Return the matching messages for this address that were removed when an earlier scope ended."""

@@ -31,7 +31,7 @@ class Service:
         raise NotImplementedError
 
     def _leave(self) -> None:
-        """Do what is to be done when a ``with`` block was left without an error."""
+        """Check the stopped service; called when a ``with`` block ends without an error."""
 
     def __enter__(self) -> Self:
         return self.start()
@@ -39,6 +39,7 @@ class Service:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        __tracebackhide__ = True
         self.stop()
         if error is None:
             self._leave()

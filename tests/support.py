@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -12,6 +13,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
+
+import aiosmtplib
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.models import Envelope, Message
@@ -102,6 +105,22 @@ def send(
     made = f"From: shop@shop.example\r\nTo: {addresses[0]}\r\nSubject: {subject}\r\n\r\n{text}\r\n"
     with connect(server) as smtp:
         return smtp.sendmail(sender, addresses, raw or made.encode())
+
+
+async def asend(raw: bytes, sender: str, recipient: str, **options: Any) -> None:
+    """Send one message with aiosmtplib and wait until its socket is closed.
+
+    aiosmtplib does not wait for the end of TLS: a loop that stops before it leaves an open transport.
+    """
+    smtp = aiosmtplib.SMTP(**options)
+    await smtp.connect()
+    socket = smtp.get_transport_info("socket")
+    try:
+        async with smtp:
+            await smtp.sendmail(sender, recipient, raw)
+    finally:
+        while socket.fileno() != -1:  # noqa: ASYNC110 - the end of a transport has no event
+            await asyncio.sleep(0)
 
 
 def call_api(

@@ -15,12 +15,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 
-import aiosmtplib
 import pytest
 
 from sirrchat_testkit import Inbox, MailServer
+from tests.support import asend
 
 MODES = ("plain", "starttls", "tls")
 NODE = os.environ.get("SIRRCHAT_TESTKIT_NODE", "")
@@ -109,8 +110,10 @@ def test_smtplib(case: Case) -> None:
 
 def test_aiosmtplib(case: Case) -> None:
     async def send() -> None:
-        await aiosmtplib.send(
-            mail(case.inbox.address),
+        await asend(
+            mail(case.inbox.address).as_bytes(policy=SMTP),
+            "a@x.example",
+            case.inbox.address,
             hostname="localhost",
             port=case.port,
             use_tls=case.mode == "tls",

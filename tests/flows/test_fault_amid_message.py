@@ -11,7 +11,7 @@ import pytest
 
 from sirrchat_testkit import MailServer
 from sirrchat_testkit.testing.report import FaultNeverFired
-from tests.support import connect, send
+from tests.support import asend, connect, send
 
 TEXT = b"Subject: Hello\r\n\r\n" + b"It works.\r\n" * 8
 LARGE = TEXT * 80_000  # more than the buffers of two sockets hold
@@ -82,10 +82,10 @@ async def test_aiosmtplib_sees_the_connection_break(server: MailServer, tls: boo
     fault = server.faults.drop(after_octets=100_000, times=1)
 
     async def try_once() -> None:
-        await aiosmtplib.send(
+        await asend(
             LARGE,
-            sender="shop@shop.example",
-            recipients=[inbox.address],
+            "shop@shop.example",
+            inbox.address,
             hostname="localhost",
             port=server.smtps_port if tls else server.smtp_port,
             use_tls=tls,

@@ -9,12 +9,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import aiosmtplib
 import pytest
 import trustme
 
 from sirrchat_testkit import MailServer
-from tests.support import connect
+from tests.support import asend, connect
 
 
 @pytest.fixture
@@ -116,14 +115,8 @@ def test_smtplib_sends_over_tls_from_the_first_octet(server: MailServer) -> None
 @pytest.mark.asyncio
 async def test_aiosmtplib_upgrades_by_itself(server: MailServer) -> None:
     inbox = server.open_inbox()
-    await aiosmtplib.send(
-        MAIL,
-        sender="a@x.example",
-        recipients=[inbox.address],
-        hostname="localhost",
-        port=server.smtp_port,
-        tls_context=server.tls.ssl_context(),
-    )
+    options = {"hostname": "localhost", "port": server.smtp_port, "tls_context": server.tls.ssl_context()}
+    await asend(MAIL, "a@x.example", inbox.address, **options)
     assert inbox.messages[0].envelope.tls
 
 

@@ -101,6 +101,8 @@ def test_a_clock_that_runs_retries_by_itself(mailserver: MailServer, inbox: Inbo
     mailserver.add_webhook(webhook_sink.url)
     webhook_sink.refuse()
     inbox.deliver(subject="x")
+    mailserver.settle()
+    mailserver.clock.advance(milliseconds=900)
     assert webhook_sink.receive().attempt == 2
 
 

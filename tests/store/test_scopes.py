@@ -109,6 +109,21 @@ async def test_bytes_made_in_a_scope_go_with_it(store: Store, make: Make) -> Non
             await store.raw(digest)
 
 
+async def test_bytes_of_a_message_deleted_in_a_scope_survive_a_release_of_the_same_bytes(
+    store: Store, make: Make
+) -> None:
+    digest = await store.keep(b"raw")
+    await store.commit([Put(make(Message, blob=digest))])
+    store.release(digest)
+    mark = store.mark()
+    await store.commit([Drop(Message, 1)])
+    store.release(await store.keep(b"raw"))  # delivered again, and refused
+    await settled(store)
+    await store.rewind(mark)
+    await settled(store)
+    assert await store.raw(digest) == b"raw"
+
+
 async def test_a_delivery_under_way_survives_the_end_of_a_scope(store: Store, make: Make) -> None:
     mark = store.mark()
     digest = await store.keep(b"late")

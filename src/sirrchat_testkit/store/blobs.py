@@ -105,7 +105,6 @@ class FileBlobs:
 
     async def drop(self, digests: list[str]) -> None:
         """Delete bytes, held or not."""
-        self.unsynced.difference_update(digests)
         await self._alone(digests, lambda: self._unlink(digests))
 
     def sync(self, digests: Collection[str]) -> None:

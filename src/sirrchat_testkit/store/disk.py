@@ -119,7 +119,7 @@ class Disk:
                     break
         finally:
             self._syncing = None
-        if self._storage.dirty or self.blobs.unsynced or (self._keeping is not None and self._keeping.doomed):
+        if self._storage.dirty or (self._keeping is not None and self._keeping.doomed):
             self.touched()
 
     async def _sync(self) -> None:

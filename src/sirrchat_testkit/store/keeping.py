@@ -104,10 +104,12 @@ class Keeping:
         """Return the bytes that nobody needs any more, and forget them."""
         if not self.doomed:
             return []
-        gone = self.still_free(self.doomed - self._scoped)
+        gone = self.still_free(self.doomed)
         self.doomed.clear()
         return gone
 
     def still_free(self, digests: Iterable[str]) -> list[str]:
-        """Return those of ``digests`` that nobody names, or is about to."""
-        return [each for each in digests if each not in self._claims and not self.named(each)]
+        """Return those of ``digests`` that may be deleted: no record, delivery or open scope needs them."""
+        return [
+            each for each in digests if each not in self._claims and each not in self._scoped and not self.named(each)
+        ]

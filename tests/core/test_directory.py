@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sirrchat_testkit.core import addressing
+from sirrchat_testkit.core import addressing, directory
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import (
     Conflict,
@@ -221,3 +221,27 @@ async def test_when_an_address_expired_is_known_after_its_purge(backend: Backend
         assert await backend.directory.expired_at("BOX@example.com", 2000) == 2000
         await backend.postoffice.purge()
     assert await backend.directory.expired_at("ann@example.com", 2000) == 0
+
+
+async def test_only_the_latest_addresses_of_closed_scopes_are_remembered(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "_KEPT", 3)
+    for number in range(5):
+        backend.directory.remember_former([f"box{number}@example.com"], f"test {number}")
+    found = [backend.directory.former_scope(f"box{number}@example.com") for number in range(5)]
+    assert found == ["", "", "test 2", "test 3", "test 4"]
+
+
+async def test_only_the_latest_expired_addresses_are_remembered(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "_KEPT", 3)
+    backend.clock.freeze(0)
+    ann = await account(backend)
+    for number in range(5):
+        await backend.directory.add_address(ann.id, f"box{number}@example.com", expires_in=number + 1)
+    await backend.clock.advance(1000)
+    await backend.postoffice.purge()
+    found = [await backend.directory.expired_at(f"box{number}@example.com", 1000) for number in range(5)]
+    assert found == [0, 0, 3, 4, 5]

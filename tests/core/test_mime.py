@@ -211,6 +211,14 @@ def test_inline_text_parts_are_joined_line_by_line() -> None:
     assert parse(RAW["forwarded"]).text == "See below. It did not work.\nAnn"
 
 
+def test_image_with_a_content_id_and_no_disposition_is_inline() -> None:
+    part = "--b\r\nContent-Type: image/gif{}\r\n\r\nGIF89a\r\n"
+    shown, attached = part.format("\r\nContent-ID: <pic@example.com>"), part.format("; name=dot.gif")
+    parsed = parse(f"Content-Type: multipart/related; boundary=b\r\n\r\n{shown}{attached}--b--\r\n".encode())
+    assert [each.cid for each in parsed.inline] == ["pic@example.com"]
+    assert [each.name for each in parsed.attachments] == ["dot.gif"]
+
+
 def test_attachment_content_is_decoded() -> None:
     pdf, csv, notes = parse(RAW["attachments"]).attachments
     assert (pdf.content, csv.content, notes.content[:15]) == (b"%PDF-1.4\n", b"a,b\n1,2", b"These are notes")

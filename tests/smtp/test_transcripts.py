@@ -95,3 +95,11 @@ async def test_closed_sessions_keep_so_many_octets() -> None:
     kept = sessions.known()
     assert sum(each.talk.octets for each in kept) <= KEPT
     assert kept[-1].peer == "peer 99"
+
+
+@pytest.mark.asyncio
+async def test_the_latest_200_closed_sessions_are_remembered() -> None:
+    sessions = Sessions()
+    for number in range(250):
+        sessions.close(sessions.open(f"peer {number}", 0))
+    assert [each.number for each in sessions.known()] == list(range(51, 251))

@@ -206,3 +206,16 @@ async def test_a_delivery_whose_client_has_gone_ends_with_its_scope(
     held.go_on.set()
     await until(lambda: not len(backend.sessions))
     assert await stored() == []
+
+
+async def test_settling_sees_a_connection_that_only_the_kernel_has_accepted(smtp: Listener, backend: Backend) -> None:
+    with socket.create_connection(smtp.address):
+        [activity] = await backend.sessions.settled(0)
+        assert "has not sent mail yet" in activity.what
+
+
+async def test_settling_sees_a_command_that_the_server_has_not_read(talk: Dialogue, backend: Backend) -> None:
+    await talk("EHLO client.example", "MAIL FROM:<a@example.net>", "RSET")
+    talk.write(b"MAIL FROM:<b@example.net>\r\n")
+    [activity] = await backend.sessions.settled(0)
+    assert activity.what == "MAIL FROM:<b@example.net>"

@@ -5,7 +5,8 @@
 Server, receiver and client are processes of their own. Rounds alternate between the cases, so that a noisy machine
 disturbs all alike; the result is the median of the rounds' ratios. ``--gate`` fails below a floor.
 
-    burst    2000 messages with 10 webhooks, against the same without: at least 0.5 of the rate
+    burst    2000 messages with 10 webhooks, against the same without: at least 0.5 of the rate. It shows what spacing
+             the attempts is for (``dispatcher.SPACING``): without, a burst is received at 0.06 of the rate
     dead     the same with 10 webhooks where nobody listens, against 10 healthy ones: at least 0.8
     latency  from the 250 to the start of the first attempt on an idle server: at most 5 ms, median
     memory   10 000 pending deliveries: at most 30 MB

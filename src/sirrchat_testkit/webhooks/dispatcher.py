@@ -3,7 +3,7 @@
 1. What is pending is records, not tasks: only attempts under way are tasks. One task starts them, one timer of the
    kit's clock wakes it for what is due later.
 2. Per webhook first attempts start in the order of arrival, up to eight under way; webhooks take turns.
-3. While mail arrives both the making of deliveries and the starting of attempts are paid for (``pace``).
+3. While mail arrives, receiving comes first: after ``AT_ONCE`` attempts one starts every ``SPACING`` seconds.
 4. An attempt reads its record and its webhook when it starts: what was cancelled, disabled, deleted or moved meanwhile
    is seen then. So nobody has to tell the dispatcher.
 5. A clock that is moved waits until nothing is due, and so does whoever settles. What is due later does not count.
@@ -27,14 +27,19 @@ from sirrchat_testkit.core.models import Delivery
 from sirrchat_testkit.core.sessions import Activity
 from sirrchat_testkit.webhooks.attempts import Attempts
 from sirrchat_testkit.webhooks.handover import Handover
-from sirrchat_testkit.webhooks.pace import Pace
 from sirrchat_testkit.webhooks.queue import Queue
 
 STEP: Final = 8
 """Messages that are handed over, and attempts that are started, in one go."""
 
-COST: Final = 0.001
-"""Seconds of the loop's time that an attempt takes, about."""
+SPACING: Final = 0.005
+"""Seconds of real time from one attempt to the next while mail arrives; an attempt keeps the loop busy for a fifth."""
+
+AT_ONCE: Final = 40
+"""Attempts that may start at once while mail arrives."""
+
+QUIET: Final = 0.1
+"""Seconds of real time without mail after which attempts are no longer spaced."""
 
 PAUSE: Final = 1.0
 """Seconds of real time until a store that is full is asked again."""
@@ -64,7 +69,7 @@ class Dispatcher:
         self._backend = backend
         self._queue = Queue()
         self._attempts = Attempts(backend, self._queue)
-        self._pace = Pace()
+        self._last_mail = self._next_start = 0.0
         self._wake = asyncio.Event()
         self._changes: set[asyncio.Future[None]] = set()
         self._flights: dict[int, _Flight] = {}
@@ -137,7 +142,7 @@ class Dispatcher:
 
     def _hear(self, _number: int, event: Event) -> None:
         if isinstance(event, _MAIL):
-            self._pace.mail()
+            self._last_mail = _now()
             self._wake.set()
         elif isinstance(event, DeliveryRequested):
             self._attempts.request(event.delivery, flying=event.delivery.seq in self._flights)
@@ -157,15 +162,16 @@ class Dispatcher:
                 self._backend.crashed("handing mail over to webhooks", error)
 
     async def _turn(self) -> None:
-        if pause := self._pace.wait():
+        now = _now()
+        if (pause := self._next_start - AT_ONCE * SPACING - now) > 0:
             await asyncio.sleep(pause)
             return
-        began = _monotonic(time.CLOCK_MONOTONIC)
         if self.handover.behind:
             for made in await self.handover.step(STEP):
                 self._queue.put(made.webhook, made.seq)
         started = await self._start()
-        self._pace.pay(_monotonic(time.CLOCK_MONOTONIC) - began + started * COST)
+        if now - self._last_mail < QUIET:
+            self._next_start = max(self._next_start, now) + started * SPACING
         if started or self.handover.behind:
             await asyncio.sleep(0)
             return
@@ -249,6 +255,10 @@ class Dispatcher:
                 if not change.done():
                     change.set_result(None)
             self._changes.clear()
+
+
+def _now() -> float:
+    return _monotonic(time.CLOCK_MONOTONIC)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -1,0 +1,53 @@
+"""When attempts start."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.models import Delivery, Envelope
+from sirrchat_testkit.webhooks import dispatcher
+from sirrchat_testkit.webhooks.dispatcher import AT_ONCE, QUIET, SPACING, STEP, Dispatcher
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_while_mail_arrives_attempts_are_spaced(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    started: list[str] = []
+
+    async def make(delivery: Delivery) -> None:
+        started.append(delivery.message)
+
+    sender = Dispatcher(backend)
+    monkeypatch.setattr(dispatcher, "_now", lambda: now)
+    monkeypatch.setattr(sender._attempts, "make", make)
+    ann = await backend.accounts.add("ann@example.com")
+    await backend.webhooks.add((await backend.keys.add(ann, "user")).record, "http://127.0.0.1/", ["email.received"])
+
+    async def started_after_a_while() -> int:
+        for _ in range(1000):  # steps of the loop
+            await asyncio.sleep(0)
+        return len(started)
+
+    async def deliver() -> None:
+        envelope = Envelope(id="", sender="a@shop.example", recipients=("ann@example.com",))
+        await backend.postoffice.deliver(envelope, b"Subject: hello\r\n\r\nhello\r\n")
+
+    async with sender.running():
+        assert await started_after_a_while() == 0
+        for _ in range(200):
+            await deliver()
+        assert AT_ONCE <= await started_after_a_while() <= AT_ONCE + STEP
+        now += 10 * SPACING
+        while len(started) < AT_ONCE + 10:  # noqa: ASYNC110 - the dispatcher is asleep, and what wakes it is a timer
+            await asyncio.sleep(0)
+        assert await started_after_a_while() <= AT_ONCE + 10 + STEP
+        now += QUIET
+        while len(started) < 200:  # noqa: ASYNC110 - same
+            await asyncio.sleep(0)
+        now += AT_ONCE * SPACING
+        await deliver()
+        assert await started_after_a_while() == 201

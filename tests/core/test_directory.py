@@ -245,3 +245,19 @@ async def test_only_the_latest_expired_addresses_are_remembered(
     await backend.postoffice.purge()
     found = [await backend.directory.expired_at(f"box{number}@example.com", 1000) for number in range(5)]
     assert found == [0, 0, 3, 4, 5]
+
+
+async def test_an_address_that_was_asked_for_belongs_to_its_scope_once_mail_came_for_it(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = await backend.directory.add_address((await account(backend)).id, "box@example.com")
+    backend.directory.note_asked(address)
+    backend.directory.remember_former([address.key], "without mail")
+    assert backend.directory.former_scope("box@example.com") == ""
+    backend.directory.remember_former([address.key], "made anew")
+    assert backend.directory.former_scope("box@example.com") == "made anew"
+    backend.directory.note_asked(address)
+    monkeypatch.setattr(backend.store, "at_hand", lambda *_: None)  # as of a store that has to wait for it
+    await backend.directory.route("box@example.com")
+    backend.directory.remember_former([address.key], "with mail")
+    assert backend.directory.former_scope("box@example.com") == "with mail"

@@ -115,3 +115,17 @@ async def test_a_connection_that_closes_is_no_longer_waited_for() -> None:
     sessions.close(session)
     assert await waiting == []
     assert (len(sessions), sessions.opened) == (0, 1)
+
+
+async def test_a_subscriber_that_fails_on_a_crash_is_not_told_of_its_own_crash() -> None:
+    steps: list[Callable[[], None]] = []
+    events = EventLog(steps.append)
+
+    def fail(_number: int, _event: Event) -> None:
+        raise ValueError("at every event")
+
+    events.subscribe(fail)
+    events.append(Event(at=1))
+    with pytest.raises(ValueError, match="at every event"):
+        steps[0]()
+    assert [type(event) for event in events.after()] == [Event, Crashed]

@@ -95,3 +95,13 @@ async def test_no_more_are_worked_on_at_once_than_there_are_threads(monkeypatch:
     hasher = Passwords()
     await asyncio.gather(*(hasher.hash_all([f"{number}"]) for number in range(200)))
     assert 1 <= state["most"] <= 4
+
+
+async def test_keys_for_challenges_are_forgotten_by_a_rewind() -> None:
+    hasher = Passwords(keyed=True)
+    [before] = await hasher.hash_all(["one"])
+    mark = hasher.mark()
+    [later, _] = await hasher.hash_all(["two", "three"])
+    hasher.rewind(mark)
+    assert hasher.mark() == mark
+    assert [bool(hasher._keyed and kept in hasher._keyed) for kept in (before, later)] == [True, False]

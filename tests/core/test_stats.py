@@ -1,8 +1,10 @@
 """Statistics: counted from what happened, the same after a restart, and cheap under a flood of refusals."""
 
 import asyncio
+import itertools
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,15 @@ from sirrchat_testkit.core.models import Message, Tally
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.core.stats import SmtpStats
 from sirrchat_testkit.core.store import Alter, Change, Patch
+from sirrchat_testkit.core.tallies import Tallies, _Count
 from sirrchat_testkit.store.tiny import TinyStore
 from tests.support import deliver
 
 pytestmark = pytest.mark.asyncio
 DAY = 86_400_000
 NOON = 20_000 * DAY + DAY // 2
+_MESSAGE: dict[str, Any] = {"id": "m", "account": "", "address": "", "recipient": "a@b.c", "recipient_key": "a@b.c"}
+_MESSAGE |= {"envelope": "e", "blob": "0" * 64, "size": 1, "received_at": 1}
 
 
 async def refuse(backend: Backend, recipient: str = "nobody@example.com") -> None:
@@ -134,6 +139,76 @@ class _Timer:
         pass
 
 
+class _Loop:
+    """Keeps what is called later."""
+
+    def __init__(self) -> None:
+        self.later: list[Any] = []
+
+    def call_later(self, _delay: float, callback: Any, *_args: Any) -> _Timer:
+        self.later.append(callback)
+        return _Timer()
+
+    def create_task(self, coro: Any) -> Any:
+        return asyncio.create_task(coro)
+
+
+async def test_counts_that_could_not_be_stored_are_stored_after_another_pause(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = _Loop()
+    counting = Tallies(backend.store, loop)
+    counting.reject("nobody@example.com")
+    with monkeypatch.context() as patch:
+        Commits(backend, patch).fails = True
+        await counting.flush()
+    [_, again] = loop.later
+    again()
+    await asyncio.sleep(0)
+    server = await backend.store.get(Tally, account="")
+    assert server is not None
+    assert server.rejected == 1
+
+
+async def test_counts_from_before_a_scope_are_stored_after_it(backend: Backend) -> None:
+    loop = _Loop()
+    counting = Tallies(backend.store, loop)
+    counting.reject("nobody@example.com")
+    counting.rewind(counting.mark())
+    assert len(loop.later) == 2
+
+
+async def test_a_mark_can_be_used_again(backend: Backend) -> None:
+    message = replace(Message(**_MESSAGE), seq=1)
+    counting = Tallies(backend.store, _Loop())
+    counting.count([message])
+    mark = counting.mark()
+    for _ in range(2):
+        counting.rewind(mark)
+        counting.count([message])
+        counting.reject("nobody@example.com")
+        server = await counting.read()
+        assert (server.sent, server.rejected) == (2, 1)
+
+
+async def test_counts_add_up_wherever_they_are_cut(backend: Backend) -> None:
+    def counted(days: Sequence[int], first: int) -> _Count:
+        count = _Count()
+        for number, day in enumerate(days, first):
+            message = replace(Message(**_MESSAGE), received_at=day * DAY + number)
+            count.note(message, received=number % 2 == 0)
+        return count
+
+    stored = counted([7], 0).onto({})
+    for days in itertools.product([7, 8], repeat=4):
+        whole = counted(days, 1).onto(stored)
+        for cut in range(4):
+            earlier, later = counted(days[:cut], 1), counted(days[cut:], 1 + cut)
+            assert later.onto(earlier.onto(stored)) == whole
+            later.follow(earlier)
+            assert later.onto(stored) == whole
+
+
 async def test_a_full_store_loses_no_refusal(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     commits = Commits(backend, monkeypatch)
     await refuse(backend)
@@ -205,6 +280,17 @@ async def test_what_a_killed_process_had_not_counted_is_counted_after_it(tmp_pat
     for each in (first, second):
         await each.close()
         await each.store.close()
+
+
+async def test_what_a_process_killed_before_its_first_count_received_is_counted_after_it(backend: Backend) -> None:
+    await backend.accounts.add("ann@example.com")
+    await deliver(backend, "ann@example.com")
+    after = Tallies(backend.store, _Loop())  # of the next process
+    await after.recover()
+    for _ in range(2):
+        server = await after.read()
+        assert (server.received, server.today) == (1, 1)
+        await after.recover()
 
 
 async def test_a_folder_that_does_not_say_what_is_counted_is_not_counted_again(backend: Backend) -> None:

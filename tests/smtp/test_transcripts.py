@@ -85,6 +85,16 @@ def test_a_session_keeps_so_many_octets_and_its_first_page() -> None:
     assert "220 hello" in text.splitlines()[0]
 
 
+def test_a_message_s_transcript_begins_with_the_ten_latest_pages_between_messages() -> None:
+    talk = Talk(0.0)
+    for number in range(30):
+        talk.page.extend((1.0, b"MAIL"))
+        talk.turn(between=False)
+        talk.page.extend((1.0, b"EHLO %d" % number))
+        talk.turn(between=True)
+    assert [page[1] for page in talk.of_message().between] == [b"EHLO %d" % number for number in range(20, 30)]
+
+
 @pytest.mark.asyncio
 async def test_closed_sessions_keep_so_many_octets() -> None:
     sessions = Sessions()
@@ -101,5 +111,5 @@ async def test_closed_sessions_keep_so_many_octets() -> None:
 async def test_the_latest_200_closed_sessions_are_remembered() -> None:
     sessions = Sessions()
     for number in range(250):
-        sessions.close(sessions.open(f"peer {number}", 0))
+        sessions.close(sessions.open(f"peer {number}"))
     assert [each.number for each in sessions.known()] == list(range(51, 251))

@@ -17,7 +17,7 @@ from sirrchat_testkit.core.errors import NotFound, StoreError
 from sirrchat_testkit.core.models import Account, Address, ApiKey, Delivery, Domain, Envelope, Message, Tally, Webhook
 from sirrchat_testkit.core.record import Doc
 from sirrchat_testkit.core.store import Alter, Drop, Patch, Put, Store, Usage
-from sirrchat_testkit.store import TinyStore
+from sirrchat_testkit.store import TinyStore, reading
 
 pytestmark = pytest.mark.asyncio
 Make = Callable[..., Any]
@@ -483,3 +483,11 @@ async def test_what_is_at_hand_is_what_get_returns(store: Store, make: Make) -> 
     assert store.at_hand(Account, "id", "1") is None
     await store.close()
     assert store.at_hand(Account, "id", "1") is None
+
+
+async def test_only_so_many_records_are_held(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "HELD", 3)
+    store = TinyStore()
+    await put(store, *(make(Message) for _ in range(10)))
+    assert len(await store.find(Message)) == 10
+    assert len(store._readers[Message]._made) <= 3

@@ -169,164 +169,6 @@ async def test_bytes_that_are_being_written_for_nobody_are_dropped_after_it(
         await synced.raw(digest)
 
 
-class SlowSync:
-    """Hold the fsync of the journal in its thread, from ``reached`` until ``may_end``."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.reached = threading.Event()
-        self.may_end = threading.Event()
-        monkeypatch.setattr(JournalFile, "sync", self._sync)
-
-    def _sync(self, *_: Any) -> None:
-        self.reached.set()
-        self.may_end.wait(10)
-
-
-async def test_bytes_that_a_delivery_keeps_during_the_fsync_are_not_deleted_after_it(
-    store: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    digest = await store.keep(b"raw")
-    store.release(digest)
-    slow = SlowSync(monkeypatch)
-    syncing = asyncio.create_task(store.flush())
-    await asyncio.to_thread(slow.reached.wait, 10)
-    assert await store.keep(b"raw") == digest
-    slow.may_end.set()
-    await syncing
-    await store.flush()
-    await store.commit([Put(make(Message, blob=digest))])
-    store.release(digest)
-    await store.flush()
-    assert await store.raw(digest) == b"raw"
-
-
-async def test_bytes_of_a_message_deleted_in_a_scope_during_the_fsync_are_not_deleted_after_it(
-    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    store = TinyStore(tmp_path / "data")
-    digest = await store.keep(b"raw")
-    store.release(digest)
-    slow = SlowSync(monkeypatch)
-    syncing = asyncio.create_task(store.flush())
-    await asyncio.to_thread(slow.reached.wait, 10)
-    await store.keep(b"raw")
-    await store.commit([Put(make(Message, blob=digest))])
-    store.release(digest)
-    mark = store.mark()
-    await store.commit([Drop(Message, 1)])
-    slow.may_end.set()
-    await syncing
-    await store.flush()
-    await store.rewind(mark)
-    assert await store.raw(digest) == b"raw"
-    await store.close()
-
-
-async def test_bytes_that_come_while_they_are_deleted_are_written_again(
-    store: TinyStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reached, may_go_on = threading.Event(), threading.Event()
-    unlink = blobs.FileBlobs._unlink
-
-    def slow(self: blobs.FileBlobs, digests: Iterable[str]) -> None:
-        reached.set()
-        may_go_on.wait(10)
-        unlink(self, digests)
-
-    monkeypatch.setattr(blobs.FileBlobs, "_unlink", slow)
-    digest = await store.keep(b"raw")
-    store.release(digest)
-    deleting = asyncio.create_task(store.flush())
-    await asyncio.to_thread(reached.wait, 10)
-    keeping = asyncio.create_task(store.keep(b"raw"))
-    await asyncio.sleep(0)
-    may_go_on.set()
-    await deleting
-    assert await keeping == digest
-    assert await store.raw(digest) == b"raw"
-
-
-async def test_a_commit_during_the_background_fsync_gets_one_of_its_own(
-    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(disk, "LAZY", 0.001)
-    store = TinyStore(tmp_path / "data")
-    slow = SlowSync(monkeypatch)
-    await store.commit([Put(make(Account))])
-    await asyncio.to_thread(slow.reached.wait, 10)
-    await store.commit([Put(make(Account))])
-    slow.may_end.set()
-    async with asyncio.timeout(10):
-        while store._storage.dirty:  # type: ignore[attr-defined]  # it is a JournalStorage  # noqa: ASYNC110
-            await asyncio.sleep(0)
-    await store.close()
-
-
-async def test_bytes_that_are_released_during_the_background_fsync_are_deleted_after_it(
-    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(disk, "LAZY", 0.001)
-    store = TinyStore(tmp_path / "data")
-    digest = await store.keep(b"raw")
-    slow = SlowSync(monkeypatch)
-    await store.commit([Put(make(Account))])
-    await asyncio.to_thread(slow.reached.wait, 10)
-    store.release(digest)
-    slow.may_end.set()
-    async with asyncio.timeout(10):
-        while (tmp_path / "data" / "raw" / digest[:2] / f"{digest}.eml").exists():  # noqa: ASYNC110
-            await asyncio.sleep(0)
-    await store.close()
-
-
-async def test_bytes_whose_fsync_was_cancelled_are_synced_when_the_store_closes(
-    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    store = TinyStore(tmp_path / "data")
-    digest = await store.keep(b"raw")
-    await store.commit([Put(make(Message, blob=digest))])
-    slow = SlowSync(monkeypatch)
-    assert store._disk is not None
-    store._disk._begin()
-    assert store._disk._syncing is not None
-    await asyncio.to_thread(slow.reached.wait, 10)
-    store._disk._syncing.cancel()
-    slow.may_end.set()
-    synced: list[str] = []
-    monkeypatch.setattr(store._disk.blobs, "sync", synced.extend)
-    await store.close()
-    assert synced == [digest]
-
-
-async def test_a_closed_store_has_no_threads(store: TinyStore) -> None:
-    await store.keep(b"x" * blobs.LARGE)
-    threads = store._threads._threads
-    assert threads
-    await store.close()
-    assert not any(each.is_alive() for each in threads)
-
-
-async def test_a_snapshot_is_written_after_the_fsync_of_what_it_holds(
-    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    done: list[str] = []
-    save = Draft.save
-
-    def note_save(draft: Draft, path: Path, *, gently: bool = False) -> None:
-        done.append("save")
-        save(draft, path, gently=gently)
-
-    monkeypatch.setattr(JournalFile, "sync", lambda _: done.append("sync"))
-    monkeypatch.setattr(Draft, "save", note_save)
-    store = TinyStore(tmp_path / "data", compact_at=1)
-    await store.commit([Put(make(Account))])
-    assert store._disk is not None
-    assert store._disk._compacting is not None
-    await store._disk._compacting
-    assert done == ["sync", "sync", "save"]  # both journals, the snapshot
-    await store.close()
-
-
 async def test_a_failed_fsync_takes_back_its_group(
     synced: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -546,3 +388,33 @@ async def test_short_writes_change_nothing(tmp_path: Path) -> None:
     assert [each.id for each in await again.find(Domain)] == [str(number) for number in range(50)]
     assert again._storage.next_id("domains") == 51
     await again.close()
+
+
+async def test_a_rewind_that_was_not_synced_is_taken_back(
+    synced: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mark = synced.mark()
+    await synced.commit([Put(make(Message))])
+    before = await everything(synced)
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalFile, "sync", fail)
+        with pytest.raises(StoreBroken):
+            await synced.rewind(mark)
+    assert await everything(synced) == before
+    await synced.close()
+    again = TinyStore(tmp_path / "data")
+    assert await everything(again) == before
+    await again.close()
+
+
+async def test_nothing_is_noted_for_undo_once_it_is_synced(synced: TinyStore, make: Make) -> None:
+    for _ in range(3):
+        await synced.commit([Put(make(Message))])
+    assert synced._storage.undo == []
+
+
+async def test_a_journal_that_was_deleted_breaks_the_store(store: TinyStore, make: Make, tmp_path: Path) -> None:
+    (tmp_path / "data" / "journal-00000001.log").unlink()
+    with pytest.raises(StoreBroken, match="was deleted while it was in use"):
+        await store.commit([Put(make(Message))])
+    assert await store.count(Message) == 0

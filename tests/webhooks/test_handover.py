@@ -102,6 +102,27 @@ async def test_messages_are_handed_over_again_after_a_commit_that_failed(
     assert await handover.step(8) == []
 
 
+async def test_the_webhook_that_is_furthest_behind_says_where_to_go_on(backend: Backend) -> None:
+    for name in ("ann", "bob"):
+        key = (await backend.keys.add(await backend.accounts.add(f"{name}@example.com"), "user")).record
+        await backend.webhooks.add(key, "https://hooks.example/in", ["email.received"])
+    for recipient in ("ann@example.com", "bob@example.com"):
+        envelope = Envelope(id="", sender="a@shop.example", recipients=(recipient,))
+        await backend.postoffice.deliver(envelope, b"Subject: hello\r\n\r\nhello\r\n")
+    handover = Handover(backend)
+    await handover.resume()
+    assert len(await handover.step(8)) == 2
+
+
+async def test_without_a_webhook_there_is_nothing_to_do(backend: Backend) -> None:
+    ann = await backend.accounts.add("ann@example.com")
+    await backend.directory.add_address(ann.id, "box@example.com")
+    handover = Handover(backend)
+    await handover.resume()
+    handover.hear(await deliver(backend))
+    assert not handover.behind
+
+
 async def test_a_message_is_not_handed_over_twice(backend: Backend) -> None:
     await webhook(backend)
     await deliver(backend)

@@ -147,8 +147,7 @@ class Clock:
     def rewind(self, state: ClockState) -> None:
         """Go back to ``state``; work scheduled since is dropped, work done since waits for its time again."""
         self._frozen_at, self._shift, self._following = state.frozen_at, state.shift, state.following
-        self._queue = [due for due in state.queue if not due.cancelled]
-        heapq.heapify(self._queue)
+        self._queue = list(state.queue)
         self._arm()
 
     def close(self) -> None:

@@ -67,16 +67,13 @@ class _Count:
         self.day = day
 
     def follow(self, earlier: _Count) -> None:
-        """Add what was counted ``earlier``."""
+        """Add what was counted ``earlier``; both counted messages."""
         self.received += earlier.received
         self.sent += earlier.sent
         self.last_received_at = self.last_received_at or earlier.last_received_at
-        if not self.today:
-            self.day, self.today, self.anew = earlier.day, earlier.today, earlier.anew
-        elif earlier.today and not self.anew:
+        if earlier.today and not self.anew:
             same = self.day == earlier.day
             self.today, self.anew = self.today + (earlier.today if same else 0), earlier.anew or not same
-        self.newest = max(self.newest, earlier.newest)
 
     def onto(self, stored: Doc) -> Doc:
         """Return the counters ``stored`` with this added."""
@@ -116,7 +113,7 @@ class Tallies:
                 server.note(copy, received=incoming)
             if copy.account:
                 self._of(copy.account).note(copy, received=incoming)
-            server.newest = max(server.newest, copy.seq)
+            server.newest = copy.seq
         self._arm()
 
     def reject(self, recipient: str) -> None:

@@ -217,8 +217,6 @@ class Dispatcher:
             Delivery, {"status": "pending"}, after=after, limit=_PENDING_AT_ONCE
         ):
             for each in found:
-                if each.seq in self._flights:
-                    continue
                 if each.due_at <= now:
                     self._queue.put(each.webhook, each.seq)
                 else:

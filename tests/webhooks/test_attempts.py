@@ -1,0 +1,306 @@
+"""Attempts under way: what may happen to a delivery before the receiver answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.errors import StoreFull
+from sirrchat_testkit.core.events import Crashed, DeliveryAttempted
+from sirrchat_testkit.core.models import Account, Delivery, Envelope, Webhook
+from sirrchat_testkit.core.policy import CurrentPolicy, Policy
+from sirrchat_testkit.core.store import Patch, Put
+from sirrchat_testkit.webhooks import dispatcher as dispatcher_module
+from sirrchat_testkit.webhooks.attempts import RETRIES
+from sirrchat_testkit.webhooks.calls import Call
+from sirrchat_testkit.webhooks.dispatcher import AGAIN, Dispatcher, _Flight
+from sirrchat_testkit.webhooks.sender import READ, Outcome, Sender
+
+pytestmark = pytest.mark.asyncio
+
+
+class Receiver:
+    """Takes the place of the sender's HTTP: each call waits until it is answered."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._waiting: asyncio.Queue[asyncio.Future[Outcome]] = asyncio.Queue()
+
+    async def send(self, _url: str, _call: Call) -> Outcome:
+        self.calls += 1
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait(answer)
+        return await answer
+
+    async def called(self) -> asyncio.Future[Outcome]:
+        """Wait for the next call; return what takes its answer."""
+        return await self._waiting.get()
+
+    async def answer(self, status: int = 200) -> None:
+        """Wait for the next call and answer it."""
+        reply(await self.called(), status)
+
+
+def reply(answer: asyncio.Future[Outcome], status: int = 200) -> None:
+    answer.set_result(Outcome(status, None, "", 0, "", ""))
+
+
+async def full(*_: object) -> list[int]:
+    """Fail as a store's ``commit`` does where there is no room."""
+    raise StoreFull("no room")
+
+
+async def steps() -> None:
+    """Let the loop do what it can do now."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+@pytest_asyncio.fixture
+async def ann(backend: Backend) -> Account:
+    return await backend.accounts.add("ann@example.com")
+
+
+@pytest_asyncio.fixture
+async def webhook(backend: Backend, ann: Account) -> Webhook:
+    key = (await backend.keys.add(ann, "user")).record
+    return await backend.webhooks.add(key, "http://127.0.0.1/", ["email.received"])
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    return Receiver()
+
+
+@pytest_asyncio.fixture
+async def dispatcher(
+    backend: Backend, webhook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Dispatcher]:
+    backend.clock.freeze(1000)
+    made = Dispatcher(backend)
+    monkeypatch.setattr(made._attempts._sender, "send", receiver.send)
+    async with made.running():
+        await made.calm()
+        yield made
+    assert [event for event in backend.events.after() if isinstance(event, Crashed)] == []
+
+
+async def deliver(backend: Backend) -> None:
+    envelope = Envelope(id="", sender="a@shop.example", recipients=("ann@example.com",))
+    await backend.postoffice.deliver(envelope, b"Subject: hello\r\n\r\nhello\r\n")
+
+
+async def only(backend: Backend) -> Delivery:
+    [delivery] = await backend.store.find(Delivery)
+    return delivery
+
+
+def pending(webhook: Webhook, name: str) -> Delivery:
+    return Delivery(
+        id=name, account=webhook.account, webhook=webhook.id, event="email.received", message="m", created_at=1,
+        request_body="{}",
+    )  # fmt: skip
+
+
+async def test_the_answer_for_a_deleted_delivery_is_ignored(
+    backend: Backend, ann: Account, dispatcher: Dispatcher, receiver: Receiver
+) -> None:
+    await deliver(backend)
+    answer = await receiver.called()
+    await backend.accounts.delete(ann)
+    reply(answer)
+    await dispatcher.calm()
+    assert [event for event in backend.events.after() if isinstance(event, DeliveryAttempted)] == []
+
+
+async def test_the_answer_for_a_delivery_is_not_that_of_the_next_one_in_its_place(
+    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+) -> None:
+    mark = backend.store.mark()
+    await deliver(backend)
+    answer = await receiver.called()
+    before = await only(backend)
+    await backend.store.rewind(mark)
+    assert await backend.store.commit([Put(pending(webhook, "another"))]) == [before.seq]
+    reply(answer)
+    await dispatcher.calm()
+    assert ((await only(backend)).status, (await only(backend)).attempts) == ("pending", ())
+
+
+async def test_a_scope_that_ends_ends_an_attempt_whose_place_was_taken(
+    backend: Backend, webhook: Webhook, dispatcher: Dispatcher
+) -> None:
+    [seq] = await backend.store.commit([Put(pending(webhook, "another"))])
+    attempt = asyncio.create_task(asyncio.sleep(60))
+    dispatcher._flights[seq] = _Flight("of the scope", attempt)
+    await dispatcher.rewind(None)
+    assert attempt.cancelled()
+    del dispatcher._flights[seq]
+
+
+@pytest.mark.parametrize("status", [200, 503])
+async def test_a_delivery_that_was_cancelled_meanwhile_stays_so(
+    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver, status: int
+) -> None:
+    await deliver(backend)
+    answer = await receiver.called()
+    await backend.webhooks.update(webhook, enabled=False)
+    reply(answer, status)
+    await dispatcher.calm()
+    delivery = await only(backend)
+    assert (delivery.status, len(delivery.attempts)) == ("cancelled", 1)
+
+
+async def test_a_delivery_of_a_disabled_webhook_is_cancelled_when_its_attempt_begins(
+    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+) -> None:
+    await backend.store.commit([Put(pending(webhook, "one")), Patch(Webhook, webhook.seq, enabled=False)])
+    await dispatcher._attempts.make(await only(backend))
+    assert ((await only(backend)).status, receiver.calls) == ("cancelled", 0)
+
+
+async def test_a_cancelled_delivery_is_not_attempted_when_its_webhook_is_enabled_again(
+    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+) -> None:
+    await deliver(backend)
+    await receiver.answer(503)
+    await dispatcher.calm()
+    webhook = await backend.webhooks.update(webhook, enabled=False)
+    await backend.webhooks.update(webhook, enabled=True)
+    await backend.clock.advance(60_000)
+    assert receiver.calls == 1
+
+
+async def test_a_delivery_requested_while_it_is_attempted_is_attempted_once_more(
+    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+) -> None:
+    await deliver(backend)
+    answer = await receiver.called()
+    await backend.webhooks.redeliver(webhook, (await only(backend)).id)
+    await steps()
+    assert receiver.calls == 1
+    reply(answer)
+    await receiver.answer()
+    await dispatcher.calm()
+    delivery = await only(backend)
+    assert (delivery.status, len(delivery.attempts), receiver.calls) == ("delivered", 2, 2)
+
+
+async def test_a_delivery_that_is_queued_twice_is_attempted_by_one_at_a_time(
+    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+) -> None:
+    await backend.store.commit([Put(pending(webhook, "one"))])
+    delivery = await only(backend)
+    for _ in range(2):
+        dispatcher._attempts.request(delivery, flying=False)
+    dispatcher._wake.set()
+    answer = await receiver.called()
+    await steps()
+    assert receiver.calls == 1
+    reply(answer)
+    await dispatcher.calm()
+    assert receiver.calls == 1
+
+
+async def test_a_request_from_a_scope_that_ended_is_forgotten(
+    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+) -> None:
+    scope = await backend.scopes.open("one")
+    await deliver(backend)
+    await receiver.called()
+    await backend.webhooks.redeliver(webhook, (await only(backend)).id)
+    await steps()
+    await backend.scopes.close(scope)
+    await deliver(backend)
+    await receiver.answer()
+    await dispatcher.calm()
+    assert ((await only(backend)).status, receiver.calls) == ("delivered", 2)
+
+
+async def test_an_attempt_whose_outcome_was_not_stored_is_made_again(
+    backend: Backend, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await deliver(backend)
+    answer = await receiver.called()
+    with monkeypatch.context() as patch:
+        patch.setattr(backend.store, "commit", full)
+        reply(answer)
+        await dispatcher.calm()
+    advancing = asyncio.create_task(backend.clock.advance(AGAIN))
+    await receiver.answer()
+    await advancing
+    assert (await only(backend)).status == "delivered"
+
+
+async def test_a_full_store_keeps_nobody_waiting(
+    backend: Backend, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher_module, "PAUSE", 0.001)
+    await deliver(backend)
+    with monkeypatch.context() as patch:
+        patch.setattr(backend.store, "commit", full)
+        await asyncio.wait_for(dispatcher.calm(), 10)
+    await receiver.answer()
+    await dispatcher.calm()
+    assert (await only(backend)).status == "delivered"
+
+
+async def test_a_retry_is_made_after_a_scope_in_which_an_earlier_one_was_due(
+    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+) -> None:
+    await deliver(backend)
+    await receiver.answer(503)
+    await dispatcher.calm()
+    scope = await backend.scopes.open("one")
+    dispatcher._queue.put_later(webhook.id, 99, backend.clock.now() + 500)
+    dispatcher._arm()
+    await backend.clock.advance(500)
+    await backend.scopes.close(scope)
+    advancing = asyncio.create_task(backend.clock.advance(RETRIES[0]))
+    await receiver.answer()
+    await advancing
+    assert (await only(backend)).status == "delivered"
+
+
+async def test_every_pending_delivery_is_read_however_many_there_are(
+    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher_module, "_PENDING_AT_ONCE", 2)
+    await backend.store.commit([Put(pending(webhook, str(number))) for number in range(5)])
+    await dispatcher.rewind(None)
+    await steps()
+    assert receiver.calls == 5
+
+
+async def test_attempts_under_way_end_with_the_dispatcher(
+    backend: Backend, webhook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Dispatcher(backend)
+    monkeypatch.setattr(made._attempts._sender, "send", receiver.send)
+    async with made.running():
+        await backend.store.commit([Put(pending(webhook, "one"))])
+        made._attempts.request(await only(backend), flying=False)
+        made._wake.set()
+        answer = await receiver.called()
+    assert answer.cancelled()
+
+
+async def test_no_more_of_an_answer_is_read_than_is_needed() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(READ))
+        with contextlib.suppress(ConnectionError):
+            await reader.read()  # until the sender has closed
+        writer.close()
+
+    sender = Sender(CurrentPolicy(Policy()))
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        outcome = await sender.send(f"http://127.0.0.1:{port}/", Call({}, b"{}"))
+        await sender.close()
+    assert (outcome.status, outcome.error) == (200, None)

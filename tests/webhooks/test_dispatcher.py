@@ -1,4 +1,4 @@
-"""When attempts start."""
+"""When attempts start, and which ones the end of a scope cuts off."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.models import Delivery, Envelope
+from sirrchat_testkit.core.models import Delivery, Envelope, Webhook
+from sirrchat_testkit.core.store import Put
 from sirrchat_testkit.webhooks import dispatcher
 from sirrchat_testkit.webhooks.dispatcher import AT_ONCE, QUIET, SPACING, STEP, Dispatcher
 
@@ -51,3 +52,22 @@ async def test_while_mail_arrives_attempts_are_spaced(backend: Backend, monkeypa
         now += AT_ONCE * SPACING
         await deliver()
         assert await started_after_a_while() == 201
+
+
+async def test_an_attempt_that_is_cut_off_before_its_first_step_is_not_waited_for(backend: Backend) -> None:
+    async with Dispatcher(backend).running() as dispatcher:
+        await backend.sessions.settled(10)
+        mark, at = backend.store.mark(), dispatcher.mark()
+        webhook = Webhook(
+            id="hook", account="", url="http://127.0.0.1:1/", events=("email.received",), enabled=True, created_at=0
+        )
+        delivery = Delivery(
+            id="one", account="", webhook="hook", event="email.received", message="", created_at=0, request_body="{}"
+        )
+        await backend.store.commit([Put(webhook), Put(delivery)])
+        dispatcher._queue.put("hook", delivery.seq)
+        assert await dispatcher._start() == 1
+        dispatcher.end(at)
+        await backend.store.rewind(mark)
+        await dispatcher.rewind(at)
+        assert dispatcher.busy() == []

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -191,7 +192,9 @@ class Dispatcher:
             if delivery is None or seq in self._flights or not self._attempts.wants(delivery):
                 self._queue.landed(webhook)
                 continue
-            self._flights[seq] = _Flight(delivery.id, asyncio.create_task(self._fly(delivery)))
+            task = asyncio.create_task(self._fly(delivery))
+            task.add_done_callback(functools.partial(self._landed, delivery))
+            self._flights[seq] = _Flight(delivery.id, task)
         return STEP
 
     async def _fly(self, delivery: Delivery) -> None:
@@ -201,11 +204,13 @@ class Dispatcher:
             self._queue.put_later(delivery.webhook, delivery.seq, self._backend.clock.now() + AGAIN)
         except Exception as error:  # noqa: BLE001 - a bug must not end all webhooks
             self._backend.crashed("calling a webhook", error)
-        finally:
-            self._flights.pop(delivery.seq, None)
-            self._queue.landed(delivery.webhook)
-            self._arm()
-            self._wake.set()
+
+    def _landed(self, delivery: Delivery, _: asyncio.Task[None]) -> None:
+        """Note that the attempt has ended, also if it was cancelled before its first step."""
+        self._flights.pop(delivery.seq, None)
+        self._queue.landed(delivery.webhook)
+        self._arm()
+        self._wake.set()
 
     async def _resume(self) -> None:
         """Read what is pending from the store, then what was not handed over."""

@@ -27,7 +27,7 @@ def test_the_next_test_notices_nothing(project: pytest.Pytester, workers: tuple[
         test_elsewhere=ELSEWHERE,
         test_leaks="""
         import smtplib, threading
-        from mail import send
+        from tests.support import send
 
         leaked = []
 
@@ -97,7 +97,7 @@ def test_a_pooled_connection_serves_all_tests(project: pytest.Pytester) -> None:
 LATE = """
     import smtplib, socket
     import pytest
-    from mail import send
+    from tests.support import send
 
     addresses, connections = [], []
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from sirrchat_testkit import MailServer
+from sirrchat_testkit import MailNotReceived, MailServer
 from tests.support import asend, connect
 
 
@@ -227,3 +227,60 @@ def test_faults_strike_under_tls_too(server: MailServer) -> None:
         assert smtp.rcpt("b@corp.example")[0] == 250
         with pytest.raises(smtplib.SMTPServerDisconnected):
             smtp.noop()
+
+
+def distrust(server: MailServer, way: str) -> None:
+    """Connect as a client that does not trust the server's certificate, and give up."""
+    context = ssl.create_default_context()
+    if way == "STARTTLS":
+        with connect(server) as smtp, pytest.raises(ssl.SSLCertVerificationError):
+            smtp.starttls(context=context)
+    else:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            smtplib.SMTP_SSL("localhost", server.smtps_port or 0, timeout=10, context=context)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("way", ["STARTTLS", "TLS from the first octet"])
+def test_a_certificate_that_is_not_trusted_is_reported_with_the_alert_and_the_remedy(
+    server: MailServer, way: str, version: ssl.TLSVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = ssl.create_default_context
+
+    def of_version() -> ssl.SSLContext:
+        context = make()
+        context.minimum_version = context.maximum_version = version
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", of_version)
+    inbox = server.open_inbox()
+    distrust(server, way)
+    with pytest.raises(MailNotReceived) as caught:
+        inbox.receive(timeout=0.2)
+    first, *rest = str(caught.value).splitlines()
+    remedy = "alert unknown ca: the client does not trust the certificate; have it trust mailserver.tls.ca_file"
+    assert first.startswith("A TLS handshake failed with 127.0.0.1:")
+    assert f"{remedy}. Waited 0.2 s for a message for {inbox}." in first
+    title = rest.index("TLS handshakes that failed:")
+    assert rest[title + 1].endswith(remedy)
+    assert any("TLS failed: " in str(each.transcript) for each in server.sessions)
+
+
+def test_a_client_that_does_not_speak_tls_is_reported(server: MailServer) -> None:
+    inbox = server.open_inbox()
+    with socket.create_connection((server.smtp_host, server.smtps_port or 0), timeout=10) as client:
+        client.sendall(b"EHLO me\r\n")
+        while client.recv(100):
+            pass
+    with pytest.raises(MailNotReceived, match=r"the client does not speak TLS; this port begins with TLS"):
+        inbox.receive(timeout=0.2)
+
+
+def test_a_client_that_leaves_during_the_handshake_is_reported(server: MailServer) -> None:
+    inbox = server.open_inbox()
+    with connect(server) as smtp:
+        smtp.ehlo()
+        smtp.docmd("STARTTLS")
+        smtp.close()
+    with pytest.raises(MailNotReceived, match=r"TLS handshakes that failed:\n.*the client closed the connection"):
+        inbox.receive(timeout=0.2)

@@ -79,6 +79,14 @@ class LoginRefused(Event):
 
 
 @record
+class TlsFailed(Event):
+    """A TLS handshake failed; ``alert`` is the client's alert or OpenSSL's reason, empty if the client just left."""
+
+    peer: str
+    alert: str
+
+
+@record
 class FaultFired(Event):
     """A planned fault struck; ``text`` says what it did, ``recipients`` are those known at ``stage``."""
 

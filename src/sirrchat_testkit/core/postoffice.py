@@ -142,7 +142,7 @@ class PostOffice:
         newest: bool = False,
         limit: int | None = None,
     ) -> list[Message]:
-        """Return messages of ``recipient`` (in the form that is compared), or of every recipient, oldest first.
+        """Return messages of ``recipient``, or of every recipient, oldest first.
 
         Args:
             recipient: None leaves out only the copies in Sent folders.
@@ -152,7 +152,7 @@ class PostOffice:
             limit: At most so many.
         """
         if recipient is not None:
-            where = {"recipient_key": recipient}
+            where = {"recipient_key": addressing.key(recipient)}
             return await self._store.find(Message, where, after=after, before=before, newest=newest, limit=limit)
         return await self._store.find(
             Message, match=_is_not_sent, after=after, before=before, newest=newest, limit=limit

@@ -45,6 +45,7 @@ class Conversation:
         "_redaction",
         "_said",
         "_talk",
+        "_tls_has_failed",
         "_verb",
         "heard_at",
         "mail",
@@ -63,6 +64,7 @@ class Conversation:
         self._redaction = Redaction()
         self._reading: Reading = self._read_command
         self._keeps = False
+        self._tls_has_failed = False
         self._verb = b"a connection"
 
     @property
@@ -149,6 +151,15 @@ class Conversation:
         """Begin anew under ``tls``."""
         self.mail.secured(tls)
         self._talk.page += (at, f"under {tls}")
+
+    def tls_failed(self, error: Exception) -> None:
+        """Note, once, that TLS could not be established, or that the client ended it because of ``error``."""
+        if self._tls_has_failed:
+            return
+        self._tls_has_failed = True
+        alert = (getattr(error, "reason", "") or "").replace("_", " ").lower()
+        self._talk.page += (self.heard_at, f"TLS failed: {alert or 'the client closed the connection'}")
+        self.mail.tls_failed(alert)
 
     def crashed(self, error: Exception) -> Reply:
         """Tell the server's owner of ``error``; return what the client is told."""

@@ -6,6 +6,7 @@ The policy is read at every command, so a change counts from the next one on.
 from __future__ import annotations
 
 from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.core.events import TlsFailed
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.line import Line
 from sirrchat_testkit.smtp.login import Login
@@ -109,6 +110,11 @@ class Handler(Transactions):
         self.session.ehlo = self.session.login = ""
         self.extended = False
         self.session.tls = tls
+
+    def tls_failed(self, alert: str) -> None:
+        """Note that TLS failed, with the alert or OpenSSL's reason."""
+        backend, session = self._backend, self.session
+        backend.events.append(TlsFailed(at=backend.clock.now(), peer=session.peer, alert=alert))
 
     def quit(self, argument: str) -> Reply:
         """Take leave."""

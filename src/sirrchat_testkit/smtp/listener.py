@@ -83,10 +83,9 @@ class Listener:
         hostname = addressing.domain_key(self._backend.settings.domains[0])
         template = Protocol.template(hostname, loop)
         self._server = await loop.create_server(
-            lambda: Protocol(self._backend, self._connections, template, self._identity),
+            lambda: Protocol(self._backend, self._connections, template, self._identity, tls=self._tls),
             sock=self._sock,
             backlog=_BACKLOG,
-            ssl=self._identity if self._tls else None,
         )
         self._backend.scopes.join(self)
 

@@ -53,6 +53,8 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         connections: Connections[Protocol],
         template: dict[str, Any],
         identity: ssl.SSLContext | None = None,
+        *,
+        tls: bool = False,
     ) -> None:
         vars(self).update(template)
         self._buffer: memoryview
@@ -61,6 +63,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         asyncio.StreamReaderProtocol.__init__(self, reader, self._cb_client_connected, loop)
         self._backend = backend
         self._identity = identity
+        self._begins_with_tls = tls
         self._connections = connections
         self._line = Line(loop)
         self._steps = Steps(loop, self._line.flush)
@@ -85,7 +88,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         if self._connections.stopping:
             self._dismiss(replies.STOPPING)
         else:
-            self._begin(self._conversation.mail.greet())
+            self._begin(replies.BEGIN_TLS if self._begins_with_tls else self._conversation.mail.greet())
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - as much as there is
         """Return where to read to: the listener's connections share it, for it is used up in the same step."""
@@ -116,6 +119,8 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Forget the connection, as soon as what is under way has ended."""
+        if isinstance(error, ssl.SSLError):  # under TLS 1.3 the client rejects a certificate after the handshake
+            self._conversation.tls_failed(error)
         asyncio.StreamReaderProtocol.connection_lost(self, error)
         self.transport = self._line.transport = None
         self._conversation.over = True
@@ -233,6 +238,9 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
             self._say(reply)
             if reply.turn is Turn.TLS:
                 await self._start_tls()
+                if reply is replies.BEGIN_TLS and not conversation.over:
+                    answer = conversation.mail.greet()
+                    continue
             elif reply.turn:
                 if not conversation.turn(reply.turn):
                     self._part(abruptly=reply.turn is Turn.BREAK)
@@ -249,8 +257,9 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._conversation.forget()  # before: its first words may come along with the end of its handshake
         made = None
         try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):  # no TLS, or none that both know
-                made = await self.loop.start_tls(self._socket, self, self._identity, server_side=True)
+            made = await self.loop.start_tls(self._socket, self, self._identity, server_side=True)
+        except (OSError, asyncio.IncompleteReadError) as error:
+            self._conversation.tls_failed(error)
         finally:  # also when the handshake is cancelled
             if made is None or self._conversation.over:
                 self._socket.abort()

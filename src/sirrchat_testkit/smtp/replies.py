@@ -103,6 +103,9 @@ CHUNK = Reply(0, "", "", Turn.CHUNK)
 """No reply yet: the octets that follow are read first."""
 
 BYE = Reply(221, "2.0.0", "Bye")
+BEGIN_TLS = Reply(0, "", "", Turn.TLS)
+"""Nothing is sent: the connection begins with TLS."""
+
 READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS", Turn.TLS)
 AUTHENTICATED = Reply(235, "2.7.0", "Logged in")
 CANNOT_VERIFY = Reply(252, "2.0.0", "Cannot verify; will accept the message and decide on delivery")

@@ -23,6 +23,7 @@ from sirrchat_testkit.core.events import (
     LoginRefused,
     MessageReceived,
     RecipientRefused,
+    TlsFailed,
 )
 from sirrchat_testkit.core.matching import summary
 from sirrchat_testkit.core.sessions import Session
@@ -216,8 +217,10 @@ def explain(
     arrived = any(snapshot.of(MessageReceived, after))
     nobody = awaited and not (snapshot.connections or snapshot.busy or arrived)
     refusals = [str(explained.get((each.recipient, each.sender)) or _plain(each)) for each in refused]
+    handshakes = [f"{each.peer}: {_tls_failure(each.alert)}" for each in snapshot.of(TlsFailed, after)]
     sections = [
         *listed("Refused:", refusals),
+        *listed("TLS handshakes that failed:", handshakes),
         *listed("Logins:", logins),
         *listed("Planned faults:", snapshot.faults),
         *listed("Faults that struck:", map(_strike, snapshot.of(FaultFired, after))),
@@ -236,6 +239,7 @@ def explain(
     ]
     hints = [
         *(f"Refused: {each.reason}" for each in [*explained.values()][-1:]),
+        *(f"A TLS handshake failed with {each}" for each in handshakes[-1:]),
         *logins[-1:],
         *idle[-1:],
         *(f"Still under way: {each}" for each in busy[-1:]),
@@ -269,6 +273,17 @@ def _plain(event: RecipientRefused) -> Refusal:
 def _login(event: LoginRefused) -> str:
     code = "" if event.reason.startswith("refused") else "refused 535: "
     return f"AUTH {event.mechanism} as {event.login!r} {code}{event.reason}"
+
+
+def _tls_failure(alert: str) -> str:
+    """Return why a TLS handshake failed, and the remedy."""
+    if "unknown ca" in alert or "certificate" in alert:
+        return f"{alert}: the client does not trust the certificate; have it trust mailserver.tls.ca_file"
+    if "http request" in alert or "wrong version number" in alert:
+        return f"{alert}: the client does not speak TLS; this port begins with TLS, smtp_port does not"
+    if "protocol" in alert or "cipher" in alert or "version" in alert:
+        return f"{alert}: client and server have no TLS version or cipher in common"
+    return alert or "the client closed the connection; it may not trust the certificate (mailserver.tls.ca_file)"
 
 
 def _strike(event: FaultFired) -> str:

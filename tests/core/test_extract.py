@@ -220,7 +220,7 @@ def test_message_without_links_says_so() -> None:
 
 def test_unknown_purpose_is_refused() -> None:
     with pytest.raises(ValueError, match="there is no purpose 'confirm'"):
-        pick_link(SIGNUP, purpose="confirm")
+        pick_link(SIGNUP, purpose="confirm")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", [AssertionError, LookupError])

@@ -14,20 +14,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, NoReturn, Self
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, TypeAlias, get_args
 from urllib.parse import parse_qsl
 
 from sirrchat_testkit.core.candidates import Candidate, only
 from sirrchat_testkit.core.decoding import fold
-from sirrchat_testkit.core.hints import misnamed
+from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.core.matching import CONTAINED, EQUAL, holds
 from sirrchat_testkit.core.wording import excerpt, named
 
 __tracebackhide__ = True
 
-PURPOSES: Final = ("", "unsubscribe", "social", "legal", "image", "tracking")
+LinkPurpose: TypeAlias = Literal["", "unsubscribe", "social", "legal", "image", "tracking"]
+"""What a link is for; "" is the link that the message was sent for."""
 
-_WORDS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
+PURPOSES: Final[tuple[LinkPurpose, ...]] = get_args(LinkPurpose)
+
+_WORDS: Final[Mapping[LinkPurpose, re.Pattern[str]]] = MappingProxyType(
     {
         "unsubscribe": re.compile(
             r"unsubscri|opt[ -]?out|(e-?mail|notification|subscription)s? (preferences|settings)|manage preferences"
@@ -44,7 +47,7 @@ _WORDS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
         ),
     }
 )
-_PATHS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
+_PATHS: Final[Mapping[LinkPurpose, re.Pattern[str]]] = MappingProxyType(
     {
         "unsubscribe": re.compile(
             r"unsub(scribe)?\b|unsubscri|opt[-_]?out|list-manage|abmelde|desinscri|desabonn", re.IGNORECASE
@@ -77,10 +80,8 @@ _HOME = re.compile(r"https?:/*[^/?#]*/?", re.IGNORECASE)
 _LABELLED: Final = 100
 """Characters of a label; longer words are a paragraph, which may speak of anything."""
 
-_GUESSES: Final = {"url": "str(link)", "href": "str(link)", "query": "params", "label": "text", "kind": "purpose"}
 
-
-class Link(str):
+class Link(str, Hints):
     """A URL as sent, with what is known of it.
 
     Attributes:
@@ -90,10 +91,18 @@ class Link(str):
 
     __slots__ = ("purpose", "text")
 
-    text: str
-    purpose: str
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "url": "str(link)",
+        "href": "str(link)",
+        "query": "params",
+        "label": "text",
+        "kind": "purpose",
+    }
 
-    def __new__(cls, url: str, text: str = "", purpose: str = "") -> Self:
+    text: str
+    purpose: LinkPurpose
+
+    def __new__(cls, url: str, text: str = "", purpose: LinkPurpose = "") -> Self:
         """Return ``url`` as a link."""
         link = super().__new__(cls, url)
         link.text = text
@@ -119,10 +128,7 @@ class Link(str):
             first.setdefault(name, value)
         return first
 
-    def __getattr__(self, name: str) -> NoReturn:
-        raise misnamed(self, name, _GUESSES)
-
-    def __reduce__(self) -> tuple[type[Link], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[Link], tuple[str, str, LinkPurpose]]:
         """Return what a copy is made from."""
         return type(self), (str(self), self.text, self.purpose)
 
@@ -163,7 +169,7 @@ def merged(places: Iterable[Seen]) -> tuple[Link, ...]:
 
 
 def pick_link(
-    links: Iterable[Link], match: Any = None, *, url: Any = None, text: Any = None, purpose: str | None = None
+    links: Iterable[Link], match: Any = None, *, url: Any = None, text: Any = None, purpose: LinkPurpose | None = None
 ) -> Link:
     """Return the one of ``links`` that is meant.
 
@@ -208,7 +214,7 @@ def _link(places: list[Seen]) -> Link:
     return Link(places[0].url, text, next(filter(None, map(_purpose, shown)), ""))
 
 
-def _purpose(place: Seen) -> str:
+def _purpose(place: Seen) -> LinkPurpose:
     """Return what a URL is for, judged from one place where it stands."""
     if place.kind == "pixel":
         return "tracking"

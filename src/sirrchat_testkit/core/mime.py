@@ -12,14 +12,15 @@ Rules of this module:
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sirrchat_testkit.core.decoding import decode_bytes, decode_header, fold
 from sirrchat_testkit.core.header import HeaderFields, Headers, read_header, split
-from sirrchat_testkit.core.hints import misnamed
+from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.core.record import record
 
 if TYPE_CHECKING:
@@ -32,23 +33,23 @@ __all__ = ["Attachment", "HeaderFields", "Headers", "Parsed", "Unsubscribe", "as
 _CONTENT_FIELD = re.compile(rb"^content-[!-9;-~]*[ \t]*:.*(?:\n[ \t].*)*", re.IGNORECASE | re.MULTILINE)
 _ANGLE = re.compile(r"<([^<>]*)>")
 
-_GUESSES = {
-    "filename": "name",
-    "content_type": "type",
-    "mimetype": "type",
-    "data": "content",
-    "body": "content",
-    "content_id": "cid",
-}
-
 
 @dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(Hints):
     """A part that is no text of the message: a file, an image shown in the HTML, an enclosed message.
 
     ``name`` is the file name as sent ("" without one; ``message.eml`` for an enclosed message), ``type`` is in lower
     case, ``content`` is decoded, ``cid`` stands without angle brackets.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "filename": "name",
+        "content_type": "type",
+        "mimetype": "type",
+        "data": "content",
+        "body": "content",
+        "content_id": "cid",
+    }
 
     name: str
     type: str
@@ -59,9 +60,6 @@ class Attachment:
     def size(self) -> int:
         """Return the bytes of ``content``."""
         return len(self.content)
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise misnamed(self, name, _GUESSES)
 
 
 class Unsubscribe(tuple[str, ...]):  # noqa: SLOT001 - a tuple with slots cannot carry one_click

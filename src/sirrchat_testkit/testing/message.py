@@ -18,7 +18,7 @@ from sirrchat_testkit.core.transcript import Part, Transcript
 from sirrchat_testkit.loopthread import result_of
 
 if TYPE_CHECKING:
-    from sirrchat_testkit.core.extract import Link
+    from sirrchat_testkit.core.links import Link, LinkPurpose
 
 __tracebackhide__ = True
 
@@ -243,7 +243,7 @@ class ReceivedMessage(Hints):
         return self._once("codes", lambda: codes(self.text, self.html, self.subject))
 
     def link(
-        self, match: object = None, *, url: object = None, text: object = None, purpose: str | None = None
+        self, match: object = None, *, url: object = None, text: object = None, purpose: LinkPurpose | None = None
     ) -> Link:
         """Return the one link that fits; a positional text is contained in the URL or the visible text.
 

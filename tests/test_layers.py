@@ -32,7 +32,7 @@ OURS = {
     "cli": {"cli", "sirrchat_testkit", "client", "core", "store", "wire"},
     "pytest_plugin": {"sirrchat_testkit"},
     "__main__": {"cli"},
-    "__init__": {"client", "core", "faults", "server", "testing", "wire"},
+    "__init__": {"client", "core", "faults", "server", "testing", "webhooks", "wire"},
 }
 """What each part may import of the package; ``sirrchat_testkit`` is its public face."""
 

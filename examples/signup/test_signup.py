@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
 from signup import create_app
 
-from sirrchat_testkit import Inbox, MailServer
+from sirrchat_testkit import Inbox, MailServer, MakeInbox, MakeInboxes
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def test_the_code_in_the_mail_confirms_the_address(shop: FlaskClient, inbox: Inb
     }
 
 
-def test_everybody_gets_a_code_of_their_own(shop: FlaskClient, make_inboxes: Callable[[int], list[Inbox]]) -> None:
+def test_everybody_gets_a_code_of_their_own(shop: FlaskClient, make_inboxes: MakeInboxes) -> None:
     inboxes = make_inboxes(3)
     for inbox in inboxes:
         sign_up(shop, inbox.address)
@@ -60,7 +59,7 @@ def test_one_sign_up_sends_one_mail(shop: FlaskClient, inbox: Inbox) -> None:
 
 
 def test_a_wrong_address_is_the_user_s_to_mend(
-    shop: FlaskClient, mailserver: MailServer, make_inbox: Callable[..., Inbox]
+    shop: FlaskClient, mailserver: MailServer, make_inbox: MakeInbox
 ) -> None:
     inbox = make_inbox(expires_in=timedelta(hours=1))
     mailserver.clock.advance(hours=2)

@@ -8,13 +8,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sirrchat_testkit.client.sirrchat import Client
+    from sirrchat_testkit.client.errors import ApiError
+    from sirrchat_testkit.client.sirrchat import ApiKeys, Client, Users
     from sirrchat_testkit.core.candidates import NotExactlyOne
-    from sirrchat_testkit.core.errors import InvalidValue, LateMailWarning, Refused, StoreLocked
-    from sirrchat_testkit.core.matching import Match
-    from sirrchat_testkit.core.policy import Policy
+    from sirrchat_testkit.core.changes import PolicyChanges, SettingsChanges
+    from sirrchat_testkit.core.errors import (
+        Conflict,
+        ForeignDomain,
+        InvalidValue,
+        LateMailWarning,
+        LimitReached,
+        NoSuchAddress,
+        NotFound,
+        OverQuota,
+        Refused,
+        StoreBroken,
+        StoreDamaged,
+        StoreError,
+        StoreFull,
+        StoreLocked,
+        TestkitError,
+    )
+    from sirrchat_testkit.core.header import Headers
+    from sirrchat_testkit.core.links import Link, LinkPurpose
+    from sirrchat_testkit.core.mime import Attachment, Unsubscribe
+    from sirrchat_testkit.core.models import Envelope
+    from sirrchat_testkit.core.policy import Policy, TokenCheck
+    from sirrchat_testkit.core.sessions import Session
     from sirrchat_testkit.core.settings import Settings
     from sirrchat_testkit.core.signing import WebhookNotVerified, verify_webhook
+    from sirrchat_testkit.core.stats import ImapStats, ServerStats, SmtpStats
+    from sirrchat_testkit.core.transcript import Transcript, TranscriptLine
+    from sirrchat_testkit.core.webhooks import WebhookEvent
     from sirrchat_testkit.faults.api import (
         FaultConditions,
         Faults,
@@ -26,8 +51,13 @@ if TYPE_CHECKING:
     )
     from sirrchat_testkit.faults.engine import Fault
     from sirrchat_testkit.faults.smtp import DropWhen, FaultStage
+    from sirrchat_testkit.faults.webhook import Tampering
     from sirrchat_testkit.server import MailServer
     from sirrchat_testkit.testing.account import MailAccount
+    from sirrchat_testkit.testing.clock import Clock
+    from sirrchat_testkit.testing.conditions import CallConditions, MailConditions, TimeUnits
+    from sirrchat_testkit.testing.diagnostics import Refusal
+    from sirrchat_testkit.testing.fixtures import MakeInbox, MakeInboxes, MakeWebhookSink
     from sirrchat_testkit.testing.golden import GoldenDiffers
     from sirrchat_testkit.testing.inbox import Inbox
     from sirrchat_testkit.testing.mailsource import MailNotReceived, UnexpectedMail
@@ -36,42 +66,92 @@ if TYPE_CHECKING:
     from sirrchat_testkit.testing.schemas import WebhookInvalid
     from sirrchat_testkit.testing.sink import WebhookSink
     from sirrchat_testkit.testing.sinksource import UnexpectedWebhook, WebhookNotReceived
+    from sirrchat_testkit.testing.tls import Tls
     from sirrchat_testkit.testing.webhookcall import WebhookCall
+    from sirrchat_testkit.testing.webhooks import WebhookAttempt, WebhookDelivery, WebhookHandle
+    from sirrchat_testkit.webhooks.calls import PreparedCall
+    from sirrchat_testkit.wire.sirrchat.answers import ApiKey, NewlyMadeApiKey, User
     from sirrchat_testkit.wire.webhooks import webhook_schema
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ApiError",
+    "ApiKey",
+    "ApiKeys",
+    "Attachment",
+    "CallConditions",
     "Client",
+    "Clock",
+    "Conflict",
     "DropWhen",
+    "Envelope",
     "Fault",
     "FaultConditions",
     "FaultNeverFired",
     "FaultStage",
     "Faults",
+    "ForeignDomain",
     "GoldenDiffers",
+    "Headers",
+    "ImapStats",
     "Inbox",
     "InvalidValue",
     "LateMailWarning",
+    "LimitReached",
+    "Link",
+    "LinkPurpose",
     "MailAccount",
+    "MailConditions",
     "MailFaultConditions",
     "MailNotReceived",
     "MailServer",
-    "Match",
+    "MakeInbox",
+    "MakeInboxes",
+    "MakeWebhookSink",
+    "NewlyMadeApiKey",
+    "NoSuchAddress",
     "NotExactlyOne",
+    "NotFound",
     "NotSettled",
+    "OverQuota",
     "Policy",
+    "PolicyChanges",
+    "PreparedCall",
     "RcptFaultConditions",
     "ReceivedMessage",
+    "Refusal",
     "Refused",
     "RejectFaultConditions",
+    "ServerStats",
+    "Session",
     "Settings",
+    "SettingsChanges",
+    "SmtpStats",
+    "StoreBroken",
+    "StoreDamaged",
+    "StoreError",
+    "StoreFull",
     "StoreLocked",
+    "Tampering",
+    "TestkitError",
+    "TimeUnits",
+    "Tls",
+    "TokenCheck",
+    "Transcript",
+    "TranscriptLine",
     "UnexpectedMail",
     "UnexpectedWebhook",
+    "Unsubscribe",
+    "User",
+    "Users",
+    "WebhookAttempt",
     "WebhookCall",
+    "WebhookDelivery",
+    "WebhookEvent",
     "WebhookFaultConditions",
     "WebhookFaults",
+    "WebhookHandle",
     "WebhookInvalid",
     "WebhookNotReceived",
     "WebhookNotVerified",
@@ -81,36 +161,82 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ApiError": "client.errors",
+    "ApiKey": "wire.sirrchat.answers",
+    "ApiKeys": "client.sirrchat",
+    "Attachment": "core.mime",
+    "CallConditions": "testing.conditions",
     "Client": "client.sirrchat",
+    "Clock": "testing.clock",
+    "Conflict": "core.errors",
     "DropWhen": "faults.smtp",
+    "Envelope": "core.models",
     "Fault": "faults.engine",
     "FaultConditions": "faults.api",
     "FaultNeverFired": "testing.report",
     "FaultStage": "faults.smtp",
     "Faults": "faults.api",
+    "ForeignDomain": "core.errors",
     "GoldenDiffers": "testing.golden",
+    "Headers": "core.header",
+    "ImapStats": "core.stats",
     "Inbox": "testing.inbox",
     "InvalidValue": "core.errors",
     "LateMailWarning": "core.errors",
+    "LimitReached": "core.errors",
+    "Link": "core.links",
+    "LinkPurpose": "core.links",
     "MailAccount": "testing.account",
+    "MailConditions": "testing.conditions",
     "MailFaultConditions": "faults.api",
     "MailNotReceived": "testing.mailsource",
     "MailServer": "server",
-    "Match": "core.matching",
+    "MakeInbox": "testing.fixtures",
+    "MakeInboxes": "testing.fixtures",
+    "MakeWebhookSink": "testing.fixtures",
+    "NewlyMadeApiKey": "wire.sirrchat.answers",
+    "NoSuchAddress": "core.errors",
     "NotExactlyOne": "core.candidates",
+    "NotFound": "core.errors",
     "NotSettled": "testing.report",
+    "OverQuota": "core.errors",
     "Policy": "core.settings",  # with which a wrong name can be told to belong there
+    "PolicyChanges": "core.changes",
+    "PreparedCall": "webhooks.calls",
     "RcptFaultConditions": "faults.api",
     "ReceivedMessage": "testing.message",
+    "Refusal": "testing.diagnostics",
     "Refused": "core.errors",
     "RejectFaultConditions": "faults.api",
+    "ServerStats": "core.stats",
+    "Session": "core.sessions",
     "Settings": "core.settings",
+    "SettingsChanges": "core.changes",
+    "SmtpStats": "core.stats",
+    "StoreBroken": "core.errors",
+    "StoreDamaged": "core.errors",
+    "StoreError": "core.errors",
+    "StoreFull": "core.errors",
     "StoreLocked": "core.errors",
+    "Tampering": "faults.webhook",
+    "TestkitError": "core.errors",
+    "TimeUnits": "testing.conditions",
+    "Tls": "testing.tls",
+    "TokenCheck": "core.policy",
+    "Transcript": "core.transcript",
+    "TranscriptLine": "core.transcript",
     "UnexpectedMail": "testing.mailsource",
     "UnexpectedWebhook": "testing.sinksource",
+    "Unsubscribe": "core.mime",
+    "User": "wire.sirrchat.answers",
+    "Users": "client.sirrchat",
+    "WebhookAttempt": "testing.webhooks",
     "WebhookCall": "testing.webhookcall",
+    "WebhookDelivery": "testing.webhooks",
+    "WebhookEvent": "core.webhooks",
     "WebhookFaultConditions": "faults.api",
     "WebhookFaults": "faults.api",
+    "WebhookHandle": "testing.webhooks",
     "WebhookInvalid": "testing.schemas",
     "WebhookNotReceived": "testing.sinksource",
     "WebhookNotVerified": "core.signing",

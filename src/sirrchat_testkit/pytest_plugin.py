@@ -9,14 +9,14 @@ import contextlib
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from sirrchat_testkit import Inbox, MailServer, Settings, WebhookSink
+    from sirrchat_testkit import Inbox, MailServer, MakeInbox, MakeInboxes, MakeWebhookSink, Settings, WebhookSink
 
 _RUNNING = pytest.StashKey["MailServer"]()
 _SERVER = pytest.StashKey["MailServer"]()
@@ -87,7 +87,7 @@ def mailserver(request: pytest.FixtureRequest, mailserver_session: MailServer) -
 
 
 @pytest.fixture
-def make_inbox(mailserver: MailServer) -> Callable[..., Inbox]:
+def make_inbox(mailserver: MailServer) -> MakeInbox:
     """Make a new address: ``make_inbox(name=None, domain=None, expires_in=None)``; the name is a hint."""
 
     def make(name: str | None = None, domain: str | None = None, expires_in: timedelta | None = None) -> Inbox:
@@ -98,7 +98,7 @@ def make_inbox(mailserver: MailServer) -> Callable[..., Inbox]:
 
 
 @pytest.fixture
-def make_inboxes(mailserver: MailServer) -> Callable[[int], list[Inbox]]:
+def make_inboxes(mailserver: MailServer) -> MakeInboxes:
     """Make several new addresses: ``make_inboxes(3)``."""
 
     def make(count: int) -> list[Inbox]:
@@ -117,7 +117,7 @@ def inbox(mailserver: MailServer) -> Inbox:
 
 
 @pytest.fixture
-def make_webhook_sink(mailserver: MailServer) -> Iterator[Callable[[], WebhookSink]]:
+def make_webhook_sink(mailserver: MailServer) -> Iterator[MakeWebhookSink]:
     """Make one more receiver of webhooks: ``make_webhook_sink()``."""
     sinks: list[WebhookSink] = []
 

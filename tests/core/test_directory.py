@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from sirrchat_testkit import PolicyChanges
 from sirrchat_testkit.core import addressing, directory
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import (
@@ -149,7 +150,7 @@ async def test_an_expired_address_no_longer_counts_against_the_limit(backend: Ba
     ],
 )
 async def test_the_policy_decides_on_strangers(
-    backend: Backend, policy: dict[str, str], recipient: str, refusal: type[Exception] | None
+    backend: Backend, policy: PolicyChanges, recipient: str, refusal: type[Exception] | None
 ) -> None:
     backend.policy.value = backend.policy.value.changed(**policy)
     if refusal is None:

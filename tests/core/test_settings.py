@@ -62,7 +62,7 @@ def test_a_policy_is_changed_as_a_whole() -> None:
     policy = Policy()
     assert policy.changed(max_addresses=3).max_addresses == 3
     with pytest.raises(ValueError, match="did you mean 'max_addresses'"):
-        policy.changed(max_adresses=3)
+        policy.changed(max_adresses=3)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_policy_is_changed_as_a_whole() -> None:
             "starttls is a setting, which only a start can fix: MailServer(starttls=True)",
         ),
         (
-            lambda: Policy().changed(seed="x"),
+            lambda: Policy().changed(seed="x"),  # type: ignore[call-arg]
             "seed is a setting, which only a start can fix: MailServer(seed='x')",
         ),
         (

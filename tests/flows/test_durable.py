@@ -140,13 +140,13 @@ def test_a_restart_brings_everything_back_and_reuses_no_uid(tmp_path: Path) -> N
         key = inbox.api_key
         inbox.deliver(subject="first")
         inbox.deliver(subject="second")
-        last = inbox.messages[-1].record
+        last = inbox.messages[-1]
         inbox.clear()
     with MailServer(data=str(tmp_path)) as server:
         inbox = server.inbox_for("box@example.com")
         assert inbox.messages == []
         inbox.deliver(subject="third")
-        assert inbox.messages[0].record.seq > last.seq
+        assert inbox.messages[0].uid > last.uid
         page = call_api(server, "GET", f"/api/emails/{inbox.id}", key=key)
         assert [each["subject"] for each in page.json["messages"]] == ["third"]
 

@@ -2,17 +2,14 @@
 
 import smtplib
 import socket
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from sirrchat_testkit import Inbox, MailNotReceived, MailServer, Refused
+from sirrchat_testkit import Inbox, MailNotReceived, MailServer, MakeInbox, Refused
 from tests.support import connect
-
-MakeInbox = Callable[..., Inbox]
 
 
 def failure(inbox: Inbox, **match: Any) -> str:

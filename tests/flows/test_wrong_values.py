@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sirrchat_testkit import Inbox, MailServer, WebhookSink
+from sirrchat_testkit import Inbox, MailServer, MakeInboxes, WebhookSink
 from sirrchat_testkit.core.errors import InvalidValue
 from tests.support import call_api, connect
 
@@ -146,7 +146,7 @@ def test_a_sink_does_not_wait_less_than_nothing(webhook_sink: WebhookSink, verb:
 
 
 @pytest.mark.parametrize("count", [0, -1, "3"])
-def test_inboxes_are_made_by_a_number(make_inboxes: Callable[[Any], list[Inbox]], count: object) -> None:
+def test_inboxes_are_made_by_a_number(make_inboxes: MakeInboxes, count: Any) -> None:
     with pytest.raises(ValueError, match=re.escape(f"make_inboxes takes a whole number, 1 or more, not {count!r}")):
         make_inboxes(count)
 

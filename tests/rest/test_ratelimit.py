@@ -9,13 +9,16 @@ import pytest
 from sirrchat_testkit.core.events import Crashed
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from sirrchat_testkit import PolicyChanges
     from tests.rest.conftest import Answer, Service
 
 pytestmark = pytest.mark.asyncio
 HOUR = 3_600_000
 
 
-def limited(service: Service, **changes: object) -> None:
+def limited(service: Service, **changes: Unpack[PolicyChanges]) -> None:
     service.backend.policy.value = service.backend.policy.value.changed(**changes)
 
 

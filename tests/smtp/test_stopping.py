@@ -19,6 +19,9 @@ from sirrchat_testkit.smtp.listener import Listener, serve_smtp
 from sirrchat_testkit.store.tiny import TinyStore
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from sirrchat_testkit import SettingsChanges
     from tests.smtp.conftest import Dialogue, Until
 
 pytestmark = pytest.mark.asyncio
@@ -32,7 +35,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
 
 @contextlib.asynccontextmanager
-async def served(**changes: object) -> AsyncIterator[tuple[Backend, Listener]]:
+async def served(**changes: Unpack[SettingsChanges]) -> AsyncIterator[tuple[Backend, Listener]]:
     store = TinyStore()
     backend = Backend.build(Settings.of(None, **changes), store, asyncio.get_running_loop())
     await backend.furnish()

@@ -17,7 +17,7 @@ from sirrchat_testkit.core.policy import CurrentPolicy, Policy
 from sirrchat_testkit.core.store import Patch, Put
 from sirrchat_testkit.webhooks import dispatcher as dispatcher_module
 from sirrchat_testkit.webhooks.attempts import RETRIES
-from sirrchat_testkit.webhooks.calls import Call
+from sirrchat_testkit.webhooks.calls import PreparedCall
 from sirrchat_testkit.webhooks.dispatcher import AGAIN, Dispatcher, _Flight
 from sirrchat_testkit.webhooks.sender import READ, Outcome, Sender
 
@@ -31,7 +31,7 @@ class Receiver:
         self.calls = 0
         self._waiting: asyncio.Queue[asyncio.Future[Outcome]] = asyncio.Queue()
 
-    async def send(self, _url: str, _call: Call) -> Outcome:
+    async def send(self, _url: str, _call: PreparedCall) -> Outcome:
         self.calls += 1
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait(answer)
@@ -301,6 +301,6 @@ async def test_no_more_of_an_answer_is_read_than_is_needed() -> None:
     sender = Sender(CurrentPolicy(Policy()))
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        outcome = await sender.send(f"http://127.0.0.1:{port}/", Call({}, b"{}"))
+        outcome = await sender.send(f"http://127.0.0.1:{port}/", PreparedCall({}, b"{}"))
         await sender.close()
     assert (outcome.status, outcome.error) == (200, None)

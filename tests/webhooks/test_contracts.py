@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
-from sirrchat_testkit import GoldenDiffers, MailServer, WebhookInvalid, WebhookSink, webhook_schema
+from sirrchat_testkit import GoldenDiffers, MailServer, WebhookEvent, WebhookInvalid, WebhookSink, webhook_schema
 
 EVENTS = ["email.received", "email.sent", "new_message"]
 
@@ -48,19 +48,19 @@ class Paid(BaseModel):
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_the_documented_bodies_are_as_the_schemas_say(event: str) -> None:
+def test_the_documented_bodies_are_as_the_schemas_say(event: WebhookEvent) -> None:
     schema = webhook_schema(event)
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(DOCUMENTED[event], schema)
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_what_is_sent_is_as_the_schemas_say(mailserver: MailServer, event: str) -> None:
+def test_what_is_sent_is_as_the_schemas_say(mailserver: MailServer, event: WebhookEvent) -> None:
     jsonschema.validate(mailserver.webhook_call(event).json, webhook_schema(event))
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_what_is_sent_has_the_documented_fields(mailserver: MailServer, event: str) -> None:
+def test_what_is_sent_has_the_documented_fields(mailserver: MailServer, event: WebhookEvent) -> None:
     def shape(value: Any) -> Any:
         return {name: shape(each) for name, each in value.items()} if isinstance(value, dict) else type(value)
 
@@ -70,7 +70,7 @@ def test_what_is_sent_has_the_documented_fields(mailserver: MailServer, event: s
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_schemas_are_served_without_a_key(mailserver: MailServer, event: str) -> None:
+def test_schemas_are_served_without_a_key(mailserver: MailServer, event: WebhookEvent) -> None:
     with urllib.request.urlopen(f"{mailserver.api_url}/schemas/webhooks/{event}.json", timeout=20) as answer:
         assert json.loads(answer.read()) == webhook_schema(event)
 

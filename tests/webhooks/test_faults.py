@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +12,9 @@ from sirrchat_testkit import (
     Inbox,
     MailNotReceived,
     MailServer,
+    MakeInbox,
+    Tampering,
+    WebhookEvent,
     WebhookNotVerified,
     WebhookSink,
     verify_webhook,
@@ -137,7 +139,7 @@ def test_faults_planned_one_after_the_other_are_a_sequence(hooked: Webhooked) ->
     ]  # fmt: skip
 
 
-def test_conditions_say_with_which_calls(hooked: Webhooked, make_inbox: Callable[..., Inbox]) -> None:
+def test_conditions_say_with_which_calls(hooked: Webhooked, make_inbox: MakeInbox) -> None:
     server, inbox, sink = hooked
     other = make_inbox()
     server.webhook_faults.corrupt_signature(times=None, recipient=other.address, event="email.*")
@@ -270,7 +272,7 @@ def test_a_call_is_made_as_an_object(mailserver: MailServer, inbox: Inbox) -> No
 
 
 @pytest.mark.parametrize("event", ["email.received", "email.sent", "new_message"])
-def test_a_call_without_a_message_is_a_sample(mailserver: MailServer, event: str) -> None:
+def test_a_call_without_a_message_is_a_sample(mailserver: MailServer, event: WebhookEvent) -> None:
     assert "Welcome" in str(mailserver.webhook_call(event).json)
 
 
@@ -284,7 +286,7 @@ def test_a_call_without_a_message_is_a_sample(mailserver: MailServer, event: str
         ("huge", lambda call: len(call.body) > 1_000_000),
     ],
 )
-def test_a_call_is_tampered_with(mailserver: MailServer, tamper: str, seen: Any) -> None:
+def test_a_call_is_tampered_with(mailserver: MailServer, tamper: Tampering, seen: Any) -> None:
     call = mailserver.webhook_call(secret="s", tamper=tamper)
     assert seen(call)
     if tamper in {"signature", "timestamp"}:
@@ -296,6 +298,6 @@ def test_a_call_is_tampered_with(mailserver: MailServer, tamper: str, seen: Any)
 
 def test_an_unknown_event_or_tampering_is_named(mailserver: MailServer) -> None:
     with pytest.raises(InvalidValue, match="event takes one of"):
-        mailserver.webhook_call("email.read")
+        mailserver.webhook_call("email.read")  # type: ignore[arg-type]
     with pytest.raises(InvalidValue, match="tamper takes one of"):
-        mailserver.webhook_call(tamper="everything")
+        mailserver.webhook_call(tamper="everything")  # type: ignore[arg-type]

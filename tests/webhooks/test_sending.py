@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from dirty_equals import IsStr, IsUUID
 from standardwebhooks.webhooks import Webhook
 
-from sirrchat_testkit import Inbox, MailServer, WebhookSink, verify_webhook
+from sirrchat_testkit import Inbox, MailServer, MakeInboxes, MakeWebhookSink, WebhookSink, verify_webhook
 from sirrchat_testkit.core.errors import Conflict, InvalidValue
 from sirrchat_testkit.webhooks import sender
 from tests.support import call_api, connect, generate, send
@@ -75,7 +75,7 @@ def test_a_permanent_address_pushes_nothing(mailserver: MailServer, webhook_sink
 
 
 def test_each_recipient_is_told_of(
-    mailserver: MailServer, make_inboxes: Callable[[int], list[Inbox]], webhook_sink: WebhookSink
+    mailserver: MailServer, make_inboxes: MakeInboxes, webhook_sink: WebhookSink
 ) -> None:
     mailserver.add_webhook(webhook_sink.url)
     inboxes = make_inboxes(3)
@@ -185,7 +185,7 @@ def test_any_2xx_is_success(mailserver: MailServer, inbox: Inbox, webhook_sink: 
 
 
 def test_a_redirect_is_no_success_and_is_not_followed(
-    mailserver: MailServer, inbox: Inbox, make_webhook_sink: Callable[[], WebhookSink]
+    mailserver: MailServer, inbox: Inbox, make_webhook_sink: MakeWebhookSink
 ) -> None:
     near, far = make_webhook_sink(), make_webhook_sink()
     mailserver.add_webhook(near.url)
@@ -245,7 +245,7 @@ def test_first_attempts_start_in_the_order_of_arrival(
 
 
 def test_eight_are_under_way_at_most_and_a_slow_one_holds_up_nobody(
-    mailserver: MailServer, inbox: Inbox, make_webhook_sink: Callable[[], WebhookSink]
+    mailserver: MailServer, inbox: Inbox, make_webhook_sink: MakeWebhookSink
 ) -> None:
     slow, quick = make_webhook_sink(), make_webhook_sink()
     mailserver.add_webhook(slow.url)
@@ -286,7 +286,7 @@ def test_deleting_ends_what_is_pending(mailserver: MailServer, inbox: Inbox, web
 
 
 def test_an_attempt_goes_to_the_url_of_the_moment(
-    mailserver: MailServer, inbox: Inbox, make_webhook_sink: Callable[[], WebhookSink]
+    mailserver: MailServer, inbox: Inbox, make_webhook_sink: MakeWebhookSink
 ) -> None:
     old, new = make_webhook_sink(), make_webhook_sink()
     webhook = mailserver.add_webhook(old.url)
@@ -395,7 +395,7 @@ def test_a_retry_from_outside_is_made_again_after_a_scope(server: MailServer) ->
 @pytest.mark.parametrize(
     ("events", "secret"), [(["email.read"], None), ([], None), (["new_message"], "s"), (["email.sent"], "whsec_*")]
 )
-def test_a_webhook_that_cannot_be_is_refused(mailserver: MailServer, events: list[str], secret: str | None) -> None:
+def test_a_webhook_that_cannot_be_is_refused(mailserver: MailServer, events: list[Any], secret: str | None) -> None:
     with pytest.raises(InvalidValue):
         mailserver.add_webhook("http://127.0.0.1:1/", events, secret)
 

@@ -8,7 +8,6 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
 from typing import Any
 from urllib.error import HTTPError
 
@@ -19,6 +18,7 @@ from aiohttp import web
 from sirrchat_testkit import (
     Inbox,
     MailServer,
+    MakeWebhookSink,
     NotSettled,
     UnexpectedWebhook,
     WebhookCall,
@@ -294,7 +294,7 @@ def test_what_cannot_be_planned_is_refused(webhook_sink: WebhookSink, wrong: dic
         webhook_sink.refuse(**wrong)
 
 
-def test_several_sinks_stand_side_by_side(make_webhook_sink: Callable[[], WebhookSink]) -> None:
+def test_several_sinks_stand_side_by_side(make_webhook_sink: MakeWebhookSink) -> None:
     one, two = make_webhook_sink(), make_webhook_sink()
     assert one.url != two.url
     post(two)

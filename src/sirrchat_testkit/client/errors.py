@@ -29,6 +29,8 @@ class ApiError(Exception):
         details: What the answer tells of the field at fault: ``field`` and ``value``, or nothing.
     """
 
+    __module__ = "sirrchat_testkit"
+
     def __init__(self, status: int, code: str, message: str, details: Mapping[str, Any]) -> None:
         super().__init__(f"{message} ({status} {code})" if status else message)
         self.status = status

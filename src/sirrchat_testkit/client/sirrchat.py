@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import httpx
 
@@ -30,15 +30,18 @@ class Client:
         timeout: Seconds of real time for one request.
     """
 
+    base_url: str
+    users: Users
+    api_keys: ApiKeys
+
     def __init__(self, api_key: str, base_url: str | None = None, *, timeout: float = 30.0) -> None:
         self.base_url = (base_url or os.environ.get(URL_VARIABLE) or DEFAULT_URL).rstrip("/")
         headers = {"Authorization": f"Bearer {api_key}"}
         self._http = httpx.Client(base_url=self.base_url, headers=headers, timeout=timeout, trust_env=False)
-        self.users = Users(self.send)
-        self.api_keys = ApiKeys(self.send)
+        self.users = Users(self._send)
+        self.api_keys = ApiKeys(self._send)
 
-    def send(self, request: Call[T]) -> T:
-        """Send ``request`` and return what its answer says. Raises ``ApiError``."""
+    def _send(self, request: Call[T]) -> T:
         query = {name: value for name, value in request.query.items() if value is not None}
         try:
             answer = self._http.request(request.method, request.path, json=request.body, params=query)
@@ -84,7 +87,7 @@ class ApiKeys:
     def __init__(self, send: Callable[[Call[Any]], Any]) -> None:
         self._send = send
 
-    def create(self, user: str, role: str = "admin") -> answers.NewlyMadeApiKey:
+    def create(self, user: str, role: Literal["admin", "user"] = "admin") -> answers.NewlyMadeApiKey:
         """Make a key for ``user``, an e-mail address or an id; its text is in no later answer. Raises ``NotFound``."""
         made: answers.NewlyMadeApiKey = self._send(call.create_api_key(user, role))
         return made

@@ -29,7 +29,7 @@ class Checked:
         check_names(given, cls)
         return object.__new__(cls)
 
-    def changed(self, **changes: Any) -> Self:
+    def replaced(self, **changes: Any) -> Self:
         """Return this record with ``changes``. Raises ``ValueError`` for a wrong name or value."""
         return type(self)(**{name: getattr(self, name) for name in names(type(self))} | changes)
 

@@ -38,6 +38,8 @@ class LateMailWarning(UserWarning):
 class TestkitError(Exception):
     """Anything that the kit refuses."""
 
+    __module__ = "sirrchat_testkit"
+
     __test__ = False
     code: ClassVar[str] = "error"
 
@@ -58,11 +60,15 @@ class InvalidValue(TestkitError, ValueError):
 class NotFound(TestkitError, LookupError):
     """It does not exist, exists no longer, or belongs to somebody else: the three look the same."""
 
+    __module__ = "sirrchat_testkit"
+
     code = "not_found"
 
 
 class Conflict(TestkitError):
     """The name is taken, or what is there stands in the way; ``field`` is None where no field is at fault."""
+
+    __module__ = "sirrchat_testkit"
 
     code = "conflict"
 
@@ -86,6 +92,8 @@ class Unauthorized(TestkitError):
 
 class LimitReached(TestkitError):
     """The account has as many active addresses as the policy allows."""
+
+    __module__ = "sirrchat_testkit"
 
     code = "limit_reached"
 
@@ -111,17 +119,23 @@ class Refused(TestkitError):
 class NoSuchAddress(Refused):
     """Nobody here has this address, or no longer."""
 
+    __module__ = "sirrchat_testkit"
+
     code = "no_such_address"
 
 
 class ForeignDomain(Refused):
     """The domain is not served here and the policy keeps no outgoing mail."""
 
+    __module__ = "sirrchat_testkit"
+
     code = "foreign_domain"
 
 
 class OverQuota(Refused):
     """The message would exceed the account's quota."""
+
+    __module__ = "sirrchat_testkit"
 
     code = "over_quota"
 
@@ -135,17 +149,23 @@ class FaultRefused(Refused):
 class StoreError(TestkitError):
     """The store cannot do it."""
 
+    __module__ = "sirrchat_testkit"
+
     code = "store_error"
 
 
 class StoreFull(StoreError):
     """There is no room on the disk. Nothing was stored; reads go on."""
 
+    __module__ = "sirrchat_testkit"
+
     code = "store_full"
 
 
 class StoreBroken(StoreError):
     """The disk failed. The store is read-only until it is opened anew."""
+
+    __module__ = "sirrchat_testkit"
 
     code = "store_broken"
 
@@ -160,6 +180,8 @@ class StoreLocked(StoreError):
 
 class StoreDamaged(StoreError):
     """A file of the store cannot be read from a certain byte on, and what follows cannot be trusted."""
+
+    __module__ = "sirrchat_testkit"
 
     code = "store_damaged"
 

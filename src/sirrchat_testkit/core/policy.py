@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sirrchat_testkit.core.checking import Checked, check_choice, check_number, check_seconds, check_switch
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from sirrchat_testkit.core.changes import PolicyChanges
 
 __tracebackhide__ = True
 
@@ -105,6 +110,11 @@ class Policy(Checked):
         check_number(self, "rate_limit_key", 0)
         check_number(self, "rate_limit_ip", 0)
         object.__setattr__(self, "webhook_hosts", _hosts(self.webhook_hosts))
+
+    def changed(self, **changes: Unpack[PolicyChanges]) -> Policy:
+        """Return this policy with ``changes``. Raises ``ValueError`` as ``Settings.of`` does."""
+        given: dict[str, Any] = {**changes}
+        return self.replaced(**given)
 
 
 class CurrentPolicy:

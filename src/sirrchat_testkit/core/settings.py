@@ -10,11 +10,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sirrchat_testkit.core.addressing import is_domain
 from sirrchat_testkit.core.checking import Checked, check_names, check_number, check_switch, check_text, names
 from sirrchat_testkit.core.policy import Policy
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from sirrchat_testkit.core.changes import SettingsChanges
 
 __tracebackhide__ = True
 
@@ -91,7 +96,7 @@ class Settings(Checked):
         return self.starttls or self.smtps_port is not None
 
     @classmethod
-    def of(cls, settings: Settings | None = None, **changes: Any) -> Settings:
+    def of(cls, settings: Settings | None = None, **changes: Unpack[SettingsChanges]) -> Settings:
         """Return ``settings`` (the defaults if None) with ``changes`` of any field of ``Settings`` or ``Policy``.
 
         Raises:
@@ -101,12 +106,13 @@ class Settings(Checked):
             by_name = "fields are given by name, such as domains=['shop.example']"
             raise ValueError(f"settings takes a Settings, not {settings!r}; {by_name}")
         base = settings or cls()
-        check_names(changes, Settings, Policy)
-        policy = changes.pop("policy", base.policy)
-        for_policy = {name: changes.pop(name) for name in names(Policy) & changes.keys()}
+        given: dict[str, Any] = {**changes}
+        check_names(given, Settings, Policy)
+        policy = given.pop("policy", base.policy)
+        for_policy = {name: given.pop(name) for name in names(Policy) & given.keys()}
         if for_policy:
             policy = policy.changed(**for_policy)
-        return base.changed(policy=policy, **changes)
+        return base.replaced(policy=policy, **given)
 
 
 def _folder(path: Any) -> str | None:

@@ -44,7 +44,7 @@ def shortened(line: bytes) -> bytes:
     return line if len(line) <= LINE else b"%s... [%d characters]" % (line[:_SHOWN], len(line))
 
 
-class Line(NamedTuple):
+class TranscriptLine(NamedTuple):
     """One line: when, in seconds since the connection began; who, ``C``, ``S`` or ``-``; what."""
 
     at: float
@@ -55,7 +55,7 @@ class Line(NamedTuple):
         return f"{self.at:8.3f} {self.who}: {self.text}"
 
 
-class Transcript(tuple[Line, ...]):
+class Transcript(tuple[TranscriptLine, ...]):
     """The lines in order; ``str`` gives them as a text."""
 
     __slots__ = ()
@@ -214,12 +214,14 @@ def _text(began: float, pages: Iterable[Page]) -> Transcript:
     return Transcript(line for page in pages for line in _lines(began, list(page)))
 
 
-def _lines(began: float, page: Page) -> Iterator[Line]:
+def _lines(began: float, page: Page) -> Iterator[TranscriptLine]:
     for at, what in zip(page[::2], page[1::2], strict=False):
         after = round(at - began, 3)
         if isinstance(what, bytes) and what.endswith(b"\r\n"):
-            yield from (Line(after, "S", line) for line in what.decode("ascii", "replace").splitlines())
+            yield from (TranscriptLine(after, "S", line) for line in what.decode("ascii", "replace").splitlines())
         elif isinstance(what, bytes):
-            yield Line(after, "C", what.decode("utf-8", "backslashreplace"))
+            yield TranscriptLine(after, "C", what.decode("utf-8", "backslashreplace"))
+        elif isinstance(what, tuple):
+            yield TranscriptLine(after, "C", f"[{what[0]} bytes]")
         else:
-            yield Line(after, "C", f"[{what[0]} bytes]") if isinstance(what, tuple) else Line(after, "-", what)
+            yield TranscriptLine(after, "-", what)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
 from sirrchat_testkit.core.clock import Clock
 from sirrchat_testkit.core.errors import Conflict, NotFound
@@ -19,10 +19,13 @@ from sirrchat_testkit.core.identity import Ids
 from sirrchat_testkit.core.models import Account, ApiKey, Delivery, Message, Webhook
 from sirrchat_testkit.core.store import Change, Drop, Patch, Put, Store
 
-EVENTS = ("email.received", "email.sent")
+WebhookEvent: TypeAlias = Literal["email.received", "email.sent", "new_message"]
+"""What a webhook reports."""
+
+EVENTS: Final[tuple[WebhookEvent, ...]] = ("email.received", "email.sent")
 """What a webhook of the SirrChat dialect can ask for."""
 
-PUSH = "new_message"
+PUSH: Final = "new_message"
 """What the one webhook of the disposable-address dialect is told of."""
 
 

@@ -169,6 +169,15 @@ class Fault:
 
     __slots__ = ("action", "asks_user_code", "fired", "match", "protocol", "stages", "times")
 
+    protocol: FaultProtocol[Any, Any]
+    stages: tuple[str, ...]
+    action: FaultAction[Any, Any]
+    match: Match
+    asks_user_code: bool
+    times: int | None
+    fired: int
+    number: int
+
     def __init__(
         self,
         protocol: FaultProtocol[C, D],
@@ -179,9 +188,9 @@ class Fault:
     ) -> None:
         if times is not None and (type(times) is not int or times < 1):
             raise ValueError(f"times takes a whole number, 1 or more, or None for any number, not {times!r}")
-        self.protocol: FaultProtocol[Any, Any] = protocol
+        self.protocol = protocol
         self.stages = stages
-        self.action: FaultAction[Any, Any] = action
+        self.action = action
         self.match = protocol.matching(stages, conditions)
         self.asks_user_code = any(map(_is_code, self.match.conditions.values()))
         self.times = times

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from aiohttp import web
 
 from sirrchat_testkit.core.errors import NotFound
+from sirrchat_testkit.core.webhooks import WebhookEvent
 from sirrchat_testkit.rest.dialect import answer
 from sirrchat_testkit.wire.webhooks import SHAPES, webhook_schema
 
@@ -16,4 +19,4 @@ async def schema(request: web.Request) -> web.Response:
     event = request.match_info["event"]
     if event not in SHAPES:
         raise NotFound(f"there are schemas of {', '.join(SHAPES)}")
-    return answer(webhook_schema(event))
+    return answer(webhook_schema(cast("WebhookEvent", event)))

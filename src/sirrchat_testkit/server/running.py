@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from sirrchat_testkit.assembly import Assembly, assemble, netloc
 from sirrchat_testkit.core.settings import Settings
@@ -12,13 +12,20 @@ from sirrchat_testkit.testing.desk import Desk
 from sirrchat_testkit.testing.findings import Findings
 from sirrchat_testkit.testing.service import RUNNING, Service
 
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from sirrchat_testkit.core.changes import SettingsChanges
+
 __tracebackhide__ = True
 
 
 class Running(Service):
     """Starts and stops; the other parts ask ``_thread``, ``_now`` and ``_desk``, and hold nothing themselves."""
 
-    def __init__(self, settings: Settings | None = None, **changes: Any) -> None:
+    settings: Settings
+
+    def __init__(self, settings: Settings | None = None, **changes: Unpack[SettingsChanges]) -> None:
         self.settings = Settings.of(settings, **changes)
         self._thread = LoopThread("sirrchat-testkit")
         self._running: Assembly | None = None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sirrchat_testkit.core.policy import Policy
 from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.faults.api import Faults
 from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.testing.clock import Clock
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from sirrchat_testkit.core.changes import PolicyChanges
 
 __tracebackhide__ = True
 
@@ -44,7 +49,7 @@ class Steering(Running):
     def within(self, seconds: float) -> None:
         self._desk.within = seconds
 
-    def policy(self, **changes: Any) -> Policy:
+    def policy(self, **changes: Unpack[PolicyChanges]) -> Policy:
         """Change the policy while the server runs, until the scope ends; return the one in force.
 
         Raises:
@@ -61,7 +66,7 @@ class Steering(Running):
             raise ValueError(f"requests takes a whole number, 0 or more, not {requests!r}")
         return self.policy(rate_limit="own", rate_limit_key=requests, rate_limit_ip=requests)
 
-    async def _change_policy(self, changes: dict[str, Any]) -> Policy:
+    async def _change_policy(self, changes: PolicyChanges) -> Policy:
         current = self._now.backend.policy
         changed = current.value.changed(**changes)
         Settings.of(self.settings, policy=changed)  # what goes together is checked there

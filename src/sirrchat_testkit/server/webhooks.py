@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from sirrchat_testkit.core.webhooks import WebhookEvent
 from sirrchat_testkit.faults.api import WebhookFaults
+from sirrchat_testkit.faults.webhook import Tampering
 from sirrchat_testkit.server.running import Running
+from sirrchat_testkit.testing.message import ReceivedMessage, record_of
 from sirrchat_testkit.testing.webhooks import WebhookDelivery, WebhookDesk, WebhookHandle
 from sirrchat_testkit.webhooks import samples
-from sirrchat_testkit.webhooks.calls import Call
+from sirrchat_testkit.webhooks.calls import PreparedCall
 
 if TYPE_CHECKING:
-    from sirrchat_testkit.testing.message import ReceivedMessage
     from sirrchat_testkit.testing.sink import WebhookSink
 
 __tracebackhide__ = True
@@ -22,7 +24,7 @@ class Webhooks(Running):
     """Tells applications of mail, and shows what they answered."""
 
     def add_webhook(
-        self, url: str | WebhookSink, events: Sequence[str] | None = None, secret: str | None = None
+        self, url: str | WebhookSink, events: Sequence[WebhookEvent] | None = None, secret: str | None = None
     ) -> WebhookHandle:
         """Tell ``url`` of everybody's mail from now on; what is there is not told again.
 
@@ -50,11 +52,11 @@ class Webhooks(Running):
 
     def webhook_call(
         self,
-        event: str = "email.received",
+        event: WebhookEvent = "email.received",
         message: ReceivedMessage | None = None,
         secret: str = "",
-        tamper: str = "",
-    ) -> Call:
+        tamper: Tampering | Literal[""] = "",
+    ) -> PreparedCall:
         """Return a call as an object with ``headers`` and ``body``, for a consumer that is tested without a URL.
 
         Args:
@@ -66,7 +68,7 @@ class Webhooks(Running):
         Raises:
             InvalidValue: There is no such event or tampering.
         """
-        record = message.record if message is not None else None
+        record = record_of(message) if message is not None else None
         return self._thread.call(samples.make(self._now.backend, event, record, secret, tamper))
 
     def open_sink(self, secret: str | None = None) -> WebhookSink:
@@ -75,7 +77,7 @@ class Webhooks(Running):
         from sirrchat_testkit.testing.sinkhost import InServer
 
         host = InServer(self._thread, self._now.backend, self._desk, self._now.dispatcher.landed)
-        return WebhookSink(secret, host=host).start()
+        return WebhookSink(secret, _host=host).start()
 
     @property
     def _webhooks(self) -> WebhookDesk:

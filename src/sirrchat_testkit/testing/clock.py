@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from sirrchat_testkit.core.clock import Clock as CoreClock
 from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.loopthread import LoopThread
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from sirrchat_testkit.testing.conditions import TimeUnits
 
 __tracebackhide__ = True
 
@@ -53,7 +58,7 @@ class Clock(Hints):
         """Read the process's own ``time.time`` from now on, so that freezegun and time-machine move mail time too."""
         self._do(self._clock.follow)
 
-    def advance(self, by: timedelta | None = None, **units: float) -> None:
+    def advance(self, by: timedelta | None = None, **units: Unpack[TimeUnits]) -> None:
         """Move forward by ``by``, or by units such as ``hours=2``; what falls due on the way is done when it returns.
 
         Raises:
@@ -62,7 +67,7 @@ class Clock(Hints):
         """
         self._thread.call(self._clock.advance(_span(by, units)))
 
-    async def aadvance(self, by: timedelta | None = None, **units: float) -> None:
+    async def aadvance(self, by: timedelta | None = None, **units: Unpack[TimeUnits]) -> None:
         """Do as ``advance`` does without blocking the loop that this task runs on."""
         await self._thread.acall(self._clock.advance(_span(by, units)))
 
@@ -84,7 +89,7 @@ class Clock(Hints):
         return f"<Clock {self.now().isoformat()}{' frozen' if self._clock.frozen else ''}>"
 
 
-def _span(by: timedelta | None, units: dict[str, Any]) -> int:
+def _span(by: timedelta | None, units: TimeUnits) -> int:
     if by is not None and not isinstance(by, timedelta):
         raise TypeError(f"advance takes a timedelta, or units such as seconds=3600, not {by!r}")
     try:

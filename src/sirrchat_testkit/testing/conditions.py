@@ -1,4 +1,4 @@
-"""The conditions that the verbs take, as types: editors complete them, and type checkers find a misspelt one.
+"""What the verbs take by name, as types: editors complete it, and type checkers find a misspelt name.
 
 What each condition means is in ``core.matching``. Wherever a value is ``Any``, a ``str`` is compared by the rule of its
 condition, a compiled pattern searches, a function decides, and anything else is compared by ``==``.
@@ -82,3 +82,15 @@ class CallConditions(TypedDict, total=False):
     text: Any
     json: Any
     where: Callable[[WebhookCall], object]
+
+
+class TimeUnits(TypedDict, total=False):
+    """Units of time, which are added: those of ``timedelta``."""
+
+    weeks: float
+    days: float
+    hours: float
+    minutes: float
+    seconds: float
+    milliseconds: float
+    microseconds: float

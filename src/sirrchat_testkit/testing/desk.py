@@ -27,7 +27,7 @@ from sirrchat_testkit.testing.compose import to_bytes
 from sirrchat_testkit.testing.diagnostics import Diagnostics, Refusal, Snapshot
 from sirrchat_testkit.testing.feed import End, Feed, Feeds, Removed, Steps, Taken, pull, pull_recent, run
 from sirrchat_testkit.testing.mailsource import MailSource
-from sirrchat_testkit.testing.message import Contents, ReceivedMessage
+from sirrchat_testkit.testing.message import Contents, ReceivedMessage, hold, record_of
 from sirrchat_testkit.testing.owner import Opened, Owner, OwnerMark
 from sirrchat_testkit.testing.report import COMPARED
 
@@ -79,7 +79,7 @@ class Desk:
     def prefetch(self, message: ReceivedMessage) -> None:
         """Begin to load the contents of ``message``: before anything that the server is asked for later."""
         with contextlib.suppress(RuntimeError):  # it stopped meanwhile
-            message.hold(self.thread.begin(self._contents(message.record)))
+            hold(message, self.thread.begin(self._contents(record_of(message))))
 
     def new_address(self, name: str | None, domain: str | None, expires_in: timedelta | None) -> Address:
         """Make a new address of this scope's account."""
@@ -196,7 +196,7 @@ class Desk:
         found = yield from pull(self.source(recipient))
         for message in found:
             self.prefetch(message)
-        yield self.backend.postoffice.delete([each.record for each in found])
+        yield self.backend.postoffice.delete([record_of(each) for each in found])
         return found
 
     async def _deliver(self, envelope: Envelope, raw: bytes) -> Message:

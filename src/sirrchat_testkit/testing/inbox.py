@@ -69,18 +69,31 @@ class Inbox(Receiver):
         """A key of the account that owns the address: over the REST API it sees only what this test made."""
         return self._desk.api_key()
 
-    def deliver(self, message: bytes | EmailMessage | None = None, **fields: str) -> ReceivedMessage:
+    def deliver(
+        self,
+        message: bytes | EmailMessage | None = None,
+        *,
+        subject: str | None = None,
+        text: str | None = None,
+        html: str | None = None,
+        sender: str | None = None,
+    ) -> ReceivedMessage:
         """Store a message as if it had come by SMTP, and return it; nothing has taken it yet.
 
         Args:
-            message: The raw bytes, or an ``EmailMessage``.
-            fields: Instead of ``message``: ``subject``, ``text``, ``html``, ``sender``.
+            message: The raw bytes, or an ``EmailMessage``. Without it a message is made from the other arguments.
+            subject: Its subject.
+            text: Its plain text.
+            html: Its HTML.
+            sender: The address of From. Default: ``sender@example.org``.
 
         Raises:
             Refused: The address has expired, or is gone, or its mailbox is full; the text says which.
             TypeError: It is neither one message nor fields of one.
         """
-        return self._desk.deliver(self._recipient, message, fields)
+        fields = {"subject": subject, "text": text, "html": html, "sender": sender}
+        given = {name: each for name, each in fields.items() if each is not None}
+        return self._desk.deliver(self._recipient, message, given)
 
     def clear(self) -> list[ReceivedMessage]:
         """Delete what was received, and return it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
@@ -79,15 +78,6 @@ class ReceivedMessage(Hints):
         self._load = load
         self._loading: Future[Contents] | None = None
         self._made: dict[str, Any] = {}
-
-    def hold(self, loading: Future[Contents]) -> None:
-        """Take the contents from ``loading``, which has begun, so that the message outlives its deletion."""
-        self._loading = loading
-
-    @property
-    def record(self) -> Message:
-        """A copy of the stored record."""
-        return replace(self._record)
 
     @property
     def _contents(self) -> Contents:
@@ -295,3 +285,13 @@ class ReceivedMessage(Hints):
 
     def __repr__(self) -> str:
         return f"<ReceivedMessage {self.subject!r} from {self.sender or 'nobody'} to {self.recipient}>"
+
+
+def record_of(message: ReceivedMessage) -> Message:
+    """Return the stored record of ``message``."""
+    return message._record  # noqa: SLF001 - its own module
+
+
+def hold(message: ReceivedMessage, loading: Future[Contents]) -> None:
+    """Take the contents from ``loading``, which has begun, so that ``message`` outlives its deletion."""
+    message._loading = loading  # noqa: SLF001 - its own module

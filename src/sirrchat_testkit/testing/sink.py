@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Never, Self
 
 from sirrchat_testkit.core.hints import CollectionHints
@@ -17,7 +17,7 @@ from sirrchat_testkit.testing.feed import arun, run
 from sirrchat_testkit.testing.service import RUNNING, Service, raise_all
 from sirrchat_testkit.testing.sinkhost import Alone, Host
 from sirrchat_testkit.testing.sinklistener import SECRET, SinkListener
-from sirrchat_testkit.testing.sinkplan import Answerer, Plan, Plans
+from sirrchat_testkit.testing.sinkplan import Plan, Plans
 from sirrchat_testkit.testing.sinksource import SinkSource
 from sirrchat_testkit.testing.wait import Wait, count_of, reject_unnamed, seconds_of
 from sirrchat_testkit.testing.webhookcall import WebhookCall
@@ -36,7 +36,6 @@ class WebhookSink(Service, CollectionHints):
     Args:
         secret: What calls are verified with. Default: one of its own, or a mail server's webhook that points here.
         timeout: Seconds of real time that ``receive`` waits unless told otherwise.
-        host: Where it lives; by default in a thread of its own.
     """
 
     _items = "webhook_sink.calls"
@@ -60,8 +59,8 @@ class WebhookSink(Service, CollectionHints):
         "assert_no_calls": "assert_nothing",
     }
 
-    def __init__(self, secret: str | None = None, *, timeout: float = TIMEOUT, host: Host | None = None) -> None:
-        self._host: Host = host or Alone(timeout)
+    def __init__(self, secret: str | None = None, *, timeout: float = TIMEOUT, _host: Host | None = None) -> None:
+        self._host: Host = _host or Alone(timeout)  # a mail server passes its own thread
         self._plans = Plans()
         self._source = SinkSource(self._host)
         self._listener = SinkListener(self._source, self._plans, secret)
@@ -125,7 +124,7 @@ class WebhookSink(Service, CollectionHints):
         """Read the next calls, and close the connection without an answer."""
         self._plans.add(Plan(times, drop=True))
 
-    def answer(self, function: Answerer, times: int | None = None) -> None:
+    def answer(self, function: Callable[[WebhookCall], object], times: int | None = None) -> None:
         """Answer the next calls (all, unless ``times`` says otherwise) with what ``function(call)`` returns.
 
         That is a status, a body (a text, bytes, or what becomes JSON), ``(status, body)``, or None for 200. What it

@@ -58,7 +58,7 @@ class WebhookCall(WebhookPayload, Hints):
     method: str
     path: str
     url: str
-    headers: CallHeaders
+    headers: Mapping[str, str]
     body: bytes = field(repr=False)
     received_at: datetime
     attempt: int

@@ -15,7 +15,7 @@ from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.core.models import ApiKey, Delivery, Webhook
 from sirrchat_testkit.core.record import record
 from sirrchat_testkit.core.signing import key_of
-from sirrchat_testkit.core.webhooks import EVENTS, PUSH
+from sirrchat_testkit.core.webhooks import EVENTS, PUSH, WebhookEvent
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.loopthread import LoopThread
 
@@ -27,7 +27,7 @@ _URL = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
 
 
 @record
-class Attempt:
+class WebhookAttempt:
     """One call of a delivery; ``at`` is the kit's time, ``duration`` seconds of real time.
 
     ``status`` is None without an answer, ``error`` None where there was none, ``reason`` says it in words. ``request``
@@ -53,45 +53,48 @@ class WebhookDelivery(Hints):
         "retry": "redeliver",
     }
 
-    def __init__(self, desk: WebhookDesk, record: Delivery, url: str, attempts: Sequence[Attempt]) -> None:
+    url: str
+    attempts: list[WebhookAttempt]
+
+    def __init__(self, desk: WebhookDesk, record: Delivery, url: str, attempts: Sequence[WebhookAttempt]) -> None:
         self._desk = desk
-        self.record = record
+        self._record = record
         self.url = url
         self.attempts = list(attempts)
 
     @property
     def id(self) -> str:
         """The ``webhook-id`` of every call."""
-        return self.record.id
+        return self._record.id
 
     @property
     def event(self) -> str:
         """What it tells of."""
-        return self.record.event
+        return self._record.event
 
     @property
     def status(self) -> str:
         """``pending``, ``delivered``, ``failed`` or ``cancelled``."""
-        return self.record.status
+        return self._record.status
 
     @property
     def body(self) -> bytes:
         """What every call sends."""
-        return self.record.request_body.encode()
+        return self._record.request_body.encode()
 
     @property
     def json(self) -> Any:
         """The body as JSON."""
-        return json.loads(self.record.request_body)
+        return json.loads(self._record.request_body)
 
     @property
     def due_at(self) -> datetime | None:
         """When the next attempt is due, on the kit's clock; None for at once or never."""
-        return _moment(self.record.due_at) if self.record.due_at and self.status == "pending" else None
+        return _moment(self._record.due_at) if self._record.due_at and self.status == "pending" else None
 
     def redeliver(self) -> None:
         """Attempt it again: the same id, the same body. Raises ``Conflict`` where the webhook is disabled."""
-        self._desk.redeliver(self.record)
+        self._desk.redeliver(self._record)
 
     def __repr__(self) -> str:
         return f"<WebhookDelivery {self.event} to {self.url} {self.status}, {counted(len(self.attempts), 'attempt')}>"
@@ -131,9 +134,18 @@ class WebhookHandle(Hints):
         """What was sent there, or is to be, oldest first."""
         return self._desk.deliveries(self.id)
 
-    def update(self, **changes: Any) -> None:
-        """Change ``url``, ``events``, ``secret`` or ``enabled``."""
-        self._record = self._desk.update(self._record, **changes)
+    def update(
+        self,
+        *,
+        url: str | None = None,
+        events: Sequence[WebhookEvent] | None = None,
+        secret: str | None = None,
+        enabled: bool | None = None,
+    ) -> None:
+        """Change what is given."""
+        changes = {"url": url, "events": events, "secret": secret, "enabled": enabled}
+        given = {name: each for name, each in changes.items() if each is not None}
+        self._record = self._desk.update(self._record, **given)
 
     def disable(self) -> None:
         """Tell it nothing more; what is pending is cancelled."""
@@ -243,10 +255,10 @@ def _events(events: Sequence[str] | None) -> tuple[str, ...]:
     return names
 
 
-def _attempt(entry: Any, event: DeliveryAttempted | None) -> Attempt:
+def _attempt(entry: Any, event: DeliveryAttempted | None) -> WebhookAttempt:
     reason, request, response = (event.reason, event.request, event.response) if event else ("", "", "")
     moment, duration = _moment(entry["at"]), entry["duration_ms"] / 1000
-    return Attempt(
+    return WebhookAttempt(
         at=moment,
         status=entry["http_status"],
         error=entry["error"],

@@ -39,7 +39,7 @@ TAMPERINGS: Final = get_args(Tampering)
 
 
 @dataclass(frozen=True, slots=True)
-class Call(WebhookPayload):
+class PreparedCall(WebhookPayload):
     """A request that is ready to be sent."""
 
     headers: Mapping[str, str]
@@ -85,7 +85,7 @@ def encode(body: Mapping[str, Any]) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def call(event: str, delivery_id: str, body: str, *, secret: str, seconds: int, tampering: str = "") -> Call:
+def call(event: str, delivery_id: str, body: str, *, secret: str, seconds: int, tampering: str = "") -> PreparedCall:
     """Return the call of one attempt, at ``seconds`` since the epoch; without a secret it is not signed."""
     data = body.encode()
     if tampering == "json":
@@ -99,4 +99,4 @@ def call(event: str, delivery_id: str, body: str, *, secret: str, seconds: int, 
     headers |= {ID: delivery_id, TIMESTAMP: str(at)}
     if secret:
         headers[SIGNATURE] = sign(WRONG if tampering == "signature" else secret, delivery_id, at, data)
-    return Call(MappingProxyType(headers), data)
+    return PreparedCall(MappingProxyType(headers), data)

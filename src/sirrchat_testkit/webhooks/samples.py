@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final, get_args
+
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.core.errors import InvalidValue
 from sirrchat_testkit.core.models import Envelope, Message
+from sirrchat_testkit.core.webhooks import WebhookEvent
 from sirrchat_testkit.webhooks import calls
 
 __tracebackhide__ = True
 
-EVENTS = ("email.received", "email.sent", calls.PUSH)
+EVENTS: Final = get_args(WebhookEvent)
 
 _RAW = b"From: Shop <shop@example.org>\r\nTo: ann@example.com\r\nSubject: Welcome\r\n\r\nHello Ann.\r\n"
 
 
-async def make(backend: Backend, event: str, message: Message | None, secret: str, tamper: str) -> calls.Call:
+async def make(backend: Backend, event: str, message: Message | None, secret: str, tamper: str) -> calls.PreparedCall:
     """Return the call that tells of ``message``, or of a sample.
 
     Raises:

@@ -17,7 +17,7 @@ import aiohttp
 from yarl import URL
 
 from sirrchat_testkit.core.policy import CurrentPolicy
-from sirrchat_testkit.webhooks.calls import Call
+from sirrchat_testkit.webhooks.calls import PreparedCall
 from sirrchat_testkit.webhooks.targets import TargetNotAllowed, Targets
 
 TIMEOUT = 10.0
@@ -82,7 +82,7 @@ class Sender:
             auto_decompress=False,
         )
 
-    async def send(self, url: str, call: Call) -> Outcome:
+    async def send(self, url: str, call: PreparedCall) -> Outcome:
         """POST ``call`` to ``url``."""
         began = _monotonic(time.CLOCK_MONOTONIC)
         status, error, reason, request, response = None, None, "", "", ""

@@ -66,7 +66,7 @@ SHAPES: Final[Mapping[str, type[Shape]]] = MappingProxyType(
 """The model of each event's body."""
 
 
-def webhook_schema(event: str) -> dict[str, Any]:
+def webhook_schema(event: Literal["email.received", "email.sent", "new_message"]) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of an event's body. Raises ``KeyError`` where there is no such event."""
     schema = SHAPES[event].model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

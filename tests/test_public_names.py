@@ -1,0 +1,169 @@
+"""What public signatures mention can be imported from the package; settings have the types of their records."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dis
+import importlib
+import inspect
+import re
+import typing
+from collections.abc import Iterator
+from functools import cache, cached_property
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+
+import pytest
+
+import sirrchat_testkit
+from sirrchat_testkit import Policy, PolicyChanges, Settings, SettingsChanges, WebhookEvent, webhook_schema
+from sirrchat_testkit.core.webhooks import EVENTS, PUSH
+
+PACKAGE = "sirrchat_testkit"
+
+MADE_BY_USERS = {"Client", "MailServer", "Policy", "Settings", "WebhookSink"}
+"""Classes whose constructor is public; the others are made by the package."""
+
+INTERNAL = {"Envelope.to_doc", "Fault.action", "Fault.match", "Fault.protocol", "Session.talk"}
+"""Members of public classes that only the package uses."""
+
+WIDER = {"data", "domains", "hide_extensions", "oauth_tokens", "webhook_hosts"}
+"""Settings that accept more types than their record keeps, such as a list for a tuple."""
+
+
+class Mention(NamedTuple):
+    """An annotation, with the module whose names it uses."""
+
+    where: str
+    annotation: str
+    module: str
+
+
+@cache
+def namespace(module: str) -> dict[str, Any]:
+    """Return the names that annotations in a module can use, those that only type checkers import included."""
+    loaded = importlib.import_module(module)
+    names = dict(vars(loaded))
+    for node in ast.parse(inspect.getsource(loaded)).body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            exec(compile(ast.Module(node.body, []), module, "exec"), names)
+    return names
+
+
+def is_own(value: object) -> bool:
+    return isinstance(value, type) and value.__module__.split(".")[0] == PACKAGE
+
+
+def own_types(mention: Mention) -> Iterator[tuple[str, object]]:
+    """Return the package's own classes and aliases in an annotation."""
+    for word in re.findall(r"[A-Za-z_][\w.]*", re.sub(r"\"[^\"]*\"|'[^']*'", "", mention.annotation)):
+        value = eval(word, namespace(mention.module))
+        is_alias = not (isinstance(value, type | TypeVar) or hasattr(typing, word) or word in {"None", *dir(builtins)})
+        if is_own(value) or (is_alias and not word.startswith("_")):
+            yield word.rpartition(".")[2], value
+
+
+def functions(value: object) -> list[Any]:
+    if isinstance(value, property):
+        return [each for each in (value.fget, value.fset) if each]
+    if isinstance(value, cached_property):
+        return [value.func]
+    if isinstance(value, classmethod | staticmethod):
+        return [value.__func__]
+    return [value] if inspect.isfunction(value) else []
+
+
+def of_function(where: str, function: Any) -> Iterator[Mention]:
+    for name, annotation in function.__annotations__.items():
+        if not name.startswith("_") and isinstance(annotation, str):
+            yield Mention(where, annotation, function.__module__)
+
+
+def public_functions(name: str) -> Iterator[tuple[str, Any]]:
+    """Return a public function, or the methods and properties of a public class, each with its name."""
+    value = getattr(sirrchat_testkit, name)
+    yield from ((name, each) for each in functions(value))
+    for base in filter(is_own, value.__mro__ if isinstance(value, type) else ()):
+        for attribute, member in vars(base).items():
+            made = attribute in {"__init__", "__new__"}
+            if name in MADE_BY_USERS if made else attribute.startswith("__") or not attribute.startswith("_"):
+                yield from ((f"{name}.{attribute}", each) for each in functions(member))
+
+
+def mentions(name: str) -> Iterator[Mention]:
+    for where, function in public_functions(name):
+        yield from of_function(where, function)
+    value = getattr(sirrchat_testkit, name)
+    for base in filter(is_own, value.__mro__ if isinstance(value, type) else ()):
+        for attribute, annotation in vars(base).get("__annotations__", {}).items():
+            if not attribute.startswith("_") and base.__module__ != PACKAGE:
+                text = getattr(annotation, "__forward_arg__", annotation)
+                yield Mention(f"{name}.{attribute}", text, base.__module__)
+        for generic in vars(base).get("__orig_bases__", ()):
+            if not is_own(get_origin(generic)):
+                for each in filter(is_own, get_args(generic)):
+                    yield Mention(name, each.__name__, each.__module__)
+
+
+def fixtures() -> Iterator[Mention]:
+    module = importlib.import_module(f"{PACKAGE}.pytest_plugin")
+    for name, value in vars(module).items():
+        if type(value).__name__ == "FixtureFunctionDefinition":
+            yield from of_function(name, inspect.unwrap(value))
+
+
+def private(found: Iterator[Mention]) -> set[str]:
+    return {
+        f"{mention.where}: {name}"
+        for mention in found
+        for name, value in own_types(mention)
+        if mention.where not in INTERNAL
+        and not (name in sirrchat_testkit.__all__ and getattr(sirrchat_testkit, name) is value)
+    }
+
+
+@pytest.mark.parametrize("name", sirrchat_testkit.__all__)
+def test_the_types_in_public_signatures_can_be_imported(name: str) -> None:
+    assert private(mentions(name)) == set()
+
+
+def test_the_types_of_fixtures_can_be_imported() -> None:
+    assert len(list(fixtures())) >= 8
+    assert private(fixtures()) == set()
+
+
+@pytest.mark.parametrize("name", sirrchat_testkit.__all__)
+def test_the_errors_that_public_docstrings_name_can_be_imported(name: str) -> None:
+    for where, function in public_functions(name):
+        text = inspect.getdoc(function) or ""
+        section = re.findall(r"^    (\w+): ", text.partition("Raises:")[2], re.MULTILINE)
+        sentence = re.findall(r"``([A-Z]\w+)``", " ".join(re.findall(r"\bRaises ``[^.]*", text)))
+        assert {*section, *sentence} <= {*sirrchat_testkit.__all__, *dir(builtins)}, where
+
+
+@pytest.mark.parametrize("name", sirrchat_testkit.__all__)
+def test_public_attributes_are_annotated(name: str) -> None:
+    kind = getattr(sirrchat_testkit, name)
+    bases = [*filter(is_own, kind.__mro__ if isinstance(kind, type) else ())]
+    annotated = {attribute for base in bases for attribute in vars(base).get("__annotations__", ())}
+    computed = {attribute for base in bases for attribute, value in vars(base).items() if functions(value)}
+    for base in bases:
+        init = vars(base).get("__init__")
+        code = [*dis.get_instructions(init)] if inspect.isfunction(init) and base.__module__ != PACKAGE else []
+        stored = {each.argval for each in code if each.opname == "STORE_ATTR" and not each.argval.startswith("_")}
+        assert stored <= annotated | computed
+
+
+def test_every_setting_can_be_changed_by_name_and_type() -> None:
+    for changes, records in ((PolicyChanges, [Policy]), (SettingsChanges, [Policy, Settings])):
+        kept = {
+            name: each for record in records for name, each in get_type_hints(record).items() if name != "elsewhere"
+        }
+        taken = get_type_hints(changes)
+        assert taken.keys() == kept.keys()
+        assert {name for name in taken if taken[name] != kept[name]} == WIDER & taken.keys()
+
+
+def test_every_webhook_event_has_a_schema() -> None:
+    assert get_args(WebhookEvent) == (*EVENTS, PUSH)
+    assert get_type_hints(webhook_schema)["event"] == WebhookEvent

@@ -1,5 +1,7 @@
 """Right uses of planned faults: every type checker accepts each line."""
 
+# pyright: strict
+
 from __future__ import annotations
 
 import re

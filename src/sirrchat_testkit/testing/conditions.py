@@ -1,17 +1,24 @@
 """What the verbs take by name, as types: editors complete it, and type checkers find a misspelt name.
 
-What each condition means is in ``core.matching``. Wherever a value is ``Any``, a ``str`` is compared by the rule of its
-condition, a compiled pattern searches, a function decides, and anything else is compared by ``==``.
+What each condition means is in ``core.matching``. A ``str`` is compared by the rule of its condition, a pattern
+searches, a function decides, and anything else is compared by ``==``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from datetime import datetime
+from re import Pattern
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     from sirrchat_testkit.testing.message import ReceivedMessage
     from sirrchat_testkit.testing.webhookcall import WebhookCall
+
+_Text: TypeAlias = str | Pattern[str] | Callable[[str], object] | Any
+_Number: TypeAlias = int | Callable[[int], object] | Any
+_Flag: TypeAlias = bool | Any
+_Time: TypeAlias = datetime | Callable[[datetime], object] | Any
 
 
 class MailConditions(TypedDict, total=False):
@@ -34,19 +41,19 @@ class MailConditions(TypedDict, total=False):
         where: A function of the whole message.
     """
 
-    subject: Any
-    sender: Any
-    to: Any
-    cc: Any
-    recipient: Any
-    mail_from: Any
-    text: Any
-    html: Any
+    subject: _Text
+    sender: _Text
+    to: _Text
+    cc: _Text
+    recipient: _Text
+    mail_from: _Text
+    text: _Text
+    html: _Text
     header: Mapping[str, Any]
-    has_attachment: Any
-    filename: Any
-    size: Any
-    after: Any
+    has_attachment: _Flag
+    filename: _Text
+    size: _Number
+    after: _Time
     where: Callable[[ReceivedMessage], object]
 
 
@@ -69,18 +76,18 @@ class CallConditions(TypedDict, total=False):
         where: A function of the whole call.
     """
 
-    event: Any
-    attempt: Any
-    method: Any
-    path: Any
-    url: Any
-    subject: Any
-    sender: Any
-    recipient: Any
-    verified: Any
+    event: _Text
+    attempt: _Number
+    method: _Text
+    path: _Text
+    url: _Text
+    subject: _Text
+    sender: _Text
+    recipient: _Text
+    verified: _Flag
     header: Mapping[str, Any]
-    text: Any
-    json: Any
+    text: _Text
+    json: Callable[[Any], object] | Any
     where: Callable[[WebhookCall], object]
 
 

@@ -1,0 +1,135 @@
+"""Right uses of the server, its settings and its clock: every type checker accepts each line."""
+
+# pyright: strict
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Unpack, assert_type
+
+import sirrchat_testkit
+from sirrchat_testkit import (
+    Client,
+    Clock,
+    Conflict,
+    Envelope,
+    Inbox,
+    InvalidValue,
+    MailAccount,
+    MailServer,
+    Policy,
+    PolicyChanges,
+    ReceivedMessage,
+    Refusal,
+    ServerStats,
+    Session,
+    Settings,
+    SettingsChanges,
+    TestkitError,
+    TimeUnits,
+    Tls,
+    Transcript,
+)
+
+
+def starts(folder: Path) -> None:
+    MailServer(domains=["shop.example"], data=folder, smtp_port=2525, smtps_port=None, fsync=True)
+    MailServer(Settings(starttls=True, policy=Policy(auth="required")), unknown_recipients="keep", max_age=60)
+    MailServer(oauth_tokens={"ann@example.com": "token"}, hide_extensions=("CHUNKING",), idle_timeout=0.5)
+    MailServer(oauth_tokens=lambda user, token: token == f"{user}!", rate_limit="documented", policy=Policy())
+    with MailServer() as server:
+        assert_type(server, MailServer)
+    assert_type(server.start().smtp_port, int)
+    server.stop()
+
+
+async def starts_in_a_task() -> None:
+    async with MailServer(seed="x") as server:
+        assert_type(await server.areceive(subject="x"), ReceivedMessage)
+        await server.asettle()
+
+
+def takes_settings(**changes: Unpack[SettingsChanges]) -> MailServer:
+    assert_type(Settings.of(Settings(host="::1"), http_port=1), Settings)
+    return MailServer(**changes)
+
+
+def changes_the_policy(mailserver: MailServer, **changes: Unpack[PolicyChanges]) -> None:
+    assert_type(mailserver.policy(max_bytes=1, webhook_hosts=["*"]), Policy)
+    mailserver.policy(**changes)
+    mailserver.rate_limit(requests=3)
+    assert_type(mailserver.settings.domains, tuple[str, ...])
+    assert_type(Policy().changed(max_sessions=1).max_sessions, int)
+
+
+def connects(mailserver: MailServer) -> None:
+    assert_type(mailserver.smtp_host, str)
+    assert_type(mailserver.smtps_port, int | None)
+    assert_type(mailserver.env(EMAIL_URL="smtp://{smtp_host}:{smtp_port}"), dict[str, str])
+    assert_type(mailserver.tls, Tls)
+    assert_type(mailserver.tls.ssl_context(), ssl.SSLContext)
+    assert_type(mailserver.tls.ca_file, str)
+    assert_type(sirrchat_testkit.__version__, str)
+
+
+def makes(mailserver: MailServer) -> None:
+    assert_type(mailserver.open_inbox("ann", expires_in=timedelta(hours=1)), Inbox)
+    assert_type(mailserver.inbox_for("ops@corp.com"), Inbox)
+    account = mailserver.add_account(address="ann@example.com", quota=10_000)
+    assert_type(account, MailAccount)
+    assert_type(account.inbox.receive().text, str)
+    assert_type(account.api_key + account.password + account.id + str(account), str)
+    mailserver.add_domain("shop.example")
+    with mailserver.scope("by hand") as inner:
+        assert_type(inner, MailServer)
+
+
+def looks(mailserver: MailServer) -> None:
+    assert_type(mailserver.stats, ServerStats)
+    assert_type(mailserver.stats.smtp.received, int)
+    assert_type(mailserver.envelopes, list[Envelope])
+    assert_type(mailserver.refusals, list[Refusal])
+    assert_type(mailserver.refusals[0].nearest, str | None)
+    sessions: list[Session] = mailserver.sessions
+    assert_type(sessions[0].transcript, Transcript)
+    assert_type([line.text for line in sessions[0].transcript if line.who == "C"], list[str])
+    mailserver.timeout = 0.5
+    mailserver.settle()
+    mailserver.check()
+
+
+def moves_time(mailserver: MailServer, **units: Unpack[TimeUnits]) -> None:
+    clock = mailserver.clock
+    assert_type(clock, Clock)
+    assert_type(clock.now(), datetime)
+    clock.freeze(datetime(2030, 1, 1, tzinfo=UTC))
+    clock.advance(hours=2, minutes=0.5)
+    clock.advance(timedelta(days=1), seconds=1)
+    clock.advance(**units)
+    clock.travel(datetime(2031, 1, 1, tzinfo=UTC))
+    clock.follow()
+    clock.resume()
+
+
+async def moves_time_in_a_task(clock: Clock) -> None:
+    await clock.aadvance(weeks=1)
+    await clock.atravel(datetime(2031, 1, 1, tzinfo=UTC))
+
+
+def catches(mailserver: MailServer) -> str | None:
+    try:
+        mailserver.add_account("ann@example.com")
+    except (Conflict, InvalidValue) as error:
+        return error.field
+    except TestkitError as error:
+        return error.code
+    return None
+
+
+def asks(mailserver: MailServer) -> None:
+    with Client(mailserver.api_key, mailserver.api_url, timeout=3) as client:
+        assert_type(client.users.get("x").email, str)
+        assert_type([each.quota for each in client.users.list(domain="example.com")], list[int])
+        client.api_keys.revoke(client.api_keys.create("ann@example.com", role="user").id)

@@ -1,0 +1,107 @@
+"""Wrong uses of the server, its settings and its clock: every type checker refuses each line marked ``# error``."""
+
+from __future__ import annotations
+
+import sirrchat_testkit
+from sirrchat_testkit import Client, Clock, MailServer, Policy, PolicyChanges, Settings, SettingsChanges
+
+
+def imports() -> None:
+    from sirrchat_testkit import MailSever  # error
+
+
+def starts() -> None:
+    MailServer(domain=["shop.example"])  # error
+    MailServer(domains="shop.example")  # error
+    MailServer(smtpport=25)  # error
+    MailServer(smtp_port="25")  # error
+    MailServer(start_tls=True)  # error
+    MailServer(unknown_recipients="drop")  # error
+    MailServer(rate_limit="custom")  # error
+    MailServer(policy={"max_age": 1})  # error
+    MailServer("shop.example")  # error
+    Settings(auth="required")  # error
+    Settings(host_name="x")  # error
+    Settings.of(hosts="x")  # error
+    Policy(max_adresses=3)  # error
+    Policy(auth="never")  # error
+    MailServer().begin()  # error
+    sirrchat_testkit.MailSever()  # error
+
+
+def passes_settings_on() -> None:
+    changes: SettingsChanges = {"smtp-port": 25}  # error
+    policy: PolicyChanges = {"host": "::1"}  # error
+    MailServer(**changes).policy(**policy)
+
+
+def changes_the_policy(mailserver: MailServer) -> None:
+    mailserver.policy(max_byte=1)  # error
+    mailserver.policy(host="::1")  # error
+    mailserver.policy(auth="never")  # error
+    mailserver.policy().changed(max_session=1)  # error
+    mailserver.settings.smtpport  # error
+    mailserver.policies()  # error
+    mailserver.rate_limit("3")  # error
+    mailserver.rate_limit(hourly=3)  # error
+
+
+def connects(mailserver: MailServer) -> None:
+    mailserver.host  # error
+    mailserver.smtp_user  # error
+    mailserver.env(PORT=25)  # error
+    mailserver.tls.cafile  # error
+    mailserver.tls.context()  # error
+    mailserver.smtp_port.upper()  # error
+
+
+def makes(mailserver: MailServer) -> None:
+    mailserver.make_inbox()  # error
+    mailserver.open_inbox(prefix="ann")  # error
+    mailserver.open_inbox(expires_in=3600)  # error
+    mailserver.inbox_for()  # error
+    mailserver.add_user()  # error
+    mailserver.add_account(email="ann@example.com")  # error
+    mailserver.add_account(quota="1 GB")  # error
+    mailserver.add_account().email  # error
+    mailserver.add_account().receive()  # error
+    mailserver.add_domain()  # error
+
+
+def looks(mailserver: MailServer) -> None:
+    mailserver.stats.imap.logins  # error
+    mailserver.stats.received  # error
+    mailserver.envelopes[0].to  # error
+    mailserver.refusals[0].address  # error
+    mailserver.sessions[0].user  # error
+    mailserver.sessions[0].transcript[0].line  # error
+    mailserver.settle(timeout=1)  # error
+    mailserver.message  # error
+    len(mailserver)  # error
+    mailserver[0]  # error
+
+
+def moves_time(clock: Clock) -> None:
+    clock.sleep(3)  # error
+    clock.advance(3600)  # error
+    clock.advance(hour=1)  # error
+    clock.advance(seconds="1")  # error
+    clock.move_to()  # error
+    clock.travel("tomorrow")  # error
+    clock.freeze(when=None)  # error
+    clock.now.year  # error
+    clock.frozen  # error
+
+
+async def moves_time_in_a_task(clock: Clock) -> None:
+    await clock.aadvance(hour=1)  # error
+    await clock.advance(hours=1)  # error
+    await clock.afreeze()  # error
+
+
+def asks(client: Client) -> None:
+    client.user  # error
+    client.users.find("x")  # error
+    client.users.list(domian="x")  # error
+    client.users.get("x").mail  # error
+    client.api_keys.create("x", role="root")  # error

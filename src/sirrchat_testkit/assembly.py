@@ -28,6 +28,7 @@ class Listener(Protocol):
     @property
     def address(self) -> tuple[str, int]:
         """Host and port."""
+        ...
 
     def close_in_child(self) -> None:
         """Close every inherited socket. To be called in a forked child, and nowhere else."""

@@ -25,7 +25,7 @@ MUCH = 500
 """Messages from which on a dump shows how far it is."""
 
 
-def add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_data(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands."""
     command = commands.add_parser(
         "dump", help="write every message of a data folder as a file", description=dump.__doc__

@@ -23,7 +23,7 @@ from sirrchat_testkit.wire.times import iso_seconds
 Fact = Mapping[str, Any]
 
 
-def add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_keys(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands."""
     group = commands.add_parser("api-key", help="create, list and revoke API keys").add_subparsers(
         required=True, metavar="COMMAND"

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 from sirrchat_testkit import MailServer, __version__
 from sirrchat_testkit.cli.options import in_flags, options, settings
@@ -20,7 +21,7 @@ _PORTS = {"SMTP": "--smtp-port", "SMTP over TLS": "--smtps-port", "HTTP": "--htt
 """What is listened for, and the flag that says where."""
 
 
-def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_serve(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command."""
     command = commands.add_parser("serve", help="serve SMTP and the REST API until stopped", description=serve.__doc__)
     command.set_defaults(run=serve)

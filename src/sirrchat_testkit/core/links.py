@@ -230,7 +230,8 @@ def _purpose(place: Seen) -> LinkPurpose:
     if _SOCIAL.match(place.url):
         return "social"
     path = _ORIGIN.sub("", place.url, count=1)
-    return next((purpose for purpose, pattern in _PATHS.items() if pattern.search(path)), "")
+    found: list[LinkPurpose] = [purpose for purpose, pattern in _PATHS.items() if pattern.search(path)]
+    return found[0] if found else ""
 
 
 def _same(url: str) -> str:

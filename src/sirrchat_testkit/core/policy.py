@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from sirrchat_testkit.core.checking import Checked, check_choice, check_number, check_seconds, check_switch
 
@@ -137,8 +137,7 @@ def _extensions(names: Any) -> tuple[str, ...]:
 
 def _tokens(tokens: Any) -> tuple[str, ...] | TokenCheck:
     if callable(tokens):
-        check: TokenCheck = tokens
-        return check
+        return cast("TokenCheck", tokens)
     pairs = [f"{user}={token}" for user, token in tokens.items()] if isinstance(tokens, Mapping) else tokens
     if isinstance(pairs, str) or not isinstance(pairs, Iterable):
         raise ValueError(f"oauth_tokens takes a mapping of users to tokens, or a function, not {tokens!r}")

@@ -80,6 +80,7 @@ class Store(Protocol):
 
     async def keep(self, raw: bytes) -> str:
         """Keep ``raw`` and return its name, the SHA-256 in hex. Each ``keep`` is ended by a ``release``."""
+        ...
 
     def release(self, blob: str) -> None:
         """End a ``keep``: from now on the bytes ``blob`` stay only while a record names them."""
@@ -93,9 +94,11 @@ class Store(Protocol):
             StoreFull: The disk is full; nothing has changed.
             StoreBroken: The disk failed; the store is read-only until it is opened anew.
         """
+        ...
 
     async def raw(self, blob: str) -> bytes:
         """Return the bytes that ``keep`` named ``blob``. Raises ``NotFound`` where they are gone."""
+        ...
 
     def at_hand(self, kind: type[R], field: str, value: Any) -> R | None:
         """Return the oldest record whose indexed ``field`` is ``value`` if that takes no waiting; None says nothing."""
@@ -119,21 +122,27 @@ class Store(Protocol):
 
         ``after`` and ``before`` are bounds of ``seq``, both exclusive; ``offset`` skips matches, ``limit`` caps them.
         """
+        ...
 
     async def count(self, kind: type[Record], **where: Any) -> int:
         """Return how many records have indexed fields equal to ``where``; no record is read for it."""
+        ...
 
     async def expired(self, now: int, *, limit: int | None = None) -> list[Address]:
         """Return the addresses whose ``expires_at`` is at or before ``now``, the earliest first."""
+        ...
 
     async def usage(self, account: str | None = None) -> Usage:
         """Return how much ``account`` stores, in every folder and for every address; None asks for everything."""
+        ...
 
     async def sizes(self, accounts: Sequence[str]) -> list[int]:
         """Return how many bytes each of ``accounts`` stores, in order."""
+        ...
 
     def mark(self) -> int:
         """Open a scope: note where the store stands. Marks nest."""
+        ...
 
     async def rewind(self, mark: int) -> None:
         """Close the scope and put back everything that changed since ``mark``, in one commit."""

@@ -36,6 +36,7 @@ class FaultContext(Protocol):
     @property
     def stage(self) -> str:
         """The stage that was reached."""
+        ...
 
     def fired(self, at: int, text: str) -> Any:
         """Return the event that a fault struck here: ``at`` is the kit's time, ``text`` what the fault did."""

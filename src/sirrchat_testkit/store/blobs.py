@@ -36,6 +36,7 @@ class Blobs(Protocol):
 
     async def get(self, digest: str) -> bytes:
         """Return the bytes. Raises ``NotFound``."""
+        ...
 
 
 class MemoryBlobs:

@@ -31,10 +31,12 @@ class Host(Protocol):
     @property
     def timeout(self) -> float:
         """Seconds of real time that ``receive`` waits by default."""
+        ...
 
     @property
     def within(self) -> float:
         """Seconds of real time that ``assert_nothing`` watches by default."""
+        ...
 
     def start(self) -> None:
         """Have the thread run."""
@@ -44,18 +46,22 @@ class Host(Protocol):
 
     def now(self) -> float:
         """Return the time that signatures are judged by, in seconds since the epoch."""
+        ...
 
     async def secrets(self, url: str) -> list[str]:
         """Return the secrets of webhooks that point below ``url``."""
+        ...
 
     async def landed(self, delivery: str) -> None:
         """Return when whoever sent ``delivery`` has noted what came of it."""
 
     async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:
         """Return what a failure says about deliveries to ``url``, which was ``called`` or not: a hint, and sections."""
+        ...
 
     async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait until nothing is in progress, ``seconds`` at most; return what still is."""
+        ...
 
     def crashed(self, error: BaseException) -> None:
         """Note what failed in a user's callable."""

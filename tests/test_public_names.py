@@ -108,7 +108,7 @@ def mentions(name: str) -> Iterator[Mention]:
 def fixtures() -> Iterator[Mention]:
     module = importlib.import_module(f"{PACKAGE}.pytest_plugin")
     for name, value in vars(module).items():
-        if type(value).__name__ == "FixtureFunctionDefinition":
+        if hasattr(value, "__wrapped__"):  # by pytest.fixture
             yield from of_function(name, inspect.unwrap(value))
 
 

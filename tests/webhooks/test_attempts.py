@@ -37,6 +37,9 @@ class Receiver:
         self._waiting.put_nowait(answer)
         return await answer
 
+    async def close(self) -> None:
+        """Do nothing: there are no connections."""
+
     async def called(self) -> asyncio.Future[Outcome]:
         """Wait for the next call; return what takes its answer."""
         return await self._waiting.get()
@@ -83,7 +86,7 @@ async def dispatcher(
 ) -> AsyncIterator[Dispatcher]:
     backend.clock.freeze(1000)
     made = Dispatcher(backend)
-    monkeypatch.setattr(made._attempts._sender, "send", receiver.send)
+    monkeypatch.setattr(made._attempts, "_sender", receiver)
     async with made.running():
         await made.calm()
         yield made
@@ -281,7 +284,7 @@ async def test_attempts_under_way_end_with_the_dispatcher(
     backend: Backend, webhook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Dispatcher(backend)
-    monkeypatch.setattr(made._attempts._sender, "send", receiver.send)
+    monkeypatch.setattr(made._attempts, "_sender", receiver)
     async with made.running():
         await backend.store.commit([Put(pending(webhook, "one"))])
         made._attempts.request(await only(backend), flying=False)

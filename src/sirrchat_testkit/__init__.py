@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.core.mime import Attachment, Unsubscribe
     from sirrchat_testkit.core.models import Envelope
     from sirrchat_testkit.core.policy import Policy, TokenCheck
-    from sirrchat_testkit.core.sessions import Session
+    from sirrchat_testkit.core.sessions import Activity, Session
     from sirrchat_testkit.core.settings import Settings
     from sirrchat_testkit.core.signing import WebhookNotVerified, verify_webhook
     from sirrchat_testkit.core.stats import ImapStats, ServerStats, SmtpStats
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Activity",
     "ApiError",
     "ApiKey",
     "ApiKeys",
@@ -161,6 +162,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Activity": "core.sessions",
     "ApiError": "client.errors",
     "ApiKey": "wire.sirrchat.answers",
     "ApiKeys": "client.sirrchat",

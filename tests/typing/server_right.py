@@ -11,6 +11,7 @@ from typing import Unpack, assert_type
 
 import sirrchat_testkit
 from sirrchat_testkit import (
+    Activity,
     Client,
     Clock,
     Conflict,
@@ -94,6 +95,7 @@ def looks(mailserver: MailServer) -> None:
     assert_type(mailserver.refusals[0].nearest, str | None)
     sessions: list[Session] = mailserver.sessions
     assert_type(sessions[0].transcript, Transcript)
+    assert_type(sessions[0].activity, Activity | None)
     assert_type([line.text for line in sessions[0].transcript if line.who == "C"], list[str])
     mailserver.timeout = 0.5
     mailserver.settle()

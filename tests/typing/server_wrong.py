@@ -74,6 +74,7 @@ def looks(mailserver: MailServer) -> None:
     mailserver.envelopes[0].to  # error
     mailserver.refusals[0].address  # error
     mailserver.sessions[0].user  # error
+    mailserver.sessions[0].activity.what  # error
     mailserver.sessions[0].transcript[0].line  # error
     mailserver.settle(timeout=1)  # error
     mailserver.message  # error

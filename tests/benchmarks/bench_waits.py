@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import socket
 import statistics
 import subprocess
 import sys
@@ -49,6 +48,33 @@ def pytest_runtest_protocol(item, nextitem):
 
 def pytest_unconfigure(config):
     print(f"median {statistics.median(spent) * 1000:.3f}")
+"""
+
+
+CLIENT = """
+import socket, sys, time
+
+port, address, exchanges = int(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])
+dots, replies = [], []
+client = socket.create_connection(("127.0.0.1", port))
+client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+def exchange(command):
+    client.sendall(command)
+    client.recv(4096)
+
+client.recv(4096)
+exchange(b"EHLO bench\\r\\n")
+for number in range(exchanges):
+    for command in (b"MAIL FROM:<a@b.example>", b"RCPT TO:<%s>" % address, b"DATA"):
+        exchange(command + b"\\r\\n")
+    client.sendall(b"Subject: %d\\r\\n\\r\\nHello\\r\\n" % number)
+    time.sleep(0.005)  # until the server and the waiting thread sleep
+    dots.append(time.monotonic())
+    exchange(b".\\r\\n")
+    replies.append(time.monotonic())
+print(*dots)
+print(*replies)
 """
 
 
@@ -100,40 +126,28 @@ def fail(inbox: Inbox) -> float:
 
 
 def wake() -> tuple[float, float]:
-    """Return milliseconds from the final dot: to its 250 at the client, and to the thread that waits for the mail."""
+    """Return milliseconds from the final dot: to its 250 at the client, and to the thread that waits for the mail.
+
+    The client is a process of its own, as an application under test is; both read the same monotonic clock.
+    """
     with MailServer() as server:
         inbox = server.open_inbox()
         woken: list[float] = []
-        received = threading.Semaphore(0)
 
         def wait() -> None:
             for _ in range(EXCHANGES):
                 inbox.receive(timeout=60)
-                woken.append(time.perf_counter())
-                received.release()
+                woken.append(time.monotonic())
 
         waiter = threading.Thread(target=wait)
         waiter.start()
-        dots, replies = [], []
-        with socket.create_connection((server.smtp_host, server.smtp_port)) as client:
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            client.recv(4096)
-            _exchange(client, b"EHLO bench")
-            for number in range(EXCHANGES):
-                _exchange(client, b"RSET")
-                _exchange(client, b"MAIL FROM:<a@b.example>")
-                _exchange(client, b"RCPT TO:<%s>" % inbox.address.encode())
-                _exchange(client, b"DATA")
-                client.sendall(b"Subject: %d\r\n\r\nHello\r\n" % number)
-                time.sleep(0.002)  # the waiting thread sleeps, the server is idle
-                dots.append(time.perf_counter())
-                _exchange(client, b".")
-                replies.append(time.perf_counter())
-                received.acquire()
+        command = [sys.executable, "-c", CLIENT, str(server.smtp_port), inbox.address, str(EXCHANGES)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         waiter.join()
-        own = statistics.median(reply - dot for dot, reply in zip(dots, replies, strict=True))
-        thread = statistics.median(woke - dot for dot, woke in zip(dots, woken, strict=True))
-        return own * 1000, thread * 1000
+    dots, replies = ([float(each) for each in line.split()] for line in done.stdout.splitlines())
+    own = statistics.median(reply - dot for dot, reply in zip(dots, replies, strict=True))
+    thread = statistics.median(woke - dot for dot, woke in zip(dots, woken, strict=True))
+    return own * 1000, thread * 1000
 
 
 def fixture(test: str) -> float:
@@ -146,11 +160,6 @@ def fixture(test: str) -> float:
         command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", folder]
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
         return float(done.stdout.rpartition("median ")[2])
-
-
-def _exchange(client: socket.socket, command: bytes) -> None:
-    client.sendall(command + b"\r\n")
-    client.recv(4096)
 
 
 def measure(case: str, rounds: int) -> None:

@@ -15,7 +15,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
@@ -65,7 +65,7 @@ class LoopThread:
         Raises:
             RuntimeError: The caller is the loop's own thread, a forked child, or the thread has stopped.
         """
-        future = self._submit(work)
+        future = self._submit(work, waits=True)
         try:
             return result_of(future)
         except CancelledError:
@@ -79,15 +79,11 @@ class LoopThread:
     def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run ``work`` on the loop and go on; the future is done with it, cancelled if the loop stops first.
 
-        Raises ``RuntimeError`` as ``call`` does.
+        The loop's own thread may do so too. Raises ``RuntimeError`` if the thread has stopped, or in a forked child.
         """
         future = self._submit(work)
         future.add_done_callback(self._pending.discard)
         return future
-
-    def post(self, work: Callable[..., object], *arguments: object) -> None:
-        """Run ``work`` on the loop soon, and go on. Raises ``RuntimeError`` as ``call`` does."""
-        self._enter().call_soon_threadsafe(work, *arguments)
 
     async def acall(self, work: Coroutine[Any, Any, T]) -> T:
         """Do as ``call`` does without blocking the caller's loop, asyncio's or trio's.
@@ -99,7 +95,7 @@ class LoopThread:
         except RuntimeError:
             work.close()
             raise
-        future = self._submit(work)
+        future = self._submit(work, waits=True)
         future.add_done_callback(lambda _: signal.set())
         try:
             await signal.wait()
@@ -120,9 +116,9 @@ class LoopThread:
         for future in tuple(self._pending):
             future.cancel()
 
-    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+    def _submit(self, work: Coroutine[Any, Any, T], *, waits: bool = False) -> Future[T]:
         try:
-            loop = self._enter()
+            loop = self._enter(waits=waits)
             future = asyncio.run_coroutine_threadsafe(work, loop)
         except RuntimeError:
             work.close()
@@ -130,12 +126,12 @@ class LoopThread:
         self._pending.add(future)
         return future
 
-    def _enter(self) -> _Loop:
+    def _enter(self, *, waits: bool) -> _Loop:
         if self._loop is None:
             raise RuntimeError(f"{self.owner} is not running")
         if self._pid != os.getpid():
             raise RuntimeError(f"{self.owner} runs in process {self._pid}; this is a forked child of it")
-        if threading.current_thread() is self._thread:
+        if waits and threading.current_thread() is self._thread:
             raise RuntimeError(f"{self.owner} cannot wait for itself: this code runs on its own thread")
         return self._loop
 

@@ -222,8 +222,24 @@ def test_a_wait_that_was_given_up_leaves_no_feed_open(words: Words) -> None:
                 await arun(words.thread, wait.receive)
 
     asyncio.run(main())
-    words.thread.call(asyncio.sleep(0))
     assert words.feeds.all() == []
+    assert words.feeds.wanted((None,))
+    words.add("one")  # comes across the closed feed
+    assert not words.feeds.wanted((None,))
+
+
+def test_a_closed_feed_is_forgotten_when_its_time_is_up(words: Words) -> None:
+    thread, _ = wait_for(words, 1)
+    [feed] = words.feeds.all()
+    words.add("one")
+    thread.join()
+    assert words.feeds.all() == []
+
+    async def expire() -> None:
+        words.feeds._time_up(feed)
+
+    words.thread.call(expire())
+    assert not words.feeds.wanted((None,))
 
 
 def test_a_feed_that_is_closed_before_it_opens_stays_closed(words: Words) -> None:
@@ -233,7 +249,7 @@ def test_a_feed_that_is_closed_before_it_opens_stays_closed(words: Words) -> Non
 
     async def work() -> None:
         feed: Feed[Word] = Feed(None, Silent())
-        words.feeds.close(feed)
+        feed.closed = True
         words.feeds.open(feed, 60)
 
     words.thread.call(work())

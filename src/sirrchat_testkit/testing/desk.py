@@ -27,7 +27,7 @@ from sirrchat_testkit.testing.compose import to_bytes
 from sirrchat_testkit.testing.diagnostics import Diagnostics, Refusal, Snapshot
 from sirrchat_testkit.testing.feed import End, Feed, Feeds, Removed, Steps, Taken, pull, pull_recent, run
 from sirrchat_testkit.testing.mailsource import MailSource
-from sirrchat_testkit.testing.message import Contents, ReceivedMessage, hold, record_of
+from sirrchat_testkit.testing.message import Contents, ReceivedMessage, begin_to_load, record_of
 from sirrchat_testkit.testing.owner import Opened, Owner, OwnerMark
 from sirrchat_testkit.testing.report import COMPARED
 
@@ -79,7 +79,7 @@ class Desk:
     def prefetch(self, message: ReceivedMessage) -> None:
         """Begin to load the contents of ``message``: before anything that the server is asked for later."""
         with contextlib.suppress(RuntimeError):  # it stopped meanwhile
-            hold(message, self.thread.begin(self._contents(record_of(message))))
+            begin_to_load(message)
 
     def new_address(self, name: str | None, domain: str | None, expires_in: timedelta | None) -> Address:
         """Make a new address of this scope's account."""
@@ -182,7 +182,9 @@ class Desk:
 
     def _push(self, _number: int, event: Event) -> None:
         if isinstance(event, MessageReceived):
-            self.feeds.push((event.message.recipient_key, None), self.received(event.message))
+            message = self.received(event.message)
+            begin_to_load(message)  # here it costs less than in the wait that takes it
+            self.feeds.push((event.message.recipient_key, None), message)
         elif isinstance(event, MessagesRemoved):
             self.feeds.push((*event.recipients, None), Removed(frozenset(event.ids)))
 

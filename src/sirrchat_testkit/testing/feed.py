@@ -58,7 +58,11 @@ class Removed(NamedTuple):
 
 
 class Feed(Generic[T]):
-    """What is pushed to one wait; the server's thread pushes, the waiting side takes."""
+    """What is pushed to one wait; the server's thread pushes, the waiting side takes.
+
+    The waiting side ends it by setting ``closed``, without a call into the server's thread, which would cost it as much
+    as the wake-up. ``Feeds`` forgets a closed feed when it next comes across it, at the latest when its time is up.
+    """
 
     def __init__(self, topic: str | None, signal: Signal) -> None:
         self.topic = topic
@@ -85,35 +89,43 @@ class Feeds(Generic[T]):
         self._open: dict[str | None, list[Feed[T]]] = {}
 
     def wanted(self, topics: Iterable[str | None]) -> bool:
-        """Return whether a wait is open for one of ``topics``."""
+        """Return whether a wait may be open for one of ``topics``."""
         return any(topic in self._open for topic in topics) if self._open else False
 
     def push(self, topics: Iterable[str | None], item: T | Removed | End) -> None:
         """Push ``item`` to the feeds of ``topics``."""
         for topic in topics:
-            for feed in self._open.get(topic, ()):
+            for feed in self._of(topic):
                 feed.push(item)
 
     def open(self, feed: Feed[T], seconds: float) -> None:
         """Open ``feed``; it ends after ``seconds`` of real time. Does nothing if the wait has gone meanwhile."""
         if not feed.closed:
-            self._open.setdefault(feed.topic, []).append(feed)
-            feed.timer = asyncio.get_running_loop().call_later(max(seconds, 0), feed.push, End.TIME_UP)
-
-    def close(self, feed: Feed[T]) -> None:
-        """Close ``feed``: nothing more is pushed to it."""
-        feed.closed = True
-        if feed.timer is not None:
-            feed.timer.cancel()
-        others = self._open.get(feed.topic, [])
-        if feed in others:
-            others.remove(feed)
-        if not others:
-            self._open.pop(feed.topic, None)
+            feed.timer = asyncio.get_running_loop().call_later(max(seconds, 0), self._time_up, feed)
+            self._open[feed.topic] = [*self._of(feed.topic), feed]
 
     def all(self) -> list[Feed[T]]:
-        """Return the open feeds."""
-        return [feed for feeds in [*self._open.values()] for feed in [*feeds]]
+        """Return the open feeds; from any thread."""
+        return [feed for feeds in [*self._open.values()] for feed in feeds if not feed.closed]
+
+    def _time_up(self, feed: Feed[T]) -> None:
+        feed.push(End.TIME_UP)
+        feed.closed = True
+        self._of(feed.topic)
+
+    def _of(self, topic: str | None) -> list[Feed[T]]:
+        """Return the open feeds of ``topic``, and forget those that are closed."""
+        known = self._open.get(topic, [])
+        feeds = [feed for feed in known if not feed.closed]
+        if len(feeds) < len(known):
+            for feed in known:
+                if feed.closed and feed.timer is not None:
+                    feed.timer.cancel()
+            if feeds:
+                self._open[topic] = feeds
+            else:
+                del self._open[topic]
+        return feeds
 
 
 class Taken:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
@@ -81,12 +81,14 @@ class ReceivedMessage(Hints):
 
     @property
     def _contents(self) -> Contents:
-        if self._loading is None:
-            self._loading = self._load(self._record)
+        begin_to_load(self)
+        assert self._loading is not None
         try:
             return result_of(self._loading)
         except NotFound:
             raise NotFound(f"{self!r} was deleted before its contents were read") from None
+        except CancelledError:
+            raise RuntimeError(f"the server stopped before the contents of {self!r} were read") from None
 
     @property
     def _parsed(self) -> mime.Parsed:
@@ -292,6 +294,7 @@ def record_of(message: ReceivedMessage) -> Message:
     return message._record  # noqa: SLF001 - its own module
 
 
-def hold(message: ReceivedMessage, loading: Future[Contents]) -> None:
-    """Take the contents from ``loading``, which has begun, so that ``message`` outlives its deletion."""
-    message._loading = loading  # noqa: SLF001 - its own module
+def begin_to_load(message: ReceivedMessage) -> None:
+    """Begin to load the contents of ``message``, unless that has begun, so that it outlives its deletion."""
+    if message._loading is None:  # noqa: SLF001 - its own module
+        message._loading = message._load(message._record)  # noqa: SLF001 - same

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -167,8 +166,7 @@ class Wait(Generic[T]):
                     return
                 yield None
         finally:
-            with contextlib.suppress(RuntimeError):  # it stopped meanwhile
-                source.thread.post(source.feeds.close, feed)
+            feed.closed = True
 
     def _examine(self, items: Sequence[T], enough: int | None, *, taking: bool) -> None:
         """Add the untaken matches among ``items`` to what is found, and take them if ``taking``."""

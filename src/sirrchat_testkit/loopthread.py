@@ -152,7 +152,7 @@ def result_of(future: Future[T]) -> T:
     """Return the result of ``future``, waiting for it; raise its error, one of the kit's own without its frames."""
     try:
         return future.result()
-    except (TestkitError, ValueError) as error:
+    except (TestkitError, ValueError, OSError) as error:
         raise error.with_traceback(None)  # noqa: B904 - it is the same error
 
 

@@ -59,7 +59,7 @@ def test_a_number_that_is_only_near_a_word_does_not_hide_the_subject_s_code() ->
     with pytest.raises(NotExactlyOne) as caught:
         pick_code(SPARSE, "", subject="123456 is your Shop code, order 98765")
     assert str(caught.value).splitlines() == [
-        "Expected exactly one code, but found 2:",
+        "2 candidates for code, expected exactly one:",
         "  kept    '54321': it is near a word for a code",
         "  kept    '123456' (in the subject): it is on the line of a word for a code",
         "  dropped '98765' (in the subject): it is numbered: 'order' stands before it",

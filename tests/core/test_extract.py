@@ -197,7 +197,7 @@ def test_failure_lists_every_link_and_why() -> None:
     with pytest.raises(NotExactlyOne) as caught:
         pick_link(SIGNUP, text="Shop")
     assert str(caught.value).splitlines() == [
-        "Expected exactly one link(text='Shop'), but found 2:",
+        "2 candidates for link(text='Shop'), expected exactly one:",
         "  kept    https://shop.example/ ('Shop'): it fits",
         "  kept    https://cdn.shop.example/logo.png ('Shop'): it fits",
         f"  dropped {CONFIRM} ('Confirm my address'): its text does not fit 'Shop'",
@@ -209,7 +209,7 @@ def test_failure_lists_every_link_and_why() -> None:
 
 
 def test_without_arguments_only_links_of_no_special_purpose_count() -> None:
-    with pytest.raises(NotExactlyOne, match=r"found none:\n  dropped .* its purpose is 'unsubscribe'"):
+    with pytest.raises(NotExactlyOne, match=r"expected exactly one:\n  dropped .* its purpose is 'unsubscribe'"):
         pick_link([Link("https://a.b/1", "bye", "unsubscribe")])
 
 
@@ -327,7 +327,7 @@ def test_two_codes_are_a_failure_that_shows_both() -> None:
     with pytest.raises(NotExactlyOne) as caught:
         pick_code("Your code: 1111 or code: 2222. Year 2026.", "")
     assert str(caught.value).splitlines() == [
-        "Expected exactly one code, but found 2:",
+        "2 candidates for code, expected exactly one:",
         "  kept    '1111': it follows a word for a code",
         "  kept    '2222': it follows a word for a code",
         "  dropped '2026': it is a year or a date",
@@ -341,7 +341,7 @@ def test_a_code_that_follows_its_word_beats_a_number_that_is_only_near_it() -> N
 
 
 def test_two_numbers_on_the_line_of_a_word_for_a_code_are_two_candidates() -> None:
-    with pytest.raises(NotExactlyOne, match="found 2"):
+    with pytest.raises(NotExactlyOne, match="2 candidates"):
         pick_code("code 111111 or 222222", "")
 
 
@@ -398,7 +398,7 @@ def test_attachment_is_picked_by_name_and_type(how: dict[str, str], name: str) -
 
 
 def test_failure_lists_every_attachment() -> None:
-    with pytest.raises(NotExactlyOne, match=r"(?s)found none.*'Invoice.PDF' \(application/pdf, 1 byte\): its name"):
+    with pytest.raises(NotExactlyOne, match=r"(?s)Found no .*'Invoice.PDF' \(application/pdf, 1 byte\): its name"):
         pick_attachment(FILES, "*.png")
 
 

@@ -226,10 +226,43 @@ def test_a_function_of_the_whole_record_decides() -> None:
     assert match.accepts(Record())
     assert not match.accepts(Record(to=()))
     [miss] = match.misses(Record(to=()))
-    assert miss.startswith("where: wanted what a lambda accepts (test_matching.py:")
-    assert "was Record(subject='Welcome, Ann!'" in miss
+    assert miss.startswith("where: the lambda at test_matching.py:")
+    assert miss.endswith(" returned a false value")
     with pytest.raises(TypeError, match=r"where takes a function, such as where=lambda message: \.\.\., not 'x'"):
         Match(where="x")
+
+
+def test_an_error_of_the_user_s_code_is_a_miss_that_names_it() -> None:
+    match = Match(subject=lambda subject: subject.nonsense, where=lambda _: 1 / 0)
+    first, second = match.misses(Record())
+    assert first.endswith("""raised AttributeError("'str' object has no attribute 'nonsense'")""")
+    assert second.endswith("raised ZeroDivisionError('division by zero')")
+
+
+def test_the_nearest_are_found_without_the_user_s_code() -> None:
+    def fail(_: object) -> bool:
+        raise AssertionError
+
+    match = Match(subject="Welcome", where=fail)
+    assert match.runs_code
+    assert nearest(match, [Record(subject="x"), Record(subject="Welcome!")], 1)[0].subject == "Welcome!"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("seconds", "timeout=SECONDS"),
+        ("timeout", "within=SECONDS"),
+        ("mail_to", "'to'"),
+        ("filter", "'where'"),
+        ("attachment_name", "'filename'"),
+        ("bcc", "'recipient'"),
+        ("subjekt", "'subject'"),
+    ],
+)
+def test_a_guessed_condition_is_answered_with_the_right_one(name: str, meant: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"{name!r} is no condition: did you mean {meant}")):
+        Match(**{name: "x"})
 
 
 def test_a_reserved_word_as_a_condition_names_the_right_one() -> None:

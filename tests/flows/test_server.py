@@ -193,7 +193,8 @@ def test_a_scope_puts_everything_back() -> None:
         send(server, "ops@corp.example")
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             send(server, gone.address)
-        assert server.refusals[-1].scope == "inner"
+        assert server.late_mail[-1].scope == "inner"
+        assert server.refusals == []
 
 
 def test_scopes_nest() -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from dirty_equals import IsStr
 
-from sirrchat_testkit import Inbox, MailNotReceived, MailServer, MakeInbox, NotSettled, UnexpectedMail
+from sirrchat_testkit import Inbox, MailNotReceived, MailServer, MakeInbox, NotSettled, ReceivedMessage, UnexpectedMail
 from tests.support import connect, send
 
 
@@ -218,7 +218,12 @@ def test_taken_mail_is_not_unexpected(mailserver: MailServer, inbox: Inbox) -> N
 
 
 def test_a_watch_fails_at_once_on_arrival(mailserver: MailServer, inbox: Inbox) -> None:
-    sender = in_thread(lambda: send(mailserver, inbox, subject="June news"))
+    def send_during_the_watch() -> None:
+        while not mailserver._desk.feeds.all():
+            mailserver.settle()
+        send(mailserver, inbox, subject="June news")
+
+    sender = in_thread(send_during_the_watch)
     with pytest.raises(
         UnexpectedMail, match=r"^1 message arrived after \d+\.\d\d s, expected none .* within 50\.0 s: 'June news'"
     ):
@@ -299,7 +304,7 @@ def test_a_wait_ends_when_the_server_stops() -> None:
     server.stop()
     waiter.join(30)
     assert not waiter.is_alive()
-    assert "the server stopped" in str(errors[0])
+    assert "the mail server stopped; it waited for" in str(errors[0])
 
 
 def test_a_message_outlives_its_deletion(mailserver: MailServer, inbox: Inbox) -> None:
@@ -486,7 +491,7 @@ def test_a_wait_of_an_ended_scope_ends_with_it() -> None:
                 server.settle()
         waiter.join(30)
         assert not waiter.is_alive()
-        assert "the test that waited is over" in str(errors[0])
+        assert "the scope that this wait began in has ended" in str(errors[0])
 
 
 def test_a_wait_on_another_address_is_not_woken(mailserver: MailServer, make_inbox: MakeInbox) -> None:
@@ -532,10 +537,138 @@ def test_a_verb_on_a_stopped_server_names_it(mailserver: MailServer) -> None:
 
 
 def test_the_default_of_within_counts(inbox: Inbox, mailserver: MailServer) -> None:
+    def send_during_the_watch() -> None:
+        while not mailserver._desk.feeds.all():
+            mailserver.settle()
+        send(mailserver, inbox, subject="June news")
+
     mailserver.within = 30
-    sender = in_thread(lambda: send(mailserver, inbox, subject="June news"))
+    sender = in_thread(send_during_the_watch)
     with pytest.raises(UnexpectedMail, match=r"within 30\.0 s"):
         inbox.assert_nothing()
     sender.join()
     inbox.receive()
     inbox.assert_nothing(within=0)
+
+
+def test_a_condition_runs_for_no_message_that_the_wait_did_not_examine(inbox: Inbox, make_inbox: MakeInbox) -> None:
+    seen: list[str] = []
+
+    def second_code(message: ReceivedMessage) -> bool:
+        seen.append(message.subject)
+        return bool(message.code() == "123456")
+
+    inbox.deliver(subject="taken", text="Hello, no code here.")
+    inbox.receive(subject="taken")
+    make_inbox().deliver(subject="another's", text="Hello, no code here.")
+    with pytest.raises(MailNotReceived) as caught:
+        inbox.receive(where=second_code, timeout=0)
+    assert seen == []
+    text = str(caught.value)
+    assert "These were taken by an earlier receive(), and do not match:\n  'taken' from " in text
+    assert text.startswith("No further message arrived. Waited 0.0 s")
+
+
+def test_a_condition_that_raises_in_a_report_is_shown_as_a_miss(inbox: Inbox) -> None:
+    inbox.deliver(subject="one")
+    calls: list[object] = []
+
+    def once(subject: str) -> bool:
+        calls.append(subject)
+        if len(calls) > 1:
+            raise ValueError("not twice")
+        return False
+
+    with pytest.raises(MailNotReceived, match=r"once\(\) raised ValueError\('not twice'\)"):
+        inbox.receive(subject=once, timeout=0)
+
+
+@pytest.mark.parametrize("verb", ["receive", "receive_all", "assert_nothing"])
+def test_a_message_that_is_deleted_while_it_is_examined_is_no_candidate(inbox: Inbox, verb: str) -> None:
+    for number in range(3):
+        inbox.deliver(subject=str(number), text="Hello")
+
+    def delete(text: str) -> bool:
+        inbox.clear()
+        return text == "never"
+
+    if verb == "receive":
+        with pytest.raises(MailNotReceived, match="were deleted"):
+            inbox.receive(text=delete, timeout=0)
+    elif verb == "receive_all":
+        assert inbox.receive_all(text=delete) == []
+    else:
+        inbox.assert_nothing(text=delete)
+
+
+def test_all_taken_messages_outlive_their_deletion(inbox: Inbox) -> None:
+    for number in range(100):
+        inbox.deliver(subject=str(number), text=f"text {number}")
+    messages = inbox.receive_all(100)
+    inbox.clear()
+    assert [each.text.strip() for each in messages] == [f"text {number}" for number in range(100)]
+
+
+def test_copies_in_sent_folders_are_no_received_mail(mailserver: MailServer, inbox: Inbox) -> None:
+    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+        smtp.login(mailserver.smtp_username, mailserver.smtp_password)
+        for number in range(10):
+            smtp.sendmail("a@b.example", [inbox.address], f"Subject: {number}\r\n\r\n")
+    assert [each.subject for each in mailserver.messages] == [str(number) for number in range(10)]
+    assert [mailserver.receive(timeout=0).subject for _ in range(10)] == [str(number) for number in range(10)]
+    mailserver.assert_nothing()
+
+
+def test_a_failed_wait_counts_what_was_deleted(inbox: Inbox) -> None:
+    inbox.deliver(subject="Hello")
+    inbox.clear()
+    with pytest.raises(MailNotReceived) as caught:
+        inbox.receive(timeout=0)
+    assert str(caught.value) == (
+        f"1 message arrived, and was deleted. Waited 0.0 s for a message for {inbox}.\n"
+        f"These arrived and were deleted:\n  'Hello' from sender@example.org to {inbox}"
+    )
+
+
+def test_a_failed_wait_names_a_fault_that_struck(mailserver: MailServer, inbox: Inbox) -> None:
+    mailserver.faults.lose()
+    send(mailserver, inbox)
+    with pytest.raises(MailNotReceived, match=rf"^A planned fault struck: lose at END: {inbox}\. Waited"):
+        inbox.receive(timeout=0)
+
+
+def test_the_refusal_of_the_awaited_address_comes_first(mailserver: MailServer, make_inbox: MakeInbox) -> None:
+    from datetime import timedelta
+
+    inbox = make_inbox(expires_in=timedelta(hours=1))
+    mailserver.clock.advance(minutes=90)
+    for recipient in (inbox, *(f"no{number}@example.com" for number in range(6))):
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            send(mailserver, recipient)
+    with pytest.raises(MailNotReceived, match=rf"^Refused: {inbox} expired at "):
+        inbox.receive(timeout=0)
+
+
+def test_an_older_connection_counts_as_one(mailserver: MailServer, inbox: Inbox) -> None:
+    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+        smtp.ehlo()
+        with mailserver.scope("later"):
+            smtp.docmd("RSET")
+            with pytest.raises(MailNotReceived) as caught:
+                inbox.receive(timeout=0)
+    assert "Nobody connected" not in str(caught.value)
+
+
+def test_late_mail_of_another_scope_is_none_of_this_one_s_refusals() -> None:
+    with MailServer() as server:
+        with server.scope("earlier"):
+            late = server.open_inbox()
+        inbox = server.open_inbox()
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            send(server, late)
+        assert server.refusals == []
+        with pytest.raises(MailNotReceived) as caught:
+            inbox.receive(timeout=0)
+    first, *rest = str(caught.value).splitlines()
+    assert late.address not in first
+    assert any("belonged to earlier, which is over" in line for line in rest)

@@ -13,7 +13,20 @@ import pytest
 
 from sirrchat_testkit.core.matching import Condition, Match
 from sirrchat_testkit.loopthread import LoopThread
-from sirrchat_testkit.testing.feed import MOST, End, Feed, Feeds, Removed, Steps, Taken, arun, pull, pull_recent, run
+from sirrchat_testkit.testing.feed import (
+    MOST,
+    End,
+    Feed,
+    Feeds,
+    Removed,
+    Slice,
+    Steps,
+    Taken,
+    arun,
+    pull,
+    pull_recent,
+    run,
+)
 from sirrchat_testkit.testing.report import Evidence, Kind
 from sirrchat_testkit.testing.wait import Wait
 
@@ -31,7 +44,7 @@ class WordMatch(Match):
 class WordKind(Kind[Word]):
     noun = "word"
     place = "in the list"
-    other = "These match:"
+    stopped = "the list ended"
     twin = "await words.areceive()"
     not_received = AssertionError
     unexpected = AssertionError
@@ -80,17 +93,20 @@ class Words:
     def hold(self, item: Word) -> None:
         pass
 
-    async def read(self, after: int, limit: int) -> list[Word]:
+    async def load(self, items: Sequence[Word]) -> None:
+        pass
+
+    async def read(self, after: int, limit: int) -> Slice[Word]:
         self.on_read()
         found = self.words[after : after + limit]
         self.slices.append(len(found))
-        return found
+        return Slice(found, after + len(found), len(found) < limit)
 
-    async def recent(self, before: int | None, limit: int) -> list[Word]:
+    async def recent(self, before: int | None, limit: int) -> Slice[Word]:
         end = len(self.words) if before is None else before - 1
         found = self.words[max(end - limit, 0) : end][::-1]
         self.slices.append(len(found))
-        return found
+        return Slice(found, end - len(found) + 1, len(found) < limit)
 
     async def settled(self, seconds: float) -> Sequence[Any]:  # noqa: ARG002
         return ()
@@ -202,7 +218,7 @@ def test_what_is_removed_no_longer_counts(words: Words) -> None:
 
     async def remove() -> None:
         words.words[0] = Word(1, "gone")
-        words.taken.take(1)
+        words.taken.take(words.taken.scope, 1)
         words.feeds.push((None,), Removed(frozenset({1})))
 
     words.thread.call(remove())
@@ -248,7 +264,7 @@ def test_a_feed_that_is_closed_before_it_opens_stays_closed(words: Words) -> Non
             pass
 
     async def work() -> None:
-        feed: Feed[Word] = Feed(None, Silent())
+        feed: Feed[Word] = Feed(None, Silent(), words.taken.scope)
         feed.closed = True
         words.feeds.open(feed, 60)
 
@@ -258,24 +274,105 @@ def test_a_feed_that_is_closed_before_it_opens_stays_closed(words: Words) -> Non
 
 def test_taking_several_is_all_or_none() -> None:
     taken = Taken()
-    assert taken.take("b")
-    assert not taken.take("a", "b", "c")
+    assert taken.take(taken.scope, "b")
+    assert not taken.take(taken.scope, "a", "b", "c")
     assert "a" not in taken
-    assert taken.take("a", "c")
+    assert taken.take(taken.scope, "a", "c")
 
 
 def test_a_rewind_puts_back_what_was_taken_since_and_where_waits_begin() -> None:
     taken = Taken()
-    taken.take(1)
-    taken.cursors["ann"] = 1
+    taken.take(taken.scope, 1)
+    taken.advance(taken.scope, "ann", 1)
     mark = taken.mark()
-    taken.take(2, 3)
-    taken.cursors["ann"] = 3
-    taken.cursors["bob"] = 5
+    inner = taken.scope
+    taken.take(inner, 2, 3)
+    taken.advance(inner, "ann", 3)
+    taken.advance(inner, "bob", 5)
     taken.rewind(mark)
     assert 1 in taken
     assert 2 not in taken
     assert taken.cursors == {"ann": 1}
+    assert inner.over
+    assert not taken.scope.over
+
+
+def test_a_wait_of_an_ended_scope_takes_nothing_and_moves_no_cursor() -> None:
+    taken = Taken()
+    mark = taken.mark()
+    inner = taken.scope
+    taken.rewind(mark)
+    for late in (lambda: taken.take(inner, 1), lambda: taken.advance(inner, None, 9)):
+        with pytest.raises(RuntimeError, match="the scope that this wait began in has ended"):
+            late()
+    assert 1 not in taken
+    assert taken.cursors == {}
+
+
+def test_a_wait_that_examines_an_item_when_its_scope_ends_ends_too(words: Words) -> None:
+    words.add("one")
+    mark = words.taken.mark()
+
+    def end_scope(_: str) -> bool:
+        words.taken.rewind(mark)
+        return True
+
+    with pytest.raises(RuntimeError, match="the scope that this wait began in has ended"):
+        receive(words, text=end_scope)
+    assert 1 not in words.taken
+
+
+def test_a_wait_that_subscribes_after_its_scope_has_ended_ends_at_once(words: Words) -> None:
+    mark = words.taken.mark()
+    words.on_read = lambda: words.taken.rewind(mark) if words.taken._scopes[1:] else None
+    with pytest.raises(RuntimeError, match="the scope that this wait began in has ended"):
+        receive(words, timeout=60)
+
+
+def test_a_wait_ends_although_many_items_arrive_while_it_examines_one(words: Words) -> None:
+    def slow(text: str) -> bool:
+        if text == "first":
+            words.add(*(f"more {number}" for number in range(200)))
+        return text == "more 3"
+
+    words.add("first")
+    assert receive(words, text=slow) == "more 3"
+    assert receive(words, timeout=0, text="more 199") == "more 199"
+
+
+def test_an_item_that_is_read_and_pushed_is_listed_once(words: Words) -> None:
+    def store_between() -> None:
+        if words.feeds.all() and not words.words:
+            words.store("one")
+
+    words.on_read = store_between
+    with pytest.raises(AssertionError, match=r"^1 word arrived after"):
+        run(words.thread, Wait(words, words.match({}), 60).nothing)
+
+
+def test_a_failure_does_not_count_what_was_removed(words: Words) -> None:
+    words.add("removed", "one")
+    errors: list[str] = []
+    wait = Wait(words, words.match({}), 60)
+
+    def work() -> None:
+        try:
+            run(words.thread, lambda signal: wait.receive_all(signal, 3))
+        except AssertionError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while not words.feeds.all():
+        words.thread.call(asyncio.sleep(0))
+
+    async def remove_and_end() -> None:
+        words.feeds.push((None,), Removed(frozenset({1})))
+        words.feeds.push((None,), End.TIME_UP)
+
+    words.thread.call(remove_and_end())
+    thread.join()
+    assert errors[0].startswith("1 of 3 words arrived")
 
 
 def test_a_wait_that_ends_because_the_source_stops_says_so(words: Words) -> None:
@@ -294,7 +391,7 @@ def test_a_wait_that_ends_because_the_source_stops_says_so(words: Words) -> None
     for feed in words.feeds.all():
         feed.push(End.STOPPED)
     thread.join()
-    assert errors == ["the server stopped during a wait for a word in the list"]
+    assert errors == ["the list ended; it waited for a word in the list"]
 
 
 def test_everything_is_pulled_slice_by_slice(words: Words) -> None:

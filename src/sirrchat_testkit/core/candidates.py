@@ -42,7 +42,8 @@ def only(candidates: Iterable[Candidate[T]], wanted: str) -> T:
 
 
 def _report(candidates: Sequence[Candidate[T]], wanted: str, kept: int) -> str:
-    head = f"Expected exactly one {wanted}, but found {kept or 'none'}"
+    found = f"{kept} candidates for {wanted}" if kept else f"Found no {wanted}"
+    head = f"{found}, expected exactly one"
     if not candidates:
         return f"{head}; nothing in the message looks like one"
     lines = [f"  {'kept   ' if each.kept else 'dropped'} {each.shown}: {each.reason}" for each in candidates[:_LISTED]]

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 __tracebackhide__ = True
 
-_NEAR = 0.75  # how alike two names are of which one is a misspelling of the other
+_ALIKE = 0.82  # how alike two names are of which one is a misspelling of the other
+
+
+def near_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the one of ``known`` that ``name`` is a misspelling of: alike, or one wrong letter behind the first."""
+    for near in difflib.get_close_matches(name, known, 3, 0.7):
+        alike = difflib.SequenceMatcher(None, name, near).ratio()
+        wrong = sum(mine != its for mine, its in zip(name, near, strict=False))
+        if alike >= _ALIKE or (len(name) == len(near) and name[:1] == near[:1] and wrong == 1):
+            return near
+    return None
 
 
 def misnamed(handle: object, name: str, guesses: Mapping[str, str]) -> AttributeError:
     """Return the error for ``handle.name``: it names what was probably meant, and nothing unrelated."""
     kind = type(handle).__name__
     public = [each for each in dir(type(handle)) if not each.startswith("_")]
-    near = guesses.get(name) or next(iter(difflib.get_close_matches(name, public, 1, _NEAR)), None)
+    near = guesses.get(name) or near_name(name, public)
     hint = f"; did you mean {near!r}?" if near else ""
     return AttributeError(f"{kind!r} has no attribute {name!r}{hint}", name=name, obj=handle)
 

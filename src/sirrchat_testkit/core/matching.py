@@ -16,14 +16,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from difflib import SequenceMatcher, get_close_matches
+from difflib import SequenceMatcher
 from functools import lru_cache
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 from sirrchat_testkit.core.decoding import fold
-from sirrchat_testkit.core.wording import excerpt, named, pattern_meant
+from sirrchat_testkit.core.hints import near_name
+from sirrchat_testkit.core.wording import excerpt, function_name, named, pattern_meant
 
 __tracebackhide__ = True
 
@@ -80,6 +81,7 @@ class Condition(NamedTuple):
         keyed: What is wanted is a mapping, each key of which is a condition of its own.
         ordered: The value must be at or after what is wanted.
         whole: What is wanted is a function of the whole record.
+        contents: It reads what may have to be loaded.
     """
 
     read: Callable[..., Any]
@@ -88,6 +90,7 @@ class Condition(NamedTuple):
     keyed: bool = False
     ordered: bool = False
     whole: bool = False
+    contents: bool = False
 
     def met(self, wanted: Any, value: Any) -> bool:
         """Return whether ``value``, as read from a record, satisfies what is ``wanted``."""
@@ -115,7 +118,11 @@ def _field(record: Any, name: str) -> list[str]:
     return [value for each, value in headers.items() if each.lower() == name.lower()]
 
 
-WHERE: Final = Condition(lambda record: record, whole=True)
+def _filenames(record: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in record.attachments)
+
+
+WHERE: Final = Condition(lambda record: record, whole=True, contents=True)
 """The condition on a whole record: a function of it."""
 
 MAIL: Final[Mapping[str, Condition]] = MappingProxyType(
@@ -127,28 +134,38 @@ MAIL: Final[Mapping[str, Condition]] = MappingProxyType(
         "mail_from": Condition(attrgetter("mail_from"), LIKE),
         "size": Condition(attrgetter("size")),
         "after": Condition(attrgetter("received_at"), ordered=True),
-        "cc": Condition(attrgetter("cc"), LIKE, many=True),
-        "header": Condition(_field, many=True, keyed=True),
-        "text": Condition(attrgetter("text"), CONTAINED),
-        "html": Condition(attrgetter("html"), CONTAINED),
-        "has_attachment": Condition(lambda record: bool(record.attachments)),
-        "filename": Condition(lambda record: tuple(each.name for each in record.attachments), LIKE, many=True),
+        "cc": Condition(attrgetter("cc"), LIKE, many=True, contents=True),
+        "header": Condition(_field, many=True, keyed=True, contents=True),
+        "text": Condition(attrgetter("text"), CONTAINED, contents=True),
+        "html": Condition(attrgetter("html"), CONTAINED, contents=True),
+        "has_attachment": Condition(lambda record: bool(record.attachments), contents=True),
+        "filename": Condition(_filenames, LIKE, many=True, contents=True),
         "where": WHERE,
     }
 )
 """The conditions on a message, from cheap to dear."""
 
 _GUESSES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "body": "text",
-        "since": "after",
-        "received_after": "after",
-        "attachment": "filename",
-        "attachments": "has_attachment",
-    }
-    | dict.fromkeys(("from", "from_", "from_email", "from_address", "author"), "sender")
+    {"body": "text", "since": "after", "received_after": "after", "attachments": "has_attachment"}
+    | dict.fromkeys(("attachment", "attachment_name", "file", "file_name"), "filename")
+    | dict.fromkeys(("from", "from_", "from_email", "from_address", "author", "mail_sender"), "sender")
+    | dict.fromkeys(("mail_to", "to_address", "to_email"), "to")
+    | dict.fromkeys(("bcc", "rcpt_to", "envelope_to"), "recipient")
+    | dict.fromkeys(("filter", "match", "matching", "predicate", "condition", "when"), "where")
 )
 """What users of other kits write."""
+
+_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
+    dict.fromkeys(("timeout", "duration", "window"), "within=SECONDS, if this is assert_nothing()")
+    | dict.fromkeys(("within", "seconds", "wait", "timeouts"), "timeout=SECONDS, if this is receive()")
+)
+"""What is a parameter of some verbs, and no condition of any."""
+
+
+class _Raised(NamedTuple):
+    """In place of a value: what the user's code raised."""
+
+    error: Exception
 
 
 class _Check(NamedTuple):
@@ -160,7 +177,21 @@ class _Check(NamedTuple):
     def value(self, record: Any) -> Any:
         return self.condition.read(record) if self.key is None else self.condition.read(record, self.key)
 
+    @property
+    def runs_code(self) -> bool:
+        """Whether the check runs code of the user's."""
+        return self.condition.whole or runs_code(self.wanted)
+
+    @property
+    def reads_contents(self) -> bool:
+        """Whether the check needs more than what is stored about a record."""
+        return self.condition.contents
+
     def explain(self, value: Any, *, advise: bool) -> str:
+        if isinstance(value, _Raised):
+            return f"{self.label}: {function_name(self.wanted)} raised {value.error!r}"
+        if self.condition.whole:
+            return f"{self.label}: {function_name(self.wanted)} returned a false value"
         verb = self.condition.rule.verb if isinstance(self.wanted, str) else ""
         verb = "at or after " if self.condition.ordered else verb
         hint = self._hint(value) if advise else ""
@@ -172,8 +203,6 @@ class _Check(NamedTuple):
         return f" (a text must {self.condition.rule.must}; re.compile({pattern!r}) searches)" if pattern else ""
 
     def _shown(self, value: Any) -> str:
-        if self.condition.whole:
-            return repr(value)
         if self.condition.many and not value:
             return "absent" if self.condition.keyed else "empty"
         values = value if self.condition.many else (value,)
@@ -223,22 +252,55 @@ class Match:
         """Return whether ``record`` meets every condition; reads no further than the first that it misses."""
         return all(check.condition.met(check.wanted, check.value(record)) for check in self._checks)
 
-    def misses(self, record: Any, *, advise: bool = True) -> tuple[str, ...]:
+    @property
+    def _plain(self) -> list[_Check]:
+        return [check for check in self._checks if not check.runs_code]
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether a condition runs code of the user's: a function, or an object with its own ``==``."""
+        return any(check.runs_code for check in self._checks)
+
+    @property
+    def reads_contents(self) -> bool:
+        """Whether a condition reads the contents of a record, which may have to be loaded."""
+        return any(check.reads_contents for check in self._checks)
+
+    def matches(self, record: Any) -> bool:
+        """Return whether ``record`` meets every condition; an error that reading it raises is a miss."""
+        return not self._missed(record, self._checks)
+
+    def misses(self, record: Any, *, advise: bool = True, code: bool = True) -> tuple[str, ...]:
         """Return one explanation for each condition that ``record`` does not meet; none if it matches.
 
-        ``advise`` adds how to ask for what was probably meant.
+        Args:
+            record: What is compared.
+            advise: Add how to ask for what was probably meant.
+            code: Run the user's code too; an error that it raises is a miss.
         """
-        return tuple(check.explain(value, advise=advise) for check, value in self._missed(record))
+        checks = self._checks if code else self._plain
+        return tuple(check.explain(value, advise=advise) for check, value in self._missed(record, checks))
 
     def distance(self, record: Any) -> tuple[int, float]:
-        """Return how far ``record`` is from matching, to sort by: the misses, then how unlike its texts are, 0 to 1."""
-        missed = self._missed(record)
+        """Return how far ``record`` is from matching, to sort by: the misses, then how unlike its texts are, 0 to 1.
+
+        The user's code is not run for it.
+        """
+        missed = self._missed(record, self._plain)
         unlike = [_unlikeness(check.wanted, value) for check, value in missed]
         return len(missed), sum(unlike) / len(unlike) if unlike else 0.0
 
-    def _missed(self, record: Any) -> list[tuple[_Check, Any]]:
-        read = [(check, check.value(record)) for check in self._checks]
-        return [(check, value) for check, value in read if not check.condition.met(check.wanted, value)]
+    def _missed(self, record: Any, checks: Iterable[_Check]) -> list[tuple[_Check, Any]]:
+        missed: list[tuple[_Check, Any]] = []
+        for check in checks:
+            try:
+                value = check.value(record)
+                met = check.condition.met(check.wanted, value)
+            except Exception as error:  # noqa: BLE001 - the user's, or a record that was deleted
+                value, met = _Raised(error), False
+            if not met:
+                missed.append((check, value))
+        return missed
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Match does not change: {name}={value!r}")
@@ -248,6 +310,15 @@ class Match:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={named(each)}' for name, each in self.conditions.items())})"
+
+
+def runs_code(wanted: Any) -> bool:
+    """Return whether comparing with ``wanted`` runs the user's code: a function, or an object with its own ``==``."""
+    if isinstance(wanted, Mapping):
+        return any(map(runs_code, wanted.values()))
+    if isinstance(wanted, list | tuple | set | frozenset):
+        return any(map(runs_code, wanted))
+    return type(wanted).__module__ not in {"builtins", "re", "datetime"} or callable(wanted)
 
 
 def nearest(match: Match, records: Iterable[R], limit: int) -> list[R]:
@@ -271,10 +342,11 @@ def _unlikeness(wanted: Any, value: Any) -> float:
 
 
 def _unknown(name: str, table: Mapping[str, Condition]) -> str:
-    near = [_GUESSES.get(name.lower(), ""), *get_close_matches(name.lower(), table, n=1)]
-    for guess in near:
+    for guess in (_GUESSES.get(name.lower()), near_name(name.lower(), table)):
         if guess in table:
             return f"{name!r} is no condition: did you mean {guess!r}?"
+    if name in _PARAMETERS:
+        return f"{name!r} is no condition: did you mean {_PARAMETERS[name]}?"
     return f"{name!r} is no condition; there are {', '.join(table)}"
 
 

@@ -35,10 +35,6 @@ def _sent(copy: Message) -> Message:
     return replace(copy, folder=SENT, flags=(SEEN,), seen=True, recipient_key="")
 
 
-def _is_not_sent(message: Message) -> bool:
-    return message.folder != SENT
-
-
 class Page(NamedTuple):
     """A slice of a list that is newest first, and how long the whole list is."""
 
@@ -145,7 +141,7 @@ class PostOffice:
         """Return messages of ``recipient``, or of every recipient, oldest first.
 
         Args:
-            recipient: None leaves out only the copies in Sent folders.
+            recipient: None returns every stored copy, those in Sent folders too.
             after: Only messages with a higher ``seq``.
             before: Only messages with a lower ``seq``.
             newest: Newest first.
@@ -154,9 +150,7 @@ class PostOffice:
         if recipient is not None:
             where = {"recipient_key": addressing.key(recipient)}
             return await self._store.find(Message, where, after=after, before=before, newest=newest, limit=limit)
-        return await self._store.find(
-            Message, match=_is_not_sent, after=after, before=before, newest=newest, limit=limit
-        )
+        return await self._store.find(Message, after=after, before=before, newest=newest, limit=limit)
 
     async def message(self, address: Address, message_id: str) -> Message:
         """Return a message of ``address``. Raises ``NotFound``."""
@@ -176,9 +170,9 @@ class PostOffice:
             raise NotFound("no such envelope")
         return envelope
 
-    async def envelopes(self) -> list[Envelope]:
-        """Return every stored envelope, oldest first."""
-        return await self._store.find(Envelope)
+    async def envelopes(self, after: int = 0, limit: int | None = None) -> list[Envelope]:
+        """Return at most ``limit`` envelopes with a ``seq`` above ``after``, oldest first."""
+        return await self._store.find(Envelope, after=after, limit=limit)
 
     async def delete(self, messages: Sequence[Message]) -> None:
         """Delete ``messages``, and with the last copy its envelope."""

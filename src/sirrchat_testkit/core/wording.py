@@ -32,6 +32,15 @@ def named(wanted: Any) -> str:
     return f"what {name}() accepts"
 
 
+def function_name(function: Any) -> str:
+    """Return how to call a function of the user's in a text: ``accepts()``, or a lambda by its file and line."""
+    name = getattr(function, "__qualname__", "") or repr(function)
+    if "<lambda>" in name:
+        code = function.__code__
+        return f"the lambda at {code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
+    return f"{name}()"
+
+
 def expired(address: str, at: int, now: int) -> str:
     """Return that ``address`` expired at the time ``at``; both times in milliseconds, on the kit's clock."""
     return f"{address} expired at {_time(at)} (the clock says {_time(now)})"

@@ -177,7 +177,6 @@ class Fault:
     asks_user_code: bool
     times: int | None
     fired: int
-    number: int
 
     def __init__(
         self,
@@ -193,7 +192,7 @@ class Fault:
         self.stages = stages
         self.action = action
         self.match = protocol.matching(stages, conditions)
-        self.asks_user_code = any(map(_is_code, self.match.conditions.values()))
+        self.asks_user_code = self.match.runs_code
         self.times = times
         self.fired = 0
 
@@ -320,10 +319,3 @@ class FaultRegistry:
         self._faults = tuple(faults)
         for protocol, each in self._protocols.items():
             each.set(self.all(protocol))
-
-
-def _is_code(wanted: Any) -> bool:
-    """Return whether comparing with ``wanted`` runs the user's code: a function, or an object with its own ``==``."""
-    if isinstance(wanted, Mapping):
-        return any(map(_is_code, wanted.values()))
-    return type(wanted).__module__ not in {"builtins", "re", "datetime"} or callable(wanted)

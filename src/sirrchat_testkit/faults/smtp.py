@@ -272,6 +272,16 @@ SMTP: Final[FaultProtocol[SmtpContext, SmtpDecision]] = FaultProtocol(
     _stages(),
     SmtpMatch,
     SmtpDecision(),
-    {"helo": "ehlo", "login": "auth", "recipient": "rcpt", "sender": "mail", "eod": "end", "body": "end"},
+    {
+        "helo": "ehlo",
+        "login": "auth",
+        "recipient": "rcpt",
+        "sender": "mail",
+        "eod": "end",
+        "body": "end",
+        "dot": "end",
+        "data_end": "end",
+        "end_of_data": "end",
+    },
 )
 """The stages of an SMTP session, and what each of them knows."""

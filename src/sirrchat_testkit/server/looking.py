@@ -7,7 +7,7 @@ from sirrchat_testkit.core.sessions import Session
 from sirrchat_testkit.core.stats import ServerStats
 from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.testing.diagnostics import Refusal
-from sirrchat_testkit.testing.feed import arun, run
+from sirrchat_testkit.testing.feed import arun, pull_records, run
 from sirrchat_testkit.testing.wait import settle
 
 __tracebackhide__ = True
@@ -24,7 +24,7 @@ class Looking(Running):
     @property
     def envelopes(self) -> list[Envelope]:
         """Every stored envelope, oldest first."""
-        return self._thread.call(self._now.backend.postoffice.envelopes())
+        return run(self._thread, lambda _: pull_records(self._now.backend.postoffice.envelopes))
 
     @property
     def refusals(self) -> list[Refusal]:

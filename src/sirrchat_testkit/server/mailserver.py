@@ -37,6 +37,11 @@ class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
     _items = "mailserver.messages"
     _guesses: ClassVar[Mapping[str, str]] = {
         "host": "smtp_host",
+        "smtp": "smtp_port",
+        "http_port": "api_url",
+        "message_id": "receive().message_id",
+        "urls": "receive().links",
+        "body": "receive().text",
         "port": "smtp_port",
         "url": "api_url",
         "base_url": "api_url",

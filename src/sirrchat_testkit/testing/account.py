@@ -33,8 +33,9 @@ class MailAccount(Hints):
         "user_id": "id",
         "key": "api_key",
         "token": "api_key",
-        "messages": "inbox",
-        "receive": "inbox",
+        "messages": "inbox.messages",
+        "receive": "inbox.receive()",
+        "wait_for_message": "inbox.receive()",
     }
 
     address: str

@@ -1,6 +1,6 @@
 """Where handles ask: everything a test wants of a running server, whatever thread it runs in.
 
-1. What a test has taken is noted here, in a dictionary that all threads share; the records know nothing of it.
+1. What a test has taken is noted here, in an object that all threads share; the records know nothing of it.
 2. Contents are loaded when they are read. Those of a taken message are loaded at once, in the server's thread and
    without a wait for it, so that the message outlives its deletion.
 3. A scope has its own beginning: reports look no further back. Waits that it began end with it.
@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,17 +18,29 @@ from typing import Final
 
 from sirrchat_testkit.core import addressing
 from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import Conflict, InvalidValue, NoSuchAddress
-from sirrchat_testkit.core.events import Event, MessageReceived, MessagesRemoved, RecipientRefused
+from sirrchat_testkit.core.errors import Conflict, InvalidValue, NoSuchAddress, NotFound
+from sirrchat_testkit.core.events import Event, MessageReceived, MessagesChanged, MessagesRemoved, RecipientRefused
 from sirrchat_testkit.core.models import Address, Envelope, Message
 from sirrchat_testkit.core.sessions import Activity, Session
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing import diagnostics
 from sirrchat_testkit.testing.compose import to_bytes
 from sirrchat_testkit.testing.diagnostics import Diagnostics, Refusal, Snapshot
-from sirrchat_testkit.testing.feed import End, Feed, Feeds, Removed, Steps, Taken, pull, pull_recent, run
+from sirrchat_testkit.testing.feed import (
+    LOADED,
+    Changed,
+    End,
+    Feeds,
+    Removed,
+    Steps,
+    Taken,
+    TakenMark,
+    pull,
+    pull_recent,
+    run,
+)
 from sirrchat_testkit.testing.mailsource import MailSource
-from sirrchat_testkit.testing.message import Contents, ReceivedMessage, begin_to_load, record_of
+from sirrchat_testkit.testing.message import Contents, ReceivedMessage, begin_to_load, hold, is_loaded, record_of
 from sirrchat_testkit.testing.owner import Opened, Owner, OwnerMark
 from sirrchat_testkit.testing.report import COMPARED
 
@@ -41,11 +54,10 @@ TIMEOUT: Final = 10.0
 class Mark:
     """Where a scope began: what had been taken, the last event and connection by then, who owned things."""
 
-    taken: tuple[int, dict[str | None, int]]
+    taken: TakenMark
     event: int
     connections: int
     owner: OwnerMark
-    feeds: frozenset[Feed[ReceivedMessage]] = frozenset()
 
 
 class Desk:
@@ -75,6 +87,13 @@ class Desk:
     def received(self, message: Message) -> ReceivedMessage:
         """Return ``message`` as a test holds it."""
         return ReceivedMessage(message, self._load)
+
+    async def load(self, messages: Sequence[ReceivedMessage]) -> None:
+        """Load the contents of ``messages``, but for those that were deleted meanwhile; on the server's loop."""
+        for message in messages:
+            if not is_loaded(message):
+                with contextlib.suppress(NotFound):
+                    hold(message, await self._contents(record_of(message)))
 
     def prefetch(self, message: ReceivedMessage) -> None:
         """Begin to load the contents of ``message``: before anything that the server is asked for later."""
@@ -132,8 +151,9 @@ class Desk:
         return self.thread.call(self._owner.key())
 
     def refusals(self) -> list[Refusal]:
-        """Return the recipients that were refused since the scope began."""
-        events = [each for each in self.backend.events.after(self.since) if isinstance(each, RecipientRefused)]
+        """Return the recipients that were refused since the scope began, without late mail of other scopes."""
+        refused = (each for each in self.backend.events.after(self.since) if isinstance(each, RecipientRefused))
+        events = [each for each in refused if not each.scope]
         return run(self.thread, lambda _: self.diagnostics.refusals(events))
 
     async def settled(self, seconds: float) -> list[Activity]:
@@ -156,17 +176,14 @@ class Desk:
             outer,
             event=self.backend.events.last,
             connections=self.backend.sessions.opened,
-            feeds=frozenset(self.feeds.all()),
         )
         return outer
 
     def rewind(self, outer: Mark) -> None:
         """End a scope: go back to what ``mark`` returned, and end the waits that began since."""
         self.diagnostics.note_past(self._owner.mark().scope, self._mark.event)
-        for feed in self.feeds.all():
-            if feed not in self._mark.feeds:
-                feed.push(End.SCOPE_OVER)
         self.taken.rewind(outer.taken)
+        self.feeds.end_scope()
         self._owner.rewind(outer.owner)
         self._mark = outer
 
@@ -178,6 +195,8 @@ class Desk:
     def _is_wanted(self, event: Event) -> bool:
         if isinstance(event, MessageReceived):
             return self.feeds.wanted((event.message.recipient_key, None))
+        if isinstance(event, MessagesChanged):
+            return self.feeds.wanted((*(each.recipient_key for each in event.messages), None))
         return isinstance(event, MessagesRemoved) and self.feeds.wanted((*event.recipients, None))
 
     def _push(self, _number: int, event: Event) -> None:
@@ -187,6 +206,9 @@ class Desk:
             self.feeds.push((event.message.recipient_key, None), message)
         elif isinstance(event, MessagesRemoved):
             self.feeds.push((*event.recipients, None), Removed(frozenset(event.ids)))
+        elif isinstance(event, MessagesChanged):
+            for each in event.messages:
+                self.feeds.push((each.recipient_key, None), Changed([self.received(each)]))
 
     def _overview(self, told: str) -> Steps[str]:
         snapshot: Snapshot = yield self.snapshot()
@@ -196,9 +218,10 @@ class Desk:
 
     def _clear(self, recipient: str) -> Steps[list[ReceivedMessage]]:
         found = yield from pull(self.source(recipient))
-        for message in found:
-            self.prefetch(message)
-        yield self.backend.postoffice.delete([record_of(each) for each in found])
+        for start in range(0, len(found), LOADED):
+            some = found[start : start + LOADED]
+            yield self.load(some)
+            yield self.backend.postoffice.delete([record_of(each) for each in some])
         return found
 
     async def _deliver(self, envelope: Envelope, raw: bytes) -> Message:

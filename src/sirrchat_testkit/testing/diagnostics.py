@@ -21,7 +21,6 @@ from sirrchat_testkit.core.events import (
     Event,
     FaultFired,
     LoginRefused,
-    MessageReceived,
     RecipientRefused,
     TlsFailed,
 )
@@ -87,6 +86,7 @@ class Snapshot:
     events: Sequence[Event]
     past: Sequence[Past]
     connections: int
+    live: int
     busy: Sequence[Session]
     idle: Sequence[Session]
     faults: Sequence[str]
@@ -123,8 +123,9 @@ class Diagnostics:
             events=events,
             past=tuple(self._past),
             connections=sessions.opened - connection,
+            live=len(sessions),
             busy=busy,
-            idle=[each for each in sessions.known(connection) if not each.delivered and each not in busy],
+            idle=[each for each in sessions.known(connection) if not each.delivered and not each.busy],
             faults=[f"{each}: {each.count()}" for each in self._backend.faults.all()],
             absence=await self._absence(recipient) if recipient else "",
             has_address=recipient is not None and await self._has_address(recipient),
@@ -132,7 +133,9 @@ class Diagnostics:
 
     def refusals(self, events: Sequence[RecipientRefused]) -> Steps[list[Refusal]]:
         """Explain ``events``: which addresses had expired, and which existing one is nearest to an unknown one."""
-        reasons: list[str] = yield self._reasons(events)
+        reasons: list[str] = []
+        for start in range(0, len(events), MOST):
+            reasons += yield self._reasons(events[start : start + MOST])
         nearest: dict[str, str | None] = {}
         unknown = {
             event.recipient
@@ -186,10 +189,11 @@ class Diagnostics:
 
 
 class Explanation(NamedTuple):
-    """What a snapshot says in words: what explains a failure by itself, what only helps, and the sections."""
+    """What a snapshot says in words: see ``report.Evidence``."""
 
     cause: str
     hint: str
+    otherwise: str
     sections: list[Section]
 
 
@@ -203,10 +207,12 @@ def explain(
         snapshot: What is known.
         after: The event that the scope began with.
         recipient: Whose mail is missing.
-        awaited: Whether mail is missing at all; otherwise nobody has to connect.
+        awaited: Whether nothing has been received at all; otherwise it does not matter that nobody connected.
     """
     refused = [*snapshot.of(RecipientRefused, after)]
-    latest = [*{(each.recipient, each.sender, each.reason): each for each in refused}.values()][-SHOWN:]
+    about = [each for each in refused if recipient and addressing.key(each.recipient) == recipient]
+    distinct = [*{(each.recipient, each.sender, each.reason): each for each in refused}.values()]
+    latest = [*distinct[-SHOWN:], *about[-1:]]
     explained = {(each.recipient, each.sender): each for each in (yield from diagnostics.refusals(latest))}
     crashes = [f"{each.where}: {type(each.error).__name__}: {each.error}" for each in snapshot.of(Crashed, after)]
     logins = [*map(_login, snapshot.of(LoginRefused, after))]
@@ -214,16 +220,16 @@ def explain(
     ended = [(each.peer, ending(each, known)) for each in snapshot.idle]
     idle = [f"{peer} {how}" for peer, how in ended if how]
     busy = [f"{each.activity}{'' if each.fresh else f'; it {ending(each)}'}" for each in snapshot.busy]
-    arrived = any(snapshot.of(MessageReceived, after))
-    nobody = awaited and not (snapshot.connections or snapshot.busy or arrived)
+    nobody = awaited and not (snapshot.connections or snapshot.live or any(snapshot.of(Event, after)))
     refusals = [str(explained.get((each.recipient, each.sender)) or _plain(each)) for each in refused]
+    struck = [*map(_strike, snapshot.of(FaultFired, after))]
     handshakes = [f"{each.peer}: {_tls_failure(each.alert)}" for each in snapshot.of(TlsFailed, after)]
     sections = [
         *listed("Refused:", refusals),
         *listed("TLS handshakes that failed:", handshakes),
         *listed("Logins:", logins),
         *listed("Planned faults:", snapshot.faults),
-        *listed("Faults that struck:", map(_strike, snapshot.of(FaultFired, after))),
+        *listed("Faults that struck:", struck),
         *listed("Connections that brought no mail:", idle),
         *listed("Under way:", busy),
         *listed("Failed in the server:", crashes),
@@ -231,21 +237,23 @@ def explain(
     if nobody:
         title = f"Nobody connected to {snapshot.address}: is the application set to send its mail there?"
         sections.append(Section(title))
-    mine = [each for each in explained.values() if recipient and addressing.key(each.recipient) == recipient]
+    own = [each for each in explained.values() if not each.scope]
+    mine = [each for each in own if recipient and addressing.key(each.recipient) == recipient]
     causes = [
         *(f"The server failed in {each}" for each in crashes[-1:]),
-        *(f"Refused: {each.reason}" for each in mine[-1:]),
+        *map(_refused, mine[-1:]),
         snapshot.absence,
     ]
     hints = [
-        *(f"Refused: {each.reason}" for each in [*explained.values()][-1:]),
+        *map(_refused, own[-1:]),
         *(f"A TLS handshake failed with {each}" for each in handshakes[-1:]),
         *logins[-1:],
+        *(f"A planned fault struck: {each}" for each in struck[-1:]),
         *idle[-1:],
         *(f"Still under way: {each}" for each in busy[-1:]),
-        f"Nobody connected to {snapshot.address}" if nobody else "",
     ]
-    return Explanation(next(filter(None, causes), ""), next(filter(None, hints), ""), sections)
+    otherwise = f"Nobody connected to {snapshot.address}" if nobody else ""
+    return Explanation(next(filter(None, causes), ""), next(filter(None, hints), ""), otherwise, sections)
 
 
 def overview(explanation: Explanation, messages: Sequence[object], attempts: Sequence[str], told: str) -> str:
@@ -277,13 +285,23 @@ def _login(event: LoginRefused) -> str:
 
 def _tls_failure(alert: str) -> str:
     """Return why a TLS handshake failed, and the remedy."""
-    if "unknown ca" in alert or "certificate" in alert:
+    if "unknown ca" in alert:
         return f"{alert}: the client does not trust the certificate; have it trust mailserver.tls.ca_file"
+    if "certificate" in alert:
+        return (
+            f"{alert}: the client rejected the certificate; have it trust mailserver.tls.ca_file, "
+            "and connect to a name that the certificate has, such as localhost or 127.0.0.1"
+        )
     if "http request" in alert or "wrong version number" in alert:
         return f"{alert}: the client does not speak TLS; this port begins with TLS, smtp_port does not"
     if "protocol" in alert or "cipher" in alert or "version" in alert:
         return f"{alert}: client and server have no TLS version or cipher in common"
-    return alert or "the client closed the connection; it may not trust the certificate (mailserver.tls.ca_file)"
+    return alert or "the client closed the connection before TLS was established"
+
+
+def _refused(refusal: Refusal) -> str:
+    reason = refusal.reason
+    return f"Refused{reason.removeprefix('refused')}" if reason.startswith("refused ") else f"Refused: {reason}"
 
 
 def _strike(event: FaultFired) -> str:

@@ -72,7 +72,7 @@ def ending(session: Session, refused: Collection[str] = ()) -> str:
     if not exchanges[0].replies:
         return ""
     if not telling.command and not telling.is_refused:
-        return f"sent no command{_TLS}"
+        return f"sent no command{'' if session.tls else _TLS}"
     doubt = _TLS if telling.command == _NO_COMMAND and not session.ehlo else ""
     if telling.is_refused:
         more = f", and {counted(others, 'more command')} behind it" if others else ""

@@ -31,6 +31,9 @@ FIRST: Final = 4
 MOST: Final = 128
 """Items of the largest slice: reading it holds the loop for about a millisecond."""
 
+LOADED: Final = 32
+"""Items whose contents are loaded in one step of the loop."""
+
 Steps: TypeAlias = Generator[Coroutine[Any, Any, Any] | None, Any, R]
 """A wait written once for threads and tasks: it yields a coroutine to be run on the server's loop and is sent its
 result, or None to sleep until its signal is set."""
@@ -46,15 +49,35 @@ class Signal(Protocol):
 class End(enum.Enum):
     """Why a feed ends."""
 
-    TIME_UP = "time is up"
+    TIME_UP = "the time is up"
     STOPPED = "the server stopped"
-    SCOPE_OVER = "the test that waited is over"
+    SCOPE_OVER = "the scope that this wait began in has ended"
 
 
 class Removed(NamedTuple):
     """Items that were deleted, by key."""
 
     keys: frozenset[Hashable]
+
+
+class Changed(NamedTuple, Generic[T]):
+    """Items as they are now, in place of those with the same keys."""
+
+    items: list[T]
+
+
+class WaitScope:
+    """A scope that waits belong to: the innermost one that was open when they began. ``over`` when it has ended."""
+
+    def __init__(self) -> None:
+        self.over = False
+
+
+class ScopeOver(RuntimeError):
+    """The scope of a wait has ended."""
+
+    def __init__(self) -> None:
+        super().__init__(End.SCOPE_OVER.value)
 
 
 class Feed(Generic[T]):
@@ -64,19 +87,20 @@ class Feed(Generic[T]):
     as the wake-up. ``Feeds`` forgets a closed feed when it next comes across it, at the latest when its time is up.
     """
 
-    def __init__(self, topic: str | None, signal: Signal) -> None:
+    def __init__(self, topic: str | None, signal: Signal, scope: WaitScope) -> None:
         self.topic = topic
+        self.scope = scope
         self.closed = False
         self.timer: asyncio.TimerHandle | None = None
         self._signal = signal
-        self._pushed: deque[T | Removed | End] = deque()
+        self._pushed: deque[T | Removed | Changed[T] | End] = deque()
 
-    def push(self, item: T | Removed | End) -> None:
+    def push(self, item: T | Removed | Changed[T] | End) -> None:
         """Add ``item`` and wake the waiting side."""
         self._pushed.append(item)
         self._signal.set()
 
-    def pushed(self) -> Iterator[T | Removed | End]:
+    def pushed(self) -> Iterator[T | Removed | Changed[T] | End]:
         """Return what has been pushed and not been returned yet."""
         while self._pushed:
             yield self._pushed.popleft()
@@ -92,7 +116,7 @@ class Feeds(Generic[T]):
         """Return whether a wait may be open for one of ``topics``."""
         return any(topic in self._open for topic in topics) if self._open else False
 
-    def push(self, topics: Iterable[str | None], item: T | Removed | End) -> None:
+    def push(self, topics: Iterable[str | None], item: T | Removed | Changed[T] | End) -> None:
         """Push ``item`` to the feeds of ``topics``."""
         for topic in topics:
             for feed in self._of(topic):
@@ -100,13 +124,21 @@ class Feeds(Generic[T]):
 
     def open(self, feed: Feed[T], seconds: float) -> None:
         """Open ``feed``; it ends after ``seconds`` of real time. Does nothing if the wait has gone meanwhile."""
-        if not feed.closed:
+        if feed.scope.over:
+            feed.push(End.SCOPE_OVER)
+        elif not feed.closed:
             feed.timer = asyncio.get_running_loop().call_later(max(seconds, 0), self._time_up, feed)
             self._open[feed.topic] = [*self._of(feed.topic), feed]
 
     def all(self) -> list[Feed[T]]:
         """Return the open feeds; from any thread."""
         return [feed for feeds in [*self._open.values()] for feed in feeds if not feed.closed]
+
+    def end_scope(self) -> None:
+        """End the waits whose scope is over; from any thread."""
+        for feed in self.all():
+            if feed.scope.over:
+                feed.push(End.SCOPE_OVER)
 
     def _time_up(self, feed: Feed[T]) -> None:
         feed.push(End.TIME_UP)
@@ -128,6 +160,14 @@ class Feeds(Generic[T]):
         return feeds
 
 
+class TakenMark(NamedTuple):
+    """Where a scope began: how many items had been taken, where waits began, how many scopes were open."""
+
+    taken: int
+    cursors: dict[str | None, int]
+    scopes: int
+
+
 class Taken:
     """What has been taken from one owner's sources; shared by all waiting threads.
 
@@ -137,30 +177,62 @@ class Taken:
     def __init__(self) -> None:
         self.cursors: dict[str | None, int] = {}
         self._keys: dict[Hashable, None] = {}
+        self._scopes = [WaitScope()]
         self._lock = threading.Lock()
+
+    @property
+    def scope(self) -> WaitScope:
+        """The innermost open scope."""
+        return self._scopes[-1]
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._keys
 
-    def take(self, *keys: Hashable) -> bool:
-        """Take all ``keys``, or none and return False if one of them is taken already."""
+    def take(self, scope: WaitScope, *keys: Hashable) -> bool:
+        """Take all ``keys``, or none and return False if one of them is taken already.
+
+        Raises:
+            ScopeOver: The wait's ``scope`` has ended.
+        """
         with self._lock:
+            if scope.over:
+                raise ScopeOver
             if any(key in self._keys for key in keys):
                 return False
             self._keys.update(dict.fromkeys(keys))
             return True
 
-    def mark(self) -> tuple[int, dict[str | None, int]]:
-        """Return where it stands."""
-        return len(self._keys), dict(self.cursors)
-
-    def rewind(self, mark: tuple[int, dict[str | None, int]]) -> None:
-        """Go back to ``mark``: what was taken since can be taken again."""
-        count, cursors = mark
+    def advance(self, scope: WaitScope, topic: str | None, position: int) -> None:
+        """Note that everything of ``topic`` up to ``position`` is taken. Raises ``ScopeOver``."""
         with self._lock:
-            self.cursors = dict(cursors)
-            while len(self._keys) > count:
+            if scope.over:
+                raise ScopeOver
+            self.cursors[topic] = position
+
+    def mark(self) -> TakenMark:
+        """Begin a scope; return where the one around it stands."""
+        with self._lock:
+            mark = TakenMark(len(self._keys), dict(self.cursors), len(self._scopes))
+            self._scopes.append(WaitScope())
+            return mark
+
+    def rewind(self, mark: TakenMark) -> None:
+        """End the scopes since ``mark``: their waits end, and what was taken since can be taken again."""
+        with self._lock:
+            for scope in self._scopes[mark.scopes :]:
+                scope.over = True
+            del self._scopes[mark.scopes :]
+            self.cursors = dict(mark.cursors)
+            while len(self._keys) > mark.taken:
                 self._keys.popitem()
+
+
+class Slice(NamedTuple, Generic[T]):
+    """Some items of a source, the position of the last one that was looked at for them, and whether it was the last."""
+
+    items: list[T]
+    position: int
+    is_last: bool
 
 
 class Source(Protocol[T]):
@@ -176,18 +248,22 @@ class Source(Protocol[T]):
 
     def position(self, item: T) -> int:
         """Return where ``item`` stands in the order of arrival; positions rise."""
+        ...
 
     def key(self, item: T) -> Hashable:
         """Return what identifies ``item``."""
+        ...
 
-    async def read(self, after: int, limit: int) -> list[T]:
-        """Return at most ``limit`` items after the position ``after``, in order. Never suspends."""
+    async def read(self, after: int, limit: int) -> Slice[T]:
+        """Return a slice of at most ``limit`` items after the position ``after``, in order. Never suspends."""
+        ...
 
-    async def recent(self, before: int | None, limit: int) -> list[T]:
-        """Return at most ``limit`` items before the position ``before`` (None: the end), the latest first."""
+    async def recent(self, before: int | None, limit: int) -> Slice[T]:
+        """Return a slice of at most ``limit`` items before the position ``before`` (None: the end), latest first."""
+        ...
 
 
-async def subscribe(source: Source[T], feed: Feed[T], seconds: float, after: int) -> list[T]:
+async def subscribe(source: Source[T], feed: Feed[T], seconds: float, after: int) -> Slice[T]:
     """Open ``feed`` for ``seconds``, and in the same step read what is stored after the position ``after``."""
     source.feeds.open(feed, seconds)
     return await source.read(after, MOST)
@@ -198,11 +274,10 @@ def pull(source: Source[T]) -> Steps[list[T]]:
     found: list[T] = []
     after = 0
     while True:
-        items: list[T] = yield source.read(after, MOST)
+        items, after, is_last = yield source.read(after, MOST)
         found += items
-        if len(items) < MOST:
+        if is_last:
             return found
-        after = source.position(items[-1])
 
 
 def pull_recent(source: Source[T], most: int) -> Steps[list[T]]:
@@ -210,13 +285,21 @@ def pull_recent(source: Source[T], most: int) -> Steps[list[T]]:
     found: list[T] = []
     before: int | None = None
     while len(found) < most:
-        limit = min(MOST, most - len(found))
-        items: list[T] = yield source.recent(before, limit)
+        items, before, is_last = yield source.recent(before, min(MOST, most - len(found)))
         found += items
-        if len(items) < limit:
+        if is_last:
             break
-        before = source.position(items[-1])
     return found[::-1]
+
+
+def pull_records(find: Callable[[int, int], Coroutine[Any, Any, list[R]]]) -> Steps[list[R]]:
+    """Return all records that ``find(after, limit)`` finds, slice by slice, by their ``seq``."""
+    found: list[Any] = []
+    while True:
+        records: list[Any] = yield find(found[-1].seq if found else 0, MOST)
+        found += records
+        if len(records) < MOST:
+            return found
 
 
 def run(thread: LoopThread, wait: Callable[[Signal], Steps[R]]) -> R:

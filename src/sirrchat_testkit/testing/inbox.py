@@ -39,7 +39,14 @@ class Inbox(Receiver):
         | dict.fromkeys(("wait_for_link", "get_link", "link"), "receive().link()")
         | dict.fromkeys(("links", "urls"), "receive().links")
         | {each: f"receive().{each}" for each in ("subject", "text", "html", "attachments", "sender", "headers")}
-        | {"body": "receive().text", "expires": "expires_at", "token": "api_key", "key": "api_key", "send": "deliver"}
+        | {
+            "body": "receive().text",
+            "message_id": "receive().message_id",
+            "expires": "expires_at",
+            "token": "api_key",
+            "key": "api_key",
+            "send": "deliver",
+        }
         | dict.fromkeys(("delete", "delete_all", "empty", "reset", "purge"), "clear")
     )
 

@@ -294,6 +294,17 @@ def record_of(message: ReceivedMessage) -> Message:
     return message._record  # noqa: SLF001 - its own module
 
 
+def is_loaded(message: ReceivedMessage) -> bool:
+    """Return whether the contents of ``message`` are loaded, or being loaded."""
+    return message._loading is not None  # noqa: SLF001 - its own module
+
+
+def hold(message: ReceivedMessage, contents: Contents) -> None:
+    """Give ``message`` its contents, so that it outlives its deletion."""
+    message._loading = Future()  # noqa: SLF001 - its own module
+    message._loading.set_result(contents)  # noqa: SLF001 - same
+
+
 def begin_to_load(message: ReceivedMessage) -> None:
     """Begin to load the contents of ``message``, unless that has begun, so that it outlives its deletion."""
     if message._loading is None:  # noqa: SLF001 - its own module

@@ -26,8 +26,7 @@ I_contra = TypeVar("I_contra", contravariant=True)
 SHOWN: Final = 5
 """Lines of a section, unless it says otherwise."""
 
-LISTED: Final = 100
-"""Unexpected items that are listed."""
+_SHORT: Final = 0.1  # seconds that one decimal does not show
 
 COMPARED: Final = 200
 """Items, the latest ones, among which the nearest to the conditions are looked for."""
@@ -67,13 +66,14 @@ class Section:
 class Kind(Generic[I_contra]):
     """What differs between failures of mail and of webhook calls.
 
-    ``noun`` is what is waited for, ``place`` where ("for ann@example.com"), ``other`` the title for matching items
-    that are no answer to the wait.
+    ``noun`` is what is waited for, ``place`` where ("for ann@example.com"), ``refused`` the title for items that no
+    wait returns, ``stopped`` says that the source has stopped.
     """
 
     noun: str
     place: str
-    other: str
+    stopped: str
+    refused: str = ""
     twin: str
     not_received: type[AssertionError]
     unexpected: type[AssertionError]
@@ -82,17 +82,22 @@ class Kind(Generic[I_contra]):
         """Return ``item`` in one line."""
         raise NotImplementedError
 
+    def is_refused(self, item: I_contra) -> bool:  # noqa: ARG002 - mail is not
+        """Return whether ``item`` is one that no wait returns."""
+        return False
+
 
 class Evidence(NamedTuple, Generic[T]):
     """What a source knows about a failed wait.
 
-    ``recent`` are its latest items, oldest first. ``cause`` explains the failure by itself, ``hint`` only where
-    nothing else does; both are empty if unknown.
+    ``recent`` are its latest items, oldest first. ``cause`` explains the failure by itself, ``hint`` if no item comes
+    near, ``otherwise`` if nothing else does; each is empty if it is unknown.
     """
 
     recent: Sequence[T]
     cause: str = ""
     hint: str = ""
+    otherwise: str = ""
     sections: Sequence[Section] = ()
 
 
@@ -117,52 +122,55 @@ class FailedWait(Protocol[T]):
 
 
 def not_received(wait: FailedWait[T], evidence: Evidence[T]) -> AssertionError:
-    """Return the failure of a ``receive`` or ``receive_all`` whose time is up."""
+    """Return the failure of a ``receive`` or ``receive_all`` whose time is up.
+
+    The user's conditions run again for the few items that are shown, never for items that the wait did not examine.
+    """
     kind, match = wait.kind, wait.match
     found = {wait.key(each) for each in wait.found}
     others = [each for each in evidence.recent if wait.key(each) not in found]
-    matching = [each for each in others if match.accepts(each)]
-    missed = [each for each in others if each not in matching and not wait.is_taken(each)]
+    taken = [each for each in others if wait.is_taken(each)]
+    refused = [each for each in others if kind.is_refused(each)]
+    missed = [each for each in others if not wait.is_taken(each) and not kind.is_refused(each)]
     near = nearest(match, missed, SHOWN)
-    taken = [each for each in matching if wait.is_taken(each)]
-    other = [each for each in matching if not wait.is_taken(each)]
+    matching = [] if match.runs_code else [each for each in taken if match.matches(each)]
+    earlier = [each for each in taken if each not in matching]
 
-    finding = evidence.cause
-    if not finding and near:
-        finding = match.misses(near[0], advise=False)[0]
-    if not finding and taken:
+    finding = evidence.cause or (_first_miss(match, near[0]) if near else "") or evidence.hint
+    if not finding and matching:
         finding = f"An earlier receive() took the {kind.noun}"
-    finding = finding or evidence.hint
     if wait.wanted > 1:
         finding = f"{len(found) or 'None'} of {counted(wait.wanted, kind.noun)} arrived" + (finding and f": {finding}")
-    finding = finding or f"No {kind.noun} arrived"
+    finding = finding or evidence.otherwise or f"No {'further ' if taken else ''}{kind.noun} arrived"
     sections = [
         _section("These arrived:", _lines(kind, wait.found)),
         _section(f"Other {kind.noun}s received:", _misses(kind, match, near, len(missed))),
-        _section("These match, and were taken by an earlier receive():", _lines(kind, taken)),
-        _section(kind.other, _lines(kind, other)),
+        _section("These match, and were taken by an earlier receive():", _latest(kind, matching)),
+        _section("These were taken by an earlier receive(), and do not match:", _latest(kind, earlier)),
+        _section(kind.refused, _misses(kind, match, nearest(match, refused, SHOWN), len(refused))),
         *map(str, evidence.sections),
         _blocked(kind, wait.seconds) if wait.blocked else "",
     ]
-    return kind.not_received(_text([f"{finding}. {_waited(wait)}.", *sections]))
+    end = "" if finding.endswith(("?", ".")) else "."
+    return kind.not_received(_text([f"{finding}{end} {_waited(wait)}.", *sections]))
 
 
 def too_many(wait: FailedWait[T], wanted: int) -> AssertionError:
     """Return the failure of a ``receive_all`` that found more than ``wanted``."""
     kind, found = wait.kind, wait.found
     title = f"{_arrived(kind, found)}, expected {wanted or 'none'}, {kind.place}{_with(wait.match)}:"
-    return kind.unexpected(_section(title, _lines(kind, found, LISTED)))
+    return kind.unexpected(_section(title, [*map(kind.line, found)]))
 
 
-def unexpected(wait: FailedWait[T], *, after: float) -> AssertionError:
-    """Return the failure of an ``assert_nothing`` that found something ``after`` so many seconds."""
+def unexpected(wait: FailedWait[T], *, after: float | None = None) -> AssertionError:
+    """Return the failure of an ``assert_nothing``; ``after`` so many seconds, or None for what was there before."""
     kind, found = wait.kind, wait.found
-    window = f" within {_seconds(wait.seconds)}" if wait.seconds else ""
-    when = f" after {after:.2f} s" if wait.seconds else ""
+    window = f" within {_seconds(wait.seconds)}" if wait.seconds and after is not None else ""
+    when = "" if after is None else f" after {after:.2f} s"
     title = f"{_arrived(kind, found)}{when}, expected none {kind.place}{_with(wait.match)}{window}:"
     if len(found) == 1:
         return kind.unexpected(f"{title} {kind.line(found[0])}")
-    return kind.unexpected(_section(title, _lines(kind, found, LISTED)))
+    return kind.unexpected(_section(title, [*map(kind.line, found)]))
 
 
 def not_settled(busy: Sequence[Activity], seconds: float) -> NotSettled:
@@ -188,24 +196,34 @@ def listed(title: str, lines: Iterable[str], most: int = SHOWN) -> list[Section]
 
 
 def near_misses(kind: Kind[T], match: Match, title: str, items: Sequence[T]) -> list[Section]:
-    """Return a section with the ``items`` nearest to ``match``, and what each missed."""
-    lines = _misses(kind, match, nearest(match, items, SHOWN), len(items))
+    """Return a section with the ``items`` nearest to ``match``, and what each missed; the user's code is not run."""
+    lines = _misses(kind, match, nearest(match, items, SHOWN), len(items), code=False)
     return [Section(title, lines, len(lines))] if lines else []
 
 
-def _misses(kind: Kind[T], match: Match, near: Sequence[T], count: int) -> list[str]:
+def _misses(kind: Kind[T], match: Match, near: Sequence[T], count: int, *, code: bool = True) -> list[str]:
     lines: list[str] = []
     for each in near:
-        lines += [kind.line(each), *(f"    {miss}" for miss in match.misses(each))]
+        lines += [kind.line(each), *(f"    {miss}" for miss in match.misses(each, code=code))]
     if count > len(near):
         least = "at least " if count >= COMPARED else ""
         lines.append(f"and {least}{count - len(near)} more")
     return lines
 
 
-def _lines(kind: Kind[T], items: Sequence[T], most: int = SHOWN) -> list[str]:
-    more = [f"and {len(items) - most} more"] if len(items) > most else []
-    return [*map(kind.line, items[:most]), *more]
+def _first_miss(match: Match, item: object) -> str:
+    misses = match.misses(item, advise=False)
+    return misses[0] if misses else "A match arrived after the wait had ended"
+
+
+def _lines(kind: Kind[T], items: Sequence[T]) -> list[str]:
+    more = [f"and {len(items) - SHOWN} more"] if len(items) > SHOWN else []
+    return [*map(kind.line, items[:SHOWN]), *more]
+
+
+def _latest(kind: Kind[T], items: Sequence[T]) -> list[str]:
+    earlier = [f"{len(items) - SHOWN} more before"] if len(items) > SHOWN else []
+    return [*earlier, *map(kind.line, items[-SHOWN:])]
 
 
 def _arrived(kind: Kind[T], found: Sequence[T]) -> str:
@@ -232,7 +250,7 @@ def _blocked(kind: Kind[T], seconds: float) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s"
+    return f"{seconds:g} s" if 0 < seconds < _SHORT else f"{seconds:.1f} s"
 
 
 def _section(title: str, lines: Sequence[str]) -> str:

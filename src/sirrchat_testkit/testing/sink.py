@@ -41,6 +41,8 @@ class WebhookSink(Service, CollectionHints):
     _items = "webhook_sink.calls"
     _guesses: ClassVar[Mapping[str, str]] = {
         "requests": "calls",
+        "body": "receive().body",
+        "wait_for_message": "receive",
         "wait": "receive",
         "wait_for": "receive",
         "wait_for_call": "receive",

@@ -164,14 +164,16 @@ class InServer:
         for webhook in webhooks:
             where = {"webhook": webhook.id, "status": "pending"}
             for each in await self._backend.store.find(Delivery, where, limit=5):
-                due = datetime.fromtimestamp(each.due_at / 1000, UTC).isoformat() if each.due_at else "at once"
-                lines.append(f"{each.event} is pending; its next attempt is due {due}")
+                if each.due_at:
+                    due = datetime.fromtimestamp(each.due_at / 1000, UTC).isoformat()
+                    lines.append(f"{each.event} is pending; its next attempt is due {due}")
+                else:
+                    lines.append(f"{each.event} is due, or is being delivered and not answered yet")
             if not webhook.enabled:
                 lines.append(f"the webhook {webhook.url} is disabled")
         if not lines:
-            hint = "No mail for which this webhook is called has arrived"
-            return hint, [Section(f"{hint}.")]
-        return lines[-1], [Section("Deliveries:", lines, 20)]
+            return "No mail for which this webhook is called has arrived", []
+        return "", [Section("Deliveries:", lines, 20)]
 
     async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait until the server has settled."""

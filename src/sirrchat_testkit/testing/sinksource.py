@@ -13,7 +13,7 @@ from typing import Any
 from sirrchat_testkit.core.matching import Match
 from sirrchat_testkit.core.sessions import Activity
 from sirrchat_testkit.faults.payload import CallMatch
-from sirrchat_testkit.testing.feed import End, Feeds, Steps, Taken
+from sirrchat_testkit.testing.feed import End, Feeds, Slice, Steps, Taken
 from sirrchat_testkit.testing.report import COMPARED, Evidence, Kind
 from sirrchat_testkit.testing.sinkhost import Host
 from sirrchat_testkit.testing.wait import Wait
@@ -38,13 +38,18 @@ class CallKind(Kind[WebhookCall]):
     """How failures speak of webhook calls."""
 
     noun = "call"
-    other = "These match, and were not answered 2xx:"
+    stopped = "the webhook sink stopped"
+    refused = "These were not answered 2xx:"
     twin = "await sink.areceive(...)"
     not_received = WebhookNotReceived
     unexpected = UnexpectedWebhook
 
     def __init__(self, url: str) -> None:
         self.place = f"to {url or 'a sink that was never started'}"
+
+    def is_refused(self, item: WebhookCall) -> bool:
+        """Return whether the call was not answered 2xx."""
+        return not item.accepted
 
     def line(self, item: WebhookCall) -> str:
         """Return the call in one line: what it reports, its answer, and what is wrong with its signature."""
@@ -98,14 +103,19 @@ class SinkSource:
     def hold(self, item: WebhookCall) -> None:
         """Do nothing: a call is whole."""
 
-    async def read(self, after: int, limit: int) -> list[WebhookCall]:
-        """Return at most ``limit`` accepted calls after the position ``after``."""
-        return self._accepted[after : after + limit]
+    async def load(self, items: Sequence[WebhookCall]) -> None:
+        """Do nothing: calls are whole."""
 
-    async def recent(self, before: int | None, limit: int) -> list[WebhookCall]:
-        """Return the latest ``limit`` accepted calls before the position ``before``, the latest first."""
+    async def read(self, after: int, limit: int) -> Slice[WebhookCall]:
+        """Return a slice of accepted calls after the position ``after``."""
+        found = self._accepted[after : after + limit]
+        return Slice(found, after + len(found), len(found) < limit)
+
+    async def recent(self, before: int | None, limit: int) -> Slice[WebhookCall]:
+        """Return a slice of accepted calls before the position ``before``, the latest first."""
         end = len(self._accepted) if before is None else before - 1
-        return self._accepted[max(end - limit, 0) : end][::-1]
+        found = self._accepted[max(end - limit, 0) : end][::-1]
+        return Slice(found, end - len(found) + 1, len(found) < limit)
 
     async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait until nothing that is due remains to be sent."""
@@ -114,7 +124,7 @@ class SinkSource:
     def evidence(self, wait: Wait[WebhookCall]) -> Steps[Evidence[WebhookCall]]:  # noqa: ARG002 - explains them all
         """Return the latest calls, accepted or not, and what the host knows about deliveries."""
         hint, sections = yield self.host.deliveries(self.url, called=bool(self.calls))
-        return Evidence(self.calls[-COMPARED:], hint=hint, sections=sections)
+        return Evidence(self.calls[-COMPARED:], otherwise=hint, sections=sections)
 
     def count(self, webhook_id: str) -> tuple[int, int]:
         """Return which call with ``webhook_id`` the next one is, and which of all calls, both from 1."""

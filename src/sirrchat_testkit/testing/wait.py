@@ -1,7 +1,8 @@
 """Waits: the questions that a test asks of a source, the same for mail and for webhook calls.
 
 1. Each is a generator of steps (``feed.Steps``), so threads and tasks run the same code.
-2. Conditions are applied in the waiting thread, once to each item, oldest first.
+2. Conditions are applied in the waiting thread, to the oldest item first. Those of ``receive`` are applied to each
+   item once; ``receive_all`` looks again when the source has settled, a failure at the few items that it shows.
 3. ``receive`` takes the first match. ``receive_all`` and ``nothing`` settle, and then look at all that is untaken.
 """
 
@@ -12,11 +13,26 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from sirrchat_testkit.core.errors import NotFound
 from sirrchat_testkit.core.matching import Match
 from sirrchat_testkit.core.sessions import Activity
 from sirrchat_testkit.signals import ThreadSignal
 from sirrchat_testkit.testing import report
-from sirrchat_testkit.testing.feed import FIRST, MOST, End, Feed, Removed, Signal, Source, Steps, subscribe
+from sirrchat_testkit.testing.feed import (
+    FIRST,
+    LOADED,
+    MOST,
+    Changed,
+    End,
+    Feed,
+    Removed,
+    Signal,
+    Slice,
+    Source,
+    Steps,
+    WaitScope,
+    subscribe,
+)
 from sirrchat_testkit.testing.report import Evidence, Kind
 
 __tracebackhide__ = True
@@ -49,6 +65,11 @@ class Waitable(Source[T], Protocol[T]):
 
     def hold(self, item: T) -> None:
         """Make ``item``, which was just taken, outlive its deletion."""
+        ...
+
+    async def load(self, items: Sequence[T]) -> None:
+        """Load the contents of ``items``, but for those that were deleted meanwhile."""
+        ...
 
     async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait until nothing is in progress, ``seconds`` at most; return what still is."""
@@ -67,9 +88,13 @@ class Wait(Generic[T]):
     wanted: int = 1
     found: list[T] = field(default_factory=list)
     blocked: bool = False
+    _scope: WaitScope = field(init=False)
     _deadline: float = 0.0
     _position: int = 0
     _leading: bool = True  # every item up to the position is taken
+
+    def __post_init__(self) -> None:
+        self._scope = self.source.taken.scope
 
     def receive(self, signal: Signal) -> Steps[T]:
         """Return the oldest untaken match and take it, waiting for one if need be."""
@@ -86,18 +111,19 @@ class Wait(Generic[T]):
         self._deadline = _now() + self.seconds
         self.wanted = count or 0
         while True:
-            yield from self._look(enough=count)
-            if len(self.found) < self.wanted:
-                yield from self._listen(signal)
-            if len(self.found) < self.wanted:
-                raise (yield from self._not_received(signal))
+            if count:
+                yield from self._look(enough=count)
+                if len(self.found) < count:
+                    yield from self._listen(signal)
+                if len(self.found) < count:
+                    raise (yield from self._not_received(signal))
             yield from settle(self.source)
             yield from self._look()
             if count is not None and len(self.found) > count:
                 raise report.too_many(self, count)
-            if len(self.found) >= self.wanted and self.source.taken.take(*map(self.key, self.found)):
-                for each in self.found:
-                    self.source.hold(each)
+            if len(self.found) >= self.wanted and self._take_all():
+                for start in range(0, len(self.found), LOADED):
+                    yield self.source.load(self.found[start : start + LOADED])
                 return self.found
 
     def nothing(self, signal: Signal) -> Steps[None]:
@@ -106,8 +132,9 @@ class Wait(Generic[T]):
         began = _now()
         self._deadline = began + self.seconds
         yield from self._look()
-        if not self.found:
-            yield from self._listen(signal)
+        if self.found:
+            raise report.unexpected(self)
+        yield from self._listen(signal)
         if self.found:
             raise report.unexpected(self, after=_now() - began)
 
@@ -129,13 +156,14 @@ class Wait(Generic[T]):
         self.found = []
         self._position = self.source.taken.cursors.get(self.source.topic, 0)
         self._leading = True
-        size = FIRST if enough else MOST
+        most = LOADED if self.match.reads_contents else MOST
+        size = FIRST if enough else most
         while True:
-            items: list[T] = yield self.source.read(self._position, size)
-            self._examine(items, enough, taking=taking)
-            if len(items) < size or len(self.found) == enough:
+            part: Slice[T] = yield self.source.read(self._position, size)
+            yield from self._examine_slice(part, enough, taking=taking)
+            if part.is_last or len(self.found) == enough:
                 return
-            size = min(size * 2, MOST)
+            size = min(size * 2, most)
 
     def _listen(self, signal: Signal, *, taking: bool = False) -> Steps[None]:
         """Examine what arrives until enough matches are found, or the time is up."""
@@ -144,29 +172,44 @@ class Wait(Generic[T]):
             return
         source = self.source
         enough = self.wanted if taking else None
-        feed: Feed[T] = Feed(source.topic, signal)
+        feed: Feed[T] = Feed(source.topic, signal, self._scope)
         try:
-            items: list[T] = yield subscribe(source, feed, seconds, self._position)
-            self._examine(items, enough, taking=taking)
-            while len(items) == MOST:
-                items = yield source.read(self._position, MOST)
-                self._examine(items, enough, taking=taking)
+            part: Slice[T] = yield subscribe(source, feed, seconds, self._position)
+            yield from self._examine_slice(part, enough, taking=taking)
+            while not part.is_last and len(self.found) != enough:
+                part = yield source.read(self._position, MOST)
+                yield from self._examine_slice(part, enough, taking=taking)
             seen = self._position
             while True:
                 for item in feed.pushed():
                     if item is End.TIME_UP:
                         return
-                    if isinstance(item, End):
-                        raise RuntimeError(f"{item.value} during a wait for a {source.kind.noun} {source.kind.place}")
-                    if isinstance(item, Removed):
-                        self.found = [each for each in self.found if self.key(each) not in item.keys]
-                    elif source.position(item) > seen:
-                        self._examine([item], enough, taking=taking)
+                    self._follow(item, seen, enough, taking=taking)
                 if len(self.found) >= max(self.wanted, 1):
                     return
                 yield None
         finally:
             feed.closed = True
+
+    def _follow(self, item: T | Removed | Changed[T] | End, seen: int, enough: int | None, *, taking: bool) -> None:
+        """Follow what was pushed; items up to the position ``seen`` have been examined."""
+        if isinstance(item, End):
+            text = self.kind.stopped if item is End.STOPPED else item.value
+            raise RuntimeError(f"{text}; it waited for a {self.kind.noun} {self.kind.place}")
+        if isinstance(item, Removed):
+            self.found = [each for each in self.found if self.key(each) not in item.keys]
+        elif isinstance(item, Changed):
+            now = {self.key(each): each for each in item.items}
+            self.found = [now.get(self.key(each), each) for each in self.found]
+        elif self.source.position(item) > seen:
+            self._examine([item], enough, taking=taking)
+
+    def _examine_slice(self, part: Slice[T], enough: int | None, *, taking: bool) -> Steps[None]:
+        """Examine the items of ``part``, with their contents loaded if a condition reads them."""
+        if self.match.reads_contents:
+            yield self.source.load([each for each in part.items if not self.is_taken(each)])
+        self._examine(part.items, enough, taking=taking)
+        self._position = max(self._position, part.position)
 
     def _examine(self, items: Sequence[T], enough: int | None, *, taking: bool) -> None:
         """Add the untaken matches among ``items`` to what is found, and take them if ``taking``."""
@@ -176,14 +219,23 @@ class Wait(Generic[T]):
                 return
             key = self.key(item)
             self._position = self.source.position(item)
-            if key not in taken and self.match.accepts(item) and (not taking or taken.take(key)):
+            if key not in taken and self._accepts(item) and (not taking or taken.take(self._scope, key)):
                 self.found.append(item)
                 if taking:
                     self.source.hold(item)
             if self._leading and key in taken:
-                taken.cursors[self.source.topic] = self._position
+                taken.advance(self._scope, self.source.topic, self._position)
             else:
                 self._leading = False
+
+    def _take_all(self) -> bool:
+        return self.source.taken.take(self._scope, *map(self.key, self.found))
+
+    def _accepts(self, item: T) -> bool:
+        try:
+            return self.match.accepts(item)
+        except NotFound:  # deleted before its contents could be read
+            return False
 
     def _not_received(self, signal: Signal) -> Steps[AssertionError]:
         self.blocked = isinstance(signal, ThreadSignal)

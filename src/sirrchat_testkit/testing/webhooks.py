@@ -18,6 +18,7 @@ from sirrchat_testkit.core.signing import key_of
 from sirrchat_testkit.core.webhooks import EVENTS, PUSH, WebhookEvent
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.loopthread import LoopThread
+from sirrchat_testkit.testing.feed import Steps, pull_records, run
 
 __tracebackhide__ = True
 
@@ -185,7 +186,7 @@ class WebhookDesk:
 
     def deliveries(self, webhook: str | None = None) -> list[WebhookDelivery]:
         """Return the deliveries of ``webhook``, or all, oldest first."""
-        return self._thread.call(self._deliveries(webhook))
+        return run(self._thread, lambda _: self._deliveries(webhook))
 
     def update(self, webhook: Webhook, **changes: Any) -> Webhook:
         """Change a webhook."""
@@ -224,14 +225,16 @@ class WebhookDesk:
             raise InvalidValue("the webhook was deleted")
         await self._backend.webhooks.redeliver(webhook, delivery.id)
 
-    async def _deliveries(self, webhook: str | None) -> list[WebhookDelivery]:
-        where = {} if webhook is None else {"webhook": webhook}
+    def _deliveries(self, webhook: str | None) -> Steps[list[WebhookDelivery]]:
+        store, where = self._backend.store, {} if webhook is None else {"webhook": webhook}
         heads = {
             (each.delivery, each.number): each
-            for each in self._backend.events.after()
+            for each in self._backend.events.held()
             if isinstance(each, DeliveryAttempted)
         }
-        urls = {each.id: each.url for each in await self._backend.store.find(Webhook)}
+        webhooks = yield from pull_records(lambda after, limit: store.find(Webhook, after=after, limit=limit))
+        urls = {each.id: each.url for each in webhooks}
+        records = yield from pull_records(lambda after, limit: store.find(Delivery, where, after=after, limit=limit))
         return [
             WebhookDelivery(
                 self,
@@ -239,7 +242,7 @@ class WebhookDesk:
                 urls.get(record.webhook, ""),
                 [_attempt(each, heads.get((record.id, number))) for number, each in enumerate(record.attempts, 1)],
             )
-            for record in await self._backend.store.find(Delivery, where)
+            for record in records
         ]
 
 

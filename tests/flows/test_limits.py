@@ -44,7 +44,7 @@ def test_a_silent_client_is_told_and_left(mailserver: MailServer) -> None:
     mailserver.policy(idle_timeout=0.05)
     with socket.create_connection((mailserver.smtp_host, mailserver.smtp_port), timeout=10) as client:
         file = client.makefile("rb")
-        assert file.read().splitlines()[1:] == [b"421 4.4.2 Nothing was heard for too long"]
+        assert file.read().splitlines()[1:] == [b"421 4.4.2 Timeout: closing connection"]
 
 
 def test_a_session_that_lasts_too_long_is_told_and_left(mailserver: MailServer) -> None:

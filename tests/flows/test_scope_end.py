@@ -14,7 +14,7 @@ import pytest
 from sirrchat_testkit import FaultStage, Inbox, MailServer, WebhookSink
 from sirrchat_testkit.core import sessions
 
-ABORTED = b"421 4.3.2 Transaction aborted: the test that began it has ended\r\n"
+ABORTED = b"421 4.3.2 Closing connection: the test scope has ended\r\n"
 GONE = b"421 4.7.0 Closing connection: the account of this login no longer exists\r\n"
 RAW = b"Subject: late\r\n\r\nx\r\n"
 LONG = 60.0
@@ -331,3 +331,12 @@ def test_late_mail_is_kept_with_the_scope_that_caused_it(server: MailServer, dia
         client("RSET")
     [late] = server.late_mail[known:]
     assert (late.scope, late.recipient, late.sender) == ("early", str(inbox), "a@shop.example")
+
+
+def test_a_login_that_began_before_the_scope_goes_on_after_it(server: MailServer, dial: Dial) -> None:
+    account = server.add_account()
+    client = dial(server)
+    assert client("EHLO me", "AUTH LOGIN") == "334"
+    with server.scope("inner"):
+        assert client(base64.b64encode(account.address.encode()).decode()) == "334"
+    assert client(base64.b64encode(account.password.encode()).decode()) == "235"

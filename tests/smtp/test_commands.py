@@ -219,7 +219,7 @@ async def test_a_silent_client_is_told_and_closed(backend: Backend) -> None:
         reader, writer = await asyncio.open_connection(*listener.address)
         text = (await reader.read()).decode()
         writer.close()
-    assert text.splitlines()[1:] == ["421 4.4.2 Nothing was heard for too long"]
+    assert text.splitlines()[1:] == ["421 4.4.2 Timeout: closing connection"]
 
 
 async def test_a_client_that_goes_on_talking_is_not_timed_out(smtp: Listener, talk: Dialogue) -> None:

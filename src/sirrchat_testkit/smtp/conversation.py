@@ -73,9 +73,9 @@ class Conversation:
         return self._received.pending
 
     @property
-    def awaited_response(self) -> Reading | None:
-        """What reads the response to a challenge of AUTH; None if no login is under way."""
-        return self._reading if self._reading == self._read_response and not self.over else None
+    def login_attempt(self) -> object | None:
+        """The login that waits for a response to a challenge of AUTH; None if there is none."""
+        return self.mail.login.attempt if self._reading == self._read_response and not self.over else None
 
     def hear(self, data: bytes, at: float) -> None:
         """Take what arrived."""

@@ -24,7 +24,10 @@ Under = Callable[[Claim, Work], Coroutine[Any, Any, Reply]]
 
 
 class Login:
-    """The AUTH dialogues of one session; ``under`` lets the planned faults have their say first."""
+    """The AUTH dialogues of one session; ``under`` lets the planned faults have their say first.
+
+    ``attempt`` identifies the dialogue that began last, however many challenges it has.
+    """
 
     def __init__(self, backend: Backend, hostname: str, session: Session, under: Under) -> None:
         self._backend = backend
@@ -32,11 +35,13 @@ class Login:
         self._session = session
         self._under = under
         self._conversation: auth.Conversation | None = None
+        self.attempt = object()
 
     def begin(self, argument: str, mechanisms: tuple[str, ...]) -> Answer:
         """Answer AUTH, of which ``mechanisms`` are offered."""
         if self._session.login:
             return replies.LOGGED_IN
+        self.attempt = object()
         name, _, word = argument.partition(" ")
         if not name:
             return replies.syntax("AUTH")

@@ -149,7 +149,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     @property
     def work(self) -> object | None:
         """The transaction, the waiting command or the login that is under way; None if the connection is idle."""
-        return self._conversation.mail.draft or self._steps.rest or self._conversation.awaited_response
+        return self._conversation.mail.draft or self._steps.rest or self._conversation.login_attempt
 
     @property
     def login(self) -> str:

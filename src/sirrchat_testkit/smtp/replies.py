@@ -111,9 +111,9 @@ AUTHENTICATED = Reply(235, "2.7.0", "Logged in")
 CANNOT_VERIFY = Reply(252, "2.0.0", "Cannot verify; will accept the message and decide on delivery")
 
 STOPPING = Reply(421, "4.3.2", "The server is stopping")
-SCOPE_ENDED = Reply(421, "4.3.2", "Transaction aborted: the test that began it has ended")
+SCOPE_ENDED = Reply(421, "4.3.2", "Closing connection: the test scope has ended")
 LOGIN_GONE = Reply(421, "4.7.0", "Closing connection: the account of this login no longer exists")
-TIMED_OUT = Reply(421, "4.4.2", "Nothing was heard for too long")
+TIMED_OUT = Reply(421, "4.4.2", "Timeout: closing connection")
 CRASHED = Reply(451, "4.3.0", "The server failed; the test that owns it was told")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
 

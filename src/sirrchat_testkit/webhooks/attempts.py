@@ -64,6 +64,7 @@ class Attempts:
 
     def forget(self) -> None:
         """Forget what was wanted of deliveries that may be gone."""
+        self._urls.clear()
         self._put_off.clear()
         self._again.clear()
 

@@ -67,8 +67,12 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
         _time(request.node, server)
         request.config.stash[_RUNNING] = server
         request.config.stash[_REPORTED] = 0
-        yield server
-        del request.config.stash[_RUNNING]
+        server._shared_by = "all tests of this session"  # noqa: SLF001 - only the plugin shares a server
+        try:
+            yield server
+        finally:
+            server._shared_by = ""  # noqa: SLF001
+            del request.config.stash[_RUNNING]
         with contextlib.suppress(NotSettled):  # mail that is on its way may be late
             server.settle()
         _report_late(request.config, server)
@@ -173,8 +177,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     server = item.stash.get(_SERVER, None)
     if server is not None and report.failed and report.when == "call":
-        seen = f"{server!r} seed={server.settings.seed!r}\n{server.overview(told=report.longreprtext)}"
-        report.sections.append(("Mail server", seen.rstrip()))
+        report.sections.append(("Mail server", _overview(server, report.longreprtext)))
     if report.when == "teardown" and server is not None:
         del item.stash[_SERVER]
     return report
@@ -200,6 +203,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("mail that came too late")
         for line in _counted(late):
             terminalreporter.write_line(line)
+
+
+def _overview(server: MailServer, told: str) -> str:
+    """Return what the server saw, or why that is not known: an error here would end the whole run."""
+    try:
+        return f"{server!r} seed={server.settings.seed!r}\n{server.overview(told=told)}".rstrip()
+    except Exception as error:  # noqa: BLE001
+        return f"No report: {type(error).__name__}: {error}".partition("\n")[0]
 
 
 def _report_late(config: pytest.Config, server: MailServer) -> None:

@@ -218,3 +218,72 @@ def test_what_fails_in_the_server_is_reported_once(project: pytest.Pytester) -> 
     assert sorted(raised) == ["in a fixture", "in the session", "in the test"]
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_torn_down*", "E*ZeroDivisionError: in a fixture"])
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_between*", "E*ZeroDivisionError: in the session"])
+
+
+@MODES
+def test_the_session_s_server_cannot_be_stopped(project: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    project.makepyfile(
+        test_elsewhere=ELSEWHERE,
+        test_stop="""
+        import smtplib
+        import pytest
+        from sirrchat_testkit import MailServer
+        from tests.support import send
+
+        def test_stop(mailserver):
+            mailserver.stop()
+
+        def test_stop_and_start(mailserver):
+            mailserver.stop()
+            mailserver.start()
+
+        def test_stop_what_the_session_has(mailserver_session):
+            mailserver_session.stop()
+
+        def test_after(mailserver, inbox):
+            send(mailserver, inbox)
+            inbox.receive()
+
+        @pytest.mark.parametrize("plan", ["reject", "drop"])
+        def test_down(mailserver, plan):
+            how = {"code": 421} if plan == "reject" else {}
+            getattr(mailserver.faults, plan)(stage="connect", **how)
+            with pytest.raises((smtplib.SMTPConnectError, smtplib.SMTPServerDisconnected)):
+                smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port)
+
+        def test_one_s_own():
+            server = MailServer().start()
+            server.stop()
+        """,
+    )
+    result = run(project, *workers)
+    result.assert_outcomes(passed=5, failed=3)
+    refused = "*RuntimeError: <MailServer smtp=* cannot be stopped: all tests of this session use it. *faults.reject(*"
+    result.stdout.fnmatch_lines([refused] * 3)
+
+
+def test_a_report_that_cannot_be_made_does_not_end_the_run(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+
+        def test_fails(mailserver, monkeypatch):
+            monkeypatch.setattr(type(mailserver), "overview", lambda *_, **__: 1 / 0)
+            pytest.fail("by itself")
+
+        def test_after(inbox):
+            inbox.assert_nothing()
+
+        def test_that_breaks_the_server(mailserver):
+            mailserver._thread.stop()
+            pytest.fail("by itself")
+
+        def test_after_that():
+            pass
+        """
+    )
+    result = run(project)
+    result.assert_outcomes(passed=2, failed=2, errors=2)
+    reasons = ["ZeroDivisionError: division by zero", "RuntimeError: the mail server 127.0.0.1:* is not running"]
+    result.stdout.fnmatch_lines_random([f"No report: {each}" for each in reasons])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")

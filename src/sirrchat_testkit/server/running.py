@@ -30,6 +30,7 @@ class Running(Service):
         self._thread = LoopThread("sirrchat-testkit")
         self._running: Assembly | None = None
         self._findings: Findings | None = None
+        self._shared_by = ""  # who else uses it, such as the other tests of a session: then stop() raises
 
     def start(self) -> Self:
         """Bind both ports and serve; return the server.
@@ -52,7 +53,17 @@ class Running(Service):
         return self
 
     def stop(self) -> None:
-        """Let transactions in flight finish (for a second at most), then let go of everything. Twice does nothing."""
+        """Finish the transactions in progress (for a second at most), then stop serving. Twice does nothing.
+
+        Raises:
+            RuntimeError: It is the server of the fixtures, which all tests of the session use.
+        """
+        if self._shared_by:
+            raise RuntimeError(
+                f"{self!r} cannot be stopped: {self._shared_by} use it. For a server that is down, plan "
+                'mailserver.faults.reject(stage="connect", code=421) or mailserver.faults.drop(stage="connect"), '
+                "or start and stop a MailServer() of your own"
+            )
         running, self._running = self._running, None
         RUNNING.discard(self)
         if running is not None and self._thread.running:

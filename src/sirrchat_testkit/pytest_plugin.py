@@ -23,6 +23,8 @@ _SERVER = pytest.StashKey["MailServer"]()
 _PASSED = pytest.StashKey[bool]()
 _LATE = pytest.StashKey[list[str]]()
 _REPORTED = pytest.StashKey[int]()
+_TIMEOUT = pytest.StashKey[float]()
+_WITHIN = pytest.StashKey[float]()
 
 _TIMEOUT_HELP = "seconds that receive() waits for mail unless told otherwise"
 
@@ -30,16 +32,25 @@ _TIMEOUT_HELP = "seconds that receive() waits for mail unless told otherwise"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("mailserver", "mail server (sirrchat_testkit)")
-    group.addoption("--mailserver-timeout", type=float, metavar="SECONDS", help=f"{_TIMEOUT_HELP} (default: 10)")
+    group.addoption("--mailserver-timeout", metavar="SECONDS", help=f"{_TIMEOUT_HELP} (default: 10)")
     group.addoption("--mailserver-seed", metavar="TEXT", help="what addresses and ids are made from")
     parser.addini("mailserver_timeout", _TIMEOUT_HELP)
     parser.addini("mailserver_within", "seconds in which assert_nothing() lets nothing arrive unless told otherwise")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker."""
+    """Declare the marker, and refuse wrong settings before any test runs."""
     config.addinivalue_line("markers", f"mailserver(timeout): {_TIMEOUT_HELP}, for this test")
     config.stash[_LATE] = []
+    variable = "SIRRCHAT_TESTKIT_TIMEOUT"
+    timeouts = {
+        "the option --mailserver-timeout": config.getoption("--mailserver-timeout"),
+        f"the environment variable {variable}": os.environ.get(variable) or None,
+        "the ini setting mailserver_timeout": config.getini("mailserver_timeout") or None,
+    }
+    given = [_seconds(setting, value) for setting, value in timeouts.items() if value is not None]
+    config.stash[_TIMEOUT] = given[0] if given else 10.0
+    config.stash[_WITHIN] = _seconds("the ini setting mailserver_within", config.getini("mailserver_within") or "0")
 
 
 @pytest.fixture(scope="session")
@@ -147,9 +158,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse a wrong marker before any fixture is made: a later failure would leave one half made."""
     for marker in item.iter_markers("mailserver"):
         seconds = marker.kwargs.get("timeout")
-        if marker.args or marker.kwargs.keys() != {"timeout"} or type(seconds) not in {int, float}:
+        if marker.args or marker.kwargs.keys() != {"timeout"} or not _is_time(seconds):
             given = ", ".join([*map(repr, marker.args), *(f"{name}={each!r}" for name, each in marker.kwargs.items())])
-            raise pytest.UsageError(f"the marker mailserver takes timeout=SECONDS, not ({given})")
+            raise pytest.UsageError(f"the marker mailserver takes timeout=SECONDS, 0 or more, not ({given})")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -234,23 +245,18 @@ def _counted(lines: list[str]) -> list[str]:
 def _time(node: Any, server: MailServer | None = None) -> None:
     server = server or node.config.stash.get(_RUNNING, None)
     if server is not None:
-        server.timeout = _timeout(node)
-        server.within = _seconds(node.config.getini("mailserver_within") or 0.0)
+        marker = node.get_closest_marker("mailserver")
+        server.timeout = marker.kwargs["timeout"] if marker else node.config.stash[_TIMEOUT]
+        server.within = node.config.stash[_WITHIN]
 
 
-def _timeout(node: Any) -> float:
-    marker = node.get_closest_marker("mailserver")
-    given = [
-        marker.kwargs.get("timeout") if marker else None,
-        node.config.getoption("--mailserver-timeout"),
-        os.environ.get("SIRRCHAT_TESTKIT_TIMEOUT") or None,
-        node.config.getini("mailserver_timeout") or None,
-    ]
-    return _seconds(next((each for each in given if each is not None), 10.0))
+def _is_time(seconds: Any) -> bool:
+    return type(seconds) in {int, float} and seconds >= 0
 
 
-def _seconds(given: str | float) -> float:
-    try:
-        return float(given)
-    except ValueError as error:
-        raise pytest.UsageError(f"the mail server's timeout takes seconds: {error}") from None
+def _seconds(setting: str, given: str) -> float:
+    """Return the value of ``setting``. Raises ``UsageError`` if it takes no such value."""
+    with contextlib.suppress(ValueError):
+        if (seconds := float(given)) >= 0:  # which NaN is not
+            return seconds
+    raise pytest.UsageError(f"{setting} takes seconds, 0 or more, not {given!r}")

@@ -29,6 +29,14 @@ _WITHIN = pytest.StashKey[float]()
 _TIMEOUT_HELP = "seconds that receive() waits for mail unless told otherwise"
 
 
+def _hide(failure: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Hide the frames of this module. ``pytest.fail(pytrace=False)`` needs one, and shows none."""
+    return not isinstance(failure.value, pytest.fail.Exception)
+
+
+__tracebackhide__ = _hide
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("mailserver", "mail server (sirrchat_testkit)")
@@ -67,10 +75,13 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
     from sirrchat_testkit import MailServer, NotSettled, Settings
 
     if not isinstance(mailserver_settings, Settings):
-        raise pytest.UsageError(f"the fixture mailserver_settings returns a Settings(...), not {mailserver_settings!r}")
+        pytest.fail(
+            f"the fixture mailserver_settings returns a Settings(...), not {mailserver_settings!r}", pytrace=False
+        )
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     seed = request.config.getoption("--mailserver-seed") or mailserver_settings.seed
     with (
+        _text_only(),
         MailServer(mailserver_settings, seed=seed) as server,
         # What a worker makes for all of its tests is its own; a test makes the same wherever it runs.
         server.scope(worker) if worker else contextlib.nullcontext(),
@@ -93,7 +104,7 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
 def mailserver(request: pytest.FixtureRequest, mailserver_session: MailServer) -> Iterator[MailServer]:
     """The mail server, in a scope of this test: whatever changes is put back when the test is over."""
     server = mailserver_session
-    with server.scope(request.node.nodeid, check=False):
+    with _text_only(), server.scope(request.node.nodeid, check=False):
         request.node.stash[_SERVER] = server
         yield server
         if request.node.stash.get(_PASSED, False):
@@ -106,7 +117,6 @@ def make_inbox(mailserver: MailServer) -> MakeInbox:
     """Make a new address: ``make_inbox(name=None, domain=None, expires_in=None)``; the name is a hint."""
 
     def make(name: str | None = None, domain: str | None = None, expires_in: timedelta | None = None) -> Inbox:
-        __tracebackhide__ = True
         return mailserver.open_inbox(name, domain, expires_in)
 
     return make
@@ -117,7 +127,6 @@ def make_inboxes(mailserver: MailServer) -> MakeInboxes:
     """Make several new addresses: ``make_inboxes(3)``."""
 
     def make(count: int) -> list[Inbox]:
-        __tracebackhide__ = True
         if type(count) is not int or count < 1:
             raise ValueError(f"make_inboxes takes a whole number, 1 or more, not {count!r}")
         return [mailserver.open_inbox() for _ in range(count)]
@@ -160,7 +169,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         seconds = marker.kwargs.get("timeout")
         if marker.args or marker.kwargs.keys() != {"timeout"} or not _is_time(seconds):
             given = ", ".join([*map(repr, marker.args), *(f"{name}={each!r}" for name, each in marker.kwargs.items())])
-            raise pytest.UsageError(f"the marker mailserver takes timeout=SECONDS, 0 or more, not ({given})")
+            pytest.fail(f"the marker mailserver takes timeout=SECONDS, 0 or more, not ({given})", pytrace=False)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -177,7 +186,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     result = yield
     server = item.stash.get(_SERVER, None)
     if server is not None:
-        server.check()
+        with _text_only():
+            server.check()
     item.stash[_PASSED] = True
     return result
 
@@ -214,6 +224,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("mail that came too late")
         for line in _counted(late):
             terminalreporter.write_line(line)
+
+
+@contextlib.contextmanager
+def _text_only() -> Iterator[None]:
+    """Fail with the text of a finding alone: no line of the test raised it."""
+    from sirrchat_testkit import FaultNeverFired, LateMailWarning
+
+    try:
+        yield
+    except (FaultNeverFired, LateMailWarning) as error:
+        raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
 
 
 def _overview(server: MailServer, told: str) -> str:

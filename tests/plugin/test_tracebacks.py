@@ -160,6 +160,9 @@ def test_stopped():
         inbox = server.open_inbox()
     inbox.receive()
 
+def test_a_port_that_is_taken(mailserver):
+    MailServer(smtp_port=mailserver.smtp_port).start()
+
 def test_not_started():
     MailServer().open_inbox()
 """
@@ -185,3 +188,111 @@ def test_a_failure_without_a_traceback_stays_one(project: pytest.Pytester) -> No
     result = project.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(failed=1)
     assert "hidden" not in result.stdout.str()
+
+
+FINDINGS = """
+import smtplib
+
+import pytest
+from tests.support import send
+
+addresses = []
+
+@pytest.fixture(scope="session", autouse=True)
+def of_the_session(mailserver_session):
+    mailserver_session.faults.reject(stage="rcpt", code=553)
+    yield
+    mailserver_session._now.backend.crashed("a request", ZeroDivisionError("in the session"))
+
+@pytest.fixture
+def fault_in_a_fixture(mailserver):
+    yield
+    mailserver.faults.reject(stage="mail", code=552)
+
+@pytest.fixture
+def crash_in_a_fixture(mailserver):
+    yield
+    mailserver._now.backend.crashed("a request", ZeroDivisionError("in a fixture"))
+
+def test_fault(mailserver):
+    mailserver.faults.reject(stage="mail", code=551)
+
+def test_fixture_with_fault(fault_in_a_fixture):
+    pass
+
+def test_crash(mailserver):
+    mailserver._now.backend.crashed("a request", ZeroDivisionError("in the test"))
+
+def test_fixture_with_crash(crash_in_a_fixture):
+    pass
+
+def test_hasty(inbox):
+    addresses.append(inbox.address)
+
+def test_late_mail(mailserver):
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(mailserver, addresses[-1])
+
+@pytest.mark.mailserver(timout=3)
+def test_marker(inbox):
+    pass
+"""
+
+
+def test_findings_show_their_text_and_no_frame_of_the_plugin(project: pytest.Pytester) -> None:
+    project.makepyfile(FINDINGS)
+    result = run_with_warnings_as_errors(project)
+    result.assert_outcomes(passed=4, failed=2, errors=5)
+    no_frame_of_the_plugin(result, hidden=3)  # the errors of the server itself
+    never = "FaultNeverFired: 1 planned fault never struck: reject"
+    texts = [f"{never} 551 at MAIL", f"{never} 552 at MAIL"]
+    texts += [f"E   ZeroDivisionError: in {where}" for where in ("the test", "a fixture", "the session")]
+    texts += ["LateMailWarning: *::test_hasty: mail for *"]
+    texts += ["the marker mailserver takes timeout=SECONDS, 0 or more, not (timout=3)"]
+    result.stdout.fnmatch_lines_random(texts)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ("{}", "the fixture mailserver_settings returns a Settings(...), not {}"),
+        ("Settings(smtp_port=taken)", "E   OSError: * cannot listen for SMTP on 127.0.0.1:*"),
+    ],
+)
+def test_a_server_that_does_not_start_shows_its_error_alone(
+    project: pytest.Pytester, settings: str, error: str
+) -> None:
+    project.makepyfile(
+        f"""
+        import socket
+
+        import pytest
+        from sirrchat_testkit import Settings
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        taken = listener.getsockname()[1]
+
+        @pytest.fixture(scope="session")
+        def mailserver_settings():
+            yield {settings}
+            listener.close()
+
+        def test_it(inbox):
+            pass
+        """
+    )
+    result = run_with_warnings_as_errors(project)
+    result.assert_outcomes(errors=1)
+    no_frame_of_the_plugin(result, hidden=error.startswith("E "))
+    result.stdout.fnmatch_lines([error])
+
+
+def run_with_warnings_as_errors(project: pytest.Pytester) -> pytest.RunResult:
+    error = "error::sirrchat_testkit.LateMailWarning"
+    return project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly", "-W", error)
+
+
+def no_frame_of_the_plugin(result: pytest.RunResult, *, hidden: int) -> None:
+    assert result.stdout.str().count("All traceback entries are hidden") == hidden
+    assert not [line for line in result.outlines if line.startswith(">") or "pytest_plugin.py" in line]
+    assert "During handling" not in result.stdout.str()

@@ -44,6 +44,9 @@ class Running(Service):
         self._thread.start()
         try:
             self._running = self._thread.call(assemble(self.settings, self._thread))
+        except OSError as error:
+            self._thread.stop()
+            raise error.with_traceback(None) from None  # the frames of the server's thread explain nothing
         except BaseException:
             self._thread.stop()
             raise

@@ -258,7 +258,7 @@ def test_the_session_s_server_cannot_be_stopped(project: pytest.Pytester, worker
     )
     result = run(project, *workers)
     result.assert_outcomes(passed=5, failed=3)
-    refused = "*RuntimeError: <MailServer smtp=* cannot be stopped: all tests of this session use it. *faults.reject(*"
+    refused = "*RuntimeError: Cannot stop <MailServer smtp=*: all tests of this session use it. *faults.reject(*"
     result.stdout.fnmatch_lines([refused] * 3)
 
 

@@ -63,7 +63,7 @@ class Running(Service):
         """
         if self._shared_by:
             raise RuntimeError(
-                f"{self!r} cannot be stopped: {self._shared_by} use it. For a server that is down, plan "
+                f"Cannot stop {self!r}: {self._shared_by} use it. For a server that is down, plan "
                 'mailserver.faults.reject(stage="connect", code=421) or mailserver.faults.drop(stage="connect"), '
                 "or start and stop a MailServer() of your own"
             )

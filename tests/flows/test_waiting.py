@@ -531,7 +531,14 @@ def test_a_verb_on_a_stopped_server_names_it(mailserver: MailServer) -> None:
     with MailServer() as server:
         inbox = server.open_inbox()
         where = f"127.0.0.1:{server.smtp_port}"
-    for verb in (inbox.receive, inbox.receive_all, inbox.assert_nothing, inbox.clear, lambda: inbox.messages):
+    for verb in (
+        server.receive,
+        inbox.receive,
+        inbox.receive_all,
+        inbox.assert_nothing,
+        inbox.clear,
+        lambda: inbox.messages,
+    ):
         with pytest.raises(RuntimeError, match=f"the mail server {where} is not running"):
             verb()
 

@@ -44,9 +44,6 @@ class Running(Service):
         self._thread.start()
         try:
             self._running = self._thread.call(assemble(self.settings, self._thread))
-        except OSError as error:
-            self._thread.stop()
-            raise error.with_traceback(None) from None  # the frames of the server's thread explain nothing
         except BaseException:
             self._thread.stop()
             raise
@@ -87,7 +84,8 @@ class Running(Service):
     @property
     def _now(self) -> Assembly:
         if self._running is None:
-            raise RuntimeError(f"{self!r} is not running: use it in a with block, or call start()")
+            name = repr(self) if self._findings is None else self._thread.owner
+            raise RuntimeError(f"{name} is not running: use it in a with block, or call start()")
         return self._running
 
     def _abandon(self) -> None:

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import pytest
 from dirty_equals import Contains, IsInt, IsStr
 
-from sirrchat_testkit.core.matching import EQUAL, Condition, Match, holds, nearest, summary
+from sirrchat_testkit.core.comparing import EQUAL, holds
+from sirrchat_testkit.core.matching import Condition, Match, nearest, summary
 from sirrchat_testkit.core.mime import Attachment, Headers
 
 TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import functools
 import re
 
-from sirrchat_testkit.core.decoding import decode_header, fold
+from sirrchat_testkit.core.comparing import fold
+from sirrchat_testkit.core.decoding import decode_header
 
 _PLAIN = re.compile(
     r'[^"(),:;<>\\\[\]@]*<([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)>|([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)'

@@ -31,7 +31,7 @@ from sirrchat_testkit.core.codewords import (
     URLS,
     YEAR,
 )
-from sirrchat_testkit.core.matching import CONTAINED, holds
+from sirrchat_testkit.core.comparing import CONTAINED, holds
 from sirrchat_testkit.core.wording import named
 
 __tracebackhide__ = True

@@ -14,6 +14,8 @@ import binascii
 import codecs
 import re
 
+from sirrchat_testkit.core.comparing import fold
+
 REPLACEMENT = "\ufffd"
 
 _SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949", "ascii": "utf-8"}
@@ -27,19 +29,10 @@ _ALIASES = {
 _NO_CHARSETS = frozenset({"unicode-escape", "raw-unicode-escape", "idna", "punycode", "undefined"})
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_BLANKS = re.compile(r"[\t\n\v\f\r ]+")
 # The text of a word ends at "?="; a bare "?" within is a common mistake. The bound keeps hostile input linear.
 _WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*){0,8})\?=")
 _Q_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})")
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]+")
-
-
-def fold(text: str) -> str:
-    """Return ``text`` with each run of ASCII blanks and line ends as one blank, and none at either end."""
-    text = text.strip(" ")
-    if not text.isprintable() or "  " in text:
-        text = _BLANKS.sub(" ", text).strip(" ")
-    return text
 
 
 def decode_bytes(data: bytes, charset: str = "") -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sirrchat_testkit.core.candidates import NotExactlyOne
 from sirrchat_testkit.core.codes import Texts, codes_in, pick_code_in
-from sirrchat_testkit.core.decoding import fold
+from sirrchat_testkit.core.comparing import fold
 from sirrchat_testkit.core.files import pick_attachment
 from sirrchat_testkit.core.links import Link, Seen, bare, is_home, merged, pick_link
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sirrchat_testkit.core.candidates import Candidate, only
-from sirrchat_testkit.core.matching import LIKE, holds
+from sirrchat_testkit.core.comparing import LIKE, holds
 from sirrchat_testkit.core.mime import Attachment
 from sirrchat_testkit.core.wording import counted, named
 

@@ -18,9 +18,8 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, TypeAlias, g
 from urllib.parse import parse_qsl
 
 from sirrchat_testkit.core.candidates import Candidate, only
-from sirrchat_testkit.core.decoding import fold
+from sirrchat_testkit.core.comparing import CONTAINED, EQUAL, fold, holds
 from sirrchat_testkit.core.hints import Hints
-from sirrchat_testkit.core.matching import CONTAINED, EQUAL, holds
 from sirrchat_testkit.core.wording import excerpt, named
 
 __tracebackhide__ = True

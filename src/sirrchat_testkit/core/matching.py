@@ -2,8 +2,7 @@
 
 Rules of this module:
 
-1. What is wanted decides how it is compared: a plain ``str`` by the rule of its condition, an ``re.Pattern`` searches,
-   a callable decides, anything else is ``==`` (so dirty-equals works; a class is compared, not called).
+1. How a value is compared with what is wanted is in ``comparing``.
 2. Which conditions exist is data: ``MAIL`` for messages. Another kind of record brings its table in a subclass.
 3. A table goes from cheap to dear, and conditions are tried in its order: ``accepts`` stops at the first miss, so that
    nothing is parsed where the subject decides.
@@ -17,12 +16,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from difflib import SequenceMatcher
-from functools import lru_cache
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
-from sirrchat_testkit.core.decoding import fold
+from sirrchat_testkit.core.comparing import CONTAINED, EQUAL, LIKE, Rule, holds
 from sirrchat_testkit.core.hints import near_name
 from sirrchat_testkit.core.wording import excerpt, function_name, named, pattern_meant
 
@@ -32,43 +30,6 @@ R = TypeVar("R")
 
 _COMPARED: Final = 200
 """Characters of a text that count for how near a miss is."""
-
-
-class Rule(NamedTuple):
-    """How a plain ``str`` is compared: ``holds(wanted, value)``; ``verb`` stands behind ``wanted`` in explanations.
-
-    ``must`` says it to whoever meant a pattern.
-    """
-
-    verb: str
-    holds: Callable[[str, str], bool]
-    must: str
-
-
-def _is_like(wanted: str, value: str) -> bool:
-    return _glob(wanted).fullmatch(value.casefold()) is not None
-
-
-@lru_cache(maxsize=256)
-def _glob(wanted: str) -> re.Pattern[str]:
-    pieces = re.split(r"([*?])", wanted.casefold())
-    return re.compile("".join({"*": ".*", "?": "."}.get(piece, re.escape(piece)) for piece in pieces), re.DOTALL)
-
-
-EQUAL = Rule("", lambda wanted, value: fold(wanted) == fold(value), "be equal")
-CONTAINED = Rule("containing ", lambda wanted, value: wanted in value, "be contained")
-LIKE = Rule("", _is_like, "be equal but for * and ?")
-
-
-def holds(wanted: Any, value: Any, rule: Rule = EQUAL) -> bool:
-    """Return whether ``value`` is what is ``wanted``."""
-    if isinstance(wanted, str):
-        return isinstance(value, str) and rule.holds(wanted, value)
-    if isinstance(wanted, re.Pattern):
-        return isinstance(value, str) and wanted.search(value) is not None
-    if callable(wanted) and not isinstance(wanted, type):
-        return bool(wanted(value))
-    return bool(wanted == value)
 
 
 class Condition(NamedTuple):

@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sirrchat_testkit.core.decoding import decode_bytes, decode_header, fold
+from sirrchat_testkit.core.comparing import fold
+from sirrchat_testkit.core.decoding import decode_bytes, decode_header
 from sirrchat_testkit.core.header import HeaderFields, Headers, read_header, split
 from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.core.record import record

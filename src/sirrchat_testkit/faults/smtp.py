@@ -17,8 +17,9 @@ from types import MappingProxyType
 from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from sirrchat_testkit.core import mime
+from sirrchat_testkit.core.comparing import LIKE
 from sirrchat_testkit.core.events import FaultFired
-from sirrchat_testkit.core.matching import LIKE, MAIL, Condition, Match
+from sirrchat_testkit.core.matching import MAIL, Condition, Match
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.faults.engine import Decision, FaultAction, FaultProtocol, Stage
 

@@ -25,6 +25,7 @@ OURS = {
     "certificates": set(),
     "sockets": set(),
     "loopthread": {"signals", "core"},
+    "fixture_types": {"testing"},
     "testing": {"testing", "core", "faults", "wire", "loopthread", "signals", "sockets"},
     "assembly": {"certificates", "testing", "smtp", "rest", "webhooks", "store", "core", "loopthread"},
     "server": {"server", "assembly", "testing", "webhooks", "core", "faults", "loopthread"},
@@ -32,7 +33,7 @@ OURS = {
     "cli": {"cli", "sirrchat_testkit", "client", "core", "store", "wire"},
     "pytest_plugin": {"sirrchat_testkit"},
     "__main__": {"cli"},
-    "__init__": {"client", "core", "faults", "server", "testing", "webhooks", "wire"},
+    "__init__": {"fixture_types", "client", "core", "faults", "server", "testing", "webhooks", "wire"},
 }
 """What each part may import of the package; ``sirrchat_testkit`` is its public face."""
 

@@ -27,6 +27,9 @@ MADE_BY_USERS = {"Client", "MailServer", "Policy", "Settings", "WebhookSink"}
 INTERNAL = {"Envelope.to_doc", "Fault.action", "Fault.match", "Fault.protocol", "Session.talk"}
 """Members of public classes that only the package uses."""
 
+WANTED = {"Flag", "Number", "Text", "Time"}
+"""Aliases of what a condition takes; their unions end in Any, so annotating with them would say nothing."""
+
 WIDER = {"data", "domains", "hide_extensions", "oauth_tokens", "webhook_hosts"}
 """Settings that accept more types than their record keeps, such as a list for a tuple."""
 
@@ -59,7 +62,7 @@ def own_types(mention: Mention) -> Iterator[tuple[str, object]]:
     for word in re.findall(r"[A-Za-z_][\w.]*", re.sub(r"\"[^\"]*\"|'[^']*'", "", mention.annotation)):
         value = eval(word, namespace(mention.module))
         is_alias = not (isinstance(value, type | TypeVar) or hasattr(typing, word) or word in {"None", *dir(builtins)})
-        if is_own(value) or (is_alias and not word.startswith("_")):
+        if is_own(value) or (is_alias and not word.startswith("_") and word not in WANTED):
             yield word.rpartition(".")[2], value
 
 

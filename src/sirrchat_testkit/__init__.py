@@ -52,12 +52,12 @@ if TYPE_CHECKING:
     from sirrchat_testkit.faults.engine import Fault
     from sirrchat_testkit.faults.smtp import DropWhen, FaultStage
     from sirrchat_testkit.faults.webhook import Tampering
+    from sirrchat_testkit.fixture_types import MakeInbox, MakeInboxes, MakeWebhookSink
     from sirrchat_testkit.server import MailServer
     from sirrchat_testkit.testing.account import MailAccount
     from sirrchat_testkit.testing.clock import Clock
-    from sirrchat_testkit.testing.conditions import CallConditions, MailConditions, TimeUnits
+    from sirrchat_testkit.testing.conditions import MailConditions, TimeUnits
     from sirrchat_testkit.testing.diagnostics import Refusal
-    from sirrchat_testkit.testing.fixtures import MakeInbox, MakeInboxes, MakeWebhookSink
     from sirrchat_testkit.testing.golden import GoldenDiffers
     from sirrchat_testkit.testing.inbox import Inbox
     from sirrchat_testkit.testing.mailsource import MailNotReceived, UnexpectedMail
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.testing.sink import WebhookSink
     from sirrchat_testkit.testing.sinksource import UnexpectedWebhook, WebhookNotReceived
     from sirrchat_testkit.testing.tls import Tls
-    from sirrchat_testkit.testing.webhookcall import WebhookCall
+    from sirrchat_testkit.testing.webhookcall import CallConditions, WebhookCall
     from sirrchat_testkit.testing.webhooks import WebhookAttempt, WebhookDelivery, WebhookHandle
     from sirrchat_testkit.webhooks.calls import PreparedCall
     from sirrchat_testkit.wire.sirrchat.answers import ApiKey, NewlyMadeApiKey, User
@@ -167,7 +167,7 @@ _HOMES = {
     "ApiKey": "wire.sirrchat.answers",
     "ApiKeys": "client.sirrchat",
     "Attachment": "core.mime",
-    "CallConditions": "testing.conditions",
+    "CallConditions": "testing.webhookcall",
     "Client": "client.sirrchat",
     "Clock": "testing.clock",
     "Conflict": "core.errors",
@@ -193,9 +193,9 @@ _HOMES = {
     "MailFaultConditions": "faults.api",
     "MailNotReceived": "testing.mailsource",
     "MailServer": "server",
-    "MakeInbox": "testing.fixtures",
-    "MakeInboxes": "testing.fixtures",
-    "MakeWebhookSink": "testing.fixtures",
+    "MakeInbox": "fixture_types",
+    "MakeInboxes": "fixture_types",
+    "MakeWebhookSink": "fixture_types",
     "NewlyMadeApiKey": "wire.sirrchat.answers",
     "NoSuchAddress": "core.errors",
     "NotExactlyOne": "core.candidates",

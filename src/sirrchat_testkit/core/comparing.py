@@ -9,10 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from re import Pattern
+from typing import Any, NamedTuple, TypeAlias
 
 __tracebackhide__ = True
+
+Text: TypeAlias = str | Pattern[str] | Callable[[str], object] | Any
+Number: TypeAlias = int | Callable[[int], object] | Any
+Flag: TypeAlias = bool | Any
+Time: TypeAlias = datetime | Callable[[datetime], object] | Any
+"""The types of what is wanted of a text, a number, a flag and a time; anything that has its own ``==`` will do."""
 
 _BLANKS = re.compile(r"[\t\n\v\f\r ]+")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from re import Pattern
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypedDict, Unpack, get_args
+from typing import Any, ClassVar, Generic, Literal, TypedDict, Unpack, get_args
 
+from sirrchat_testkit.core.comparing import Number, Text
 from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.core.wording import counted
 from sirrchat_testkit.faults.engine import Always, C, D, Fault, FaultAction, FaultProtocol, FaultRegistry
@@ -26,56 +26,53 @@ from sirrchat_testkit.loopthread import LoopThread
 
 __tracebackhide__ = True
 
-_Text: TypeAlias = str | Pattern[str] | Callable[[str], object] | Any
-_Number: TypeAlias = int | Callable[[int], object] | Any
-
 
 class MailFaultConditions(TypedDict, total=False):
     """The conditions that are known at MAIL."""
 
-    peer: _Text
-    ehlo: _Text
-    login: _Text
-    tls: _Text
-    mail_from: _Text
+    peer: Text
+    ehlo: Text
+    login: Text
+    tls: Text
+    mail_from: Text
 
 
 class RcptFaultConditions(MailFaultConditions, total=False):
     """The conditions that are known at RCPT."""
 
-    recipient: _Text
+    recipient: Text
 
 
 class RejectFaultConditions(RcptFaultConditions, total=False):
     """The conditions of ``reject``, whose ``text`` is that of the reply."""
 
-    size: _Number
-    subject: _Text
-    sender: _Text
-    to: _Text
-    cc: _Text
+    size: Number
+    subject: Text
+    sender: Text
+    to: Text
+    cc: Text
     header: Mapping[str, Any]
-    html: _Text
+    html: Text
     has_attachment: bool | Any
-    filename: _Text
+    filename: Text
 
 
 class FaultConditions(RejectFaultConditions, total=False):
     """The conditions of a fault of SMTP."""
 
-    text: _Text
+    text: Text
 
 
 class WebhookFaultConditions(TypedDict, total=False):
     """The conditions of a fault of the webhook sender."""
 
-    event: _Text
-    attempt: _Number
-    url: _Text
-    subject: _Text
-    sender: _Text
-    recipient: _Text
-    text: _Text
+    event: Text
+    attempt: Number
+    url: Text
+    subject: Text
+    sender: Text
+    recipient: Text
+    text: Text
     json: Callable[[Any], object] | Any
 
 

@@ -25,7 +25,7 @@ from sirrchat_testkit.testing.webhookcall import WebhookCall
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from sirrchat_testkit.testing.conditions import CallConditions
+    from sirrchat_testkit.testing.webhookcall import CallConditions
 
 __tracebackhide__ = True
 

@@ -6,12 +6,13 @@ against the published schema of its event, or against a schema or a pydantic mod
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
+from sirrchat_testkit.core.comparing import Flag, Number, Text
 from sirrchat_testkit.core.hints import Hints
 from sirrchat_testkit.core.signing import ID
 from sirrchat_testkit.core.wording import excerpt
@@ -43,6 +44,40 @@ class CallHeaders(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return repr(dict(self))
+
+
+class CallConditions(TypedDict, total=False):
+    """Conditions on a webhook call; all that are given must hold.
+
+    Attributes:
+        event: What it reports, such as ``email.received``.
+        attempt: Which call with its ``webhook-id`` it is, from 1.
+        method: The HTTP method.
+        path: Path and query.
+        url: The whole URL. A ``str`` is equal without case; ``*`` and ``?`` are wildcards.
+        subject: The subject of the mail that it reports.
+        sender: The sender of that mail; compared like ``url``.
+        recipient: The recipient of that mail; compared like ``url``.
+        verified: Whether its signature is right.
+        header: Header fields by name, such as ``{"X-Webhook-Event": "email.received"}``.
+        text: The body as text. A ``str`` is contained in it.
+        json: The body as JSON: a value that is equal, or a function of it.
+        where: A function of the whole call.
+    """
+
+    event: Text
+    attempt: Number
+    method: Text
+    path: Text
+    url: Text
+    subject: Text
+    sender: Text
+    recipient: Text
+    verified: Flag
+    header: Mapping[str, Any]
+    text: Text
+    json: Callable[[Any], object] | Any
+    where: Callable[[WebhookCall], object]
 
 
 @dataclass(eq=False)

@@ -194,3 +194,49 @@ async def test_follow_reads_the_time_that_the_process_sees() -> None:
     with time_machine.travel(START / 1000, tick=False):
         assert clock.now() == START
     assert abs(clock.now() - time.time() * 1000) < 60_000
+
+
+async def test_a_move_does_not_go_on_after_the_clock_went_back() -> None:
+    clock = frozen()
+    diary = Diary(clock)
+    clock.at(START + 500, diary.work("due"))
+    calm = asyncio.Event()
+
+    async def until_calm() -> None:
+        await calm.wait()
+
+    clock.hold(until_calm)
+    around = asyncio.create_task(clock.advance(600))
+    await asyncio.sleep(0)
+    mark = clock.mark()
+    inner = asyncio.create_task(clock.advance(1000))
+    await asyncio.sleep(0)
+    clock.rewind(mark)
+    calm.set()
+    with pytest.raises(RuntimeError, match="went back while it was being moved"):
+        await inner
+    await around
+    assert diary.lines == [("due", 500)]
+    assert clock.now() == START + 600
+
+
+async def test_a_move_does_not_go_on_when_its_work_returns_after_the_clock_went_back() -> None:
+    clock = frozen()
+    diary = Diary(clock)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        begun.set()
+        await go_on.wait()
+
+    mark = clock.mark()
+    clock.at(START + 100, slow)
+    move = asyncio.create_task(clock.advance(1000))
+    await begun.wait()
+    clock.rewind(mark)
+    clock.at(START + 500, diary.work("of the next test"))
+    go_on.set()
+    with pytest.raises(RuntimeError, match="the test that moved it has ended"):
+        await move
+    assert diary.lines == []
+    assert clock.now() == START

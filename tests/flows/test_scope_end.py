@@ -8,6 +8,8 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
@@ -318,6 +320,21 @@ def test_a_retry_is_never_made_after_its_scope(server: MailServer) -> None:
             server.clock.advance(hours=1)
             server.settle()
         assert len(sink.calls) == 1
+
+
+def test_a_move_of_the_clock_ends_with_its_scope(server: MailServer) -> None:
+    """A thread advances the clock, and waits for a webhook that is never answered."""
+    now = server.clock.now()
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor() as pool:
+        with server.scope("early"):
+            server.clock.freeze(now)
+            server.add_webhook(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+            server.open_inbox().deliver(subject="x")
+            moved = pool.submit(server.clock.advance, hours=5)
+            until(server, lambda: server._now.backend.clock._moves)
+        with pytest.raises(RuntimeError, match="the test that moved it has ended"):
+            moved.result()
+    assert server.clock.now() - now < timedelta(hours=1)
 
 
 def test_late_mail_is_kept_with_the_scope_that_caused_it(server: MailServer, dial: Dial) -> None:

@@ -5,7 +5,8 @@
    sets the clock to each, and lets the work due there finish before it goes on.
 3. What such work schedules is scheduled from the time it ran at, so a chain of delays plays out in one ``advance``.
    What goes on after its work returned is waited for by ``hold``: a clock that is moved stands still meanwhile.
-4. Only the server's thread touches a clock.
+4. A move that waits goes on only in the scope that it began in: ``rewind`` ends those that began since.
+5. Only the server's thread touches a clock.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class ClockState(NamedTuple):
     shift: int
     following: bool
     queue: tuple[Due, ...]
+    moves: frozenset[object]
 
 
 class Clock:
@@ -76,6 +78,7 @@ class Clock:
         self._timer: _Timer | None = None
         self._tasks: set[Any] = set()
         self._holding: list[Work] = []
+        self._moves: frozenset[object] = frozenset()
 
     def now(self) -> int:
         """Return the time in milliseconds since the epoch."""
@@ -104,22 +107,34 @@ class Clock:
         self._arm()
 
     async def advance(self, milliseconds: int) -> None:
-        """Move forward by ``milliseconds``, running what falls due on the way."""
+        """Move forward by ``milliseconds``, running what falls due on the way. Raises what ``travel`` raises."""
         await self.travel(self.now() + milliseconds)
 
     async def travel(self, to: int) -> None:
-        """Go to ``to``: forward runs what falls due on the way, backward only sets the time."""
-        if to > self.now():
-            await self._calm()
-        while self._queue and self._queue[0].at <= to:
-            due = heapq.heappop(self._queue)
-            if not due.cancelled:
-                at = self._last(due, to) if due.period else due.at
-                self._set(max(at, self.now()) if at < to else to)
-                await self._run(due)
+        """Go to ``to``: forward runs what falls due on the way, backward only sets the time.
+
+        Raises:
+            RuntimeError: The scope in which this began has ended, and the clock went back.
+        """
+        move = object()
+        self._moves |= {move}
+        try:
+            if to > self.now():
                 await self._calm()
-        self._set(to)
-        self._arm()
+                self._check(move)
+            while self._queue and self._queue[0].at <= to:
+                due = heapq.heappop(self._queue)
+                if not due.cancelled:
+                    at = self._last(due, to) if due.period else due.at
+                    self._set(max(at, self.now()) if at < to else to)
+                    await self._run(due)
+                    self._check(move)
+                    await self._calm()
+                    self._check(move)
+            self._set(to)
+            self._arm()
+        finally:
+            self._moves -= {move}
 
     def at(self, due: int, work: Work) -> Due:
         """Run ``work`` when the clock reaches ``due``."""
@@ -142,18 +157,26 @@ class Clock:
 
     def mark(self) -> ClockState:
         """Return where the clock stands."""
-        return ClockState(self._frozen_at, self._shift, self._following, tuple(self._queue))
+        return ClockState(self._frozen_at, self._shift, self._following, tuple(self._queue), self._moves)
 
     def rewind(self, state: ClockState) -> None:
-        """Go back to ``state``; work scheduled since is dropped, work done since waits for its time again."""
+        """Go back to ``state``; work scheduled since is dropped, work done since waits for its time again.
+
+        Moves that began since end with an error, at the latest when the work that they wait for returns.
+        """
         self._frozen_at, self._shift, self._following = state.frozen_at, state.shift, state.following
         self._queue = list(state.queue)
+        self._moves &= state.moves
         self._arm()
 
     def close(self) -> None:
         """Run nothing any more."""
         self._queue.clear()
         self._arm()
+
+    def _check(self, move: object) -> None:
+        if move not in self._moves:
+            raise RuntimeError("the clock went back while it was being moved: the test that moved it has ended")
 
     async def _calm(self) -> None:
         for calm in self._holding:

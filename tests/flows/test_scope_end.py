@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
+import json
 import smtplib
 import socket
 import ssl
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any, Self
 
 import pytest
 
 from sirrchat_testkit import FaultStage, Inbox, MailServer, WebhookSink
 from sirrchat_testkit.core import sessions
+from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.rest import listener as rest_listener
 
 ABORTED = b"421 4.3.2 Closing connection: the test scope has ended\r\n"
 GONE = b"421 4.7.0 Closing connection: the account of this login no longer exists\r\n"
@@ -335,6 +342,164 @@ def test_a_move_of_the_clock_ends_with_its_scope(server: MailServer) -> None:
         with pytest.raises(RuntimeError, match="the test that moved it has ended"):
             moved.result()
     assert server.clock.now() - now < timedelta(hours=1)
+
+
+class Caller:
+    """A client of the REST API that sends raw bytes."""
+
+    def __init__(self, server: MailServer) -> None:
+        self.socket = socket.create_connection(
+            (server.settings.host, int(server.api_url.rpartition(":")[2])), timeout=30
+        )
+        self.file = self.socket.makefile("rb")
+        self.key = server.api_key
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+        self.socket.close()
+
+    def request(self, method: str, path: str, content: object = None) -> bytes:
+        body = b"" if content is None else json.dumps(content).encode()
+        head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {self.key}\r\nX-API-Key: {self.key}\r\n"
+        head += f"Content-Length: {len(body)}\r\n"
+        return head.encode() + b"Content-Type: application/json\r\n\r\n" + body
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def status(self) -> int:
+        """Read one answer; return its status."""
+        status = int(self.file.readline().split()[1])
+        headers = [*iter(self.file.readline, b"\r\n")]
+        [length] = [int(each.split(b":")[1]) for each in headers if each.lower().startswith(b"content-length:")]
+        self.file.read(length)
+        return status
+
+    def rest(self) -> bytes:
+        """Return everything until the connection ends."""
+        with contextlib.suppress(ConnectionResetError):
+            return self.file.read()
+        return b""
+
+
+def requests_of(server: MailServer) -> frozenset[object]:
+    """Return what is in progress at the REST API, on the server's thread."""
+
+    async def ask() -> frozenset[object]:
+        return server._now.http.mark() - {None}  # type: ignore[attr-defined,no-any-return]
+
+    return server._thread.call(ask())
+
+
+ANN = {"email": "ann@example.com", "password": "passw0rd!x"}
+
+
+@pytest.mark.parametrize("sent", [1, 30, -5])
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_request_that_is_not_complete_is_aborted(server: MailServer, sent: int, *, pooled: bool) -> None:
+    with Caller(server) as pool, Caller(server) as new:
+        pool.send(pool.request("GET", "/api/v1/users"))
+        assert pool.status() == 200
+        caller = pool if pooled else new
+        with server.scope("early"):
+            request = caller.request("POST", "/api/v1/users", ANN)
+            caller.send(request[:sent])
+            until(server, lambda: requests_of(server))
+        with server.scope("next"):
+            with contextlib.suppress(OSError):
+                caller.send(request[sent:])
+            assert caller.rest() == b""
+            assert server.stats.users_total == 0
+
+
+def test_a_request_in_progress_does_not_write_into_the_next_scope(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its work is done when the scope ends, and it would go on in the next step."""
+    entered: list[asyncio.Future[None]] = []
+    domains, scopes = server._now.backend.domains, server._now.backend.scopes
+
+    async def wait_and_write() -> None:
+        entered.append(asyncio.get_running_loop().create_future())
+        await entered[-1]
+        await domains.add("late.example")
+
+    class Finishes:
+        """Finishes the request's work just before the scope's parts end."""
+
+        def mark(self) -> None:
+            pass
+
+        def end(self, mark: None) -> None:  # noqa: ARG002 - the part's own
+            for each in entered:
+                each.set_result(None)
+
+        async def rewind(self, mark: None) -> None:
+            pass
+
+    monkeypatch.setattr(scopes, "_parts", [Finishes(), *scopes._parts])
+    monkeypatch.setattr(domains, "all", wait_and_write)
+    with Caller(server) as caller:
+        with server.scope("early"):
+            caller.send(caller.request("GET", "/api/email/domains"))
+            until(server, lambda: entered)
+        assert caller.rest() == b""
+        server.add_domain("late.example")
+
+
+def test_a_request_that_began_before_the_scope_goes_on(server: MailServer) -> None:
+    with Caller(server) as caller:
+        request = caller.request("POST", "/api/v1/users", ANN)
+        caller.send(request[:-5])
+        until(server, lambda: requests_of(server))
+        with server.scope("inner"):
+            pass
+        caller.send(request[-5:])
+        assert caller.status() == 201
+
+
+def test_an_idle_connection_of_the_rest_api_stays_usable(server: MailServer) -> None:
+    """Also after a body that arrived behind the refusal of its request."""
+    with Caller(server) as caller:
+        for name in ("first", "second", "third"):
+            with server.scope(name):
+                caller.send(caller.request("GET", "/api/v1/users"))
+                assert caller.status() == 200
+                unknown = caller.request("POST", "/nowhere", ANN)
+                caller.send(unknown[:-5])
+                assert caller.status() == 404
+                caller.send(unknown[-5:])
+                until(server, lambda: not requests_of(server))
+
+
+def test_a_connection_that_waits_for_the_api_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    load = rest_listener._load_api
+
+    def held(backend: Backend) -> Any:
+        release.wait()
+        return load(backend)
+
+    monkeypatch.setattr(rest_listener, "_load_api", held)
+    monkeypatch.delitem(sys.modules, "freezegun", raising=False)
+    with MailServer() as server, contextlib.ExitStack() as callers:
+        before = callers.enter_context(Caller(server))
+        before.send(before.request("GET", "/api/v1/users"))
+        until(server, lambda: len(requests_of(server)) == 1)
+        with server.scope("early"):
+            early = callers.enter_context(Caller(server))
+            early.send(early.request("POST", "/api/v1/users", ANN))
+            until(server, lambda: len(requests_of(server)) == 2)
+        assert early.rest() == b""
+        with server.scope("next"):
+            late = callers.enter_context(Caller(server))
+            release.set()
+            late.send(late.request("GET", "/api/v1/users"))
+            assert [late.status(), before.status()] == [200, 200]
+            assert server.stats.users_total == 0
 
 
 def test_late_mail_is_kept_with_the_scope_that_caused_it(server: MailServer, dial: Dial) -> None:

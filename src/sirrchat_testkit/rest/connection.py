@@ -3,8 +3,10 @@
 1. HTTP that the parser refuses (RFC 9112 section 2.2: 400, and the end of the connection) never reaches a route. Its
    target, where there is one, says which dialect it is refused in.
 2. That is the client's matter: no log hears of it.
-3. ``RequestHandler`` is aiohttp's own, with ``handle_error``, ``data_received``, ``finish_response`` and
-   ``log_exception`` overridden.
+3. ``work`` identifies the request in progress: from its first byte until it is answered and its body was read.
+4. ``RequestHandler`` is aiohttp's own, with ``connection_made``, ``handle_error``, ``data_received``,
+   ``finish_response`` and ``log_exception`` overridden. Its ``_waiter`` is pending while it waits for a request; its
+   ``_task_handler`` serves all requests.
 """
 
 from __future__ import annotations
@@ -28,6 +30,31 @@ class Connection(web.RequestHandler):
         self._app = app
         self._head = b""
         self._answered = False
+        self._work: object = None
+        self._unread = self._in_head = False
+
+    @property
+    def work(self) -> object | None:
+        """The request in progress; None while the connection is idle."""
+        return self._work if self._unread or self._in_head or not self._waits else None
+
+    @property
+    def _waits(self) -> bool:
+        """Whether no complete header of a request was read that is not answered yet."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def abort(self) -> None:
+        """Cancel the request in progress, before its next step, and close the connection."""
+        if self._task_handler is not None:
+            self._task_handler.cancel()
+        if self.transport is not None:
+            self.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Serve the connection. One that was not read until now, because the API was loading, counts as a request."""
+        assert isinstance(transport, asyncio.Transport)
+        self._work, self._unread = transport, not transport.is_reading()
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         """Note how the request begins, then read it."""
@@ -35,7 +62,11 @@ class Connection(web.RequestHandler):
             self._head, self._answered = b"", False
         if len(self._head) < LINE:
             self._head += data[:LINE]
+        waited = self._waits
+        if waited and not self._in_head:
+            self._work, self._unread = object(), False
         super().data_received(data)
+        self._in_head = waited and self._waits
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

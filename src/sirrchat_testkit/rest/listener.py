@@ -7,8 +7,10 @@
    ``datetime`` any more afterwards.
 4. An import that fails is reported as a crash. The waiting connections are closed; the next one tries again.
 5. On exit requests in progress have ``GRACE`` seconds to finish; waiting connections are closed at once.
-6. A client's malformed HTTP is answered with 400 in a dialect's shape; nothing is printed.
-7. A forked child inherits the sockets: ``close_in_child`` closes them and touches nothing that the parent uses.
+6. When a scope ends, requests that began in it are cancelled, and their connections closed; so are the connections that
+   wait for the API since. Idle connections stay open.
+7. A client's malformed HTTP is answered with 400 in a dialect's shape; nothing is printed.
+8. A forked child inherits the sockets: ``close_in_child`` closes them and touches nothing that the parent uses.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import functools
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from sirrchat_testkit.core.backend import Backend
 from sirrchat_testkit.imports import import_in_thread
@@ -27,6 +29,8 @@ from sirrchat_testkit.sockets import bind
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+    from sirrchat_testkit.rest.connection import Connection
 
 GRACE: Final = 1.0
 """Seconds of real time that requests in progress have when the listener stops."""
@@ -57,6 +61,7 @@ class Listener:
     async def open(self) -> None:
         """Accept connections."""
         self._accepting = await asyncio.get_running_loop().create_server(self._accept, sock=self._sock)
+        self._backend.scopes.join(self)
         if "freezegun" in sys.modules:
             await self._begin_loading()
 
@@ -73,17 +78,36 @@ class Listener:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def mark(self) -> frozenset[object]:
+        """Return the requests in progress, and the connections that wait for the API."""
+        return frozenset((*self._waiting, *(each.work for each in self._connections())))
+
+    def end(self, mark: frozenset[object]) -> None:
+        """Abort the requests and the waiting connections that are not in ``mark``."""
+        for each in self._connections():
+            if each.work is not None and each.work not in mark:
+                each.abort()
+        for transport in [each for each in self._waiting if each not in mark]:
+            transport.abort()
+            self._waiting.remove(transport)
+
+    async def rewind(self, mark: frozenset[object]) -> None:
+        """Do nothing: ``end`` did everything."""
+
     def close_in_child(self) -> None:
         """Close every inherited socket. To be called in a forked child, and nowhere else.
 
         Only the descriptors are closed: the event loop's epoll is shared with the parent and must not be changed.
         """
-        server = self._runner.server if self._runner is not None else None
-        connected: list[Any] = [each.transport for each in server.connections] if server is not None else []
+        connected = [each.transport for each in self._connections()]
         inherited = [each.get_extra_info("socket") for each in (*connected, *self._waiting) if each is not None]
         for each in (self._sock, *(getattr(wrapped, "_sock", None) for wrapped in inherited)):
             if each is not None:
                 each.close()
+
+    def _connections(self) -> list[Connection]:
+        server = self._runner.server if self._runner is not None else None
+        return cast("list[Connection]", server.connections) if server is not None else []
 
     def _accept(self) -> asyncio.Protocol:
         return self._connect() if self._connect is not None else _Waiting(self._wait)
@@ -152,10 +176,9 @@ async def serve_rest(backend: Backend) -> AsyncIterator[Listener]:
 
 
 def _hand_over(transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
-    loop = asyncio.get_running_loop()
     transport.set_protocol(protocol)
-    loop.call_soon(protocol.connection_made, transport)  # as the loop does for a new connection
-    loop.call_soon(transport.resume_reading)
+    protocol.connection_made(transport)
+    transport.resume_reading()
 
 
 def _load_api(backend: Backend) -> tuple[web.AppRunner, Callable[[], asyncio.Protocol]]:

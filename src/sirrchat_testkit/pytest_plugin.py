@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections import Counter
 from collections.abc import Generator, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 _RUNNING = pytest.StashKey["MailServer"]()
 _SERVER = pytest.StashKey["MailServer"]()
 _PASSED = pytest.StashKey[bool]()
-_LATE = pytest.StashKey[list[str]]()
-_REPORTED = pytest.StashKey[int]()
+_LATE = pytest.StashKey[dict[str, int]]()
 _TIMEOUT = pytest.StashKey[float]()
 _WITHIN = pytest.StashKey[float]()
 
@@ -49,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and refuse wrong settings before any test runs."""
     config.addinivalue_line("markers", f"mailserver(timeout): {_TIMEOUT_HELP}, for this test")
-    config.stash[_LATE] = []
+    config.stash[_LATE] = {}
     variable = "SIRRCHAT_TESTKIT_TIMEOUT"
     timeouts = {
         "the option --mailserver-timeout": config.getoption("--mailserver-timeout"),
@@ -80,16 +78,12 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
         )
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     seed = request.config.getoption("--mailserver-seed") or mailserver_settings.seed
-    with (
-        _text_only(),
-        MailServer(mailserver_settings, seed=seed) as server,
-        # What a worker makes for all of its tests is its own; a test makes the same wherever it runs.
-        server.scope(worker) if worker else contextlib.nullcontext(),
-    ):
+    with _text_only(), MailServer(mailserver_settings, seed=seed) as server:
         _time(request.node, server)
         request.config.stash[_RUNNING] = server
-        request.config.stash[_REPORTED] = 0
         server._shared_by = "all tests of this session"  # noqa: SLF001 - only the plugin shares a server
+        if worker:  # what it makes for all of its tests is its own; a test makes the same wherever it runs
+            server._name_after(worker)  # noqa: SLF001 - for workers alone
         try:
             yield server
         finally:
@@ -208,13 +202,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Send the late mail of a worker to the process that prints the summary."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["mailserver_late"] = session.config.stash[_LATE]  # the list: fixtures torn down later may add to it
+        output["mailserver_late"] = session.config.stash[_LATE]  # fixtures torn down later may add to it
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take the late mail of a worker of pytest-xdist."""
-    node.config.stash[_LATE] += getattr(node, "workeroutput", {}).get("mailserver_late", [])
+    _add(node.config.stash[_LATE], getattr(node, "workeroutput", {}).get("mailserver_late", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -247,20 +241,24 @@ def _overview(server: MailServer, told: str) -> str:
 
 def _report_late(config: pytest.Config, server: MailServer) -> None:
     """Warn of late mail that was not reported yet, and keep it for the summary."""
-    late = [
-        f"{each.scope}: mail for {each.recipient} from {each.sender or '<>'} came after this test had ended; refused"
-        for each in server.late_mail[config.stash[_REPORTED] :]
-    ]
+    late: dict[str, int] = {}
+    for each, times in server._now.findings.take_late().items():  # noqa: SLF001 - counted for the report alone
+        text = f"mail for {each.recipient} from {each.sender} came after this test had ended; refused"
+        late[f"{each.scope}: {text}"] = times
     if late:
         from sirrchat_testkit import LateMailWarning
 
-        config.stash[_REPORTED] += len(late)
-        config.stash[_LATE] += late
+        _add(config.stash[_LATE], late)
         warnings.warn("\n".join(_counted(late)), LateMailWarning, stacklevel=1)
 
 
-def _counted(lines: list[str]) -> list[str]:
-    return [line if times == 1 else f"{line} ({times} times)" for line, times in Counter(lines).items()]
+def _add(counts: dict[str, int], more: dict[str, int]) -> None:
+    for line, times in more.items():
+        counts[line] = counts.get(line, 0) + times
+
+
+def _counted(late: dict[str, int]) -> list[str]:
+    return [line if times == 1 else f"{line} ({times} times)" for line, times in late.items()]
 
 
 def _time(node: Any, server: MailServer | None = None) -> None:

@@ -1,6 +1,7 @@
 """Who exists: accounts, keys, domains, addresses and their expiry."""
 
 import asyncio
+from typing import Literal
 
 import pytest
 
@@ -229,7 +230,9 @@ async def test_only_the_latest_addresses_of_closed_scopes_are_remembered(
 ) -> None:
     monkeypatch.setattr(directory, "_KEPT", 3)
     for number in range(5):
-        backend.directory.remember_former([f"box{number}@example.com"], f"test {number}")
+        scope = await backend.scopes.open(f"test {number}")
+        await backend.accounts.add(f"box{number}@example.com")
+        await backend.scopes.close(scope)
     found = [backend.directory.former_scope(f"box{number}@example.com") for number in range(5)]
     assert found == ["", "", "test 2", "test 3", "test 4"]
 
@@ -248,17 +251,37 @@ async def test_only_the_latest_expired_addresses_are_remembered(
     assert found == [0, 0, 3, 4, 5]
 
 
-async def test_an_address_that_was_asked_for_belongs_to_its_scope_once_mail_came_for_it(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("unknown", ["reject", "keep"])
+async def test_mail_for_an_address_of_an_ended_scope_is_refused_in_every_case(
+    backend: Backend, unknown: Literal["reject", "keep"]
 ) -> None:
-    address = await backend.directory.add_address((await account(backend)).id, "box@example.com")
-    backend.directory.note_asked(address)
-    backend.directory.remember_former([address.key], "without mail")
-    assert backend.directory.former_scope("box@example.com") == ""
-    backend.directory.remember_former([address.key], "made anew")
-    assert backend.directory.former_scope("box@example.com") == "made anew"
-    backend.directory.note_asked(address)
-    monkeypatch.setattr(backend.store, "at_hand", lambda *_: None)  # as of a store that has to wait for it
-    await backend.directory.route("box@example.com")
-    backend.directory.remember_former([address.key], "with mail")
-    assert backend.directory.former_scope("box@example.com") == "with mail"
+    backend.policy.value = backend.policy.value.changed(unknown_recipients=unknown, foreign_recipients="keep")
+    scope = await backend.scopes.open("test")
+    await backend.domains.add("own.example")
+    owner = (await account(backend)).id
+    directory = backend.directory
+    await directory.add_address(owner, "box@example.com")
+    await directory.add_address(owner, "box@own.example")
+    await backend.postoffice.delete_address(await directory.add_address(owner, "deleted@example.com"))
+    await directory.add_address(owner, "expired@example.com", expires_in=HOUR)
+    await backend.clock.advance(5 * HOUR)
+    await backend.scopes.close(scope)
+    for name in ("ann@example.com", "box@example.com", "BOX@own.example", "deleted@example.com", "expired@example.com"):
+        with pytest.raises(NoSuchAddress):
+            await directory.route(name)
+        assert directory.former_scope(name) == "test"
+    assert await directory.route("else@own.example") is None
+    directory.forget_former("box@own.example")
+    assert await directory.route("box@own.example") is None
+
+
+async def test_an_address_belongs_to_the_innermost_scope(backend: Backend) -> None:
+    outer = await backend.scopes.open("outer")
+    await account(backend, "ann@example.com")
+    inner = await backend.scopes.open("inner")
+    await account(backend, "bob@example.com")
+    await backend.scopes.close(inner)
+    assert backend.directory.former_scope("bob@example.com") == "outer > inner"
+    assert backend.directory.former_scope("ann@example.com") == ""
+    await backend.scopes.close(outer)
+    assert backend.directory.former_scope("ann@example.com") == "outer"

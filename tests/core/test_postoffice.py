@@ -1,5 +1,6 @@
 """Delivery: one copy for each recipient, all or none, and only then the log."""
 
+import asyncio
 import hashlib
 from dataclasses import fields, replace
 
@@ -10,6 +11,7 @@ from sirrchat_testkit.core.errors import NoSuchAddress, NotFound, OverQuota
 from sirrchat_testkit.core.events import MessageReceived, RecipientRefused
 from sirrchat_testkit.core.models import Address, Envelope, Message
 from sirrchat_testkit.core.store import Patch
+from sirrchat_testkit.store import TinyStore
 from tests.support import RAW, deliver
 
 RECEIPT = ("received_at", "blob", "size")
@@ -189,13 +191,24 @@ async def test_mail_that_is_late_is_charged_to_its_own_test(backend: Backend) ->
     assert event.scope == "tests/test_a.py::test_one"
 
 
-async def test_a_scope_of_the_same_name_makes_the_same_ids(backend: Backend) -> None:
-    ids = []
-    for _ in range(2):
-        scope = await backend.scopes.open("again")
-        ids.append((await address(backend)).id)
-        await backend.scopes.close(scope)
-    assert ids[0] == ids[1]
+async def test_a_scope_makes_ids_from_its_name_and_from_how_often_it_was_opened(backend: Backend) -> None:
+    async def ids_of(made: Backend) -> list[str]:
+        ids = []
+        for _ in range(2):
+            scope = await made.scopes.open("again")
+            ids.append((await made.domains.add("own.example")).id)
+            await made.scopes.close(scope)
+        return ids
+
+    store = TinyStore()
+    other = Backend.build(backend.settings, store, asyncio.get_running_loop())
+    await other.furnish()
+    await address(other, "earlier@example.com")
+    ids = await ids_of(backend)
+    assert ids == await ids_of(other)
+    assert ids[0] != ids[1]
+    await other.close()
+    await store.close()
 
 
 async def test_a_record_keeps_its_values_through_the_store(backend: Backend) -> None:

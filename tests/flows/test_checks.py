@@ -127,11 +127,20 @@ async def test_leaving_the_server_checks_in_an_async_test() -> None:
             server.faults.reject(stage="mail")
 
 
-def test_late_mail_is_bounded() -> None:
+def late(number: int, sender: str = "") -> RecipientRefused:
+    return RecipientRefused(at=0, recipient=f"r{number}@example.com", sender=sender, code="", reason="", scope="early")
+
+
+def test_late_mail_is_bounded_and_all_of_it_is_counted() -> None:
     log = EventLog(lambda _: None)
     findings = Findings(log, tuple)
     for number in range(KEPT + 10):
-        log.append(
-            RecipientRefused(at=0, recipient=f"r{number}@example.com", sender="", code="", reason="", scope="early")
-        )
+        log.append(late(number % 2))
     assert [len(findings.late), findings.late[0].recipient] == [KEPT, "r0@example.com"]
+    assert findings.take_late() == {("early", f"r{number}@example.com", "<>"): (KEPT + 10) // 2 for number in (0, 1)}
+    assert findings.take_late() == {}
+    for number in range(KEPT + 10):
+        log.append(late(0, f"{number}@shop.example"))
+    counts = findings.take_late()
+    assert [len(counts), sum(counts.values())] == [KEPT + 1, KEPT + 10]
+    assert counts["early", "r0@example.com", "other senders"] == 10  # type: ignore[index]

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pytest
 
@@ -65,7 +65,9 @@ class Client:
             return self.file.read()
         return b"reset"
 
-    def send_mail(self, recipient: object) -> str:
+    def send_mail(self, recipient: object, *, hello: bool = False) -> str:
+        if hello:
+            self("EHLO me")
         self("MAIL FROM:<a@shop.example>", f"RCPT TO:<{recipient}>", "DATA")
         self.send(RAW + b".\r\n")
         return self.read(1)
@@ -512,7 +514,46 @@ def test_late_mail_is_kept_with_the_scope_that_caused_it(server: MailServer, dia
         assert client("RCPT TO:<nobody@example.com>") == "550"
         client("RSET")
     [late] = server.late_mail[known:]
-    assert (late.scope, late.recipient, late.sender) == ("early", str(inbox), "a@shop.example")
+    assert (late.scope, late.recipient, late.sender) == ("around > early", str(inbox), "a@shop.example")
+
+
+@pytest.mark.parametrize("unknown", ["reject", "keep"])
+def test_late_mail_is_refused_whatever_became_of_the_address(dial: Dial, unknown: Literal["reject", "keep"]) -> None:
+    """Kept, it would be a message of the next test."""
+    with MailServer(unknown_recipients=unknown) as server:
+        with server.scope("early"):
+            server.add_domain("own.example")
+            server.inbox_for("asked@example.com")
+            server.inbox_for("asked@own.example")
+            gone = server.open_inbox(expires_in=timedelta(hours=1))
+            deleted = server.open_inbox()
+            with Caller(server) as caller:
+                caller.key = deleted.api_key
+                caller.send(caller.request("DELETE", f"/api/emails/{deleted.id}"))
+                assert caller.status() == 200
+            server.clock.advance(hours=5)
+        late = ["asked@example.com", "asked@own.example", str(gone), str(deleted)]
+        with server.scope("next"):
+            client = dial(server)
+            client("EHLO me", "MAIL FROM:<a@shop.example>")
+            assert [client(f"RCPT TO:<{each}>") for each in late] == ["550"] * 4
+            assert client("RCPT TO:<else@own.example>") == "250"
+        assert [(each.scope, each.recipient) for each in server.late_mail] == [("early", each) for each in late]
+        with server.scope("again"):
+            server.inbox_for("asked@example.com")
+            server.inbox_for("asked@own.example")
+            assert [dial(server).send_mail(each, hello=True) for each in late[:2]] == ["250", "250"]
+
+
+def test_scopes_of_the_same_name_make_different_addresses(server: MailServer) -> None:
+    """Or else late mail of a test's first run would be received in its second run."""
+    made = []
+    for _ in range(3):
+        with server.scope("rerun"):
+            made.append((str(server.open_inbox()), server.add_account().address, server.open_inbox().id))
+            with server.scope():
+                made.append((str(server.open_inbox()), server.add_account().address, server.open_inbox().id))
+    assert len({text for each in made for text in each}) == 18
 
 
 def test_a_login_that_began_before_the_scope_goes_on_after_it(server: MailServer, dial: Dial) -> None:

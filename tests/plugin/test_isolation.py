@@ -177,6 +177,44 @@ def test_an_interrupted_run_reports_late_mail_too(project: pytest.Pytester, work
     result.stdout.fnmatch_lines(["*mail that came too late*", LINES[1]])
 
 
+@MODES
+def test_all_late_mail_is_counted_and_names_the_scope_within_its_test(
+    project: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    project.makepyfile(
+        LATE
+        + """
+    def test_hasty(mailserver, inbox):
+        addresses.append(inbox.address)
+        with mailserver.scope():
+            addresses.append(mailserver.open_inbox().address)
+        with mailserver.scope("named"):
+            addresses.append(mailserver.open_inbox().address)
+
+    def test_innocent(mailserver):
+        with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as client:
+            client.ehlo()
+            client.mail("shop@shop.example")
+            for number in range(1100):
+                assert client.rcpt(addresses[0])[0] == 550
+                if number % 90 == 89:
+                    client.rset()
+                    client.mail("shop@shop.example")
+
+    def test_next(mailserver):
+        send_late(mailserver)
+        addresses.pop()
+        send_late(mailserver)
+    """
+    )
+    result = run(project, *workers)
+    result.assert_outcomes(passed=3, warnings=2)
+    _, _, listed = result.stdout.str().partition("mail that came too late")
+    test = "*.py::test_hasty"
+    for line in (f"{test}: {CAME} (1100 times)", f"{test} > scope: {CAME}", f"{test} > named: {CAME}"):
+        assert fnmatch(listed, f"*\n{line}\n*")
+
+
 def test_what_fails_in_the_server_is_reported_once(project: pytest.Pytester) -> None:
     project.makepyfile(
         """

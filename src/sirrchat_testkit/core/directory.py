@@ -2,7 +2,9 @@
 
 1. An address is unique over permanent and disposable ones, compared by ``addressing.key``.
 2. An expired address exists no more for anybody, but its name is free only after the next purge, on the full hour.
-3. Whoever may not see something is told ``NotFound``: foreign and absent look the same.
+3. The addresses of ended scopes are remembered. Mail for them is refused, whatever the policy and the domains, until
+   they are made or asked for again.
+4. Whoever may not see something is told ``NotFound``: foreign and absent look the same.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ class Directory:
         self._domains = domains
         self._former: dict[str, str] = {}
         self._lapsed: dict[str, int] = {}
-        self._asked: set[str] = set()
+        self._made: list[dict[str, None]] = []  # the keys that each open scope made, the innermost last
 
     async def generate(self, account_id: str, name: Any, expiry: Any, domain: Any) -> Address:
         """Make a disposable address as the disposable-address API does, checking in that API's order.
@@ -132,28 +134,24 @@ class Directory:
         """Return the address that mail for ``recipient`` goes to, None where it is kept as outgoing or unknown.
 
         Raises:
-            NoSuchAddress: The domain is served here, and nobody has the address.
+            NoSuchAddress: The domain is served here and the address does not exist, or it belonged to an ended scope.
             ForeignDomain: The domain is not served here, and the policy keeps no outgoing mail.
         """
         address = self.known(recipient) or await self.find_address(recipient)
         if address is not None:
-            self._asked.discard(address.key)
             return address
         policy = self._policy.value
-        if await self._domains.serves(addressing.split(recipient)[1]):
-            if policy.unknown_recipients == "reject":
-                raise NoSuchAddress(f"{recipient} does not exist here")
-        elif policy.foreign_recipients == "reject":
+        served = await self._domains.serves(addressing.split(recipient)[1])
+        if self.former_scope(recipient) or (served and policy.unknown_recipients == "reject"):
+            raise NoSuchAddress(f"{recipient} does not exist here")
+        if not served and policy.foreign_recipients == "reject":
             raise ForeignDomain(f"{recipient} is at no domain that is served here")
         return None
 
     def known(self, recipient: str) -> Address | None:
         """Return what ``route`` does if that is an address and takes no waiting; None says nothing."""
         address = self._store.at_hand(Address, "key", addressing.key(recipient))
-        if address is None or self.has_expired(address):
-            return None
-        self._asked.discard(address.key)
-        return address
+        return None if address is None or self.has_expired(address) else address
 
     async def latest(self, before: int | None, limit: int) -> tuple[list[str], int | None]:
         """Return the addresses that a misspelt one may have meant, the latest first, from one slice of all addresses.
@@ -180,15 +178,17 @@ class Directory:
         """Note when ``addresses`` expired, which are purged now."""
         _note(self._lapsed, {each.key: each.expires_at for each in addresses})
 
-    def note_asked(self, address: Address) -> None:
-        """Note that ``address`` was made by asking for it: until mail comes for it, nobody has it."""
-        self._asked.add(address.key)
+    def begin_scope(self) -> None:
+        """Note which addresses are made from now on, also those that are deleted before the scope ends."""
+        self._made.append({})
 
-    def remember_former(self, keys: Iterable[str], scope: str) -> None:
-        """Note that the addresses ``keys`` belonged to ``scope``, which is closed."""
-        made = set(keys)
-        _note(self._former, dict.fromkeys(made - self._asked, scope))
-        self._asked -= made
+    def end_scope(self, name: str) -> None:
+        """Remember the addresses that were made in the innermost scope, which ends, as those of ``name``."""
+        _note(self._former, dict.fromkeys(self._made.pop(), name))
+
+    def forget_former(self, recipient: str) -> None:
+        """Note that ``recipient`` is used again, although it belonged to an ended scope."""
+        self._former.pop(addressing.key(recipient), None)
 
     def former_scope(self, recipient: str) -> str:
         """Return the closed scope that ``recipient`` belonged to, or an empty text."""
@@ -212,6 +212,8 @@ class Directory:
     def new_address(self, account_id: str, text: str, *, expires_at: int = 0, disposable: bool = True) -> Address:
         """Return an address that can be stored; whether it is free has been checked."""
         known = addressing.key(text)
+        if self._made:
+            self._made[-1][known] = None
         return Address(
             id=self._ids.uuid(),
             account=account_id,

@@ -4,17 +4,19 @@
 2. A scope costs what was changed in it, never what is stored.
 3. Scopes nest; the innermost is closed first.
 4. Addresses of a closed scope are remembered by name, so that late mail is charged to the test that caused it.
+5. The name of a scope within another one begins with that one's name. Names and ids are made from ``seed``: the name,
+   and for later scopes of the same name its count, so that no two scopes make the same address.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sirrchat_testkit.core.clock import Clock, ClockState
 from sirrchat_testkit.core.directory import Directory
 from sirrchat_testkit.core.identity import Ids, IdsState
-from sirrchat_testkit.core.models import Address
 from sirrchat_testkit.core.passwords import Passwords
 from sirrchat_testkit.core.policy import CurrentPolicy, Policy
 from sirrchat_testkit.core.sessions import Sessions
@@ -38,14 +40,14 @@ class Part(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What to go back to, and the scope's name (a test's id)."""
+    """What to go back to, the scope's name (such as a test's id), and what names and ids are made from in it."""
 
     name: str
+    seed: str
     store: int
     clock: ClockState
     ids: IdsState
     policy: Policy
-    newest_address: int
     faults: FaultsMark
     passwords: int
     transcripts: int
@@ -79,37 +81,44 @@ class Scopes:
         self._passwords = passwords
         self._sessions = sessions
         self._parts: list[Part] = []
+        self._open: list[str] = []
+        self._opened: Counter[str] = Counter()
 
     def join(self, part: Part) -> None:
         """End ``part``'s work, and rewind it, with every scope that is opened from now on."""
         self._parts.append(part)
 
     async def open(self, name: str) -> Scope:
-        """Note where everything stands; what is random follows from ``name`` until the scope is closed."""
+        """Note where everything stands; what is random follows from the scope's seed until it is closed."""
         await self._tallies.flush()
-        newest = await self._store.find(Address, newest=True, limit=1)
+        if self._open:
+            name = f"{self._open[-1]} > {name}"
+        self._opened[name] += 1
+        count = self._opened[name]
         scope = Scope(
             name=name,
+            seed=name if count == 1 else f"{name} ({count})",
             store=self._store.mark(),
             clock=self._clock.mark(),
             ids=self._ids.mark(),
             policy=self._policy.value,
-            newest_address=newest[0].seq if newest else 0,
             faults=self._faults.mark(),
             passwords=self._passwords.mark(),
             transcripts=self._sessions.transcripts.mark(),
             tallies=self._tallies.mark(),
             parts=tuple((part, part.mark()) for part in self._parts),
         )
-        self._ids.reseed(name)
+        self._ids.reseed(scope.seed)
+        self._directory.begin_scope()
+        self._open.append(name)
         return scope
 
     async def close(self, scope: Scope) -> None:
         """End what began in ``scope``, and put everything back to where it was opened."""
         for part, mark in scope.parts:
             part.end(mark)
-        made = await self._store.find(Address, after=scope.newest_address)
-        self._directory.remember_former((address.key for address in made), scope.name)
+        self._open.pop()
+        self._directory.end_scope(scope.name)
         pending = self._tallies.mark()
         self._tallies.rewind(scope.tallies)
         try:

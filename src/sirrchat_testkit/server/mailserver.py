@@ -89,7 +89,8 @@ class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
         Connections that idle between transactions stay open.
 
         Args:
-            name: What names and ids are made from. Mail that arrives after the scope has ended is reported with it.
+            name: What names and ids are made from. Mail that arrives after the scope has ended is reported with it; the
+                name of a scope within another one is added to that one's.
             check: Raise what ``check()`` raises, if the block itself raised nothing.
 
         Raises:
@@ -98,7 +99,7 @@ class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
         __tracebackhide__ = True
         scopes, findings = self._now.backend.scopes, self._now.findings
         scope = self._thread.call(scopes.open(name))
-        outer, around = self._desk.mark(name), findings.begin()
+        outer, around = self._desk.mark(scope.name, scope.seed), findings.begin()
         try:
             yield self
             if check:
@@ -107,6 +108,15 @@ class MailServer(Connecting, Making, Webhooks, Steering, Looking, Receiver):
             findings.end(around)
             self._desk.rewind(outer)
             self._thread.call(scopes.close(scope))
+
+    def _name_after(self, seed: str) -> None:
+        """Make the names and ids of what is outside of scopes from ``seed``."""
+
+        async def reseed() -> None:
+            self._now.backend.ids.reseed(seed)
+
+        self._thread.call(reseed())
+        self._desk.name_after(seed)
 
     @property
     def _source(self) -> MailSource:

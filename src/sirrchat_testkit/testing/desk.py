@@ -126,7 +126,7 @@ class Desk:
             like = f"ann@{self.backend.settings.domains[0]}"
             words = f"inbox_for takes an address such as {like!r}, not {text!r}"
             raise InvalidValue(words, field="address", value=text)
-        return self.thread.call(self._address_for(text))
+        return self.thread.call(self._owner.address_for(text))
 
     def deliver(self, recipient: str, message: bytes | EmailMessage | None, fields: dict[str, str]) -> ReceivedMessage:
         """Store a message for ``recipient`` without SMTP, and return it. Raises ``Refused``."""
@@ -168,10 +168,14 @@ class Desk:
         """Return what happened since the scope began, without what the text ``told`` has already."""
         return run(self.thread, lambda _: self._overview(told))
 
-    def mark(self, name: str) -> Mark:
-        """Begin a scope; return where the one around it stands."""
+    def name_after(self, seed: str) -> None:
+        """Make the names of what is outside of scopes from ``seed``."""
+        self._owner.begin("", seed)
+
+    def mark(self, name: str, seed: str) -> Mark:
+        """Begin the scope ``name``, whose names are made from ``seed``; return where the one around it stands."""
         outer = replace(self._mark, taken=self.taken.mark(), owner=self._owner.mark())
-        self._owner.begin(name)
+        self._owner.begin(name, seed)
         self._mark = replace(
             outer,
             event=self.backend.events.last,
@@ -240,11 +244,3 @@ class Desk:
         postoffice = self.backend.postoffice
         said = self.backend.sessions.transcripts.get(message.envelope)
         return Contents(await postoffice.envelope(message), await postoffice.raw(message), said)
-
-    async def _address_for(self, text: str) -> Address | None:
-        directory = self.backend.directory
-        asked = await directory.find_address(text) is None
-        address = await self._owner.address_for(text)
-        if asked and address is not None:
-            directory.note_asked(address)
-        return address

@@ -2,21 +2,33 @@
 
 1. Each error and each fault is reported once: by ``check``, or at the end of the scope it belongs to.
 2. A scope reports what happened in it, outside of the scopes within it. A fault may strike in a scope within its own.
-3. Late mail is mail for an address of a scope that has ended. It belongs to that scope, whichever is open now.
+3. Late mail is mail for an address of a scope that has ended. It belongs to that scope, whichever is open now. All of
+   it is counted, by scope, recipient and sender, until ``take_late``.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from sirrchat_testkit.core.events import Crashed, Event, EventLog, RecipientRefused
 from sirrchat_testkit.testing import report
 from sirrchat_testkit.testing.service import raise_all
 
 KEPT: Final = 1000
-"""Late messages that are remembered: the first ones."""
+"""Late messages that are remembered, the first ones; and how many different ones are counted."""
+
+OTHERS: Final = "other senders"
+
+
+class Late(NamedTuple):
+    """Late mail that is counted as one: for an address of ``scope``, which has ended."""
+
+    scope: str
+    recipient: str
+    sender: str
 
 
 class Planned(Protocol):
@@ -40,6 +52,8 @@ class Findings:
         self.late: list[RecipientRefused] = []
         self._planned = planned
         self._scope = _Scope()
+        self._counts: dict[Late, int] = {}
+        self._lock = threading.Lock()
         events.subscribe(_ignore, self._note)
 
     def begin(self) -> _Scope:
@@ -66,13 +80,28 @@ class Findings:
         if unfired:
             raise report.never_fired(unfired)
 
+    def take_late(self) -> dict[Late, int]:
+        """Return how often late mail arrived since this was last called."""
+        with self._lock:
+            counts, self._counts = self._counts, {}
+        return counts
+
     def _note(self, event: Event) -> bool:
         """Keep ``event`` if it is a finding; the server's thread calls this in the step in which it is appended."""
         if isinstance(event, Crashed):
             self._scope.crashes.append(event)
-        elif isinstance(event, RecipientRefused) and event.scope and len(self.late) < KEPT:
-            self.late.append(event)
+        elif isinstance(event, RecipientRefused) and event.scope:
+            self._count(event)
         return False
+
+    def _count(self, event: RecipientRefused) -> None:
+        if len(self.late) < KEPT:
+            self.late.append(event)
+        late = Late(event.scope, event.recipient, event.sender or "<>")
+        with self._lock:
+            if late not in self._counts and len(self._counts) >= KEPT:
+                late = late._replace(sender=OTHERS)  # the former addresses are bounded, the senders are not
+            self._counts[late] = self._counts.get(late, 0) + 1
 
 
 def _ignore(_number: int, _event: Event) -> None:

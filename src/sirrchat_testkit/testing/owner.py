@@ -35,9 +35,10 @@ class Opened(NamedTuple):
 
 
 class OwnerMark(NamedTuple):
-    """Where an owner stands: the scope's name, its account if there is one, the names made."""
+    """Where an owner stands: the scope's name and seed, its account if there is one, the names made."""
 
     scope: str
+    seed: str
     owned: Owned | None
     made: int
 
@@ -48,25 +49,25 @@ class Owner:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._names = Names(backend.settings.seed or backend.ids.token(8))
-        self._scope = ""
+        self._scope = self._seed = ""
         self._owned: Owned | None = None
 
     def mark(self) -> OwnerMark:
         """Return where it stands."""
-        return OwnerMark(self._scope, self._owned, self._names.made)
+        return OwnerMark(self._scope, self._seed, self._owned, self._names.made)
 
-    def begin(self, scope: str) -> None:
-        """Name things after ``scope`` from now on; what the scope around it made stays its owner's."""
-        self._scope = scope
+    def begin(self, scope: str, seed: str) -> None:
+        """Make names from ``seed`` from now on, for ``scope``; what the scope around it made stays its owner's."""
+        self._scope, self._seed = scope, seed
         self._names.made = 0
 
     def rewind(self, mark: OwnerMark) -> None:
         """Go back to ``mark``."""
-        self._scope, self._owned, self._names.made = mark.scope, mark.owned, mark.made
+        self._scope, self._seed, self._owned, self._names.made = mark
 
     def local_part(self, hint: str | None) -> str:
         """Return a new local part: a person's, or ``hint`` with a suffix of its own."""
-        return self._names.make(self._scope, hint)
+        return self._names.make(self._seed, hint)
 
     async def key(self) -> str:
         """Return a user key of the scope's account."""
@@ -103,7 +104,10 @@ class Owner:
         """Return the address that is ``text``, made if its domain is served; None if it is not."""
         directory = self._backend.directory
         found = await directory.find_address(text)
-        if found is None and await self._backend.domains.serves(addressing.split(text)[1]):
+        if found is None:
+            if not await self._backend.domains.serves(addressing.split(text)[1]):
+                directory.forget_former(text)
+                return None
             return await directory.add_address((await self._own()).account.id, text)
         return found
 

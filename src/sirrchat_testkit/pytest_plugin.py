@@ -215,7 +215,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """List the mail that came after its test had ended."""
     late = config.stash[_LATE]
     if late:
-        terminalreporter.section("mail that came too late")
+        terminalreporter.section("late mail")
         for line in _counted(late):
             terminalreporter.write_line(line)
 
@@ -243,7 +243,7 @@ def _report_late(config: pytest.Config, server: MailServer) -> None:
     """Warn of late mail that was not reported yet, and keep it for the summary."""
     late: dict[str, int] = {}
     for each, times in server._now.findings.take_late().items():  # noqa: SLF001 - counted for the report alone
-        text = f"mail for {each.recipient} from {each.sender} came after this test had ended; refused"
+        text = f"mail for {each.recipient} from {each.sender} arrived after this test had ended and was refused"
         late[f"{each.scope}: {text}"] = times
     if late:
         from sirrchat_testkit import LateMailWarning

@@ -291,7 +291,7 @@ def test_late_mail_is_refused_and_told_of_its_own_test(project: pytest.Pytester)
         result = run(project, *arguments)
         result.assert_outcomes(passed=2)
         result.stdout.fnmatch_lines(
-            ["*mail that came too late*", "*::test_early: mail for *@example.com from shop@shop.example came after*"]
+            ["*late mail*", "*::test_early: mail for *@example.com from shop@shop.example arrived after*"]
         )
 
 

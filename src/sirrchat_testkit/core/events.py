@@ -99,14 +99,14 @@ class FaultFired(Event):
 
 @record
 class WebhookAdded(Event):
-    """Somebody wants to be told of mail from now on."""
+    """A webhook was added."""
 
     webhook: str
 
 
 @record
 class DeliveryRequested(Event):
-    """Somebody wants a delivery to be attempted again."""
+    """Another attempt of a delivery was requested."""
 
     delivery: Delivery
 

@@ -1,4 +1,4 @@
-"""What to say to a misguessed name."""
+"""Suggestions for attribute names that do not exist."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Hints:
 
 
 class CollectionHints(Hints):
-    """A handle that is no collection, and names its one, ``_items``, to those who treat it as such."""
+    """A handle that is not a collection. Its errors name the attribute that is one, ``_items``."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Where SMTP is listened for: bound before it is entered, wound up when it is left.
+"""The SMTP port: bound on entry, closed on exit.
 
 1. The port is bound by the kernel and read back; 0 is any free one. One listener is one socket.
 2. Leaving stops accepting, closes what is idle with 421, lets transactions in flight finish for ``GRACE`` seconds of

@@ -1,6 +1,6 @@
-"""What the verbs take by name, as types: editors complete it, and type checkers find a misspelt name.
+"""Types of the keyword arguments of the verbs: editors complete them, type checkers find a misspelt one.
 
-What each condition means is in ``core.matching``. A ``str`` is compared by the rule of its condition, a pattern
+The meaning of each condition is in ``core.matching``. A ``str`` is compared by the rule of its condition, a pattern
 searches, a function decides, and anything else is compared by ``==``.
 """
 

@@ -1,7 +1,7 @@
 """What a scope has to report when it ends: errors in the server, faults that never struck, and late mail.
 
 1. Each error and each fault is reported once: by ``check``, or at the end of the scope it belongs to.
-2. A scope reports what happened in it, outside of the scopes within it. A fault may strike in a scope within its own.
+2. A scope reports what happened in it, but not in nested scopes. A fault may also strike in a nested scope.
 3. Late mail is mail for an address of a scope that has ended. It belongs to that scope, whichever is open now. All of
    it is counted, by scope, recipient and sender, until ``take_late``.
 """
@@ -38,7 +38,7 @@ class Planned(Protocol):
 
 
 class _Scope:
-    """The errors of one scope that were not reported yet, and the faults that it has nothing to report of."""
+    """The errors of one scope that were not reported yet, and the faults that need no report."""
 
     def __init__(self, faults: Iterable[Planned] = ()) -> None:
         self.crashes: deque[Crashed] = deque()

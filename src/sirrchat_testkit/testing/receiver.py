@@ -79,7 +79,7 @@ class Receiver(CollectionHints):
             MailNotReceived: Fewer arrived in time.
             UnexpectedMail: More arrived.
             NotSettled: The server is still busy, so more may arrive.
-            ValueError: ``count`` is no whole number, or ``timeout`` is negative.
+            ValueError: ``count`` is not a whole number, or ``timeout`` is negative.
         """
         reject_unnamed("receive_all", _unnamed, "subject")
         wait, wanted = self._wait(timeout, match), count_of(count)

@@ -98,7 +98,7 @@ class WebhookSink(Service, CollectionHints):
 
     @property
     def secret(self) -> str:
-        """What calls are verified with; until it is set, the secrets of a mail server's webhooks here are right too."""
+        """The secret that calls are verified with; until it is set, those of webhooks that point here count too."""
         return SECRET if self._listener.secret is None else self._listener.secret
 
     @secret.setter
@@ -178,7 +178,7 @@ class WebhookSink(Service, CollectionHints):
             WebhookNotReceived: Fewer arrived in time.
             UnexpectedWebhook: More arrived.
             NotSettled: The server is still busy, so more may arrive.
-            ValueError: ``count`` is no whole number, or ``timeout`` is negative.
+            ValueError: ``count`` is not a whole number, or ``timeout`` is negative.
         """
         reject_unnamed("receive_all", _unnamed, "event")
         wait, wanted = self._wait(timeout, match), count_of(count)

@@ -26,7 +26,7 @@ class Host(Protocol):
 
     thread: LoopThread
     errors: Sequence[BaseException]
-    """What failed in a user's callable and nobody but the sink's own ``check`` raises."""
+    """Errors of the user's functions that only the sink's ``check`` raises."""
 
     @property
     def timeout(self) -> float:
@@ -125,10 +125,10 @@ class InServer:
         self._landed = landed
 
     def start(self) -> None:
-        """Nothing: the server runs."""
+        """Do nothing: the server owns the thread."""
 
     def stop(self) -> None:
-        """Nothing: it goes on."""
+        """Do nothing: the server owns the thread."""
 
     def now(self) -> float:
         """Return the kit's time."""

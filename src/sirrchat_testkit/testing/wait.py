@@ -1,4 +1,4 @@
-"""Waits: the questions that a test asks of a source, the same for mail and for webhook calls.
+"""Waits: the three questions of a test to a source, the same for mail and for webhook calls.
 
 1. Each is a generator of steps (``feed.Steps``), so threads and tasks run the same code.
 2. Conditions are applied in the waiting thread, to the oldest item first. Those of ``receive`` are applied to each
@@ -254,7 +254,7 @@ def _now() -> float:
 
 
 def seconds_of(name: str, given: Any, default: float) -> float:
-    """Return the argument ``name``, or the default if it is None. Raises ``ValueError`` if it is no time to wait."""
+    """Return the argument ``name``, or the default if it is None. Raises ``ValueError`` if it is negative."""
     seconds = default if given is None else given
     if not isinstance(seconds, int | float) or not seconds >= 0:
         raise ValueError(f"{name} takes seconds, 0 or more, not {seconds!r}")

@@ -1,4 +1,4 @@
-"""What an attempt is: read the webhook as it is now, call it, note what came of it, and when to try again.
+"""One attempt: read the webhook, call it, store the outcome and the time of the next attempt.
 
 1. The outcome is one commit, and one event. What was cancelled meanwhile stays so, what was deleted is passed over.
 2. A failed attempt is made again 1, 5 and 25 seconds after its end, on the kit's clock; then it is given up.
@@ -63,7 +63,7 @@ class Attempts:
             self._queue.put(delivery.webhook, delivery.seq)
 
     def forget(self) -> None:
-        """Forget what was wanted of deliveries that may be gone."""
+        """Drop the marks of postponed and re-requested deliveries, and the URLs."""
         self._urls.clear()
         self._put_off.clear()
         self._again.clear()

@@ -18,6 +18,7 @@ from sirrchat_testkit.store.tiny import TinyStore
 from sirrchat_testkit.testing.clock import Clock
 from sirrchat_testkit.testing.desk import Desk
 from sirrchat_testkit.testing.findings import Findings
+from sirrchat_testkit.testing.sinkhost import Sinks
 from sirrchat_testkit.testing.tls import Tls
 from sirrchat_testkit.webhooks.dispatcher import Dispatcher
 
@@ -48,6 +49,7 @@ class Assembly:
     http: Listener
     dispatcher: Dispatcher
     findings: Findings
+    sinks: Sinks
     exits: contextlib.AsyncExitStack
 
     async def close(self) -> None:
@@ -82,6 +84,9 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         desk = Desk(thread, backend, netloc(smtp.address))
         exits.callback(desk.stop)
         clock = Clock(thread, backend.clock)
+        sinks = Sinks()
+        backend.scopes.join(sinks)
+        exits.push_async_callback(sinks.close)
         return Assembly(
             backend=backend,
             desk=desk,
@@ -93,6 +98,7 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
             http=http,
             dispatcher=dispatcher,
             findings=findings,
+            sinks=sinks,
             exits=exits.pop_all(),
         )
     raise AssertionError("unreachable: an exit stack swallows nothing")

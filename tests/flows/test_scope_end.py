@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, Literal, Self
 
+import httpx
 import pytest
 
 from sirrchat_testkit import FaultStage, Inbox, MailServer, WebhookSink
@@ -563,3 +564,31 @@ def test_a_login_that_began_before_the_scope_goes_on_after_it(server: MailServer
     with server.scope("inner"):
         assert client(base64.b64encode(account.address.encode()).decode()) == "334"
     assert client(base64.b64encode(account.password.encode()).decode()) == "235"
+
+
+def test_a_sink_ends_with_its_scope_and_so_do_waits_on_sinks(server: MailServer) -> None:
+    with server.open_sink() as wide, ThreadPoolExecutor() as pool:
+        around = pool.submit(wide.receive)
+        until(server, lambda: len(wide._source.feeds.all()) == 1)
+        with server.scope("early"):
+            sink = server.open_sink()
+            waits = [pool.submit(each.receive) for each in (sink, wide)]
+            until(server, lambda: len([*wide._source.feeds.all(), *sink._source.feeds.all()]) == 3)
+        for each in waits:
+            with pytest.raises(RuntimeError, match="the scope that this wait began in has ended"):
+                each.result()
+        with pytest.raises(httpx.ConnectError):
+            httpx.post(sink.url).raise_for_status()
+        sink.stop()
+        assert httpx.post(wide.url).is_success
+        assert around.result().method == "POST"
+
+
+def test_a_wait_on_a_sink_ends_when_its_server_stops() -> None:
+    with ThreadPoolExecutor() as pool:
+        with MailServer() as server:
+            sink = server.open_sink()
+            waiting = pool.submit(sink.receive)
+            until(server, sink._source.feeds.all)
+        with pytest.raises(RuntimeError, match="stopped"):
+            waiting.result()

@@ -72,11 +72,15 @@ class Webhooks(Running):
         return self._thread.call(samples.make(self._now.backend, event, record, secret, tamper))
 
     def open_sink(self, secret: str | None = None) -> WebhookSink:
-        """Return a receiver of webhooks that runs in this server's thread, on its clock; stop it, or use ``with``."""
+        """Return a receiver of webhooks that runs in this server's thread, on its clock.
+
+        It stops when the scope ends, or the server; or stop it earlier, by ``stop`` or ``with``.
+        """
         from sirrchat_testkit.testing.sink import WebhookSink
         from sirrchat_testkit.testing.sinkhost import InServer
 
-        host = InServer(self._thread, self._now.backend, self._desk, self._now.dispatcher.landed)
+        now = self._now
+        host = InServer(self._thread, now.backend, now.desk, now.dispatcher.landed, now.sinks)
         return WebhookSink(secret, _host=host).start()
 
     @property

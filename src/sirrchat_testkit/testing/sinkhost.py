@@ -1,4 +1,7 @@
-"""Where a sink lives: in a thread of its own, or in that of a mail server, whose clock and secrets it shares then."""
+"""Where a sink lives: in a thread of its own, or in that of a mail server, whose clock and secrets it shares then.
+
+Sinks of a mail server end with the scope that they were opened in, and their waits with the scope that these began in.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,60 @@ from sirrchat_testkit.core.sessions import Activity
 from sirrchat_testkit.loopthread import LoopThread
 from sirrchat_testkit.testing.desk import Desk
 from sirrchat_testkit.testing.diagnostics import attempted
+from sirrchat_testkit.testing.feed import End, Feed
 from sirrchat_testkit.testing.report import Section
+from sirrchat_testkit.testing.webhookcall import WebhookCall
 
 __tracebackhide__ = True
 
 _wall = time.time
+
+
+class Opened(Protocol):
+    """A sink that listens, as its host knows it."""
+
+    def waits(self) -> list[Feed[WebhookCall]]:
+        """Return the open waits."""
+        ...
+
+    async def close(self, reason: End = ...) -> None:
+        """Close the port, and end every wait for ``reason``."""
+
+
+class Sinks:
+    """The sinks that listen in the thread of one mail server. A part of its scopes."""
+
+    def __init__(self) -> None:
+        self._open: dict[Opened, None] = {}
+
+    def add(self, sink: Opened) -> None:
+        """Note that ``sink`` listens."""
+        self._open[sink] = None
+
+    def discard(self, sink: Opened) -> None:
+        """Note that ``sink`` closes."""
+        self._open.pop(sink, None)
+
+    def mark(self) -> dict[Opened, list[Feed[WebhookCall]]]:
+        """Return the sinks and their waits."""
+        return {sink: sink.waits() for sink in self._open}
+
+    def end(self, mark: dict[Opened, list[Feed[WebhookCall]]]) -> None:
+        """End the waits that began since ``mark``."""
+        for sink in self._open:
+            for feed in sink.waits():
+                if feed not in mark.get(sink, ()):
+                    feed.push(End.SCOPE_OVER)
+
+    async def rewind(self, mark: dict[Opened, list[Feed[WebhookCall]]]) -> None:
+        """Close the sinks that were opened since ``mark``."""
+        for sink in [each for each in self._open if each not in mark]:
+            await sink.close(End.SCOPE_OVER)
+
+    async def close(self) -> None:
+        """Close every sink."""
+        for sink in [*self._open]:
+            await sink.close()
 
 
 class Host(Protocol):
@@ -47,6 +99,12 @@ class Host(Protocol):
     def now(self) -> float:
         """Return the time that signatures are judged by, in seconds since the epoch."""
         ...
+
+    def opened(self, sink: Opened) -> None:
+        """Note that ``sink`` listens."""
+
+    def closed(self, sink: Opened) -> None:
+        """Note that ``sink`` closes."""
 
     async def secrets(self, url: str) -> list[str]:
         """Return the secrets of webhooks that point below ``url``."""
@@ -88,6 +146,12 @@ class Alone:
         """Return the system's time."""
         return _wall()
 
+    def opened(self, sink: Opened) -> None:
+        """Do nothing: the sink is stopped by its user."""
+
+    def closed(self, sink: Opened) -> None:
+        """Do nothing."""
+
     async def secrets(self, url: str) -> list[str]:  # noqa: ARG002 - nobody here has any
         """Return none."""
         return []
@@ -117,12 +181,19 @@ class InServer:
     errors: Sequence[BaseException] = ()
 
     def __init__(
-        self, thread: LoopThread, backend: Backend, desk: Desk, landed: Callable[[str], Awaitable[None]]
+        self,
+        thread: LoopThread,
+        backend: Backend,
+        desk: Desk,
+        landed: Callable[[str], Awaitable[None]],
+        sinks: Sinks,
     ) -> None:
         self.thread = thread
         self._backend = backend
         self._desk = desk
         self._landed = landed
+        self.opened = sinks.add
+        self.closed = sinks.discard
 
     def start(self) -> None:
         """Do nothing: the server owns the thread."""

@@ -18,6 +18,7 @@ from aiohttp import web
 from sirrchat_testkit.core.errors import InvalidValue
 from sirrchat_testkit.core.signing import ID, PREFIX, WebhookNotVerified, verify_webhook
 from sirrchat_testkit.sockets import bind
+from sirrchat_testkit.testing.feed import End, Feed
 from sirrchat_testkit.testing.sinkplan import Answer, Plan, Plans, answer_of
 from sirrchat_testkit.testing.sinksource import SinkSource
 from sirrchat_testkit.testing.webhookcall import CallHeaders, WebhookCall
@@ -53,16 +54,22 @@ class SinkListener:
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, handler_cancellation=True)
         await self._runner.setup()
         await web.SockSite(self._runner, self._socket).start()
+        self._host.opened(self)
         host, port = self._socket.getsockname()[:2]
         self._source.url = f"http://{host}:{port}/"
 
-    async def close(self) -> None:
-        """Listen no more, and tell every waiter."""
-        self._source.stop()
+    async def close(self, reason: End = End.STOPPED) -> None:
+        """Listen no more, and end every wait for ``reason``."""
+        self._source.end_waits(reason)
+        self._host.closed(self)
         runner, self._runner = self._runner, None
         if runner is not None:
             runner._shutdown_timeout = 0.05  # noqa: SLF001 - who still waits for an answer waits in vain
             await runner.cleanup()
+
+    def waits(self) -> list[Feed[WebhookCall]]:
+        """Return the open waits."""
+        return self._source.feeds.all()
 
     def close_in_child(self) -> None:
         """Close the inherited socket, of which the parent's loop must not hear. To be called in a forked child."""

@@ -139,7 +139,7 @@ class SinkSource:
             call.position = len(self._accepted)
             self.feeds.push((None,), call)
 
-    def stop(self) -> None:
-        """End every wait, because the sink stops."""
+    def end_waits(self, reason: End) -> None:
+        """End every wait for ``reason``."""
         for feed in self.feeds.all():
-            feed.push(End.STOPPED)
+            feed.push(reason)

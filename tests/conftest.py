@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.settings import Settings
-from sirrchat_testkit.store.tiny import TinyStore
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.settings import Settings
+from sirrchat_testkit.storage.store import TinyStore
 from tests.support import Serve, StartServe
 
 

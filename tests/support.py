@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, Protocol
 
 import aiosmtplib
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.models import Envelope, Message
+from sirrchat_testkit.domain.models import Envelope, Message
+from sirrchat_testkit.domain.services import Backend
 
 SERVE = [sys.executable, "-m", "sirrchat_testkit", "serve"]
 ANY_PORT = ["--smtp-port", "0", "--http-port", "0"]

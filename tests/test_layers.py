@@ -1,4 +1,4 @@
-"""Imports point one way: the table is the design, and the code is held against it."""
+"""Imports point one way: the order of the parts is the design, and the code is held against it."""
 
 import ast
 import importlib
@@ -12,102 +12,116 @@ import sirrchat_testkit
 ROOT = Path(sirrchat_testkit.__file__).parent
 PACKAGE = "sirrchat_testkit"
 
-OURS = {
-    "core": {"core", "faults"},
-    "faults": {"faults", "core", "loopthread"},
-    "wire": {"wire"},
-    "store": {"store", "core"},
-    "smtp": {"smtp", "core", "faults", "sockets"},
-    "rest": {"rest", "core", "wire", "sockets", "imports"},
-    "webhooks": {"webhooks", "core", "faults", "wire", "imports"},
-    "imports": set(),
-    "signals": set(),
-    "certificates": set(),
-    "sockets": set(),
-    "loopthread": {"signals", "core"},
-    "fixture_types": {"testing"},
-    "testing": {"testing", "core", "faults", "wire", "loopthread", "signals", "sockets"},
-    "assembly": {"certificates", "testing", "smtp", "rest", "webhooks", "store", "core", "loopthread"},
-    "server": {"server", "assembly", "testing", "webhooks", "core", "faults", "loopthread"},
-    "client": {"client", "wire"},
-    "cli": {"cli", "sirrchat_testkit", "client", "core", "store", "wire"},
-    "pytest_plugin": {"sirrchat_testkit"},
-    "__main__": {"cli"},
-    "__init__": {"fixture_types", "client", "core", "faults", "server", "testing", "webhooks", "wire"},
-}
-"""What each part may import of the package; ``sirrchat_testkit`` is its public face."""
+ADAPTERS = {"smtp", "http", "webhooks", "storage"}
+LEVELS: list[set[str]] = [
+    {"errors", "formatting", "suggestions", "records", "imports", "signals", "certificates", "comparing"},
+    {"threads", "net", "signing"},
+    {"mail"},
+    {"matching", "settings", "schemas"},
+    {"faults.engine"},
+    {"domain"},
+    {"faults"},
+    ADAPTERS,
+    {"handles"},
+    {"sink"},
+    {"client"},
+    {"assembly"},
+    {"server"},
+    {"fixture_types"},
+    {"__init__"},
+    {"pytest_plugin", "cli"},
+    {"__main__"},
+]
+"""The parts from the bottom up. A part may import those of lower levels, and itself."""
+
+NARROWER = {"handles": ADAPTERS, "sink": ADAPTERS, "client": {"domain", "faults", "handles", "sink", *ADAPTERS}}
+"""What a part does not import although it is lower."""
+
+WIDER = {"cli": {"domain", "storage", "client", "schemas", "errors", "formatting", "settings", PACKAGE}}
+"""What a part imports and nothing else: a command calls the public API, or reads a data folder."""
+
+ONE_PART = {"policy": "settings", "setting_checks": "settings", "setting_types": "settings"}
 
 HEAVY = {"aiohttp", "aiosmtpd", "httpx", "pydantic", "tinydb"}
-THEIRS = {
-    "core": set(),
-    "faults": set(),
-    "testing": set(),
-    "loopthread": set(),
-    "signals": set(),
-    "wire": {"pydantic"},
-    "store": {"tinydb"},
+THEIRS: dict[str, set[str]] = {
+    "schemas": {"pydantic"},
+    "storage": {"tinydb"},
     "smtp": {"aiosmtpd"},
-    "rest": {"aiohttp", "pydantic"},
+    "http": {"aiohttp", "pydantic"},
     "webhooks": {"aiohttp"},
-    "assembly": set(),
-    "server": set(),
     "client": {"httpx", "pydantic"},
-    "cli": set(),
-    "pytest_plugin": set(),
 }
 """Which of the heavy libraries each part may import."""
 
-ALONE = {"testing/sinklistener.py": {"aiohttp"}}
+ALONE = {"sink/listener.py": {"aiohttp"}}
 """Single files that import more than their part may."""
 
 FILES = sorted(ROOT.rglob("*.py"))
 
 
 def imported(file: Path) -> set[str]:
+    """Return the modules that ``file`` imports, those for type checkers too."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: imports are absolute"
-            found.add(node.module or "")
+            module = node.module or ""
+            names = {f"{module}.{alias.name}" for alias in node.names}
+            modules = {name for name in names if (ROOT.parent / name.replace(".", "/")).with_suffix(".py").exists()}
+            found |= modules or {module}
     return found
 
 
-def part(file: Path) -> str:
-    return file.relative_to(ROOT).parts[0].removesuffix(".py")
-
-
 def part_of(module: str) -> str:
-    return module.split(".")[1] if "." in module else PACKAGE
+    """Return the part of a module of the package, given with its dots."""
+    names = module.removeprefix(f"{PACKAGE}.").split(".")
+    if names[:2] == ["faults", "engine"]:
+        return "faults.engine"
+    return ONE_PART.get(names[0], names[0])
+
+
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT.parent).with_suffix("").parts)
+
+
+def level(part: str) -> int:
+    part = "__init__" if part == PACKAGE else part
+    return next(number for number, parts in enumerate(LEVELS) if part in parts)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_a_part_imports_only_what_lies_below_it(file: Path) -> None:
-    ours = {part_of(module) for module in imported(file) if module.split(".")[0] == PACKAGE}
+    mine = part_of(module_of(file))
+    ours = {part_of(module) for module in imported(file) if module.split(".")[0] == PACKAGE} - {mine}
+    assert {part for part in ours if level(part) >= level(mine)} == set()
+    assert ours & NARROWER.get(mine, set()) == set()
+    assert ours <= WIDER.get(mine, ours)
     theirs = {module.split(".")[0] for module in imported(file)} & HEAVY
-    assert ours <= OURS[part(file)]
-    assert theirs <= THEIRS.get(part(file), set()) | ALONE.get(str(file.relative_to(ROOT)), set())
+    assert theirs <= THEIRS.get(mine, set()) | ALONE.get(str(file.relative_to(ROOT)), set())
 
 
 def test_the_fault_engine_knows_no_protocol_and_nothing_of_the_domain() -> None:
     ours = {module for module in imported(ROOT / "faults/engine.py") if module.startswith(PACKAGE)}
-    assert ours == {f"{PACKAGE}.core.matching", f"{PACKAGE}.core.wording"}
+    assert ours == {f"{PACKAGE}.matching", f"{PACKAGE}.formatting"}
 
 
 def test_the_domain_imports_the_fault_engine_and_nothing_else_of_faults() -> None:
-    found = {module for file in FILES if part(file) == "core" for module in imported(file) if "faults" in module}
+    files = [file for file in FILES if part_of(module_of(file)) == "domain"]
+    found = {module for file in files for module in imported(file) if "faults" in module}
     assert found == {f"{PACKAGE}.faults.engine"}
 
 
 @pytest.mark.parametrize(
-    ("library", "home"), [("email", {"mime.py", "message.py", "compose.py", "desk.py", "inbox.py"}), ("tinydb", None)]
+    ("library", "home"),
+    [("email", {"mime.py", "message.py", "compose.py", "control.py", "inbox.py"}), ("tinydb", None)],
 )
 def test_a_library_has_one_home(library: str, home: set[str] | None) -> None:
     users = {file for file in FILES if library in {module.split(".")[0] for module in imported(file)}}
     assert users
     for file in users:
-        assert file.name in home if home else part(file) == "store"
+        assert file.name in home if home else part_of(module_of(file)) == "storage"
 
 
 @pytest.mark.parametrize("name", sirrchat_testkit.__all__)

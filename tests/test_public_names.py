@@ -17,7 +17,7 @@ import pytest
 
 import sirrchat_testkit
 from sirrchat_testkit import Policy, PolicyChanges, Settings, SettingsChanges, WebhookEvent, webhook_schema
-from sirrchat_testkit.core.webhooks import EVENTS, PUSH
+from sirrchat_testkit.domain.webhooks import EVENTS, PUSH
 
 PACKAGE = "sirrchat_testkit"
 

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sirrchat_testkit.client.errors import ApiError
     from sirrchat_testkit.client.sirrchat import ApiKeys, Client, Users
-    from sirrchat_testkit.core.candidates import NotExactlyOne
-    from sirrchat_testkit.core.changes import PolicyChanges, SettingsChanges
-    from sirrchat_testkit.core.errors import (
+    from sirrchat_testkit.domain.models import Envelope
+    from sirrchat_testkit.domain.sessions import Activity, Session
+    from sirrchat_testkit.domain.stats import ImapStats, ServerStats, SmtpStats
+    from sirrchat_testkit.domain.transcript import Transcript, TranscriptLine
+    from sirrchat_testkit.domain.webhooks import WebhookEvent
+    from sirrchat_testkit.errors import (
         Conflict,
         ForeignDomain,
         InvalidValue,
@@ -29,17 +32,6 @@ if TYPE_CHECKING:
         StoreLocked,
         TestkitError,
     )
-    from sirrchat_testkit.core.header import Headers
-    from sirrchat_testkit.core.links import Link, LinkPurpose
-    from sirrchat_testkit.core.mime import Attachment, Unsubscribe
-    from sirrchat_testkit.core.models import Envelope
-    from sirrchat_testkit.core.policy import Policy, TokenCheck
-    from sirrchat_testkit.core.sessions import Activity, Session
-    from sirrchat_testkit.core.settings import Settings
-    from sirrchat_testkit.core.signing import WebhookNotVerified, verify_webhook
-    from sirrchat_testkit.core.stats import ImapStats, ServerStats, SmtpStats
-    from sirrchat_testkit.core.transcript import Transcript, TranscriptLine
-    from sirrchat_testkit.core.webhooks import WebhookEvent
     from sirrchat_testkit.faults.api import (
         FaultConditions,
         Faults,
@@ -53,25 +45,33 @@ if TYPE_CHECKING:
     from sirrchat_testkit.faults.smtp import DropWhen, FaultStage
     from sirrchat_testkit.faults.webhook import Tampering
     from sirrchat_testkit.fixture_types import MakeInbox, MakeInboxes, MakeWebhookSink
+    from sirrchat_testkit.handles.account import MailAccount
+    from sirrchat_testkit.handles.clock import Clock
+    from sirrchat_testkit.handles.conditions import MailConditions, TimeUnits
+    from sirrchat_testkit.handles.diagnostics import Refusal
+    from sirrchat_testkit.handles.failures import FaultNeverFired, NotSettled
+    from sirrchat_testkit.handles.inbox import Inbox
+    from sirrchat_testkit.handles.mail_source import MailNotReceived, UnexpectedMail
+    from sirrchat_testkit.handles.message import ReceivedMessage
+    from sirrchat_testkit.handles.tls import Tls
+    from sirrchat_testkit.handles.webhooks import WebhookAttempt, WebhookDelivery, WebhookHandle
+    from sirrchat_testkit.mail.exactly_one import NotExactlyOne
+    from sirrchat_testkit.mail.headers import Headers
+    from sirrchat_testkit.mail.links import Link, LinkPurpose
+    from sirrchat_testkit.mail.mime import Attachment, Unsubscribe
+    from sirrchat_testkit.policy import Policy, TokenCheck
+    from sirrchat_testkit.schemas.sirrchat.answers import ApiKey, NewlyMadeApiKey, User
+    from sirrchat_testkit.schemas.webhooks import webhook_schema
     from sirrchat_testkit.server import MailServer
-    from sirrchat_testkit.testing.account import MailAccount
-    from sirrchat_testkit.testing.clock import Clock
-    from sirrchat_testkit.testing.conditions import MailConditions, TimeUnits
-    from sirrchat_testkit.testing.diagnostics import Refusal
-    from sirrchat_testkit.testing.golden import GoldenDiffers
-    from sirrchat_testkit.testing.inbox import Inbox
-    from sirrchat_testkit.testing.mailsource import MailNotReceived, UnexpectedMail
-    from sirrchat_testkit.testing.message import ReceivedMessage
-    from sirrchat_testkit.testing.report import FaultNeverFired, NotSettled
-    from sirrchat_testkit.testing.schemas import WebhookInvalid
-    from sirrchat_testkit.testing.sink import WebhookSink
-    from sirrchat_testkit.testing.sinksource import UnexpectedWebhook, WebhookNotReceived
-    from sirrchat_testkit.testing.tls import Tls
-    from sirrchat_testkit.testing.webhookcall import CallConditions, WebhookCall
-    from sirrchat_testkit.testing.webhooks import WebhookAttempt, WebhookDelivery, WebhookHandle
+    from sirrchat_testkit.setting_types import PolicyChanges, SettingsChanges
+    from sirrchat_testkit.settings import Settings
+    from sirrchat_testkit.signing import WebhookNotVerified, verify_webhook
+    from sirrchat_testkit.sink.call import CallConditions, WebhookCall
+    from sirrchat_testkit.sink.golden import GoldenDiffers
+    from sirrchat_testkit.sink.schemas import WebhookInvalid
+    from sirrchat_testkit.sink.sink import WebhookSink
+    from sirrchat_testkit.sink.source import UnexpectedWebhook, WebhookNotReceived
     from sirrchat_testkit.webhooks.calls import PreparedCall
-    from sirrchat_testkit.wire.sirrchat.answers import ApiKey, NewlyMadeApiKey, User
-    from sirrchat_testkit.wire.webhooks import webhook_schema
 
 __version__ = "0.1.0"
 
@@ -162,89 +162,89 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Activity": "core.sessions",
+    "Activity": "domain.sessions",
     "ApiError": "client.errors",
-    "ApiKey": "wire.sirrchat.answers",
+    "ApiKey": "schemas.sirrchat.answers",
     "ApiKeys": "client.sirrchat",
-    "Attachment": "core.mime",
-    "CallConditions": "testing.webhookcall",
+    "Attachment": "mail.mime",
+    "CallConditions": "sink.call",
     "Client": "client.sirrchat",
-    "Clock": "testing.clock",
-    "Conflict": "core.errors",
+    "Clock": "handles.clock",
+    "Conflict": "errors",
     "DropWhen": "faults.smtp",
-    "Envelope": "core.models",
+    "Envelope": "domain.models",
     "Fault": "faults.engine",
     "FaultConditions": "faults.api",
-    "FaultNeverFired": "testing.report",
+    "FaultNeverFired": "handles.failures",
     "FaultStage": "faults.smtp",
     "Faults": "faults.api",
-    "ForeignDomain": "core.errors",
-    "GoldenDiffers": "testing.golden",
-    "Headers": "core.header",
-    "ImapStats": "core.stats",
-    "Inbox": "testing.inbox",
-    "InvalidValue": "core.errors",
-    "LateMailWarning": "core.errors",
-    "LimitReached": "core.errors",
-    "Link": "core.links",
-    "LinkPurpose": "core.links",
-    "MailAccount": "testing.account",
-    "MailConditions": "testing.conditions",
+    "ForeignDomain": "errors",
+    "GoldenDiffers": "sink.golden",
+    "Headers": "mail.headers",
+    "ImapStats": "domain.stats",
+    "Inbox": "handles.inbox",
+    "InvalidValue": "errors",
+    "LateMailWarning": "errors",
+    "LimitReached": "errors",
+    "Link": "mail.links",
+    "LinkPurpose": "mail.links",
+    "MailAccount": "handles.account",
+    "MailConditions": "handles.conditions",
     "MailFaultConditions": "faults.api",
-    "MailNotReceived": "testing.mailsource",
+    "MailNotReceived": "handles.mail_source",
     "MailServer": "server",
     "MakeInbox": "fixture_types",
     "MakeInboxes": "fixture_types",
     "MakeWebhookSink": "fixture_types",
-    "NewlyMadeApiKey": "wire.sirrchat.answers",
-    "NoSuchAddress": "core.errors",
-    "NotExactlyOne": "core.candidates",
-    "NotFound": "core.errors",
-    "NotSettled": "testing.report",
-    "OverQuota": "core.errors",
-    "Policy": "core.settings",  # with which a wrong name can be told to belong there
-    "PolicyChanges": "core.changes",
+    "NewlyMadeApiKey": "schemas.sirrchat.answers",
+    "NoSuchAddress": "errors",
+    "NotExactlyOne": "mail.exactly_one",
+    "NotFound": "errors",
+    "NotSettled": "handles.failures",
+    "OverQuota": "errors",
+    "Policy": "settings",  # with which a wrong name can be told to belong there
+    "PolicyChanges": "setting_types",
     "PreparedCall": "webhooks.calls",
     "RcptFaultConditions": "faults.api",
-    "ReceivedMessage": "testing.message",
-    "Refusal": "testing.diagnostics",
-    "Refused": "core.errors",
+    "ReceivedMessage": "handles.message",
+    "Refusal": "handles.diagnostics",
+    "Refused": "errors",
     "RejectFaultConditions": "faults.api",
-    "ServerStats": "core.stats",
-    "Session": "core.sessions",
-    "Settings": "core.settings",
-    "SettingsChanges": "core.changes",
-    "SmtpStats": "core.stats",
-    "StoreBroken": "core.errors",
-    "StoreDamaged": "core.errors",
-    "StoreError": "core.errors",
-    "StoreFull": "core.errors",
-    "StoreLocked": "core.errors",
+    "ServerStats": "domain.stats",
+    "Session": "domain.sessions",
+    "Settings": "settings",
+    "SettingsChanges": "setting_types",
+    "SmtpStats": "domain.stats",
+    "StoreBroken": "errors",
+    "StoreDamaged": "errors",
+    "StoreError": "errors",
+    "StoreFull": "errors",
+    "StoreLocked": "errors",
     "Tampering": "faults.webhook",
-    "TestkitError": "core.errors",
-    "TimeUnits": "testing.conditions",
-    "Tls": "testing.tls",
-    "TokenCheck": "core.policy",
-    "Transcript": "core.transcript",
-    "TranscriptLine": "core.transcript",
-    "UnexpectedMail": "testing.mailsource",
-    "UnexpectedWebhook": "testing.sinksource",
-    "Unsubscribe": "core.mime",
-    "User": "wire.sirrchat.answers",
+    "TestkitError": "errors",
+    "TimeUnits": "handles.conditions",
+    "Tls": "handles.tls",
+    "TokenCheck": "policy",
+    "Transcript": "domain.transcript",
+    "TranscriptLine": "domain.transcript",
+    "UnexpectedMail": "handles.mail_source",
+    "UnexpectedWebhook": "sink.source",
+    "Unsubscribe": "mail.mime",
+    "User": "schemas.sirrchat.answers",
     "Users": "client.sirrchat",
-    "WebhookAttempt": "testing.webhooks",
-    "WebhookCall": "testing.webhookcall",
-    "WebhookDelivery": "testing.webhooks",
-    "WebhookEvent": "core.webhooks",
+    "WebhookAttempt": "handles.webhooks",
+    "WebhookCall": "sink.call",
+    "WebhookDelivery": "handles.webhooks",
+    "WebhookEvent": "domain.webhooks",
     "WebhookFaultConditions": "faults.api",
     "WebhookFaults": "faults.api",
-    "WebhookHandle": "testing.webhooks",
-    "WebhookInvalid": "testing.schemas",
-    "WebhookNotReceived": "testing.sinksource",
-    "WebhookNotVerified": "core.signing",
-    "WebhookSink": "testing.sink",
-    "verify_webhook": "core.signing",
-    "webhook_schema": "wire.webhooks",
+    "WebhookHandle": "handles.webhooks",
+    "WebhookInvalid": "sink.schemas",
+    "WebhookNotReceived": "sink.source",
+    "WebhookNotVerified": "signing",
+    "WebhookSink": "sink.sink",
+    "verify_webhook": "signing",
+    "webhook_schema": "schemas.webhooks",
 }
 
 

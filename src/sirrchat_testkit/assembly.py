@@ -8,18 +8,18 @@ import ssl
 from pathlib import Path
 from typing import Any, Protocol
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.record import record
-from sirrchat_testkit.core.settings import Settings
-from sirrchat_testkit.loopthread import LoopThread
-from sirrchat_testkit.rest.listener import serve_rest
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.handles.clock import Clock
+from sirrchat_testkit.handles.control import Desk
+from sirrchat_testkit.handles.findings import Findings
+from sirrchat_testkit.handles.tls import Tls
+from sirrchat_testkit.http.listener import serve_rest
+from sirrchat_testkit.records import record
+from sirrchat_testkit.settings import Settings
+from sirrchat_testkit.sink.host import Sinks
 from sirrchat_testkit.smtp.listener import serve_smtp
-from sirrchat_testkit.store.tiny import TinyStore
-from sirrchat_testkit.testing.clock import Clock
-from sirrchat_testkit.testing.desk import Desk
-from sirrchat_testkit.testing.findings import Findings
-from sirrchat_testkit.testing.sinkhost import Sinks
-from sirrchat_testkit.testing.tls import Tls
+from sirrchat_testkit.storage.store import TinyStore
+from sirrchat_testkit.threads import LoopThread
 from sirrchat_testkit.webhooks.dispatcher import Dispatcher
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from sirrchat_testkit.testing.inbox import Inbox
-    from sirrchat_testkit.testing.sink import WebhookSink
+    from sirrchat_testkit.handles.inbox import Inbox
+    from sirrchat_testkit.sink.sink import WebhookSink
 
 
 class MakeInbox(Protocol):

@@ -110,13 +110,13 @@ async def serve(stored: int) -> None:
     """Run the REST API and the trivial route."""
     from aiohttp import web
 
-    from sirrchat_testkit.core.accounts import NewAccount
-    from sirrchat_testkit.core.backend import Backend
-    from sirrchat_testkit.core.models import Message
-    from sirrchat_testkit.core.settings import Settings
-    from sirrchat_testkit.core.store import Put
-    from sirrchat_testkit.rest.listener import serve_rest
-    from sirrchat_testkit.store.tiny import TinyStore
+    from sirrchat_testkit.domain.accounts import NewAccount
+    from sirrchat_testkit.domain.models import Message
+    from sirrchat_testkit.domain.services import Backend
+    from sirrchat_testkit.domain.store import Put
+    from sirrchat_testkit.http.listener import serve_rest
+    from sirrchat_testkit.settings import Settings
+    from sirrchat_testkit.storage.store import TinyStore
 
     loop = asyncio.get_running_loop()
     backend = Backend.build(Settings(), TinyStore(), loop)

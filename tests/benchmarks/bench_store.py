@@ -26,10 +26,10 @@ from typing import Any
 from tinydb import JSONStorage, TinyDB, where
 from tinydb.storages import MemoryStorage, Storage
 
-from sirrchat_testkit.core.models import Account, Envelope, Message
-from sirrchat_testkit.core.store import Drop, Patch, Put
-from sirrchat_testkit.store import TinyStore
-from sirrchat_testkit.store.journal import JournalStorage
+from sirrchat_testkit.domain.models import Account, Envelope, Message
+from sirrchat_testkit.domain.store import Drop, Patch, Put
+from sirrchat_testkit.storage import TinyStore
+from sirrchat_testkit.storage.journal import JournalStorage
 
 OPERATIONS = ("insert", "get", "find", "update", "remove")
 ADDRESSES = 200

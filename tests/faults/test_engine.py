@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sirrchat_testkit.core.matching import Condition, Match
 from sirrchat_testkit.faults.engine import Always, Decision, Fault, FaultProtocol, FaultRegistry, ProtocolFaults, Stage
+from sirrchat_testkit.matching import Condition, Match
 
 Log = list[tuple[str, int, str]]
 

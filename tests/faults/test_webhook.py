@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 import pytest
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.events import FaultFired
+from sirrchat_testkit.domain.events import FaultFired
+from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.faults.api import WebhookFaultConditions
 from sirrchat_testkit.faults.engine import Always, Fault
 from sirrchat_testkit.faults.payload import WebhookPayload

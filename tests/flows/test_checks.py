@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from sirrchat_testkit import FaultNeverFired, MailServer
-from sirrchat_testkit.core.events import EventLog, RecipientRefused
-from sirrchat_testkit.testing.findings import KEPT, Findings
+from sirrchat_testkit.domain.events import EventLog, RecipientRefused
+from sirrchat_testkit.handles.findings import KEPT, Findings
 
 
 @pytest.fixture(scope="module")

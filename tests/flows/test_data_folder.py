@@ -12,7 +12,7 @@ import pytest
 from sirrchat_testkit import MailServer
 from sirrchat_testkit.cli import main
 from sirrchat_testkit.cli.data import MUCH
-from sirrchat_testkit.store.repair import Mended, Repair
+from sirrchat_testkit.storage.repair import Mended, Repair
 
 COMMAND = [sys.executable, "-m", "sirrchat_testkit"]
 

@@ -19,11 +19,11 @@ from pathlib import Path
 import pytest
 
 from sirrchat_testkit import MailServer
-from sirrchat_testkit.core.errors import StoreLocked
+from sirrchat_testkit.errors import StoreLocked
 from tests.support import ANY_PORT, SERVE, Serve, StartServe, call_api, connect, generate
 
 COMPACT = (
-    "from sirrchat_testkit.store import TinyStore; TinyStore.__init__.__kwdefaults__['compact_at'] = 20_000;"
+    "from sirrchat_testkit.storage import TinyStore; TinyStore.__init__.__kwdefaults__['compact_at'] = 20_000;"
     "from sirrchat_testkit.cli import main; raise SystemExit(main())"
 )
 COMPACTING = [sys.executable, "-c", COMPACT, "serve"]

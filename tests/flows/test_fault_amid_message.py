@@ -10,7 +10,7 @@ import aiosmtplib
 import pytest
 
 from sirrchat_testkit import MailServer
-from sirrchat_testkit.testing.report import FaultNeverFired
+from sirrchat_testkit.handles.failures import FaultNeverFired
 from tests.support import asend, connect, send
 
 TEXT = b"Subject: Hello\r\n\r\n" + b"It works.\r\n" * 8

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from sirrchat_testkit import MailNotReceived, MailServer
-from sirrchat_testkit.testing.report import FaultNeverFired
+from sirrchat_testkit.handles.failures import FaultNeverFired
 from tests.support import connect, send
 
 

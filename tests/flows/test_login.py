@@ -13,8 +13,8 @@ import aiosmtplib
 import pytest
 
 from sirrchat_testkit import MailNotReceived, MailServer
-from sirrchat_testkit.core.events import MessageSent
-from sirrchat_testkit.core.models import Message, Tally
+from sirrchat_testkit.domain.events import MessageSent
+from sirrchat_testkit.domain.models import Message, Tally
 from tests.support import connect
 
 ANN, SECRET = "ann@example.com", "pässwörd, with blanks"

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from faker import Faker
 
-from sirrchat_testkit.testing import names
-from sirrchat_testkit.testing.names import Names
+from sirrchat_testkit.handles import names
+from sirrchat_testkit.handles.names import Names
 
 
 def make(seed: str, count: int) -> list[str]:

@@ -20,9 +20,9 @@ import httpx
 import pytest
 
 from sirrchat_testkit import FaultStage, Inbox, MailServer, WebhookSink
-from sirrchat_testkit.core import sessions
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.rest import listener as rest_listener
+from sirrchat_testkit.domain import sessions
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.http import listener as rest_listener
 
 ABORTED = b"421 4.3.2 Closing connection: the test scope has ended\r\n"
 GONE = b"421 4.7.0 Closing connection: the account of this login no longer exists\r\n"

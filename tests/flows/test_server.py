@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from sirrchat_testkit import MailServer, NotSettled
-from sirrchat_testkit.core.events import MessageReceived
+from sirrchat_testkit.domain.events import MessageReceived
 from tests.support import call_api, connect, send
 
 

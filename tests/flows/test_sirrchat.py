@@ -15,7 +15,7 @@ import pytest
 from dirty_equals import IsStr, IsUUID
 
 from sirrchat_testkit import MailAccount, MailServer
-from sirrchat_testkit.core.errors import Conflict, InvalidValue
+from sirrchat_testkit.errors import Conflict, InvalidValue
 from tests.support import Serve, Server, StartServe, call_api, connect, send
 
 MIDNIGHT = datetime(2025, 1, 15, tzinfo=UTC)

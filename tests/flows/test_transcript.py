@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from sirrchat_testkit import MailServer
-from sirrchat_testkit.core.transcript import PAGES, Talk
+from sirrchat_testkit.domain.transcript import PAGES, Talk
 from tests.support import connect
 
 MAIL = b"Subject: hello\r\n\r\nthe body is not for transcripts\r\n"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit import Inbox, MailServer, MakeInboxes, WebhookSink
-from sirrchat_testkit.core.errors import InvalidValue
+from sirrchat_testkit.errors import InvalidValue
 from tests.support import call_api, connect
 
 INFINITE = float("inf")

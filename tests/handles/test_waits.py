@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from sirrchat_testkit.core.matching import Condition, Match
-from sirrchat_testkit.loopthread import LoopThread
-from sirrchat_testkit.testing.feed import (
+from sirrchat_testkit.handles.failures import Evidence, Kind
+from sirrchat_testkit.handles.feed import (
     MOST,
     End,
     Feed,
@@ -27,8 +26,9 @@ from sirrchat_testkit.testing.feed import (
     pull_recent,
     run,
 )
-from sirrchat_testkit.testing.report import Evidence, Kind
-from sirrchat_testkit.testing.wait import Wait
+from sirrchat_testkit.handles.wait import Wait
+from sirrchat_testkit.matching import Condition, Match
+from sirrchat_testkit.threads import LoopThread
 
 
 @dataclass(frozen=True)

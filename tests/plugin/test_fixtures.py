@@ -251,7 +251,7 @@ def test_a_failed_wait_points_at_the_test_s_line_and_reports_the_server(project:
             "*seed='sirrchat_testkit'",
         ]
     )
-    assert "desk.py" not in result.stdout.str()
+    assert "control.py" not in result.stdout.str()
 
 
 def test_what_fails_in_the_server_fails_the_test(project: pytest.Pytester) -> None:

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.events import Crashed, RecipientRefused
+from sirrchat_testkit.domain.events import Crashed, RecipientRefused
+from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.smtp.listener import Listener, serve_smtp
 
 USER = "user@example.com"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.domain.services import Backend
 
 if TYPE_CHECKING:
     from tests.smtp.conftest import Dialogue

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiosmtplib
 import pytest
 
-from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.smtp.listener import Listener
 
 pytestmark = pytest.mark.asyncio

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.events import Crashed
+from sirrchat_testkit.domain.events import Crashed
+from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.smtp.listener import Listener, serve_smtp
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import NoSuchAddress, OverQuota, StoreBroken, StoreFull
-from sirrchat_testkit.core.events import Crashed, RecipientRefused
+from sirrchat_testkit.domain.events import Crashed, RecipientRefused
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.errors import NoSuchAddress, OverQuota, StoreBroken, StoreFull
 
 if TYPE_CHECKING:
     from tests.smtp.conftest import Dial, Dialogue, Until
@@ -156,7 +156,7 @@ async def test_what_the_domain_raises_at_the_end_is_the_reply(
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr("sirrchat_testkit.core.postoffice.PostOffice.deliver", deliver)
+        patched.setattr("sirrchat_testkit.domain.delivery.PostOffice.deliver", deliver)
         assert await talk.send(RAW, USER, SECOND) == reply
     assert await stored() == []
     assert [each.recipient for each in refusals()] == ([USER, SECOND] if reply[0] == "5" else [])
@@ -194,7 +194,7 @@ async def test_a_failure_of_ours_is_a_451_and_told_to_the_owner(
     if method == "deliver":
         await talk(f"RCPT TO:<{USER}>", "DATA")
     failing = fail_at_once if method == "takes" else fail
-    monkeypatch.setattr(f"sirrchat_testkit.core.postoffice.PostOffice.{method}", failing)
+    monkeypatch.setattr(f"sirrchat_testkit.domain.delivery.PostOffice.{method}", failing)
     said = await talk(b"text\r\n.\r\n" if method == "deliver" else "RCPT TO:<nobody@example.com>")
     assert said.startswith("451 4.3.0")
     [crash] = crashes()
@@ -245,7 +245,7 @@ async def test_what_fails_in_the_store_is_logged_and_not_told(
     await talk("EHLO client.example", "MAIL FROM:<a@example.net>")
     if step == "deliver":
         await talk(f"RCPT TO:<{USER}>", "DATA")
-    monkeypatch.setattr(f"sirrchat_testkit.core.postoffice.PostOffice.{step}", fail)
+    monkeypatch.setattr(f"sirrchat_testkit.domain.delivery.PostOffice.{step}", fail)
     said = await talk(RAW + b"\r\n.\r\n" if step == "deliver" else b"RCPT TO:<nobody@example.com>\r\n")
     assert said == "452 4.3.1 Insufficient system storage"
     [record] = [each for each in caplog.records if each.name == "sirrchat_testkit.smtp"]

@@ -16,12 +16,12 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.events import Crashed
-from sirrchat_testkit.core.models import Envelope
-from sirrchat_testkit.core.settings import Settings
+from sirrchat_testkit.domain.events import Crashed
+from sirrchat_testkit.domain.models import Envelope
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.smtp.listener import serve_smtp
-from sirrchat_testkit.store.tiny import TinyStore
+from sirrchat_testkit.storage.store import TinyStore
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.policy import EXTENSIONS, Policy
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.policy import EXTENSIONS, Policy
 from sirrchat_testkit.smtp.extensions import offer
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.events import Crashed
-from sirrchat_testkit.core.settings import Settings
+from sirrchat_testkit.domain.events import Crashed
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.smtp.listener import serve_smtp
-from sirrchat_testkit.store.tiny import TinyStore
+from sirrchat_testkit.storage.store import TinyStore
 
 PIECES = st.sampled_from([
     b"EHLO x\r\n", b"MAIL FROM:<>\r\n", b"MAIL FROM:<a@b.example> SMTPUTF8\r\n", b"RCPT TO:<a@b.example>\r\n",

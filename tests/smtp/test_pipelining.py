@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from sirrchat_testkit.smtp.conversation import MANY
+from sirrchat_testkit.smtp.dialogue import MANY
 from sirrchat_testkit.smtp.listener import Listener
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import aiosmtpd
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.protocol import Protocol
 

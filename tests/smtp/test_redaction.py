@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.smtp import address, commands
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.smtp import commands
+from sirrchat_testkit.smtp import paths as address
 from sirrchat_testkit.smtp.redaction import Redaction
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from sirrchat_testkit.core import errors
+from sirrchat_testkit import errors
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.replies import Reply
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.settings import Settings
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.smtp import listener as listening
 from sirrchat_testkit.smtp.listener import Listener, serve_smtp
-from sirrchat_testkit.store.tiny import TinyStore
+from sirrchat_testkit.storage.store import TinyStore
 
 if TYPE_CHECKING:
     from typing import Unpack

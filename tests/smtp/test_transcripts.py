@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.sessions import Sessions
-from sirrchat_testkit.core.transcript import KEPT, PAGE, SESSION, Part, Talk, Transcripts
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.sessions import Sessions
+from sirrchat_testkit.domain.transcript import KEPT, PAGE, SESSION, Part, Talk, Transcripts
 
 if TYPE_CHECKING:
     from tests.smtp.conftest import Dialogue, Until

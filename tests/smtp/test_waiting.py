@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.events import Event, MessageReceived
+from sirrchat_testkit.domain.events import Event, MessageReceived
+from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.smtp.listener import Listener
 
 if TYPE_CHECKING:

@@ -9,17 +9,17 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import StoreFull
-from sirrchat_testkit.core.events import Crashed, DeliveryAttempted
-from sirrchat_testkit.core.models import Account, Delivery, Envelope, Webhook
-from sirrchat_testkit.core.policy import CurrentPolicy, Policy
-from sirrchat_testkit.core.store import Patch, Put
+from sirrchat_testkit.domain.events import Crashed, DeliveryAttempted
+from sirrchat_testkit.domain.models import Account, Delivery, Envelope, Webhook
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.store import Patch, Put
+from sirrchat_testkit.errors import StoreFull
+from sirrchat_testkit.policy import CurrentPolicy, Policy
 from sirrchat_testkit.webhooks import dispatcher as dispatcher_module
 from sirrchat_testkit.webhooks.attempts import RETRIES
 from sirrchat_testkit.webhooks.calls import PreparedCall
+from sirrchat_testkit.webhooks.client import READ, Outcome, Sender
 from sirrchat_testkit.webhooks.dispatcher import AGAIN, Dispatcher, _Flight
-from sirrchat_testkit.webhooks.sender import READ, Outcome, Sender
 
 pytestmark = pytest.mark.asyncio
 

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.models import Delivery, Envelope, Webhook
-from sirrchat_testkit.core.store import Put
+from sirrchat_testkit.domain.models import Delivery, Envelope, Webhook
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.store import Put
 from sirrchat_testkit.webhooks import dispatcher
 from sirrchat_testkit.webhooks.dispatcher import AT_ONCE, QUIET, SPACING, STEP, Dispatcher
 

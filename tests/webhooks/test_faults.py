@@ -19,7 +19,7 @@ from sirrchat_testkit import (
     WebhookSink,
     verify_webhook,
 )
-from sirrchat_testkit.core.errors import InvalidValue
+from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.faults.smtp import SMTP
 
 Webhooked = tuple[MailServer, Inbox, WebhookSink]

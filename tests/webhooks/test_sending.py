@@ -12,8 +12,8 @@ from dirty_equals import IsStr, IsUUID
 from standardwebhooks.webhooks import Webhook
 
 from sirrchat_testkit import Inbox, MailServer, MakeInboxes, MakeWebhookSink, WebhookSink, verify_webhook
-from sirrchat_testkit.core.errors import Conflict, InvalidValue
-from sirrchat_testkit.webhooks import sender
+from sirrchat_testkit.errors import Conflict, InvalidValue
+from sirrchat_testkit.webhooks import client as sender
 from tests.support import call_api, connect, generate, send
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
 from sirrchat_testkit import WebhookNotVerified, verify_webhook
-from sirrchat_testkit.core.errors import InvalidValue
-from sirrchat_testkit.core.signing import sign
+from sirrchat_testkit.errors import InvalidValue
+from sirrchat_testkit.signing import sign
 
 NOW = 1_745_224_245
 SECRET = "whsec_" + base64.b64encode(b"twenty-four bytes of key").decode()

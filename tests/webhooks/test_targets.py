@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit import Inbox, MailServer, Policy, WebhookSink
-from sirrchat_testkit.core.policy import CurrentPolicy
+from sirrchat_testkit.policy import CurrentPolicy
 from sirrchat_testkit.webhooks.targets import TargetNotAllowed, Targets
 
 

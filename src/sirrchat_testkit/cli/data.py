@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sirrchat_testkit.cli.outcome import fail
-from sirrchat_testkit.core.errors import NotFound, StoreError
-from sirrchat_testkit.core.models import Envelope, Message
-from sirrchat_testkit.core.wording import counted
-from sirrchat_testkit.store import TinyStore
-from sirrchat_testkit.store.repair import Repair
-from sirrchat_testkit.store.repair import repair as repair_folder
+from sirrchat_testkit.domain.models import Envelope, Message
+from sirrchat_testkit.errors import NotFound, StoreError
+from sirrchat_testkit.formatting import counted
+from sirrchat_testkit.storage import TinyStore
+from sirrchat_testkit.storage.repair import Repair
+from sirrchat_testkit.storage.repair import repair as repair_folder
 
 T = TypeVar("T")
 

@@ -13,12 +13,12 @@ from typing import Any
 from sirrchat_testkit.cli.outcome import fail
 from sirrchat_testkit.cli.target import Target, add_target, target
 from sirrchat_testkit.client.errors import ApiError
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import TestkitError
-from sirrchat_testkit.core.models import ApiKey
-from sirrchat_testkit.core.settings import Settings
-from sirrchat_testkit.store import TinyStore
-from sirrchat_testkit.wire.times import iso_seconds
+from sirrchat_testkit.domain.models import ApiKey
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.errors import TestkitError
+from sirrchat_testkit.schemas.times import iso_seconds
+from sirrchat_testkit.settings import Settings
+from sirrchat_testkit.storage import TinyStore
 
 Fact = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from typing import Any
 from sirrchat_testkit import MailServer, __version__
 from sirrchat_testkit.cli.options import in_flags, options, settings
 from sirrchat_testkit.cli.outcome import fail
-from sirrchat_testkit.core.errors import StoreError
+from sirrchat_testkit.errors import StoreError
 
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM})
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from sirrchat_testkit.client.errors import error_for
-from sirrchat_testkit.wire.sirrchat import answers
+from sirrchat_testkit.schemas.sirrchat import answers
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)

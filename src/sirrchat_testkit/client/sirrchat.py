@@ -12,7 +12,7 @@ import httpx
 from sirrchat_testkit.client import call
 from sirrchat_testkit.client.call import Call
 from sirrchat_testkit.client.errors import Unreachable
-from sirrchat_testkit.wire.sirrchat import answers
+from sirrchat_testkit.schemas.sirrchat import answers
 
 T = TypeVar("T")
 

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, Generic, Literal, TypedDict, Unpack, get_args
 
-from sirrchat_testkit.core.comparing import Number, Text
-from sirrchat_testkit.core.hints import Hints
-from sirrchat_testkit.core.wording import counted
+from sirrchat_testkit.comparing import Number, Text
 from sirrchat_testkit.faults.engine import Always, C, D, Fault, FaultAction, FaultProtocol, FaultRegistry
 from sirrchat_testkit.faults.smtp import (
     SMTP,
@@ -22,7 +20,9 @@ from sirrchat_testkit.faults.smtp import (
     refusal,
 )
 from sirrchat_testkit.faults.webhook import WEBHOOK, CallContext, CallDecision, Tampering
-from sirrchat_testkit.loopthread import LoopThread
+from sirrchat_testkit.formatting import counted
+from sirrchat_testkit.suggestions import Hints
+from sirrchat_testkit.threads import LoopThread
 
 __tracebackhide__ = True
 

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
-from sirrchat_testkit.core.matching import Match
-from sirrchat_testkit.core.wording import counted
+from sirrchat_testkit.formatting import counted
+from sirrchat_testkit.matching import Match
 
 __tracebackhide__ = True
 

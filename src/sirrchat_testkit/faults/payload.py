@@ -14,8 +14,8 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
-from sirrchat_testkit.core.comparing import CONTAINED, LIKE
-from sirrchat_testkit.core.matching import WHERE, Condition, Match
+from sirrchat_testkit.comparing import CONTAINED, LIKE
+from sirrchat_testkit.matching import WHERE, Condition, Match
 
 __tracebackhide__ = True
 

@@ -16,12 +16,12 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias, get_args
 
-from sirrchat_testkit.core import mime
-from sirrchat_testkit.core.comparing import LIKE
-from sirrchat_testkit.core.events import FaultFired
-from sirrchat_testkit.core.matching import MAIL, Condition, Match
-from sirrchat_testkit.core.wording import counted
+from sirrchat_testkit.comparing import LIKE
+from sirrchat_testkit.domain.events import FaultFired
 from sirrchat_testkit.faults.engine import Decision, FaultAction, FaultProtocol, Stage
+from sirrchat_testkit.formatting import counted
+from sirrchat_testkit.mail import mime
+from sirrchat_testkit.matching import MAIL, Condition, Match
 
 __tracebackhide__ = True
 

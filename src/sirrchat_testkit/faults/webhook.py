@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar, Final, Literal, TypeAlias
 
-from sirrchat_testkit.core.events import FaultFired
-from sirrchat_testkit.core.matching import Condition, Match
+from sirrchat_testkit.domain.events import FaultFired
 from sirrchat_testkit.faults.engine import Decision, FaultProtocol, Stage
 from sirrchat_testkit.faults.payload import CallMatch, WebhookPayload
+from sirrchat_testkit.matching import Condition, Match
 
 __tracebackhide__ = True
 

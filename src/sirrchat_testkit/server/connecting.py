@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sirrchat_testkit.assembly import netloc
+from sirrchat_testkit.handles.tls import Tls
 from sirrchat_testkit.server.running import Running
-from sirrchat_testkit.testing.tls import Tls
 
 __tracebackhide__ = True
 

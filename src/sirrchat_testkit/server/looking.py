@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sirrchat_testkit.core.models import Envelope
-from sirrchat_testkit.core.sessions import Session
-from sirrchat_testkit.core.stats import ServerStats
+from sirrchat_testkit.domain.models import Envelope
+from sirrchat_testkit.domain.sessions import Session
+from sirrchat_testkit.domain.stats import ServerStats
+from sirrchat_testkit.handles.diagnostics import Refusal
+from sirrchat_testkit.handles.feed import arun, pull_records, run
+from sirrchat_testkit.handles.wait import settle
 from sirrchat_testkit.server.running import Running
-from sirrchat_testkit.testing.diagnostics import Refusal
-from sirrchat_testkit.testing.feed import arun, pull_records, run
-from sirrchat_testkit.testing.wait import settle
 
 __tracebackhide__ = True
 

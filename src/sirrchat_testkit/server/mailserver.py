@@ -7,14 +7,14 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Self
 
+from sirrchat_testkit.handles.mail_source import MailSource
+from sirrchat_testkit.handles.receiver import Receiver
 from sirrchat_testkit.server.connecting import Connecting
 from sirrchat_testkit.server.looking import Looking
 from sirrchat_testkit.server.making import Making
 from sirrchat_testkit.server.running import Running
 from sirrchat_testkit.server.steering import Steering
 from sirrchat_testkit.server.webhooks import Webhooks
-from sirrchat_testkit.testing.mailsource import MailSource
-from sirrchat_testkit.testing.receiver import Receiver
 
 __tracebackhide__ = True
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sirrchat_testkit.handles.account import MailAccount
+from sirrchat_testkit.handles.inbox import Inbox
 from sirrchat_testkit.server.running import Running
-from sirrchat_testkit.testing.account import MailAccount
-from sirrchat_testkit.testing.inbox import Inbox
 
 __tracebackhide__ = True
 

@@ -6,16 +6,16 @@ import warnings
 from typing import TYPE_CHECKING, Self
 
 from sirrchat_testkit.assembly import Assembly, assemble, netloc
-from sirrchat_testkit.core.settings import Settings
-from sirrchat_testkit.loopthread import LoopThread
-from sirrchat_testkit.testing.desk import Desk
-from sirrchat_testkit.testing.findings import Findings
-from sirrchat_testkit.testing.service import RUNNING, Service
+from sirrchat_testkit.handles.control import Desk
+from sirrchat_testkit.handles.findings import Findings
+from sirrchat_testkit.handles.service import RUNNING, Service
+from sirrchat_testkit.settings import Settings
+from sirrchat_testkit.threads import LoopThread
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from sirrchat_testkit.core.changes import SettingsChanges
+    from sirrchat_testkit.setting_types import SettingsChanges
 
 __tracebackhide__ = True
 

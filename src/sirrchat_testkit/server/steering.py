@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sirrchat_testkit.core.policy import Policy
-from sirrchat_testkit.core.settings import Settings
 from sirrchat_testkit.faults.api import Faults
+from sirrchat_testkit.handles.clock import Clock
+from sirrchat_testkit.policy import Policy
 from sirrchat_testkit.server.running import Running
-from sirrchat_testkit.testing.clock import Clock
+from sirrchat_testkit.settings import Settings
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from sirrchat_testkit.core.changes import PolicyChanges
+    from sirrchat_testkit.setting_types import PolicyChanges
 
 __tracebackhide__ = True
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from sirrchat_testkit.core.webhooks import WebhookEvent
+from sirrchat_testkit.domain.webhooks import WebhookEvent
 from sirrchat_testkit.faults.api import WebhookFaults
 from sirrchat_testkit.faults.webhook import Tampering
+from sirrchat_testkit.handles.message import ReceivedMessage, record_of
+from sirrchat_testkit.handles.webhooks import WebhookDelivery, WebhookDesk, WebhookHandle
 from sirrchat_testkit.server.running import Running
-from sirrchat_testkit.testing.message import ReceivedMessage, record_of
-from sirrchat_testkit.testing.webhooks import WebhookDelivery, WebhookDesk, WebhookHandle
 from sirrchat_testkit.webhooks import samples
 from sirrchat_testkit.webhooks.calls import PreparedCall
 
 if TYPE_CHECKING:
-    from sirrchat_testkit.testing.sink import WebhookSink
+    from sirrchat_testkit.sink.sink import WebhookSink
 
 __tracebackhide__ = True
 
@@ -76,8 +76,8 @@ class Webhooks(Running):
 
         It stops when the scope ends, or the server; or stop it earlier, by ``stop`` or ``with``.
         """
-        from sirrchat_testkit.testing.sink import WebhookSink
-        from sirrchat_testkit.testing.sinkhost import InServer
+        from sirrchat_testkit.sink.host import InServer
+        from sirrchat_testkit.sink.sink import WebhookSink
 
         now = self._now
         host = InServer(self._thread, now.backend, now.desk, now.dispatcher.landed, now.sinks)

@@ -2,7 +2,7 @@
 
 1. A mechanism is a generator: it yields challenges, is sent responses, and returns a ``Claim``.
 2. What is wrong with a response is raised as ``Malformed``, which names the reply.
-3. It decides nothing: whether a claim holds is for ``core.logins`` to say.
+3. It decides nothing: whether a claim holds is for ``domain.logins`` to say.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import secrets
 from collections.abc import Callable, Generator, Mapping
 from typing import Final, TypeAlias
 
-from sirrchat_testkit.core.logins import Claim
+from sirrchat_testkit.domain.logins import Claim
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.address import Malformed
+from sirrchat_testkit.smtp.paths import Malformed
 from sirrchat_testkit.smtp.replies import Reply
 
 Conversation: TypeAlias = Generator[bytes, bytes, Claim]

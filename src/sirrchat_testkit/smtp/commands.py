@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from sirrchat_testkit.core.transcript import shortened
+from sirrchat_testkit.domain.transcript import shortened
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.address import plain_path
-from sirrchat_testkit.smtp.handler import Handler
+from sirrchat_testkit.smtp.paths import plain_path
 from sirrchat_testkit.smtp.reader import Flaw, content
 from sirrchat_testkit.smtp.redaction import HIDING
 from sirrchat_testkit.smtp.replies import Answer, Reply
+from sirrchat_testkit.smtp.session import Handler
 
 Ask: TypeAlias = Callable[[Handler, str], Answer]
 Came: TypeAlias = bytes | Literal[Flaw.TOO_LONG]

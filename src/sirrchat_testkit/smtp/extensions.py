@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from sirrchat_testkit.core.policy import EXTENSIONS
+from sirrchat_testkit.policy import EXTENSIONS
 
 PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "SIZE": ("SIZE",),

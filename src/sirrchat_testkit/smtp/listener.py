@@ -19,12 +19,12 @@ import ssl
 from collections.abc import AsyncIterator
 from typing import Final
 
-from sirrchat_testkit.core import addressing
-from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.mail import addresses as addressing
+from sirrchat_testkit.net import bind
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.protocol import Protocol
-from sirrchat_testkit.sockets import bind
 
 GRACE: Final = 1.0
 """Seconds of real time that transactions in flight have when the listener stops."""

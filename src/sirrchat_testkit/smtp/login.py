@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import Unauthorized
-from sirrchat_testkit.core.logins import Claim
-from sirrchat_testkit.core.sessions import Session
+from sirrchat_testkit.domain.logins import Claim
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.sessions import Session
+from sirrchat_testkit.errors import Unauthorized
 from sirrchat_testkit.faults.smtp import SMTP
 from sirrchat_testkit.smtp import auth, replies
-from sirrchat_testkit.smtp.acting import Work
-from sirrchat_testkit.smtp.address import Malformed
+from sirrchat_testkit.smtp.fault_actions import Work
+from sirrchat_testkit.smtp.paths import Malformed
 from sirrchat_testkit.smtp.replies import Answer, Reply
 
 Under = Callable[[Claim, Work], Coroutine[Any, Any, Reply]]

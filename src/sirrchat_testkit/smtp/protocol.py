@@ -15,13 +15,13 @@ from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP
 
-from sirrchat_testkit.core.backend import Backend
+from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.connections import Connections
-from sirrchat_testkit.smtp.conversation import MANY, Conversation
-from sirrchat_testkit.smtp.line import Line
+from sirrchat_testkit.smtp.dialogue import MANY, Conversation
+from sirrchat_testkit.smtp.eager import Rest, Steps
 from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
-from sirrchat_testkit.smtp.steps import Rest, Steps
+from sirrchat_testkit.smtp.writer import Line
 
 _READ = 262_144  # octets of one read: what asyncio takes
 _HIGH_WATER = 65_536  # octets of unread commands at which the client is held up

@@ -4,7 +4,7 @@
 2. Replies of class 2, 4 and 5 carry the status code on every line (RFC 2034 section 4); the greeting, the replies to
    HELO and EHLO, and 354 carry none.
 3. On the wire a reply is ASCII: what else is in an address is escaped, since only some clients may be sent UTF-8.
-4. A class of ``core.errors`` becomes a reply by one table, ``BY_ERROR``; a subclass without a row takes its parent's.
+4. A class of ``errors`` becomes a reply by one table, ``BY_ERROR``; a subclass without a row takes its parent's.
    What failed in the store is told in fixed words; its own are for the log.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from sirrchat_testkit.core.errors import (
+from sirrchat_testkit.errors import (
     FaultRefused,
     ForeignDomain,
     NoSuchAddress,

@@ -11,17 +11,17 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import Refused, StoreError
-from sirrchat_testkit.core.policy import Policy
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.errors import Refused, StoreError
 from sirrchat_testkit.faults.smtp import SMTP
+from sirrchat_testkit.policy import Policy
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.address import Malformed, Path, parse_mail, parse_rcpt
-from sirrchat_testkit.smtp.draft import Draft
 from sirrchat_testkit.smtp.extensions import Offer, offer
-from sirrchat_testkit.smtp.line import Line
-from sirrchat_testkit.smtp.misbehaviour import Misbehaviour
+from sirrchat_testkit.smtp.faults import Misbehaviour
+from sirrchat_testkit.smtp.paths import Malformed, Path, parse_mail, parse_rcpt
 from sirrchat_testkit.smtp.replies import Answer, Reply
+from sirrchat_testkit.smtp.transaction import Draft
+from sirrchat_testkit.smtp.writer import Line
 
 _log = logging.getLogger("sirrchat_testkit.smtp")
 

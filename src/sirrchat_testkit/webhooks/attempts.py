@@ -13,17 +13,17 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.events import DeliveryAttempted
-from sirrchat_testkit.core.models import Delivery, Webhook
-from sirrchat_testkit.core.store import Patch
+from sirrchat_testkit.domain.events import DeliveryAttempted
+from sirrchat_testkit.domain.models import Delivery, Webhook
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.store import Patch
 from sirrchat_testkit.faults.webhook import WEBHOOK, CallContext, CallDecision
 from sirrchat_testkit.imports import import_in_thread
 from sirrchat_testkit.webhooks.calls import EVENT, call
 from sirrchat_testkit.webhooks.queue import Queue
 
 if TYPE_CHECKING:
-    from sirrchat_testkit.webhooks.sender import Outcome, Sender
+    from sirrchat_testkit.webhooks.client import Outcome, Sender
 
 RETRIES: Final = (1000, 5000, 25_000)
 """Milliseconds of the kit's clock from the end of a failed attempt to the next."""
@@ -195,6 +195,6 @@ class Attempts:
 
 
 def _sender_class() -> type[Sender]:
-    from sirrchat_testkit.webhooks.sender import Sender
+    from sirrchat_testkit.webhooks.client import Sender
 
     return Sender

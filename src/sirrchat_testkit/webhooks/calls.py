@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, get_args
 
-from sirrchat_testkit.core import mime
-from sirrchat_testkit.core.models import Envelope, Message
-from sirrchat_testkit.core.signing import ID, SIGNATURE, TIMESTAMP, sign
+from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.faults.payload import WebhookPayload
 from sirrchat_testkit.faults.webhook import Tampering
-from sirrchat_testkit.wire import bodies
+from sirrchat_testkit.mail import mime
+from sirrchat_testkit.schemas import bodies
+from sirrchat_testkit.signing import ID, SIGNATURE, TIMESTAMP, sign
 
 __tracebackhide__ = True
 

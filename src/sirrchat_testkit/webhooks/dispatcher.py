@@ -20,14 +20,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.clock import Due
-from sirrchat_testkit.core.errors import StoreError
-from sirrchat_testkit.core.events import DeliveryRequested, Event, MessageReceived, MessageSent, WebhookAdded
-from sirrchat_testkit.core.models import Delivery
-from sirrchat_testkit.core.sessions import Activity
+from sirrchat_testkit.domain.clock import Due
+from sirrchat_testkit.domain.events import DeliveryRequested, Event, MessageReceived, MessageSent, WebhookAdded
+from sirrchat_testkit.domain.models import Delivery
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.sessions import Activity
+from sirrchat_testkit.errors import StoreError
 from sirrchat_testkit.webhooks.attempts import Attempts
-from sirrchat_testkit.webhooks.handover import Handover
+from sirrchat_testkit.webhooks.outbox import Handover
 from sirrchat_testkit.webhooks.queue import Queue
 
 STEP: Final = 8

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
-from sirrchat_testkit.core.backend import Backend
-from sirrchat_testkit.core.errors import InvalidValue
-from sirrchat_testkit.core.models import Envelope, Message
-from sirrchat_testkit.core.webhooks import WebhookEvent
+from sirrchat_testkit.domain.models import Envelope, Message
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.webhooks import WebhookEvent
+from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.webhooks import calls
 
 __tracebackhide__ = True

@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from sirrchat_testkit.core.policy import CurrentPolicy
+from sirrchat_testkit.policy import CurrentPolicy
 
 
 class TargetNotAllowed(Exception):

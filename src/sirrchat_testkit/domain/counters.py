@@ -1,0 +1,200 @@
+"""Counters that deletion must not lower: what was received, sent and rejected, by account and in all.
+
+1. What happens is counted in memory, and stored in a commit of its own, at most one in ``PAUSE``, and before the server
+   closes; whoever reads the counters adds what is pending. So a message costs two additions, and a flood of rejections
+   costs the disk nothing.
+2. The server's counters name the newest message that is in them. What was stored behind it when a process was killed is
+   counted from the messages themselves (``recover``); only what was deleted in that last second is not.
+3. A rejection is one recipient that was refused. It counts in the account whose address that is, if it is one's.
+4. A day is one of UTC, on the kit's clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeAlias
+
+from sirrchat_testkit.domain.models import Address, Message, Tally
+from sirrchat_testkit.domain.store import Alter, Patch, Store
+from sirrchat_testkit.errors import StoreError
+from sirrchat_testkit.mail import addresses as addressing
+from sirrchat_testkit.records import Doc
+
+PAUSE = 1.0
+"""Seconds of real time from an event to the commit that counts it."""
+
+DAY = 86_400_000
+"""Milliseconds."""
+
+
+class Loop(Protocol):
+    """What counting needs of an event loop."""
+
+    def call_later(self, delay: float, callback: Any, *args: Any) -> Any: ...  # noqa: D102 - asyncio's own
+
+    def create_task(self, coro: Any) -> Any: ...  # noqa: D102 - asyncio's own
+
+
+@dataclass(slots=True, eq=False)
+class _Count:
+    """What is pending for one account.
+
+    ``today`` counts ``day``, on top of what is stored unless ``anew``; ``newest`` is the ``seq`` of a message.
+    """
+
+    received: int = 0
+    sent: int = 0
+    rejected: int = 0
+    last_received_at: int = 0
+    day: int = 0
+    today: int = 0
+    anew: bool = False
+    newest: int = 0
+
+    def note(self, copy: Message, *, received: bool) -> None:
+        """Count ``copy``."""
+        if received:
+            self.received += 1
+            self.last_received_at = copy.received_at
+        else:
+            self.sent += 1
+        day = copy.received_at // DAY
+        if self.today and day != self.day:
+            self.today, self.anew = 0, True
+        self.today += 1
+        self.day = day
+
+    def follow(self, earlier: _Count) -> None:
+        """Add what was counted ``earlier``; both counted messages."""
+        self.received += earlier.received
+        self.sent += earlier.sent
+        self.last_received_at = self.last_received_at or earlier.last_received_at
+        if earlier.today and not self.anew:
+            same = self.day == earlier.day
+            self.today, self.anew = self.today + (earlier.today if same else 0), earlier.anew or not same
+
+    def onto(self, stored: Doc) -> Doc:
+        """Return the counters ``stored`` with this added."""
+        new = dict(stored)
+        for name in ("received", "sent", "rejected"):
+            new[name] = stored.get(name, 0) + getattr(self, name)
+        if self.today:
+            adds = not self.anew and stored.get("day", 0) == self.day
+            new["today"] = self.today + (stored.get("today", 0) if adds else 0)
+            new["day"] = self.day
+        for name in ("last_received_at", "newest"):
+            new[name] = getattr(self, name) or stored.get(name, 0)
+        return new
+
+
+TalliesMark: TypeAlias = tuple[dict[str, _Count], Counter[str]]
+"""What was pending at a moment."""
+
+
+class Tallies:
+    """The counters of one server, on a store."""
+
+    def __init__(self, store: Store, loop: Loop) -> None:
+        self._store = store
+        self._loop = loop
+        self._counts: dict[str, _Count] = {}
+        self._rejected: Counter[str] = Counter()
+        self._timer: Any = None
+        self._tasks: set[Any] = set()
+
+    def count(self, copies: Iterable[Message]) -> None:
+        """Count ``copies``, which have been stored."""
+        for copy in copies:
+            incoming = bool(copy.account and copy.recipient_key)  # the copy in Sent is for no recipient
+            server = self._of("")
+            if incoming or not copy.account:
+                server.note(copy, received=incoming)
+            if copy.account:
+                self._of(copy.account).note(copy, received=incoming)
+            server.newest = copy.seq
+        self._arm()
+
+    def reject(self, recipient: str) -> None:
+        """Count that mail for ``recipient`` was refused."""
+        self._rejected[addressing.key(recipient)] += 1
+        self._arm()
+
+    async def read(self, account: str = "") -> Tally:
+        """Return the counters of ``account``, or of the whole server, with what is pending."""
+        tally = await self._store.get(Tally, account=account) or Tally(id="", account=account)
+        pending = (await self._pending()).get(account)
+        return tally if pending is None else Tally.from_doc(tally.seq, pending.onto(tally.to_doc()))
+
+    async def recover(self) -> None:
+        """Count what was stored and not counted when the process was killed that had the store open before."""
+        server = await self._store.get(Tally, account="")
+        if server is None:
+            return
+        behind = await self._store.find(Message, after=server.newest)
+        if server.newest or not (server.received or server.sent):
+            self.count(behind)
+            await self.flush()
+        elif behind:  # the folder is older than this note: everything in it was counted with its delivery
+            await self._store.commit([Patch(Tally, server.seq, newest=behind[-1].seq)])
+
+    async def flush(self) -> None:
+        """Store what is pending; where the store cannot, it stays pending."""
+        self._disarm()
+        pending = await self._pending()
+        if not pending:
+            return
+        counted, rejected = self._counts, self._rejected
+        self._counts, self._rejected = {}, Counter()
+        try:
+            await self._store.commit([Alter(Tally, "account", who, count.onto) for who, count in pending.items()])
+        except StoreError:
+            self._rejected.update(rejected)
+            for account, count in self._counts.items():
+                if account in counted:
+                    count.follow(counted[account])
+            self._counts = counted | self._counts
+            self._arm()
+
+    def mark(self) -> TalliesMark:
+        """Return what is pending, for ``rewind``."""
+        return {who: replace(count) for who, count in self._counts.items()}, Counter(self._rejected)
+
+    def rewind(self, mark: TalliesMark) -> None:
+        """Go back to what was pending at ``mark``; what is stored goes back with the store."""
+        self._disarm()
+        counts, rejected = mark
+        self._counts, self._rejected = {who: replace(count) for who, count in counts.items()}, Counter(rejected)
+        if counts or rejected:
+            self._arm()
+
+    def _of(self, account: str) -> _Count:
+        count = self._counts.get(account)
+        if count is None:
+            count = self._counts[account] = _Count()
+        return count
+
+    async def _pending(self) -> dict[str, _Count]:
+        """Return what is pending for each account, and for the whole server under ``""``."""
+        pending = dict(self._counts)
+        for key, rejected in self._rejected.items():
+            address = await self._store.get(Address, key=key)
+            for account in ("",) if address is None else ("", address.account):
+                count = pending.get(account, _Count())
+                pending[account] = replace(count, rejected=count.rejected + rejected)
+        return pending
+
+    def _arm(self) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(PAUSE, self._flush_soon)
+
+    def _flush_soon(self) -> None:
+        task = self._loop.create_task(self.flush())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

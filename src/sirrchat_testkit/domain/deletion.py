@@ -1,0 +1,76 @@
+"""Deletion: what is deleted together, in one commit, and the event that follows it.
+
+1. With the last copy of a message goes its envelope, and with both the raw bytes.
+2. With an address go its messages; with an account its addresses, messages, keys, webhooks, deliveries and counters.
+3. ``MessagesRemoved`` is appended after the commit. A rewind of a scope is no deletion and appends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sirrchat_testkit.domain.clock import Clock
+from sirrchat_testkit.domain.events import EventLog, MessagesRemoved
+from sirrchat_testkit.domain.models import Account, Address, ApiKey, Delivery, Envelope, Message, Tally, Webhook
+from sirrchat_testkit.domain.store import Change, Drop, Store
+from sirrchat_testkit.records import Record
+
+_OWNED: tuple[type[Record], ...] = (ApiKey, Webhook, Delivery, Tally)
+"""The kinds whose records name their account and nothing else that would have to go with them."""
+
+
+class Deletion:
+    """Deletes records of one store together with everything that depends on them."""
+
+    def __init__(self, store: Store, clock: Clock, events: EventLog) -> None:
+        self._store = store
+        self._clock = clock
+        self._events = events
+
+    async def delete_messages(self, messages: Sequence[Message]) -> None:
+        """Delete ``messages``, and the envelopes of which no copy is left."""
+        await self._commit(await self.changes(messages), messages)
+
+    async def delete_addresses(self, addresses: Iterable[Address], also: Sequence[Change] = ()) -> None:
+        """Delete ``addresses`` with their messages; ``also`` are further changes of the same commit."""
+        addresses = list(addresses)
+        messages: list[Message] = []
+        for address in addresses:
+            messages += await self._store.find(Message, {"address": address.id})
+        dropped: list[Change] = [Drop(Address, address.seq) for address in addresses]
+        await self._commit([*also, *dropped, *await self.changes(messages)], messages)
+
+    async def delete_account(self, account: Account) -> None:
+        """Delete ``account`` with everything that it owns."""
+        owned = {"account": account.id}
+        changes: list[Change] = [Drop(Account, account.seq)]
+        changes += [Drop(Address, each.seq) for each in await self._store.find(Address, owned)]
+        messages = await self._store.find(Message, owned)
+        changes += await self.changes(messages)
+        for kind in _OWNED:
+            changes += [Drop(kind, each.seq) for each in await self._store.find(kind, owned)]
+        await self._commit(changes, messages)
+
+    async def changes(self, messages: Sequence[Message]) -> list[Change]:
+        """Return the changes that delete ``messages``, for a commit of the caller's, who calls ``note`` after it."""
+        changes: list[Change] = [Drop(Message, message.seq) for message in reversed(messages)]  # cheapest from the end
+        going: dict[str, int] = {}
+        for message in messages:
+            going[message.envelope] = going.get(message.envelope, 0) + 1
+        for envelope_id, copies in going.items():
+            if await self._store.count(Message, envelope=envelope_id) == copies:
+                envelope = await self._store.get(Envelope, id=envelope_id)
+                if envelope is not None:
+                    changes.append(Drop(Envelope, envelope.seq))
+        return changes
+
+    def note(self, messages: Sequence[Message]) -> None:
+        """Append the event that ``messages`` were deleted; nothing if there are none."""
+        if messages:
+            ids = tuple(each.id for each in messages)
+            recipients = frozenset(each.recipient_key for each in messages)
+            self._events.append(MessagesRemoved(at=self._clock.now(), ids=ids, recipients=recipients))
+
+    async def _commit(self, changes: Sequence[Change], messages: Sequence[Message]) -> None:
+        await self._store.commit(changes)
+        self.note(messages)

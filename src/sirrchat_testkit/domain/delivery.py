@@ -1,0 +1,239 @@
+"""What is delivered: from an envelope and its bytes to stored copies, and back out.
+
+1. A delivery is all or none: every recipient gets its copy in one commit, or nobody does.
+2. No await that can suspend lies between a decision (exists, quota) and its commit; the bytes are kept before both.
+3. Only after the commit does the log hear of it.
+4. Who is logged in submits: one more copy, read already, lies in the Sent folder of the account; it counts as stored,
+   is announced as ``MessageSent``, and is in no inbox.
+5. Nothing is ever relayed: mail for a domain that is not served is stored as outgoing, for tests to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from sirrchat_testkit.domain.clock import Clock
+from sirrchat_testkit.domain.counters import Tallies
+from sirrchat_testkit.domain.deletion import Deletion
+from sirrchat_testkit.domain.directory import Directory
+from sirrchat_testkit.domain.events import EventLog, MessageReceived, MessageSent, RecipientRefused
+from sirrchat_testkit.domain.ids import Ids
+from sirrchat_testkit.domain.models import SEEN, SENT, Account, Address, Envelope, Message
+from sirrchat_testkit.domain.retention import Retention
+from sirrchat_testkit.domain.store import Change, Put, Store
+from sirrchat_testkit.errors import NotFound, OverQuota, Refused
+from sirrchat_testkit.mail import addresses as addressing
+from sirrchat_testkit.mail.mime import HeaderFields, read_header
+
+HOUR = 3_600_000
+
+
+def _sent(copy: Message) -> Message:
+    """Return ``copy`` as it lies in its sender's Sent folder: read, and nobody's incoming mail."""
+    return replace(copy, folder=SENT, flags=(SEEN,), seen=True, recipient_key="")
+
+
+class Page(NamedTuple):
+    """A slice of a list that is newest first, and how long the whole list is."""
+
+    messages: list[Message]
+    total: int
+
+
+class PostOffice:
+    """Delivers, lists, reads and deletes messages."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        directory: Directory,
+        retention: Retention,
+        tallies: Tallies,
+        events: EventLog,
+        deletion: Deletion,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._directory = directory
+        self._retention = retention
+        self._tallies = tallies
+        self._events = events
+        self._deletion = deletion
+
+    async def admit(self, recipient: str, sender: str) -> None:
+        """Decide whether mail for ``recipient`` is taken. Raises ``Refused``, and remembers that it did."""
+        try:
+            await self._directory.route(recipient)
+        except Refused as refusal:
+            self.note_refusal(recipient, sender, refusal)
+            raise
+
+    def takes(self, recipient: str) -> bool:
+        """Tell whether mail for ``recipient`` is taken as far as is known without waiting; else ``admit`` decides."""
+        return self._directory.known(recipient) is not None
+
+    def note_refusal(self, recipient: str, sender: str, refusal: Refused) -> None:
+        """Remember that mail for ``recipient`` was not taken, and count it."""
+        self._tallies.reject(recipient)
+        self._events.append(
+            RecipientRefused(
+                at=self._clock.now(),
+                recipient=recipient,
+                sender=sender,
+                code=refusal.code,
+                reason=str(refusal),
+                scope=self._directory.former_scope(recipient),
+            )
+        )
+
+    async def deliver(self, envelope: Envelope, raw: bytes) -> list[Message]:
+        """Store one copy of ``raw`` for each recipient of ``envelope``, which is completed, and tell the log.
+
+        Raises:
+            Refused: A recipient no longer exists, or the message would exceed a quota. Nothing was stored.
+            StoreError: The store cannot keep it. Nothing was stored.
+        """
+        header = read_header(raw)
+        blob = await self._store.keep(raw)
+        try:
+            routes = await self._routes(envelope)
+            sent_by = await self._directory.permanent_address(envelope.login) if envelope.login else None
+            await self._check_quotas([*routes.values(), sent_by], len(raw))
+            now = self._clock.now()
+            envelope.note_receipt(self._ids.uuid(), now, blob, len(raw))
+            copies = [self._copy(envelope, header, recipient, address) for recipient, address in routes.items()]
+            if sent_by is not None:
+                copies.append(_sent(self._copy(envelope, header, sent_by.text, sent_by)))
+            changes: list[Change] = [Put(envelope), *map(Put, copies)]
+            going: list[Message] = []
+            if self._retention.bounded:
+                going = await self._retention.overflow(len(copies), len(copies) * len(raw))
+                changes += await self._deletion.changes(going)
+            await self._store.commit(changes, lambda: self._tallies.count(copies))
+        finally:
+            self._store.release(blob)
+        for message in copies:
+            kind = MessageSent if message.folder == SENT else MessageReceived
+            self._events.append(kind(at=now, message=message))
+        self._deletion.note(going)
+        return copies
+
+    async def page(self, address: Address, *, before: int | None, limit: int) -> Page:
+        """Return messages of ``address``, newest first, with ``seq`` below ``before``."""
+        where = {"address": address.id}
+        found = await self._store.find(Message, where, before=before, newest=True, limit=limit)
+        return Page(found, await self._store.count(Message, address=address.id))
+
+    async def messages(
+        self,
+        recipient: str | None = None,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest: bool = False,
+        limit: int | None = None,
+    ) -> list[Message]:
+        """Return messages of ``recipient``, or of every recipient, oldest first.
+
+        Args:
+            recipient: None returns every stored copy, those in Sent folders too.
+            after: Only messages with a higher ``seq``.
+            before: Only messages with a lower ``seq``.
+            newest: Newest first.
+            limit: At most so many.
+        """
+        if recipient is not None:
+            where = {"recipient_key": addressing.key(recipient)}
+            return await self._store.find(Message, where, after=after, before=before, newest=newest, limit=limit)
+        return await self._store.find(Message, after=after, before=before, newest=newest, limit=limit)
+
+    async def message(self, address: Address, message_id: str) -> Message:
+        """Return a message of ``address``. Raises ``NotFound``."""
+        message = await self._store.get(Message, id=message_id)
+        if message is None or message.address != address.id:
+            raise NotFound("no such message")
+        return message
+
+    async def raw(self, message: Message | Envelope) -> bytes:
+        """Return the bytes as they were received. Raises ``NotFound`` where they are gone."""
+        return await self._store.raw(message.blob)
+
+    async def envelope(self, message: Message) -> Envelope:
+        """Return the envelope that ``message`` came in. Raises ``NotFound``."""
+        envelope = await self._store.get(Envelope, id=message.envelope)
+        if envelope is None:
+            raise NotFound("no such envelope")
+        return envelope
+
+    async def envelopes(self, after: int = 0, limit: int | None = None) -> list[Envelope]:
+        """Return at most ``limit`` envelopes with a ``seq`` above ``after``, oldest first."""
+        return await self._store.find(Envelope, after=after, limit=limit)
+
+    async def delete(self, messages: Sequence[Message]) -> None:
+        """Delete ``messages``, and with the last copy its envelope."""
+        await self._deletion.delete_messages(messages)
+
+    async def delete_address(self, address: Address) -> None:
+        """Delete ``address`` and its messages, in one commit."""
+        await self._deletion.delete_addresses([address])
+
+    async def purge(self) -> None:
+        """Delete what is too old, and every expired address with its messages: its name is free again from now on."""
+        lapsed = await self._store.expired(self._clock.now())
+        if lapsed:
+            self._directory.remember_expired(lapsed)
+            await self._deletion.delete_addresses(lapsed)
+        if going := await self._retention.overflow():
+            await self.delete(going)
+
+    async def purge_hourly(self) -> None:
+        """Purge now, and from now on at every full hour of the kit's clock."""
+        await self.purge()
+        self._clock.every(HOUR, self.purge)
+
+    async def _routes(self, envelope: Envelope) -> dict[str, Address | None]:
+        if len(envelope.recipients) == 1:
+            [recipient] = envelope.recipients
+            return {recipient: self._directory.known(recipient) or await self._directory.route(recipient)}
+        routes: dict[str, tuple[str, Address | None]] = {}
+        for recipient in envelope.recipients:
+            key = addressing.key(recipient)
+            if key not in routes:
+                routes[key] = recipient, await self._directory.route(recipient)
+        return dict(routes.values())
+
+    async def _check_quotas(self, addresses: Iterable[Address | None], size: int) -> None:
+        coming: dict[str, int] = {}
+        for address in addresses:
+            if address is not None:
+                coming[address.account] = coming.get(address.account, 0) + size
+        for owner, more in coming.items():
+            account = self._store.at_hand(Account, "id", owner) or await self._store.get(Account, id=owner)
+            if account is None or account.hidden:  # the hidden account has no quota
+                continue
+            [used] = await self._store.sizes([owner])
+            if used + more > account.quota:
+                raise OverQuota(f"the mailbox of {account.email} is full")
+
+    def _copy(self, envelope: Envelope, header: HeaderFields, recipient: str, address: Address | None) -> Message:
+        return Message(
+            id=self._ids.uuid(),
+            account=address.account if address else "",
+            address=address.id if address else "",
+            recipient=address.text if address else recipient,
+            recipient_key=address.key if address else addressing.key(recipient),
+            envelope=envelope.id,
+            blob=envelope.blob,
+            size=envelope.size,
+            received_at=envelope.received_at,
+            mail_from=envelope.sender,
+            sender=header.sender,
+            to=header.to,
+            subject=header.subject,
+            message_id=header.message_id,
+        )

@@ -1,0 +1,238 @@
+"""Which addresses exist, and where mail for a recipient goes.
+
+1. An address is unique over permanent and disposable ones, compared by ``addressing.key``.
+2. An expired address exists no more for anybody, but its name is free only after the next purge, on the full hour.
+3. The addresses of ended scopes are remembered. Mail for them is refused, whatever the policy and the domains, until
+   they are made or asked for again.
+4. Whoever may not see something is told ``NotFound``: foreign and absent look the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, TypeVar
+
+from sirrchat_testkit.domain.clock import Clock
+from sirrchat_testkit.domain.domains import Domains
+from sirrchat_testkit.domain.ids import Ids
+from sirrchat_testkit.domain.models import Account, Address
+from sirrchat_testkit.domain.store import Put, Store
+from sirrchat_testkit.errors import (
+    Conflict,
+    ForeignDomain,
+    InvalidValue,
+    LimitReached,
+    NoSuchAddress,
+    NotFound,
+)
+from sirrchat_testkit.mail import addresses as addressing
+from sirrchat_testkit.policy import CurrentPolicy
+
+V = TypeVar("V")
+
+EXPIRY_TIMES = (3_600_000, 86_400_000, 259_200_000, 0)
+"""Milliseconds that ``generate`` takes: one hour, one day, three days, never."""
+
+_KEPT = 10_000  # addresses that are remembered when they are gone
+
+
+class Directory:
+    """The addresses of one server, on a store and a clock."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids, policy: CurrentPolicy, domains: Domains) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._policy = policy
+        self._domains = domains
+        self._former: dict[str, str] = {}
+        self._lapsed: dict[str, int] = {}
+        self._made: list[dict[str, None]] = []  # the keys that each open scope made, the innermost last
+
+    async def generate(self, account_id: str, name: Any, expiry: Any, domain: Any) -> Address:
+        """Make a disposable address as the disposable-address API does, checking in that API's order.
+
+        Args:
+            account_id: Whose it is to be.
+            name: As it was asked for, of whatever type; None where it is missing. So are the other two.
+            expiry: Milliseconds, one of ``EXPIRY_TIMES``.
+            domain: A served one.
+
+        Raises:
+            LimitReached: The account has as many active addresses as the policy allows.
+            InvalidValue: The expiry is none of ``EXPIRY_TIMES``, the domain is not served, or the name is not valid; or
+                it is missing, as the text says then.
+            Conflict: The address exists already, or existed until it expired and is not purged yet.
+        """
+        most = self._policy.value.max_addresses
+        if most and await self.count_active(account_id) >= most:
+            raise LimitReached(f"the limit of {most} active addresses is reached")
+        if type(expiry) is not int or expiry not in EXPIRY_TIMES:
+            raise _unfit("expiryTime", f"one of {', '.join(map(str, EXPIRY_TIMES))}", expiry)
+        if not isinstance(domain, str) or not await self._domains.serves(domain):
+            raise _unfit("domain", "one of the served domains", domain)
+        if not isinstance(name, str) or not addressing.is_name(name):
+            raise _unfit("name", "1 to 64 of A-Z a-z 0-9 . _ + -", name)
+        return await self.add_address(account_id, f"{name}@{domain}", expires_in=expiry or None)
+
+    async def add_address(self, account_id: str, text: str, *, expires_in: int | None = None) -> Address:
+        """Make a disposable address that expires in ``expires_in`` milliseconds, or never.
+
+        Raises:
+            InvalidValue: ``text`` is no mailbox, or its domain is not served.
+            Conflict: Somebody has the address.
+            NotFound: The account was deleted meanwhile.
+        """
+        if not addressing.is_mailbox(text) or not await self._domains.serves(addressing.split(text)[1]):
+            raise InvalidValue("an address must be a mailbox at a served domain", field="address", value=text)
+        await self.check_free(text)
+        if not await self._store.count(Account, id=account_id):
+            raise NotFound("no such user")
+        expires_at = 0 if expires_in is None else self._clock.now() + expires_in
+        address = self.new_address(account_id, text, expires_at=expires_at)
+        await self._store.commit([Put(address)])
+        return address
+
+    async def address(self, account_id: str, address_id: str) -> Address:
+        """Return the account's disposable address. Raises ``NotFound``, also when it has expired."""
+        address = await self._store.get(Address, id=address_id)
+        if address is None or not address.disposable or address.account != account_id or self.has_expired(address):
+            raise NotFound("no such address")
+        return address
+
+    async def permanent(self, account: Account) -> Address:
+        """Return the account's permanent address. Raises ``NotFound`` where it was deleted meanwhile."""
+        address = await self._store.get(Address, account=account.id, disposable=False)
+        if address is None:
+            raise NotFound("no such user")
+        return address
+
+    async def find_address(self, text: str) -> Address | None:
+        """Return the address that is ``text``, unless it has expired."""
+        address = await self._store.get(Address, key=addressing.key(text))
+        return None if address is None or self.has_expired(address) else address
+
+    async def permanent_address(self, text: str) -> Address | None:
+        """Return the permanent address that is ``text``; None where it is nobody's, or a disposable one."""
+        address = await self._store.get(Address, key=addressing.key(text)) if "@" in text else None
+        return None if address is None or address.disposable else address
+
+    async def addresses(self, account_id: str, *, before: int | None, limit: int) -> list[Address]:
+        """Return the account's active disposable addresses, newest first, with ``seq`` below ``before``."""
+        where = {"account": account_id, "disposable": True}
+        return await self._store.find(
+            Address, where, lambda each: not self.has_expired(each), before=before, newest=True, limit=limit
+        )
+
+    async def count_active(self, account_id: str) -> int:
+        """Return how many disposable addresses of the account have not expired."""
+        lapsed = await self._store.expired(self._clock.now())
+        mine = sum(each.account == account_id for each in lapsed)
+        return await self._store.count(Address, account=account_id, disposable=True) - mine
+
+    async def route(self, recipient: str) -> Address | None:
+        """Return the address that mail for ``recipient`` goes to, None where it is kept as outgoing or unknown.
+
+        Raises:
+            NoSuchAddress: The domain is served here and the address does not exist, or it belonged to an ended scope.
+            ForeignDomain: The domain is not served here, and the policy keeps no outgoing mail.
+        """
+        address = self.known(recipient) or await self.find_address(recipient)
+        if address is not None:
+            return address
+        policy = self._policy.value
+        served = await self._domains.serves(addressing.split(recipient)[1])
+        if self.former_scope(recipient) or (served and policy.unknown_recipients == "reject"):
+            raise NoSuchAddress(f"{recipient} does not exist here")
+        if not served and policy.foreign_recipients == "reject":
+            raise ForeignDomain(f"{recipient} is at no domain that is served here")
+        return None
+
+    def known(self, recipient: str) -> Address | None:
+        """Return what ``route`` does if that is an address and takes no waiting; None says nothing."""
+        address = self._store.at_hand(Address, "key", addressing.key(recipient))
+        return None if address is None or self.has_expired(address) else address
+
+    async def latest(self, before: int | None, limit: int) -> tuple[list[str], int | None]:
+        """Return the addresses that a misspelt one may have meant, the latest first, from one slice of all addresses.
+
+        Args:
+            before: The ``seq`` that the slice ends before; None for the end.
+            limit: Addresses that are looked at.
+
+        Returns:
+            The addresses that exist and are known to tests, and the ``before`` of the next slice, None if it is empty.
+        """
+        found = await self._store.find(Address, before=before, newest=True, limit=limit)
+        known = [each.text for each in found if not self.has_expired(each) and await self._is_open(each)]
+        return known, found[-1].seq if len(found) == limit else None
+
+    async def expired_at(self, recipient: str, at: int) -> int:
+        """Return when the address that ``recipient`` was expired, 0 where by the time ``at`` none had."""
+        known = addressing.key(recipient)
+        address = await self._store.get(Address, key=known)
+        expired = address.expires_at if address else self._lapsed.get(known, 0)
+        return expired if expired <= at else 0
+
+    def remember_expired(self, addresses: Iterable[Address]) -> None:
+        """Note when ``addresses`` expired, which are purged now."""
+        _note(self._lapsed, {each.key: each.expires_at for each in addresses})
+
+    def begin_scope(self) -> None:
+        """Note which addresses are made from now on, also those that are deleted before the scope ends."""
+        self._made.append({})
+
+    def end_scope(self, name: str) -> None:
+        """Remember the addresses that were made in the innermost scope, which ends, as those of ``name``."""
+        _note(self._former, dict.fromkeys(self._made.pop(), name))
+
+    def forget_former(self, recipient: str) -> None:
+        """Note that ``recipient`` is used again, although it belonged to an ended scope."""
+        self._former.pop(addressing.key(recipient), None)
+
+    def former_scope(self, recipient: str) -> str:
+        """Return the closed scope that ``recipient`` belonged to, or an empty text."""
+        return self._former.get(addressing.key(recipient), "")
+
+    def has_expired(self, address: Address) -> bool:
+        """Tell whether the address's time is over."""
+        return bool(address.expires_at) and address.expires_at <= self._clock.now()
+
+    async def _is_open(self, address: Address) -> bool:
+        """Tell whether ``address`` is one that a test knows of: of an inbox, or of an account that is listed."""
+        account = None if address.disposable else await self._store.get(Account, id=address.account)
+        return account is None or (account.listed and not account.hidden)
+
+    async def check_free(self, text: str, taken: Container[str] = ()) -> None:
+        """Raise ``Conflict`` if somebody has the address ``text``, or its key is among ``taken``."""
+        known = addressing.key(text)
+        if known in taken or await self._store.get(Address, key=known):
+            raise Conflict(f"{text} already exists", field="email", value=text)
+
+    def new_address(self, account_id: str, text: str, *, expires_at: int = 0, disposable: bool = True) -> Address:
+        """Return an address that can be stored; whether it is free has been checked."""
+        known = addressing.key(text)
+        if self._made:
+            self._made[-1][known] = None
+        return Address(
+            id=self._ids.uuid(),
+            account=account_id,
+            text=text,
+            key=known,
+            domain=addressing.split(known)[1],
+            created_at=self._clock.now(),
+            expires_at=expires_at,
+            disposable=disposable,
+        )
+
+
+def _unfit(field: str, takes: str, value: Any) -> InvalidValue:
+    missing = "; it is missing" if value is None else ""
+    return InvalidValue(f"{field} must be {takes}{missing}", field=field, value=value)
+
+
+def _note(known: dict[str, V], more: Mapping[str, V]) -> None:
+    """Add ``more`` to what is ``known``; the oldest go first."""
+    known.update(more)
+    while len(known) > _KEPT:
+        del known[next(iter(known))]

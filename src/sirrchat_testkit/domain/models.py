@@ -1,0 +1,217 @@
+"""The records: frozen facts about who exists and what was delivered.
+
+Rules of this module:
+
+1. A record is data. It decides nothing, asks nobody, and is replaced, never changed. But for what it gets on its way
+   into a store: its ``seq`` from the store, and an envelope its receipt from the post office.
+2. Every value is JSON or becomes JSON without loss (tuples become lists), so each store can keep each record.
+3. Times are integers: milliseconds since the epoch, on the kit's clock.
+4. ``seq`` is the position in the record's table: it rises and is never reused. 0 means "not stored yet".
+   A message's ``seq`` is its uid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any, ClassVar
+
+from sirrchat_testkit.records import Record, record, seal
+
+INBOX = "INBOX"
+SENT = "Sent"
+FOLDERS = (INBOX, SENT, "Drafts", "Trash", "Junk", "Archive")
+
+SEEN = "\\Seen"
+"""The flag of a message that somebody has read (RFC 9051 section 2.3.2)."""
+
+DELIVERY_STATUSES = ("pending", "delivered", "failed", "cancelled")
+
+
+@record
+class Account(Record):
+    """Who owns things: a permanent address, a password, a quota in bytes, keys.
+
+    A ``hidden`` one is the server's own, nobody's to ask for. One that is not ``listed`` is in no list and no count.
+    ``domain`` is that of ``email`` in the form that is compared; ``password`` is a hash, empty where none opens it.
+    """
+
+    kind: ClassVar[str] = "accounts"
+
+    email: str
+    created_at: int
+    quota: int
+    domain: str = ""
+    password: str = ""
+    blockchain_address: str | None = None
+    hidden: bool = False
+    listed: bool = True
+
+
+@record
+class ApiKey(Record):
+    """A key's SHA-256, never the key itself. ``role`` is ``admin`` or ``user``."""
+
+    kind: ClassVar[str] = "keys"
+
+    account: str
+    role: str
+    key_hash: str
+    created_at: int
+    secret_hash: str = ""
+
+
+@record
+class Domain(Record):
+    """A domain that is served here; ``name`` is in lower case, IDNA names in Unicode as given."""
+
+    kind: ClassVar[str] = "domains"
+
+    name: str
+    created_at: int
+
+
+@record
+class Address(Record):
+    """What can receive mail: an account's permanent address, or a disposable one.
+
+    ``text`` is the address as it was made, ``key`` the form that is compared; ``expires_at`` is 0 for never.
+    """
+
+    kind: ClassVar[str] = "addresses"
+
+    account: str
+    text: str
+    key: str
+    domain: str
+    created_at: int
+    expires_at: int = 0
+    disposable: bool = True
+
+
+@record
+class Envelope(Record):
+    """What one SMTP transaction said, beside its bytes.
+
+    ``recipients`` are all accepted ones in order, ``refused`` maps each refused one to the reply it was given;
+    ``parameters`` maps an address (the sender under ``""``) to its ESMTP parameters as sent.
+    ``login`` and ``tls`` are empty where there was none; ``peer`` is ``host:port``.
+    """
+
+    kind: ClassVar[str] = "envelopes"
+
+    sender: str
+    recipients: tuple[str, ...]
+    received_at: int = 0
+    blob: str = ""
+    size: int = 0
+    refused: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, list[str]] = field(default_factory=dict)
+    login: str = ""
+    tls: str = ""
+    ehlo: str = ""
+    peer: str = ""
+
+    def note_receipt(self, id: str, at: int, blob: str, size: int) -> None:  # noqa: A002 - the field's name
+        """Note what receipt adds; for the post office alone, before anybody else sees the envelope."""
+        self.id, self.received_at, self.blob, self.size = id, at, blob, size  # type: ignore[misc]
+
+
+@record
+class Message(Record):
+    r"""One stored copy for one recipient; ``blob`` names the raw bytes, which are kept once for all copies.
+
+    ``account`` and ``address`` are empty for mail that left: its recipient is at no served domain.
+    ``sender``, ``to`` and ``subject`` are read from the header, ``mail_from`` is the envelope's.
+    ``seen`` says whether ``flags`` has ``\Seen``, so that what has not can be counted by index.
+    """
+
+    kind: ClassVar[str] = "messages"
+
+    account: str
+    address: str
+    recipient: str
+    recipient_key: str
+    envelope: str
+    blob: str
+    size: int
+    received_at: int
+    mail_from: str = ""
+    sender: str = ""
+    to: tuple[str, ...] = ()
+    subject: str = ""
+    message_id: str = ""
+    folder: str = INBOX
+    flags: tuple[str, ...] = ()
+    seen: bool = False
+
+
+@record
+class Tally(Record):
+    """Counters that deletion must not lower: of one account, or of the whole server (``account`` is empty).
+
+    ``today`` counts what was received and sent on ``day``, a number of days since the epoch in UTC. ``newest`` of the
+    server's is the ``seq`` of the newest message that is counted.
+    """
+
+    kind: ClassVar[str] = "tallies"
+
+    account: str
+    received: int = 0
+    sent: int = 0
+    rejected: int = 0
+    last_received_at: int = 0
+    day: int = 0
+    today: int = 0
+    newest: int = 0
+
+
+@record
+class Webhook(Record):
+    """Where an account wants to be told of mail.
+
+    ``dialect`` says in which API it was made, ``sirrchat`` or ``tempmail``, and so what is sent. One that is for
+    ``everyone`` was made with an admin key: it hears of every account's mail. ``handed_over`` is the ``seq`` of the
+    last message that deliveries were made for: after a restart the next one is where to go on.
+    """
+
+    kind: ClassVar[str] = "webhooks"
+
+    account: str
+    url: str
+    events: tuple[str, ...]
+    created_at: int
+    enabled: bool = True
+    secret: str = ""
+    everyone: bool = False
+    dialect: str = "sirrchat"
+    handed_over: int = 0
+
+
+@record
+class Delivery(Record):
+    """One event on its way to one webhook: every attempt sends the same ``request_body``.
+
+    ``status`` is one of ``DELIVERY_STATUSES``; ``message`` is a message's id. Each of ``attempts`` has ``at`` (when it
+    began), ``http_status`` (None without an answer), ``error`` (None where there was none) and ``duration_ms``.
+    ``due_at`` is when the next attempt is due, 0 for at once or never; ``tries`` counts the attempts since the delivery
+    was made or asked for again.
+    """
+
+    kind: ClassVar[str] = "deliveries"
+
+    account: str
+    webhook: str
+    event: str
+    message: str
+    created_at: int
+    request_body: str
+    status: str = "pending"
+    attempts: tuple[Mapping[str, Any], ...] = ()
+    due_at: int = 0
+    tries: int = 0
+
+
+RECORDS: tuple[type[Record], ...] = (Account, ApiKey, Domain, Address, Envelope, Message, Tally, Webhook, Delivery)
+for _each in RECORDS:
+    seal(_each)

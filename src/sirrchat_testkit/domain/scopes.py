@@ -1,0 +1,136 @@
+"""How tests stay apart: ``open`` notes where everything stands, and ``close`` goes back to it.
+
+1. Work that began in a scope ends first, and then the records go back: nothing writes into the next scope.
+2. A scope costs what was changed in it, never what is stored.
+3. Scopes nest; the innermost is closed first.
+4. Addresses of a closed scope are remembered by name, so that late mail is charged to the test that caused it.
+5. The name of a scope within another one begins with that one's name. Names and ids are made from ``seed``: the name,
+   and for later scopes of the same name its count, so that no two scopes make the same address.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sirrchat_testkit.domain.clock import Clock, ClockState
+from sirrchat_testkit.domain.counters import Tallies, TalliesMark
+from sirrchat_testkit.domain.directory import Directory
+from sirrchat_testkit.domain.ids import Ids, IdsState
+from sirrchat_testkit.domain.passwords import Passwords
+from sirrchat_testkit.domain.sessions import Sessions
+from sirrchat_testkit.domain.store import Store
+from sirrchat_testkit.faults.engine import FaultRegistry, FaultsMark
+from sirrchat_testkit.policy import CurrentPolicy, Policy
+
+
+class Part(Protocol):
+    """What else ends with a scope, or goes back with it."""
+
+    def mark(self) -> Any:
+        """Return where it stands."""
+
+    def end(self, mark: Any) -> None:
+        """End the work that began since ``mark``, before the records go back."""
+
+    async def rewind(self, mark: Any) -> None:
+        """Go back to ``mark``, after the records went back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to go back to, the scope's name (such as a test's id), and what names and ids are made from in it."""
+
+    name: str
+    seed: str
+    store: int
+    clock: ClockState
+    ids: IdsState
+    policy: Policy
+    faults: FaultsMark
+    passwords: int
+    transcripts: int
+    tallies: TalliesMark
+    parts: tuple[tuple[Part, Any], ...]
+
+
+class Scopes:
+    """Opens and closes scopes of one server."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        policy: CurrentPolicy,
+        directory: Directory,
+        tallies: Tallies,
+        *,
+        faults: FaultRegistry,
+        passwords: Passwords,
+        sessions: Sessions,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._policy = policy
+        self._directory = directory
+        self._tallies = tallies
+        self._faults = faults
+        self._passwords = passwords
+        self._sessions = sessions
+        self._parts: list[Part] = []
+        self._open: list[str] = []
+        self._opened: Counter[str] = Counter()
+
+    def join(self, part: Part) -> None:
+        """End ``part``'s work, and rewind it, with every scope that is opened from now on."""
+        self._parts.append(part)
+
+    async def open(self, name: str) -> Scope:
+        """Note where everything stands; what is random follows from the scope's seed until it is closed."""
+        await self._tallies.flush()
+        if self._open:
+            name = f"{self._open[-1]} > {name}"
+        self._opened[name] += 1
+        count = self._opened[name]
+        scope = Scope(
+            name=name,
+            seed=name if count == 1 else f"{name} ({count})",
+            store=self._store.mark(),
+            clock=self._clock.mark(),
+            ids=self._ids.mark(),
+            policy=self._policy.value,
+            faults=self._faults.mark(),
+            passwords=self._passwords.mark(),
+            transcripts=self._sessions.transcripts.mark(),
+            tallies=self._tallies.mark(),
+            parts=tuple((part, part.mark()) for part in self._parts),
+        )
+        self._ids.reseed(scope.seed)
+        self._directory.begin_scope()
+        self._open.append(name)
+        return scope
+
+    async def close(self, scope: Scope) -> None:
+        """End what began in ``scope``, and put everything back to where it was opened."""
+        for part, mark in scope.parts:
+            part.end(mark)
+        self._open.pop()
+        self._directory.end_scope(scope.name)
+        pending = self._tallies.mark()
+        self._tallies.rewind(scope.tallies)
+        try:
+            await self._store.rewind(scope.store)
+        except BaseException:
+            self._tallies.rewind(pending)
+            raise
+        self._clock.rewind(scope.clock)
+        self._ids.rewind(scope.ids)
+        self._policy.value = scope.policy
+        self._faults.rewind(scope.faults)
+        self._passwords.rewind(scope.passwords)
+        self._sessions.transcripts.rewind(scope.transcripts)
+        for part, mark in scope.parts:
+            await part.rewind(mark)

@@ -1,0 +1,140 @@
+"""The bundle that every adapter receives. Nothing else is passed around."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from sirrchat_testkit.domain.accounts import Accounts
+from sirrchat_testkit.domain.clock import Clock, Scheduler
+from sirrchat_testkit.domain.counters import Tallies
+from sirrchat_testkit.domain.deletion import Deletion
+from sirrchat_testkit.domain.delivery import PostOffice
+from sirrchat_testkit.domain.directory import Directory
+from sirrchat_testkit.domain.domains import Domains
+from sirrchat_testkit.domain.events import Crashed, EventLog
+from sirrchat_testkit.domain.folders import Folders
+from sirrchat_testkit.domain.ids import Ids
+from sirrchat_testkit.domain.keys import Keys
+from sirrchat_testkit.domain.logins import Logins
+from sirrchat_testkit.domain.models import Account, Tally
+from sirrchat_testkit.domain.passwords import CHEAP, PROPER, Passwords
+from sirrchat_testkit.domain.retention import Retention
+from sirrchat_testkit.domain.scopes import Scopes
+from sirrchat_testkit.domain.sessions import Sessions
+from sirrchat_testkit.domain.stats import Stats
+from sirrchat_testkit.domain.store import Put, Store
+from sirrchat_testkit.domain.webhooks import Webhooks
+from sirrchat_testkit.errors import Conflict, NotFound
+from sirrchat_testkit.faults.engine import FaultRegistry
+from sirrchat_testkit.mail import addresses as addressing
+from sirrchat_testkit.policy import CurrentPolicy
+from sirrchat_testkit.records import record
+from sirrchat_testkit.settings import Settings
+
+
+class Loop(Scheduler, Protocol):
+    """What the domain needs of an event loop."""
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any) -> Any: ...  # noqa: D102 - asyncio's own
+
+
+@record
+class Backend:
+    """The domain of one server."""
+
+    settings: Settings
+    policy: CurrentPolicy
+    clock: Clock
+    store: Store
+    events: EventLog
+    ids: Ids
+    domains: Domains
+    directory: Directory
+    accounts: Accounts
+    keys: Keys
+    postoffice: PostOffice
+    folders: Folders
+    webhooks: Webhooks
+    sessions: Sessions
+    tallies: Tallies
+    stats: Stats
+    passwords: Passwords
+    logins: Logins
+    faults: FaultRegistry
+    scopes: Scopes
+
+    @classmethod
+    def build(cls, settings: Settings, store: Store, loop: Loop) -> Backend:
+        """Return a domain on ``store``, timed by ``loop``."""
+        policy = CurrentPolicy(settings.policy)
+        clock = Clock(loop)
+        ids = Ids("" if settings.data else settings.seed)
+        events = EventLog(loop.call_soon)
+        deletion = Deletion(store, clock, events)
+        domains = Domains(store, clock, ids, deletion)
+        directory = Directory(store, clock, ids, policy, domains)
+        passwords = Passwords(settings.password_cost or (PROPER if settings.data else CHEAP), keyed=not settings.data)
+        sessions = Sessions()
+        tallies = Tallies(store, loop)
+        faults = FaultRegistry(clock.now, events.append)
+        accounts = Accounts(store, clock, ids, domains, directory, passwords, deletion)
+        return cls(
+            settings=settings,
+            policy=policy,
+            clock=clock,
+            store=store,
+            events=events,
+            ids=ids,
+            domains=domains,
+            directory=directory,
+            accounts=accounts,
+            keys=Keys(store, clock, ids),
+            postoffice=PostOffice(
+                store, clock, ids, directory, Retention(store, clock, policy), tallies, events, deletion
+            ),
+            folders=Folders(store, clock, directory, events),
+            webhooks=Webhooks(store, clock, ids, events),
+            sessions=sessions,
+            tallies=tallies,
+            stats=Stats(store, clock, sessions, tallies),
+            passwords=passwords,
+            logins=Logins(accounts, passwords, policy, clock, events),
+            faults=faults,
+            scopes=Scopes(
+                store, clock, ids, policy, directory, tallies, faults=faults, passwords=passwords, sessions=sessions
+            ),
+        )
+
+    async def furnish(self) -> str:
+        """Make what every server has: its domains, the admin account, counters, the purge; return the admin's key."""
+        for name in self.settings.domains:
+            if not await self.domains.serves(name):
+                await self.domains.add(name)
+        if await self.store.get(Tally, account="") is None:
+            await self.store.commit([Put(Tally(id=self.ids.uuid(), account=""))])
+        await self.tallies.recover()
+        key = self.settings.api_key or f"mk_live_{self.ids.token(32)}"
+        self.keys.admit_until_close(await self._admin(), "admin", key)
+        self.stats.begin()
+        await self.postoffice.purge_hourly()
+        return key
+
+    async def close(self) -> None:
+        """Count what is not counted yet, run nothing any more, and let go of the threads. The store stays open."""
+        await self.tallies.flush()
+        self.clock.close()
+        self.passwords.close()
+
+    def crashed(self, where: str, error: BaseException) -> None:
+        """Note that the server failed in a way nobody asked for; the test that owns it will be told."""
+        self.events.append(Crashed(at=self.clock.now(), where=where, error=error))
+
+    async def _admin(self) -> Account:
+        email = f"admin@{self.settings.domains[0]}"
+        try:
+            return await self.accounts.of(email)
+        except NotFound:
+            if await self.directory.find_address(addressing.key(email)):
+                raise Conflict(f"{email} is a disposable address; the admin account needs it") from None
+            return await self.accounts.add(email, hidden=True)

@@ -1,0 +1,175 @@
+"""The connections of a server, and what is under way on it: what a test settles on.
+
+1. A connection is busy until its first transaction ends, and after that from MAIL until the reply that ends the
+   transaction; after QUIT it never is. One that has not sent MAIL yet is fresh, which ends after 250 ms.
+2. ``settled`` waits until nothing is under way. It sleeps until something changes and never polls.
+3. Other work, such as webhook deliveries, is reported by functions that are registered with ``watch``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from sirrchat_testkit.domain.transcript import KEPT, Talk, Transcript, Transcripts
+
+FRESH = 0.25
+"""Seconds of real time for which a new connection counts as busy before it sends MAIL."""
+
+_REMEMBERED = 200  # closed sessions, with their transcripts
+
+_NO_MAIL_YET = "connected, and has not sent mail yet"
+
+_PASSES = 6  # steps of the loop that a connection needs from the kernel's queue to a session that is busy
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Something that is under way: ``what`` it is, in words, and ``where``: a client's address or a webhook's URL."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One SMTP connection. While it is ``busy``, ``sender`` is that of its transaction, or None before the first."""
+
+    peer: str
+    ehlo: str = ""
+    login: str = ""
+    tls: str = ""
+    sender: str | None = None
+    busy: bool = True
+    fresh: bool = True
+    closed: bool = False
+    number: int = 0
+    talk: Talk = field(default_factory=lambda: Talk(0.0), repr=False)
+    _sessions: Sessions | None = field(default=None, repr=False)
+
+    @property
+    def transcript(self) -> Transcript:
+        """The lines both ways with their times, credentials replaced; of a long session the first and the latest."""
+        return self.talk.transcript()
+
+    @property
+    def delivered(self) -> bool:
+        """Whether a message was stored that arrived on this connection."""
+        return self.talk.messages > 0
+
+    @property
+    def activity(self) -> Activity | None:
+        """What is under way; None if nothing is."""
+        if not self.busy:
+            return None
+        return Activity(self.peer, _NO_MAIL_YET if self.sender is None else f"MAIL FROM:<{self.sender}>")
+
+    def begin(self, sender: str) -> None:
+        """Note that a transaction has begun, with mail from ``sender``."""
+        self.talk.turn(between=False)
+        self.sender = sender
+        self.busy = True
+        self.fresh = False
+
+    def end(self) -> None:
+        """Note that no transaction is under way."""
+        self.fresh = self.busy = False
+        self.sender = None
+        if self._sessions is not None:
+            self._sessions.changed()
+
+
+class Sessions:
+    """The live connections of one server."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.transcripts = Transcripts()
+        self._closed: deque[Session] = deque()
+        self._octets = 0  # of the transcripts of those
+        self._live: set[Session] = set()
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._others: list[Callable[[], list[Activity]]] = []
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(tuple(self._live))
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def open(self, peer: str) -> Session:
+        """Note a new connection."""
+        loop = asyncio.get_running_loop()
+        self.opened += 1
+        session = Session(peer, number=self.opened, talk=Talk(loop.time()), _sessions=self)
+        self._live.add(session)
+        loop.call_later(FRESH, self._age, session)
+        return session
+
+    def close(self, session: Session) -> None:
+        """Note that a connection is gone."""
+        if session in self._live:
+            self._live.discard(session)
+            session.closed = True
+            session.talk.close()
+            self._closed.append(session)
+            self._octets += session.talk.octets
+            while len(self._closed) > _REMEMBERED or self._octets > KEPT:
+                self._octets -= self._closed.popleft().talk.octets
+        session.end()
+
+    def known(self, after: int = 0) -> list[Session]:
+        """Return the sessions opened after number ``after`` that are live or were closed lately, oldest first."""
+        return sorted(
+            (each for each in {*self._live, *self._closed} if each.number > after), key=lambda each: each.number
+        )
+
+    def busy(self, after: int = 0) -> list[Activity]:
+        """Return what is under way on the connections. A fresh one counts if its number is above ``after``."""
+        return [
+            activity
+            for session in self._live
+            if (activity := session.activity) and (session.number > after or not session.fresh)
+        ]
+
+    def watch(self, busy: Callable[[], list[Activity]]) -> None:
+        """Wait in ``settled`` for what ``busy`` returns as well. Call ``changed`` when that may have ended."""
+        self._others.append(busy)
+
+    async def settled(self, timeout: float, after: int = 0) -> list[Activity]:  # noqa: ASYNC109 - it returns what it waited for
+        """Wait until nothing is under way, ``timeout`` seconds at most; return what still is.
+
+        Connections up to number ``after``, which were opened before the caller's scope, do not count as fresh.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while True:
+            for _ in range(_PASSES):
+                await asyncio.sleep(0)
+            busy = [*self.busy(after), *(each for others in self._others for each in others())]
+            if not busy or loop.time() >= deadline:
+                return busy
+            await self._change(deadline - loop.time())
+
+    def changed(self) -> None:
+        """Wake the waits in ``settled``, which then look again."""
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    async def _change(self, seconds: float) -> None:
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiting)
+        try:
+            await asyncio.wait([waiting], timeout=seconds)
+        finally:
+            self._waiting.discard(waiting)
+
+    def _age(self, session: Session) -> None:
+        if session.fresh:
+            session.end()

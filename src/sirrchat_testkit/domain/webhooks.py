@@ -1,0 +1,154 @@
+"""Webhooks: who wants to be told of what, and what became of telling them. Sending is another part's job.
+
+1. An account has any number of webhooks of the SirrChat dialect, and at most one of the disposable-address dialect.
+2. A webhook hears of mail that comes after it was made or enabled anew: ``handed_over`` says from where on.
+3. Disabling or deleting a webhook ends its pending deliveries as ``cancelled``; they stay until the account goes.
+4. One that is for everyone is no business of a user's key, whosever account it was made for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final, Literal, TypeAlias
+
+from sirrchat_testkit.domain.clock import Clock
+from sirrchat_testkit.domain.events import DeliveryRequested, EventLog, WebhookAdded
+from sirrchat_testkit.domain.ids import Ids
+from sirrchat_testkit.domain.models import Account, ApiKey, Delivery, Message, Webhook
+from sirrchat_testkit.domain.store import Change, Drop, Patch, Put, Store
+from sirrchat_testkit.errors import Conflict, NotFound
+
+WebhookEvent: TypeAlias = Literal["email.received", "email.sent", "new_message"]
+"""What a webhook reports."""
+
+EVENTS: Final[tuple[WebhookEvent, ...]] = ("email.received", "email.sent")
+"""What a webhook of the SirrChat dialect can ask for."""
+
+PUSH: Final = "new_message"
+"""What the one webhook of the disposable-address dialect is told of."""
+
+
+class Webhooks:
+    """The webhooks of one server, on a store."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids, events: EventLog) -> None:
+        self._store = store
+        self._events = events
+        self._clock = clock
+        self._ids = ids
+
+    async def add(self, key: ApiKey, url: str, events: Sequence[str], secret: str = "") -> Webhook:
+        """Make a webhook: for everyone's mail with an admin key, for that of its own account with a user's."""
+        await self._check_owner(key.account)
+        webhook = Webhook(
+            id=self._ids.uuid(),
+            account=key.account,
+            url=url,
+            events=tuple(dict.fromkeys(events)),
+            created_at=self._clock.now(),
+            secret=secret,
+            everyone=key.role == "admin",
+            handed_over=await self._newest(),
+        )
+        return await self._put(webhook)
+
+    async def get(self, key: ApiKey, webhook_id: str) -> Webhook:
+        """Return the webhook. Raises ``NotFound``, also where it is no business of ``key``."""
+        webhook = await self._store.get(Webhook, id=webhook_id)
+        if webhook is None or not _concerns(webhook, key):
+            raise NotFound("no such webhook")
+        return webhook
+
+    async def page(self, key: ApiKey, offset: int, limit: int) -> tuple[list[Webhook], int]:
+        """Return ``limit`` webhooks after the oldest ``offset`` ones that concern ``key``, and how many there are."""
+        where: dict[str, Any] = {"dialect": "sirrchat"}
+        if key.role != "admin":
+            where |= {"account": key.account, "everyone": False}
+        found = await self._store.find(Webhook, where, offset=offset, limit=limit)
+        return found, await self._store.count(Webhook, **where)
+
+    async def update(self, webhook: Webhook, **changes: Any) -> Webhook:
+        """Change the named fields: ``url``, ``events``, ``enabled``, ``secret``."""
+        if "events" in changes:
+            changes["events"] = tuple(dict.fromkeys(changes["events"]))
+        if changes.get("enabled") and not webhook.enabled:
+            changes["handed_over"] = await self._newest()
+        ended = await self._cancelling(webhook) if changes.get("enabled") is False else []
+        if changes:
+            await self._store.commit([Patch(Webhook, webhook.seq, **changes), *ended])
+        return replace(webhook, **changes)
+
+    async def delete(self, webhook: Webhook) -> None:
+        """Delete ``webhook``."""
+        await self._store.commit([Drop(Webhook, webhook.seq), *await self._cancelling(webhook)])
+
+    async def push_of(self, account: str) -> Webhook | None:
+        """Return the account's one webhook of the disposable-address dialect, None if it was never set."""
+        return await self._store.get(Webhook, account=account, dialect="tempmail")
+
+    async def set_push(self, account: str, url: str, *, enabled: bool) -> None:
+        """Set where the account's disposable addresses push new messages."""
+        webhook = await self.push_of(account)
+        if webhook is not None:
+            await self.update(webhook, url=url, enabled=enabled)
+            return
+        await self._check_owner(account)
+        webhook = Webhook(
+            id=self._ids.uuid(),
+            account=account,
+            url=url,
+            events=(PUSH,),
+            created_at=self._clock.now(),
+            enabled=enabled,
+            dialect="tempmail",
+            handed_over=await self._newest(),
+        )
+        await self._put(webhook)
+
+    async def deliveries(self, webhook: Webhook, offset: int, limit: int) -> tuple[list[Delivery], int]:
+        """Return ``limit`` deliveries before the newest ``offset`` ones, newest first, and how many there are."""
+        where = {"webhook": webhook.id}
+        found = await self._store.find(Delivery, where, newest=True, offset=offset, limit=limit)
+        return found, await self._store.count(Delivery, webhook=webhook.id)
+
+    async def redeliver(self, webhook: Webhook, delivery_id: str) -> Delivery:
+        """Set a delivery pending again, its attempts kept: the same id, the same body.
+
+        Raises:
+            NotFound: The webhook has no such delivery.
+            Conflict: The webhook is disabled: what is pending there would be cancelled.
+        """
+        delivery = await self._store.get(Delivery, id=delivery_id)
+        if delivery is None or delivery.webhook != webhook.id:
+            raise NotFound("no such delivery")
+        if not webhook.enabled:
+            raise Conflict("the webhook is disabled")
+        now = self._clock.now()
+        changes: dict[str, Any] = {"status": "pending", "due_at": now, "tries": 0}
+        await self._store.commit([Patch(Delivery, delivery.seq, **changes)])
+        delivery = replace(delivery, **changes)
+        self._events.append(DeliveryRequested(at=now, delivery=delivery))
+        return delivery
+
+    async def _put(self, webhook: Webhook) -> Webhook:
+        await self._store.commit([Put(webhook)])
+        self._events.append(WebhookAdded(at=webhook.created_at, webhook=webhook.id))
+        return webhook
+
+    async def _check_owner(self, account: str) -> None:
+        if not await self._store.count(Account, id=account):  # deleted since the request was let in
+            raise NotFound("no such user")
+
+    async def _newest(self) -> int:
+        newest = await self._store.find(Message, newest=True, limit=1)
+        return newest[0].seq if newest else 0
+
+    async def _cancelling(self, webhook: Webhook) -> list[Change]:
+        pending = await self._store.find(Delivery, {"webhook": webhook.id, "status": "pending"})
+        return [Patch(Delivery, each.seq, status="cancelled", due_at=0) for each in pending]
+
+
+def _concerns(webhook: Webhook, key: ApiKey) -> bool:
+    own = webhook.account == key.account and not webhook.everyone
+    return webhook.dialect == "sirrchat" and (key.role == "admin" or own)

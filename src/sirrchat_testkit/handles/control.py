@@ -1,0 +1,246 @@
+"""Where handles ask: everything a test wants of a running server, whatever thread it runs in.
+
+1. What a test has taken is noted here, in an object that all threads share; the records know nothing of it.
+2. Contents are loaded when they are read. Those of a taken message are loaded at once, in the server's thread and
+   without a wait for it, so that the message outlives its deletion.
+3. A scope has its own beginning: reports look no further back. Waits that it began end with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from email.message import EmailMessage
+from typing import Final
+
+from sirrchat_testkit.domain.events import Event, MessageReceived, MessagesChanged, MessagesRemoved, RecipientRefused
+from sirrchat_testkit.domain.models import Address, Envelope, Message
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.sessions import Activity, Session
+from sirrchat_testkit.errors import Conflict, InvalidValue, NoSuchAddress, NotFound
+from sirrchat_testkit.handles import diagnostics
+from sirrchat_testkit.handles.diagnostics import Diagnostics, Refusal, Snapshot
+from sirrchat_testkit.handles.failures import COMPARED
+from sirrchat_testkit.handles.feed import (
+    LOADED,
+    Changed,
+    End,
+    Feeds,
+    Removed,
+    Steps,
+    Taken,
+    TakenMark,
+    pull,
+    pull_recent,
+    run,
+)
+from sirrchat_testkit.handles.mail_source import MailSource
+from sirrchat_testkit.handles.message import Contents, ReceivedMessage, begin_to_load, hold, is_loaded, record_of
+from sirrchat_testkit.handles.test_account import Opened, Owner, OwnerMark
+from sirrchat_testkit.mail import addresses as addressing
+from sirrchat_testkit.mail.compose import to_bytes
+from sirrchat_testkit.threads import LoopThread
+
+__tracebackhide__ = True
+
+TIMEOUT: Final = 10.0
+"""Seconds that ``receive`` waits unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a scope began: what had been taken, the last event and connection by then, who owned things."""
+
+    taken: TakenMark
+    event: int
+    connections: int
+    owner: OwnerMark
+
+
+class Desk:
+    """Asks one server of this process."""
+
+    def __init__(self, thread: LoopThread, backend: Backend, smtp_address: str) -> None:
+        self.timeout = TIMEOUT
+        self.within = 0.0
+        self.thread = thread
+        self.backend = backend
+        self.diagnostics = Diagnostics(backend, smtp_address)
+        self.feeds: Feeds[ReceivedMessage] = Feeds()
+        self.taken = Taken()
+        self._owner = Owner(backend)
+        self._mark = Mark(self.taken.mark(), 0, 0, self._owner.mark())
+        backend.events.subscribe(self._push, self._is_wanted)
+
+    @property
+    def since(self) -> int:
+        """The event that the scope began after."""
+        return self._mark.event
+
+    def source(self, recipient: str | None) -> MailSource:
+        """Return the mail for ``recipient``, or all mail, for waits."""
+        return MailSource(self, recipient, None if recipient is None else addressing.key(recipient))
+
+    def received(self, message: Message) -> ReceivedMessage:
+        """Return ``message`` as a test holds it."""
+        return ReceivedMessage(message, self._load)
+
+    async def load(self, messages: Sequence[ReceivedMessage]) -> None:
+        """Load the contents of ``messages``, but for those that were deleted meanwhile; on the server's loop."""
+        for message in messages:
+            if not is_loaded(message):
+                with contextlib.suppress(NotFound):
+                    hold(message, await self._contents(record_of(message)))
+
+    def prefetch(self, message: ReceivedMessage) -> None:
+        """Begin to load the contents of ``message``: before anything that the server is asked for later."""
+        with contextlib.suppress(RuntimeError):  # it stopped meanwhile
+            begin_to_load(message)
+
+    def new_address(self, name: str | None, domain: str | None, expires_in: timedelta | None) -> Address:
+        """Make a new address of this scope's account."""
+        if expires_in is not None and not isinstance(expires_in, timedelta):
+            raise TypeError(f"expires_in takes a timedelta such as timedelta(hours=1), not {expires_in!r}")
+        milliseconds = None if expires_in is None else round(expires_in / timedelta(milliseconds=1))
+        address = None
+        while address is None:
+            local = self._owner.local_part(name)
+            address = self.thread.call(self._owner.add(local, domain, milliseconds))
+        return address
+
+    def new_account(self, address: str | None, password: str | None, quota: int | None) -> Opened:
+        """Make an account with a user key; what is None is made up. Raises ``InvalidValue`` or ``Conflict``."""
+        made = None
+        while made is None:
+            email = address or f"{self._owner.local_part(None)}@{self.backend.settings.domains[0]}"
+            with contextlib.suppress(*() if address else (Conflict,)):
+                made = self.thread.call(self._owner.add_account(email, password, quota))
+        return made
+
+    def address_for(self, text: str) -> Address | None:
+        """Return the address ``text``, made if its domain is served; None if not. Raises ``InvalidValue``."""
+        if not addressing.is_mailbox(str(text)):
+            like = f"ann@{self.backend.settings.domains[0]}"
+            words = f"inbox_for takes an address such as {like!r}, not {text!r}"
+            raise InvalidValue(words, field="address", value=text)
+        return self.thread.call(self._owner.address_for(text))
+
+    def deliver(self, recipient: str, message: bytes | EmailMessage | None, fields: dict[str, str]) -> ReceivedMessage:
+        """Store a message for ``recipient`` without SMTP, and return it. Raises ``Refused``."""
+        sender, raw = to_bytes(message, recipient, fields)
+        envelope = Envelope(id="", sender=sender, recipients=(recipient,))
+        return self.received(self.thread.call(self._deliver(envelope, raw)))
+
+    def clear(self, recipient: str) -> list[ReceivedMessage]:
+        """Delete what is stored for ``recipient``, and return it with its contents."""
+        return run(self.thread, lambda _: self._clear(recipient))
+
+    def login(self) -> tuple[str, str]:
+        """Return user and password of the account that owns what this scope makes."""
+        return self.thread.call(self._owner.login())
+
+    def sessions(self) -> list[Session]:
+        """Return the connections since the scope began, and those that are still open."""
+        return self.backend.sessions.known(self._mark.connections)
+
+    def api_key(self) -> str:
+        """Return the key of the account that owns what this scope makes."""
+        return self.thread.call(self._owner.key())
+
+    def refusals(self) -> list[Refusal]:
+        """Return the recipients that were refused since the scope began, without late mail of other scopes."""
+        refused = (each for each in self.backend.events.after(self.since) if isinstance(each, RecipientRefused))
+        events = [each for each in refused if not each.scope]
+        return run(self.thread, lambda _: self.diagnostics.refusals(events))
+
+    async def settled(self, seconds: float) -> list[Activity]:
+        """Wait until nothing is in progress, ``seconds`` at most; return what still is. On the server's loop."""
+        return await self.backend.sessions.settled(seconds, self._mark.connections)
+
+    async def snapshot(self, recipient: str | None = None) -> Snapshot:
+        """Copy what is known about this scope, and about mail for ``recipient``; on the server's loop."""
+        return await self.diagnostics.snapshot(self._mark.connections, recipient)
+
+    def overview(self, told: str) -> str:
+        """Return what happened since the scope began, without what the text ``told`` has already."""
+        return run(self.thread, lambda _: self._overview(told))
+
+    def name_after(self, seed: str) -> None:
+        """Make the names of what is outside of scopes from ``seed``."""
+        self._owner.begin("", seed)
+
+    def mark(self, name: str, seed: str) -> Mark:
+        """Begin the scope ``name``, whose names are made from ``seed``; return where the one around it stands."""
+        outer = replace(self._mark, taken=self.taken.mark(), owner=self._owner.mark())
+        self._owner.begin(name, seed)
+        self._mark = replace(
+            outer,
+            event=self.backend.events.last,
+            connections=self.backend.sessions.opened,
+        )
+        return outer
+
+    def rewind(self, outer: Mark) -> None:
+        """End a scope: go back to what ``mark`` returned, and end the waits that began since."""
+        self.diagnostics.note_past(self._owner.mark().scope, self._mark.event)
+        self.taken.rewind(outer.taken)
+        self.feeds.end_scope()
+        self._owner.rewind(outer.owner)
+        self._mark = outer
+
+    def stop(self) -> None:
+        """End every wait, because the server stops; on the server's thread."""
+        for feed in self.feeds.all():
+            feed.push(End.STOPPED)
+
+    def _is_wanted(self, event: Event) -> bool:
+        if isinstance(event, MessageReceived):
+            return self.feeds.wanted((event.message.recipient_key, None))
+        if isinstance(event, MessagesChanged):
+            return self.feeds.wanted((*(each.recipient_key for each in event.messages), None))
+        return isinstance(event, MessagesRemoved) and self.feeds.wanted((*event.recipients, None))
+
+    def _push(self, _number: int, event: Event) -> None:
+        if isinstance(event, MessageReceived):
+            message = self.received(event.message)
+            begin_to_load(message)  # here it costs less than in the wait that takes it
+            self.feeds.push((event.message.recipient_key, None), message)
+        elif isinstance(event, MessagesRemoved):
+            self.feeds.push((*event.recipients, None), Removed(frozenset(event.ids)))
+        elif isinstance(event, MessagesChanged):
+            for each in event.messages:
+                self.feeds.push((each.recipient_key, None), Changed([self.received(each)]))
+
+    def _overview(self, told: str) -> Steps[str]:
+        snapshot: Snapshot = yield self.snapshot()
+        explanation = yield from diagnostics.explain(self.diagnostics, snapshot, self.since, awaited=False)
+        messages = yield from pull_recent(self.source(None), COMPARED)
+        return diagnostics.overview(explanation, messages, diagnostics.attempts(snapshot, self.since), told)
+
+    def _clear(self, recipient: str) -> Steps[list[ReceivedMessage]]:
+        found = yield from pull(self.source(recipient))
+        for start in range(0, len(found), LOADED):
+            some = found[start : start + LOADED]
+            yield self.load(some)
+            yield self.backend.postoffice.delete([record_of(each) for each in some])
+        return found
+
+    async def _deliver(self, envelope: Envelope, raw: bytes) -> Message:
+        try:
+            [stored] = await self.backend.postoffice.deliver(envelope, raw)
+        except NoSuchAddress as refusal:
+            [recipient] = envelope.recipients
+            now = self.backend.clock.now()
+            raise NoSuchAddress(await self.diagnostics.reason(recipient, now, str(refusal))) from None
+        return stored
+
+    def _load(self, message: Message) -> Future[Contents]:
+        return self.thread.begin(self._contents(message))
+
+    async def _contents(self, message: Message) -> Contents:
+        postoffice = self.backend.postoffice
+        said = self.backend.sessions.transcripts.get(message.envelope)
+        return Contents(await postoffice.envelope(message), await postoffice.raw(message), said)

@@ -1,0 +1,263 @@
+"""Failure texts: what a failed wait or assertion says, for mail and for webhook calls alike.
+
+1. The first line begins with the finding, because test runners show only that in their summary: the condition that the
+   nearest item missed, the refusal, or what else explains the failure. What was waited for follows.
+2. Then sections: what arrived, the nearest items with the conditions that each missed, and what else explains it.
+3. Sections without lines are left out. Nothing is shown that does not help.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+
+from sirrchat_testkit.domain.sessions import Activity
+from sirrchat_testkit.formatting import counted
+from sirrchat_testkit.matching import Match, nearest
+from sirrchat_testkit.signals import runs_asyncio
+
+__tracebackhide__ = True
+
+T = TypeVar("T")
+I_contra = TypeVar("I_contra", contravariant=True)
+
+SHOWN: Final = 5
+"""Lines of a section, unless it says otherwise."""
+
+_SHORT: Final = 0.1  # seconds that one decimal does not show
+
+COMPARED: Final = 200
+"""Items, the latest ones, among which the nearest to the conditions are looked for."""
+
+
+class NotSettled(AssertionError):
+    """The server was still busy, so what will not arrive is not known."""
+
+    __module__ = "sirrchat_testkit"
+
+
+class FaultNeverFired(AssertionError):
+    """A fault was planned and never struck, so the test did not test what it says."""
+
+    __module__ = "sirrchat_testkit"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A title and the lines below it: equal lines are shown once, and of many the ``most`` latest."""
+
+    title: str
+    lines: Sequence[str] = ()
+    most: int = SHOWN
+
+    def is_within(self, text: str) -> bool:
+        """Return whether ``text`` has every line, or the title where there are none."""
+        return all(line in text for line in self.lines or [self.title])
+
+    def __str__(self) -> str:
+        lines = [f"{line} ({count} times)" if count > 1 else line for line, count in Counter(self.lines).items()]
+        earlier = len(lines) - self.most
+        cut = [f"{earlier} more before"] if earlier > 0 else []
+        return _section(self.title, [*cut, *lines[-self.most :]])
+
+
+class Kind(Generic[I_contra]):
+    """What differs between failures of mail and of webhook calls.
+
+    ``noun`` is what is waited for, ``place`` where ("for ann@example.com"), ``refused`` the title for items that no
+    wait returns, ``stopped`` says that the source has stopped.
+    """
+
+    noun: str
+    place: str
+    stopped: str
+    refused: str = ""
+    twin: str
+    not_received: type[AssertionError]
+    unexpected: type[AssertionError]
+
+    def line(self, item: I_contra) -> str:
+        """Return ``item`` in one line."""
+        raise NotImplementedError
+
+    def is_refused(self, item: I_contra) -> bool:  # noqa: ARG002 - mail is not
+        """Return whether ``item`` is one that no wait returns."""
+        return False
+
+
+class Evidence(NamedTuple, Generic[T]):
+    """What a source knows about a failed wait.
+
+    ``recent`` are its latest items, oldest first. ``cause`` explains the failure by itself, ``hint`` if no item comes
+    near, ``otherwise`` if nothing else does; each is empty if it is unknown.
+    """
+
+    recent: Sequence[T]
+    cause: str = ""
+    hint: str = ""
+    otherwise: str = ""
+    sections: Sequence[Section] = ()
+
+
+class FailedWait(Protocol[T]):
+    """A wait as its failure shows it."""
+
+    @property
+    def kind(self) -> Kind[T]:
+        """What was waited for."""
+
+    match: Match
+    seconds: float
+    wanted: int
+    blocked: bool
+    found: list[T]
+
+    def key(self, item: T) -> Hashable:
+        """Return what identifies ``item``."""
+
+    def is_taken(self, item: T) -> bool:
+        """Return whether a wait has taken ``item``."""
+
+
+def not_received(wait: FailedWait[T], evidence: Evidence[T]) -> AssertionError:
+    """Return the failure of a ``receive`` or ``receive_all`` whose time is up.
+
+    The user's conditions run again for the few items that are shown, never for items that the wait did not examine.
+    """
+    kind, match = wait.kind, wait.match
+    found = {wait.key(each) for each in wait.found}
+    others = [each for each in evidence.recent if wait.key(each) not in found]
+    taken = [each for each in others if wait.is_taken(each)]
+    refused = [each for each in others if kind.is_refused(each)]
+    missed = [each for each in others if not wait.is_taken(each) and not kind.is_refused(each)]
+    near = nearest(match, missed, SHOWN)
+    matching = [] if match.runs_code else [each for each in taken if match.matches(each)]
+    earlier = [each for each in taken if each not in matching]
+
+    finding = evidence.cause or (_first_miss(match, near[0]) if near else "") or evidence.hint
+    if not finding and matching:
+        finding = f"An earlier receive() took the {kind.noun}"
+    if wait.wanted > 1:
+        finding = f"{len(found) or 'None'} of {counted(wait.wanted, kind.noun)} arrived" + (finding and f": {finding}")
+    finding = finding or evidence.otherwise or f"No {'further ' if taken else ''}{kind.noun} arrived"
+    sections = [
+        _section("These arrived:", _lines(kind, wait.found)),
+        _section(f"Other {kind.noun}s received:", _misses(kind, match, near, len(missed))),
+        _section("These match, and were taken by an earlier receive():", _latest(kind, matching)),
+        _section("These were taken by an earlier receive(), and do not match:", _latest(kind, earlier)),
+        _section(kind.refused, _misses(kind, match, nearest(match, refused, SHOWN), len(refused))),
+        *map(str, evidence.sections),
+        _blocked(kind, wait.seconds) if wait.blocked else "",
+    ]
+    end = "" if finding.endswith(("?", ".")) else "."
+    return kind.not_received(_text([f"{finding}{end} {_waited(wait)}.", *sections]))
+
+
+def too_many(wait: FailedWait[T], wanted: int) -> AssertionError:
+    """Return the failure of a ``receive_all`` that found more than ``wanted``."""
+    kind, found = wait.kind, wait.found
+    title = f"{_arrived(kind, found)}, expected {wanted or 'none'}, {kind.place}{_with(wait.match)}:"
+    return kind.unexpected(_section(title, [*map(kind.line, found)]))
+
+
+def unexpected(wait: FailedWait[T], *, after: float | None = None) -> AssertionError:
+    """Return the failure of an ``assert_nothing``; ``after`` so many seconds, or None for what was there before."""
+    kind, found = wait.kind, wait.found
+    window = f" within {_seconds(wait.seconds)}" if wait.seconds and after is not None else ""
+    when = "" if after is None else f" after {after:.2f} s"
+    title = f"{_arrived(kind, found)}{when}, expected none {kind.place}{_with(wait.match)}{window}:"
+    if len(found) == 1:
+        return kind.unexpected(f"{title} {kind.line(found[0])}")
+    return kind.unexpected(_section(title, [*map(kind.line, found)]))
+
+
+def not_settled(busy: Sequence[Activity], seconds: float) -> NotSettled:
+    """Return the failure to settle in ``seconds``, with what is still in progress."""
+    first, *more = map(str, busy)
+    return NotSettled(_section(f"Still busy after {_seconds(seconds)}: {first}", more))
+
+
+def never_fired(faults: Sequence[object]) -> FaultNeverFired:
+    """Return the failure of a test whose ``faults`` did not strike."""
+    return FaultNeverFired(f"{counted(len(faults), 'planned fault')} never struck: {'; '.join(map(str, faults))}")
+
+
+def join(sections: Iterable[Section], told: str = "") -> str:
+    """Return ``sections`` as a text, without those that the text ``told`` has already."""
+    return _text(str(each) for each in sections if not each.is_within(told))
+
+
+def listed(title: str, lines: Iterable[str], most: int = SHOWN) -> list[Section]:
+    """Return a section with the ``most`` latest of ``lines``; none if there are no lines."""
+    lines = [*lines]
+    return [Section(title, lines, most)] if lines else []
+
+
+def near_misses(kind: Kind[T], match: Match, title: str, items: Sequence[T]) -> list[Section]:
+    """Return a section with the ``items`` nearest to ``match``, and what each missed; the user's code is not run."""
+    lines = _misses(kind, match, nearest(match, items, SHOWN), len(items), code=False)
+    return [Section(title, lines, len(lines))] if lines else []
+
+
+def _misses(kind: Kind[T], match: Match, near: Sequence[T], count: int, *, code: bool = True) -> list[str]:
+    lines: list[str] = []
+    for each in near:
+        lines += [kind.line(each), *(f"    {miss}" for miss in match.misses(each, code=code))]
+    if count > len(near):
+        least = "at least " if count >= COMPARED else ""
+        lines.append(f"and {least}{count - len(near)} more")
+    return lines
+
+
+def _first_miss(match: Match, item: object) -> str:
+    misses = match.misses(item, advise=False)
+    return misses[0] if misses else "A match arrived after the wait had ended"
+
+
+def _lines(kind: Kind[T], items: Sequence[T]) -> list[str]:
+    more = [f"and {len(items) - SHOWN} more"] if len(items) > SHOWN else []
+    return [*map(kind.line, items[:SHOWN]), *more]
+
+
+def _latest(kind: Kind[T], items: Sequence[T]) -> list[str]:
+    earlier = [f"{len(items) - SHOWN} more before"] if len(items) > SHOWN else []
+    return [*earlier, *map(kind.line, items[-SHOWN:])]
+
+
+def _arrived(kind: Kind[T], found: Sequence[T]) -> str:
+    return f"{counted(len(found), kind.noun)} arrived"
+
+
+def _waited(wait: FailedWait[T]) -> str:
+    kind = wait.kind
+    what = f"{wait.wanted} {kind.noun}s" if wait.wanted > 1 else f"a {kind.noun}"
+    return f"Waited {_seconds(wait.seconds)} for {what} {kind.place}{_with(wait.match)}"
+
+
+def _with(match: Match) -> str:
+    return f" with {match}" if match.conditions else ""
+
+
+def _blocked(kind: Kind[T], seconds: float) -> str:
+    if not runs_asyncio():
+        return ""
+    return (
+        f"This thread runs an event loop, which receive() blocked for {_seconds(seconds)}; "
+        f'if the application runs on it, use "{kind.twin}".'
+    )
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:g} s" if 0 < seconds < _SHORT else f"{seconds:.1f} s"
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    if not lines:
+        return title if not title.endswith(":") else ""
+    return "\n".join([title, *(f"  {line}" for line in lines)])
+
+
+def _text(sections: Iterable[str]) -> str:
+    return "\n".join(section for section in sections if section)

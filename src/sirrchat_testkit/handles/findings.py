@@ -1,0 +1,108 @@
+"""What a scope has to report when it ends: errors in the server, faults that never struck, and late mail.
+
+1. Each error and each fault is reported once: by ``check``, or at the end of the scope it belongs to.
+2. A scope reports what happened in it, but not in nested scopes. A fault may also strike in a nested scope.
+3. Late mail is mail for an address of a scope that has ended. It belongs to that scope, whichever is open now. All of
+   it is counted, by scope, recipient and sender, until ``take_late``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, Protocol
+
+from sirrchat_testkit.domain.events import Crashed, Event, EventLog, RecipientRefused
+from sirrchat_testkit.handles import failures as report
+from sirrchat_testkit.handles.service import raise_all
+
+KEPT: Final = 1000
+"""Late messages that are remembered, the first ones; and how many different ones are counted."""
+
+OTHERS: Final = "other senders"
+
+
+class Late(NamedTuple):
+    """Late mail that is counted as one: for an address of ``scope``, which has ended."""
+
+    scope: str
+    recipient: str
+    sender: str
+
+
+class Planned(Protocol):
+    """A planned fault; ``fired`` is how often it struck in the open scope."""
+
+    fired: int
+
+
+class _Scope:
+    """The errors of one scope that were not reported yet, and the faults that need no report."""
+
+    def __init__(self, faults: Iterable[Planned] = ()) -> None:
+        self.crashes: deque[Crashed] = deque()
+        self.done: set[Planned] = set(faults)
+
+
+class Findings:
+    """Collects the findings of the open scope, and the late mail of all scopes. ``planned`` returns all faults."""
+
+    def __init__(self, events: EventLog, planned: Callable[[], Iterable[Planned]]) -> None:
+        self.late: list[RecipientRefused] = []
+        self._planned = planned
+        self._scope = _Scope()
+        self._counts: dict[Late, int] = {}
+        self._lock = threading.Lock()
+        events.subscribe(_ignore, self._note)
+
+    def begin(self) -> _Scope:
+        """Begin a scope; return the one around it."""
+        outer, self._scope = self._scope, _Scope(self._planned())
+        return outer
+
+    def end(self, outer: _Scope) -> None:
+        """End the scope, and with it what it did not report. Faults that struck in it have struck for ``outer``."""
+        outer.done.update(fault for fault in self._planned() if fault.fired)
+        self._scope = outer
+
+    def check(self) -> None:
+        """Raise the errors of the scope that were not raised yet: one as itself, several as a group.
+
+        Raises:
+            FaultNeverFired: There was no error, and a fault that was planned in the scope never struck.
+        """
+        __tracebackhide__ = True
+        crashes, done = self._scope.crashes, self._scope.done
+        unfired = [fault for fault in self._planned() if not fault.fired and fault not in done]
+        done.update(unfired)  # also where an error is raised, which may be why
+        raise_all("several things failed in the mail server", [crashes.popleft().error for _ in range(len(crashes))])
+        if unfired:
+            raise report.never_fired(unfired)
+
+    def take_late(self) -> dict[Late, int]:
+        """Return how often late mail arrived since this was last called."""
+        with self._lock:
+            counts, self._counts = self._counts, {}
+        return counts
+
+    def _note(self, event: Event) -> bool:
+        """Keep ``event`` if it is a finding; the server's thread calls this in the step in which it is appended."""
+        if isinstance(event, Crashed):
+            self._scope.crashes.append(event)
+        elif isinstance(event, RecipientRefused) and event.scope:
+            self._count(event)
+        return False
+
+    def _count(self, event: RecipientRefused) -> None:
+        if len(self.late) < KEPT:
+            self.late.append(event)
+        late = Late(event.scope, event.recipient, event.sender or "<>")
+        with self._lock:
+            if late not in self._counts and len(self._counts) >= KEPT:
+                late = late._replace(sender=OTHERS)  # the former addresses are bounded, the senders are not
+            self._counts[late] = self._counts.get(late, 0) + 1
+
+
+def _ignore(_number: int, _event: Event) -> None:
+    """Do nothing: ``_note`` has seen the event."""

@@ -1,0 +1,176 @@
+"""The mail of one address, or of every recipient, as waits read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sirrchat_testkit.domain.events import MessageReceived, MessagesRemoved
+from sirrchat_testkit.domain.models import SENT, Message
+from sirrchat_testkit.domain.sessions import Activity
+from sirrchat_testkit.errors import NotFound
+from sirrchat_testkit.formatting import counted
+from sirrchat_testkit.handles import diagnostics
+from sirrchat_testkit.handles.failures import COMPARED, Evidence, Kind, Section, listed, near_misses
+from sirrchat_testkit.handles.feed import Slice, Steps, pull_recent
+from sirrchat_testkit.handles.message import ReceivedMessage
+from sirrchat_testkit.handles.wait import Wait
+from sirrchat_testkit.matching import Match, summary
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.handles.control import Desk
+
+__tracebackhide__ = True
+
+
+class MailNotReceived(AssertionError):
+    """A wait ended without the mail that it was for."""
+
+    __module__ = "sirrchat_testkit"
+
+
+class UnexpectedMail(AssertionError):
+    """Mail arrived that should not have."""
+
+    __module__ = "sirrchat_testkit"
+
+
+class MailKind(Kind[ReceivedMessage]):
+    """How failures speak of mail."""
+
+    noun = "message"
+    stopped = "the mail server stopped"
+    twin = "await inbox.areceive(...)"
+    not_received = MailNotReceived
+    unexpected = UnexpectedMail
+
+    def __init__(self, recipient: str | None) -> None:
+        self.place = f"for {recipient or 'any recipient'}"
+
+    def line(self, item: ReceivedMessage) -> str:
+        """Return the message in one line."""
+        return summary(item)
+
+
+class MailSource:
+    """The messages whose recipient is ``recipient``, or all messages if that is None."""
+
+    def __init__(self, desk: Desk, recipient: str | None, topic: str | None) -> None:
+        self.kind = MailKind(recipient)
+        self.thread = desk.thread
+        self.feeds = desk.feeds
+        self.taken = desk.taken
+        self.topic = topic
+        self._recipient = recipient
+        self._desk = desk
+
+    @property
+    def timeout(self) -> float:
+        """Seconds of real time that ``receive`` waits by default."""
+        return self._desk.timeout
+
+    @property
+    def within(self) -> float:
+        """Seconds of real time that ``assert_nothing`` watches by default."""
+        return self._desk.within
+
+    def match(self, conditions: Mapping[str, Any]) -> Match:
+        """Return the conditions as a ``Match``."""
+        return Match(**conditions)
+
+    def position(self, item: ReceivedMessage) -> int:
+        """Return the message's place in the order of arrival."""
+        return item.uid
+
+    def key(self, item: ReceivedMessage) -> str:
+        """Return the message's id."""
+        return item.id
+
+    def hold(self, item: ReceivedMessage) -> None:
+        """Have the contents of a taken message loaded, so that it outlives its deletion."""
+        self._desk.prefetch(item)
+
+    async def load(self, items: Sequence[ReceivedMessage]) -> None:
+        """Load the contents of ``items``, but for those that were deleted meanwhile."""
+        await self._desk.load(items)
+
+    async def read(self, after: int, limit: int) -> Slice[ReceivedMessage]:
+        """Return a slice of the messages after the position ``after``."""
+        found = await self._desk.backend.postoffice.messages(self.topic, after=after, limit=limit)
+        return self._slice(found, limit)
+
+    async def recent(self, before: int | None, limit: int) -> Slice[ReceivedMessage]:
+        """Return a slice of the messages before the position ``before``, the latest first."""
+        found = await self._desk.backend.postoffice.messages(self.topic, before=before, newest=True, limit=limit)
+        return self._slice(found, limit)
+
+    def _slice(self, found: list[Message], limit: int) -> Slice[ReceivedMessage]:
+        """Return the messages ``found`` without the copies in Sent folders, which are no received mail."""
+        items = [self._desk.received(each) for each in found if each.folder != SENT]
+        return Slice(items, found[-1].seq if found else 0, len(found) < limit)
+
+    async def settled(self, seconds: float) -> Sequence[Activity]:
+        """Wait until the server has settled."""
+        return await self._desk.settled(seconds)
+
+    def evidence(self, wait: Wait[ReceivedMessage]) -> Steps[Evidence[ReceivedMessage]]:
+        """Return the latest messages, what explains that one is missing, and what else happened."""
+        desk, match = self._desk, wait.match
+        snapshot: diagnostics.Snapshot = yield desk.snapshot(self._recipient)
+        recent = yield from pull_recent(self, COMPARED)
+        explanation = yield from diagnostics.explain(
+            desk.diagnostics, snapshot, desk.since, self.topic, awaited=not recent
+        )
+        sections: list[Section] = []
+        if self.topic is not None:
+            sections += listed(_REMOVED, self._removed(snapshot, match))
+            received = (each.message for each in snapshot.of(MessageReceived, desk.since))
+            others = [desk.received(each) for each in received if each.recipient_key != self.topic]
+            sections += near_misses(self.kind, match, "Messages for other recipients:", others[-COMPARED:])
+        deleted = self._deleted(snapshot, recent)
+        otherwise = f"{counted(len(deleted), 'message')} arrived, and {'was' if len(deleted) == 1 else 'were'} deleted"
+        return Evidence(
+            recent,
+            explanation.cause,
+            explanation.hint,
+            otherwise if deleted else explanation.otherwise,
+            [*sections, *listed("These arrived and were deleted:", deleted), *explanation.sections],
+        )
+
+    def _deleted(self, snapshot: diagnostics.Snapshot, recent: Sequence[ReceivedMessage]) -> list[str]:
+        """Return the messages for this address that arrived in the scope and were deleted."""
+        deleted = {each for event in snapshot.of(MessagesRemoved, self._desk.since) for each in event.ids}
+        stored = {each.id for each in recent}
+        received = [each.message for each in snapshot.of(MessageReceived, self._desk.since)]
+        return [
+            summary(each)
+            for each in received
+            if each.id in deleted - stored and self.topic in {None, each.recipient_key}
+        ]
+
+    def _removed(self, snapshot: diagnostics.Snapshot, match: Match) -> list[str]:
+        """Return the matching messages for this address that were removed when an earlier scope ended."""
+        if not snapshot.has_address:
+            return []
+        found = []
+        for number, event in enumerate(snapshot.events, snapshot.first):
+            if isinstance(event, MessageReceived) and event.message.recipient_key == self.topic:
+                past = next((each for each in snapshot.past if each.before < number <= each.last), None)
+                if past is not None and _may_match(match, self._desk.received(event.message)):
+                    found.append(f"{summary(event.message)}, during {past.name}")
+        return found
+
+
+_REMOVED = (
+    "These arrived during an earlier test and were removed with it; receive them in the fixture that makes the address:"
+)
+
+
+def _may_match(match: Match, message: ReceivedMessage) -> bool:
+    """Return whether ``message`` matches, as far as that is known now that its contents are gone."""
+    if match.runs_code:
+        return True
+    try:
+        return match.accepts(message)
+    except NotFound:
+        return True

@@ -1,0 +1,141 @@
+"""The disposable-address API, below ``/api``.
+
+1. A view reads the request, calls the domain, and shapes the answer: it decides and catches nothing.
+2. A key sees the addresses of its own account alone, an admin's too.
+3. Answers are plain dictionaries, or JSON put together where texts are long; ``schemas.tempmail`` says what is in them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from sirrchat_testkit.domain.models import Address, Message
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.http.body import checked, read_object, sifted
+from sirrchat_testkit.http.cursor_pages import ASKED, cut, position
+from sirrchat_testkit.http.middleware import api_key, expect
+from sirrchat_testkit.http.style import DIALECT, Dialect, answer, encode, flat, ready
+from sirrchat_testkit.http.text_cache import Text, Texts
+from sirrchat_testkit.schemas import tempmail as schemas
+from sirrchat_testkit.schemas.times import iso_milliseconds
+
+TEMPMAIL = Dialect(key=lambda request: request.headers.get("X-API-Key", ""), problem=flat)
+
+_EMAIL = "/emails/{email:(?!generate$)[^{}/]+}"
+"""One address. ``generate`` is none, so that asking for it by another method is 405 as on any other route."""
+
+_DONE = {"success": True}
+
+
+def tempmail(backend: Backend) -> web.Application:
+    """Return the API as a sub-application for ``/api``."""
+    views = _Views(backend)
+    app = web.Application()
+    app[DIALECT] = TEMPMAIL
+    for method, path, view in (
+        ("GET", "/email/domains", views.domains),
+        ("POST", "/emails/generate", views.generate),
+        ("GET", "/emails", views.emails),
+        ("GET", _EMAIL, views.messages),
+        ("DELETE", _EMAIL, views.delete_email),
+        ("GET", _EMAIL + "/{message}", views.message),
+        ("DELETE", _EMAIL + "/{message}", views.delete_message),
+        ("GET", "/webhook", views.webhook),
+        ("POST", "/webhook", views.set_webhook),
+        ("GET", "/config", views.config),
+    ):
+        app.router.add_route(method, path, view, expect_handler=expect)
+    return app
+
+
+class _Views:
+    """One method for each route."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._policy = backend.policy
+        self._directory = backend.directory
+        self._domains = backend.domains
+        self._webhooks = backend.webhooks
+        self._postoffice = backend.postoffice
+        self._texts = Texts(backend.postoffice.raw)
+
+    async def domains(self, _request: web.Request) -> web.Response:
+        served = await self._domains.all()
+        return answer({"domains": [each.name for each in served]})
+
+    async def generate(self, request: web.Request) -> web.Response:
+        asked = sifted(schemas.GenerateRequest, await read_object(request))
+        account = api_key().account
+        made = await self._directory.generate(account, asked["name"], asked["expiryTime"], asked["domain"])
+        return answer({"id": made.id, "email": made.text})
+
+    async def emails(self, request: web.Request) -> web.Response:
+        account = api_key().account
+        found = await self._directory.addresses(account, before=position(request), limit=ASKED)
+        page, following = cut(found)
+        total = await self._directory.count_active(account)
+        return answer({"emails": [_email(each) for each in page], "nextCursor": following, "total": total})
+
+    async def delete_email(self, request: web.Request) -> web.Response:
+        await self._postoffice.delete_address(await self._address(request))
+        return answer(_DONE)
+
+    async def messages(self, request: web.Request) -> web.Response:
+        address = await self._address(request)
+        found = await self._postoffice.page(address, before=position(request), limit=ASKED)
+        page, following = cut(found.messages)
+        shown = [_listed(message, text) for message, text in await self._texts.of_all(page)]
+        return ready(
+            b'{"messages":[%b],"nextCursor":%b,"total":%d}' % (b",".join(shown), encode(following), found.total)
+        )
+
+    async def message(self, request: web.Request) -> web.Response:
+        message = await self._message(request)
+        text = await self._texts.of(message)
+        return ready(b'{"message":%b,"attachments":%b}}' % (_listed(message, text)[:-1], text.files))
+
+    async def delete_message(self, request: web.Request) -> web.Response:
+        await self._postoffice.delete([await self._message(request)])
+        return answer(_DONE)
+
+    async def webhook(self, _request: web.Request) -> web.Response:
+        webhook = await self._webhooks.push_of(api_key().account)
+        return answer({"url": webhook.url if webhook else "", "enabled": webhook is not None and webhook.enabled})
+
+    async def set_webhook(self, request: web.Request) -> web.Response:
+        asked = checked(schemas.WebhookRequest, await read_object(request))
+        await self._webhooks.set_push(api_key().account, asked.url, enabled=asked.enabled)
+        return answer(_DONE)
+
+    async def config(self, _request: web.Request) -> web.Response:
+        names = ",".join(each.name for each in await self._domains.all())
+        return answer({"emailDomains": names, "maxEmails": str(self._policy.value.max_addresses)})
+
+    async def _address(self, request: web.Request) -> Address:
+        return await self._directory.address(api_key().account, request.match_info["email"])
+
+    async def _message(self, request: web.Request) -> Message:
+        return await self._postoffice.message(await self._address(request), request.match_info["message"])
+
+
+def _email(address: Address) -> dict[str, Any]:
+    return {
+        "id": address.id,
+        "address": address.text,
+        "userId": address.account,
+        "createdAt": iso_milliseconds(address.created_at),
+        "expiresAt": iso_milliseconds(address.expires_at) if address.expires_at else schemas.PERMANENT,
+    }
+
+
+def _listed(message: Message, text: Text) -> bytes:
+    fields = {
+        "id": message.id,
+        "from_address": message.mail_from,
+        "to_address": message.recipient,
+        "subject": message.subject,
+        "received_at": message.received_at,
+    }
+    return b"%b,%b}" % (encode(fields)[:-1], text.members)

@@ -1,0 +1,100 @@
+"""Bare addresses out of the address fields of a header (RFC 5322, section 3.4).
+
+Rules of this module:
+
+1. Only addresses come out: display names, comments, group names and routes are passed over.
+2. The usual forms, ``a@b`` and ``Name <a@b>``, cost one regular expression; the rest goes through the reader of pieces.
+   The same few are read again and again, so what came last is remembered, unless it is long.
+3. Nothing raises: what is no address at all is left out. A lone word without ``@`` (``root``) counts as one.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from sirrchat_testkit.comparing import fold
+from sirrchat_testkit.mail.encoded_words import decode_header
+
+_PLAIN = re.compile(
+    r'[^"(),:;<>\\\[\]@]*<([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)>|([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)'
+)
+_SHORT = 320  # characters of a field that is worth remembering
+_ODD = re.compile(r'["(:;\\\[]')
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*(?:\]|$)|[(),:;<>\s"]|\\.?|[^\s"(),:;<>\\\[]+', re.DOTALL)
+_NEEDLESSLY_QUOTED = re.compile(r'"([^\s"(),.:;<>\\\[\]@]+(?:\.[^\s"(),.:;<>\\\[\]@]+)*)"@')
+
+
+def bare_addresses(value: str) -> tuple[str, ...]:
+    """Return the addresses in ``value``, an address field as sent (encoded-words and folds included), in order."""
+    return _remembered(value) if len(value) <= _SHORT else _addresses(value)
+
+
+def _addresses(value: str) -> tuple[str, ...]:
+    value = value.strip(" \t\r\n")
+    if not value:
+        return ()
+    alone = _PLAIN.fullmatch(value)
+    if alone is not None and "=?" not in value:
+        return (alone[1] or alone[2],)
+    if not _ODD.search(value):
+        found = []
+        for part in value.split(","):
+            plain = _PLAIN.fullmatch(part.strip(" \t\r\n"))
+            if plain is None:
+                break
+            found.append(plain[1] or plain[2])
+        else:
+            if "=?" not in "".join(found):
+                return tuple(found)
+    addresses = _read(fold(value))
+    if "=?" in value and ("=?" in "".join(addresses) or "@" not in "".join(addresses)):
+        addresses = _read(decode_header(value))  # somebody encoded the address as well
+    return addresses
+
+
+_remembered = functools.lru_cache(maxsize=1024)(_addresses)
+
+
+def _read(value: str) -> tuple[str, ...]:
+    """Read ``value`` piece by piece; ``words`` holds what may be an address, ``angle`` what stands in ``<...>``."""
+    found: list[str] = []
+    words: list[str] = [""]
+    angle: list[str] | None = None
+    inside = False
+    depth = 0
+    for piece in _PIECE.findall(value):
+        if piece == "(":
+            depth += 1
+        elif depth:
+            depth -= piece == ")"
+        elif piece == "<":
+            angle, inside = [], True
+        elif piece == ">":
+            inside = False
+        elif inside and angle is not None:
+            angle.append(piece)
+        elif piece in ",;":
+            found.append(_address(words, angle))
+            words, angle = [""], None
+        elif piece == ":":
+            words = [""]
+        elif piece.isspace():
+            words.append("")
+        else:
+            words[-1] += piece
+    found.append(_address(words, angle))
+    return tuple(each for each in found if each)
+
+
+def _address(words: list[str], angle: list[str] | None) -> str:
+    """Return the one address that an entry of the list stands for, or ""."""
+    if angle is not None:
+        text = "".join(piece for piece in angle if not piece.isspace())
+        text = text.rpartition(":")[2] if text.startswith("@") else text
+    else:
+        given = [word for word in words if word]
+        complete = [word for word in given if "@" in word.strip("@")]
+        lone = len(given) == 1 and '"' not in given[0]
+        text = complete[-1] if complete else "".join(given) if lone or "@" in given else ""
+    return _NEEDLESSLY_QUOTED.sub(r"\1@", text, count=1)

@@ -1,0 +1,35 @@
+"""Attachments: the one that a test means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sirrchat_testkit.comparing import LIKE, holds
+from sirrchat_testkit.formatting import counted, named
+from sirrchat_testkit.mail.exactly_one import Candidate, only
+from sirrchat_testkit.mail.mime import Attachment
+
+__tracebackhide__ = True
+
+
+def pick_attachment(attachments: Iterable[Attachment], name: Any = None, *, type: Any = None) -> Attachment:  # noqa: A002 - the field's own word
+    """Return the one of ``attachments`` whose file name and type fit.
+
+    A string is compared without case, ``*`` and ``?`` allowed; a pattern searches, a callable decides.
+
+    Raises:
+        NotExactlyOne: None fits, or several do.
+    """
+    wanted = {"name": name, "type": type}
+    asked = ", ".join(f"{field}={named(each)}" for field, each in wanted.items() if each is not None)
+    judged = (_judged(each, wanted) for each in attachments)
+    return only(judged, f"attachment({asked})")
+
+
+def _judged(one: Attachment, wanted: dict[str, Any]) -> Candidate[Attachment]:
+    shown = f"{one.name!r} ({one.type}, {counted(one.size, 'byte')})"
+    for field, each in wanted.items():
+        if each is not None and not holds(each, getattr(one, field), LIKE):
+            return Candidate(one, shown, False, f"its {field} does not fit {named(each)}")
+    return Candidate(one, shown, True, "it fits")

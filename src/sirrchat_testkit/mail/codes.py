@@ -1,0 +1,210 @@
+"""One-time codes in the text, the HTML or the subject of a message.
+
+Rules of this module:
+
+1. Whatever has the shape of a code is a candidate; each is kept or dropped for a reason that a failure can show.
+2. It is dropped for what it is (in a URL, a date, a price, a phone or order number), then for what it is not near:
+   a word for "code" on its line, two lines up or down, or within 80 characters.
+3. Where one follows such a word directly and another is only near it, the first is meant.
+4. A year or a date that directly follows such a word ("Your code is 2031") is a code.
+5. The body comes first. The subject is read where the body has no code, or only numbers that are near such a word, of
+   which none is sure to be one: where the two disagree then, both are candidates.
+6. Positions matter, so folding of full-width characters keeps the length. Nothing but ``pick_code_in`` raises.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from sirrchat_testkit.comparing import CONTAINED, holds
+from sirrchat_testkit.formatting import named
+from sirrchat_testkit.mail.code_patterns import (
+    DATES,
+    INTRODUCED,
+    KEYWORD,
+    NUMBERED,
+    PHONES,
+    PRICES,
+    SHAPE,
+    URLS,
+    YEAR,
+)
+from sirrchat_testkit.mail.exactly_one import Candidate, only
+
+__tracebackhide__ = True
+
+_REACH: Final = 80
+_LINES: Final = 2
+_WIDEST: Final = 600
+"""Characters that two lines may have."""
+_DIGITS: Final = range(4, 10)
+_BEFORE: Final = 60
+"""Characters before a candidate that may say what it is."""
+_FOLLOWS: Final = "it follows a word for a code"
+_ON_LINE: Final = "it is on the line of a word for a code"
+_NEAR: Final = "it is near a word for a code"
+_DATE: Final = "it is part of a date or a time"
+_GROUPED: Final = range(6, 17)
+"""Letters and digits of a code that has letters: "UTF-8" and "AB-12" are too short to be told from words."""
+
+# Full-width letters and digits, all dashes, wide and no-break blanks. Full-width stops are kept: they end numbers.
+_WIDE: Final = (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
+_FOLDED = {wide: wide - 0xFEE0 for wide in _WIDE} | dict.fromkeys(map(ord, "‐‑‒–—−－"), ord("-"))
+_FOLDED |= dict.fromkeys(map(ord, "\u3000\u00a0\u2007\u202f\u2009\t\r"), ord(" "))
+
+_WHOLES: Final = {
+    "it is in a URL or an address": URLS,
+    "it is a year by its sign": re.compile(r"(?<!\d)\d{4} ?[年년]"),
+    _DATE: DATES,
+    "it is part of a phone number": PHONES,
+    "it is part of a price or an amount": PRICES,
+}
+"""What a candidate may be a part of, by the reason to drop it."""
+
+
+class Texts(NamedTuple):
+    """What a message says, in the order in which codes are looked for; the HTML is made a text when it is needed."""
+
+    text: str
+    html: Callable[[], str]
+    subject: str = ""
+
+
+def codes_in(texts: Texts) -> tuple[str, ...]:
+    """Return the distinct codes in ``texts``, in order."""
+    return tuple(each.value for each in _found(texts, None, None) if each.kept)
+
+
+def pick_code_in(texts: Texts, pattern: str | re.Pattern[str] | None = None, near: Any = None) -> str:
+    """Return the one code in ``texts``.
+
+    Raises:
+        NotExactlyOne: There is none, or there are several.
+    """
+    asked = f"code matching {named(re.compile(pattern))}" if pattern is not None else "code"
+    candidates = _closest(_found(texts, pattern, near))
+    return only(candidates, asked + (f" near {named(near)}" if near is not None else ""))
+
+
+def _found(texts: Texts, pattern: str | re.Pattern[str] | None, near: Any) -> list[Candidate[str]]:
+    """Return the distinct candidates of the body, and those of the subject where the body's leave room for doubt."""
+    found = _distinct(_candidates(texts.text, pattern, near))
+    if not any(each.kept for each in found):
+        found = _distinct([*_candidates(texts.html(), pattern, near), *found])
+    if not any(each.kept and each.reason != _NEAR for each in found):
+        subject = _candidates(texts.subject, pattern, near)
+        found = _distinct([*found, *(each._replace(shown=f"{each.shown} (in the subject)") for each in subject)])
+    return found
+
+
+def _candidates(text: str, pattern: str | re.Pattern[str] | None, near: Any) -> Iterator[Candidate[str]]:
+    if pattern is None:
+        yield from _judged(text, near)
+        return
+    text = text.translate(_FOLDED)
+    for found in re.finditer(pattern, text):
+        value = found[1] if found.re.groups and found[1] is not None else found[0]
+        missed = near is not None and not holds(near, _around(text, found.start(), found.end()), CONTAINED)
+        yield Candidate(value, repr(value), not missed, f"not near {named(near)}" if missed else "it matches")
+
+
+def _judged(text: str, near: Any) -> Iterator[Candidate[str]]:
+    """Yield whatever in ``text`` has the shape of a code, with the verdict on it."""
+    text = text.translate(_FOLDED)
+    plain = URLS.sub(lambda url: " " * len(url[0]), text)
+    spans = [(reason, [span.span() for span in pattern.finditer(text)]) for reason, pattern in _WHOLES.items()]
+    good = f"it is near {named(near)}"
+    for found in SHAPE.finditer(text):
+        value = found[0].replace(" ", "") if found["apart"] else found[0]
+        reason = _inside(plain, found, spans) or _shape_flaw(found) or _flaw(plain, found, near)
+        yield Candidate(value, repr(value), not reason, reason or (_rank(plain, found) if near is None else good))
+
+
+def _rank(plain: str, found: re.Match[str]) -> str:
+    """Return how near a word for a code is to what was kept: right before it, on its line, or further off."""
+    if _is_introduced(plain, found.start()):
+        return _FOLLOWS
+    line = plain[plain.rfind("\n", 0, found.start()) + 1 :].partition("\n")[0]
+    return _ON_LINE if KEYWORD.search(line) else _NEAR
+
+
+def _closest(candidates: list[Candidate[str]]) -> list[Candidate[str]]:
+    """Drop what is only near a word for a code where another candidate directly follows one."""
+    if not any(each.kept and each.reason == _FOLLOWS for each in candidates):
+        return candidates
+    further = "it is only near a word for a code, another one follows it"
+    return [
+        each._replace(kept=False, reason=further) if each.kept and each.reason == _NEAR else each for each in candidates
+    ]
+
+
+def _shape_flaw(found: re.Match[str]) -> str:
+    """Return why this has not quite the shape of a code; "" where it has."""
+    characters = sum(each.isalnum() for each in found[0])
+    digits = sum(each.isdigit() for each in found[0])
+    if digits == characters:
+        return "" if digits in _DIGITS else f"it has {digits} digits, not 4 to 9"
+    if (not digits and " " in found[0]) or KEYWORD.search(found[0]) or characters not in _GROUPED:
+        return "it looks like words"
+    return ""
+
+
+def _inside(plain: str, found: re.Match[str], wholes: list[tuple[str, list[tuple[int, int]]]]) -> str:
+    """Return which larger thing this is part of, or "". A date that is introduced as a code is none."""
+    for reason, spans in wholes:
+        following = bisect_right(spans, found.start(), key=lambda span: span[1])
+        if following < len(spans) and spans[following][0] < found.end():
+            if reason == _DATE and _is_introduced(plain, found.start()):
+                continue
+            return reason
+    return ""
+
+
+def _flaw(plain: str, found: re.Match[str], near: Any) -> str:
+    """Return why the words around this make it something else, or no code; "" where they make it one."""
+    introduced = _is_introduced(plain, found.start())
+    numbered = NUMBERED.search(plain[max(0, found.start() - _BEFORE) : found.start()])
+    if numbered and not (introduced and numbered[0].startswith(("#", "№"))):
+        return f"it is numbered: {numbered[0].strip()!r} stands before it"
+    if YEAR.fullmatch(found[0]) and not introduced:
+        return "it is a year or a date"
+    around = _around(plain, found.start(), found.end())
+    if near is not None:
+        return "" if holds(near, around, CONTAINED) else f"it is not near {named(near)}"
+    return "" if KEYWORD.search(around) else 'it is near no word such as "code"'
+
+
+def _is_introduced(plain: str, position: int) -> bool:
+    """Return whether a word for a code stands right before ``position``."""
+    before = plain[max(0, position - _BEFORE) : position]
+    words = list(KEYWORD.finditer(before))
+    return bool(words) and INTRODUCED.fullmatch(before, words[-1].end()) is not None
+
+
+def _around(text: str, start: int, end: int) -> str:
+    """Return the line of a candidate with two more (empty ones not counted) on either side; 80 characters at least."""
+    before, after = text[max(0, start - _WIDEST) : start], text[end : end + _WIDEST]
+    lines = before.split("\n")
+    full = [number for number, line in enumerate(lines[:-1]) if line.strip()]
+    first = full[-_LINES] if len(full) >= _LINES else 0
+    up = max(len("\n".join(lines[first:])), _REACH)
+    lines = after.split("\n")
+    full = [number for number, line in enumerate(lines) if number and line.strip()]
+    last = full[_LINES - 1] if len(full) >= _LINES else len(lines)
+    down = max(len("\n".join(lines[: last + 1])), _REACH)
+    return f"{before[-up:]} {after[:down]}"
+
+
+def _distinct(candidates: Iterable[Candidate[str]]) -> list[Candidate[str]]:
+    """Return each code once, however it is grouped; kept where it was kept once, and for the best reason."""
+    known: dict[str, Candidate[str]] = {}
+    for each in candidates:
+        key = each.value.replace("-", "").replace(" ", "")
+        if key not in known or (each.kept and not known[key].kept):
+            known[key] = each
+        elif each.reason == _FOLLOWS:
+            known[key] = known[key]._replace(reason=_FOLLOWS)
+    return list(known.values())

@@ -1,0 +1,132 @@
+"""The header of a message: found by slicing, read by regular expressions.
+
+Rules of this module:
+
+1. ``read_header`` runs for each message that is received, between the last byte and the 250. It costs microseconds,
+   never raises, and slows down only for what is rare: encoded-words, quoted names, groups, comments.
+2. The header ends at the first line that is neither a field nor the continuation of one: the blank line, or where
+   somebody forgot it (what Postfix and Python's ``email`` do).
+3. Raw bytes are UTF-8 (RFC 6532) or become U+FFFD. No value holds a line end or a lone surrogate; blanks are folded.
+4. ``parse`` in ``mime.py`` reads the same block with the same functions, so that both always agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from sirrchat_testkit.mail.address_headers import bare_addresses
+from sirrchat_testkit.mail.encoded_words import decode_header
+
+# What nearly every message begins with: fields that end in CRLF, and the blank line.
+_USUAL = re.compile(rb"(?:[!-9;-~]++[ \t]*+:.*\n(?:[ \t].*\n)*+)++(?=\r\n)")
+# These begin with a literal line feed, which lets the search skip from line to line.
+_END = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t])")
+_WANTED = re.compile(r"\n(subject|from|to|message-id)[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.ASCII)
+_TO, _FROM, _SUBJECT = len("to"), len("from"), len("subject")  # what tells them apart in any case
+_FIELD = re.compile(r"\n([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)")
+_FIRST = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]")
+
+
+class HeaderFields(NamedTuple):
+    """What the kit notes of each message on receipt.
+
+    ``sender`` is the bare address of From, ``to`` are those of To; ``message_id`` is as sent, angle brackets included.
+    A field that is absent is "" or ().
+    """
+
+    subject: str = ""
+    sender: str = ""
+    to: tuple[str, ...] = ()
+    message_id: str = ""
+
+
+def split(raw: bytes) -> tuple[bytes, bytes]:
+    """Return the header block, without the blank line after it, and the body."""
+    mbox = raw.startswith(b"From ") and not _FIRST.match(
+        raw
+    )  # its first line, and no field with a blank behind its name
+    start = raw.find(b"\n") + 1 if mbox else 0
+    if not _FIRST.match(raw, start):
+        end = start - 1
+    else:
+        found = _END.search(raw, start)
+        end = found.start() if found else len(raw)
+    body = end + 1
+    for blank in (b"\r\n", b"\n"):
+        if raw.startswith(blank, body):
+            body += len(blank)
+            break
+    return raw[start : max(end, 0)], raw[body:]
+
+
+def read_header(raw: bytes) -> HeaderFields:
+    """Return the fields that are noted on receipt. Never raises; where a field is repeated, the first one counts.
+
+    Several To fields are one list.
+    """
+    subject = message_id = sender = ""
+    to: str | None = None
+    for name, value in reversed(_WANTED.findall(_text(raw))):
+        length = len(name)
+        if length == _TO:
+            to = value if to is None else f"{value},{to}"
+        elif length == _FROM:
+            sender = value
+        elif length == _SUBJECT:
+            subject = value
+        else:
+            message_id = value
+    senders = bare_addresses(sender)
+    return HeaderFields(
+        decode_header(subject), senders[0] if senders else "", bare_addresses(to or ""), decode_header(message_id)
+    )
+
+
+class Headers(Mapping[str, str]):
+    """A message's header fields, by name in any case; values are decoded and folded.
+
+    ``headers["Subject"]`` is the first field of that name, ``get_all`` gives each. Iteration gives every name once, as
+    first written, in order.
+    """
+
+    __slots__ = ("_names", "_raw")
+
+    def __init__(self, block: bytes = b"") -> None:
+        self._names: dict[str, str] = {}
+        self._raw: dict[str, list[str]] = {}
+        for name, value in _FIELD.findall("\n" + block.decode("utf-8", "replace")):
+            self._names.setdefault(name.lower(), name)
+            self._raw.setdefault(name.lower(), []).append(value)
+
+    def __getitem__(self, name: str) -> str:
+        """Return the first field's value. Raises ``KeyError`` where there is none."""
+        return decode_header(self._raw[name.lower()][0])
+
+    def get_all(self, name: str) -> list[str]:
+        """Return the value of each field of this name, in order; empty where there is none."""
+        return [decode_header(value) for value in self._raw.get(name.lower(), ())]
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """Return the bare addresses in all fields of this name."""
+        return bare_addresses(",".join(self._raw.get(name.lower(), ())))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names.values())
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._raw
+
+    def __repr__(self) -> str:
+        return f"Headers({dict(self)!r})"
+
+
+def _text(raw: bytes) -> str:
+    """Return the header block as text, each field behind a line feed."""
+    usual = _USUAL.match(raw)
+    block = usual[0] if usual else split(raw)[0]
+    return "\n" + block.decode("utf-8", "replace").replace("\r\n", "\n")

@@ -1,0 +1,229 @@
+"""Links and codes out of the text and the HTML of a message.
+
+Rules of this module:
+
+1. HTML is read in one pass of an HTML5 parser (``selectolax``, imported here alone, and not before there is HTML).
+2. Visible text is what a reader sees: no styles, no scripts; blocks stand on lines of their own, cells side by side.
+3. The functions take the ``text``, ``html`` and ``subject`` of a message, "" where absent. ``links`` and ``codes``
+   never raise; ``pick_link`` and ``pick_code`` raise ``NotExactlyOne``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from sirrchat_testkit.comparing import fold
+from sirrchat_testkit.mail.attachments import pick_attachment
+from sirrchat_testkit.mail.codes import Texts, codes_in, pick_code_in
+from sirrchat_testkit.mail.exactly_one import NotExactlyOne
+from sirrchat_testkit.mail.links import Link, Seen, bare, is_home, merged, pick_link
+
+__tracebackhide__ = True
+
+__all__ = [
+    "Link",
+    "NotExactlyOne",
+    "codes",
+    "links",
+    "pick_attachment",
+    "pick_code",
+    "pick_link",
+    "select",
+    "visible_text",
+]
+
+_UNSEEN: Final = frozenset({"style", "script", "head", "title", "noscript", "template"})
+_CELLS: Final = frozenset({"td", "th"})
+_INLINE_TAGS: Final = (
+    "a abbr acronym b bdi bdo big cite code del em font i img ins kbd label mark q s samp small span strong sub sup tt"
+    " u var wbr"
+)
+_INLINE: Final = frozenset(_INLINE_TAGS.split())
+_ANCHORS: Final = frozenset({"anchor", "logo"})
+_SPACES = re.compile(r"\s+")
+# Soft hyphens, joiners and fillers: what mailers put between characters and nobody sees.
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u200b\u200c\u200d\u2060\ufeff"))
+_PIXEL = re.compile(r"(?:width|height|max-height)\s*:\s*[01](px)?\s*(;|$)|display\s*:\s*none", re.IGNORECASE)
+_HREF_NOISE = re.compile(r"[\t\r\n]+")
+
+
+def links(text: str, html: str) -> tuple[Link, ...]:
+    """Return the links of a message, each URL once: those of the HTML in order, then those only the text has.
+
+    Pictures count (purpose "image" or "tracking"); relative, mailto:, tel: and javascript: references do not.
+    """
+    if not html:
+        return merged(bare(text))
+    page = _Page(html)
+    anchors = [each for each in page.seen if each.kind in _ANCHORS]
+    pictures = [each for each in page.seen if each.kind not in _ANCHORS]
+    return merged([*anchors, *bare("\n".join(page.outside)), *bare(text), *pictures])
+
+
+def codes(text: str, html: str, subject: str = "") -> tuple[str, ...]:
+    """Return the distinct one-time codes of a message, looked for where ``pick_code`` looks for one."""
+    return codes_in(_texts(text, html, subject))
+
+
+def pick_code(
+    text: str, html: str, pattern: str | re.Pattern[str] | None = None, *, near: Any = None, subject: str = ""
+) -> str:
+    """Return the one code in ``text``, in ``html`` where the text has none, or in ``subject`` where neither has.
+
+    The subject counts also where all that the body has is a number that neither follows a word for a code nor stands
+    on its line, such as one of an address below "Enter the code of the subject".
+
+    A code is 4 to 9 digits, or groups of digits or capitals with ``-`` or a blank between, near a word such as "code"
+    in one of many languages; ``near`` asks for other words (a string is contained, a pattern searches). No year, date,
+    price, phone or order number is one, and nothing inside a URL. A ``pattern`` takes the place of all that: each of
+    its matches is a candidate, its first group where it has groups.
+
+    The code is returned as shown, its groups kept (``123 456``, ``ABC-123``), full-width characters folded; digits that
+    stand apart one by one (``1 2 3 4 5 6``) are put together. The same code twice is one.
+
+    Raises:
+        NotExactlyOne: There is none, or there are several.
+    """
+    return pick_code_in(_texts(text, html, subject), pattern, near)
+
+
+def _texts(text: str, html: str, subject: str) -> Texts:
+    return Texts(text, lambda: visible_text(html) if html else "", subject)
+
+
+def visible_text(html: str) -> str:
+    """Return what a reader sees of ``html``, a line for each block."""
+    return "\n".join(_Page(html).lines)
+
+
+def select(html: str, css: str) -> list[str]:
+    """Return the text of each element that the CSS selector ``css`` finds, blanks folded.
+
+    Raises:
+        ValueError: The selector cannot be read.
+    """
+    from selectolax.lexbor import LexborHTMLParser, SelectolaxError
+
+    try:
+        found = LexborHTMLParser(_encodable(html)).css(css)
+    except SelectolaxError as error:
+        raise ValueError(f"{css!r} is no CSS selector: {error}") from None
+    return [_SPACES.sub(" ", each.text()).strip() for each in found]
+
+
+class _Anchor:
+    """An anchor that is being read: the words in it, and the descriptions of its pictures."""
+
+    __slots__ = ("pictures", "url", "words")
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.words: list[str] = []
+        self.pictures: list[str] = []
+
+    def seen(self) -> Seen:
+        """Return it as a place where a URL stands; a picture may be a button, whose words are its description."""
+        text = fold("".join(self.words))
+        described = fold(" ".join(self.pictures))
+        logo = bool(self.pictures) and not text and (is_home(self.url) or not described)
+        return Seen(self.url, text or described, "", "logo" if logo else "anchor")
+
+
+class _Page:
+    """One pass over an HTML document."""
+
+    def __init__(self, html: str) -> None:
+        from selectolax.lexbor import LexborHTMLParser
+
+        self.lines: list[str] = []
+        self.outside: list[str] = []
+        """The lines without the text of anchors: a URL shown there is not the one that is linked."""
+        self.seen: list[Seen] = []
+        self._line: list[str] = []
+        self._beside: list[str] = []
+        self._open: list[_Anchor] = []
+        self._waiting: list[Seen] = []
+        root = LexborHTMLParser(_encodable(html)).root
+        if root is not None:
+            self._walk(root)
+        self._end_line()
+
+    def _walk(self, root: Any) -> None:
+        """Visit every node on entry and on leaving, without recursion: nesting has no bound."""
+        top, node = root.mem_id, root
+        while True:
+            down = node.first_child if self._enter(node) else None
+            if down is not None:
+                node = down
+                continue
+            self._leave(node)
+            while node.next is None:
+                if node.mem_id == top or node.parent is None:
+                    return
+                node = node.parent
+                self._leave(node)
+            if node.mem_id == top:
+                return
+            node = node.next
+
+    def _enter(self, node: Any) -> bool:
+        """Note what begins here; return whether its children are to be visited."""
+        tag = node.tag
+        if tag == "-text":
+            self._say(_SPACES.sub(" ", (node.text_content or "").translate(_INVISIBLE)))
+        elif tag == "a":
+            self._open.append(_Anchor(_url(node.attributes.get("href"))))
+        elif tag == "img":
+            self._picture(node.attributes)
+        elif tag in _CELLS:
+            self._say(" ")
+        elif tag not in _INLINE:
+            self._end_line()
+        return tag not in _UNSEEN
+
+    def _leave(self, node: Any) -> None:
+        tag = node.tag
+        if tag == "a" and self._open:
+            self._waiting.append(self._open.pop().seen())
+        elif tag in _CELLS:
+            self._say(" ")
+        elif tag not in _INLINE and not tag.startswith(("-", "!")):
+            self._end_line()
+
+    def _say(self, text: str) -> None:
+        self._line.append(text)
+        if self._open:
+            self._open[-1].words.append(text)
+        else:
+            self._beside.append(text)
+
+    def _picture(self, attributes: Any) -> None:
+        alt = attributes.get("alt") or ""
+        if self._open:
+            self._line.append(alt)
+            self._open[-1].pictures.append(alt)
+        tiny = {attributes.get("width"), attributes.get("height")} & {"0", "1", "0px", "1px"}
+        kind = "pixel" if tiny or _PIXEL.search(attributes.get("style") or "") else "image"
+        self.seen.append(Seen(_url(attributes.get("src")), alt, "", kind))
+
+    def _end_line(self) -> None:
+        line, beside = fold("".join(self._line)), fold("".join(self._beside))
+        self.seen += [each._replace(around=line) for each in self._waiting]
+        self._waiting.clear()
+        self._line.clear()
+        self._beside.clear()
+        if line:
+            self.lines.append(line)
+        if beside:
+            self.outside.append(beside)
+
+
+def _url(value: str | None) -> str:
+    """Return a reference without the line ends and blanks that HTML passes over."""
+    return _HREF_NOISE.sub("", value or "").strip()
+
+
+def _encodable(html: str) -> str:
+    """Return ``html`` without lone surrogates, which the parser refuses."""
+    return html.encode("utf-8", "replace").decode()

@@ -1,0 +1,263 @@
+"""Links: what they are for, and the one that a test means.
+
+Rules of this module:
+
+1. A ``Link`` is its URL as sent; http and https only. The same URL in button, fallback and text part is one link.
+2. The purpose is read from words in many languages, from hosts and from the path. Where nothing speaks it is "":
+   the link that the message was sent for.
+3. Without arguments only links of purpose "" are candidates; whoever names a URL, a text or a purpose means all links.
+4. Nothing but ``pick_link`` raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, TypeAlias, get_args
+from urllib.parse import parse_qsl
+
+from sirrchat_testkit.comparing import CONTAINED, EQUAL, fold, holds
+from sirrchat_testkit.formatting import excerpt, named
+from sirrchat_testkit.mail.exactly_one import Candidate, only
+from sirrchat_testkit.suggestions import Hints
+
+__tracebackhide__ = True
+
+LinkPurpose: TypeAlias = Literal["", "unsubscribe", "social", "legal", "image", "tracking"]
+"""What a link is for; "" is the link that the message was sent for."""
+
+PURPOSES: Final[tuple[LinkPurpose, ...]] = get_args(LinkPurpose)
+
+_WORDS: Final[Mapping[LinkPurpose, re.Pattern[str]]] = MappingProxyType(
+    {
+        "unsubscribe": re.compile(
+            r"unsubscri|opt[ -]?out|(e-?mail|notification|subscription)s? (preferences|settings)|manage preferences"
+            r"|abmeld|abbestell|austragen|désabonn|désinscri|darse de baja|descadastr|uitschrijv|afmelden|avregistrera"
+            r"|退订|取消订阅|退訂|取消訂閱|配信停止|配信解除|購読解除|登録解除|수신\s?거부|구독\s?(취소|해지)",
+            re.IGNORECASE,
+        ),
+        "legal": re.compile(
+            r"privacy|terms (of|and|&)|^terms$|imprint|legal notice|cookie policy|impressum|datenschutz|\bagb\b"
+            r"|nutzungsbedingungen|mentions légales|confidentialité|conditions (générales|d'utilisation)|privacidad"
+            r"|aviso legal|términos|termos de|condizioni|informativa|конфиденциальност|условия|隐私|隱私|服务条款"
+            r"|使用条款|プライバシー|利用規約|特定商取引|개인정보|이용\s?약관",
+            re.IGNORECASE,
+        ),
+    }
+)
+_PATHS: Final[Mapping[LinkPurpose, re.Pattern[str]]] = MappingProxyType(
+    {
+        "unsubscribe": re.compile(
+            r"unsub(scribe)?\b|unsubscri|opt[-_]?out|list-manage|abmelde|desinscri|desabonn", re.IGNORECASE
+        ),
+        "tracking": re.compile(
+            r"[/._-](open|pixel|beacon)\.(gif|png)|/(track|pixel|beacon)/open|/wf/open\b", re.IGNORECASE
+        ),
+        "legal": re.compile(
+            r"/(privacy|terms|legal|imprint|impressum|datenschutz|agb|tos|cookies)([-_][a-z-]+)?(\.html?)?/?([?#]|$)",
+            re.IGNORECASE,
+        ),
+        "image": re.compile(r"\.(png|jpe?g|gif|webp|svg|bmp|ico)([?#]|$)", re.IGNORECASE),
+    }
+)
+_SOCIAL = re.compile(
+    r"https?://([a-z0-9-]+\.)*(facebook\.com|fb\.com|twitter\.com|x\.com|instagram\.com|linkedin\.com|youtube\.com|youtu\.be"
+    r"|tiktok\.com|pinterest\.[a-z.]+|t\.me|wa\.me|weibo\.com|discord\.(gg|com)|mastodon\.social|threads\.net|bsky\.app"
+    r"|vk\.com|line\.me|reddit\.com|snapchat\.com|xing\.com)([/?#:]|$)",
+    re.IGNORECASE,
+)
+_GENERIC = re.compile(
+    r"\W*((click|tap)?\s*here|hier( klicken)?|(cliquez )?ici|aqu[ií]|qui|link|这里|此处|こちら|여기|здесь)\W*",
+    re.IGNORECASE,
+)
+_ORIGIN = re.compile(r"(https?):/*([^/?#]*)", re.IGNORECASE)
+# CJK text stands next to a URL without a blank: such characters and typographic quotes end it.
+_URL = re.compile(r"https?://[^\s<>\"`{}|\\^\u2000-\u206f\u2190-\U0010ffff]{1,4096}", re.IGNORECASE)
+_WRAPPED = re.compile(r"<(https?://[^<>]*)>", re.IGNORECASE)
+_HOME = re.compile(r"https?:/*[^/?#]*/?", re.IGNORECASE)
+_LABELLED: Final = 100
+"""Characters of a label; longer words are a paragraph, which may speak of anything."""
+
+
+class Link(str, Hints):
+    """A URL as sent, with what is known of it.
+
+    Attributes:
+        text: The visible text of the anchor (of a picture: its description), "" where the bare URL was shown.
+        purpose: One of ``PURPOSES``.
+    """
+
+    __slots__ = ("purpose", "text")
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "url": "str(link)",
+        "href": "str(link)",
+        "query": "params",
+        "label": "text",
+        "kind": "purpose",
+    }
+
+    text: str
+    purpose: LinkPurpose
+
+    def __new__(cls, url: str, text: str = "", purpose: LinkPurpose = "") -> Self:
+        """Return ``url`` as a link."""
+        link = super().__new__(cls, url)
+        link.text = text
+        link.purpose = purpose
+        return link
+
+    @property
+    def path(self) -> str:
+        """Return path, query and fragment: what a test client of the application opens."""
+        path = _ORIGIN.sub("", self, count=1)
+        return path if path.startswith("/") else "/" + path
+
+    @property
+    def params(self) -> dict[str, str]:
+        """Return the query's parameters, decoded; of a repeated one the first."""
+        query = self.partition("#")[0].partition("?")[2]
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, errors="replace")
+        except ValueError:
+            return {}
+        first: dict[str, str] = {}
+        for name, value in pairs:
+            first.setdefault(name, value)
+        return first
+
+    def __reduce__(self) -> tuple[type[Link], tuple[str, str, LinkPurpose]]:
+        """Return what a copy is made from."""
+        return type(self), (str(self), self.text, self.purpose)
+
+
+class Seen(NamedTuple):
+    """One place where a URL stands.
+
+    ``around`` is the line it stands in, or the words that introduce it.
+
+    ``kind`` is anchor, logo (an anchor around a picture, to the home page or without a word), bare, image or pixel.
+    """
+
+    url: str
+    text: str = ""
+    around: str = ""
+    kind: str = "anchor"
+
+
+def is_home(url: str) -> bool:
+    """Return whether ``url`` is a host's first page, with nothing that a test could want."""
+    return _HOME.fullmatch(url) is not None
+
+
+def bare(text: str) -> list[Seen]:
+    """Return the URLs that stand in plain ``text``, each with the words that introduce it."""
+    # RFC 3986, appendix C: between angle brackets a URL may be wrapped
+    text = _WRAPPED.sub(lambda wrapped: f"<{''.join(wrapped[1].split())}>", text)
+    return [Seen(_trimmed(url[0]), "", _label(text, url.start()), "bare") for url in _URL.finditer(text)]
+
+
+def merged(places: Iterable[Seen]) -> tuple[Link, ...]:
+    """Return each URL once, in order of first sight; an anchor's words count before those around a bare URL."""
+    by_url: dict[str, list[Seen]] = {}
+    for place in places:
+        if _ORIGIN.match(place.url):
+            by_url.setdefault(_same(place.url), []).append(place)
+    return tuple(_link(each) for each in by_url.values())
+
+
+def pick_link(
+    links: Iterable[Link], match: Any = None, *, url: Any = None, text: Any = None, purpose: LinkPurpose | None = None
+) -> Link:
+    """Return the one of ``links`` that is meant.
+
+    ``match`` is tried on the URL and on the visible text: a string is contained, a pattern searches, a callable
+    decides. ``url`` and ``text`` ask for one of them, by the same rules; ``purpose`` is compared. Without any of them
+    only links of no special purpose are candidates.
+
+    Raises:
+        NotExactlyOne: None fits, or several do.
+        ValueError: There is no such purpose.
+    """
+    if purpose is not None and purpose not in PURPOSES:
+        raise ValueError(f"there is no purpose {purpose!r}; there are {', '.join(map(repr, PURPOSES))}")
+    wanted = {"match": match, "url": url, "text": text, "purpose": purpose}
+    wanted = {name: each for name, each in wanted.items() if each is not None}
+    judged = [_judged(link, wanted) for link in links]
+    asked = ", ".join(named(each) if name == "match" else f"{name}={named(each)}" for name, each in wanted.items())
+    return only(judged, f"link({asked})")
+
+
+def _judged(link: Link, wanted: Mapping[str, Any]) -> Candidate[Link]:
+    shown = f"{link} ({excerpt(link.text)})" if link.text else str(link)
+    if not wanted:
+        reason = f"its purpose is {link.purpose!r}; ask for it by purpose=, url= or text=" if link.purpose else ""
+        return Candidate(link, shown, not link.purpose, reason or "it has no special purpose")
+    tests = {
+        "match": lambda each: holds(each, link, CONTAINED) or holds(each, link.text, CONTAINED),
+        "url": lambda each: holds(each, link, CONTAINED),
+        "text": lambda each: holds(each, link.text, CONTAINED),
+        "purpose": lambda each: holds(each, link.purpose, EQUAL),
+    }
+    for name, each in wanted.items():
+        if not tests[name](each):
+            place = {"match": "neither its URL nor its text fits", "purpose": f"its purpose {link.purpose!r} is not"}
+            return Candidate(link, shown, False, f"{place.get(name, f'its {name} does not fit')} {named(each)}")
+    return Candidate(link, shown, True, "it fits")
+
+
+def _link(places: list[Seen]) -> Link:
+    shown = [place for place in places if place.kind == "anchor"] or places
+    text = next((fold(place.text) for place in shown if place.text), "")
+    return Link(places[0].url, text, next(filter(None, map(_purpose, shown)), ""))
+
+
+def _purpose(place: Seen) -> LinkPurpose:
+    """Return what a URL is for, judged from one place where it stands."""
+    if place.kind == "pixel":
+        return "tracking"
+    if place.kind == "logo":
+        return "social" if _SOCIAL.match(place.url) else "image"
+    if place.kind == "image":
+        return "tracking" if _PATHS["tracking"].search(place.url) else "image"
+    words = place.text if place.text and not _GENERIC.fullmatch(place.text) else place.around
+    if len(words) <= _LABELLED:
+        for purpose, pattern in _WORDS.items():
+            if pattern.search(words):
+                return purpose
+    if _SOCIAL.match(place.url):
+        return "social"
+    path = _ORIGIN.sub("", place.url, count=1)
+    found: list[LinkPurpose] = [purpose for purpose, pattern in _PATHS.items() if pattern.search(path)]
+    return found[0] if found else ""
+
+
+def _same(url: str) -> str:
+    """Return what two spellings of one URL have in common: scheme and host without case, no path is ``/``."""
+    origin = _ORIGIN.match(url)
+    assert origin is not None
+    return origin[0].lower() + (url[origin.end() :] or "/")
+
+
+def _trimmed(url: str) -> str:
+    """Take off what belongs to the sentence: stops, quotes, emphasis, and brackets that were not opened in the URL."""
+    while True:
+        short = url.rstrip(".,;:!?'*")
+        if short.endswith(")") and short.count(")") > short.count("("):
+            short = short[:-1]
+        if short.endswith("]") and short.count("]") > short.count("["):
+            short = short[:-1]
+        if short == url:
+            return url
+        url = short
+
+
+def _label(text: str, position: int) -> str:
+    """Return the words before a bare URL: on its line, else on the line above, one empty line apart at most."""
+    before = text[max(0, position - 4 * _LABELLED) : position]
+    *above, line = before.split("\n")
+    if line.strip(" <(>*-•·\t"):
+        return fold(line)
+    near = [each for each in above[-2:] if each.strip()]
+    return fold(near[-1]) if near else ""

@@ -1,0 +1,317 @@
+"""Conditions on a record, and why a record does not meet them. The one rule set of the kit.
+
+Rules of this module:
+
+1. How a value is compared with what is wanted is in ``comparing``.
+2. Which conditions exist is data: ``MAIL`` for messages. Another kind of record brings its table in a subclass.
+3. A table goes from cheap to dear, and conditions are tried in its order: ``accepts`` stops at the first miss, so that
+   nothing is parsed where the subject decides.
+4. Records are duck-typed: only the attributes that a condition names are read.
+5. What a user's callable raises is not caught here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from difflib import SequenceMatcher
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
+
+from sirrchat_testkit.comparing import CONTAINED, EQUAL, LIKE, Rule, holds
+from sirrchat_testkit.formatting import excerpt, function_name, named, pattern_meant
+from sirrchat_testkit.suggestions import near_name
+
+__tracebackhide__ = True
+
+R = TypeVar("R")
+
+_COMPARED: Final = 200
+"""Characters of a text that count for how near a miss is."""
+
+
+class Condition(NamedTuple):
+    """One name that a ``Match`` takes.
+
+    Attributes:
+        read: Gets the value from a record; of a ``keyed`` condition, from a record and a key.
+        rule: How a plain ``str`` is compared.
+        many: The value is a sequence, any item of which may do.
+        keyed: What is wanted is a mapping, each key of which is a condition of its own.
+        ordered: The value must be at or after what is wanted.
+        whole: What is wanted is a function of the whole record.
+        contents: It reads what may have to be loaded.
+    """
+
+    read: Callable[..., Any]
+    rule: Rule = EQUAL
+    many: bool = False
+    keyed: bool = False
+    ordered: bool = False
+    whole: bool = False
+    contents: bool = False
+
+    def met(self, wanted: Any, value: Any) -> bool:
+        """Return whether ``value``, as read from a record, satisfies what is ``wanted``."""
+        if self.ordered and isinstance(wanted, datetime | int | float):
+            return _moment(value) >= _moment(wanted)
+        if not self.many:
+            return holds(wanted, value, self.rule)
+        if any(holds(wanted, each, self.rule) for each in value):
+            return True
+        if isinstance(wanted, str | re.Pattern) or (callable(wanted) and not isinstance(wanted, type)):
+            return False
+        return bool(wanted == tuple(value)) or bool(wanted == list(value)) or (wanted is None and not value)
+
+
+def _moment(time: datetime | float) -> datetime:
+    """Return ``time`` as aware: a number is milliseconds since the epoch, a naive datetime is local time."""
+    return datetime.fromtimestamp(time / 1000, UTC) if isinstance(time, int | float) else time.astimezone(UTC)
+
+
+def _field(record: Any, name: str) -> list[str]:
+    """Return the values of the header field ``name``, in any case, of ``record.headers``."""
+    headers = record.headers
+    if hasattr(headers, "get_all"):
+        return list(headers.get_all(name) or ())
+    return [value for each, value in headers.items() if each.lower() == name.lower()]
+
+
+def _filenames(record: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in record.attachments)
+
+
+WHERE: Final = Condition(lambda record: record, whole=True, contents=True)
+"""The condition on a whole record: a function of it."""
+
+MAIL: Final[Mapping[str, Condition]] = MappingProxyType(
+    {
+        "subject": Condition(attrgetter("subject")),
+        "sender": Condition(attrgetter("sender"), LIKE),
+        "to": Condition(attrgetter("to"), LIKE, many=True),
+        "recipient": Condition(attrgetter("recipient"), LIKE),
+        "mail_from": Condition(attrgetter("mail_from"), LIKE),
+        "size": Condition(attrgetter("size")),
+        "after": Condition(attrgetter("received_at"), ordered=True),
+        "cc": Condition(attrgetter("cc"), LIKE, many=True, contents=True),
+        "header": Condition(_field, many=True, keyed=True, contents=True),
+        "text": Condition(attrgetter("text"), CONTAINED, contents=True),
+        "html": Condition(attrgetter("html"), CONTAINED, contents=True),
+        "has_attachment": Condition(lambda record: bool(record.attachments), contents=True),
+        "filename": Condition(_filenames, LIKE, many=True, contents=True),
+        "where": WHERE,
+    }
+)
+"""The conditions on a message, from cheap to dear."""
+
+_GUESSES: Final[Mapping[str, str]] = MappingProxyType(
+    {"body": "text", "since": "after", "received_after": "after", "attachments": "has_attachment"}
+    | dict.fromkeys(("attachment", "attachment_name", "file", "file_name"), "filename")
+    | dict.fromkeys(("from", "from_", "from_email", "from_address", "author", "mail_sender"), "sender")
+    | dict.fromkeys(("mail_to", "to_address", "to_email"), "to")
+    | dict.fromkeys(("bcc", "rcpt_to", "envelope_to"), "recipient")
+    | dict.fromkeys(("filter", "match", "matching", "predicate", "condition", "when"), "where")
+)
+"""What users of other kits write."""
+
+_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
+    dict.fromkeys(("timeout", "duration", "window"), "within=SECONDS, if this is assert_nothing()")
+    | dict.fromkeys(("within", "seconds", "wait", "timeouts"), "timeout=SECONDS, if this is receive()")
+)
+"""What is a parameter of some verbs, and no condition of any."""
+
+
+class _Raised(NamedTuple):
+    """In place of a value: what the user's code raised."""
+
+    error: Exception
+
+
+class _Check(NamedTuple):
+    label: str
+    condition: Condition
+    wanted: Any
+    key: str | None
+
+    def value(self, record: Any) -> Any:
+        return self.condition.read(record) if self.key is None else self.condition.read(record, self.key)
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether the check runs code of the user's."""
+        return self.condition.whole or runs_code(self.wanted)
+
+    @property
+    def reads_contents(self) -> bool:
+        """Whether the check needs more than what is stored about a record."""
+        return self.condition.contents
+
+    def explain(self, value: Any, *, advise: bool) -> str:
+        if isinstance(value, _Raised):
+            return f"{self.label}: {function_name(self.wanted)} raised {value.error!r}"
+        if self.condition.whole:
+            return f"{self.label}: {function_name(self.wanted)} returned a false value"
+        verb = self.condition.rule.verb if isinstance(self.wanted, str) else ""
+        verb = "at or after " if self.condition.ordered else verb
+        hint = self._hint(value) if advise else ""
+        return f"{self.label}: wanted {verb}{named(self.wanted)}, was {self._shown(value)}{hint}"
+
+    def _hint(self, value: Any) -> str:
+        values = value if self.condition.many else (value,)
+        pattern = pattern_meant(self.wanted, values) if isinstance(self.wanted, str) else ""
+        return f" (a text must {self.condition.rule.must}; re.compile({pattern!r}) searches)" if pattern else ""
+
+    def _shown(self, value: Any) -> str:
+        if self.condition.many and not value:
+            return "absent" if self.condition.keyed else "empty"
+        values = value if self.condition.many else (value,)
+        return ", ".join(excerpt(each, self.wanted) for each in values)
+
+
+class Match:
+    """Keyword conditions on a record, all of which must be met; immutable.
+
+    ``subject`` is equal after folding of blanks; ``text`` and ``html`` contain; ``sender``, ``to``, ``cc``,
+    ``recipient``, ``mail_from`` and ``filename`` are equal without case, ``*`` and ``?`` allowed; ``header`` maps names
+    to what is wanted of them (None: absent); ``has_attachment`` is a bool, ``size`` counts bytes, and ``after`` is a
+    time (a naive one is local) at or after which the message came. ``sender`` and ``to`` are header fields,
+    ``mail_from`` and ``recipient`` the envelope's. ``where`` is a function of the whole message.
+
+    Raises:
+        TypeError: A condition is unknown. The text names the nearest one.
+    """
+
+    table: ClassVar[Mapping[str, Condition]] = MAIL
+
+    __slots__ = ("_checks", "conditions")
+
+    conditions: Mapping[str, Any]
+    _checks: tuple[_Check, ...]
+
+    def __init__(self, **conditions: Any) -> None:
+        for name in conditions:
+            if name not in self.table:
+                raise TypeError(_unknown(name, self.table))
+        conditions = {name: _addressed(each) for name, each in conditions.items()}
+        object.__setattr__(self, "conditions", MappingProxyType(conditions))
+        ordered = [(name, conditions[name]) for name in self.table if name in conditions]
+        object.__setattr__(self, "_checks", tuple(check for each in ordered for check in self._checks_of(*each)))
+
+    def _checks_of(self, name: str, wanted: Any) -> list[_Check]:
+        condition = self.table[name]
+        if condition.whole and not callable(wanted):
+            raise TypeError(f"{name} takes a function, such as {name}=lambda message: ..., not {wanted!r}")
+        if not condition.keyed:
+            return [_Check(name, condition, wanted, None)]
+        if not isinstance(wanted, Mapping):
+            raise TypeError(f'{name} takes a mapping, such as {name}={{"X-Tag": "a"}}, not {wanted!r}')
+        return [_Check(f"{name} {key}", condition, each, key) for key, each in wanted.items()]
+
+    def accepts(self, record: Any) -> bool:
+        """Return whether ``record`` meets every condition; reads no further than the first that it misses."""
+        return all(check.condition.met(check.wanted, check.value(record)) for check in self._checks)
+
+    @property
+    def _plain(self) -> list[_Check]:
+        return [check for check in self._checks if not check.runs_code]
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether a condition runs code of the user's: a function, or an object with its own ``==``."""
+        return any(check.runs_code for check in self._checks)
+
+    @property
+    def reads_contents(self) -> bool:
+        """Whether a condition reads the contents of a record, which may have to be loaded."""
+        return any(check.reads_contents for check in self._checks)
+
+    def matches(self, record: Any) -> bool:
+        """Return whether ``record`` meets every condition; an error that reading it raises is a miss."""
+        return not self._missed(record, self._checks)
+
+    def misses(self, record: Any, *, advise: bool = True, code: bool = True) -> tuple[str, ...]:
+        """Return one explanation for each condition that ``record`` does not meet; none if it matches.
+
+        Args:
+            record: What is compared.
+            advise: Add how to ask for what was probably meant.
+            code: Run the user's code too; an error that it raises is a miss.
+        """
+        checks = self._checks if code else self._plain
+        return tuple(check.explain(value, advise=advise) for check, value in self._missed(record, checks))
+
+    def distance(self, record: Any) -> tuple[int, float]:
+        """Return how far ``record`` is from matching, to sort by: the misses, then how unlike its texts are, 0 to 1.
+
+        The user's code is not run for it.
+        """
+        missed = self._missed(record, self._plain)
+        unlike = [_unlikeness(check.wanted, value) for check, value in missed]
+        return len(missed), sum(unlike) / len(unlike) if unlike else 0.0
+
+    def _missed(self, record: Any, checks: Iterable[_Check]) -> list[tuple[_Check, Any]]:
+        missed: list[tuple[_Check, Any]] = []
+        for check in checks:
+            try:
+                value = check.value(record)
+                met = check.condition.met(check.wanted, value)
+            except Exception as error:  # noqa: BLE001 - the user's, or a record that was deleted
+                value, met = _Raised(error), False
+            if not met:
+                missed.append((check, value))
+        return missed
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Match does not change: {name}={value!r}")
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={named(wanted)}" for name, wanted in self.conditions.items()) or "anything"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={named(each)}' for name, each in self.conditions.items())})"
+
+
+def runs_code(wanted: Any) -> bool:
+    """Return whether comparing with ``wanted`` runs the user's code: a function, or an object with its own ``==``."""
+    if isinstance(wanted, Mapping):
+        return any(map(runs_code, wanted.values()))
+    if isinstance(wanted, list | tuple | set | frozenset):
+        return any(map(runs_code, wanted))
+    return type(wanted).__module__ not in {"builtins", "re", "datetime"} or callable(wanted)
+
+
+def nearest(match: Match, records: Iterable[R], limit: int) -> list[R]:
+    """Return the ``limit`` records nearest to ``match``, the nearest first, of equally near ones the latest."""
+    latest = [*records][::-1]
+    return sorted(latest, key=match.distance)[:limit]
+
+
+def summary(record: Any) -> str:
+    """Return a message in one line: ``'June news' from news@shop.example to ann@example.com``."""
+    receiver = getattr(record, "recipient", "") or ", ".join(record.to)
+    return f"{excerpt(record.subject)} from {record.sender or 'nobody'} to {receiver or 'nobody'}"
+
+
+def _unlikeness(wanted: Any, value: Any) -> float:
+    values = value if isinstance(value, list | tuple) else (value,)
+    if not isinstance(wanted, str):
+        return 1.0
+    texts = [each[:_COMPARED] for each in values if isinstance(each, str)]
+    return min((1 - SequenceMatcher(None, wanted[:_COMPARED], each).ratio() for each in texts), default=1.0)
+
+
+def _unknown(name: str, table: Mapping[str, Condition]) -> str:
+    for guess in (_GUESSES.get(name.lower()), near_name(name.lower(), table)):
+        if guess in table:
+            return f"{name!r} is no condition: did you mean {guess!r}?"
+    if name in _PARAMETERS:
+        return f"{name!r} is no condition: did you mean {_PARAMETERS[name]}?"
+    return f"{name!r} is no condition; there are {', '.join(table)}"
+
+
+def _addressed(wanted: Any) -> Any:
+    """Return the address of what has one, such as an inbox; anything else as it is."""
+    address = getattr(wanted, "address", None)
+    return address if isinstance(address, str) else wanted

@@ -1,0 +1,275 @@
+"""Answers of the SirrChat API.
+
+1. Moments are ISO 8601 texts to the second, in UTC; sizes and quotas are bytes.
+2. The server writes its answers without these models, for speed; tests compare the two.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, Field
+
+from sirrchat_testkit.schemas.fields import Shape
+from sirrchat_testkit.schemas.sirrchat.requests import Event
+
+
+class Details(Shape):
+    """The field at fault and what was sent in it; both are missing where no one field is."""
+
+    field: str | None = None
+    value: Any = None
+
+
+class Error(Shape):
+    """Why a request was refused."""
+
+    code: str
+    message: str
+    details: Details
+
+
+class Problem(Shape):
+    """Any answer from 400 on."""
+
+    error: Error
+
+
+class Meta(Shape):
+    """Where a page is."""
+
+    page: int
+    limit: int
+    total: int
+    total_pages: int
+
+
+class Links(Shape):
+    """Paths of other pages."""
+
+    first: str
+    last: str
+    prev: str | None
+    next: str | None
+
+
+class User(Shape):
+    """An account; ``blockchain_address`` is there only where there is one."""
+
+    id: str
+    email: str
+    quota: int
+    used: int
+    created_at: AwareDatetime
+    blockchain_address: str | None = None
+
+
+class UserPage(Shape):
+    """``GET /users``: oldest first."""
+
+    data: list[User]
+    meta: Meta
+    links: Links
+
+
+class BatchItem(Shape):
+    """What became of one user of a batch: ``status`` as if it had been made by itself."""
+
+    index: int
+    status: int
+    user: User | None = None
+    error: Error | None = None
+
+
+class BatchMeta(Shape):
+    """How a batch went."""
+
+    created: int
+    failed: int
+
+
+class BatchResult(Shape):
+    """``POST /users/batch``: 201 where all were made, else 207."""
+
+    data: list[BatchItem]
+    meta: BatchMeta
+
+
+class Domain(Shape):
+    """A served domain."""
+
+    id: str
+    name: str
+    users_count: int
+    created_at: AwareDatetime
+
+
+class DomainPage(Shape):
+    """``GET /domains``: oldest first."""
+
+    data: list[Domain]
+    meta: Meta
+    links: Links
+
+
+class QuotaUsage(Shape):
+    """``GET /users/{id}/quota``."""
+
+    quota: int
+    used: int
+    percentage: float
+    files_count: int
+
+
+class ListedMessage(Shape):
+    """A message as a list shows it; ``date`` is when it was received."""
+
+    uid: int
+    sender: str = Field(alias="from")
+    to: list[str]
+    subject: str
+    date: AwareDatetime
+    size: int
+    flags: list[str]
+
+
+class MessageMeta(Shape):
+    """Where a list of messages begins."""
+
+    limit: int
+    offset: int
+    total: int
+
+
+class MessageList(Shape):
+    """``GET /users/{id}/messages``: newest first."""
+
+    data: list[ListedMessage]
+    meta: MessageMeta
+
+
+class Attachment(Shape):
+    """A file in a message; ``size`` in bytes."""
+
+    name: str
+    content_type: str
+    size: int
+
+
+class Message(ListedMessage):
+    """A message by itself; ``headers`` has the first value of each field, as named first."""
+
+    cc: list[str]
+    headers: dict[str, str]
+    text: str
+    html: str
+    attachments: list[Attachment]
+
+
+class SmtpStats(Shape):
+    """Copies that left and came in, and recipients that were refused."""
+
+    sent: int
+    received: int
+    rejected: int
+
+
+class ImapStats(Shape):
+    """Zeros where no IMAP is served."""
+
+    connections: int
+    commands: int
+
+
+class ServerStats(Shape):
+    """``GET /stats``: ``uptime`` in seconds; ``messages_today`` is what was received and sent this day in UTC."""
+
+    uptime: int
+    users_total: int
+    sessions_active: int
+    messages_today: int
+    storage_used: int
+    smtp: SmtpStats
+    imap: ImapStats
+
+
+class UserStats(Shape):
+    """``GET /users/{id}/stats``."""
+
+    messages_total: int
+    messages_unseen: int
+    received: int
+    sent: int
+    rejected: int
+    storage_used: int
+    quota: int
+    last_received_at: AwareDatetime | None
+
+
+class Webhook(Shape):
+    """Where mail is told of. Its secret is in no answer."""
+
+    id: str
+    url: str
+    events: list[Event]
+    enabled: bool
+    created_at: AwareDatetime
+
+
+class WebhookPage(Shape):
+    """``GET /webhooks``: oldest first."""
+
+    data: list[Webhook]
+    meta: Meta
+    links: Links
+
+
+class Attempt(Shape):
+    """One call; ``http_status`` is None without an answer, ``error`` where there was none."""
+
+    at: AwareDatetime
+    http_status: int | None
+    error: str | None
+    duration_ms: int
+
+
+class Delivery(Shape):
+    """One event on its way to a webhook; every attempt sends ``request_body`` to the byte."""
+
+    id: str
+    event: str
+    status: Literal["pending", "delivered", "failed", "cancelled"]
+    request_body: str
+    attempts: list[Attempt]
+
+
+class DeliveryPage(Shape):
+    """``GET /webhooks/{id}/deliveries``: newest first."""
+
+    data: list[Delivery]
+    meta: Meta
+    links: Links
+
+
+class ApiKey(Shape):
+    """An API key; ``user`` is an e-mail address."""
+
+    id: str
+    user: str
+    role: Literal["admin", "user"]
+    created_at: AwareDatetime
+
+
+class NewlyMadeApiKey(ApiKey):
+    """The answer that makes a key, the only one that shows it."""
+
+    key: str
+    secret: str
+
+
+class ApiKeyPage(Shape):
+    """``GET /api-keys``: oldest first."""
+
+    data: list[ApiKey]
+    meta: Meta
+    links: Links

@@ -1,0 +1,142 @@
+"""The port of a sink: everything that arrives is a call, is recorded, verified, and answered as planned.
+
+1. A call is noted, and with it what it is answered, before its sender can know. It is shown to waits when the answer is
+   written and, in a mail server's thread, its sender has noted it.
+2. The user's functions run beside the loop; what they raise goes to the host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from sirrchat_testkit.errors import InvalidValue
+from sirrchat_testkit.handles.feed import End, Feed
+from sirrchat_testkit.net import bind
+from sirrchat_testkit.signing import ID, PREFIX, WebhookNotVerified, verify_webhook
+from sirrchat_testkit.sink.answers import Answer, Plan, Plans, answer_of
+from sirrchat_testkit.sink.call import CallHeaders, WebhookCall
+from sirrchat_testkit.sink.source import SinkSource
+
+SECRET = PREFIX + "c2lycmNoYXQtdGVzdGtpdC1zaW5r"
+"""What calls are verified with, beside the secrets that the host knows, until the test has set one."""
+
+MAX_BODY = 67_108_864
+"""Bytes that a call may have."""
+
+
+class SinkListener:
+    """Listens on a free port of the loopback interface, on the loop of its host."""
+
+    def __init__(self, source: SinkSource, plans: Plans, secret: str | None) -> None:
+        self.secret = secret
+        self._source = source
+        self._host = source.host
+        self._plans = plans
+        self._runner: web.AppRunner | None = None
+        self._socket: socket.socket | None = None
+
+    @property
+    def listening(self) -> bool:
+        """Whether it was opened, and not closed since."""
+        return self._runner is not None
+
+    async def open(self) -> None:
+        """Listen, and note where."""
+        self._socket = await bind("webhooks", "127.0.0.1", 0)
+        app = web.Application(client_max_size=MAX_BODY)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, handler_cancellation=True)
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._socket).start()
+        self._host.opened(self)
+        host, port = self._socket.getsockname()[:2]
+        self._source.url = f"http://{host}:{port}/"
+
+    async def close(self, reason: End = End.STOPPED) -> None:
+        """Listen no more, and end every wait for ``reason``."""
+        self._source.end_waits(reason)
+        self._host.closed(self)
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner._shutdown_timeout = 0.05  # noqa: SLF001 - who still waits for an answer waits in vain
+            await runner.cleanup()
+
+    def waits(self) -> list[Feed[WebhookCall]]:
+        """Return the open waits."""
+        return self._source.feeds.all()
+
+    def close_in_child(self) -> None:
+        """Close the inherited socket, of which the parent's loop must not hear. To be called in a forked child."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._socket.fileno())
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        call = await self._record(request)
+        plan, seconds = self._plans.next_answer(), self._plans.next_delay()
+        if seconds:
+            await asyncio.sleep(seconds)
+        if plan.drop:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        answer = await self._answer(plan, call)
+        response = web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.kind})
+        call.answered = answer.status
+        try:
+            await response.prepare(request)
+            await response.write_eof()
+        except ConnectionError:  # its sender hung up first
+            call.answered = None
+            return response
+        await self._host.landed(call.id)
+        self._source.show(call)
+        return response
+
+    async def _record(self, request: web.Request) -> WebhookCall:
+        body = await request.read()
+        headers = CallHeaders(list(request.headers.items()))
+        attempt, number = self._source.count(headers.get(ID, ""))
+        call = WebhookCall(
+            method=request.method,
+            path=request.path_qs,
+            url=str(request.url),
+            headers=headers,
+            body=body,
+            received_at=datetime.fromtimestamp(self._host.now(), UTC),
+            attempt=attempt,
+            number=number,
+        )
+        self._source.calls.append(call)
+        call.verified, call.reason = await self._verify(call)
+        return call
+
+    async def _verify(self, call: WebhookCall) -> tuple[bool, str]:
+        reason = ""
+        own = self.secret
+        for secret in [*await self._host.secrets(self._source.url), SECRET] if own is None else [own]:
+            try:
+                verify_webhook(call.headers, call.body, secret, now=self._host.now())
+            except WebhookNotVerified as error:
+                reason = reason or str(error)
+            except InvalidValue as error:
+                reason = reason or f"the sink's secret is malformed: {error}"
+            else:
+                return True, ""
+        return False, reason
+
+    async def _answer(self, plan: Plan, call: WebhookCall) -> Answer:
+        if plan.answerer is None:
+            return Answer(plan.status) if plan.status == 200 else Answer(plan.status, b"")  # noqa: PLR2004 - HTTP's own
+        try:
+            value = await asyncio.get_running_loop().run_in_executor(None, plan.answerer, call)
+            return answer_of(value)
+        except Exception as error:  # noqa: BLE001 - it is raised in the test
+            self._host.crashed(error)
+            return Answer(500, b"")

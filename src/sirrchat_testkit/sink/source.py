@@ -1,0 +1,145 @@
+"""The calls of one sink, as waits read them.
+
+1. A call is shown to waits when its answer was written, and only if that was 2xx. So their order is that of answers.
+2. Calls are kept on the sink's loop; a list only grows, so any thread may copy it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sirrchat_testkit.domain.sessions import Activity
+from sirrchat_testkit.faults.payload import CallMatch
+from sirrchat_testkit.handles.failures import COMPARED, Evidence, Kind
+from sirrchat_testkit.handles.feed import End, Feeds, Slice, Steps, Taken
+from sirrchat_testkit.handles.wait import Wait
+from sirrchat_testkit.matching import Match
+from sirrchat_testkit.sink.call import WebhookCall
+from sirrchat_testkit.sink.host import Host
+
+__tracebackhide__ = True
+
+
+class WebhookNotReceived(AssertionError):
+    """A wait ended without the call that it was for."""
+
+    __module__ = "sirrchat_testkit"
+
+
+class UnexpectedWebhook(AssertionError):
+    """A call arrived that should not have."""
+
+    __module__ = "sirrchat_testkit"
+
+
+class CallKind(Kind[WebhookCall]):
+    """How failures speak of webhook calls."""
+
+    noun = "call"
+    stopped = "the webhook sink stopped"
+    refused = "These were not answered 2xx:"
+    twin = "await sink.areceive(...)"
+    not_received = WebhookNotReceived
+    unexpected = UnexpectedWebhook
+
+    def __init__(self, url: str) -> None:
+        self.place = f"to {url or 'a sink that was never started'}"
+
+    def is_refused(self, item: WebhookCall) -> bool:
+        """Return whether the call was not answered 2xx."""
+        return not item.accepted
+
+    def line(self, item: WebhookCall) -> str:
+        """Return the call in one line: what it reports, its answer, and what is wrong with its signature."""
+        answer = f"answered {item.answered}" if item.answered is not None else "not answered"
+        doubt = "" if item.verified or "webhook-signature" not in item.headers else f", not verified: {item.reason}"
+        return f"{item}, {answer}{doubt}"
+
+
+class SinkSource:
+    """The calls of the sink that lives in ``host``."""
+
+    topic: str | None = None
+
+    def __init__(self, host: Host) -> None:
+        self.url = ""
+        self.host = host
+        self.thread = host.thread
+        self.feeds: Feeds[WebhookCall] = Feeds()
+        self.taken = Taken()
+        self.calls: list[WebhookCall] = []
+        self._accepted: list[WebhookCall] = []
+        self._attempts: Counter[str] = Counter()
+
+    @property
+    def kind(self) -> CallKind:
+        """How failures speak of these calls."""
+        return CallKind(self.url)
+
+    @property
+    def timeout(self) -> float:
+        """Seconds of real time that ``receive`` waits by default."""
+        return self.host.timeout
+
+    @property
+    def within(self) -> float:
+        """Seconds of real time that ``assert_nothing`` watches by default."""
+        return self.host.within
+
+    def match(self, conditions: Mapping[str, Any]) -> Match:
+        """Return the conditions as a ``Match``."""
+        return CallMatch(**conditions)
+
+    def position(self, item: WebhookCall) -> int:
+        """Return which of the accepted calls ``item`` is, from 1; 0 if it was not accepted."""
+        return item.position
+
+    def key(self, item: WebhookCall) -> int:
+        """Return which of all calls ``item`` is."""
+        return item.number
+
+    def hold(self, item: WebhookCall) -> None:
+        """Do nothing: a call is whole."""
+
+    async def load(self, items: Sequence[WebhookCall]) -> None:
+        """Do nothing: calls are whole."""
+
+    async def read(self, after: int, limit: int) -> Slice[WebhookCall]:
+        """Return a slice of accepted calls after the position ``after``."""
+        found = self._accepted[after : after + limit]
+        return Slice(found, after + len(found), len(found) < limit)
+
+    async def recent(self, before: int | None, limit: int) -> Slice[WebhookCall]:
+        """Return a slice of accepted calls before the position ``before``, the latest first."""
+        end = len(self._accepted) if before is None else before - 1
+        found = self._accepted[max(end - limit, 0) : end][::-1]
+        return Slice(found, end - len(found) + 1, len(found) < limit)
+
+    async def settled(self, seconds: float) -> Sequence[Activity]:
+        """Wait until nothing that is due remains to be sent."""
+        return await self.host.settled(seconds)
+
+    def evidence(self, wait: Wait[WebhookCall]) -> Steps[Evidence[WebhookCall]]:  # noqa: ARG002 - explains them all
+        """Return the latest calls, accepted or not, and what the host knows about deliveries."""
+        hint, sections = yield self.host.deliveries(self.url, called=bool(self.calls))
+        return Evidence(self.calls[-COMPARED:], otherwise=hint, sections=sections)
+
+    def count(self, webhook_id: str) -> tuple[int, int]:
+        """Return which call with ``webhook_id`` the next one is, and which of all calls, both from 1."""
+        if webhook_id:
+            self._attempts[webhook_id] += 1
+        return self._attempts[webhook_id] or 1, len(self.calls) + 1
+
+    def show(self, call: WebhookCall) -> None:
+        """Show a call that has been answered to waits, if it was accepted."""
+        if call.accepted:
+            self._accepted.append(call)
+            call.position = len(self._accepted)
+            self.feeds.push((None,), call)
+
+    def end_waits(self, reason: End) -> None:
+        """End every wait for ``reason``."""
+        for feed in self.feeds.all():
+            feed.push(reason)

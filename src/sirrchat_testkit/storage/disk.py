@@ -1,0 +1,177 @@
+"""Disk: everything a durable store does behind its commits: group fsync, compaction, deleting raw bytes.
+
+Rules of this module:
+
+1. There is one fsync at a time, and it covers all that was committed before it began.
+2. What a commit made superfluous is deleted only after the fsync that covers the commit.
+3. State changes on the loop; a thread only waits for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from sirrchat_testkit.errors import StoreBroken
+from sirrchat_testkit.storage.blobs import FileBlobs
+from sirrchat_testkit.storage.journal import JournalStorage, Sync
+from sirrchat_testkit.storage.references import Keeping
+
+LAZY = 1.0
+"""Seconds that a commit may wait for its fsync where nobody waits for it."""
+
+log = logging.getLogger(__name__)
+
+
+class Disk:
+    """The disk side of one store. If ``eager``, ``committed`` returns when the commit is on the disk."""
+
+    def __init__(self, storage: JournalStorage, threads: ThreadPoolExecutor, *, eager: bool) -> None:
+        self.folder = storage.folder
+        self.blobs = FileBlobs(self.folder, threads, sync=eager)
+        self._storage = storage
+        self._threads = threads
+        self._eager = eager
+        self._keeping: Keeping | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._syncing: asyncio.Task[None] | None = None
+        self._compacting: asyncio.Task[None] | None = None
+
+    def look_after(self, keeping: Keeping) -> None:
+        """Delete the raw bytes that ``keeping`` releases; those that nobody names, at once."""
+        self._keeping = keeping
+        orphans = self.blobs.sweep(keeping.named)
+        if orphans:
+            log.info("%d raw messages in %s belonged to nothing and were deleted", orphans, self.folder.path)
+
+    async def committed(self) -> None:
+        """Do what is due after a commit.
+
+        Raises:
+            StoreBroken: The disk failed; the commit was taken back.
+        """
+        if self._storage.compaction_is_due and self._compacting is None:
+            self._compacting = asyncio.create_task(self._compact())
+        if not self._eager:
+            self.touched()
+        elif self._storage.dirty:
+            await self.flush()
+
+    def touched(self) -> None:
+        """See to it that what was written gets to the disk within about a second."""
+        if self._timer is None and self._syncing is None:
+            self._timer = asyncio.get_running_loop().call_later(LAZY, self._begin)
+
+    async def flush(self) -> None:
+        """Return when everything committed before is on the disk. Raises ``StoreBroken``."""
+        if self._storage.broken is not None:
+            raise StoreBroken(str(self._storage.broken)) from self._storage.broken
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        self._begin()
+        await waiter
+
+    async def settle(self) -> None:
+        """Return when nothing is left to do: all is on the disk, and what nobody needs is off it."""
+        await self.flush()
+        await self._rest()
+
+    async def close(self) -> None:
+        """Finish what is under way, write a snapshot, and let go of all files."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._rest()
+        closer = ThreadPoolExecutor(1)
+        try:
+            await asyncio.get_running_loop().run_in_executor(closer, self._let_go)
+        finally:
+            closer.shutdown(wait=False)
+
+    async def _rest(self) -> None:
+        while tasks := [task for task in (self._syncing, self._compacting) if task is not None]:
+            await asyncio.wait(tasks)
+
+    def _let_go(self) -> None:
+        # A thread may still be at work for a task that was cancelled.
+        self._threads.shutdown()
+        try:
+            self.blobs.sync(self.blobs.unsynced)
+        except OSError as error:
+            log.warning("%s: raw messages are not surely on the disk: %s", self.folder.path, error)
+        self._storage.close()
+
+    def _begin(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._syncing is None and self._storage.broken is None:
+            self._syncing = asyncio.create_task(self._sync_all())
+
+    async def _sync_all(self) -> None:
+        try:
+            while True:
+                await self._sync()
+                if not self._waiting or self._storage.broken is not None:
+                    break
+        finally:
+            self._syncing = None
+        if self._storage.dirty or (self._keeping is not None and self._keeping.doomed):
+            self.touched()
+
+    async def _sync(self) -> None:
+        group, self._waiting = self._waiting, []
+        raws, self.blobs.unsynced = self.blobs.unsynced, set()
+        sync = self._storage.begin_sync()
+        gone = self._keeping.release() if self._keeping is not None else []
+        try:
+            await self._run(partial(self._wait_for_disk, sync, raws))
+        except OSError as error:
+            broken = self._storage.fail(error)
+            log.error("%s", broken)  # noqa: TRY400  # the text is what counts
+            _answer([*group, *self._waiting], broken)
+            self._waiting.clear()
+            return
+        except asyncio.CancelledError:
+            self.blobs.unsynced |= raws
+            raise
+        self._storage.end_sync(sync)
+        _answer(group)
+        if self._keeping is not None and (free := self._keeping.still_free(gone)):
+            later = set(filter(self.blobs.busy, free))
+            self._keeping.doomed |= later
+            await self.blobs.drop([digest for digest in free if digest not in later])
+
+    def _wait_for_disk(self, sync: Sync, raws: set[str]) -> None:
+        self.blobs.sync(raws)
+        sync.run()
+
+    async def _compact(self) -> None:
+        try:
+            compaction = self._storage.begin_compaction()
+            for _ in compaction.copy():
+                await asyncio.sleep(0)
+            await self.flush()
+            await self._run(partial(compaction.run, gently=True))
+            self._storage.end_compaction()
+        except OSError as error:
+            log.warning("%s keeps its journals, since writing a new snapshot failed: %s", self.folder.path, error)
+        except StoreBroken:
+            pass
+        finally:
+            self._compacting = None
+
+    async def _run(self, work: Callable[[], object]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _answer(waiters: list[asyncio.Future[None]], error: StoreBroken | None = None) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(StoreBroken(str(error)))

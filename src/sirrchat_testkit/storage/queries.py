@@ -1,0 +1,128 @@
+"""Reading: from equalities on a kind's fields to its records, over the indexes.
+
+A record that was made lately is handed out again: both it and its document are replaced, never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from sirrchat_testkit.records import Doc, Record
+from sirrchat_testkit.storage.paging import cut, page, span
+from sirrchat_testkit.storage.schema import nested
+from sirrchat_testkit.storage.tables import LiveTable
+from sirrchat_testkit.storage.values import plain_value
+
+R = TypeVar("R", bound=Record)
+
+HELD = 4096
+"""Records of a kind that are held, so that they need not be made again."""
+
+
+class Reader(Generic[R]):
+    """What can be asked of the table of one kind."""
+
+    def __init__(self, kind: type[R], table: LiveTable) -> None:
+        self._kind = kind
+        self._table = table
+        self._singles = table.indexes.singles
+        self._nested = nested(kind)
+        self._made: dict[int, R] = table.indexes.made
+        self._defaults = kind._defaults  # noqa: SLF001  # the other half of ``Record.to_doc``
+
+    def at(self, seq: int) -> R | None:
+        """Return the record at ``seq``, or None."""
+        doc = self._table.docs.get(str(seq))
+        return None if doc is None else self._record(seq, doc)
+
+    def first_of(self, field: str, value: Any) -> R | None:
+        """Return the oldest record whose ``field`` is ``value``, or None; it is asked of every message."""
+        index = self._singles.get(field)
+        if index is None:
+            return self.first({field: value})
+        seq = index.first(value)
+        if seq is None:
+            return None
+        return self._made.get(seq) or self._record(seq, self._table.docs[str(seq)])
+
+    def first(self, where: Mapping[str, Any]) -> R | None:
+        """Return the oldest record that equals ``where``, or None."""
+        ids, rest = self._narrow(where)
+        if not rest:
+            return self.at(ids[0]) if ids else None
+        found = page(ids, (0, len(ids)), self._test(where, rest), newest=False, offset=0, limit=1)
+        return self.at(found[0]) if found else None
+
+    def count(self, where: Mapping[str, Any]) -> int:
+        """Return how many records equal ``where``."""
+        ids, rest = self._narrow(where)
+        return sum(map(self._test(where, rest), ids)) if rest else len(ids)
+
+    def find(
+        self,
+        where: Mapping[str, Any],
+        match: Callable[[R], bool] | None,
+        *,
+        bounds: tuple[int, int | None],
+        newest: bool,
+        offset: int,
+        limit: int | None,
+    ) -> list[R]:
+        """Return the page of records that equal ``where`` and pass ``match``, within ``bounds`` of ``seq``."""
+        ids, rest = self._narrow(where)
+        places = span(ids, *bounds)
+        if not rest and match is None:
+            return self.records(cut(places, ids, newest=newest, offset=offset, limit=limit))
+        test = self._test(where, rest)
+        if match is None:
+            return self.records(page(ids, places, test, newest=newest, offset=offset, limit=limit))
+        made: list[R] = []
+
+        def matches(seq: int) -> bool:
+            if not test(seq):
+                return False
+            record = self._record(seq, self._table.docs[str(seq)])
+            if not match(record):
+                return False
+            made.append(record)
+            return True
+
+        page(ids, places, matches, newest=newest, offset=offset, limit=limit)
+        return made[offset:]
+
+    def records(self, ids: Sequence[int]) -> list[R]:
+        """Return the records of ``ids``, in that order."""
+        docs = self._table.docs
+        return [self._record(seq, docs[str(seq)]) for seq in ids]
+
+    def _narrow(self, where: Mapping[str, Any]) -> tuple[Sequence[int], frozenset[str]]:
+        indexes = self._table.indexes
+        narrowed: tuple[Sequence[int], frozenset[str]] | None
+        if not where:
+            return indexes.ids, frozenset()
+        if "seq" in where:
+            seq = where["seq"]
+            narrowed = ((seq,) if str(seq) in self._table.docs else ()), frozenset(where.keys() - {"seq"})
+        else:
+            narrowed = indexes.narrow(where)
+        if narrowed is None or not indexes.equal >= narrowed[1]:
+            raise ValueError(f"no index of {self._kind.kind} answers {', '.join(where)}")
+        return narrowed
+
+    def _test(self, where: Mapping[str, Any], rest: frozenset[str]) -> Callable[[int], bool]:
+        docs = self._table.docs
+        wanted = [(field, self._defaults[field], where[field]) for field in rest]
+        return lambda seq: all(docs[str(seq)].get(field, default) == value for field, default, value in wanted)
+
+    def _record(self, seq: int, doc: Doc) -> R:
+        if self._nested:
+            doc = doc | {field: plain_value(doc[field], field) for field in self._nested if field in doc}
+            return self._kind.from_doc(seq, doc)
+        record = self._made.get(seq)
+        if record is None:
+            record = self._kind.from_doc(seq, doc)
+            if len(self._made) >= HELD:
+                self._made.clear()
+            self._made[seq] = record
+        return record

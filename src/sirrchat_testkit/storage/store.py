@@ -1,0 +1,234 @@
+"""TinyStore: the store on TinyDB, in memory or in a folder.
+
+``TinyStore()`` forgets everything when it is closed; ``TinyStore(folder)`` keeps it. Where its pieces are:
+``staging`` turns the domain's changes into a batch of documents, ``live`` and ``journal`` commit it, ``index`` and
+``reading`` answer questions, ``blobs`` and ``keeping`` hold raw bytes, ``scopes`` goes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sirrchat_testkit.domain.models import RECORDS, Address, Message
+from sirrchat_testkit.domain.store import Change, Put, Usage
+from sirrchat_testkit.errors import StoreError
+from sirrchat_testkit.records import Record
+from sirrchat_testkit.storage import schema
+from sirrchat_testkit.storage.blobs import LARGE, Blobs, MemoryBlobs
+from sirrchat_testkit.storage.folder import COMPACT_AT
+from sirrchat_testkit.storage.index import Ordered, Total
+from sirrchat_testkit.storage.live import Batch, LiveStorage
+from sirrchat_testkit.storage.queries import Reader
+from sirrchat_testkit.storage.references import Keeping
+from sirrchat_testkit.storage.staging import stage
+from sirrchat_testkit.storage.tables import LiveTable
+from sirrchat_testkit.storage.undo import Scopes
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.storage.disk import Disk
+
+R = TypeVar("R", bound=Record)
+
+
+class TinyStore:
+    """A store on TinyDB's tables, in memory, or in ``folder``. One loop uses it; nothing in it is for another thread.
+
+    In a folder, what is committed survives the process; with ``fsync`` power loss as well. Without, power loss may
+    take the last second. ``compact_at`` is how many bytes a journal has before a new snapshot replaces it.
+
+    Raises:
+        StoreLocked: The folder is open already, in another process or in this one.
+        StoreDamaged: A file in it cannot be read; ``repair`` may help.
+        StoreError: The folder cannot be made or opened.
+    """
+
+    def __init__(self, folder: Path | None = None, *, fsync: bool = False, compact_at: int = COMPACT_AT) -> None:
+        self._threads = ThreadPoolExecutor(4, "store")
+        self._storage = LiveStorage()
+        self._blobs: Blobs = MemoryBlobs()
+        self._disk: Disk | None = None
+        if folder is not None:
+            from sirrchat_testkit.storage.disk import Disk
+            from sirrchat_testkit.storage.journal import JournalStorage
+
+            self._storage = JournalStorage(Path(folder), compact_at=compact_at, undo_unsynced=fsync)
+            self._disk = Disk(self._storage, self._threads, eager=fsync)
+            self._blobs = self._disk.blobs
+        self._keeping = Keeping()
+        self._tables = {
+            kind: LiveTable(self._storage, kind.kind, indexes=schema.indexes(kind, self._keeping)) for kind in RECORDS
+        }
+        for kind in RECORDS:
+            self._storage.tables.setdefault(kind.kind, {})
+        self._readers = {kind: Reader(kind, table) for kind, table in self._tables.items()}
+        self._expiry = self._tables[Address].indexes.of(Ordered, schema.EXPIRY)
+        self._totals = self._tables[Message].indexes.of(Total, "account", "size")
+        self._scopes = Scopes(self._storage, reuse_ids=folder is None)
+        self._closed = False
+        if self._disk is not None:
+            self._disk.look_after(self._keeping)
+
+    def __repr__(self) -> str:
+        place = "in memory" if self._disk is None else f"in {self._disk.folder.path}"
+        return f"<TinyStore {place}, {sum(map(len, self._tables.values()))} records>"
+
+    async def keep(self, raw: bytes) -> str:
+        """Keep ``raw`` and return its SHA-256 in hex. They stay until ``release``, and while a record names them."""
+        self._check_open()
+        if len(raw) < LARGE:
+            digest = sha256(raw).hexdigest()
+        else:
+            digest = (await asyncio.get_running_loop().run_in_executor(self._threads, sha256, raw)).hexdigest()
+        self._keeping.claim(digest)
+        try:
+            await self._blobs.put(digest, bytes(raw))
+        except BaseException:
+            self.release(digest)
+            raise
+        return digest
+
+    def release(self, blob: str) -> None:
+        """End a ``keep``: from now on the bytes ``blob`` stay only while a record names them."""
+        self._keeping.disclaim(blob)
+        self._let_go()
+        if self._disk is not None and not self._closed:
+            self._disk.touched()
+
+    async def commit(self, changes: Sequence[Change], applied: Callable[[], None] | None = None) -> list[int]:
+        """Apply all ``changes`` or none, and call ``applied`` in the same step; return the ``seq`` of each, in order.
+
+        Raises:
+            StoreFull: The disk is full; nothing has changed.
+            StoreBroken: The disk failed; the store is read-only until it is opened anew.
+            TypeError: A field's value is not JSON; the text names the path to it.
+        """
+        self._check_open()
+        batch, seqs = stage(self._storage, changes)
+        self._commit(batch)
+        for change, seq in zip(changes, seqs, strict=True):
+            if type(change) is Put:
+                change.record.seq = seq  # type: ignore[misc]  # frozen to everybody else
+        if applied is not None:
+            applied()
+        if self._disk is not None:
+            await self._disk.committed()
+        return seqs
+
+    async def raw(self, blob: str) -> bytes:
+        """Return the bytes that ``keep`` named ``blob``. Raises ``NotFound`` where they are gone."""
+        self._check_open()
+        return await self._blobs.get(blob)
+
+    def at_hand(self, kind: type[R], field: str, value: Any) -> R | None:
+        """Return the oldest record whose indexed ``field`` is ``value``, or None; no answer takes waiting here."""
+        return None if self._closed else self._readers[kind].first_of(field, value)  # type: ignore[return-value]  # as in ``_reader``
+
+    async def get(self, kind: type[R], **where: Any) -> R | None:
+        """Return the oldest record whose indexed fields equal ``where``, or None."""
+        self._check_open()
+        return self._reader(kind).first(where)
+
+    async def find(
+        self,
+        kind: type[R],
+        where: Mapping[str, Any] | None = None,
+        match: Callable[[R], bool] | None = None,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest: bool = False,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> list[R]:
+        """Return the records equal to ``where`` that pass ``match``, by rising ``seq`` (falling if ``newest``).
+
+        ``after`` and ``before`` are bounds of ``seq``, both exclusive; ``offset`` skips matches, ``limit`` caps them.
+        """
+        self._check_open()
+        return self._reader(kind).find(
+            where or {}, match, bounds=(after, before), newest=newest, offset=offset, limit=limit
+        )
+
+    async def count(self, kind: type[Record], **where: Any) -> int:
+        """Return how many records have indexed fields equal to ``where``; no record is made for it."""
+        self._check_open()
+        return self._readers[kind].count(where)
+
+    async def expired(self, now: int, *, limit: int | None = None) -> list[Address]:
+        """Return the addresses whose ``expires_at`` is at or before ``now``, the earliest first."""
+        self._check_open()
+        return self._reader(Address).records(self._expiry.upto(now, limit))
+
+    async def usage(self, account: str | None = None) -> Usage:
+        """Return how much ``account`` stores, in every folder and for every address; None asks for everything."""
+        self._check_open()
+        return Usage(*(self._totals.everything if account is None else self._totals.of(account)))
+
+    async def sizes(self, accounts: Sequence[str]) -> list[int]:
+        """Return how many bytes each of ``accounts`` stores, in order."""
+        self._check_open()
+        return [self._totals.of(account)[1] for account in accounts]
+
+    def mark(self) -> int:
+        """Open a scope: note where the store stands. Marks nest."""
+        self._check_open()
+        self._keeping.scoped = True
+        return self._scopes.mark()
+
+    async def rewind(self, mark: int) -> None:
+        """Close the scope and put back everything that changed since ``mark``, in one commit.
+
+        Scopes opened within it are closed as well. Raises ``ValueError`` if it is not open.
+        """
+        self._check_open()
+        self._commit(self._scopes.changed_since(mark))
+        self._scopes.close(mark)
+        if not self._scopes:
+            self._keeping.end_scopes()
+            self._let_go()
+        if self._disk is not None:
+            await self._disk.committed()
+
+    async def flush(self) -> None:
+        """Return when everything committed before is on the disk, and what nobody needs any more is off it.
+
+        Raises:
+            StoreBroken: The disk failed.
+        """
+        self._check_open()
+        if self._disk is not None:
+            await self._disk.settle()
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of every file. A closed store is not used again."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._disk is None:
+            self._threads.shutdown(wait=False)
+        elif not self._disk.folder.forked:
+            await self._disk.close()
+
+    def _commit(self, batch: Batch) -> None:
+        self._storage.commit(batch)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._keeping.doomed and isinstance(self._blobs, MemoryBlobs):
+            self._blobs.drop(self._keeping.release())
+
+    def _reader(self, kind: type[R]) -> Reader[R]:
+        return self._readers[kind]  # type: ignore[return-value]  # a mapping cannot say that key and value belong
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError("the store is closed")
+        if self._disk is not None and self._disk.folder.forked:
+            raise StoreError(
+                f"the store in {self._disk.folder.path} belongs to the process that opened it, not to a fork"
+            )

@@ -1,0 +1,135 @@
+"""From mail to deliveries: every webhook that a message concerns gets a record of its own, in one commit.
+
+1. Messages are looked up in the store, from the last one that was handed over on: a restart goes on in the same way,
+   and nothing has to be kept in memory, however much mail comes at once.
+2. The commit that makes deliveries also notes, in each webhook that was looked at, how far it has come. So a kill at
+   any moment neither loses a delivery nor makes it twice.
+3. Mail that left, and that nobody submitted, belongs to no account and concerns no webhook.
+4. A delivery's id follows from its webhook and its message: which ids a test sees does not depend on timing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from sirrchat_testkit.domain.models import Address, Delivery, Envelope, Message, Webhook
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.store import Change, Patch, Put
+from sirrchat_testkit.errors import NotFound, StoreError
+from sirrchat_testkit.webhooks import calls
+
+RECEIVED, SENT, PUSH = "email.received", "email.sent", calls.PUSH
+
+SENT_FOLDER: Final = "Sent"
+
+
+class Handover:
+    """Makes deliveries of what was stored.
+
+    ``behind`` says that there is more to hand over, ``nobody`` that there is no webhook to tell.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._store = backend.store
+        self._clock = backend.clock
+        self._postoffice = backend.postoffice
+        self._cursor = 0
+        self._round = 0
+        self.behind = True
+        self.nobody = False
+
+    async def resume(self) -> None:
+        """Go on where the webhooks in the store have come to."""
+        self._round += 1
+        newest = await self._store.find(Message, newest=True, limit=1)
+        self._cursor = newest[0].seq if newest else 0
+        self.behind = False
+        self.nobody = not await self._store.count(Webhook)
+        for webhook in await self._store.find(Webhook, match=lambda each: each.enabled):
+            where = {} if webhook.everyone else {"account": webhook.account}
+            for message in await self._store.find(Message, where, after=webhook.handed_over, limit=1):
+                self._cursor = min(self._cursor, message.seq - 1)
+                self.behind = True
+
+    def hear(self, message: Message) -> None:
+        """Note that ``message`` was stored."""
+        if self.nobody:
+            self._cursor = message.seq
+        else:
+            self.behind = True
+
+    async def step(self, limit: int) -> list[Delivery]:
+        """Hand over at most ``limit`` messages; return the deliveries that were made, in order."""
+        began = self._round
+        messages = await self._store.find(Message, after=self._cursor, limit=limit)
+        self.behind = len(messages) == limit
+        made: list[Delivery] = []
+        looked_at: dict[int, int] = {}
+        known: dict[str, list[Webhook]] = {}
+        for message in messages:
+            for webhook in await self._concerned(message, known):
+                looked_at[webhook.seq] = message.seq
+                made += await self._deliveries(webhook, message)
+        if began != self._round:  # a scope ended while bytes were read: all this is of the past
+            return []
+        if messages and self._store.at_hand(Message, "id", messages[-1].id) is None:  # a scope is ending, or a deletion
+            self.behind = True
+            return []
+        stamps = [Patch(Webhook, seq, handed_over=message_seq) for seq, message_seq in looked_at.items()]
+        changes: list[Change] = [*map(Put, made), *stamps]
+        try:
+            if changes:
+                await self._store.commit(changes)
+        except StoreError:
+            self.behind = True
+            raise
+        if began == self._round and messages:
+            self._cursor = messages[-1].seq
+        return made
+
+    async def _concerned(self, message: Message, known: dict[str, list[Webhook]]) -> Iterable[Webhook]:
+        """Return the webhooks that ``message`` may be told to; ``known`` keeps what was looked up."""
+        if not message.account:
+            return ()
+        if message.account not in known:
+            own = await self._store.find(Webhook, {"account": message.account}, lambda each: not each.everyone)
+            if "" not in known:
+                known[""] = await self._store.find(Webhook, {"everyone": True})
+            known[message.account] = [each for each in (*known[""], *own) if each.enabled]
+        return [each for each in known[message.account] if each.handed_over < message.seq]
+
+    async def _deliveries(self, webhook: Webhook, message: Message) -> list[Delivery]:
+        event = PUSH if webhook.dialect == "tempmail" else SENT if message.folder == SENT_FOLDER else RECEIVED
+        if event not in webhook.events:
+            return []
+        try:
+            body = await self.body(event, message)
+        except NotFound:  # deleted before anybody could be told
+            return []
+        if body is None:
+            return []
+        return [
+            Delivery(
+                id=str(uuid5(UUID(webhook.id), f"{event} {message.id}")),
+                account=webhook.account,
+                webhook=webhook.id,
+                event=event,
+                message=message.id,
+                created_at=self._clock.now(),
+                request_body=calls.encode(body),
+            )
+        ]
+
+    async def body(self, event: str, message: Message) -> dict[str, Any] | None:
+        """Return what ``event`` says of ``message``; None where it says nothing. Raises ``NotFound``."""
+        if event == RECEIVED:
+            return calls.received(message)
+        if event == SENT:
+            envelope = await self._store.get(Envelope, id=message.envelope)
+            return calls.sent(message, envelope) if envelope else None
+        address = await self._store.get(Address, id=message.address)
+        if address is None or not address.disposable or message.folder == SENT_FOLDER:
+            return None
+        return calls.pushed(message, await self._postoffice.raw(message))

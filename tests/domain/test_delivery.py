@@ -1,0 +1,231 @@
+"""Delivery: one copy for each recipient, all or none, and only then the log."""
+
+import asyncio
+import hashlib
+from dataclasses import fields, replace
+
+import pytest
+
+from sirrchat_testkit.domain.events import MessageReceived, RecipientRefused
+from sirrchat_testkit.domain.models import Address, Envelope, Message
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.store import Patch
+from sirrchat_testkit.errors import NoSuchAddress, NotFound, OverQuota
+from sirrchat_testkit.storage import TinyStore
+from tests.support import RAW, deliver
+
+RECEIPT = ("received_at", "blob", "size")
+
+pytestmark = pytest.mark.asyncio
+
+
+async def address(backend: Backend, text: str = "box@example.com") -> Address:
+    owner = await backend.directory.find_address("ann@example.com")
+    account = owner.account if owner else (await backend.accounts.add("ann@example.com")).id
+    return await backend.directory.add_address(account, text)
+
+
+async def stored(backend: Backend) -> tuple[int, int]:
+    return await backend.store.count(Message), await backend.store.count(Envelope)
+
+
+async def test_a_message_is_stored_once_for_each_recipient(backend: Backend) -> None:
+    one, two = await address(backend), await address(backend, "two@example.com")
+    messages = await deliver(backend, "BOX@example.com", "two@example.com", "box@example.com")
+    assert [each.address for each in messages] == [one.id, two.id]
+    assert [each.recipient for each in messages] == ["box@example.com", "two@example.com"]
+    assert await stored(backend) == (2, 1)
+
+
+async def test_the_header_is_read_and_the_bytes_are_kept(backend: Backend) -> None:
+    await address(backend)
+    [message] = await deliver(backend, "box@example.com")
+    assert (message.subject, message.sender, message.to) == ("Hello", "shop@shop.example", ("ann@example.com",))
+    assert (message.mail_from, message.size) == ("a@shop.example", len(RAW))
+    assert message.blob == hashlib.sha256(RAW).hexdigest()
+    assert await backend.postoffice.raw(message) == RAW
+
+
+async def test_the_envelope_shows_who_is_in_no_header(backend: Backend) -> None:
+    await address(backend)
+    await address(backend, "bcc@example.com")
+    message, _ = await deliver(backend, "box@example.com", "bcc@example.com")
+    assert (await backend.postoffice.envelope(message)).recipients == ("box@example.com", "bcc@example.com")
+
+
+async def test_one_bad_recipient_and_nobody_gets_it(backend: Backend) -> None:
+    await address(backend)
+    with pytest.raises(NoSuchAddress):
+        await deliver(backend, "box@example.com", "unknown@example.com")
+    assert await stored(backend) == (0, 0)
+
+
+async def test_mail_beyond_the_quota_is_refused_whole(backend: Backend) -> None:
+    box = await address(backend)
+    await address(backend, "two@example.com")
+    account = await backend.accounts.get(box.account)
+    await backend.store.commit([Patch(type(account), account.seq, quota=2 * len(RAW) - 1)])
+    await deliver(backend, "box@example.com")
+    with pytest.raises(OverQuota, match=r"ann@example\.com"):
+        await deliver(backend, "two@example.com")
+    assert (await backend.store.usage(box.account)).size == len(RAW)
+
+
+async def test_two_copies_count_twice_against_the_quota(backend: Backend) -> None:
+    box = await address(backend)
+    await address(backend, "two@example.com")
+    account = await backend.accounts.get(box.account)
+    await backend.store.commit([Patch(type(account), account.seq, quota=2 * len(RAW) - 1)])
+    with pytest.raises(OverQuota):
+        await deliver(backend, "box@example.com", "two@example.com")
+    assert await stored(backend) == (0, 0)
+
+
+async def test_foreign_mail_is_kept_and_belongs_to_nobody(backend: Backend) -> None:
+    [message] = await deliver(backend, "Ops@Corp.example")
+    assert (message.account, message.address, message.recipient) == ("", "", "Ops@Corp.example")
+    assert await backend.postoffice.messages("ops@corp.example") == [message]
+
+
+async def test_the_log_hears_of_each_copy_after_the_commit(backend: Backend) -> None:
+    await address(backend)
+    messages = await deliver(backend, "box@example.com", "ops@corp.example")
+    told = [event.message for event in backend.events.after() if isinstance(event, MessageReceived)]
+    assert told == messages
+    assert await backend.store.find(Message) == messages
+
+
+async def test_a_received_envelope_says_all_that_was_said(backend: Backend) -> None:
+    said = Envelope(
+        id="", sender="a@shop.example", recipients=("ops@corp.example",), refused={"x@example.com": "550 no"},
+        parameters={"": ["BODY=8BITMIME"]}, login="ann@example.com", tls="TLSv1.3", ehlo="mx", peer="[::1]:2",
+    )  # fmt: skip
+    assert all(getattr(said, each.name) for each in fields(said) if each.name not in {"seq", *RECEIPT, "id"})
+    [message] = await backend.postoffice.deliver(said, RAW)
+    stored = await backend.postoffice.envelope(message)
+    assert stored == replace(said, **{name: getattr(stored, name) for name in ("seq", "id", *RECEIPT)})
+    assert all(getattr(stored, name) for name in RECEIPT)
+
+
+async def test_counters_count_and_deletion_does_not_lower_them(backend: Backend) -> None:
+    box = await address(backend)
+    messages = await deliver(backend, "box@example.com", "ops@corp.example")
+    await backend.postoffice.delete(messages)
+    server, account = await backend.tallies.read(), await backend.tallies.read(box.account)
+    assert (server.received, server.sent, account.received) == (1, 1, 1)
+
+
+async def test_the_last_copy_takes_envelope_and_bytes_along(backend: Backend) -> None:
+    await address(backend)
+    await address(backend, "two@example.com")
+    first, second = await deliver(backend, "box@example.com", "two@example.com")
+    await backend.postoffice.delete([first])
+    assert await backend.postoffice.raw(second) == RAW
+    assert await stored(backend) == (1, 1)
+    await backend.postoffice.delete([second])
+    assert await stored(backend) == (0, 0)
+    with pytest.raises(NotFound):
+        await backend.postoffice.raw(second)
+
+
+async def test_deleting_an_address_takes_its_messages_along(backend: Backend) -> None:
+    box = await address(backend)
+    await address(backend, "two@example.com")
+    await deliver(backend, "box@example.com", "two@example.com")
+    await backend.postoffice.delete_address(box)
+    assert [each.recipient for each in await backend.store.find(Message)] == ["two@example.com"]
+    assert await backend.directory.find_address("box@example.com") is None
+
+
+async def test_a_page_is_newest_first_and_knows_the_total(backend: Backend) -> None:
+    backend.clock.freeze(0)
+    box = await address(backend)
+    made = [(await deliver(backend, "box@example.com"))[0] for _ in range(5)]
+    page = await backend.postoffice.page(box, before=None, limit=2)
+    assert (page.messages, page.total) == ([made[4], made[3]], 5)
+    assert (await backend.postoffice.page(box, before=made[3].seq, limit=2)).messages == [made[2], made[1]]
+
+
+async def test_a_refusal_is_remembered_in_its_words(backend: Backend) -> None:
+    with pytest.raises(NoSuchAddress):
+        await backend.postoffice.admit("unknown@example.com", "a@b.example")
+    [event] = [event for event in backend.events.after() if isinstance(event, RecipientRefused)]
+    assert (event.recipient, event.sender, event.code) == ("unknown@example.com", "a@b.example", "no_such_address")
+    assert event.reason == "unknown@example.com does not exist here"
+
+
+async def test_a_message_is_found_by_its_own_address_alone(backend: Backend) -> None:
+    box, two = await address(backend), await address(backend, "two@example.com")
+    [message] = await deliver(backend, "box@example.com")
+    assert await backend.postoffice.message(box, message.id) == message
+    with pytest.raises(NotFound):
+        await backend.postoffice.message(two, message.id)
+
+
+async def test_a_scope_leaves_nothing_and_keeps_what_was(backend: Backend) -> None:
+    await address(backend)
+    [before] = await deliver(backend, "box@example.com")
+    backend.clock.freeze(5_000)
+    scope = await backend.scopes.open("a test")
+    backend.policy.value = backend.policy.value.changed(max_addresses=7)
+    await address(backend, "late@example.com")
+    await deliver(backend, "late@example.com", "box@example.com")
+    await backend.postoffice.delete([before])
+    await backend.clock.advance(1000)
+
+    await backend.scopes.close(scope)
+
+    assert await backend.store.find(Message) == [before]
+    assert await backend.postoffice.raw(before) == RAW
+    assert (backend.clock.now(), backend.policy.value.max_addresses) == (5_000, 0)
+    assert await backend.directory.find_address("late@example.com") is None
+
+
+async def test_mail_that_is_late_is_charged_to_its_own_test(backend: Backend) -> None:
+    scope = await backend.scopes.open("tests/test_a.py::test_one")
+    await address(backend, "late@example.com")
+    await backend.scopes.close(scope)
+    with pytest.raises(NoSuchAddress):
+        await backend.postoffice.admit("Late@example.com", "a@b.example")
+    [event] = [event for event in backend.events.after() if isinstance(event, RecipientRefused)]
+    assert event.scope == "tests/test_a.py::test_one"
+
+
+async def test_a_scope_makes_ids_from_its_name_and_from_how_often_it_was_opened(backend: Backend) -> None:
+    async def ids_of(made: Backend) -> list[str]:
+        ids = []
+        for _ in range(2):
+            scope = await made.scopes.open("again")
+            ids.append((await made.domains.add("own.example")).id)
+            await made.scopes.close(scope)
+        return ids
+
+    store = TinyStore()
+    other = Backend.build(backend.settings, store, asyncio.get_running_loop())
+    await other.furnish()
+    await address(other, "earlier@example.com")
+    ids = await ids_of(backend)
+    assert ids == await ids_of(other)
+    assert ids[0] != ids[1]
+    await other.close()
+    await store.close()
+
+
+async def test_a_record_keeps_its_values_through_the_store(backend: Backend) -> None:
+    await address(backend)
+    envelope = Envelope(
+        id="",
+        sender="a@b.example",
+        recipients=("box@example.com",),
+        refused={"x@example.com": "550 5.1.1 no"},
+        parameters={"": ["SIZE=3"]},
+        login="ann",
+        tls="TLSv1.3",
+        ehlo="client",
+        peer="127.0.0.1:5",
+    )
+    [message] = await backend.postoffice.deliver(envelope, RAW)
+    kept = await backend.postoffice.envelope(message)
+    assert kept == replace(
+        envelope, seq=kept.seq, id=kept.id, blob=kept.blob, size=len(RAW), received_at=kept.received_at
+    )

@@ -1,0 +1,131 @@
+"""The log: order, bounds, and observers that only look."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from sirrchat_testkit.domain.events import KEPT, Crashed, Event, EventLog
+from sirrchat_testkit.domain.sessions import Sessions
+
+pytestmark = pytest.mark.asyncio
+
+
+def log() -> EventLog:
+    return EventLog(asyncio.get_running_loop().call_soon)
+
+
+async def test_subscribers_hear_in_order_and_not_before_the_next_step() -> None:
+    events, heard = log(), []
+    events.subscribe(lambda number, event: heard.append((number, event.at)))
+    events.append(Event(at=1))
+    events.append(Event(at=2))
+    assert heard == []
+    await asyncio.sleep(0)
+    assert heard == [(1, 1), (2, 2)]
+
+
+async def test_who_has_left_hears_nothing() -> None:
+    events, heard = log(), []
+    events.subscribe(lambda _, event: heard.append(event))()
+    leave = events.subscribe(lambda _, event: heard.append(event))
+    events.append(Event(at=1))
+    leave()
+    await asyncio.sleep(0)
+    assert heard == []
+
+
+async def test_who_glances_is_told_of_what_it_wants_and_nobody_is_woken_for_the_rest() -> None:
+    seen: list[int] = []
+    heard: list[int] = []
+    steps: list[Callable[[], None]] = []
+    events = EventLog(steps.append)
+
+    def glance(event: Event) -> bool:
+        seen.append(event.at)
+        return event.at % 2 == 0
+
+    events.subscribe(lambda _, event: heard.append(event.at), glance)
+    events.append(Event(at=1))
+    assert (seen, steps) == ([1], [])
+    events.append(Event(at=2))
+    events.append(Event(at=3))
+    [tell] = steps
+    tell()
+    assert (seen, heard) == ([1, 2, 3], [2])
+
+
+async def test_the_log_is_bounded_and_its_numbers_go_on() -> None:
+    events = log()
+    for at in range(KEPT + 5):
+        events.append(Event(at=at))
+    assert events.last == KEPT + 5
+    assert next(events.after()).at == 5
+    assert [event.at for event in events.after(KEPT + 4)] == [KEPT + 4]
+
+
+async def test_what_a_subscriber_raises_is_an_event_and_the_others_still_hear() -> None:
+    events, heard = log(), []
+
+    def bad(_number: int, event: Event) -> None:
+        if not isinstance(event, Crashed):
+            raise ValueError("mine")
+
+    events.subscribe(bad)
+    events.subscribe(lambda _, event: heard.append(type(event)))
+    events.append(Event(at=1))
+    await asyncio.sleep(0)
+    assert heard == [Event, Crashed]
+
+
+async def test_an_idle_server_is_settled_at_once() -> None:
+    assert await Sessions().settled(0) == []
+
+
+async def test_a_transaction_is_waited_for() -> None:
+    sessions = Sessions()
+    session = sessions.open("127.0.0.1:1")
+    session.begin("a@b")
+    waiting = asyncio.ensure_future(sessions.settled(30))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    session.end()
+    assert await waiting == []
+
+
+async def test_what_is_still_busy_when_time_is_up_is_named() -> None:
+    sessions = Sessions()
+    sessions.open("127.0.0.1:1").begin("a@b")
+    assert [str(each) for each in await sessions.settled(0)] == ["127.0.0.1:1: MAIL FROM:<a@b>"]
+
+
+async def test_a_fresh_connection_counts_as_busy_until_it_ages() -> None:
+    sessions = Sessions()
+    sessions.open("127.0.0.1:1")
+    assert len(await sessions.settled(0)) == 1
+    assert await sessions.settled(30) == []
+
+
+async def test_a_connection_that_closes_is_no_longer_waited_for() -> None:
+    sessions = Sessions()
+    session = sessions.open("127.0.0.1:1")
+    waiting = asyncio.ensure_future(sessions.settled(30))
+    await asyncio.sleep(0)
+    sessions.close(session)
+    assert await waiting == []
+    assert (len(sessions), sessions.opened) == (0, 1)
+
+
+async def test_a_subscriber_that_fails_on_a_crash_is_not_told_of_its_own_crash() -> None:
+    steps: list[Callable[[], None]] = []
+    events = EventLog(steps.append)
+
+    def fail(_number: int, _event: Event) -> None:
+        raise ValueError("at every event")
+
+    events.subscribe(fail)
+    events.append(Event(at=1))
+    with pytest.raises(ValueError, match="at every event"):
+        steps[0]()
+    assert [type(event) for event in events.after()] == [Event, Crashed]

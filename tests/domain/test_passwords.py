@@ -1,0 +1,107 @@
+"""Passwords: what is kept of them, and where the work is done."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from sirrchat_testkit.domain import passwords
+from sirrchat_testkit.domain.passwords import Passwords
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_what_is_kept_says_how_it_was_made_and_not_what_of() -> None:
+    [kept] = await Passwords(5).hash_all(["securepassword"])
+    name, cost, block, parallel, salt, derived = kept.split("$")
+    assert (name, cost, block, parallel) == ("scrypt", "5", "8", "1")
+    assert len(salt) == 24
+    assert len(derived) == 44
+    assert "securepassword" not in kept
+
+
+async def test_the_right_password_opens_and_another_does_not() -> None:
+    hasher = Passwords()
+    [kept] = await hasher.hash_all(["pässwörd \ud800"])
+    assert await hasher.verify("pässwörd \ud800", kept)
+    assert not await hasher.verify("pässwörd", kept)
+    assert not await hasher.verify("", kept)
+
+
+async def test_a_hash_of_another_cost_still_verifies() -> None:
+    [kept] = await Passwords(6).hash_all(["old"])
+    assert await Passwords(4).verify("old", kept)
+
+
+async def test_the_same_password_is_kept_differently_each_time() -> None:
+    one, two = await Passwords().hash_all(["same", "same"])
+    assert one != two
+
+
+async def test_an_empty_password_opens_nothing() -> None:
+    hasher = Passwords()
+    first, second, third = await hasher.hash_all(["", "x", ""])
+    assert (first, third) == ("", "")
+    assert second.startswith("scrypt$")
+    assert not await hasher.verify("", "")
+
+
+async def test_many_come_back_in_order() -> None:
+    hasher = Passwords()
+    typed = [f"pass{number}" for number in range(70)]
+    kept = await hasher.hash_all(typed)
+    for number in (0, 31, 32, 69):
+        assert await hasher.verify(typed[number], kept[number])
+
+
+@pytest.mark.parametrize("verb", ["hash_all", "verify"])
+async def test_the_loop_goes_on_while_a_password_is_worked_on(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    hasher = Passwords()
+    [kept] = await hasher.hash_all(["x"])
+    here, release, threads = threading.get_ident(), threading.Event(), list[int]()
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
+    derive = passwords._derive
+
+    def held(*arguments: Any) -> bytes:
+        threads.append(threading.get_ident())
+        loop.call_soon_threadsafe(begun.set)
+        assert release.wait(30)
+        return derive(*arguments)
+
+    monkeypatch.setattr(passwords, "_derive", held)
+    work = asyncio.ensure_future(hasher.hash_all(["x"]) if verb == "hash_all" else hasher.verify("x", kept))
+    await begun.wait()  # the loop runs: else nobody would come here
+    assert not work.done()
+    release.set()
+    assert await work
+    assert here not in threads
+
+
+async def test_no_more_are_worked_on_at_once_than_there_are_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, state = threading.Lock(), {"now": 0, "most": 0}
+    derive = passwords._derive
+
+    def counted(*arguments: Any) -> bytes:
+        with lock:
+            state["now"] += 1
+            state["most"] = max(state["most"], state["now"])
+        done = derive(*arguments)
+        with lock:
+            state["now"] -= 1
+        return done
+
+    monkeypatch.setattr(passwords, "_derive", counted)
+    hasher = Passwords()
+    await asyncio.gather(*(hasher.hash_all([f"{number}"]) for number in range(200)))
+    assert 1 <= state["most"] <= 4
+
+
+async def test_keys_for_challenges_are_forgotten_by_a_rewind() -> None:
+    hasher = Passwords(keyed=True)
+    [before] = await hasher.hash_all(["one"])
+    mark = hasher.mark()
+    [later, _] = await hasher.hash_all(["two", "three"])
+    hasher.rewind(mark)
+    assert hasher.mark() == mark
+    assert [bool(hasher._keyed and kept in hasher._keyed) for kept in (before, later)] == [True, False]

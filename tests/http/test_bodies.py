@@ -1,0 +1,189 @@
+"""What a client may send as a body, and what it is told where it may not."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.http.conftest import Service
+
+POSTS = ("/api/emails/generate", "/api/webhook")
+GOOD = {"name": "test", "expiryTime": 3_600_000, "domain": "example.com"}
+
+NO_JSON_OBJECT = {
+    "empty": b"",
+    "blank": b"  \r\n",
+    "broken": b'{"name": "test"',
+    "trailing comma": b'{"name": "test",}',
+    "single quotes": b"{'name': 'test'}",
+    "two values": b"{} {}",
+    "form": b"name=test&domain=example.com",
+    "no UTF-8": b'{"name": "\xff"}',
+    "UTF-16": '{"name": "test"}'.encode("utf-16"),
+    "encoded surrogate": b'{"name": "\xed\xa0\x80"}',
+    "byte order mark": b"\xef\xbb\xbf{}",
+    "NUL": b"\0",
+    "raw control character": b'{"name": "a\x01b"}',
+    "array": b"[]",
+    "text": b'"test"',
+    "number": b"7",
+    "null": b"null",
+    "true": b"true",
+    "NaN": b'{"expiryTime": NaN}',
+    "Infinity": b'{"expiryTime": Infinity}',
+    "-Infinity": b'{"expiryTime": -Infinity}',
+    "NaN elsewhere": b'{"other": [NaN]}',
+    "high surrogate": b'{"name": "a\\ud800"}',
+    "high surrogate and text": b'{"name": "\\ud800abcdef"}',
+    "low surrogate": b'{"name": "\\udc00"}',
+    "low before high": b'{"name": "\\udc00\\ud800"}',
+    "surrogate in a key": b'{"\\ud800": 1}',
+    "surrogate deep within": b'{"other": [{"x": "\\udfff"}]}',
+    "100 000 brackets": b"[" * 100_000,
+    "100 000 braces": b'{"a":' * 100_000,
+    "100 000 brackets, closed": b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "an endless number": b'{"expiryTime": ' + b"9" * 100_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("body", NO_JSON_OBJECT.values(), ids=NO_JSON_OBJECT)
+@pytest.mark.asyncio
+async def test_a_body_that_is_no_json_object_is_400(service: Service, path: str, body: bytes) -> None:
+    got = await service.call("POST", path, body)
+    assert got.status == 400
+    assert got.error.startswith("the body must be")
+    assert (await service.get("/api/emails"))["total"] == 0
+
+
+BAD_FIELDS: dict[str, list[Any]] = {
+    "expiryTime": [
+        *(1, -1, 3_600_001, 3_600_000.5, 1e300, 10**400),
+        *(True, False, None, "3600000", "", [3_600_000], {}),
+    ],
+    "domain": [
+        *("", "nowhere.example", "example.com.", " example.com", "x" * 10_000, "é" * 10_000, "a\0b", "\u212aexample"),
+        *(True, None, 1, ["example.com"]),
+    ],
+    "name": [
+        *(
+            "",
+            ".a",
+            "a.",
+            "a..b",
+            "a b",
+            "a@b",
+            "é",
+            "x" * 65,
+            "a\n",
+            "a\0",
+            "a/b",
+            '"a"',
+            "<a>",
+            "a,b",
+            "\u200b",
+            "😀",
+        ),
+        *(False, None, 7, [], {}),
+    ],
+}
+BAD_WEBHOOKS: dict[str, list[Any]] = {
+    "url": ["", "localhost", "ftp://a", "http://", None, 1, ["http://a"]],
+    "enabled": [1, 0, "true", None, [], 1.0],
+}
+
+
+def each_of(table: dict[str, list[Any]]) -> list[Any]:
+    return [pytest.param(field, value, id=f"{field}={value!r:.30}") for field in table for value in table[field]]
+
+
+@pytest.mark.parametrize(("field", "value"), each_of(BAD_FIELDS))
+@pytest.mark.asyncio
+async def test_generate_names_the_field_that_is_wrong(service: Service, field: str, value: Any) -> None:
+    got = await service.call("POST", "/api/emails/generate", GOOD | {field: value})
+    assert got.status == 400
+    assert got.error.startswith(f"{field} must be")
+    assert got.error.endswith("; it is missing") == (value is None)
+
+
+@pytest.mark.parametrize("field", GOOD)
+@pytest.mark.asyncio
+async def test_generate_needs_all_three_fields(service: Service, field: str) -> None:
+    takes = {
+        "name": "1 to 64 of A-Z a-z 0-9 . _ + -",
+        "expiryTime": "one of 3600000, 86400000, 259200000, 0",
+        "domain": "one of the served domains",
+    }
+    got = await service.call("POST", "/api/emails/generate", {k: v for k, v in GOOD.items() if k != field})
+    assert (got.status, got.json) == (400, {"error": f"{field} must be {takes[field]}; it is missing"})
+
+
+@pytest.mark.parametrize(("field", "value"), each_of(BAD_WEBHOOKS))
+@pytest.mark.asyncio
+async def test_a_wrong_webhook_is_400_and_changes_nothing(service: Service, field: str, value: Any) -> None:
+    good = {"url": "http://localhost", "enabled": True}
+    missing = {name: each for name, each in good.items() if name != field}
+    for body in (good | {field: value}, missing):
+        got = await service.call("POST", "/api/webhook", body)
+        assert got.status == 400
+        assert got.error.startswith(f"{field}: ")
+    assert await service.get("/api/webhook") == {"url": "", "enabled": False}
+
+
+@pytest.mark.asyncio
+async def test_each_account_has_a_webhook_of_its_own(service: Service) -> None:
+    key = await service.user()
+    await service.call("POST", "/api/webhook", {"url": "http://localhost/a", "enabled": False}, key=key)
+    assert await service.get("/api/webhook") == {"url": "", "enabled": False}
+    assert await service.get("/api/webhook", key=key) == {"url": "http://localhost/a", "enabled": False}
+
+
+@pytest.mark.asyncio
+async def test_unknown_fields_are_ignored_and_a_pair_of_surrogates_is_a_character(service: Service) -> None:
+    body = json.dumps(GOOD | {"other": {"deep": [1, None, "\U0001f600"]}, "expiry": 7}).encode()
+    assert b"\\ud83d\\ude00" in body
+    assert (await service.call("POST", "/api/emails/generate", body)).status == 200
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "nonsense", "a/b; charset=utf-16"],
+)
+@pytest.mark.asyncio
+async def test_the_content_type_is_not_looked_at(service: Service, kind: str) -> None:
+    headers = {"Content-Type": kind}
+    assert (await service.call("POST", "/api/emails/generate", GOOD, **headers)).status == 200
+    [email] = (await service.get("/api/emails", **headers))["emails"]
+    got = await service.call("DELETE", f"/api/emails/{email['id']}", **headers, **{"Content-Length": "0"})
+    assert got.status == 200
+
+
+@pytest.mark.asyncio
+async def test_a_body_may_have_one_mebibyte_and_no_more(service: Service) -> None:
+    body = json.dumps(GOOD).encode()
+    full = body + b" " * (1_048_576 - len(body))
+    assert (await service.call("POST", "/api/emails/generate", full)).status == 200
+    got = await service.call("POST", "/api/emails/generate", full + b" ")
+    assert (got.status, got.error) == (413, "a body has at most 1048576 bytes")
+
+
+@pytest.mark.asyncio
+async def test_a_packed_body_is_unpacked_but_not_without_end(service: Service) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    packed = gzip.compress(json.dumps(GOOD).encode())
+    assert (await service.call("POST", "/api/emails/generate", packed, **headers)).status == 200
+    bomb = gzip.compress(b" " * 50_000_000)
+    assert (await service.call("POST", "/api/emails/generate", bomb, **headers)).status in {400, 413}
+    got = await service.call("POST", "/api/emails/generate", b"no gzip at all", **headers)
+    assert (got.status, got.error.startswith("the body must be")) == (400, True)
+
+
+@pytest.mark.asyncio
+async def test_a_body_where_none_belongs_is_not_looked_at(service: Service) -> None:
+    assert (await service.call("GET", "/api/emails", b"\xff{")).status == 200
+    made = await service.generate()
+    assert (await service.call("DELETE", f"/api/emails/{made['id']}", b"[" * 100_000)).status == 200

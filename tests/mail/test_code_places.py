@@ -1,0 +1,88 @@
+"""Where a code is looked for: the text, the HTML, the subject."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sirrchat_testkit.mail.code_patterns import YEAR
+from sirrchat_testkit.mail.html import NotExactlyOne, codes, pick_code
+
+SUBJECTS = [
+    "{} is your Shop code",
+    "[Shop] Your code: {}",
+    "Re: Your verification code is {}.",
+    "Ihr Bestätigungscode lautet {}",
+    "{} – votre code de vérification",
+    "Код подтверждения: {}",
+    "您的验证码是{}，5分钟内有效",
+]
+SPARSE = "Enter the code of the subject.\n\nShop Inc, 54321 Example Street"
+
+figures = st.from_regex(r"[0-9]{4,9}|[0-9]{3}[- ][0-9]{3}", fullmatch=True).filter(
+    lambda each: not YEAR.fullmatch(each)
+)
+subjects = st.sampled_from(SUBJECTS)
+with_a_code = st.builds(str.format, subjects, figures)
+prose = st.lists(st.sampled_from(["Enter", "the code", "below", "in 10 minutes", "PIN", ".", "\n"])).map(" ".join)
+hostile = st.lists(
+    st.sampled_from(["code", "is", ":", " ", "\n", "1234", "123 456", "A1-B2C3", "2026", "€", "#", "https://a.b/"])
+    | st.text(max_size=3)
+).map("".join)
+
+
+@given(figures, subjects, prose)
+def test_a_subject_s_code_is_found_where_the_body_has_none(code: str, subject: str, body: str) -> None:
+    for text, html in ((body, ""), ("", f"<p>{body}</p>"), (body, f"<p>{body}</p>")):
+        assert pick_code(text, html, subject=subject.format(code)) == code
+        assert codes(text, html, subject.format(code)) == (code,)
+
+
+@given(figures, with_a_code | hostile)
+def test_a_code_that_the_body_introduces_is_the_one_whatever_the_subject_says(code: str, subject: str) -> None:
+    for text, html in ((f"Your code: {code}", ""), ("", f"<p>Your code: {code}</p>")):
+        assert pick_code(text, html, subject=subject) == code
+        assert codes(text, html, subject) == (code,)
+
+
+@given(hostile, hostile, with_a_code | hostile)
+def test_a_subject_takes_no_code_away_and_adds_what_it_shows(text: str, html: str, subject: str) -> None:
+    body, alone, found = codes(text, html), codes("", "", subject), codes(text, html, subject)
+    assert found[: len(body)] == body
+    assert set(found) <= {*body, *alone}
+    try:
+        assert pick_code(text, html, subject=subject) in found
+    except NotExactlyOne:
+        assert len(found) != 1
+
+
+def test_a_number_that_is_only_near_a_word_does_not_hide_the_subject_s_code() -> None:
+    with pytest.raises(NotExactlyOne) as caught:
+        pick_code(SPARSE, "", subject="123456 is your Shop code, order 98765")
+    assert str(caught.value).splitlines() == [
+        "2 candidates for code, expected exactly one:",
+        "  kept    '54321': it is near a word for a code",
+        "  kept    '123456' (in the subject): it is on the line of a word for a code",
+        "  dropped '98765' (in the subject): it is numbered: 'order' stands before it",
+    ]
+    assert pick_code(SPARSE, "", near="Shop code", subject="123456 is your Shop code") == "123456"
+
+
+def test_a_subject_s_code_that_follows_its_word_beats_a_number_that_is_only_near_one() -> None:
+    assert pick_code(SPARSE, "", subject="Your code: 123456") == "123456"
+    assert pick_code(f"{SPARSE}\n445566", "", subject="Your code: 445566") == "445566"
+
+
+def test_a_code_in_both_is_one_and_shown_as_in_the_body() -> None:
+    body = "Enter this code to sign in:\n\n123 456"
+    assert pick_code(body, "", subject="123456 is your Shop code") == "123 456"
+    assert codes(body, "", "123456 is your Shop code") == ("123 456",)
+
+
+def test_a_pattern_is_looked_for_in_the_subject_last() -> None:
+    assert pick_code("ABC123", "", "[A-Z]{3}[0-9]{3}", subject="DEF456") == "ABC123"
+    assert pick_code("none", "<p>none</p>", "[A-Z]{3}[0-9]{3}", subject="DEF456") == "DEF456"
+
+
+def test_what_the_subject_has_beside_a_code_is_dropped_for_a_reason() -> None:
+    with pytest.raises(NotExactlyOne, match=r"dropped '48213' \(in the subject\): it is numbered: 'Order #'"):
+        pick_code("Thank you.", "", subject="Order #48213: change your password")

@@ -1,0 +1,422 @@
+"""Links, codes and attachments out of messages, and the words for why none was picked."""
+
+import copy
+import json
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sirrchat_testkit.mail.html import (
+    Link,
+    NotExactlyOne,
+    codes,
+    links,
+    pick_attachment,
+    pick_code,
+    pick_link,
+    select,
+    visible_text,
+)
+from sirrchat_testkit.mail.mime import Attachment, parse
+
+SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.eml"))
+PARSED = {path.stem: parse(path.read_bytes()) for path in SAMPLES}
+SIGNUP = links(PARSED["signup"].text, PARSED["signup"].html)
+CONFIRM = "https://shop.example/confirm?token=aZ09_-x&lang=en"
+
+
+def _named(value: object) -> str:
+    """Name a case without what differs from run to run, so that workers collect the same tests."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
+
+
+samples = pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+PIECES = """
+https://a.b/ | <a href=' | '> | </a> | <td> | <https:// | code | 1234 | 12- | 2026- | +1 | 1 | € | . | , | ) | &amp;
+<!-- | <img src=http://x | A-B | mar | [ | = | # | year
+"""
+hostile = st.lists(
+    st.sampled_from([*re.split(r" \| |\n", PIECES), " ", "\n", "\ud800", "\0"]) | st.text(max_size=3), max_size=40
+).map("".join)
+
+
+@samples
+def test_links_of_a_sample_are_its_golden_ones(path: Path) -> None:
+    golden = json.loads(path.with_suffix(".json").read_text("utf-8"))["links"]
+    found = links(PARSED[path.stem].text, PARSED[path.stem].html)
+    assert [{"url": str(link), "text": link.text, "purpose": link.purpose} for link in found] == golden
+
+
+@samples
+def test_codes_of_a_sample_are_its_golden_ones(path: Path) -> None:
+    golden = json.loads(path.with_suffix(".json").read_text("utf-8"))["codes"]
+    assert list(codes(PARSED[path.stem].text, PARSED[path.stem].html)) == golden
+
+
+# --- links
+
+
+def test_button_fallback_and_text_are_one_link() -> None:
+    assert [str(link) for link in SIGNUP].count(CONFIRM) == 1
+
+
+def test_link_knows_text_path_and_parameters() -> None:
+    link = pick_link(SIGNUP)
+    assert link == CONFIRM
+    assert link.text == "Confirm my address"
+    assert link.path == "/confirm?token=aZ09_-x&lang=en"
+    assert link.params == {"token": "aZ09_-x", "lang": "en"}
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "params"),
+    [
+        ("https://a.b", "/", {}),
+        ("https://a.b?x=1&x=2&y=%C3%A9", "/?x=1&x=2&y=%C3%A9", {"x": "1", "y": "é"}),
+        ("https://a.b/c/#f?no=1", "/c/#f?no=1", {}),
+        ("https://[broken/c?d=", "/c?d=", {"d": ""}),
+    ],
+)
+def test_path_has_query_and_fragment(url: str, path: str, params: dict[str, str]) -> None:
+    assert (Link(url).path, Link(url).params) == (path, params)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda link: pickle.loads(pickle.dumps(link))])
+def test_copied_link_keeps_what_it_knows(duplicate: object) -> None:
+    link = duplicate(Link("https://a.b", "text", "legal"))  # type: ignore[operator]
+    assert (link, link.text, link.purpose) == ("https://a.b", "text", "legal")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Go to https://a.b/c.", ["https://a.b/c"]),
+        ("(see https://a.b/c_(d)), https://a.b/e?f=1!", ["https://a.b/c_(d)", "https://a.b/e?f=1"]),
+        ("[text](https://a.b/c)", ["https://a.b/c"]),
+        ("(https://a.b/c)", ["https://a.b/c"]),
+        ("[https://a.b/c]", ["https://a.b/c"]),
+        ("<https://a.b/c>", ["https://a.b/c"]),
+        ("{https://a.b/c}", ["https://a.b/c"]),
+        ("（https://a.b/c）", ["https://a.b/c"]),
+        ("([https://a.b/c].)", ["https://a.b/c"]),
+        ("https://a.b/?c[]", ["https://a.b/?c[]"]),
+        ("[https://a.b/?c[]]", ["https://a.b/?c[]"]),
+        ("https://[::1]", ["https://[::1]"]),
+        ("**https://a.b/c**", ["https://a.b/c"]),
+        ("'https://a.b/c'", ["https://a.b/c"]),
+        ("<https://a.b/long\n/wrapped?x=1>", ["https://a.b/long/wrapped?x=1"]),
+        ("点击https://a.b/c?d=1。谢谢", ["https://a.b/c?d=1"]),
+        ("「https://a.b/c」", ["https://a.b/c"]),
+        ("https://a.b/token_", ["https://a.b/token_"]),
+        ("https://a.b/tök?ä=ö", ["https://a.b/tök?ä=ö"]),
+        ("HTTPS://A.b/C and https://a.b/C", ["HTTPS://A.b/C"]),
+        ("https://a.b and https://a.b/", ["https://a.b"]),
+        ("mailto:a@b.c ftp://a.b www.a.b /path", []),
+    ],
+)
+def test_urls_are_found_in_text(text: str, found: list[str]) -> None:
+    assert list(links(text, "")) == found
+
+
+@pytest.mark.parametrize(
+    ("html", "found"),
+    [
+        ('<a href="https://a.b/?c=1&amp;d=2">x</a>', ["https://a.b/?c=1&d=2"]),
+        ('<a href=" https://a.b/c\n/d ">x</a>', ["https://a.b/c/d"]),
+        ('<a href="/relative">x</a><a href="//a.b">x</a><a href="mailto:a@b.c">x</a><a href="tel:1">x</a>', []),
+        ('<a href="javascript:alert(1)">x</a><a>x</a><a name="x">x</a>', []),
+        ('<a href="https://click.a.b/1">https://a.b/shown</a>', ["https://click.a.b/1"]),
+        ("<p>https://a.b/c</p><p>more</p>", ["https://a.b/c"]),
+        ("<style>x{background:url(https://a.b/c)}</style><!-- https://a.b/d -->", []),
+    ],
+)
+def test_urls_are_found_in_html(html: str, found: list[str]) -> None:
+    assert list(links("", html)) == found
+
+
+def test_block_inside_of_an_anchor_keeps_its_words() -> None:
+    html = '<a href="https://a.b/c"><table><tr><td>Confirm</td><td>now</td></tr></table></a>'
+    assert links("", html)[0].text == "Confirm now"
+
+
+def test_description_of_a_picture_is_the_text_of_its_button() -> None:
+    link = pick_link(links("", '<a href="https://a.b/c"><img src="cid:x" alt="Confirm"></a>'))
+    assert link.text == "Confirm"
+
+
+@pytest.mark.parametrize(
+    ("text", "html", "purpose"),
+    [
+        ("", '<a href="https://a.b/1">Abmelden</a>', "unsubscribe"),
+        ("", '<a href="https://a.b/1">Avregistrera</a>', "unsubscribe"),
+        ("", '<a href="https://a.b/1">退订</a>', "unsubscribe"),
+        ("", '<a href="https://a.b/unsubscribe?u=1">Click here</a>', "unsubscribe"),
+        ("", '<p>To unsubscribe, <a href="https://a.b/1">click here</a>.</p>', "unsubscribe"),
+        ("Unsubscribe: https://a.b/1", "", "unsubscribe"),
+        ("Se désabonner :\n\nhttps://a.b/1", "", "unsubscribe"),
+        ("", '<a href="https://x.com/shop">@shop</a>', "social"),
+        ("", '<a href="https://notx.com/shop">@shop</a>', ""),
+        ("", '<a href="https://a.b/1">Datenschutzerklärung</a>', "legal"),
+        ("", '<a href="https://a.b/legal/terms">Read</a>', "legal"),
+        ("", '<a href="https://a.b/terms-accepted/confirm">Go</a>', ""),
+        ("", '<img src="https://a.b/1.png">', "image"),
+        ("", '<a href="https://a.b/1.pdf">Manual</a>', ""),
+        ("", '<a href="https://a.b/"><img src="cid:x" alt="Shop"></a>', "image"),
+        ("", '<img src="https://a.b/1" width="1" height="1">', "tracking"),
+        ("", '<img src="https://a.b/1" style="display: none">', "tracking"),
+        ("Confirm: https://a.b/1", "", ""),
+    ],
+)
+def test_purpose_is_read_from_words_hosts_and_paths(text: str, html: str, purpose: str) -> None:
+    assert [link.purpose for link in links(text, html)] == [purpose]
+
+
+@pytest.mark.parametrize(
+    ("how", "found"),
+    [
+        ({"match": "confirm"}, CONFIRM),
+        ({"match": "my address"}, CONFIRM),
+        ({"match": re.compile(r"/confirm\?")}, CONFIRM),
+        ({"match": lambda link: "token" in Link(link).params}, CONFIRM),
+        ({"purpose": "unsubscribe"}, "https://shop.example/u/7f3a"),
+        ({"url": "/legal/"}, "https://shop.example/legal/privacy"),
+        ({"text": "Instagram"}, "https://www.instagram.com/shop"),
+        ({"url": "shop.example", "purpose": "tracking"}, "https://t.shop.example/o/1"),
+    ],
+    ids=_named,
+)
+def test_link_is_picked_by_what_is_asked(how: dict[str, object], found: str) -> None:
+    assert pick_link(SIGNUP, **how) == found  # type: ignore[arg-type]
+
+
+def test_failure_lists_every_link_and_why() -> None:
+    with pytest.raises(NotExactlyOne) as caught:
+        pick_link(SIGNUP, text="Shop")
+    assert str(caught.value).splitlines() == [
+        "2 candidates for link(text='Shop'), expected exactly one:",
+        "  kept    https://shop.example/ ('Shop'): it fits",
+        "  kept    https://cdn.shop.example/logo.png ('Shop'): it fits",
+        f"  dropped {CONFIRM} ('Confirm my address'): its text does not fit 'Shop'",
+        "  dropped https://www.instagram.com/shop ('Instagram'): its text does not fit 'Shop'",
+        "  dropped https://shop.example/legal/privacy ('Privacy'): its text does not fit 'Shop'",
+        "  dropped https://shop.example/u/7f3a ('Unsubscribe'): its text does not fit 'Shop'",
+        "  dropped https://t.shop.example/o/1: its text does not fit 'Shop'",
+    ]
+
+
+def test_without_arguments_only_links_of_no_special_purpose_count() -> None:
+    with pytest.raises(NotExactlyOne, match=r"expected exactly one:\n  dropped .* its purpose is 'unsubscribe'"):
+        pick_link([Link("https://a.b/1", "bye", "unsubscribe")])
+
+
+def test_message_without_links_says_so() -> None:
+    with pytest.raises(NotExactlyOne, match="nothing in the message looks like one"):
+        pick_link(())
+
+
+def test_unknown_purpose_is_refused() -> None:
+    with pytest.raises(ValueError, match="there is no purpose 'confirm'"):
+        pick_link(SIGNUP, purpose="confirm")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [AssertionError, LookupError])
+def test_failure_is_an_assertion_and_a_lookup(kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        pick_link(())
+
+
+# --- codes
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Your verification code is 123456.", "123456"),
+        ("Your code: 1234", "1234"),
+        ("Your code: 123456789", "123456789"),
+        ("123456 is your Shop code", "123456"),
+        ("Your code: 123 456", "123 456"),
+        ("Your code: 123-456", "123-456"),
+        ("Use code ABC-123 to sign in", "ABC-123"),
+        ("Use code ABC 123 to sign in", "ABC 123"),
+        ("code: WXYZ-QRST", "WXYZ-QRST"),
+        ("G-482913 is your Google verification code", "G-482913"),
+        ("Your code is １２３４５６", "123456"),
+        ("1 2 3 4 5 6 is your code", "123456"),
+        ("Your one-time code\n\n   112233\n\nIt expires on 12 March 2026.", "112233"),
+        ("Enter this code to sign in to your account:\n\n445566\n\nOrder #12345", "445566"),
+        ("Your login code for order 12345 is 998877", "998877"),
+        ("Your code is 2031", "2031"),
+        ("Your code is 2031, valid in 2026", "2031"),
+        ("verification code #123456", "123456"),
+        ("Bestellnummer 123456 Code 654321", "654321"),
+        ("2026-03-12 code 123456", "123456"),
+        ("Code 123456. Call 555-123-4567 or +49 30 1234567", "123456"),
+        ("PIN 4821, not 1,234.56 and not 1234 EUR and not $9999 and not 5000%", "4821"),
+        ("Ihr Bestätigungscode lautet: 998877", "998877"),
+        ("Votre code de vérification : 4471", "4471"),
+        ("Su código es 88123", "88123"),
+        ("Il tuo codice è 70012", "70012"),
+        ("Seu código de verificação: 551100", "551100"),
+        ("Je code is 6612", "6612"),
+        ("Doğrulama kodunuz: 771122", "771122"),
+        ("Код подтверждения: 550211", "550211"),
+        ("您的验证码是８２９１０４，5分钟内有效。", "829104"),
+        ("您的驗證碼：110022", "110022"),
+        ("認証コード：4821", "4821"),
+        ("인증번호는 331177 입니다", "331177"),
+    ],
+)
+def test_code_is_found_as_shown(text: str, code: str) -> None:
+    assert pick_code(text, "") == code
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("code\nOrder number: 48213", "it is numbered: 'Order number:' stands before it"),
+        ("code\n订单号：48213", "it is numbered: '订单号：' stands before it"),
+        ("code\nInvoice 48213", "it is numbered: 'Invoice' stands before it"),
+        ("code, #48213", "it is numbered: '#' stands before it"),
+        ("code\n(c) 2026", "it is a year or a date"),
+        ("code\n12 March 2026", "it is part of a date or a time"),
+        ("code\n2026年", "it is a year by its sign"),
+        ("code\n$4821", "it is part of a price or an amount"),
+        ("code\n4821 元", "it is part of a price or an amount"),
+        ("code\n4821.50", "it is part of a price or an amount"),
+        ("code\n+49 30 1234567", "it is part of a phone number"),
+        ("code\nCall 123-4567", "it is part of a phone number"),
+        ("code https://a.b/123456", "it is in a URL or an address"),
+        ("code 123456@a.example", "it is in a URL or an address"),
+        ("code 1234567890123", "it is part of a phone number"),
+        ("promo code 48213", 'it is near no word such as "code"'),
+        ("zip code 90210", "it is numbered: 'zip code' stands before it"),
+        ("hello 48213", 'it is near no word such as "code"'),
+        ("see https://a.b/code " + "1234 ", 'it is near no word such as "code"'),
+        ("code" + "\nx" * 60 + "\n48213", 'it is near no word such as "code"'),
+    ],
+)
+def test_other_number_is_dropped_for_a_reason(text: str, reason: str) -> None:
+    with pytest.raises(NotExactlyOne) as caught:
+        pick_code(text, "")
+    assert reason in str(caught.value)
+    assert codes(text, "") == ()
+
+
+def test_html_is_read_where_the_text_has_no_code() -> None:
+    assert pick_code("Open the HTML.", "<p>Your code:</p><p><b>12</b>3456</p>") == "123456"
+
+
+def test_text_comes_first() -> None:
+    assert pick_code("Your code: 1111", "<p>Your code: 2222</p>") == "1111"
+
+
+def test_digits_in_cells_are_one_code() -> None:
+    assert codes("", "<p>Code</p><table><tr><td>1</td><td>2</td><td>3</td><td>4</td></tr></table>") == ("1234",)
+
+
+def test_same_code_twice_is_one() -> None:
+    assert pick_code("Your code: 123 456. Again, the code: 123456", "") == "123 456"
+
+
+def test_two_codes_are_a_failure_that_shows_both() -> None:
+    with pytest.raises(NotExactlyOne) as caught:
+        pick_code("Your code: 1111 or code: 2222. Year 2026.", "")
+    assert str(caught.value).splitlines() == [
+        "2 candidates for code, expected exactly one:",
+        "  kept    '1111': it follows a word for a code",
+        "  kept    '2222': it follows a word for a code",
+        "  dropped '2026': it is a year or a date",
+    ]
+
+
+def test_a_code_that_follows_its_word_beats_a_number_that_is_only_near_it() -> None:
+    text = "Or type this code: 012345\n\n(c) Shop, 54321 Example Street"
+    assert pick_code(text, "") == "012345"
+    assert codes(text, "") == ("012345", "54321")
+
+
+def test_two_numbers_on_the_line_of_a_word_for_a_code_are_two_candidates() -> None:
+    with pytest.raises(NotExactlyOne, match="2 candidates"):
+        pick_code("code 111111 or 222222", "")
+
+
+def test_near_takes_the_place_of_the_words_for_a_code() -> None:
+    text = "Login: 1111" + "\n." * 50 + "\nPayment code: 2222"
+    assert pick_code(text, "", near="Login") == "1111"
+    assert pick_code(text, "", near=re.compile("pay", re.IGNORECASE)) == "2222"
+
+
+def test_pattern_takes_the_place_of_all_rules() -> None:
+    assert pick_code("Order 2026 token X7K9QP", "", r"\b[A-Z0-9]{6}\b") == "X7K9QP"
+    assert pick_code("order number 48213", "", re.compile(r"number (\d+)")) == "48213"
+
+
+def test_pattern_is_looked_for_in_html_last() -> None:
+    assert pick_code("none", "<p>X7K9QP</p>", "[A-Z0-9]{6}") == "X7K9QP"
+
+
+def test_pattern_can_be_asked_to_be_near() -> None:
+    text = "Login AAAA11" + "\n." * 50 + "\nPayment BBBB22"
+    assert pick_code(text, "", "[A-Z0-9]{6}", near="Payment") == "BBBB22"
+
+
+# --- HTML and attachments
+
+
+def test_visible_text_has_a_line_for_each_block() -> None:
+    html = "<head><title>t</title></head><h1>A &amp; B</h1><p>c<b>d</b>\n e<br>f</p><script>g</script><div>h</div>i"
+    assert visible_text(html) == "A & B\ncd e\nf\nh\ni"
+
+
+def test_select_gives_the_text_of_elements() -> None:
+    assert select("<ul><li> a\n b<li>c</ul>", "li") == ["a b", "c"]
+
+
+def test_select_refuses_what_is_no_selector() -> None:
+    with pytest.raises(ValueError, match="no CSS selector"):
+        select("<p>", "p[")
+
+
+FILES = (Attachment("Invoice.PDF", "application/pdf", b"1"), Attachment("a.csv", "text/csv", b"22"))
+
+
+@pytest.mark.parametrize(
+    ("how", "name"),
+    [
+        ({"name": "invoice.pdf"}, "Invoice.PDF"),
+        ({"name": "*.csv"}, "a.csv"),
+        ({"type": "application/*"}, "Invoice.PDF"),
+    ],
+)
+def test_attachment_is_picked_by_name_and_type(how: dict[str, str], name: str) -> None:
+    assert pick_attachment(FILES, **how).name == name
+
+
+def test_failure_lists_every_attachment() -> None:
+    with pytest.raises(NotExactlyOne, match=r"(?s)Found no .*'Invoice.PDF' \(application/pdf, 1 byte\): its name"):
+        pick_attachment(FILES, "*.png")
+
+
+@given(hostile, hostile)
+def test_nothing_makes_links_or_codes_raise(text: str, html: str) -> None:
+    for link in links(text, html):
+        assert isinstance(link.path, str)
+        assert isinstance(link.params, dict)
+    codes(text, html)
+
+
+@given(st.text(max_size=200))
+def test_any_text_can_be_searched(text: str) -> None:
+    assert all(re.match("https?:", link, re.IGNORECASE) for link in links(text, text))
+    codes(text, text)
+
+
+@pytest.mark.parametrize(("name", "meant"), [("url", "str(link)"), ("href", "str(link)"), ("param", "params")])
+def test_a_misguessed_name_of_a_link(name: str, meant: str) -> None:
+    with pytest.raises(AttributeError, match=re.escape(f"did you mean '{meant}'?")):
+        getattr(Link("https://a.b/1"), name)

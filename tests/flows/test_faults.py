@@ -1,4 +1,4 @@
-"""Planned misbehaviour, as an application's test meets it."""
+"""Planned faults, as an application's test meets it."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def until(server: MailServer, true: Callable[[], object]) -> None:
 def noticed(server: MailServer) -> list[object]:
     """Return what the next scope would see of an earlier one, or wait for."""
     with server.scope("next"):
-        return [*server._thread.call(server._desk.settled(0)), *server.messages]
+        return [*server._thread.call(server._control.settled(0)), *server.messages]
 
 
 def after_mail(client: Client, inbox: Inbox) -> None:
@@ -266,7 +266,7 @@ def test_a_new_connection_is_waited_for_in_its_own_scope(
     monkeypatch.setattr(sessions, "FRESH", LONG)
     with server.scope("first"):
         client = dial(server)
-        [busy] = server._thread.call(server._desk.settled(0))
+        [busy] = server._thread.call(server._control.settled(0))
         assert busy.what == "connected, and has not sent mail yet"
     assert not noticed(server)
     assert client("NOOP") == "250"
@@ -276,7 +276,7 @@ def test_a_transaction_that_began_before_the_scope_goes_on(server: MailServer, i
     client = dial(server)
     after_rcpt(client, inbox)
     with server.scope("inner"):
-        [busy] = server._thread.call(server._desk.settled(0))
+        [busy] = server._thread.call(server._control.settled(0))
         assert busy.what == "MAIL FROM:<a@shop.example>"
     assert client("DATA") == "354"
     client.send(RAW + b".\r\n")

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from sirrchat_testkit import MailServer
-from sirrchat_testkit.domain.transcript import PAGES, Talk
+from sirrchat_testkit.domain.transcript import PAGES, SessionLog
 from tests.support import connect
 
 MAIL = b"Subject: hello\r\n\r\nthe body is not for transcripts\r\n"
@@ -113,7 +113,7 @@ def test_mail_that_came_by_no_session_has_an_empty_one(mailserver: MailServer) -
 
 
 def test_a_long_session_keeps_its_beginning_and_its_end() -> None:
-    talk = Talk(0.0)
+    talk = SessionLog(0.0)
     talk.page.extend((0.0, b"220 hello\r\n"))
     for number in range(3 * PAGES):
         talk.page.extend((1.0, b"MAIL %d" % number))
@@ -126,7 +126,7 @@ def test_a_long_session_keeps_its_beginning_and_its_end() -> None:
 
 
 def test_a_page_without_end_is_cut_in_the_middle() -> None:
-    talk = Talk(0.0)
+    talk = SessionLog(0.0)
     for number in range(100_000):
         talk.page.extend((0.0, b"NOOP %d" % number))
         talk.trim()

@@ -46,12 +46,12 @@ def test_a_receive_costs_the_same_however_much_is_stored(mailserver: MailServer)
     small, large = fill(mailserver.open_inbox(), 10), fill(mailserver.open_inbox(), 5000)
 
     def receive(inbox: Inbox) -> float:
-        mark = mailserver._desk.taken.mark()
+        mark = mailserver._control.taken.mark()
 
         def work() -> None:
             for _ in range(50):
                 inbox.receive(timeout=0)
-                mailserver._desk.taken.rewind(mark)
+                mailserver._control.taken.rewind(mark)
 
         return cpu(work)
 

@@ -219,7 +219,7 @@ def test_taken_mail_is_not_unexpected(mailserver: MailServer, inbox: Inbox) -> N
 
 def test_a_watch_fails_at_once_on_arrival(mailserver: MailServer, inbox: Inbox) -> None:
     def send_during_the_watch() -> None:
-        while not mailserver._desk.feeds.all():
+        while not mailserver._control.feeds.all():
             mailserver.settle()
         send(mailserver, inbox, subject="June news")
 
@@ -299,7 +299,7 @@ def test_a_wait_ends_when_the_server_stops() -> None:
             errors.append(error)
 
     waiter = in_thread(wait)
-    while not server._desk.feeds.all():
+    while not server._control.feeds.all():
         server.settle()
     server.stop()
     waiter.join(30)
@@ -442,7 +442,7 @@ def test_a_message_that_is_deleted_during_a_wait_does_not_count(
     first = inbox.deliver(subject="deleted")
     got: list[str] = []
     wait = in_thread(lambda: got.extend(each.subject for each in mailserver.receive_all(2, timeout=30)))
-    while not mailserver._desk.feeds.all():
+    while not mailserver._control.feeds.all():
         mailserver.settle()
     if deleted == "inbox":
         inbox.clear()
@@ -487,7 +487,7 @@ def test_a_wait_of_an_ended_scope_ends_with_it() -> None:
 
         with server.scope("earlier"):
             waiter = in_thread(wait)
-            while not server._desk.feeds.all():
+            while not server._control.feeds.all():
                 server.settle()
         waiter.join(30)
         assert not waiter.is_alive()
@@ -497,10 +497,10 @@ def test_a_wait_of_an_ended_scope_ends_with_it() -> None:
 def test_a_wait_on_another_address_is_not_woken(mailserver: MailServer, make_inbox: MakeInbox) -> None:
     waiting, other = make_inbox(), make_inbox()
     waiter = in_thread(lambda: waiting.receive(timeout=30))
-    while not mailserver._desk.feeds.all():
+    while not mailserver._control.feeds.all():
         mailserver.settle()
     pushed: list[object] = []
-    [feed] = mailserver._desk.feeds.all()
+    [feed] = mailserver._control.feeds.all()
     push = feed.push
     feed.push = lambda item: (pushed.append(item), push(item))[1]  # type: ignore[method-assign, func-returns-value]
     other.deliver(subject="not for it")
@@ -545,7 +545,7 @@ def test_a_verb_on_a_stopped_server_names_it(mailserver: MailServer) -> None:
 
 def test_the_default_of_within_counts(inbox: Inbox, mailserver: MailServer) -> None:
     def send_during_the_watch() -> None:
-        while not mailserver._desk.feeds.all():
+        while not mailserver._control.feeds.all():
             mailserver.settle()
         send(mailserver, inbox, subject="June news")
 

@@ -255,7 +255,7 @@ async def test_a_client_that_reads_no_replies_is_held_up_and_gets_them_all(smtp:
         client.connect(smtp.address)
         client.setblocking(False)
         sending = loop.create_task(loop.sock_sendall(client, commands))
-        await until(lambda: [each for each in smtp._connections if each._steps.waiting])
+        await until(lambda: [each for each in smtp._connections if each._runner.waiting])
         [connection] = smtp._connections
         assert connection._socket.get_write_buffer_size() < 200_000
         text = b""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sirrchat_testkit.smtp.eager import Steps
+from sirrchat_testkit.smtp.eager import EagerRunner
 
 if TYPE_CHECKING:
     from tests.smtp.conftest import Until
@@ -22,7 +22,7 @@ class Bench:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.notes: list[str] = []
-        self.steps = Steps(self.loop, self._flush)
+        self.steps = EagerRunner(self.loop, self._flush)
         self.task = self.loop.create_task(self._carry())
 
     def _flush(self) -> None:

@@ -78,7 +78,7 @@ async def test_a_flood_of_commands_is_answered_in_parts(talk: Dialogue, smtp: Li
         written.append(data)
         transport.write(data)
 
-    connection._line.transport = cast("Any", SimpleNamespace(write=note))
+    connection._replies.transport = cast("Any", SimpleNamespace(write=note))
     talk.write(b"NOOP\r\n" * 1000)
     assert [(await talk.reply())[:3] for _ in range(1000)] == ["250"] * 1000
     assert [data.count(b"\r\n") for data in written] == [MANY] * 10

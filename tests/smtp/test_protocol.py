@@ -77,7 +77,7 @@ def test_none_of_our_attributes_is_used_by_a_base_class() -> None:
     shared = {"_timeout_handle"}  # aiosmtpd's own, and meant
     bases = "".join(inspect.getsource(base) for base in Protocol.__mro__[1:-1])
     assert {name for name in ours - shared if re.search(rf"\bself\.{name}\b", bases)} == set()
-    assert {"_carrier", "_conversation", "_line", "_socket"} <= ours
+    assert {"_carrier", "_conversation", "_replies", "_socket"} <= ours
 
 
 @pytest.mark.asyncio
@@ -98,7 +98,7 @@ async def test_connections_share_nothing_but_the_buffer(backend: Backend) -> Non
     one, two = (vars(Protocol(backend, Connections(), template)) for _ in range(2))
     shared = {name for name in one if one[name] is two[name] and isinstance(one[name], list | dict | set | bytearray)}
     assert shared <= {"_smtp_methods", "_auth_methods", "_handle_hooks"}
-    for name in ("_closed", "_line", "_steps"):
+    for name in ("_closed", "_replies", "_runner"):
         assert one[name] is not two[name]
 
 

@@ -165,7 +165,7 @@ async def test_a_delivery_that_never_ends_is_broken_off(
             await asyncio.Event().wait()
             raise AssertionError
 
-        monkeypatch.setattr(backend.store, "keep", never)
+        monkeypatch.setattr(backend.store, "put_blob", never)
         reader, writer = await connected(listener)
         writer.write(b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@elsewhere.example>\r\nDATA\r\n.\r\n")
         while not (await reader.readline()).startswith(b"354"):
@@ -185,7 +185,7 @@ async def test_a_client_that_does_not_read_its_421_cannot_hold_up_the_stop(
             client.connect(listener.address)
             client.setblocking(False)
             sending = asyncio.create_task(asyncio.get_running_loop().sock_sendall(client, b"HELP\r\n" * 100_000))
-            await until(lambda: any(each._steps.waiting for each in listener._connections))
+            await until(lambda: any(each._runner.waiting for each in listener._connections))
             sending.cancel()
             await listener._stop()
             assert not len(listener._connections)

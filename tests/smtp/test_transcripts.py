@@ -8,7 +8,7 @@ import pytest
 
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.sessions import Sessions
-from sirrchat_testkit.domain.transcript import KEPT, PAGE, SESSION, Part, Talk, Transcripts
+from sirrchat_testkit.domain.transcript import KEPT, PAGE, SESSION, MessageLog, SessionLog, Transcripts
 
 if TYPE_CHECKING:
     from tests.smtp.conftest import Dialogue, Until
@@ -55,10 +55,10 @@ async def test_a_message_with_many_refused_recipients_keeps_a_page(
 def test_the_oldest_transcripts_make_room() -> None:
     transcripts = Transcripts()
     for number in range(10):
-        transcripts.keep(str(number), Part(0.0, (), [], KEPT // 4))
+        transcripts.keep(str(number), MessageLog(0.0, (), [], KEPT // 4))
     assert [transcripts.get(str(number)) is None for number in range(10)] == [True] * 6 + [False] * 4
     mark = transcripts.mark()
-    transcripts.keep("later", Part(0.0, (), [], 1))
+    transcripts.keep("later", MessageLog(0.0, (), [], 1))
     transcripts.rewind(mark)
     assert transcripts.get("later") is None
     assert transcripts.get("9") is not None
@@ -66,8 +66,8 @@ def test_the_oldest_transcripts_make_room() -> None:
     assert (transcripts.octets, transcripts.mark()) == (0, 0)
 
 
-def long_talk(pages: int) -> Talk:
-    talk = Talk(0.0)
+def long_talk(pages: int) -> SessionLog:
+    talk = SessionLog(0.0)
     talk.page.extend((0.0, b"220 hello\r\n"))
     for _ in range(pages):
         talk.page.extend((1.0, b"MAIL"))
@@ -86,7 +86,7 @@ def test_a_session_keeps_so_many_octets_and_its_first_page() -> None:
 
 
 def test_a_message_s_transcript_begins_with_the_ten_latest_pages_between_messages() -> None:
-    talk = Talk(0.0)
+    talk = SessionLog(0.0)
     for number in range(30):
         talk.page.extend((1.0, b"MAIL"))
         talk.turn(between=False)
@@ -100,10 +100,10 @@ async def test_closed_sessions_keep_so_many_octets() -> None:
     sessions = Sessions()
     for number in range(100):
         session = sessions.open(f"peer {number}")
-        session.talk = long_talk(30)
+        session.log = long_talk(30)
         sessions.close(session)
     kept = sessions.known()
-    assert sum(each.talk.octets for each in kept) <= KEPT
+    assert sum(each.log.octets for each in kept) <= KEPT
     assert kept[-1].peer == "peer 99"
 
 

@@ -27,7 +27,7 @@ RAW = b"Subject: hello\r\n\r\nbody\r\n"
 
 
 class Held:
-    """A store that was asked to keep something and waits until it may."""
+    """A store that was asked to store something and waits until it may."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -36,14 +36,14 @@ class Held:
 
 @pytest_asyncio.fixture
 async def held(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> Held:
-    made, keep = Held(), backend.store.keep
+    made, put_blob = Held(), backend.store.put_blob
 
     async def slow(raw: bytes) -> str:
         made.asked.set()
         await made.go_on.wait()
-        return await keep(raw)
+        return await put_blob(raw)
 
-    monkeypatch.setattr(backend.store, "keep", slow)
+    monkeypatch.setattr(backend.store, "put_blob", slow)
     return made
 
 
@@ -52,14 +52,14 @@ async def test_the_250_is_in_the_socket_before_anybody_is_told(
     monkeypatch: pytest.MonkeyPatch, smtp: Listener, backend: Backend, waits: int
 ) -> None:
     """The subscriber blocks the loop while it looks into the socket: what is not there by then never gets there."""
-    keep = backend.store.keep
+    put_blob = backend.store.put_blob
 
     async def slow(raw: bytes) -> str:
         for _ in range(waits):
             await asyncio.sleep(0)
-        return await keep(raw)
+        return await put_blob(raw)
 
-    monkeypatch.setattr(backend.store, "keep", slow)
+    monkeypatch.setattr(backend.store, "put_blob", slow)
     loop = asyncio.get_running_loop()
     seen: asyncio.Future[bytes] = loop.create_future()
     with socket.create_connection(smtp.address) as client:
@@ -136,7 +136,7 @@ async def test_a_client_that_goes_on_sending_is_held_up(smtp: Listener, held: He
         assert not sending.done()
         sending.cancel()
         held.go_on.set()
-        await until(lambda: connection._socket.is_reading() and not connection._steps.waiting)
+        await until(lambda: connection._socket.is_reading() and not connection._runner.waiting)
 
 
 async def test_a_client_that_has_closed_its_side_still_gets_its_replies(

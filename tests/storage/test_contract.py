@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit.domain.models import Account, Address, ApiKey, Delivery, Domain, Envelope, Message, Tally, Webhook
-from sirrchat_testkit.domain.store import Alter, Drop, Patch, Put, Store, Usage
+from sirrchat_testkit.domain.store import Change, Delete, Patch, Put, Store, Update, Usage
 from sirrchat_testkit.errors import NotFound, StoreError
 from sirrchat_testkit.records import Doc
 from sirrchat_testkit.storage import TinyStore
@@ -213,9 +213,8 @@ async def test_patch_moves_between_buckets_in_order(store: Store, make: Make) ->
 
 async def test_patch_and_drop_of_one_that_is_gone_pass_over(store: Store, make: Make) -> None:
     await put(store, make(Message))
-    assert await store.commit([Drop(Message, 1), Patch(Message, 1, size=3), Drop(Message, 1), Drop(Message, 7)]) == [
-        1, 1, 1, 7,
-    ]  # fmt: skip
+    changes: list[Change] = [Delete(Message, 1), Patch(Message, 1, size=3), Delete(Message, 1), Delete(Message, 7)]
+    assert await store.commit(changes) == [1, 1, 1, 7]
     assert await store.count(Message) == 0
 
 
@@ -235,7 +234,7 @@ async def test_several_changes_of_one_record_add_up(store: Store, make: Make) ->
 
 async def test_seqs_are_not_reused(store: Store, make: Make) -> None:
     await put(store, make(Message), make(Message))
-    await store.commit([Drop(Message, 2), Drop(Message, 1)])
+    await store.commit([Delete(Message, 2), Delete(Message, 1)])
     assert await put(store, make(Message)) == [3]
 
 
@@ -296,7 +295,7 @@ async def test_expired_come_earliest_first(store: Store, make: Make) -> None:
     assert [each.seq for each in await store.expired(20)] == [3, 5, 4]
     assert [each.seq for each in await store.expired(20, limit=1)] == [3]
     assert await store.expired(9) == []
-    await store.commit([Patch(Address, 3, expires_at=0), Drop(Address, 5)])
+    await store.commit([Patch(Address, 3, expires_at=0), Delete(Address, 5)])
     assert [each.seq for each in await store.expired(99)] == [4, 1]
 
 
@@ -306,7 +305,7 @@ async def test_usage_follows_every_change(store: Store, make: Make) -> None:
     assert await store.usage("acc") == Usage(2, 7)
     await store.commit([Patch(Message, 1, size=10)])
     assert await store.usage("acc") == Usage(2, 14)
-    await store.commit([Drop(Message, 1), Patch(Message, 2, account="b")])
+    await store.commit([Delete(Message, 1), Patch(Message, 2, account="b")])
     assert await store.usage("acc") == Usage(0, 0)
     assert await store.usage("b") == Usage(2, 9)
     await put(store, make(Message, size=1))
@@ -316,16 +315,16 @@ async def test_usage_follows_every_change(store: Store, make: Make) -> None:
 
 async def test_keep_names_bytes_by_their_hash(store: Store, make: Make) -> None:
     raw = bytes(range(256))
-    digest = await store.keep(raw)
+    digest = await store.put_blob(raw)
     assert digest == sha256(raw).hexdigest()
     await put(store, make(Envelope, blob=digest))
     assert await store.raw(digest) == raw
-    assert await store.keep(raw) == digest
+    assert await store.put_blob(raw) == digest
 
 
 @pytest.mark.parametrize("size", [0, 1, 3_000_000])
 async def test_keep_of_any_size(store: Store, size: int) -> None:
-    assert await store.raw(await store.keep(b"x" * size)) == b"x" * size
+    assert await store.raw(await store.put_blob(b"x" * size)) == b"x" * size
 
 
 async def test_raw_that_is_gone(store: Store) -> None:
@@ -334,55 +333,55 @@ async def test_raw_that_is_gone(store: Store) -> None:
 
 
 async def test_bytes_go_with_the_last_record_that_names_them(store: Store, make: Make) -> None:
-    digest = await store.keep(b"raw")
+    digest = await store.put_blob(b"raw")
     await put(store, make(Envelope, blob=digest), make(Message, blob=digest), make(Message, blob=digest))
-    store.release(digest)
-    await store.commit([Drop(Message, 1), Drop(Message, 2)])
+    store.release_blob(digest)
+    await store.commit([Delete(Message, 1), Delete(Message, 2)])
     assert await store.raw(digest) == b"raw"
-    await store.commit([Drop(Envelope, 1)])
+    await store.commit([Delete(Envelope, 1)])
     await settled(store)
     with pytest.raises(NotFound):
         await store.raw(digest)
 
 
 async def test_bytes_that_move_to_another_record_stay(store: Store, make: Make) -> None:
-    digest = await store.keep(b"raw")
+    digest = await store.put_blob(b"raw")
     await put(store, make(Message, blob=digest))
-    store.release(digest)
-    await store.commit([Drop(Message, 1), Put(make(Message, blob=digest))])
+    store.release_blob(digest)
+    await store.commit([Delete(Message, 1), Put(make(Message, blob=digest))])
     await settled(store)
     assert await store.raw(digest) == b"raw"
 
 
 async def test_bytes_stay_for_whoever_keeps_them(store: Store, make: Make) -> None:
-    digest = await store.keep(b"raw")
+    digest = await store.put_blob(b"raw")
     await put(store, make(Message, blob=digest))
-    store.release(digest)
-    await store.keep(b"raw")
-    await store.commit([Drop(Message, 1)])
+    store.release_blob(digest)
+    await store.put_blob(b"raw")
+    await store.commit([Delete(Message, 1)])
     await settled(store)
     assert await store.raw(digest) == b"raw"
     await put(store, make(Message, blob=digest))
-    store.release(digest)
+    store.release_blob(digest)
     assert await store.raw(digest) == b"raw"
 
 
 async def test_bytes_that_nothing_came_of_go_at_their_release(store: Store) -> None:
-    digest = await store.keep(b"lost")
-    store.release(digest)
+    digest = await store.put_blob(b"lost")
+    store.release_blob(digest)
     await settled(store)
     with pytest.raises(NotFound):
         await store.raw(digest)
 
 
 async def test_one_release_does_not_take_the_bytes_of_another(store: Store, make: Make) -> None:
-    digest = await store.keep(b"same")
-    await store.keep(b"same")
-    store.release(digest)
+    digest = await store.put_blob(b"same")
+    await store.put_blob(b"same")
+    store.release_blob(digest)
     await settled(store)
     assert await store.raw(digest) == b"same"
     await put(store, make(Message, blob=digest))
-    store.release(digest)
+    store.release_blob(digest)
     await settled(store)
     assert await store.raw(digest) == b"same"
 
@@ -395,9 +394,9 @@ async def settled(store: Store) -> None:
 
 async def test_many_deliver_at_once(store: Store, make: Make) -> None:
     async def deliver(number: int) -> int:
-        digest = await store.keep(b"%d" % (number % 7))
+        digest = await store.put_blob(b"%d" % (number % 7))
         [_, seq] = await put(store, make(Envelope, blob=digest), make(Message, blob=digest))
-        store.release(digest)
+        store.release_blob(digest)
         assert await store.raw(digest) == b"%d" % (number % 7)
         return seq
 
@@ -409,13 +408,13 @@ async def test_many_deliver_at_once(store: Store, make: Make) -> None:
 async def test_the_same_bytes_come_and_go_at_once(store: Store, make: Make) -> None:
     async def come_and_go(number: int) -> None:
         for _ in range(10):
-            digest = await store.keep(b"same")
+            digest = await store.put_blob(b"same")
             [seq] = await put(store, make(Message, blob=digest))
-            store.release(digest)
+            store.release_blob(digest)
             if number % 3 == 0:
                 await settled(store)
             assert await store.raw(digest) == b"same"
-            await store.commit([Drop(Message, seq)])
+            await store.commit([Delete(Message, seq)])
             if number % 3 == 1:
                 await settled(store)
 
@@ -433,16 +432,16 @@ async def test_alter_changes_the_one_that_an_index_finds(store: Store, make: Mak
         seen.append(old)
         return old | {"received": old.get("received", 0) + 2}
 
-    assert await store.commit([Alter(Tally, "account", "a", change), Alter(Tally, "account", "a", change)]) == [1, 1]
-    assert await store.commit([Alter(Tally, "account", "b", change)]) == [0]
+    assert await store.commit([Update(Tally, "account", "a", change), Update(Tally, "account", "a", change)]) == [1, 1]
+    assert await store.commit([Update(Tally, "account", "b", change)]) == [0]
     assert seen == [{"id": "t", "account": "a"}, {"id": "t", "account": "a", "received": 2}]
     tally = await store.get(Tally, account="a")
     assert tally is not None
     assert tally.received == 4
     with pytest.raises(TypeError, match="received"):
-        await store.commit([Alter(Tally, "account", "a", lambda old: old | {"received": [{1, 2}]})])
+        await store.commit([Update(Tally, "account", "a", lambda old: old | {"received": [{1, 2}]})])
     with pytest.raises(ValueError, match="no index of tallies answers sent"):
-        await store.commit([Alter(Tally, "sent", 0, change)])
+        await store.commit([Update(Tally, "sent", 0, change)])
 
 
 async def test_a_refused_commit_leaves_its_records_as_they_were(store: Store, make: Make) -> None:
@@ -453,14 +452,14 @@ async def test_a_refused_commit_leaves_its_records_as_they_were(store: Store, ma
 
 
 async def test_a_commit_that_changes_nothing(store: Store) -> None:
-    assert await store.commit([Drop(Message, 5), Patch(Message, 6, size=1)]) == [5, 6]
+    assert await store.commit([Delete(Message, 5), Patch(Message, 6, size=1)]) == [5, 6]
 
 
 async def test_a_closed_store_says_so() -> None:
     store = TinyStore()
     await store.close()
     await store.close()
-    for call in (store.commit([]), store.keep(b""), store.get(Account, seq=1), store.find(Account)):
+    for call in (store.commit([]), store.put_blob(b""), store.get(Account, seq=1), store.find(Account)):
         with pytest.raises(StoreError, match="closed"):
             await call
 
@@ -480,7 +479,7 @@ async def test_what_is_at_hand_is_what_get_returns(store: Store, make: Make) -> 
         assert found is not None
         assert (found.email, found.quota) == ("a@example.com", quota)
         assert found == await store.get(Account, id="1")
-    await store.commit([Drop(Account, 1)])
+    await store.commit([Delete(Account, 1)])
     assert store.at_hand(Account, "id", "1") is None
     await store.close()
     assert store.at_hand(Account, "id", "1") is None

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit.domain.models import RECORDS, Envelope, Message
-from sirrchat_testkit.domain.store import Drop, Patch, Put
+from sirrchat_testkit.domain.store import Delete, Patch, Put
 from sirrchat_testkit.errors import StoreDamaged, StoreLocked
 from sirrchat_testkit.records import Record
 from sirrchat_testkit.storage import TinyStore
@@ -34,7 +34,7 @@ def history(tmp_path: Path, make: Make) -> tuple[bytes, list[Tables]]:
         store = TinyStore(tmp_path / "history")
         for number in range(1, 11):
             await store.commit([Put(make(Message, subject=f"{number} 00000000 [[ \udce9"))])
-            await store.commit([Patch(Message, number, size=number) if number % 3 else Drop(Message, number)])
+            await store.commit([Patch(Message, number, size=number) if number % 3 else Delete(Message, number)])
         data = (tmp_path / "history" / "journal-00000001.log").read_bytes()
         await store.close()
         return data
@@ -191,11 +191,11 @@ def snapshot(tmp_path: Path, make: Make) -> tuple[Path, list[bytes], dict[int, s
     async def fill() -> None:
         store = TinyStore(folder)
         for number in range(5):
-            blob = await store.keep(b"%d" % number)
+            blob = await store.put_blob(b"%d" % number)
             await store.commit([Put(make(Envelope)), Put(make(Message, subject=str(number), blob=blob))])
-            store.release(blob)
+            store.release_blob(blob)
         await store.commit([Put(make(Message, subject="gone"))])
-        await store.commit([Drop(Message, 6)])
+        await store.commit([Delete(Message, 6)])
         await store.close()
 
     asyncio.run(fill())

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from sirrchat_testkit.domain.models import Account, Message
-from sirrchat_testkit.domain.store import Drop, Put
+from sirrchat_testkit.domain.store import Delete, Put
 from sirrchat_testkit.storage import TinyStore, blobs, disk
 from sirrchat_testkit.storage.journal_file import JournalFile
 from sirrchat_testkit.storage.snapshot import Draft
@@ -44,17 +44,17 @@ class SlowSync:
 async def test_bytes_that_a_delivery_keeps_during_the_fsync_are_not_deleted_after_it(
     store: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digest = await store.keep(b"raw")
-    store.release(digest)
+    digest = await store.put_blob(b"raw")
+    store.release_blob(digest)
     slow = SlowSync(monkeypatch)
     syncing = asyncio.create_task(store.flush())
     await asyncio.to_thread(slow.reached.wait, 10)
-    assert await store.keep(b"raw") == digest
+    assert await store.put_blob(b"raw") == digest
     slow.may_end.set()
     await syncing
     await store.flush()
     await store.commit([Put(make(Message, blob=digest))])
-    store.release(digest)
+    store.release_blob(digest)
     await store.flush()
     assert await store.raw(digest) == b"raw"
 
@@ -63,16 +63,16 @@ async def test_bytes_of_a_message_deleted_in_a_scope_during_the_fsync_are_not_de
     make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     store = TinyStore(tmp_path / "data")
-    digest = await store.keep(b"raw")
-    store.release(digest)
+    digest = await store.put_blob(b"raw")
+    store.release_blob(digest)
     slow = SlowSync(monkeypatch)
     syncing = asyncio.create_task(store.flush())
     await asyncio.to_thread(slow.reached.wait, 10)
-    await store.keep(b"raw")
+    await store.put_blob(b"raw")
     await store.commit([Put(make(Message, blob=digest))])
-    store.release(digest)
+    store.release_blob(digest)
     mark = store.mark()
-    await store.commit([Drop(Message, 1)])
+    await store.commit([Delete(Message, 1)])
     slow.may_end.set()
     await syncing
     await store.flush()
@@ -93,11 +93,11 @@ async def test_bytes_that_come_while_they_are_deleted_are_written_again(
         unlink(self, digests)
 
     monkeypatch.setattr(blobs.FileBlobs, "_unlink", slow)
-    digest = await store.keep(b"raw")
-    store.release(digest)
+    digest = await store.put_blob(b"raw")
+    store.release_blob(digest)
     deleting = asyncio.create_task(store.flush())
     await asyncio.to_thread(reached.wait, 10)
-    keeping = asyncio.create_task(store.keep(b"raw"))
+    keeping = asyncio.create_task(store.put_blob(b"raw"))
     await asyncio.sleep(0)
     may_go_on.set()
     await deleting
@@ -126,11 +126,11 @@ async def test_bytes_that_are_released_during_the_background_fsync_are_deleted_a
 ) -> None:
     monkeypatch.setattr(disk, "LAZY", 0.001)
     store = TinyStore(tmp_path / "data")
-    digest = await store.keep(b"raw")
+    digest = await store.put_blob(b"raw")
     slow = SlowSync(monkeypatch)
     await store.commit([Put(make(Account))])
     await asyncio.to_thread(slow.reached.wait, 10)
-    store.release(digest)
+    store.release_blob(digest)
     slow.may_end.set()
     async with asyncio.timeout(10):
         while (tmp_path / "data" / "raw" / digest[:2] / f"{digest}.eml").exists():  # noqa: ASYNC110
@@ -142,7 +142,7 @@ async def test_bytes_whose_fsync_was_cancelled_are_synced_when_the_store_closes(
     make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     store = TinyStore(tmp_path / "data")
-    digest = await store.keep(b"raw")
+    digest = await store.put_blob(b"raw")
     await store.commit([Put(make(Message, blob=digest))])
     slow = SlowSync(monkeypatch)
     assert store._disk is not None
@@ -158,7 +158,7 @@ async def test_bytes_whose_fsync_was_cancelled_are_synced_when_the_store_closes(
 
 
 async def test_a_closed_store_has_no_threads(store: TinyStore) -> None:
-    await store.keep(b"x" * blobs.LARGE)
+    await store.put_blob(b"x" * blobs.LARGE)
     threads = store._threads._threads
     assert threads
     await store.close()

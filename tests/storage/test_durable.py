@@ -15,7 +15,7 @@ import pytest
 from tinydb import TinyDB
 
 from sirrchat_testkit.domain.models import RECORDS, Account, Address, Envelope, Message
-from sirrchat_testkit.domain.store import Drop, Patch, Put, Store
+from sirrchat_testkit.domain.store import Delete, Patch, Put, Store
 from sirrchat_testkit.errors import StoreDamaged
 from sirrchat_testkit.storage import TinyStore, blobs, folder, journal
 from sirrchat_testkit.storage.journal_lines import encode
@@ -30,12 +30,12 @@ async def everything(store: Store) -> dict[str, Any]:
 
 async def fill(store: Store, make: Make, count: int = 5) -> None:
     for number in range(count):
-        blob = await store.keep(b"raw %d" % number)
+        blob = await store.put_blob(b"raw %d" % number)
         subject = f'{number} \u2603 \udce9 \u2028 \\ " \x00 {{}}'
         await store.commit([Put(make(Envelope, blob=blob)), Put(make(Message, blob=blob, subject=subject))])
-        store.release(blob)
+        store.release_blob(blob)
     await store.commit([Patch(Message, 1, folder="Sent", flags=("seen",)), Put(make(Address, expires_at=7))])
-    await store.commit([Drop(Message, 2), Drop(Envelope, 2), Put(make(Account))])
+    await store.commit([Delete(Message, 2), Delete(Envelope, 2), Put(make(Account))])
 
 
 def copied(folder: Path, to: Path) -> Path:
@@ -79,11 +79,11 @@ async def test_seqs_are_not_reused_after_a_restart(tmp_path: Path, make: Make) -
     for expected in (1, 2, 3):
         store = TinyStore(tmp_path)
         assert await store.commit([Put(make(Message))]) == [expected]
-        await store.commit([Drop(Message, expected)])
+        await store.commit([Delete(Message, expected)])
         await store.close()
     store = TinyStore(tmp_path)
     await store.commit([Put(make(Message))])
-    await store.commit([Drop(Message, 4)])
+    await store.commit([Delete(Message, 4)])
     again = TinyStore(copied(tmp_path, tmp_path / "copy"))
     assert await again.commit([Put(make(Message))]) == [5]
     await again.close()
@@ -104,7 +104,7 @@ async def test_a_rewind_lasts(tmp_path: Path, make: Make) -> None:
     await fill(store, make)
     before = await everything(store)
     mark = store.mark()
-    await store.commit([Drop(Message, 1), Patch(Message, 3, size=77), Put(make(Message))])
+    await store.commit([Delete(Message, 1), Patch(Message, 3, size=77), Put(make(Message))])
     await store.rewind(mark)
     again = TinyStore(copied(tmp_path / "a", tmp_path / "b"))
     assert await everything(again) == before
@@ -186,12 +186,12 @@ async def test_commits_during_compaction_are_there_at_any_moment(
     for number, _ in enumerate(steps):
         # Some of it is in the snapshot already, some is not, whatever the step.
         await store.commit(
-            [Patch(Message, 1, size=number), Put(make(Message)), Drop(Message, number), Put(make(Account))]
+            [Patch(Message, 1, size=number), Put(make(Message)), Delete(Message, number), Put(make(Account))]
         )
         if number == step:
             break
     mark = store.mark()
-    await store.commit([Drop(Message, 3), Patch(Envelope, 1, size=8)])
+    await store.commit([Delete(Message, 3), Patch(Envelope, 1, size=8)])
     await store.rewind(mark)
     before = await everything(store)
     for _ in steps:
@@ -269,9 +269,9 @@ async def test_a_torn_tail_is_cut_and_logged(tmp_path: Path, make: Make, caplog:
 
 async def test_orphans_are_swept_at_open(tmp_path: Path, make: Make) -> None:
     store = TinyStore(tmp_path)
-    named = await store.keep(b"named")
+    named = await store.put_blob(b"named")
     await store.commit([Put(make(Message, blob=named))])
-    orphan = await store.keep(b"orphan")
+    orphan = await store.put_blob(b"orphan")
     await store.close()
     assert len(raw_files(tmp_path)) == 2
     again = TinyStore(tmp_path)
@@ -282,7 +282,7 @@ async def test_orphans_are_swept_at_open(tmp_path: Path, make: Make) -> None:
 
 async def test_raw_bytes_are_files_to_look_at(tmp_path: Path, make: Make) -> None:
     store = TinyStore(tmp_path)
-    digest = await store.keep(b"Subject: hello\r\n\r\n")
+    digest = await store.put_blob(b"Subject: hello\r\n\r\n")
     await store.commit([Put(make(Message, blob=digest))])
     assert (tmp_path / "raw" / digest[:2] / f"{digest}.eml").read_bytes() == b"Subject: hello\r\n\r\n"
     await store.close()
@@ -298,10 +298,10 @@ async def test_a_name_that_is_no_digest_reads_nothing(tmp_path: Path, blob: str)
 
 async def test_a_torn_raw_file_is_written_again(tmp_path: Path, make: Make) -> None:
     store = TinyStore(tmp_path)
-    digest = await store.keep(b"whole")
+    digest = await store.put_blob(b"whole")
     await store.commit([Put(make(Message, blob=digest))])
     raw_files(tmp_path)[0].write_bytes(b"wh")
-    assert await store.raw(await store.keep(b"whole")) == b"whole"
+    assert await store.raw(await store.put_blob(b"whole")) == b"whole"
     await store.close()
 
 
@@ -317,8 +317,8 @@ async def test_close_without_a_change_leaves_the_snapshot_alone(tmp_path: Path, 
 async def test_the_journal_says_one_line_for_each_commit(tmp_path: Path, make: Make) -> None:
     store = TinyStore(tmp_path)
     await store.commit([Put(make(Account, id="a")), Put(make(Message, id="m")), Put(make(Message, id="n"))])
-    await store.commit([Drop(Message, 1)])
-    await store.commit([Drop(Message, 1)])
+    await store.commit([Delete(Message, 1)])
+    await store.commit([Delete(Message, 1)])
     lines = journal_of(tmp_path).read_bytes().splitlines()
     assert len(lines) == 2
     assert [[name, [*docs]] for name, docs in json.loads(lines[0][9:])] == [
@@ -346,7 +346,7 @@ async def test_a_large_raw_message(tmp_path: Path, make: Make) -> None:
     raw = bytes(range(256)) * 8192
     for fsync in (True, False):
         store = TinyStore(tmp_path / str(fsync), fsync=fsync)
-        digests = await asyncio.gather(*(store.keep(raw) for _ in range(4)))
+        digests = await asyncio.gather(*(store.put_blob(raw) for _ in range(4)))
         await store.commit([Put(make(Message, blob=digests[0], size=len(raw)))])
         assert await store.raw(digests[0]) == raw
         await store.close()
@@ -379,13 +379,13 @@ async def test_many_raw_messages_get_to_the_disk(
     monkeypatch.setattr(os, "fsync", one)
     store = TinyStore(tmp_path)
     for number in range(blobs.FEW):
-        await store.commit([Put(make(Message, blob=await store.keep(b"%d" % number)))])
+        await store.commit([Put(make(Message, blob=await store.put_blob(b"%d" % number)))])
     await store.flush()
     assert not calls
     assert ".eml" in asked
     asked.clear()
     for number in range(100, 100 + 2 * blobs.FEW):
-        await store.commit([Put(make(Message, blob=await store.keep(b"%d" % number)))])
+        await store.commit([Put(make(Message, blob=await store.put_blob(b"%d" % number)))])
     await store.flush()
     assert len(calls) == 1
     assert asked == ({".log"} if works else {".log", ".eml", ""})

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from sirrchat_testkit.domain.models import RECORDS, Account, Domain, Envelope, Message
-from sirrchat_testkit.domain.store import Change, Drop, Patch, Put, Store
+from sirrchat_testkit.domain.store import Change, Delete, Patch, Put, Store
 from sirrchat_testkit.errors import NotFound, StoreBroken, StoreError, StoreFull
 from sirrchat_testkit.storage import TinyStore, blobs, disk
 from sirrchat_testkit.storage.journal_file import JournalFile
@@ -65,7 +65,7 @@ async def test_a_full_disk_changes_nothing(
         patch.setattr(JournalFile, "_write", half_then_full)
         for _ in range(3):
             with pytest.raises(StoreFull, match="no room to write"):
-                await store.commit([Put(make(Account)), Drop(Message, 1), Put(make(Message))])
+                await store.commit([Put(make(Account)), Delete(Message, 1), Put(make(Message))])
     assert await everything(store) == before
     assert (tmp_path / "data" / "journal-00000001.log").read_bytes() == journal
     assert await store.commit([Put(make(Message))]) == [2]
@@ -117,10 +117,10 @@ async def test_no_room_for_raw_bytes(
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
         with pytest.raises(StoreFull):
-            await store.keep(b"raw")
+            await store.put_blob(b"raw")
         with pytest.raises(StoreFull):
-            await store.keep(b"x" * blobs.LARGE)
-    digest = await store.keep(b"raw")
+            await store.put_blob(b"x" * blobs.LARGE)
+    digest = await store.put_blob(b"raw")
     await store.commit([Put(make(Message, blob=digest))])
     assert await store.raw(digest) == b"raw"
 
@@ -131,7 +131,7 @@ async def test_bytes_that_could_not_be_synced_are_not_taken_for_synced_later(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fail)
         with pytest.raises(StoreError, match="on fire"):
-            await synced.keep(b"raw")
+            await synced.put_blob(b"raw")
     assert list((tmp_path / "data" / "raw").glob("*/*")) == []
 
 
@@ -152,7 +152,7 @@ async def test_bytes_that_are_being_written_for_nobody_are_dropped_after_it(
 
     monkeypatch.setattr(blobs, "_write", slow)
     monkeypatch.setattr(blobs.FileBlobs, "_unlink", note)
-    task = asyncio.create_task(synced.keep(b"lost"))
+    task = asyncio.create_task(synced.put_blob(b"lost"))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
@@ -160,9 +160,9 @@ async def test_bytes_that_are_being_written_for_nobody_are_dropped_after_it(
     await synced.flush()
     assert dropped == []
     may_write.set()
-    digest = await synced.keep(b"lost")  # waits for the first to be written
+    digest = await synced.put_blob(b"lost")  # waits for the first to be written
     assert await synced.raw(digest) == b"lost"
-    synced.release(digest)
+    synced.release_blob(digest)
     await synced.flush()
     assert set(dropped) == {digest}
     with pytest.raises(NotFound):
@@ -172,12 +172,12 @@ async def test_bytes_that_are_being_written_for_nobody_are_dropped_after_it(
 async def test_a_failed_fsync_takes_back_its_group(
     synced: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    blob = await synced.keep(b"raw")
+    blob = await synced.put_blob(b"raw")
     await synced.commit([Put(make(Message, blob=blob)), Put(make(Message)), Put(make(Envelope))])
     before = await everything(synced)
     journal = (tmp_path / "data" / "journal-00000001.log").read_bytes()
     changes: list[list[Change]] = [
-        [Drop(Message, 1)],
+        [Delete(Message, 1)],
         [Patch(Message, 2, size=99)],
         [Put(make(Message)), Patch(Envelope, 1, blob="other")],
         [Patch(Message, 2, size=100), Patch(Message, 3, size=5)],
@@ -348,7 +348,7 @@ SHORT = """
 import asyncio, resource, sys
 from sirrchat_testkit.errors import StoreFull
 from sirrchat_testkit.domain.models import Domain
-from sirrchat_testkit.domain.store import Drop, Put
+from sirrchat_testkit.domain.store import Delete, Put
 from sirrchat_testkit.storage import TinyStore
 
 async def main():
@@ -361,11 +361,11 @@ async def main():
         before = size(), await store.find(Domain), store._storage.next_ids.copy()
         resource.setrlimit(resource.RLIMIT_FSIZE, (size() + number, hard))
         try:
-            await store.commit([Drop(Domain, 1), Put(Domain(id="x", name="x" * 99, created_at=1))])
+            await store.commit([Delete(Domain, 1), Put(Domain(id="x", name="x" * 99, created_at=1))])
         except StoreFull:
             refused += 1
         try:
-            await store.keep(b"y" * (size() + 100))
+            await store.put_blob(b"y" * (size() + 100))
         except StoreFull:
             refused += 1
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))

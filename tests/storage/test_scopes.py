@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit.domain.models import RECORDS, Account, Address, Envelope, Message
-from sirrchat_testkit.domain.store import Drop, Patch, Put, Store
+from sirrchat_testkit.domain.store import Delete, Patch, Put, Store
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.storage import TinyStore
 
@@ -31,9 +31,9 @@ async def test_rewind_undoes_new_changed_and_dropped(store: Store, make: Make) -
     await store.commit([Put(make(Message, size=1)), Put(make(Message, size=2)), Put(make(Address, expires_at=5))])
     before = await everything(store)
     mark = store.mark()
-    await store.commit([Put(make(Message, size=3)), Patch(Message, 1, size=9, folder="Sent"), Drop(Message, 2)])
+    await store.commit([Put(make(Message, size=3)), Patch(Message, 1, size=9, folder="Sent"), Delete(Message, 2)])
     await store.commit([Patch(Message, 1, size=8), Patch(Address, 1, expires_at=0), Put(make(Account))])
-    await store.commit([Drop(Message, 1), Drop(Account, 1)])
+    await store.commit([Delete(Message, 1), Delete(Account, 1)])
     await store.rewind(mark)
     assert await everything(store) == before
 
@@ -78,11 +78,11 @@ async def test_the_outer_mark_closes_the_inner(store: Store, make: Make) -> None
 
 
 async def test_bytes_come_back_with_their_message(store: Store, make: Make) -> None:
-    digest = await store.keep(b"raw")
+    digest = await store.put_blob(b"raw")
     await store.commit([Put(make(Message, blob=digest))])
-    store.release(digest)
+    store.release_blob(digest)
     mark = store.mark()
-    await store.commit([Drop(Message, 1)])
+    await store.commit([Delete(Message, 1)])
     inner = store.mark()
     await store.rewind(inner)
     await settled(store)
@@ -95,13 +95,13 @@ async def test_bytes_come_back_with_their_message(store: Store, make: Make) -> N
 
 async def test_bytes_made_in_a_scope_go_with_it(store: Store, make: Make) -> None:
     mark = store.mark()
-    kept = await store.keep(b"kept")
+    kept = await store.put_blob(b"kept")
     await store.commit([Put(make(Message, blob=kept)), Put(make(Envelope, blob=kept))])
-    store.release(kept)
-    dropped = await store.keep(b"dropped")
+    store.release_blob(kept)
+    dropped = await store.put_blob(b"dropped")
     await store.commit([Put(make(Message, blob=dropped))])
-    store.release(dropped)
-    await store.commit([Drop(Message, 2)])
+    store.release_blob(dropped)
+    await store.commit([Delete(Message, 2)])
     await store.rewind(mark)
     await settled(store)
     for digest in (kept, dropped):
@@ -112,12 +112,12 @@ async def test_bytes_made_in_a_scope_go_with_it(store: Store, make: Make) -> Non
 async def test_bytes_of_a_message_deleted_in_a_scope_survive_a_release_of_the_same_bytes(
     store: Store, make: Make
 ) -> None:
-    digest = await store.keep(b"raw")
+    digest = await store.put_blob(b"raw")
     await store.commit([Put(make(Message, blob=digest))])
-    store.release(digest)
+    store.release_blob(digest)
     mark = store.mark()
-    await store.commit([Drop(Message, 1)])
-    store.release(await store.keep(b"raw"))  # delivered again, and refused
+    await store.commit([Delete(Message, 1)])
+    store.release_blob(await store.put_blob(b"raw"))  # delivered again, and refused
     await settled(store)
     await store.rewind(mark)
     await settled(store)
@@ -126,10 +126,10 @@ async def test_bytes_of_a_message_deleted_in_a_scope_survive_a_release_of_the_sa
 
 async def test_a_delivery_under_way_survives_the_end_of_a_scope(store: Store, make: Make) -> None:
     mark = store.mark()
-    digest = await store.keep(b"late")
+    digest = await store.put_blob(b"late")
     await store.rewind(mark)
     await store.commit([Put(make(Message, blob=digest))])
-    store.release(digest)
+    store.release_blob(digest)
     await settled(store)
     assert await store.raw(digest) == b"late"
 
@@ -181,14 +181,14 @@ async def random_step(store: Store, model: Model, make: Make, choose: random.Ran
         model.messages[seq] = replace(message, seq=seq)
     elif what in {"patch", "many"}:
         fields: dict[str, Any] = {"size": choose.randrange(5), "folder": choose.choice(["INBOX", "Sent"])}
-        drops = [Drop(Message, each) for each in list(model.messages)[:2]] if what == "many" else []
+        drops = [Delete(Message, each) for each in list(model.messages)[:2]] if what == "many" else []
         await store.commit([Patch(Message, seq, **fields), *drops])
         if seq in model.messages:
             model.messages[seq] = replace(model.messages[seq], **fields)
         for drop in drops:
             del model.messages[drop.seq]
     elif what == "drop":
-        await store.commit([Drop(Message, seq)])
+        await store.commit([Delete(Message, seq)])
         model.messages.pop(seq, None)
     elif what == "mark":
         model.marks.append((store.mark(), dict(model.messages)))

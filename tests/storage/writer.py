@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sirrchat_testkit.domain.models import Message
-from sirrchat_testkit.domain.store import Change, Drop, Patch, Put
+from sirrchat_testkit.domain.store import Change, Delete, Patch, Put
 from sirrchat_testkit.storage import TinyStore
 from sirrchat_testkit.storage.folder import Folder
 from sirrchat_testkit.storage.journal import Compaction
@@ -91,7 +91,7 @@ async def write(folder: Path, mode: str, number: int) -> None:
         change: Change
         blob = ""
         if what == "put":
-            blob = await store.keep(subject.encode())
+            blob = await store.put_blob(subject.encode())
             change = Put(
                 Message(
                     id=subject, account="a", address="x", recipient="r", recipient_key="r", envelope="e",
@@ -101,11 +101,11 @@ async def write(folder: Path, mode: str, number: int) -> None:
         else:
             subject = choose.choice(list(seqs))
             seq = seqs[subject]
-            change = Patch(Message, seq, flags=(str(step),)) if what == "flag" else Drop(Message, seq)
+            change = Patch(Message, seq, flags=(str(step),)) if what == "flag" else Delete(Message, seq)
         say("try", what, subject, step)
         [seq] = await store.commit([change])
         if blob:
-            store.release(blob)
+            store.release_blob(blob)
         say("done", seq)
         if what == "drop":
             del seqs[subject]

@@ -140,10 +140,10 @@ async def test_a_scope_that_ends_ends_an_attempt_whose_place_was_taken(
 ) -> None:
     [seq] = await backend.store.commit([Put(pending(webhook, "another"))])
     attempt = asyncio.create_task(asyncio.sleep(60))
-    dispatcher._flights[seq] = _Flight("of the scope", attempt)
+    dispatcher._in_flight[seq] = _Flight("of the scope", attempt)
     await dispatcher.rewind(None)
     assert attempt.cancelled()
-    del dispatcher._flights[seq]
+    del dispatcher._in_flight[seq]
 
 
 @pytest.mark.parametrize("status", [200, 503])
@@ -200,7 +200,7 @@ async def test_a_delivery_that_is_queued_twice_is_attempted_by_one_at_a_time(
     await backend.store.commit([Put(pending(webhook, "one"))])
     delivery = await only(backend)
     for _ in range(2):
-        dispatcher._attempts.request(delivery, flying=False)
+        dispatcher._attempts.request(delivery, in_flight=False)
     dispatcher._wake.set()
     answer = await receiver.called()
     await steps()
@@ -287,7 +287,7 @@ async def test_attempts_under_way_end_with_the_dispatcher(
     monkeypatch.setattr(made._attempts, "_sender", receiver)
     async with made.running():
         await backend.store.commit([Put(pending(webhook, "one"))])
-        made._attempts.request(await only(backend), flying=False)
+        made._attempts.request(await only(backend), in_flight=False)
         made._wake.set()
         answer = await receiver.called()
     assert answer.cancelled()

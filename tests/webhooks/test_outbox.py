@@ -10,9 +10,9 @@ import pytest
 
 from sirrchat_testkit.domain.models import Delivery, Envelope, Message
 from sirrchat_testkit.domain.services import Backend
-from sirrchat_testkit.domain.store import Change, Drop
+from sirrchat_testkit.domain.store import Change, Delete
 from sirrchat_testkit.errors import StoreFull
-from sirrchat_testkit.webhooks.outbox import Handover
+from sirrchat_testkit.webhooks.outbox import Outbox
 
 pytestmark = pytest.mark.asyncio
 
@@ -50,15 +50,15 @@ async def deliver(backend: Backend) -> Message:
 async def test_messages_of_a_scope_that_ends_meanwhile_are_not_handed_over(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handover = Handover(backend)
+    outbox = Outbox(backend)
     await webhook(backend)
     scope = await backend.scopes.open("a test")
     await deliver(backend)
     reading = Held(monkeypatch, backend.store, "raw", after=True)
-    step = asyncio.create_task(handover.step(8))
+    step = asyncio.create_task(outbox.step(8))
     await reading.reached.wait()
     await backend.scopes.close(scope)
-    await handover.resume()
+    await outbox.resume()
     reading.go_on.set()
     assert await step == []
     assert await backend.store.count(Delivery) == 0
@@ -67,26 +67,26 @@ async def test_messages_of_a_scope_that_ends_meanwhile_are_not_handed_over(
 async def test_a_message_whose_delivery_a_scope_took_back_is_handed_over_again(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handover = Handover(backend)
+    outbox = Outbox(backend)
     await webhook(backend)
     message = await deliver(backend)
     scope = await backend.scopes.open("a test")
     with monkeypatch.context() as patch:
         waiting = Held(patch, backend.store, "commit", after=True)
-        step = asyncio.create_task(handover.step(8))
+        step = asyncio.create_task(outbox.step(8))
         await waiting.reached.wait()
         await backend.scopes.close(scope)
-        await handover.resume()
+        await outbox.resume()
         waiting.go_on.set()
         await step
-    assert handover.behind
-    assert [each.message for each in await handover.step(8)] == [message.id]
+    assert outbox.behind
+    assert [each.message for each in await outbox.step(8)] == [message.id]
 
 
 async def test_messages_are_handed_over_again_after_a_commit_that_failed(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handover = Handover(backend)
+    outbox = Outbox(backend)
     await webhook(backend)
     message = await deliver(backend)
 
@@ -96,10 +96,10 @@ async def test_messages_are_handed_over_again_after_a_commit_that_failed(
     with monkeypatch.context() as patch:
         patch.setattr(backend.store, "commit", fail)
         with pytest.raises(StoreFull):
-            await handover.step(8)
-    assert handover.behind
-    assert [each.message for each in await handover.step(8)] == [message.id]
-    assert await handover.step(8) == []
+            await outbox.step(8)
+    assert outbox.behind
+    assert [each.message for each in await outbox.step(8)] == [message.id]
+    assert await outbox.step(8) == []
 
 
 async def test_the_webhook_that_is_furthest_behind_says_where_to_go_on(backend: Backend) -> None:
@@ -109,37 +109,37 @@ async def test_the_webhook_that_is_furthest_behind_says_where_to_go_on(backend: 
     for recipient in ("ann@example.com", "bob@example.com"):
         envelope = Envelope(id="", sender="a@shop.example", recipients=(recipient,))
         await backend.postoffice.deliver(envelope, b"Subject: hello\r\n\r\nhello\r\n")
-    handover = Handover(backend)
-    await handover.resume()
-    assert len(await handover.step(8)) == 2
+    outbox = Outbox(backend)
+    await outbox.resume()
+    assert len(await outbox.step(8)) == 2
 
 
 async def test_without_a_webhook_there_is_nothing_to_do(backend: Backend) -> None:
     ann = await backend.accounts.add("ann@example.com")
     await backend.directory.add_address(ann.id, "box@example.com")
-    handover = Handover(backend)
-    await handover.resume()
-    handover.hear(await deliver(backend))
-    assert not handover.behind
+    outbox = Outbox(backend)
+    await outbox.resume()
+    outbox.hear(await deliver(backend))
+    assert not outbox.behind
 
 
 async def test_a_message_is_not_handed_over_twice(backend: Backend) -> None:
     await webhook(backend)
     await deliver(backend)
-    assert len(await Handover(backend).step(8)) == 1
-    assert await Handover(backend).step(8) == []  # reads the message again
+    assert len(await Outbox(backend).step(8)) == 1
+    assert await Outbox(backend).step(8) == []  # reads the message again
 
 
 async def test_a_message_that_was_deleted_before_it_was_read_is_passed_over(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handover = Handover(backend)
+    outbox = Outbox(backend)
     await webhook(backend)
     first = await deliver(backend)
     reading = Held(monkeypatch, backend.store, "raw")
-    step = asyncio.create_task(handover.step(8))
+    step = asyncio.create_task(outbox.step(8))
     await reading.reached.wait()
-    await backend.store.commit([Drop(Message, first.seq), Drop(Envelope, 1)])
+    await backend.store.commit([Delete(Message, first.seq), Delete(Envelope, 1)])
     reading.go_on.set()
     assert await step == []
     assert await backend.store.count(Delivery) == 0
@@ -150,7 +150,7 @@ class Reading:
 
     def __init__(self, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
         self.backend = backend
-        self.handover = Handover(backend)
+        self.outbox = Outbox(backend)
         self.asked, self.go_on = asyncio.Event(), asyncio.Event()
         self._read = backend.postoffice.raw
         monkeypatch.setattr(backend.postoffice, "raw", self._slow)
@@ -159,12 +159,12 @@ class Reading:
         account = await self.backend.accounts.add("ann@example.com")
         await self.backend.directory.add_address(account.id, "push@example.com")
         await self.backend.webhooks.set_push(account.id, "http://127.0.0.1:1/", enabled=True)
-        await self.handover.resume()
+        await self.outbox.resume()
         self.mark = self.backend.store.mark()
         for body in bodies:
             envelope = Envelope(id="", sender="a@b.example", recipients=("push@example.com",))
             [self.message] = await self.backend.postoffice.deliver(envelope, body)
-        step = asyncio.create_task(self.handover.step(8))
+        step = asyncio.create_task(self.outbox.step(8))
         await self.asked.wait()
         return step
 
@@ -185,8 +185,8 @@ async def test_messages_that_go_with_their_scope_while_they_are_read_make_no_del
     reading.go_on.set()
     assert await step == []
     assert await backend.store.find(Delivery) == []
-    assert await reading.handover.step(8) == []
-    assert not reading.handover.behind
+    assert await reading.outbox.step(8) == []
+    assert not reading.outbox.behind
 
 
 async def test_a_message_that_is_deleted_while_it_is_read_does_not_hold_up_the_others(
@@ -197,5 +197,5 @@ async def test_a_message_that_is_deleted_while_it_is_read_does_not_hold_up_the_o
     await backend.postoffice.delete([reading.message])
     reading.go_on.set()
     assert await step == []
-    assert reading.handover.behind
-    assert len(await reading.handover.step(8)) == 1
+    assert reading.outbox.behind
+    assert len(await reading.outbox.step(8)) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sirrchat_testkit.webhooks.queue import FLYING, Queue
+from sirrchat_testkit.webhooks.queue import IN_FLIGHT, Queue
 
 
 def taken(queue: Queue) -> list[tuple[str, int]]:
@@ -22,13 +22,13 @@ def test_webhooks_take_turns() -> None:
 
 def test_a_webhook_with_eight_attempts_under_way_waits_until_one_ends() -> None:
     queue = Queue()
-    for seq in range(FLYING + 1):
+    for seq in range(IN_FLIGHT + 1):
         queue.put("a", seq)
-    assert len(taken(queue)) == FLYING == 8
+    assert len(taken(queue)) == IN_FLIGHT == 8
     queue.put("b", 100)
     assert taken(queue) == [("b", 100)]
-    queue.landed("a")
-    assert taken(queue) == [("a", FLYING)]
+    queue.finished("a")
+    assert taken(queue) == [("a", IN_FLIGHT)]
 
 
 def test_deliveries_become_ready_by_their_time() -> None:
@@ -36,7 +36,7 @@ def test_deliveries_become_ready_by_their_time() -> None:
     for seq, due_at in [(1, 30), (2, 10), (3, 20)]:
         queue.put_later("a", seq, due_at)
     assert queue.next_due == 10
-    queue.ripen(20)
+    queue.promote_due(20)
     assert taken(queue) == [("a", 2), ("a", 3)]
     assert queue.next_due == 30
 
@@ -45,14 +45,14 @@ def test_a_webhook_without_deliveries_is_forgotten() -> None:
     queue = Queue()
     queue.put("a", 1)
     taken(queue)
-    queue.landed("a")
-    assert queue._lanes == {}
+    queue.finished("a")
+    assert queue._queues == {}
 
 
 def test_a_webhook_with_a_held_delivery_is_not_forgotten() -> None:
     queue = Queue()
     queue.put("a", 1)
     taken(queue)
-    queue.lane("a").held.append(1)
-    queue.landed("a")
-    assert list(queue.lane("a").held) == [1]
+    queue.of("a").held.append(1)
+    queue.finished("a")
+    assert list(queue.of("a").held) == [1]

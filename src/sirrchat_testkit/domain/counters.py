@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
 from sirrchat_testkit.domain.models import Address, Message, Tally
-from sirrchat_testkit.domain.store import Alter, Patch, Store
+from sirrchat_testkit.domain.store import Patch, Store, Update
 from sirrchat_testkit.errors import StoreError
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.records import Doc
@@ -66,7 +66,7 @@ class _Count:
         self.today += 1
         self.day = day
 
-    def follow(self, earlier: _Count) -> None:
+    def merge(self, earlier: _Count) -> None:
         """Add what was counted ``earlier``; both counted messages."""
         self.received += earlier.received
         self.sent += earlier.sent
@@ -75,7 +75,7 @@ class _Count:
             same = self.day == earlier.day
             self.today, self.anew = self.today + (earlier.today if same else 0), earlier.anew or not same
 
-    def onto(self, stored: Doc) -> Doc:
+    def apply_to(self, stored: Doc) -> Doc:
         """Return the counters ``stored`` with this added."""
         new = dict(stored)
         for name in ("received", "sent", "rejected"):
@@ -89,11 +89,11 @@ class _Count:
         return new
 
 
-TalliesMark: TypeAlias = tuple[dict[str, _Count], Counter[str]]
+CountersMark: TypeAlias = tuple[dict[str, _Count], Counter[str]]
 """What was pending at a moment."""
 
 
-class Tallies:
+class Counters:
     """The counters of one server, on a store."""
 
     def __init__(self, store: Store, loop: Loop) -> None:
@@ -125,7 +125,7 @@ class Tallies:
         """Return the counters of ``account``, or of the whole server, with what is pending."""
         tally = await self._store.get(Tally, account=account) or Tally(id="", account=account)
         pending = (await self._pending()).get(account)
-        return tally if pending is None else Tally.from_doc(tally.seq, pending.onto(tally.to_doc()))
+        return tally if pending is None else Tally.from_doc(tally.seq, pending.apply_to(tally.to_doc()))
 
     async def recover(self) -> None:
         """Count what was stored and not counted when the process was killed that had the store open before."""
@@ -148,20 +148,20 @@ class Tallies:
         counted, rejected = self._counts, self._rejected
         self._counts, self._rejected = {}, Counter()
         try:
-            await self._store.commit([Alter(Tally, "account", who, count.onto) for who, count in pending.items()])
+            await self._store.commit([Update(Tally, "account", who, count.apply_to) for who, count in pending.items()])
         except StoreError:
             self._rejected.update(rejected)
             for account, count in self._counts.items():
                 if account in counted:
-                    count.follow(counted[account])
+                    count.merge(counted[account])
             self._counts = counted | self._counts
             self._arm()
 
-    def mark(self) -> TalliesMark:
+    def mark(self) -> CountersMark:
         """Return what is pending, for ``rewind``."""
         return {who: replace(count) for who, count in self._counts.items()}, Counter(self._rejected)
 
-    def rewind(self, mark: TalliesMark) -> None:
+    def rewind(self, mark: CountersMark) -> None:
         """Go back to what was pending at ``mark``; what is stored goes back with the store."""
         self._disarm()
         counts, rejected = mark

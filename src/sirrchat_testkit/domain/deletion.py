@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.events import EventLog, MessagesRemoved
 from sirrchat_testkit.domain.models import Account, Address, ApiKey, Delivery, Envelope, Message, Tally, Webhook
-from sirrchat_testkit.domain.store import Change, Drop, Store
+from sirrchat_testkit.domain.store import Change, Delete, Store
 from sirrchat_testkit.records import Record
 
 _OWNED: tuple[type[Record], ...] = (ApiKey, Webhook, Delivery, Tally)
@@ -37,23 +37,23 @@ class Deletion:
         messages: list[Message] = []
         for address in addresses:
             messages += await self._store.find(Message, {"address": address.id})
-        dropped: list[Change] = [Drop(Address, address.seq) for address in addresses]
+        dropped: list[Change] = [Delete(Address, address.seq) for address in addresses]
         await self._commit([*also, *dropped, *await self.changes(messages)], messages)
 
     async def delete_account(self, account: Account) -> None:
         """Delete ``account`` with everything that it owns."""
         owned = {"account": account.id}
-        changes: list[Change] = [Drop(Account, account.seq)]
-        changes += [Drop(Address, each.seq) for each in await self._store.find(Address, owned)]
+        changes: list[Change] = [Delete(Account, account.seq)]
+        changes += [Delete(Address, each.seq) for each in await self._store.find(Address, owned)]
         messages = await self._store.find(Message, owned)
         changes += await self.changes(messages)
         for kind in _OWNED:
-            changes += [Drop(kind, each.seq) for each in await self._store.find(kind, owned)]
+            changes += [Delete(kind, each.seq) for each in await self._store.find(kind, owned)]
         await self._commit(changes, messages)
 
     async def changes(self, messages: Sequence[Message]) -> list[Change]:
         """Return the changes that delete ``messages``, for a commit of the caller's, who calls ``note`` after it."""
-        changes: list[Change] = [Drop(Message, message.seq) for message in reversed(messages)]  # cheapest from the end
+        changes: list[Change] = [Delete(Message, message.seq) for message in reversed(messages)]  # last first: cheapest
         going: dict[str, int] = {}
         for message in messages:
             going[message.envelope] = going.get(message.envelope, 0) + 1
@@ -61,7 +61,7 @@ class Deletion:
             if await self._store.count(Message, envelope=envelope_id) == copies:
                 envelope = await self._store.get(Envelope, id=envelope_id)
                 if envelope is not None:
-                    changes.append(Drop(Envelope, envelope.seq))
+                    changes.append(Delete(Envelope, envelope.seq))
         return changes
 
     def note(self, messages: Sequence[Message]) -> None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from sirrchat_testkit.domain.clock import Clock
-from sirrchat_testkit.domain.counters import Tallies
+from sirrchat_testkit.domain.counters import Counters
 from sirrchat_testkit.domain.deletion import Deletion
 from sirrchat_testkit.domain.directory import Directory
 from sirrchat_testkit.domain.events import EventLog, MessageReceived, MessageSent, RecipientRefused
@@ -52,7 +52,7 @@ class PostOffice:
         ids: Ids,
         directory: Directory,
         retention: Retention,
-        tallies: Tallies,
+        tallies: Counters,
         events: EventLog,
         deletion: Deletion,
     ) -> None:
@@ -99,7 +99,7 @@ class PostOffice:
             StoreError: The store cannot keep it. Nothing was stored.
         """
         header = read_header(raw)
-        blob = await self._store.keep(raw)
+        blob = await self._store.put_blob(raw)
         try:
             routes = await self._routes(envelope)
             sent_by = await self._directory.permanent_address(envelope.login) if envelope.login else None
@@ -116,7 +116,7 @@ class PostOffice:
                 changes += await self._deletion.changes(going)
             await self._store.commit(changes, lambda: self._tallies.count(copies))
         finally:
-            self._store.release(blob)
+            self._store.release_blob(blob)
         for message in copies:
             kind = MessageSent if message.folder == SENT else MessageReceived
             self._events.append(kind(at=now, message=message))

@@ -11,7 +11,7 @@ from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.deletion import Deletion
 from sirrchat_testkit.domain.ids import Ids
 from sirrchat_testkit.domain.models import Account, Address, Domain
-from sirrchat_testkit.domain.store import Drop, Put, Store
+from sirrchat_testkit.domain.store import Delete, Put, Store
 from sirrchat_testkit.errors import Conflict, InvalidValue, NotFound
 from sirrchat_testkit.mail import addresses as addressing
 
@@ -65,4 +65,4 @@ class Domains:
         there = await self._store.find(Address, {"domain": domain.name})
         if any(not each.expires_at or each.expires_at > now for each in there):
             raise Conflict(f"domain {domain.name} still has users or addresses")
-        await self._deletion.delete_addresses(there, also=[Drop(Domain, domain.seq)])
+        await self._deletion.delete_addresses(there, also=[Delete(Domain, domain.seq)])

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.ids import Ids, hash_key
 from sirrchat_testkit.domain.models import Account, ApiKey
-from sirrchat_testkit.domain.store import Drop, Put, Store
+from sirrchat_testkit.domain.store import Delete, Put, Store
 from sirrchat_testkit.errors import NotFound, Unauthorized
 
 
@@ -78,4 +78,4 @@ class Keys:
         record = await self._store.get(ApiKey, id=key_id)
         if record is None:
             raise NotFound("no such API key")
-        await self._store.commit([Drop(ApiKey, record.seq)])
+        await self._store.commit([Delete(ApiKey, record.seq)])

@@ -1,6 +1,6 @@
-"""Who may log in: claims, as a mechanism makes them, held against accounts and tokens.
+"""Who may log in: credentials, checked against accounts and tokens.
 
-1. A claim is what a client said; the mechanism's own protocol is the adapter's.
+1. ``Credentials`` are what a client sent; the exchange of each SASL mechanism is the adapter's.
 2. The client hears only that it is refused, the log hears why, so that a failed test can say it.
 3. A login is an account's address; one without a domain is at the first one.
 4. A function that checks tokens is the user's code: it runs in a thread of its own, and what it raises is the caller's.
@@ -20,7 +20,7 @@ from sirrchat_testkit.errors import NotFound, Unauthorized
 from sirrchat_testkit.policy import CurrentPolicy
 
 
-class Claim(NamedTuple):
+class Credentials(NamedTuple):
     """A user and one proof: a password, the answer to a challenge, or a token."""
 
     mechanism: str
@@ -50,30 +50,30 @@ class Logins:
         challenges = ("CRAM-MD5",) if self._passwords.answers_challenges else ()
         return ("PLAIN", "LOGIN", *challenges, *(("XOAUTH2",) if self._policy.value.oauth_tokens else ()))
 
-    async def check(self, claim: Claim, domain: str) -> str:
+    async def check(self, credentials: Credentials, domain: str) -> str:
         """Return who has logged in: the account's address, or the user that a token is for.
 
         Raises:
-            Unauthorized: The claim does not hold; why is in the log.
+            Unauthorized: The credentials are wrong; the log holds the reason.
         """
-        if claim.acting_for not in {"", claim.user}:
-            raise self.refused(claim, f"it cannot act for {claim.acting_for!r}")
-        if claim.token is not None:
-            if not await self._has_token(claim.user, claim.token):
-                raise self.refused(claim, "wrong token")
-            return claim.user
-        account = await self._account(claim.user, domain)
+        if credentials.acting_for not in {"", credentials.user}:
+            raise self.refused(credentials, f"it cannot act for {credentials.acting_for!r}")
+        if credentials.token is not None:
+            if not await self._has_token(credentials.user, credentials.token):
+                raise self.refused(credentials, "wrong token")
+            return credentials.user
+        account = await self._account(credentials.user, domain)
         if account is None:
-            await self._passwords.verify(claim.password or "", "")
-            raise self.refused(claim, "there is no such user")
-        if not await self._proves(claim, account):
-            raise self.refused(claim, "wrong password" if account.password else "this user has no password")
+            await self._passwords.verify(credentials.password or "", "")
+            raise self.refused(credentials, "there is no such user")
+        if not await self._proves(credentials, account):
+            raise self.refused(credentials, "wrong password" if account.password else "this user has no password")
         return account.email
 
-    def refused(self, claim: Claim, reason: str) -> Unauthorized:
-        """Note that ``claim`` was refused; return the error."""
+    def refused(self, credentials: Credentials, reason: str) -> Unauthorized:
+        """Record that ``credentials`` were refused; return the error."""
         self._events.append(
-            LoginRefused(at=self._clock.now(), mechanism=claim.mechanism, login=claim.user, reason=reason)
+            LoginRefused(at=self._clock.now(), mechanism=credentials.mechanism, login=credentials.user, reason=reason)
         )
         return Unauthorized(reason)
 
@@ -84,10 +84,10 @@ class Logins:
             return None
         return account
 
-    async def _proves(self, claim: Claim, account: Account) -> bool:
-        if claim.digest is not None:
-            return self._passwords.verify_digest(claim.challenge, claim.digest, account.password)
-        return await self._passwords.verify(claim.password or "", account.password)
+    async def _proves(self, credentials: Credentials, account: Account) -> bool:
+        if credentials.digest is not None:
+            return self._passwords.verify_digest(credentials.challenge, credentials.digest, account.password)
+        return await self._passwords.verify(credentials.password or "", account.password)
 
     async def _has_token(self, user: str, token: str) -> bool:
         tokens = self._policy.value.oauth_tokens

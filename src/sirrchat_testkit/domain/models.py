@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, ClassVar
 
-from sirrchat_testkit.records import Record, record, seal
+from sirrchat_testkit.records import Record, record, register_record
 
 INBOX = "INBOX"
 SENT = "Sent"
@@ -214,4 +214,4 @@ class Delivery(Record):
 
 RECORDS: tuple[type[Record], ...] = (Account, ApiKey, Domain, Address, Envelope, Message, Tally, Webhook, Delivery)
 for _each in RECORDS:
-    seal(_each)
+    register_record(_each)

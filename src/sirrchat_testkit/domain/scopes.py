@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sirrchat_testkit.domain.clock import Clock, ClockState
-from sirrchat_testkit.domain.counters import Tallies, TalliesMark
+from sirrchat_testkit.domain.counters import Counters, CountersMark
 from sirrchat_testkit.domain.directory import Directory
 from sirrchat_testkit.domain.ids import Ids, IdsState
 from sirrchat_testkit.domain.passwords import Passwords
@@ -51,7 +51,7 @@ class Scope:
     faults: FaultsMark
     passwords: int
     transcripts: int
-    tallies: TalliesMark
+    tallies: CountersMark
     parts: tuple[tuple[Part, Any], ...]
 
 
@@ -65,7 +65,7 @@ class Scopes:
         ids: Ids,
         policy: CurrentPolicy,
         directory: Directory,
-        tallies: Tallies,
+        tallies: Counters,
         *,
         faults: FaultRegistry,
         passwords: Passwords,

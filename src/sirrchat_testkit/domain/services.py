@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from sirrchat_testkit.domain.accounts import Accounts
 from sirrchat_testkit.domain.clock import Clock, Scheduler
-from sirrchat_testkit.domain.counters import Tallies
+from sirrchat_testkit.domain.counters import Counters
 from sirrchat_testkit.domain.deletion import Deletion
 from sirrchat_testkit.domain.delivery import PostOffice
 from sirrchat_testkit.domain.directory import Directory
@@ -57,7 +57,7 @@ class Backend:
     folders: Folders
     webhooks: Webhooks
     sessions: Sessions
-    tallies: Tallies
+    tallies: Counters
     stats: Stats
     passwords: Passwords
     logins: Logins
@@ -76,7 +76,7 @@ class Backend:
         directory = Directory(store, clock, ids, policy, domains)
         passwords = Passwords(settings.password_cost or (PROPER if settings.data else CHEAP), keyed=not settings.data)
         sessions = Sessions()
-        tallies = Tallies(store, loop)
+        tallies = Counters(store, loop)
         faults = FaultRegistry(clock.now, events.append)
         accounts = Accounts(store, clock, ids, domains, directory, passwords, deletion)
         return cls(

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from sirrchat_testkit.domain.transcript import KEPT, Talk, Transcript, Transcripts
+from sirrchat_testkit.domain.transcript import KEPT, SessionLog, Transcript, Transcripts
 
 FRESH = 0.25
 """Seconds of real time for which a new connection counts as busy before it sends MAIL."""
@@ -49,18 +49,18 @@ class Session:
     fresh: bool = True
     closed: bool = False
     number: int = 0
-    talk: Talk = field(default_factory=lambda: Talk(0.0), repr=False)
+    log: SessionLog = field(default_factory=lambda: SessionLog(0.0), repr=False)
     _sessions: Sessions | None = field(default=None, repr=False)
 
     @property
     def transcript(self) -> Transcript:
         """The lines both ways with their times, credentials replaced; of a long session the first and the latest."""
-        return self.talk.transcript()
+        return self.log.transcript()
 
     @property
     def delivered(self) -> bool:
         """Whether a message was stored that arrived on this connection."""
-        return self.talk.messages > 0
+        return self.log.messages > 0
 
     @property
     def activity(self) -> Activity | None:
@@ -71,7 +71,7 @@ class Session:
 
     def begin(self, sender: str) -> None:
         """Note that a transaction has begun, with mail from ``sender``."""
-        self.talk.turn(between=False)
+        self.log.turn(between=False)
         self.sender = sender
         self.busy = True
         self.fresh = False
@@ -106,7 +106,7 @@ class Sessions:
         """Note a new connection."""
         loop = asyncio.get_running_loop()
         self.opened += 1
-        session = Session(peer, number=self.opened, talk=Talk(loop.time()), _sessions=self)
+        session = Session(peer, number=self.opened, log=SessionLog(loop.time()), _sessions=self)
         self._live.add(session)
         loop.call_later(FRESH, self._age, session)
         return session
@@ -116,11 +116,11 @@ class Sessions:
         if session in self._live:
             self._live.discard(session)
             session.closed = True
-            session.talk.close()
+            session.log.close()
             self._closed.append(session)
-            self._octets += session.talk.octets
+            self._octets += session.log.octets
             while len(self._closed) > _REMEMBERED or self._octets > KEPT:
-                self._octets -= self._closed.popleft().talk.octets
+                self._octets -= self._closed.popleft().log.octets
         session.end()
 
     def known(self, after: int = 0) -> list[Session]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sirrchat_testkit.domain.clock import Clock
-from sirrchat_testkit.domain.counters import DAY, Tallies
+from sirrchat_testkit.domain.counters import DAY, Counters
 from sirrchat_testkit.domain.models import Account, Message
 from sirrchat_testkit.domain.sessions import Sessions
 from sirrchat_testkit.domain.store import Store
@@ -65,7 +65,7 @@ class AccountStats:
 class Stats:
     """Reads the statistics of one server."""
 
-    def __init__(self, store: Store, clock: Clock, sessions: Sessions, tallies: Tallies) -> None:
+    def __init__(self, store: Store, clock: Clock, sessions: Sessions, tallies: Counters) -> None:
         self._store = store
         self._clock = clock
         self._sessions = sessions

@@ -42,14 +42,14 @@ class Patch:
         self.fields = fields
 
 
-class Drop(NamedTuple):
+class Delete(NamedTuple):
     """Delete the record of ``kind`` at ``seq``; one that is gone already is passed over."""
 
     kind: type[Record]
     seq: int
 
 
-class Alter:
+class Update:
     """Make ``change`` of the document of the record of ``kind`` whose indexed ``field`` is ``value``, if there is one.
 
     The record is not read for it. One that the same commit puts is not found, what else it changes is seen.
@@ -64,7 +64,7 @@ class Alter:
         self.change = change
 
 
-Change: TypeAlias = Put | Patch | Drop | Alter
+Change: TypeAlias = Put | Patch | Delete | Update
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,12 @@ class Usage:
 class Store(Protocol):
     """Where records and raw bytes are kept."""
 
-    async def keep(self, raw: bytes) -> str:
-        """Keep ``raw`` and return its name, the SHA-256 in hex. Each ``keep`` is ended by a ``release``."""
+    async def put_blob(self, raw: bytes) -> str:
+        """Store ``raw`` and return its name, the SHA-256 in hex. Each ``put_blob`` is ended by a ``release_blob``."""
         ...
 
-    def release(self, blob: str) -> None:
-        """End a ``keep``: from now on the bytes ``blob`` stay only while a record names them."""
+    def release_blob(self, blob: str) -> None:
+        """End a ``put_blob``: from now on the bytes ``blob`` stay only while a record names them."""
 
     async def commit(self, changes: Sequence[Change], applied: Callable[[], None] | None = None) -> list[int]:
         """Apply all ``changes`` or none; return the ``seq`` of each, in order.
@@ -97,7 +97,7 @@ class Store(Protocol):
         ...
 
     async def raw(self, blob: str) -> bytes:
-        """Return the bytes that ``keep`` named ``blob``. Raises ``NotFound`` where they are gone."""
+        """Return the bytes that ``put_blob`` named ``blob``. Raises ``NotFound`` where they are gone."""
         ...
 
     def at_hand(self, kind: type[R], field: str, value: Any) -> R | None:

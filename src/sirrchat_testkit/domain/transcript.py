@@ -64,7 +64,7 @@ class Transcript(tuple[TranscriptLine, ...]):
         return "\n".join(map(str, self))
 
 
-class Talk:
+class SessionLog:
     """Everything that was said in one session."""
 
     __slots__ = ("_before", "_between", "_counted", "_end", "_pages", "_sizes", "began", "messages", "octets", "page")
@@ -99,12 +99,12 @@ class Talk:
         if len(self.page) > LONGEST:
             self.page[LONGEST // 4 : -LONGEST // 2] = [self.page[LONGEST // 4], "lines left out"]
 
-    def of_message(self) -> Part:
+    def of_message(self) -> MessageLog:
         """Return what belongs to the transaction that ends now."""
         self.messages += 1
         self._counted = _cut(self.page)
         self._end = len(self.page) + 2  # its reply is still to come
-        return Part(self.began, self._between, self.page, self._counted + self._before)
+        return MessageLog(self.began, self._between, self.page, self._counted + self._before)
 
     def close(self) -> None:
         """Note that nothing more will be said."""
@@ -142,7 +142,7 @@ class Talk:
         return _text(self.began, (*first, *tuple(self._pages)))
 
 
-class Part(NamedTuple):
+class MessageLog(NamedTuple):
     """The transcript of one message, not yet text."""
 
     began: float
@@ -161,10 +161,10 @@ class Transcripts:
     def __init__(self) -> None:
         self.octets = 0
         self._gone = 0  # the oldest, which made room
-        self._parts: dict[str, Part] = {}
+        self._parts: dict[str, MessageLog] = {}
         self._order: deque[str] = deque()  # the oldest key of a dict costs what went before it
 
-    def keep(self, envelope: str, part: Part) -> None:
+    def keep(self, envelope: str, part: MessageLog) -> None:
         """Keep what was said about ``envelope``; the oldest go first."""
         self._parts[envelope] = part
         self._order.append(envelope)
@@ -173,7 +173,7 @@ class Transcripts:
             self.octets -= self._parts.pop(self._order.popleft()).octets
             self._gone += 1
 
-    def get(self, envelope: str) -> Part | None:
+    def get(self, envelope: str) -> MessageLog | None:
         """Return what was said about ``envelope``, None where nothing was or it is gone."""
         return self._parts.get(envelope)
 

@@ -16,7 +16,7 @@ from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.events import DeliveryRequested, EventLog, WebhookAdded
 from sirrchat_testkit.domain.ids import Ids
 from sirrchat_testkit.domain.models import Account, ApiKey, Delivery, Message, Webhook
-from sirrchat_testkit.domain.store import Change, Drop, Patch, Put, Store
+from sirrchat_testkit.domain.store import Change, Delete, Patch, Put, Store
 from sirrchat_testkit.errors import Conflict, NotFound
 
 WebhookEvent: TypeAlias = Literal["email.received", "email.sent", "new_message"]
@@ -81,7 +81,7 @@ class Webhooks:
 
     async def delete(self, webhook: Webhook) -> None:
         """Delete ``webhook``."""
-        await self._store.commit([Drop(Webhook, webhook.seq), *await self._cancelling(webhook)])
+        await self._store.commit([Delete(Webhook, webhook.seq), *await self._cancelling(webhook)])
 
     async def push_of(self, account: str) -> Webhook | None:
         """Return the account's one webhook of the disposable-address dialect, None if it was never set."""

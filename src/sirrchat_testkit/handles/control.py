@@ -39,7 +39,7 @@ from sirrchat_testkit.handles.feed import (
 )
 from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import Contents, ReceivedMessage, begin_to_load, hold, is_loaded, record_of
-from sirrchat_testkit.handles.test_account import Opened, Owner, OwnerMark
+from sirrchat_testkit.handles.test_account import NewAccount, TestAccount, TestAccountMark
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.compose import to_bytes
 from sirrchat_testkit.threads import LoopThread
@@ -57,10 +57,10 @@ class Mark:
     taken: TakenMark
     event: int
     connections: int
-    owner: OwnerMark
+    owner: TestAccountMark
 
 
-class Desk:
+class ServerControl:
     """Asks one server of this process."""
 
     def __init__(self, thread: LoopThread, backend: Backend, smtp_address: str) -> None:
@@ -71,8 +71,8 @@ class Desk:
         self.diagnostics = Diagnostics(backend, smtp_address)
         self.feeds: Feeds[ReceivedMessage] = Feeds()
         self.taken = Taken()
-        self._owner = Owner(backend)
-        self._mark = Mark(self.taken.mark(), 0, 0, self._owner.mark())
+        self._test_account = TestAccount(backend)
+        self._mark = Mark(self.taken.mark(), 0, 0, self._test_account.mark())
         backend.events.subscribe(self._push, self._is_wanted)
 
     @property
@@ -107,17 +107,17 @@ class Desk:
         milliseconds = None if expires_in is None else round(expires_in / timedelta(milliseconds=1))
         address = None
         while address is None:
-            local = self._owner.local_part(name)
-            address = self.thread.call(self._owner.add(local, domain, milliseconds))
+            local = self._test_account.local_part(name)
+            address = self.thread.call(self._test_account.add(local, domain, milliseconds))
         return address
 
-    def new_account(self, address: str | None, password: str | None, quota: int | None) -> Opened:
+    def new_account(self, address: str | None, password: str | None, quota: int | None) -> NewAccount:
         """Make an account with a user key; what is None is made up. Raises ``InvalidValue`` or ``Conflict``."""
         made = None
         while made is None:
-            email = address or f"{self._owner.local_part(None)}@{self.backend.settings.domains[0]}"
+            email = address or f"{self._test_account.local_part(None)}@{self.backend.settings.domains[0]}"
             with contextlib.suppress(*() if address else (Conflict,)):
-                made = self.thread.call(self._owner.add_account(email, password, quota))
+                made = self.thread.call(self._test_account.add_account(email, password, quota))
         return made
 
     def address_for(self, text: str) -> Address | None:
@@ -126,7 +126,7 @@ class Desk:
             like = f"ann@{self.backend.settings.domains[0]}"
             words = f"inbox_for takes an address such as {like!r}, not {text!r}"
             raise InvalidValue(words, field="address", value=text)
-        return self.thread.call(self._owner.address_for(text))
+        return self.thread.call(self._test_account.address_for(text))
 
     def deliver(self, recipient: str, message: bytes | EmailMessage | None, fields: dict[str, str]) -> ReceivedMessage:
         """Store a message for ``recipient`` without SMTP, and return it. Raises ``Refused``."""
@@ -140,7 +140,7 @@ class Desk:
 
     def login(self) -> tuple[str, str]:
         """Return user and password of the account that owns what this scope makes."""
-        return self.thread.call(self._owner.login())
+        return self.thread.call(self._test_account.login())
 
     def sessions(self) -> list[Session]:
         """Return the connections since the scope began, and those that are still open."""
@@ -148,7 +148,7 @@ class Desk:
 
     def api_key(self) -> str:
         """Return the key of the account that owns what this scope makes."""
-        return self.thread.call(self._owner.key())
+        return self.thread.call(self._test_account.key())
 
     def refusals(self) -> list[Refusal]:
         """Return the recipients that were refused since the scope began, without late mail of other scopes."""
@@ -170,12 +170,12 @@ class Desk:
 
     def name_after(self, seed: str) -> None:
         """Make the names of what is outside of scopes from ``seed``."""
-        self._owner.begin("", seed)
+        self._test_account.begin("", seed)
 
     def mark(self, name: str, seed: str) -> Mark:
         """Begin the scope ``name``, whose names are made from ``seed``; return where the one around it stands."""
-        outer = replace(self._mark, taken=self.taken.mark(), owner=self._owner.mark())
-        self._owner.begin(name, seed)
+        outer = replace(self._mark, taken=self.taken.mark(), owner=self._test_account.mark())
+        self._test_account.begin(name, seed)
         self._mark = replace(
             outer,
             event=self.backend.events.last,
@@ -185,10 +185,10 @@ class Desk:
 
     def rewind(self, outer: Mark) -> None:
         """End a scope: go back to what ``mark`` returned, and end the waits that began since."""
-        self.diagnostics.note_past(self._owner.mark().scope, self._mark.event)
+        self.diagnostics.note_past(self._test_account.mark().scope, self._mark.event)
         self.taken.rewind(outer.taken)
         self.feeds.end_scope()
-        self._owner.rewind(outer.owner)
+        self._test_account.rewind(outer.owner)
         self._mark = outer
 
     def stop(self) -> None:

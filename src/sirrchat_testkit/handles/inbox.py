@@ -13,7 +13,7 @@ from sirrchat_testkit.handles.receiver import Receiver
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-    from sirrchat_testkit.handles.control import Desk
+    from sirrchat_testkit.handles.control import ServerControl
     from sirrchat_testkit.handles.mail_source import MailSource
 
 __tracebackhide__ = True
@@ -50,8 +50,8 @@ class Inbox(Receiver):
         | dict.fromkeys(("delete", "delete_all", "empty", "reset", "purge"), "clear")
     )
 
-    def __init__(self, desk: Desk, address: str, record: Address | None) -> None:
-        self._desk = desk
+    def __init__(self, control: ServerControl, address: str, record: Address | None) -> None:
+        self._control = control
         self._recipient = address
         self._record = record
 
@@ -74,7 +74,7 @@ class Inbox(Receiver):
     @property
     def api_key(self) -> str:
         """A key of the account that owns the address: over the REST API it sees only what this test made."""
-        return self._desk.api_key()
+        return self._control.api_key()
 
     def deliver(
         self,
@@ -100,15 +100,15 @@ class Inbox(Receiver):
         """
         fields = {"subject": subject, "text": text, "html": html, "sender": sender}
         given = {name: each for name, each in fields.items() if each is not None}
-        return self._desk.deliver(self._recipient, message, given)
+        return self._control.deliver(self._recipient, message, given)
 
     def clear(self) -> list[ReceivedMessage]:
         """Delete what was received, and return it."""
-        return self._desk.clear(self._recipient)
+        return self._control.clear(self._recipient)
 
     @property
     def _source(self) -> MailSource:
-        return self._desk.source(self._recipient)
+        return self._control.source(self._recipient)
 
     def __str__(self) -> str:
         return self._recipient

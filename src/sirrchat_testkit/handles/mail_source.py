@@ -18,7 +18,7 @@ from sirrchat_testkit.handles.wait import Wait
 from sirrchat_testkit.matching import Match, summary
 
 if TYPE_CHECKING:
-    from sirrchat_testkit.handles.control import Desk
+    from sirrchat_testkit.handles.control import ServerControl
 
 __tracebackhide__ = True
 
@@ -55,24 +55,24 @@ class MailKind(Kind[ReceivedMessage]):
 class MailSource:
     """The messages whose recipient is ``recipient``, or all messages if that is None."""
 
-    def __init__(self, desk: Desk, recipient: str | None, topic: str | None) -> None:
+    def __init__(self, control: ServerControl, recipient: str | None, topic: str | None) -> None:
         self.kind = MailKind(recipient)
-        self.thread = desk.thread
-        self.feeds = desk.feeds
-        self.taken = desk.taken
+        self.thread = control.thread
+        self.feeds = control.feeds
+        self.taken = control.taken
         self.topic = topic
         self._recipient = recipient
-        self._desk = desk
+        self._control = control
 
     @property
     def timeout(self) -> float:
         """Seconds of real time that ``receive`` waits by default."""
-        return self._desk.timeout
+        return self._control.timeout
 
     @property
     def within(self) -> float:
         """Seconds of real time that ``assert_nothing`` watches by default."""
-        return self._desk.within
+        return self._control.within
 
     def match(self, conditions: Mapping[str, Any]) -> Match:
         """Return the conditions as a ``Match``."""
@@ -88,44 +88,44 @@ class MailSource:
 
     def hold(self, item: ReceivedMessage) -> None:
         """Have the contents of a taken message loaded, so that it outlives its deletion."""
-        self._desk.prefetch(item)
+        self._control.prefetch(item)
 
     async def load(self, items: Sequence[ReceivedMessage]) -> None:
         """Load the contents of ``items``, but for those that were deleted meanwhile."""
-        await self._desk.load(items)
+        await self._control.load(items)
 
     async def read(self, after: int, limit: int) -> Slice[ReceivedMessage]:
         """Return a slice of the messages after the position ``after``."""
-        found = await self._desk.backend.postoffice.messages(self.topic, after=after, limit=limit)
+        found = await self._control.backend.postoffice.messages(self.topic, after=after, limit=limit)
         return self._slice(found, limit)
 
     async def recent(self, before: int | None, limit: int) -> Slice[ReceivedMessage]:
         """Return a slice of the messages before the position ``before``, the latest first."""
-        found = await self._desk.backend.postoffice.messages(self.topic, before=before, newest=True, limit=limit)
+        found = await self._control.backend.postoffice.messages(self.topic, before=before, newest=True, limit=limit)
         return self._slice(found, limit)
 
     def _slice(self, found: list[Message], limit: int) -> Slice[ReceivedMessage]:
         """Return the messages ``found`` without the copies in Sent folders, which are no received mail."""
-        items = [self._desk.received(each) for each in found if each.folder != SENT]
+        items = [self._control.received(each) for each in found if each.folder != SENT]
         return Slice(items, found[-1].seq if found else 0, len(found) < limit)
 
     async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait until the server has settled."""
-        return await self._desk.settled(seconds)
+        return await self._control.settled(seconds)
 
     def evidence(self, wait: Wait[ReceivedMessage]) -> Steps[Evidence[ReceivedMessage]]:
         """Return the latest messages, what explains that one is missing, and what else happened."""
-        desk, match = self._desk, wait.match
-        snapshot: diagnostics.Snapshot = yield desk.snapshot(self._recipient)
+        control, match = self._control, wait.match
+        snapshot: diagnostics.Snapshot = yield control.snapshot(self._recipient)
         recent = yield from pull_recent(self, COMPARED)
         explanation = yield from diagnostics.explain(
-            desk.diagnostics, snapshot, desk.since, self.topic, awaited=not recent
+            control.diagnostics, snapshot, control.since, self.topic, awaited=not recent
         )
         sections: list[Section] = []
         if self.topic is not None:
             sections += listed(_REMOVED, self._removed(snapshot, match))
-            received = (each.message for each in snapshot.of(MessageReceived, desk.since))
-            others = [desk.received(each) for each in received if each.recipient_key != self.topic]
+            received = (each.message for each in snapshot.of(MessageReceived, control.since))
+            others = [control.received(each) for each in received if each.recipient_key != self.topic]
             sections += near_misses(self.kind, match, "Messages for other recipients:", others[-COMPARED:])
         deleted = self._deleted(snapshot, recent)
         otherwise = f"{counted(len(deleted), 'message')} arrived, and {'was' if len(deleted) == 1 else 'were'} deleted"
@@ -139,9 +139,9 @@ class MailSource:
 
     def _deleted(self, snapshot: diagnostics.Snapshot, recent: Sequence[ReceivedMessage]) -> list[str]:
         """Return the messages for this address that arrived in the scope and were deleted."""
-        deleted = {each for event in snapshot.of(MessagesRemoved, self._desk.since) for each in event.ids}
+        deleted = {each for event in snapshot.of(MessagesRemoved, self._control.since) for each in event.ids}
         stored = {each.id for each in recent}
-        received = [each.message for each in snapshot.of(MessageReceived, self._desk.since)]
+        received = [each.message for each in snapshot.of(MessageReceived, self._control.since)]
         return [
             summary(each)
             for each in received
@@ -156,7 +156,7 @@ class MailSource:
         for number, event in enumerate(snapshot.events, snapshot.first):
             if isinstance(event, MessageReceived) and event.message.recipient_key == self.topic:
                 past = next((each for each in snapshot.past if each.before < number <= each.last), None)
-                if past is not None and _may_match(match, self._desk.received(event.message)):
+                if past is not None and _may_match(match, self._control.received(event.message)):
                     found.append(f"{summary(event.message)}, during {past.name}")
         return found
 

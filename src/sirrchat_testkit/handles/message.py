@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from sirrchat_testkit.domain.models import Envelope, Message
-from sirrchat_testkit.domain.transcript import Part, Transcript
+from sirrchat_testkit.domain.transcript import MessageLog, Transcript
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.suggestions import Hints
@@ -29,7 +29,7 @@ class Contents(NamedTuple):
 
     envelope: Envelope
     raw: bytes
-    said: Part | None = None
+    said: MessageLog | None = None
 
 
 class ReceivedMessage(Hints):

@@ -17,7 +17,7 @@ _PASSWORD = 16
 """Characters of a password that is made up."""
 
 
-class Owned(NamedTuple):
+class OwnedAccount(NamedTuple):
     """A scope's account and its key."""
 
     account: Account
@@ -25,7 +25,7 @@ class Owned(NamedTuple):
     password: str = ""
 
 
-class Opened(NamedTuple):
+class NewAccount(NamedTuple):
     """An account that a test asked for, its permanent address, its password as typed, and a user key."""
 
     account: Account
@@ -34,34 +34,34 @@ class Opened(NamedTuple):
     key: str
 
 
-class OwnerMark(NamedTuple):
+class TestAccountMark(NamedTuple):
     """Where an owner stands: the scope's name and seed, its account if there is one, the names made."""
 
     scope: str
     seed: str
-    owned: Owned | None
+    owned: OwnedAccount | None
     made: int
 
 
-class Owner:
+class TestAccount:
     """Makes the addresses of the scope that is open; ``make`` runs in the test's thread, the rest in the server's."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._names = Names(backend.settings.seed or backend.ids.token(8))
         self._scope = self._seed = ""
-        self._owned: Owned | None = None
+        self._owned: OwnedAccount | None = None
 
-    def mark(self) -> OwnerMark:
+    def mark(self) -> TestAccountMark:
         """Return where it stands."""
-        return OwnerMark(self._scope, self._seed, self._owned, self._names.made)
+        return TestAccountMark(self._scope, self._seed, self._owned, self._names.made)
 
     def begin(self, scope: str, seed: str) -> None:
         """Make names from ``seed`` from now on, for ``scope``; what the scope around it made stays its owner's."""
         self._scope, self._seed = scope, seed
         self._names.made = 0
 
-    def rewind(self, mark: OwnerMark) -> None:
+    def rewind(self, mark: TestAccountMark) -> None:
         """Go back to ``mark``."""
         self._scope, self._seed, self._owned, self._names.made = mark
 
@@ -88,7 +88,7 @@ class Owner:
         except Conflict:
             return None
 
-    async def add_account(self, email: str, password: str | None, quota: int | None) -> Opened:
+    async def add_account(self, email: str, password: str | None, quota: int | None) -> NewAccount:
         """Make an account beside the scope's own. Raises ``InvalidValue`` or ``Conflict``."""
         backend = self._backend
         if not addressing.is_mailbox(email):
@@ -98,7 +98,7 @@ class Owner:
         password = backend.ids.token(_PASSWORD) if password is None else password
         account = await backend.accounts.add(email, password=password, quota=QUOTA if quota is None else quota)
         key = await backend.keys.add(account, "user")
-        return Opened(account, await backend.directory.permanent(account), password, key.key)
+        return NewAccount(account, await backend.directory.permanent(account), password, key.key)
 
     async def address_for(self, text: str) -> Address | None:
         """Return the address that is ``text``, made if its domain is served; None if it is not."""
@@ -117,7 +117,7 @@ class Owner:
         if not owned.password:
             password = self._backend.ids.token(16)
             account = await self._backend.accounts.update(owned.account.id, password=password)
-            owned = self._owned = Owned(account, owned.key, password)
+            owned = self._owned = OwnedAccount(account, owned.key, password)
         return owned.account.email, owned.password
 
     async def _check_served(self, field: str, domain: str) -> None:
@@ -128,9 +128,9 @@ class Owner:
     async def _served(self) -> str:
         return ", ".join(each.name for each in await self._backend.domains.all())
 
-    async def _own(self) -> Owned:
+    async def _own(self) -> OwnedAccount:
         if self._owned is None:
             email = f"owner-{self._backend.ids.token(10).lower()}@{self._backend.settings.domains[0]}"
             account = await self._backend.accounts.add(email, listed=False)
-            self._owned = Owned(account, (await self._backend.keys.add(account, "user")).key)
+            self._owned = OwnedAccount(account, (await self._backend.keys.add(account, "user")).key)
         return self._owned

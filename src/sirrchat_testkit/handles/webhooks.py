@@ -57,8 +57,8 @@ class WebhookDelivery(Hints):
     url: str
     attempts: list[WebhookAttempt]
 
-    def __init__(self, desk: WebhookDesk, record: Delivery, url: str, attempts: Sequence[WebhookAttempt]) -> None:
-        self._desk = desk
+    def __init__(self, control: WebhookControl, record: Delivery, url: str, attempts: Sequence[WebhookAttempt]) -> None:
+        self._control = control
         self._record = record
         self.url = url
         self.attempts = list(attempts)
@@ -95,7 +95,7 @@ class WebhookDelivery(Hints):
 
     def redeliver(self) -> None:
         """Attempt it again: the same id, the same body. Raises ``Conflict`` where the webhook is disabled."""
-        self._desk.redeliver(self._record)
+        self._control.redeliver(self._record)
 
     def __repr__(self) -> str:
         return f"<WebhookDelivery {self.event} to {self.url} {self.status}, {counted(len(self.attempts), 'attempt')}>"
@@ -106,8 +106,8 @@ class WebhookHandle(Hints):
 
     _guesses: ClassVar[Mapping[str, str]] = {"remove": "delete", "stop": "disable", "calls": "deliveries"}
 
-    def __init__(self, desk: WebhookDesk, record: Webhook) -> None:
-        self._desk = desk
+    def __init__(self, control: WebhookControl, record: Webhook) -> None:
+        self._control = control
         self._record = record
 
     @property
@@ -133,7 +133,7 @@ class WebhookHandle(Hints):
     @property
     def deliveries(self) -> list[WebhookDelivery]:
         """What was sent there, or is to be, oldest first."""
-        return self._desk.deliveries(self.id)
+        return self._control.deliveries(self.id)
 
     def update(
         self,
@@ -146,7 +146,7 @@ class WebhookHandle(Hints):
         """Change what is given."""
         changes = {"url": url, "events": events, "secret": secret, "enabled": enabled}
         given = {name: each for name, each in changes.items() if each is not None}
-        self._record = self._desk.update(self._record, **given)
+        self._record = self._control.update(self._record, **given)
 
     def disable(self) -> None:
         """Tell it nothing more; what is pending is cancelled."""
@@ -158,13 +158,13 @@ class WebhookHandle(Hints):
 
     def delete(self) -> None:
         """Delete it; what is pending is cancelled."""
-        self._desk.delete(self._record)
+        self._control.delete(self._record)
 
     def __repr__(self) -> str:
         return f"<WebhookHandle {', '.join(self.events)} to {self.url}>"
 
 
-class WebhookDesk:
+class WebhookControl:
     """Where handles ask about webhooks, whatever thread they run in."""
 
     def __init__(self, thread: LoopThread, backend: Backend, own_key: Callable[[], str]) -> None:

@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.http import schema_routes as schemas
 from sirrchat_testkit.http.body import MAX_BODY
-from sirrchat_testkit.http.middleware import BACKEND, RATE_LIMIT, expect, rim
+from sirrchat_testkit.http.middleware import BACKEND, RATE_LIMIT, api_middleware, expect
 from sirrchat_testkit.http.rate_limit import RateLimit
 from sirrchat_testkit.http.sirrchat import sirrchat
 from sirrchat_testkit.http.style import DIALECT, Dialect, answer, flat, nested
@@ -21,7 +21,7 @@ from sirrchat_testkit.http.tempmail import tempmail
 
 def application(backend: Backend) -> web.Application:
     """Return everything that is served over HTTP."""
-    app = web.Application(middlewares=[rim], client_max_size=MAX_BODY + 1)  # reads more than is taken, but not much
+    app = web.Application(middlewares=[api_middleware], client_max_size=MAX_BODY + 1)
     app[BACKEND] = backend
     app[RATE_LIMIT] = RateLimit(backend.policy, backend.clock)
     app[DIALECT] = Dialect(key=None, problem=flat)

@@ -55,7 +55,7 @@ def checked(model: type[M], body: dict[str, Any]) -> M:
         raise InvalidValue(f"{field}: {reason}", field=field, value=value) from None
 
 
-def sifted(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:
+def raw_fields(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:
     """Return what ``body`` has for each field of ``model``: as sent where it is of another type, None where missing.
 
     For an API that promises in which order it looks at its fields: the domain then names the first that is wrong.

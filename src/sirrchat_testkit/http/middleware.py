@@ -19,7 +19,7 @@ from sirrchat_testkit.domain.models import ApiKey
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.errors import TestkitError, Unauthorized
 from sirrchat_testkit.http.body import MAX_BODY
-from sirrchat_testkit.http.rate_limit import RateLimit, Standing
+from sirrchat_testkit.http.rate_limit import RateLimit, RateLimitStatus
 from sirrchat_testkit.http.style import DIALECT, Dialect, status_of
 
 BACKEND = web.AppKey("BACKEND", Backend)
@@ -36,17 +36,17 @@ _admitted: ContextVar[ApiKey] = ContextVar("admitted")  # aiohttp serves each re
 
 
 @web.middleware
-async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def api_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in who has a key and requests left, and translate what is raised."""
     apps = request.match_info.apps
     backend, dialect = apps[0][BACKEND], apps[-1][DIALECT]
-    standing: Standing | None = None
+    status: RateLimitStatus | None = None
     response: web.StreamResponse
     try:
         if dialect.key is not None:
             key = await backend.keys.find(dialect.key(request))
-            standing = apps[0][RATE_LIMIT].count(key, request.remote)
-            standing.check()
+            status = apps[0][RATE_LIMIT].count(key, request.remote)
+            status.check()
             if not isinstance(request.match_info.http_exception, web.HTTPNotFound):
                 _admit(key)
         response = await handler(request)
@@ -58,8 +58,8 @@ async def rim(request: web.Request, handler: Handler) -> web.StreamResponse:
         if isinstance(error, ConnectionError) and request.transport is None:
             raise  # the client is gone: there is nobody to answer, and nothing went wrong here
         response = _own_up(request, dialect, backend, error)
-    if standing is not None:
-        standing.note(response)
+    if status is not None:
+        status.note(response)
     return response
 
 

@@ -23,7 +23,7 @@ PER_KEY, PER_IP = 1000, 100
 """The document's numbers."""
 
 
-class Standing:
+class RateLimitStatus:
     """Where a client stands after a request: times in milliseconds since the epoch."""
 
     def __init__(self, limit: int, remaining: int, now: int, resets_at: int) -> None:
@@ -58,9 +58,9 @@ class RateLimit:
         self._clock = clock
         self._counted: tuple[Policy, int] | None = None
         self._requests: dict[str, int] = {}
-        self._unlimited: list[Standing] = []
+        self._unlimited: list[RateLimitStatus] = []
 
-    def count(self, key: ApiKey | None, ip: str | None) -> Standing:
+    def count(self, key: ApiKey | None, ip: str | None) -> RateLimitStatus:
         """Count a request with ``key``, or from ``ip`` where there is no valid one."""
         policy = self._current.value
         now = self._clock.now()
@@ -68,7 +68,7 @@ class RateLimit:
         if self._counted is None or self._counted[0] is not policy or self._counted[1] != window:
             self._counted = policy, window
             self._requests.clear()
-            self._unlimited = [Standing(limit, limit, now, (window + 1) * HOUR) for limit in (PER_IP, PER_KEY)]
+            self._unlimited = [RateLimitStatus(limit, limit, now, (window + 1) * HOUR) for limit in (PER_IP, PER_KEY)]
         if policy.rate_limit == "off":
             return self._unlimited[key is not None]
         own = policy.rate_limit == "own"
@@ -77,4 +77,4 @@ class RateLimit:
         else:
             who, limit = f"ip {ip}", policy.rate_limit_ip if own else PER_IP
         made = self._requests[who] = self._requests.get(who, 0) + 1
-        return Standing(limit, limit - made, now, (window + 1) * HOUR)
+        return RateLimitStatus(limit, limit - made, now, (window + 1) * HOUR)

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from sirrchat_testkit.domain.models import Address, Message
 from sirrchat_testkit.domain.services import Backend
-from sirrchat_testkit.http.body import checked, read_object, sifted
+from sirrchat_testkit.http.body import checked, raw_fields, read_object
 from sirrchat_testkit.http.cursor_pages import ASKED, cut, position
 from sirrchat_testkit.http.middleware import api_key, expect
 from sirrchat_testkit.http.style import DIALECT, Dialect, answer, encode, flat, ready
@@ -66,7 +66,7 @@ class _Views:
         return answer({"domains": [each.name for each in served]})
 
     async def generate(self, request: web.Request) -> web.Response:
-        asked = sifted(schemas.GenerateRequest, await read_object(request))
+        asked = raw_fields(schemas.GenerateRequest, await read_object(request))
         account = api_key().account
         made = await self._directory.generate(account, asked["name"], asked["expiryTime"], asked["domain"])
         return answer({"id": made.id, "email": made.text})

@@ -14,7 +14,7 @@ from sirrchat_testkit.domain.events import DeliveryAttempted
 from sirrchat_testkit.domain.models import Delivery, Webhook
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.sessions import Activity
-from sirrchat_testkit.handles.control import Desk
+from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.diagnostics import attempted
 from sirrchat_testkit.handles.failures import Section
 from sirrchat_testkit.handles.feed import End, Feed
@@ -26,7 +26,7 @@ __tracebackhide__ = True
 _wall = time.time
 
 
-class Opened(Protocol):
+class OpenSink(Protocol):
     """A sink that listens, as its host knows it."""
 
     def waits(self) -> list[Feed[WebhookCall]]:
@@ -41,28 +41,28 @@ class Sinks:
     """The sinks that listen in the thread of one mail server. A part of its scopes."""
 
     def __init__(self) -> None:
-        self._open: dict[Opened, None] = {}
+        self._open: dict[OpenSink, None] = {}
 
-    def add(self, sink: Opened) -> None:
+    def add(self, sink: OpenSink) -> None:
         """Note that ``sink`` listens."""
         self._open[sink] = None
 
-    def discard(self, sink: Opened) -> None:
+    def discard(self, sink: OpenSink) -> None:
         """Note that ``sink`` closes."""
         self._open.pop(sink, None)
 
-    def mark(self) -> dict[Opened, list[Feed[WebhookCall]]]:
+    def mark(self) -> dict[OpenSink, list[Feed[WebhookCall]]]:
         """Return the sinks and their waits."""
         return {sink: sink.waits() for sink in self._open}
 
-    def end(self, mark: dict[Opened, list[Feed[WebhookCall]]]) -> None:
+    def end(self, mark: dict[OpenSink, list[Feed[WebhookCall]]]) -> None:
         """End the waits that began since ``mark``."""
         for sink in self._open:
             for feed in sink.waits():
                 if feed not in mark.get(sink, ()):
                     feed.push(End.SCOPE_OVER)
 
-    async def rewind(self, mark: dict[Opened, list[Feed[WebhookCall]]]) -> None:
+    async def rewind(self, mark: dict[OpenSink, list[Feed[WebhookCall]]]) -> None:
         """Close the sinks that were opened since ``mark``."""
         for sink in [each for each in self._open if each not in mark]:
             await sink.close(End.SCOPE_OVER)
@@ -100,17 +100,17 @@ class Host(Protocol):
         """Return the time that signatures are judged by, in seconds since the epoch."""
         ...
 
-    def opened(self, sink: Opened) -> None:
+    def opened(self, sink: OpenSink) -> None:
         """Note that ``sink`` listens."""
 
-    def closed(self, sink: Opened) -> None:
+    def closed(self, sink: OpenSink) -> None:
         """Note that ``sink`` closes."""
 
     async def secrets(self, url: str) -> list[str]:
         """Return the secrets of webhooks that point below ``url``."""
         ...
 
-    async def landed(self, delivery: str) -> None:
+    async def finished(self, delivery: str) -> None:
         """Return when whoever sent ``delivery`` has noted what came of it."""
 
     async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:
@@ -146,17 +146,17 @@ class Alone:
         """Return the system's time."""
         return _wall()
 
-    def opened(self, sink: Opened) -> None:
+    def opened(self, sink: OpenSink) -> None:
         """Do nothing: the sink is stopped by its user."""
 
-    def closed(self, sink: Opened) -> None:
+    def closed(self, sink: OpenSink) -> None:
         """Do nothing."""
 
     async def secrets(self, url: str) -> list[str]:  # noqa: ARG002 - nobody here has any
         """Return none."""
         return []
 
-    async def landed(self, delivery: str) -> None:
+    async def finished(self, delivery: str) -> None:
         """Return at once: what the sender does is not known."""
 
     async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:
@@ -184,14 +184,14 @@ class InServer:
         self,
         thread: LoopThread,
         backend: Backend,
-        desk: Desk,
-        landed: Callable[[str], Awaitable[None]],
+        control: ServerControl,
+        finished: Callable[[str], Awaitable[None]],
         sinks: Sinks,
     ) -> None:
         self.thread = thread
         self._backend = backend
-        self._desk = desk
-        self._landed = landed
+        self._control = control
+        self._finished = finished
         self.opened = sinks.add
         self.closed = sinks.discard
 
@@ -209,19 +209,19 @@ class InServer:
         """Return the secrets of the server's webhooks that point below ``url``."""
         return [each.secret for each in await self._webhooks(url) if each.secret]
 
-    async def landed(self, delivery: str) -> None:
+    async def finished(self, delivery: str) -> None:
         """Return when the server has noted what came of its attempt."""
-        await self._landed(delivery)
+        await self._finished(delivery)
 
     @property
     def timeout(self) -> float:
         """The server's own."""
-        return self._desk.timeout
+        return self._control.timeout
 
     @property
     def within(self) -> float:
         """The server's own."""
-        return self._desk.within
+        return self._control.within
 
     async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:  # noqa: ARG002 - it knows more
         """Return each delivery's attempts, or that no webhook points here."""
@@ -248,7 +248,7 @@ class InServer:
 
     async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait until the server has settled."""
-        return await self._desk.settled(seconds)
+        return await self._control.settled(seconds)
 
     def crashed(self, error: BaseException) -> None:
         """Let the server's own ``check`` raise it."""

@@ -95,7 +95,7 @@ class SinkListener:
         except ConnectionError:  # its sender hung up first
             call.answered = None
             return response
-        await self._host.landed(call.id)
+        await self._host.finished(call.id)
         self._source.show(call)
         return response
 

@@ -1,6 +1,6 @@
 """The mechanisms of AUTH (RFC 4954), as conversations without input or output.
 
-1. A mechanism is a generator: it yields challenges, is sent responses, and returns a ``Claim``.
+1. A mechanism is a generator: it yields challenges, is sent responses, and returns ``Credentials``.
 2. What is wrong with a response is raised as ``Malformed``, which names the reply.
 3. It decides nothing: whether a claim holds is for ``domain.logins`` to say.
 """
@@ -13,12 +13,12 @@ import secrets
 from collections.abc import Callable, Generator, Mapping
 from typing import Final, TypeAlias
 
-from sirrchat_testkit.domain.logins import Claim
+from sirrchat_testkit.domain.logins import Credentials
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.paths import Malformed
 from sirrchat_testkit.smtp.replies import Reply
 
-Conversation: TypeAlias = Generator[bytes, bytes, Claim]
+Conversation: TypeAlias = Generator[bytes, bytes, Credentials]
 
 TOKEN_REFUSED: Final = b'{"status":"401","schemes":"bearer","scope":"mail"}'
 """What XOAUTH2 says before the 535; the client answers with an empty line."""
@@ -31,14 +31,14 @@ def plain(initial: bytes | None, hostname: str) -> Conversation:  # noqa: ARG001
         acting_for, user, password = _text(response).split("\0")
     except ValueError:
         raise Malformed(replies.BAD_RESPONSE) from None
-    return Claim("PLAIN", user, password=password, acting_for=acting_for)
+    return Credentials("PLAIN", user, password=password, acting_for=acting_for)
 
 
 def login(initial: bytes | None, hostname: str) -> Conversation:  # noqa: ARG001 - a mechanism takes both
     """LOGIN: two questions, of which the first may be answered in advance (draft-murchison-sasl-login)."""
     user = initial if initial is not None else (yield b"Username:")
     password = yield b"Password:"
-    return Claim("LOGIN", _text(user), password=_text(password))
+    return Credentials("LOGIN", _text(user), password=_text(password))
 
 
 def cram_md5(initial: bytes | None, hostname: str) -> Conversation:
@@ -49,7 +49,7 @@ def cram_md5(initial: bytes | None, hostname: str) -> Conversation:
     user, blank, digest = _text((yield challenge)).rpartition(" ")
     if not blank:
         raise Malformed(replies.BAD_RESPONSE)
-    return Claim("CRAM-MD5", user, challenge=challenge, digest=digest)
+    return Credentials("CRAM-MD5", user, challenge=challenge, digest=digest)
 
 
 def xoauth2(initial: bytes | None, hostname: str) -> Conversation:  # noqa: ARG001 - a mechanism takes both
@@ -59,7 +59,7 @@ def xoauth2(initial: bytes | None, hostname: str) -> Conversation:  # noqa: ARG0
     scheme, _, token = given.get("auth", "").partition(" ")
     if "user" not in given or scheme.lower() != "bearer" or not token:
         raise Malformed(replies.BAD_RESPONSE)
-    return Claim("XOAUTH2", given["user"], token=token)
+    return Credentials("XOAUTH2", given["user"], token=token)
 
 
 MECHANISMS: Mapping[str, Callable[[bytes | None, str], Conversation]] = {

@@ -22,7 +22,7 @@ from sirrchat_testkit.smtp.reader import AUTH_LIMIT, Flaw, Reader, content
 from sirrchat_testkit.smtp.redaction import Redaction
 from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
 from sirrchat_testkit.smtp.session import Handler
-from sirrchat_testkit.smtp.writer import Line
+from sirrchat_testkit.smtp.writer import ReplyWriter
 
 Reading: TypeAlias = Callable[[], Answer | None]
 Run: TypeAlias = Callable[[Coroutine[Any, Any, Reply]], Reply | None]
@@ -32,19 +32,19 @@ MANY: Final = 100
 
 
 class Conversation:
-    """Answers what one client says, in order; the replies are gathered on its ``line``.
+    """Answers what one client says, in order; the replies are gathered in its ``writer``.
 
     ``heard_at`` is when the client was last heard, ``over`` says that nothing more of it is looked at.
     """
 
     __slots__ = (
         "_keeps",
+        "_log",
         "_policy",
         "_reading",
         "_received",
         "_redaction",
         "_said",
-        "_talk",
         "_tls_has_failed",
         "_verb",
         "heard_at",
@@ -52,14 +52,14 @@ class Conversation:
         "over",
     )
 
-    def __init__(self, backend: Backend, hostname: str, line: Line, began_at: float) -> None:
-        self.mail = Handler(backend, hostname, line.peer, line)
-        self.mail.session.tls = line.tls
+    def __init__(self, backend: Backend, hostname: str, writer: ReplyWriter, began_at: float) -> None:
+        self.mail = Handler(backend, hostname, writer.peer, writer)
+        self.mail.session.tls = writer.tls
         self.heard_at = began_at
         self.over = False
         self._policy = backend.policy
-        self._talk = self.mail.session.talk
-        self._said = line.replies
+        self._log = self.mail.session.log
+        self._said = writer.replies
         self._received = Reader()
         self._redaction = Redaction()
         self._reading: Reading = self._read_command
@@ -80,8 +80,8 @@ class Conversation:
     def hear(self, data: bytes, at: float) -> None:
         """Take what arrived."""
         self.heard_at = at
-        if len(self._talk.page) > LONGEST:
-            self._talk.trim()
+        if len(self._log.page) > LONGEST:
+            self._log.trim()
         self._received.feed(data)
 
     def next(self) -> Answer | None:
@@ -118,7 +118,7 @@ class Conversation:
             hides = self._policy.value.hide_extensions
             wire = reply.bare if hides and "ENHANCEDSTATUSCODES" in hides else reply.wire
             self._said.append(wire)
-            self._talk.page += (self.heard_at, wire)
+            self._log.page += (self.heard_at, wire)
 
     def turn(self, turn: Turn) -> bool:
         """Go on as the last reply has it; return False where that is for the connection to do."""
@@ -150,7 +150,7 @@ class Conversation:
     def secured(self, tls: str, at: float) -> None:
         """Begin anew under ``tls``."""
         self.mail.secured(tls)
-        self._talk.page += (at, f"under {tls}")
+        self._log.page += (at, f"under {tls}")
 
     def tls_failed(self, error: Exception) -> None:
         """Note, once, that TLS could not be established, or that the client ended it because of ``error``."""
@@ -158,7 +158,7 @@ class Conversation:
             return
         self._tls_has_failed = True
         alert = (getattr(error, "reason", "") or "").replace("_", " ").lower()
-        self._talk.page += (self.heard_at, f"TLS failed: {alert or 'the client closed the connection'}")
+        self._log.page += (self.heard_at, f"TLS failed: {alert or 'the client closed the connection'}")
         self.mail.tls_failed(alert)
 
     def crashed(self, error: Exception) -> Reply:
@@ -174,7 +174,7 @@ class Conversation:
         shown = command.shown
         if shown is None:
             shown = shortened(self._redaction.command(command.line, known=command.known))
-        self._talk.page += (self.heard_at, shown)
+        self._log.page += (self.heard_at, shown)
         self._verb = command.name or b"a line"
         if self._policy.value.hide_extensions and self._hurries(command.name):
             return replies.ONE_AT_A_TIME
@@ -235,8 +235,8 @@ class Conversation:
         self._received.expect_chunk(self.mail.chunk[0], keep=self._keeps)
 
     def _watch(self) -> None:
-        assert self.mail.misbehaviour.upload is not None
-        self._reading = functools.partial(self._read_watched, self._reading, self.mail.misbehaviour.upload)
+        assert self.mail.fault_points.upload is not None
+        self._reading = functools.partial(self._read_watched, self._reading, self.mail.fault_points.upload)
 
     def _note(self, what: bytes | tuple[int]) -> None:
-        self._talk.page += (self.heard_at, what)
+        self._log.page += (self.heard_at, what)

@@ -28,7 +28,7 @@ class Rest(Generic[R]):
         return self._driven
 
 
-class Steps:
+class EagerRunner:
     """Runs coroutines at once; what of them has to wait, one after the other, is for ``carry_on``.
 
     ``flush`` is called in the same step, before each suspension and at the end of what had to wait. ``waiting`` says

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from sirrchat_testkit.domain.logins import Claim
+from sirrchat_testkit.domain.logins import Credentials
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.errors import FaultRefused
@@ -20,8 +20,8 @@ from sirrchat_testkit.faults.smtp import SMTP, SmtpContext, SmtpDecision
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.fault_actions import Work, act
 from sirrchat_testkit.smtp.replies import Reply, Turn
-from sirrchat_testkit.smtp.transaction import Draft
-from sirrchat_testkit.smtp.writer import Line
+from sirrchat_testkit.smtp.transaction import Transaction
+from sirrchat_testkit.smtp.writer import ReplyWriter
 
 Refusing = Callable[[Reply], None]
 
@@ -31,10 +31,10 @@ _REFUSAL: Final = 400  # codes from here on are refusals (RFC 5321 section 4.2.1
 class Upload:
     """One message that is being sent, and the decision made when it began."""
 
-    __slots__ = ("_came", "decision", "draft")
+    __slots__ = ("_came", "decision", "transaction")
 
-    def __init__(self, draft: Draft, decision: SmtpDecision) -> None:
-        self.draft = draft
+    def __init__(self, transaction: Transaction, decision: SmtpDecision) -> None:
+        self.transaction = transaction
         self.decision = decision
         self._came = 0
 
@@ -45,93 +45,93 @@ class Upload:
         return strike is not None and self._came + held >= self.decision.cut and strike()
 
 
-class Misbehaviour:
+class FaultPoints:
     """Carries out the planned faults at each stage of one session."""
 
-    def __init__(self, backend: Backend, session: Session, line: Line) -> None:
+    def __init__(self, backend: Backend, session: Session, writer: ReplyWriter) -> None:
         self._backend = backend
         self._faults = backend.faults.of(SMTP)
         self._session = session
-        self._line = line
+        self._writer = writer
         self.upload: Upload | None = None
 
     async def at(self, stage: str, work: Work, **known: Any) -> Reply:
         """Do ``work`` as the faults decide; ``known`` is what ``stage`` knows besides the session."""
-        return await act(await self._decide(stage, **known), work, _ignore, self._line)
+        return await act(await self._decide(stage, **known), work, _ignore, self._writer)
 
     async def connect(self, work: Work) -> Reply:
         """Greet by ``work``; a refusal closes the connection."""
         reply = await self.at("connect", work)
         return replace(reply, turn=Turn.CLOSE) if reply.code >= _REFUSAL else reply
 
-    async def auth(self, claim: Claim, work: Work) -> Reply:
-        """Check ``claim`` by ``work``."""
+    async def auth(self, credentials: Credentials, work: Work) -> Reply:
+        """Check ``credentials`` by ``work``."""
 
         def refused(reply: Reply) -> None:
-            self._backend.logins.refused(claim, f"refused {reply.code} by a fault")
+            self._backend.logins.refused(credentials, f"refused {reply.code} by a fault")
 
-        return await act(await self._decide("auth", login=claim.user), work, refused, self._line)
+        return await act(await self._decide("auth", login=credentials.user), work, refused, self._writer)
 
-    async def rcpt(self, draft: Draft, recipient: str, work: Work) -> Reply:
+    async def rcpt(self, transaction: Transaction, recipient: str, work: Work) -> Reply:
         """Admit ``recipient`` by ``work``; a lost one is admitted and gets nothing."""
 
         def lose() -> Reply:
-            draft.recipients.append(recipient)
-            draft.lost |= {recipient}
+            transaction.recipients.append(recipient)
+            transaction.lost |= {recipient}
             return replies.RECIPIENT_OK
 
-        decision = await self._decide("rcpt", mail_from=draft.sender, recipients=(recipient,))
-        refused = self._refusing("at RCPT", draft, recipient)
-        return await act(decision, lose if decision.lose else work, refused, self._line)
+        decision = await self._decide("rcpt", mail_from=transaction.sender, recipients=(recipient,))
+        refused = self._refusing("at RCPT", transaction, recipient)
+        return await act(decision, lose if decision.lose else work, refused, self._writer)
 
-    async def data(self, draft: Draft) -> Reply:
+    async def data(self, transaction: Transaction) -> Reply:
         """Answer DATA."""
-        self.upload = await self._begun(draft)
-        return await act(self.upload.decision, lambda: self._watched(replies.GO_AHEAD), _ignore, self._line)
+        self.upload = await self._begun(transaction)
+        return await act(self.upload.decision, lambda: self._watched(replies.GO_AHEAD), _ignore, self._writer)
 
-    async def chunk(self, draft: Draft) -> Reply:
+    async def chunk(self, transaction: Transaction) -> Reply:
         """Answer the announcement of a chunk."""
-        if draft.chunks is None:
-            self.upload = await self._begun(draft)
-        return self._watched(replies.CHUNK) if self.upload_of(draft) else replies.CHUNK
+        if transaction.chunks is None:
+            self.upload = await self._begun(transaction)
+        return self._watched(replies.CHUNK) if self.upload_of(transaction) else replies.CHUNK
 
-    def upload_of(self, draft: Draft) -> Upload | None:
-        """Return the decision for the message of ``draft``, if one was made."""
-        return self.upload if self.upload is not None and self.upload.draft is draft else None
+    def upload_of(self, transaction: Transaction) -> Upload | None:
+        """Return the decision for the message of ``transaction``, if one was made."""
+        return self.upload if self.upload is not None and self.upload.transaction is transaction else None
 
     async def first_chunk(self, upload: Upload, work: Work, refused: Refusing) -> Reply:
         """Take the first chunk of ``upload`` by ``work``, or call ``refused``."""
-        return await act(upload.decision, work, refused, self._line)
+        return await act(upload.decision, work, refused, self._writer)
 
-    async def end(self, draft: Draft, raw: bytes, work: Work) -> Reply:
+    async def end(self, transaction: Transaction, raw: bytes, work: Work) -> Reply:
         """Store ``raw`` by ``work``; a lost message gets the same reply and is not stored."""
-        decision = await self._decide("end", draft, size=len(raw), raw=raw)
-        refused = self._refusing("at the end of data", draft, *draft.recipients)
-        return await act(decision, (lambda: replies.STORED) if decision.lose else work, refused, self._line)
+        decision = await self._decide("end", transaction, size=len(raw), raw=raw)
+        refused = self._refusing("at the end of data", transaction, *transaction.recipients)
+        return await act(decision, (lambda: replies.STORED) if decision.lose else work, refused, self._writer)
 
-    async def _begun(self, draft: Draft) -> Upload:
-        return Upload(draft, await self._decide("data", draft))
+    async def _begun(self, transaction: Transaction) -> Upload:
+        return Upload(transaction, await self._decide("data", transaction))
 
     def _watched(self, reply: Reply) -> Reply:
         assert self.upload is not None
         turns = {Turn.DATA: Turn.WATCHED_DATA, Turn.CHUNK: Turn.WATCHED_CHUNK}
         return replace(reply, turn=turns[reply.turn]) if self.upload.decision.cut and reply.turn else reply
 
-    async def _decide(self, stage: str, draft: Draft | None = None, **known: Any) -> SmtpDecision:
+    async def _decide(self, stage: str, transaction: Transaction | None = None, **known: Any) -> SmtpDecision:
         session = self._session
         about: dict[str, Any] = {"ehlo": session.ehlo, "login": session.login, "tls": session.tls}
-        if draft is not None:
-            about |= {"mail_from": draft.sender, "recipients": tuple(draft.recipients)}
+        if transaction is not None:
+            about |= {"mail_from": transaction.sender, "recipients": tuple(transaction.recipients)}
         return await self._faults.decide(SmtpContext(stage, session.peer, **(about | known)))
 
-    def _refusing(self, where: str, draft: Draft, *recipients: str) -> Refusing:
+    def _refusing(self, where: str, transaction: Transaction, *recipients: str) -> Refusing:
         """Return a callback that notes that a fault refused ``recipients``."""
 
         def refused(reply: Reply) -> None:
             fault = FaultRefused(f"refused {reply.code} {where} by a fault")
             for recipient in recipients:
-                draft.refuse(recipient, reply)
-                self._backend.postoffice.note_refusal(recipient, draft.sender, fault)
+                transaction.refuse(recipient, reply)
+                self._backend.postoffice.note_refusal(recipient, transaction.sender, fault)
 
         return refused
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sirrchat_testkit.domain.logins import Claim
+from sirrchat_testkit.domain.logins import Credentials
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.errors import Unauthorized
@@ -20,7 +20,7 @@ from sirrchat_testkit.smtp.fault_actions import Work
 from sirrchat_testkit.smtp.paths import Malformed
 from sirrchat_testkit.smtp.replies import Answer, Reply
 
-Under = Callable[[Claim, Work], Coroutine[Any, Any, Reply]]
+Under = Callable[[Credentials, Work], Coroutine[Any, Any, Reply]]
 
 
 class Login:
@@ -71,15 +71,15 @@ class Login:
         except Malformed as error:
             return error.reply
 
-    async def _decide(self, claim: Claim) -> Reply:
+    async def _decide(self, credentials: Credentials) -> Reply:
         self._conversation = None
         if self._backend.faults.of(SMTP).planned:
-            return await self._under(claim, lambda: self._check(claim))
-        return await self._check(claim)
+            return await self._under(credentials, lambda: self._check(credentials))
+        return await self._check(credentials)
 
-    async def _check(self, claim: Claim) -> Reply:
+    async def _check(self, credentials: Credentials) -> Reply:
         try:
-            self._session.login = await self._backend.logins.check(claim, self._backend.settings.domains[0])
+            self._session.login = await self._backend.logins.check(credentials, self._backend.settings.domains[0])
         except Unauthorized:
-            return auth.challenge(auth.TOKEN_REFUSED) if claim.token is not None else replies.WRONG_CREDENTIALS
+            return auth.challenge(auth.TOKEN_REFUSED) if credentials.token is not None else replies.WRONG_CREDENTIALS
         return replies.AUTHENTICATED

@@ -19,9 +19,9 @@ from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.dialogue import MANY, Conversation
-from sirrchat_testkit.smtp.eager import Rest, Steps
+from sirrchat_testkit.smtp.eager import EagerRunner, Rest
 from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
-from sirrchat_testkit.smtp.writer import Line
+from sirrchat_testkit.smtp.writer import ReplyWriter
 
 _READ = 262_144  # octets of one read: what asyncio takes
 _HIGH_WATER = 65_536  # octets of unread commands at which the client is held up
@@ -65,8 +65,8 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._identity = identity
         self._begins_with_tls = tls
         self._connections = connections
-        self._line = Line(loop)
-        self._steps = Steps(loop, self._line.flush)
+        self._replies = ReplyWriter(loop)
+        self._runner = EagerRunner(loop, self._replies.flush)
         self._heard_all = False
 
     @classmethod
@@ -80,10 +80,10 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet the client, or turn it away if the listener is stopping."""
         super().connection_made(transport)
-        self._socket = self._line.transport = cast("asyncio.Transport", transport)
+        self._socket = self._replies.transport = cast("asyncio.Transport", transport)
         self._carrier = cast("asyncio.Task[None]", self._handler_coroutine)
         self._began_at = self.loop.time()
-        self._conversation = Conversation(self._backend, self.hostname, self._line, self._began_at)
+        self._conversation = Conversation(self._backend, self.hostname, self._replies, self._began_at)
         self._connections.add(self)
         if self._connections.stopping:
             self._dismiss(replies.STOPPING)
@@ -102,32 +102,32 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         """Work off what arrived, unless something is under way that has to wait."""
         conversation = self._conversation
         conversation.hear(data, self.loop.time())
-        if self._steps.waiting:
+        if self._runner.waiting:
             if conversation.pending > _HIGH_WATER:
                 self._socket.pause_reading()
             return
         answer = conversation.next() if self._connections.stopping else conversation.answer(self._run)
         if answer is not None:
             self._begin(answer)
-        self._line.flush()
+        self._replies.flush()
 
     def eof_received(self) -> bool:
         """Let the connection be closed, as soon as what is under way has been answered."""
         self._heard_all = True
-        self._line.hang_up()
-        return self._steps.waiting and not self._conversation.mail.session.tls  # TLS has no half-closed connections
+        self._replies.hang_up()
+        return self._runner.waiting and not self._conversation.mail.session.tls  # TLS has no half-closed connections
 
     def connection_lost(self, error: Exception | None) -> None:
         """Forget the connection, as soon as what is under way has ended."""
         if isinstance(error, ssl.SSLError):  # under TLS 1.3 the client rejects a certificate after the handshake
             self._conversation.tls_failed(error)
         asyncio.StreamReaderProtocol.connection_lost(self, error)
-        self.transport = self._line.transport = None
+        self.transport = self._replies.transport = None
         self._conversation.over = True
-        self._line.hang_up()
+        self._replies.hang_up()
         if self._timeout_handle is not None:
             self._timeout_handle.cancel()
-        if not self._steps.waiting:
+        if not self._runner.waiting:
             self._forget()
             self._carrier.cancel()
 
@@ -135,21 +135,21 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def wind_up(self) -> None:
         """Close the connection, unless a transaction is under way: its end closes it."""
-        if self._conversation.mail.draft is None and not self._steps.waiting:
+        if self._conversation.mail.transaction is None and not self._runner.waiting:
             self._dismiss(replies.STOPPING)
 
     def abort(self) -> str:
         """Break the connection off; return what was under way, in words."""
         activity = self._conversation.mail.session.activity
         self._socket.abort()
-        if self._steps.waiting:
+        if self._runner.waiting:
             self._carrier.cancel()
         return f"{activity.what} from {activity.where}" if activity else ""
 
     @property
     def work(self) -> object | None:
         """The transaction, the waiting command or the login that is under way; None if the connection is idle."""
-        return self._conversation.mail.draft or self._steps.rest or self._conversation.login_attempt
+        return self._conversation.mail.transaction or self._runner.rest or self._conversation.login_attempt
 
     @property
     def login(self) -> str:
@@ -158,10 +158,10 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def break_off(self, reply: Reply) -> None:
         """Send ``reply``, close at once, and cancel what waits. Amid another reply or a handshake, just close."""
-        if not self._line.partial and self._socket.get_protocol() is self:  # asyncio's own during a handshake
+        if not self._replies.partial and self._socket.get_protocol() is self:  # asyncio's own during a handshake
             self._say(reply)
         self._part(abruptly=True)
-        if self._steps.waiting:
+        if self._runner.waiting:
             self._carrier.cancel()
 
     def close_in_child(self) -> None:
@@ -172,8 +172,8 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     async def push(self, status: str | bytes) -> None:
         """Write a line of reply at once."""
-        self._line.replies.append((status.encode("ascii") if isinstance(status, str) else status) + b"\r\n")
-        self._line.flush()
+        self._replies.replies.append((status.encode("ascii") if isinstance(status, str) else status) + b"\r\n")
+        self._replies.flush()
 
     def _reset_timeout(self, duration: float | None = None) -> None:
         if self._timeout_handle is None:
@@ -183,7 +183,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def _timeout_cb(self) -> None:
         now, policy = self.loop.time(), self._backend.policy.value
-        waiting = self._steps.waiting  # then the client is not to blame
+        waiting = self._runner.waiting  # then the client is not to blame
         quiet = policy.idle_timeout - (0 if waiting else now - self._conversation.heard_at)
         whole = policy.session_timeout - (now - self._began_at) if policy.session_timeout else quiet
         if quiet > 0 and (whole > 0 or waiting):
@@ -195,7 +195,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         """Carry on with whatever has to wait, as long as there is a connection."""
         try:
             while not self._conversation.over:
-                await self._steps.carry_on()
+                await self._runner.carry_on()
                 if self._heard_all:
                     self._socket.close()
                 elif not self._conversation.over:
@@ -209,20 +209,20 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     def _run(self, answer: Coroutine[Any, Any, Reply]) -> Reply | None:
         """Return the reply that ``answer`` comes to, None where it has to wait: then it is under way."""
         try:
-            reply = self._steps.begin(answer, self._carrier)
+            reply = self._runner.begin(answer, self._carrier)
         except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
             return self._conversation.crashed(error)
         if isinstance(reply, Rest):
-            self._steps.leave(self._converse(reply))
+            self._runner.leave(self._converse(reply))
             return None
         return reply
 
     def _begin(self, answer: Answer) -> None:
         """Give ``answer``, whatever comes after it."""
-        rest = self._steps.begin(self._converse(answer), self._carrier)
+        rest = self._runner.begin(self._converse(answer), self._carrier)
         if isinstance(rest, Rest):
-            self._steps.leave(rest)
-        self._line.flush()
+            self._runner.leave(rest)
+        self._replies.flush()
 
     async def _converse(self, answer: Answer | Rest[Reply] | None) -> None:
         """Give ``answer``, and answer everything that has been received in full.
@@ -244,15 +244,15 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
             elif reply.turn:
                 if not conversation.turn(reply.turn):
                     self._part(abruptly=reply.turn is Turn.BREAK)
-            elif self._connections.stopping and conversation.mail.draft is None:
+            elif self._connections.stopping and conversation.mail.transaction is None:
                 self._dismiss(replies.STOPPING)
-            elif len(self._line.replies) >= MANY:
+            elif len(self._replies.replies) >= MANY:
                 await self._relieve()
             answer = conversation.next()
 
     async def _start_tls(self) -> None:
         """Go on under TLS. What was sent along with STARTTLS is forgotten (RFC 3207 section 4.2)."""
-        self._line.flush()
+        self._replies.flush()
         assert self._identity is not None
         self._conversation.forget()  # before: its first words may come along with the end of its handshake
         made = None
@@ -267,19 +267,19 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
                     self.connection_lost(None)  # asyncio does not call it
         if made is None or self._conversation.over:
             return
-        self._socket = self.transport = self._line.transport = made
+        self._socket = self.transport = self._replies.transport = made
         cast("Any", self._writer)._transport = made  # noqa: SLF001 - what aiosmtpd does
-        self._conversation.secured(self._line.tls, self.loop.time())
+        self._conversation.secured(self._replies.tls, self.loop.time())
 
     async def _relieve(self) -> None:
         """Write the replies, and wait if the client does not read them."""
-        self._line.flush()
+        self._replies.flush()
         with contextlib.suppress(ConnectionError):
             await self._writer.drain()
         self._conversation.heard_at = self.loop.time()
 
     def _say(self, reply: Reply) -> None:
-        if self._steps.waiting and reply.code:
+        if self._runner.waiting and reply.code:
             self._conversation.heard_at = self.loop.time()  # from now on it is the client that keeps us waiting
         self._conversation.say(reply)
 
@@ -291,8 +291,8 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     def _part(self, *, abruptly: bool = False) -> None:
         """Close the connection behind the replies; what else was received is not looked at."""
         self._conversation.end()
-        self._line.left = True
-        self._line.flush()
+        self._replies.left = True
+        self._replies.flush()
         close = self._socket.abort if abruptly else self._socket.close
         close()
 

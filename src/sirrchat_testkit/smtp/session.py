@@ -11,21 +11,21 @@ from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.login import Login
 from sirrchat_testkit.smtp.replies import Answer, Reply
 from sirrchat_testkit.smtp.transactions import Transactions
-from sirrchat_testkit.smtp.writer import Line
+from sirrchat_testkit.smtp.writer import ReplyWriter
 
 
 class Handler(Transactions):
     """Answers the commands of one connection."""
 
-    def __init__(self, backend: Backend, hostname: str, peer: str, line: Line) -> None:
-        super().__init__(backend, peer, line)
+    def __init__(self, backend: Backend, hostname: str, peer: str, writer: ReplyWriter) -> None:
+        super().__init__(backend, peer, writer)
         self._hostname = hostname
-        self.login = Login(backend, hostname, self.session, self.misbehaviour.auth)
+        self.login = Login(backend, hostname, self.session, self.fault_points.auth)
 
     def greet(self) -> Answer:
         """Welcome the client (RFC 5321 section 3.1); one that is not welcome is sent away."""
         if self._faults.planned:
-            return self.misbehaviour.connect(self._welcome)
+            return self.fault_points.connect(self._welcome)
         return self._welcome()
 
     def _welcome(self) -> Reply:
@@ -41,7 +41,7 @@ class Handler(Transactions):
         if self._wants_tls:
             return replies.TLS_FIRST
         if self._faults.planned:
-            return self.misbehaviour.at("ehlo", lambda: self._greeted(name, extended=False), ehlo=name)
+            return self.fault_points.at("ehlo", lambda: self._greeted(name, extended=False), ehlo=name)
         return self._greeted(name, extended=False)
 
     def ehlo(self, name: str) -> Answer:
@@ -49,7 +49,7 @@ class Handler(Transactions):
         if not name:
             return replies.syntax("EHLO")
         if self._faults.planned:
-            return self.misbehaviour.at("ehlo", lambda: self._greeted(name, extended=True), ehlo=name)
+            return self.fault_points.at("ehlo", lambda: self._greeted(name, extended=True), ehlo=name)
         return self._greeted(name, extended=True)
 
     def rset(self, argument: str) -> Reply:
@@ -88,9 +88,9 @@ class Handler(Transactions):
             return replies.NOT_HERE
         if not self.extended:
             return replies.HELLO_FIRST
-        if self.draft is not None:
+        if self.transaction is not None:
             return replies.NOT_NOW
-        self.session.talk.turn(between=True)
+        self.session.log.turn(between=True)
         return self.login.begin(argument, self.offer.mechanisms)
 
     def starttls(self, argument: str) -> Reply:
@@ -101,7 +101,7 @@ class Handler(Transactions):
             return replies.NOT_HERE
         if argument:
             return replies.NO_ARGUMENT
-        self.session.talk.turn(between=True)
+        self.session.log.turn(between=True)
         return replies.READY_FOR_TLS
 
     def secured(self, tls: str) -> None:
@@ -122,7 +122,7 @@ class Handler(Transactions):
 
     def close(self) -> None:
         """Note that the connection is gone."""
-        self.draft = None
+        self.transaction = None
         self._backend.sessions.close(self.session)
 
     def crashed(self, during: str, error: BaseException) -> None:
@@ -135,7 +135,7 @@ class Handler(Transactions):
 
     def _greeted(self, name: str, *, extended: bool) -> Reply:
         self.end()
-        self.session.talk.turn(between=True)
+        self.session.log.turn(between=True)
         self.session.ehlo = name
         self.extended = extended
         return replies.offers(self._hostname, self.offer.lines) if extended else replies.hello(self._hostname)

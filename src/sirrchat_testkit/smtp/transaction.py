@@ -12,7 +12,7 @@ from sirrchat_testkit.smtp.replies import Reply
 _NOBODY: Final = frozenset[str]()
 
 
-class Draft:
+class Transaction:
     """What becomes an envelope; ``lost`` are recipients that a fault takes and gives nothing."""
 
     __slots__ = ("binary", "chunks", "lost", "parameters", "recipients", "refused", "sender", "utf8")

@@ -17,11 +17,11 @@ from sirrchat_testkit.faults.smtp import SMTP
 from sirrchat_testkit.policy import Policy
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.extensions import Offer, offer
-from sirrchat_testkit.smtp.faults import Misbehaviour
+from sirrchat_testkit.smtp.faults import FaultPoints
 from sirrchat_testkit.smtp.paths import Malformed, Path, parse_mail, parse_rcpt
 from sirrchat_testkit.smtp.replies import Answer, Reply
-from sirrchat_testkit.smtp.transaction import Draft
-from sirrchat_testkit.smtp.writer import Line
+from sirrchat_testkit.smtp.transaction import Transaction
+from sirrchat_testkit.smtp.writer import ReplyWriter
 
 _log = logging.getLogger("sirrchat_testkit.smtp")
 
@@ -30,20 +30,20 @@ _DIGITS = 20  # of a chunk's size: what fits into 64 bits
 
 
 class Transactions:
-    """Turns what one client says about mail into envelopes; ``draft`` is the transaction under way.
+    """Turns what one client says about mail into envelopes; ``transaction`` is the one in progress.
 
     ``extended`` says that the client greeted with EHLO, and so was offered extensions.
     """
 
-    def __init__(self, backend: Backend, peer: str, line: Line) -> None:
+    def __init__(self, backend: Backend, peer: str, writer: ReplyWriter) -> None:
         self._backend = backend
         self._faults = backend.faults.of(SMTP)
         self.extended = False
         self._messages = 0
         self.chunk = (0, False)
         self.session = backend.sessions.open(peer)
-        self.draft: Draft | None = None
-        self.misbehaviour = Misbehaviour(backend, self.session, line)
+        self.transaction: Transaction | None = None
+        self.fault_points = FaultPoints(backend, self.session, writer)
 
     @property
     def offer(self) -> Offer:
@@ -71,71 +71,73 @@ class Transactions:
             return replies.TOO_BIG
         if self._faults.planned:
             known = {"mail_from": path.address, "size": path.size}
-            return self.misbehaviour.at("mail", lambda: self._begin(path), **known)
+            return self.fault_points.at("mail", lambda: self._begin(path), **known)
         return self._begin(path)
 
     def _begin(self, path: Path) -> Reply:
-        self.draft = Draft(path)
+        self.transaction = Transaction(path)
         self._messages += 1
         self.session.begin(path.address)
         return replies.SENDER_OK
 
     def rcpt(self, argument: str) -> Answer:
         """Add a recipient, if the post office takes mail for it."""
-        draft = self.draft
-        if draft is None:
+        transaction = self.transaction
+        if transaction is None:
             return replies.MAIL_FIRST if self.session.ehlo else replies.HELLO_FIRST
         try:
-            path = parse_rcpt(argument, extended=self.extended, utf8=draft.utf8, hidden=self)
+            path = parse_rcpt(argument, extended=self.extended, utf8=transaction.utf8, hidden=self)
         except Malformed as error:
             return error.reply
         recipient = path.address
         if "@" not in recipient:  # <postmaster>, RFC 5321 section 4.5.1
             recipient = f"{recipient}@{self._backend.settings.domains[0]}"
-        if full := self._full(draft, recipient):
+        if full := self._full(transaction, recipient):
             return full
         if self._faults.planned:
-            return self.misbehaviour.rcpt(draft, recipient, lambda: self._admit(draft, recipient, path))
+            return self.fault_points.rcpt(transaction, recipient, lambda: self._admit(transaction, recipient, path))
         if self._backend.postoffice.takes(recipient):
-            return self._admitted(draft, recipient, path)
-        return self._admit(draft, recipient, path)
+            return self._admitted(transaction, recipient, path)
+        return self._admit(transaction, recipient, path)
 
-    def _full(self, draft: Draft, recipient: str) -> Reply | None:
-        """Refuse ``recipient`` if ``draft`` takes no further one; return None if it does."""
+    def _full(self, transaction: Transaction, recipient: str) -> Reply | None:
+        """Refuse ``recipient`` if ``transaction`` takes no further one; return None if it does."""
         most = self._backend.policy.value.max_recipients
-        if len(draft.refused) >= max(most, _REFUSED):
+        if len(transaction.refused) >= max(most, _REFUSED):
             return replies.TOO_MANY_RECIPIENTS
-        return draft.refuse(recipient, replies.TOO_MANY_RECIPIENTS) if len(draft.recipients) >= most else None
+        return (
+            transaction.refuse(recipient, replies.TOO_MANY_RECIPIENTS) if len(transaction.recipients) >= most else None
+        )
 
-    async def _admit(self, draft: Draft, recipient: str, path: Path) -> Reply:
+    async def _admit(self, transaction: Transaction, recipient: str, path: Path) -> Reply:
         try:
-            await self._backend.postoffice.admit(recipient, draft.sender)
+            await self._backend.postoffice.admit(recipient, transaction.sender)
         except Refused as refusal:
-            return draft.refuse(recipient, replies.for_error(refusal))
+            return transaction.refuse(recipient, replies.for_error(refusal))
         except StoreError as error:
-            return draft.refuse(recipient, self._failed("RCPT", error))
-        return self._admitted(draft, recipient, path)
+            return transaction.refuse(recipient, self._failed("RCPT", error))
+        return self._admitted(transaction, recipient, path)
 
     @staticmethod
-    def _admitted(draft: Draft, recipient: str, path: Path) -> Reply:
-        draft.recipients.append(recipient)
+    def _admitted(transaction: Transaction, recipient: str, path: Path) -> Reply:
+        transaction.recipients.append(recipient)
         if path.parameters:
-            draft.parameters[recipient] = list(path.parameters)
+            transaction.parameters[recipient] = list(path.parameters)
         return replies.RECIPIENT_OK
 
     def data(self, argument: str) -> Answer:
         """Tell whether the message may come."""
-        if self.draft is None:
+        if self.transaction is None:
             return replies.MAIL_FIRST if self.session.ehlo else replies.HELLO_FIRST
         if argument:
             return replies.NO_ARGUMENT
-        if not self.draft.recipients:
+        if not self.transaction.recipients:
             return replies.RECIPIENTS_FIRST
-        if self.draft.chunks is not None:
+        if self.transaction.chunks is not None:
             return replies.MIXED
-        if self.draft.binary:
+        if self.transaction.binary:
             return replies.BINARY_BY_BDAT
-        return self.misbehaviour.data(self.draft) if self._faults.planned else replies.GO_AHEAD
+        return self.fault_points.data(self.transaction) if self._faults.planned else replies.GO_AHEAD
 
     def bdat(self, argument: str) -> Answer:
         """Let a chunk of the message come (RFC 3030 section 2); what is wrong is said behind its octets."""
@@ -145,62 +147,64 @@ class Transactions:
         if not (octets.isdigit() and len(octets) < _DIGITS) or last not in {"", "LAST"}:
             return replies.syntax("BDAT")
         self.chunk = (int(octets), bool(last))
-        if self._faults.planned and self.draft is not None and self.keeps_chunk:
-            return self.misbehaviour.chunk(self.draft)
+        if self._faults.planned and self.transaction is not None and self.keeps_chunk:
+            return self.fault_points.chunk(self.transaction)
         return replies.CHUNK
 
     @property
     def keeps_chunk(self) -> bool:
         """Whether the chunk that comes is for a message that can take it."""
-        draft = self.draft
-        if draft is None or not draft.recipients:
+        transaction = self.transaction
+        if transaction is None or not transaction.recipients:
             return False
-        return draft.has_room(self.chunk[0], self.size_limit)
+        return transaction.has_room(self.chunk[0], self.size_limit)
 
     def take_chunk(self, raw: bytes, *, kept: bool) -> Answer:
         """Add the chunk ``raw`` to the message; the last one ends it."""
-        draft = self.draft
-        if draft is None:
+        transaction = self.transaction
+        if transaction is None:
             return replies.MAIL_FIRST if self.session.ehlo else replies.HELLO_FIRST
-        if not draft.recipients:
+        if not transaction.recipients:
             return replies.RECIPIENTS_FIRST
         if not kept:
             return self.overflow()
-        if draft.chunks is None and (upload := self.misbehaviour.upload_of(draft)):
-            return self.misbehaviour.first_chunk(upload, lambda: self._add_chunk(draft, raw), lambda _: self.end())
-        return self._add_chunk(draft, raw)
+        if transaction.chunks is None and (upload := self.fault_points.upload_of(transaction)):
+            return self.fault_points.first_chunk(
+                upload, lambda: self._add_chunk(transaction, raw), lambda _: self.end()
+            )
+        return self._add_chunk(transaction, raw)
 
-    def _add_chunk(self, draft: Draft, raw: bytes) -> Answer:
+    def _add_chunk(self, transaction: Transaction, raw: bytes) -> Answer:
         octets, last = self.chunk
-        if draft.chunks is None:
+        if transaction.chunks is None:
             if last:
                 return self.deliver(raw)
-            draft.chunks = bytearray()
-        draft.chunks += raw
-        return self.deliver(bytes(draft.chunks)) if last else replies.chunk_taken(octets)
+            transaction.chunks = bytearray()
+        transaction.chunks += raw
+        return self.deliver(bytes(transaction.chunks)) if last else replies.chunk_taken(octets)
 
     def deliver(self, raw: bytes) -> Coroutine[Any, Any, Reply]:
         """Hand ``raw`` to the post office for every recipient, and so end the transaction."""
-        draft = self.draft
-        assert draft is not None
-        return self._post_under_faults(draft, raw) if self._faults.planned else self._post(draft, raw)
+        transaction = self.transaction
+        assert transaction is not None
+        return self._post_under_faults(transaction, raw) if self._faults.planned else self._post(transaction, raw)
 
-    async def _post_under_faults(self, draft: Draft, raw: bytes) -> Reply:
+    async def _post_under_faults(self, transaction: Transaction, raw: bytes) -> Reply:
         try:
-            return await self.misbehaviour.end(draft, raw, lambda: self._post(draft, raw))
+            return await self.fault_points.end(transaction, raw, lambda: self._post(transaction, raw))
         finally:
             self.end()
 
-    async def _post(self, draft: Draft, raw: bytes) -> Reply:
-        if draft.is_for_nobody:
+    async def _post(self, transaction: Transaction, raw: bytes) -> Reply:
+        if transaction.is_for_nobody:
             self.end()
             return replies.STORED
         try:
-            copies = await self._backend.postoffice.deliver(draft.envelope(self.session), raw)
-            self._backend.sessions.transcripts.keep(copies[0].envelope, self.session.talk.of_message())
+            copies = await self._backend.postoffice.deliver(transaction.envelope(self.session), raw)
+            self._backend.sessions.transcripts.keep(copies[0].envelope, self.session.log.of_message())
         except Refused as refusal:
-            for recipient in draft.recipients:
-                self._backend.postoffice.note_refusal(recipient, draft.sender, refusal)
+            for recipient in transaction.recipients:
+                self._backend.postoffice.note_refusal(recipient, transaction.sender, refusal)
             return replies.for_error(refusal)
         except StoreError as error:
             return self._failed("end of data", error)
@@ -215,13 +219,13 @@ class Transactions:
 
     def end(self) -> None:
         """Note that the transaction, if there is one, is over."""
-        if self.draft is not None:
-            self.draft = None
+        if self.transaction is not None:
+            self.transaction = None
             self.session.end()
 
     def leave(self) -> None:
         """Note that nothing more is to come."""
-        self.draft = None
+        self.transaction = None
         self.session.end()
 
     def _unready(self, policy: Policy) -> Reply | None:
@@ -229,7 +233,7 @@ class Transactions:
         session = self.session
         if not session.ehlo:
             return replies.HELLO_FIRST
-        if self.draft is not None:
+        if self.transaction is not None:
             return replies.NESTED_MAIL
         if policy.tls_required and not session.tls:
             return replies.TLS_FIRST

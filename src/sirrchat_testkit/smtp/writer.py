@@ -10,7 +10,7 @@ from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.replies import Reply
 
 
-class Line:
+class ReplyWriter:
     """Writes replies to a client. ``transport`` is None once it is gone, ``left`` says that either side hung up.
 
     ``partial`` says that a reply has been written in part.

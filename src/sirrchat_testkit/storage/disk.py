@@ -18,7 +18,7 @@ from functools import partial
 from sirrchat_testkit.errors import StoreBroken
 from sirrchat_testkit.storage.blobs import FileBlobs
 from sirrchat_testkit.storage.journal import JournalStorage, Sync
-from sirrchat_testkit.storage.references import Keeping
+from sirrchat_testkit.storage.references import BlobReferences
 
 LAZY = 1.0
 """Seconds that a commit may wait for its fsync where nobody waits for it."""
@@ -35,16 +35,16 @@ class Disk:
         self._storage = storage
         self._threads = threads
         self._eager = eager
-        self._keeping: Keeping | None = None
+        self._references: BlobReferences | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._syncing: asyncio.Task[None] | None = None
         self._compacting: asyncio.Task[None] | None = None
 
-    def look_after(self, keeping: Keeping) -> None:
-        """Delete the raw bytes that ``keeping`` releases; those that nobody names, at once."""
-        self._keeping = keeping
-        orphans = self.blobs.sweep(keeping.named)
+    def look_after(self, references: BlobReferences) -> None:
+        """Delete the raw bytes that ``references`` no longer need, and at once those that no record names."""
+        self._references = references
+        orphans = self.blobs.sweep(references.named)
         if orphans:
             log.info("%d raw messages in %s belonged to nothing and were deleted", orphans, self.folder.path)
 
@@ -119,14 +119,14 @@ class Disk:
                     break
         finally:
             self._syncing = None
-        if self._storage.dirty or (self._keeping is not None and self._keeping.doomed):
+        if self._storage.dirty or (self._references is not None and self._references.unreferenced):
             self.touched()
 
     async def _sync(self) -> None:
         group, self._waiting = self._waiting, []
         raws, self.blobs.unsynced = self.blobs.unsynced, set()
         sync = self._storage.begin_sync()
-        gone = self._keeping.release() if self._keeping is not None else []
+        gone = self._references.take_unreferenced() if self._references is not None else []
         try:
             await self._run(partial(self._wait_for_disk, sync, raws))
         except OSError as error:
@@ -140,9 +140,9 @@ class Disk:
             raise
         self._storage.end_sync(sync)
         _answer(group)
-        if self._keeping is not None and (free := self._keeping.still_free(gone)):
+        if self._references is not None and (free := self._references.still_free(gone)):
             later = set(filter(self.blobs.busy, free))
-            self._keeping.doomed |= later
+            self._references.unreferenced |= later
             await self.blobs.drop([digest for digest in free if digest not in later])
 
     def _wait_for_disk(self, sync: Sync, raws: set[str]) -> None:

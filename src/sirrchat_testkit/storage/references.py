@@ -1,4 +1,4 @@
-"""Keeping: which raw bytes may go, and when.
+"""Reference counts of raw bytes: which may be deleted, and when.
 
 Bytes stay while at least one of these holds:
 
@@ -17,12 +17,12 @@ from sirrchat_testkit.records import Doc
 class Named:
     """An index of the raw bytes that a table's documents name, and how often; tells ``keeping`` what it loses."""
 
-    __slots__ = ("_counts", "_field", "_keeping", "fields")
+    __slots__ = ("_counts", "_field", "_references", "fields")
 
-    def __init__(self, field: str, keeping: Keeping) -> None:
+    def __init__(self, field: str, references: BlobReferences) -> None:
         self.fields: tuple[str, ...] = (field,)
         self._field = field
-        self._keeping = keeping
+        self._references = references
         self._counts: dict[str, int] = {}
 
     def __repr__(self) -> str:
@@ -43,7 +43,7 @@ class Named:
                 self._counts[digest] = left
             else:
                 del self._counts[digest]
-                self._keeping.lose(digest)
+                self._references.lose(digest)
 
     def clear(self) -> None:
         """Let go of everything."""
@@ -53,14 +53,14 @@ class Named:
         return digest in self._counts
 
 
-class Keeping:
-    """Who still needs which raw bytes; ``doomed`` perhaps nobody. While ``scoped``, what records stop naming stays."""
+class BlobReferences:
+    """Reference counts of blobs; ``unreferenced`` may be deleted. While ``scoped``, blobs that records drop stay."""
 
     def __init__(self) -> None:
         self.scoped = False
         self._indexes: list[Named] = []
         self._claims: dict[str, int] = {}
-        self.doomed: set[str] = set()
+        self.unreferenced: set[str] = set()
         self._scoped: set[str] = set()
 
     def index(self, field: str) -> Named:
@@ -76,11 +76,11 @@ class Keeping:
                 return True
         return False
 
-    def claim(self, digest: str) -> None:
+    def retain(self, digest: str) -> None:
         """Note that somebody is about to name ``digest``."""
         self._claims[digest] = self._claims.get(digest, 0) + 1
 
-    def disclaim(self, digest: str) -> None:
+    def release(self, digest: str) -> None:
         """Note that who claimed ``digest`` has named it, or never will."""
         left = self._claims[digest] - 1
         if left:
@@ -88,24 +88,24 @@ class Keeping:
             return
         del self._claims[digest]
         if not self.named(digest):
-            self.doomed.add(digest)
+            self.unreferenced.add(digest)
 
     def lose(self, digest: str) -> None:
         """Note that no record of a table names ``digest`` any more."""
-        (self._scoped if self.scoped else self.doomed).add(digest)
+        (self._scoped if self.scoped else self.unreferenced).add(digest)
 
     def end_scopes(self) -> None:
         """Note that no scope is open any more."""
         self.scoped = False
-        self.doomed |= self._scoped
+        self.unreferenced |= self._scoped
         self._scoped.clear()
 
-    def release(self) -> list[str]:
+    def take_unreferenced(self) -> list[str]:
         """Return the bytes that nobody needs any more, and forget them."""
-        if not self.doomed:
+        if not self.unreferenced:
             return []
-        gone = self.still_free(self.doomed)
-        self.doomed.clear()
+        gone = self.still_free(self.unreferenced)
+        self.unreferenced.clear()
         return gone
 
     def still_free(self, digests: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import fields
 from sirrchat_testkit.domain.models import Address, Envelope, Message
 from sirrchat_testkit.records import Record
 from sirrchat_testkit.storage.index import Equal, Index, Ordered, Total
-from sirrchat_testkit.storage.references import Keeping
+from sirrchat_testkit.storage.references import BlobReferences
 
 _EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {
     "accounts": (("listed",), ("domain", "listed")),
@@ -38,7 +38,7 @@ _HOLDERS: tuple[type[Record], ...] = (Envelope, Message)
 """The kinds whose ``blob`` names raw bytes; bytes that none of them names are dropped."""
 
 
-def indexes(kind: type[Record], keeping: Keeping) -> list[Index]:
+def indexes(kind: type[Record], references: BlobReferences) -> list[Index]:
     """Return new, empty indexes for the table of ``kind``; ``keeping`` hears of the raw bytes that it names."""
     wanted = (("id",), *_EQUAL.get(kind.kind, ()))
     made: list[Index] = [Equal(*names, defaults=kind._defaults) for names in wanted]  # noqa: SLF001
@@ -47,7 +47,7 @@ def indexes(kind: type[Record], keeping: Keeping) -> list[Index]:
     if kind is Message:
         made.append(Total("account", "size"))
     if kind in _HOLDERS:
-        made.append(keeping.index("blob"))
+        made.append(references.index("blob"))
     return made
 
 

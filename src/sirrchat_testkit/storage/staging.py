@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sirrchat_testkit.domain.store import Alter, Change, Drop, Patch, Put
+from sirrchat_testkit.domain.store import Change, Delete, Patch, Put, Update
 from sirrchat_testkit.records import Doc, Record
 from sirrchat_testkit.storage.live import Batch, LiveStorage
 from sirrchat_testkit.storage.values import SCALARS, plain_value
@@ -33,13 +33,13 @@ def stage(storage: LiveStorage, changes: Sequence[Change]) -> tuple[Batch, list[
             fresh[name] = seq + 1
             new = _sealed(record.to_doc(), record._sequences)  # noqa: SLF001  # the other half of ``to_doc``
             old = _NONE
-        elif type(change) is Alter:
+        elif type(change) is Update:
             name = change.kind.kind
             seq = _found(storage, change)
             old = _before(storage, batch, name, seq)
             new = None if old is None else _sealed(change.change(old))
         else:
-            assert isinstance(change, Patch | Drop)
+            assert isinstance(change, Patch | Delete)
             name, seq = change.kind.kind, change.seq
             old = _before(storage, batch, name, seq)
             new = _patched(change, old) if isinstance(change, Patch) and old is not None else None
@@ -59,7 +59,7 @@ def _before(storage: LiveStorage, batch: Batch, name: str, seq: int) -> Doc | No
     return changes[seq] if seq in changes else storage.tables[name].get(str(seq))
 
 
-def _found(storage: LiveStorage, change: Alter) -> int:
+def _found(storage: LiveStorage, change: Update) -> int:
     """Return the ``seq`` of the record that ``change`` is about, 0 where there is none."""
     index = storage.indexes[change.kind.kind].singles.get(change.field)
     if index is None:

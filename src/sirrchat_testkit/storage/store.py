@@ -24,7 +24,7 @@ from sirrchat_testkit.storage.folder import COMPACT_AT
 from sirrchat_testkit.storage.index import Ordered, Total
 from sirrchat_testkit.storage.live import Batch, LiveStorage
 from sirrchat_testkit.storage.queries import Reader
-from sirrchat_testkit.storage.references import Keeping
+from sirrchat_testkit.storage.references import BlobReferences
 from sirrchat_testkit.storage.staging import stage
 from sirrchat_testkit.storage.tables import LiveTable
 from sirrchat_testkit.storage.undo import Scopes
@@ -59,9 +59,10 @@ class TinyStore:
             self._storage = JournalStorage(Path(folder), compact_at=compact_at, undo_unsynced=fsync)
             self._disk = Disk(self._storage, self._threads, eager=fsync)
             self._blobs = self._disk.blobs
-        self._keeping = Keeping()
+        self._references = BlobReferences()
         self._tables = {
-            kind: LiveTable(self._storage, kind.kind, indexes=schema.indexes(kind, self._keeping)) for kind in RECORDS
+            kind: LiveTable(self._storage, kind.kind, indexes=schema.indexes(kind, self._references))
+            for kind in RECORDS
         }
         for kind in RECORDS:
             self._storage.tables.setdefault(kind.kind, {})
@@ -71,30 +72,30 @@ class TinyStore:
         self._scopes = Scopes(self._storage, reuse_ids=folder is None)
         self._closed = False
         if self._disk is not None:
-            self._disk.look_after(self._keeping)
+            self._disk.look_after(self._references)
 
     def __repr__(self) -> str:
         place = "in memory" if self._disk is None else f"in {self._disk.folder.path}"
         return f"<TinyStore {place}, {sum(map(len, self._tables.values()))} records>"
 
-    async def keep(self, raw: bytes) -> str:
-        """Keep ``raw`` and return its SHA-256 in hex. They stay until ``release``, and while a record names them."""
+    async def put_blob(self, raw: bytes) -> str:
+        """Store ``raw`` until ``release_blob``, and while a record names it; return its SHA-256 in hex."""
         self._check_open()
         if len(raw) < LARGE:
             digest = sha256(raw).hexdigest()
         else:
             digest = (await asyncio.get_running_loop().run_in_executor(self._threads, sha256, raw)).hexdigest()
-        self._keeping.claim(digest)
+        self._references.retain(digest)
         try:
             await self._blobs.put(digest, bytes(raw))
         except BaseException:
-            self.release(digest)
+            self.release_blob(digest)
             raise
         return digest
 
-    def release(self, blob: str) -> None:
-        """End a ``keep``: from now on the bytes ``blob`` stay only while a record names them."""
-        self._keeping.disclaim(blob)
+    def release_blob(self, blob: str) -> None:
+        """End a ``put_blob``: from now on the bytes ``blob`` stay only while a record names them."""
+        self._references.release(blob)
         self._let_go()
         if self._disk is not None and not self._closed:
             self._disk.touched()
@@ -120,7 +121,7 @@ class TinyStore:
         return seqs
 
     async def raw(self, blob: str) -> bytes:
-        """Return the bytes that ``keep`` named ``blob``. Raises ``NotFound`` where they are gone."""
+        """Return the bytes that ``put_blob`` named ``blob``. Raises ``NotFound`` where they are gone."""
         self._check_open()
         return await self._blobs.get(blob)
 
@@ -177,7 +178,7 @@ class TinyStore:
     def mark(self) -> int:
         """Open a scope: note where the store stands. Marks nest."""
         self._check_open()
-        self._keeping.scoped = True
+        self._references.scoped = True
         return self._scopes.mark()
 
     async def rewind(self, mark: int) -> None:
@@ -189,7 +190,7 @@ class TinyStore:
         self._commit(self._scopes.changed_since(mark))
         self._scopes.close(mark)
         if not self._scopes:
-            self._keeping.end_scopes()
+            self._references.end_scopes()
             self._let_go()
         if self._disk is not None:
             await self._disk.committed()
@@ -219,8 +220,8 @@ class TinyStore:
         self._let_go()
 
     def _let_go(self) -> None:
-        if self._keeping.doomed and isinstance(self._blobs, MemoryBlobs):
-            self._blobs.drop(self._keeping.release())
+        if self._references.unreferenced and isinstance(self._blobs, MemoryBlobs):
+            self._blobs.drop(self._references.take_unreferenced())
 
     def _reader(self, kind: type[R]) -> Reader[R]:
         return self._readers[kind]  # type: ignore[return-value]  # a mapping cannot say that key and value belong

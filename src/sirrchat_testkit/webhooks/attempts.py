@@ -55,9 +55,9 @@ class Attempts:
         """Return where ``webhook`` was called last, as far as is known."""
         return self._urls.get(webhook, "webhooks")
 
-    def request(self, delivery: Delivery, *, flying: bool) -> None:
+    def request(self, delivery: Delivery, *, in_flight: bool) -> None:
         """Attempt ``delivery`` anew, once the attempt that is under way is over."""
-        if flying:
+        if in_flight:
             self._again.add(delivery.seq)
         else:
             self._queue.put(delivery.webhook, delivery.seq)
@@ -176,7 +176,7 @@ class Attempts:
             return False
         self._put_off.add(delivery.seq)
         if decision.hold:
-            self._queue.lane(webhook.id).held.append(delivery.seq)
+            self._queue.of(webhook.id).held.append(delivery.seq)
             return True
         due_at = self._clock.now() + round(decision.delay * 1000)
         await self._store.commit([Patch(Delivery, delivery.seq, due_at=due_at)])
@@ -184,9 +184,9 @@ class Attempts:
         return True
 
     def _release(self, webhook: str) -> None:
-        lane = self._queue.lane(webhook)
-        while lane.held:
-            lane.ready.appendleft(lane.held.pop())
+        queue = self._queue.of(webhook)
+        while queue.held:
+            queue.ready.appendleft(queue.held.pop())
 
     async def _decide(self, stage: str, webhook: Webhook, delivery: Delivery) -> CallDecision:
         headers = {EVENT: delivery.event}

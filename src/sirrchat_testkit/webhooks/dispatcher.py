@@ -27,7 +27,7 @@ from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.sessions import Activity
 from sirrchat_testkit.errors import StoreError
 from sirrchat_testkit.webhooks.attempts import Attempts
-from sirrchat_testkit.webhooks.outbox import Handover
+from sirrchat_testkit.webhooks.outbox import Outbox
 from sirrchat_testkit.webhooks.queue import Queue
 
 STEP: Final = 8
@@ -66,14 +66,14 @@ class Dispatcher:
     """Sends the webhooks of one server."""
 
     def __init__(self, backend: Backend) -> None:
-        self.handover = Handover(backend)
+        self.outbox = Outbox(backend)
         self._backend = backend
         self._queue = Queue()
         self._attempts = Attempts(backend, self._queue)
         self._last_mail = self._next_start = 0.0
         self._wake = asyncio.Event()
         self._changes: set[asyncio.Future[None]] = set()
-        self._flights: dict[int, _Flight] = {}
+        self._in_flight: dict[int, _Flight] = {}
         self._timer: Due | None = None
         self._resuming = True
         self._stuck = False
@@ -90,7 +90,7 @@ class Dispatcher:
             yield self
         finally:
             unsubscribe()
-            await _end([pump, *(each.task for each in self._flights.values())])
+            await _end([pump, *(each.task for each in self._in_flight.values())])
             await self._attempts.close()
 
     async def calm(self) -> None:
@@ -100,9 +100,9 @@ class Dispatcher:
             self._changes.add(change)
             await change
 
-    async def landed(self, delivery: str) -> None:
+    async def finished(self, delivery: str) -> None:
         """Return when no attempt of ``delivery`` is under way."""
-        if tasks := [each.task for each in self._flights.values() if each.delivery == delivery]:
+        if tasks := [each.task for each in self._in_flight.values() if each.delivery == delivery]:
             await asyncio.wait(tasks)
 
     def busy(self) -> list[Activity]:
@@ -122,7 +122,7 @@ class Dispatcher:
         """Go on with what is in the store now, and with nothing else."""
         self._attempts.forget()
         gone = []
-        for seq, flight in self._flights.items():
+        for seq, flight in self._in_flight.items():
             found = await self._backend.store.get(Delivery, seq=seq)
             if found is None or found.id != flight.delivery:
                 gone.append(flight.task)
@@ -135,10 +135,10 @@ class Dispatcher:
 
     def _glance(self, event: Event) -> bool:
         if isinstance(event, _MAIL):
-            self.handover.hear(event.message)
-            return self.handover.behind
+            self.outbox.hear(event.message)
+            return self.outbox.behind
         if isinstance(event, WebhookAdded):
-            self.handover.nobody = False
+            self.outbox.nobody = False
         return isinstance(event, DeliveryRequested)
 
     def _hear(self, _number: int, event: Event) -> None:
@@ -146,7 +146,7 @@ class Dispatcher:
             self._last_mail = _now()
             self._wake.set()
         elif isinstance(event, DeliveryRequested):
-            self._attempts.request(event.delivery, flying=event.delivery.seq in self._flights)
+            self._attempts.request(event.delivery, in_flight=event.delivery.seq in self._in_flight)
             self._wake.set()
 
     async def _pump(self) -> None:
@@ -167,13 +167,13 @@ class Dispatcher:
         if (pause := self._next_start - AT_ONCE * SPACING - now) > 0:
             await asyncio.sleep(pause)
             return
-        if self.handover.behind:
-            for made in await self.handover.step(STEP):
+        if self.outbox.behind:
+            for made in await self.outbox.step(STEP):
                 self._queue.put(made.webhook, made.seq)
         started = await self._start()
         if now - self._last_mail < QUIET:
             self._next_start = max(self._next_start, now) + started * SPACING
-        if started or self.handover.behind:
+        if started or self.outbox.behind:
             await asyncio.sleep(0)
             return
         self._arm()
@@ -182,19 +182,19 @@ class Dispatcher:
         await self._wake.wait()
 
     async def _start(self) -> int:
-        self._queue.ripen(self._backend.clock.now())
+        self._queue.promote_due(self._backend.clock.now())
         for count in range(STEP):
             taken = self._queue.take()
             if taken is None:
                 return count
             webhook, seq = taken
             delivery = await self._backend.store.get(Delivery, seq=seq)
-            if delivery is None or seq in self._flights or not self._attempts.wants(delivery):
-                self._queue.landed(webhook)
+            if delivery is None or seq in self._in_flight or not self._attempts.wants(delivery):
+                self._queue.finished(webhook)
                 continue
             task = asyncio.create_task(self._fly(delivery))
             task.add_done_callback(functools.partial(self._landed, delivery))
-            self._flights[seq] = _Flight(delivery.id, task)
+            self._in_flight[seq] = _Flight(delivery.id, task)
         return STEP
 
     async def _fly(self, delivery: Delivery) -> None:
@@ -207,8 +207,8 @@ class Dispatcher:
 
     def _landed(self, delivery: Delivery, _: asyncio.Task[None]) -> None:
         """Note that the attempt has ended, also if it was cancelled before its first step."""
-        self._flights.pop(delivery.seq, None)
-        self._queue.landed(delivery.webhook)
+        self._in_flight.pop(delivery.seq, None)
+        self._queue.finished(delivery.webhook)
         self._arm()
         self._wake.set()
 
@@ -227,7 +227,7 @@ class Dispatcher:
                 else:
                     self._queue.put_later(each.webhook, each.seq, each.due_at)
             after = found[-1].seq
-        await self.handover.resume()
+        await self.outbox.resume()
         self._resuming = False
         self._arm()
 
@@ -242,14 +242,14 @@ class Dispatcher:
 
     async def _ring(self) -> None:
         self._timer = None
-        self._queue.ripen(self._backend.clock.now())
+        self._queue.promote_due(self._backend.clock.now())
         self._arm()
         self._wake.set()
 
     def _is_busy(self) -> bool:
         if self._stuck:
             return False
-        return self._resuming or self.handover.behind or bool(self._flights) or not self._queue.idle
+        return self._resuming or self.outbox.behind or bool(self._in_flight) or not self._queue.idle
 
     def _tell(self) -> None:
         if not self._is_busy():

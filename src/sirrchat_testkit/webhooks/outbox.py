@@ -25,7 +25,7 @@ RECEIVED, SENT, PUSH = "email.received", "email.sent", calls.PUSH
 SENT_FOLDER: Final = "Sent"
 
 
-class Handover:
+class Outbox:
     """Makes deliveries of what was stored.
 
     ``behind`` says that there is more to hand over, ``nobody`` that there is no webhook to tell.

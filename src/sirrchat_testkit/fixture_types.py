@@ -14,9 +14,14 @@ class MakeInbox(Protocol):
     """The fixture ``make_inbox``."""
 
     def __call__(
-        self, name: str | None = None, domain: str | None = None, expires_in: timedelta | None = None
+        self,
+        prefix: str | None = None,
+        *,
+        address: str | None = None,
+        domain: str | None = None,
+        expires_in: timedelta | None = None,
     ) -> Inbox:
-        """Make a new address and return its inbox; the arguments are those of ``MailServer.open_inbox``."""
+        """Make a new address and return its inbox; the arguments are those of ``MailServer.make_inbox``."""
         ...
 
 

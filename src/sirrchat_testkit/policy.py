@@ -84,7 +84,7 @@ class Policy(Checked):
     max_messages: int = 0
     max_bytes: int = 0
     max_age: int = 0
-    rate_limit: Literal["off", "documented", "own"] = "off"
+    rate_limit: Literal["off", "documented", "custom"] = "off"
     rate_limit_key: int = 1000
     rate_limit_ip: int = 100
     webhook_hosts: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class Policy(Checked):
         check_number(self, "max_messages", 0)
         check_number(self, "max_bytes", 0)
         check_number(self, "max_age", 0)
-        check_choice(self, "rate_limit", "off", "documented", "own")
+        check_choice(self, "rate_limit", "off", "documented", "custom")
         check_number(self, "rate_limit_key", 0)
         check_number(self, "rate_limit_ip", 0)
         object.__setattr__(self, "webhook_hosts", _hosts(self.webhook_hosts))

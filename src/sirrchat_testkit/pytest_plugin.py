@@ -9,7 +9,6 @@ import contextlib
 import os
 import warnings
 from collections.abc import Generator, Iterator
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -108,12 +107,8 @@ def mailserver(request: pytest.FixtureRequest, mailserver_session: MailServer) -
 
 @pytest.fixture
 def make_inbox(mailserver: MailServer) -> MakeInbox:
-    """Make a new address: ``make_inbox(name=None, domain=None, expires_in=None)``; the name is a hint."""
-
-    def make(name: str | None = None, domain: str | None = None, expires_in: timedelta | None = None) -> Inbox:
-        return mailserver.open_inbox(name, domain, expires_in)
-
-    return make
+    """Make a new address: ``make_inbox(prefix=None, *, address=None, domain=None, expires_in=None)``."""
+    return mailserver.make_inbox
 
 
 @pytest.fixture
@@ -123,7 +118,7 @@ def make_inboxes(mailserver: MailServer) -> MakeInboxes:
     def make(count: int) -> list[Inbox]:
         if type(count) is not int or count < 1:
             raise ValueError(f"make_inboxes takes a whole number, 1 or more, not {count!r}")
-        return [mailserver.open_inbox() for _ in range(count)]
+        return [mailserver.make_inbox() for _ in range(count)]
 
     return make
 
@@ -131,7 +126,7 @@ def make_inboxes(mailserver: MailServer) -> MakeInboxes:
 @pytest.fixture
 def inbox(mailserver: MailServer) -> Inbox:
     """A new address of this test, and the mail that comes for it."""
-    return mailserver.open_inbox()
+    return mailserver.make_inbox()
 
 
 @pytest.fixture
@@ -140,7 +135,7 @@ def make_webhook_sink(mailserver: MailServer) -> Iterator[MakeWebhookSink]:
     sinks: list[WebhookSink] = []
 
     def make() -> WebhookSink:
-        sinks.append(mailserver.open_sink())
+        sinks.append(mailserver.make_webhook_sink())
         return sinks[-1]
 
     yield make
@@ -151,7 +146,7 @@ def make_webhook_sink(mailserver: MailServer) -> Iterator[MakeWebhookSink]:
 @pytest.fixture
 def webhook_sink(mailserver: MailServer) -> Iterator[WebhookSink]:
     """A receiver of webhooks on a port of its own: its calls are recorded, verified, and answered as told."""
-    sink = mailserver.open_sink()
+    sink = mailserver.make_webhook_sink()
     yield sink
     sink.stop()
 

@@ -196,30 +196,46 @@ class MailServer(Service, Receiver):
             defaults["SMTP_CA_FILE"] = "{smtp_ca_file}"
         return {name: text.format(**values) for name, text in (templates or defaults).items()}
 
-    def open_inbox(
-        self, name: str | None = None, domain: str | None = None, expires_in: timedelta | None = None
+    def make_inbox(
+        self,
+        prefix: str | None = None,
+        *,
+        address: str | None = None,
+        domain: str | None = None,
+        expires_in: timedelta | None = None,
     ) -> Inbox:
         """Make a new address and return its inbox.
 
         Args:
-            name: A hint: ``user`` gives ``user-3f9ax2@example.com``. Default: a person's name.
+            prefix: How the local part begins: ``user`` gives ``user-3f9ax2@example.com``. Default: a person's name.
+            address: The exact address instead, without ``prefix`` and ``domain``.
             domain: One of the served domains. Default: the first.
-            expires_in: How long it lives, on the kit's clock. Default: for ever.
+            expires_in: How long the address receives mail, on the kit's clock. Default: for ever.
 
         Raises:
-            InvalidValue: ``domain`` is not served.
-            ValueError: ``expires_in`` is no time to come.
+            InvalidValue: ``address`` is not an address, or the domain is not served.
+            Conflict: ``address`` exists already: ``inbox_for`` returns its inbox.
+            ValueError: ``expires_in`` is not above 0, or ``address`` is given with ``prefix`` or ``domain``.
         """
-        _check_texts(name=name, domain=domain)
+        _check_texts(prefix=prefix, address=address, domain=domain)
+        if address is not None and (prefix is not None or domain is not None):
+            raise ValueError("address is the whole address: it takes no prefix and no domain")
         if isinstance(expires_in, timedelta) and expires_in <= timedelta():
             raise ValueError(f"expires_in takes a time above 0, not {expires_in!r}")
-        address = self._control.new_address(name, domain, expires_in)
-        return Inbox(self._control, address.text, address)
+        made = self._control.new_address(prefix, address, domain, expires_in)
+        return Inbox(self._control, made.text, made)
 
     def inbox_for(self, address: str) -> Inbox:
-        """Return the inbox of ``address``: made if its domain is served, else what was sent there from here."""
+        """Return the inbox of ``address``, which shows the mail that was sent there; it makes no address.
+
+        An address of a domain that is not served has the mail that was stored as outgoing. At a served domain, mail for
+        an address that does not exist is refused: ``make_inbox(address=...)`` makes it.
+
+        Raises:
+            InvalidValue: ``address`` is not an address.
+        """
         _check_texts(address=address)
-        return Inbox(self._control, address, self._control.address_for(address))
+        return Inbox(self._control, address, self._control.find_address(address))
 
     def add_account(
         self, address: str | None = None, password: str | None = None, quota: int | None = None
@@ -300,7 +316,7 @@ class MailServer(Service, Receiver):
         record = record_of(message) if message is not None else None
         return self._thread.call(samples.make(self._now.backend, event, record, secret, tamper))
 
-    def open_sink(self, secret: str | None = None) -> WebhookSink:
+    def make_webhook_sink(self, secret: str | None = None) -> WebhookSink:
         """Return a receiver of webhooks that runs in this server's thread, on its clock.
 
         It stops when the scope ends, or the server; or stop it earlier, by ``stop`` or ``with``.
@@ -355,7 +371,7 @@ class MailServer(Service, Receiver):
         """
         if type(requests) is not int or requests < 0:
             raise ValueError(f"requests takes a whole number, 0 or more, not {requests!r}")
-        return self.policy(rate_limit="own", rate_limit_key=requests, rate_limit_ip=requests)
+        return self.policy(rate_limit="custom", rate_limit_key=requests, rate_limit_ip=requests)
 
     @property
     def stats(self) -> ServerStats:
@@ -512,9 +528,10 @@ class MailServer(Service, Receiver):
         "http_url": "api_url",
         "rest_url": "api_url",
         "domains": "settings.domains",
-        "inbox": "open_inbox",
-        "create_inbox": "open_inbox",
-        "make_inbox": "open_inbox",
+        "inbox": "make_inbox",
+        "create_inbox": "make_inbox",
+        "open_inbox": "make_inbox",
+        "new_inbox": "make_inbox",
         "close": "stop",
         "shutdown": "stop",
         "wait": "receive",
@@ -542,7 +559,8 @@ class MailServer(Service, Receiver):
         "create_user": "add_account",
         "create_webhook": "add_webhook",
         "webhooks": "deliveries",
-        "webhook_sink": "open_sink",
+        "webhook_sink": "make_webhook_sink",
+        "make_sink": "make_webhook_sink",
     }
 
 

@@ -33,7 +33,7 @@ class PolicyChanges(TypedDict, total=False):
     max_messages: int
     max_bytes: int
     max_age: int
-    rate_limit: Literal["off", "documented", "own"]
+    rate_limit: Literal["off", "documented", "custom"]
     rate_limit_key: int
     rate_limit_ip: int
     webhook_hosts: _Texts

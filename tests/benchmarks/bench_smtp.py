@@ -114,7 +114,7 @@ def wake(_rounds: int) -> bool:
 
     took: list[float] = []
     with MailServer() as server, smtplib.SMTP(server.smtp_host, server.smtp_port) as client:
-        inbox = server.open_inbox()
+        inbox = server.make_inbox()
         assert client.sock is not None
         client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.ehlo()

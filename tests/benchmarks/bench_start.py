@@ -23,7 +23,7 @@ PROGRAMS = {
     "import sirrchat_testkit": "import sirrchat_testkit",
     "import MailServer": "from sirrchat_testkit import MailServer",
     "start and stop": "from sirrchat_testkit import MailServer\nwith MailServer(): pass",
-    "start, inbox, stop": "from sirrchat_testkit import MailServer\nwith MailServer() as s: s.open_inbox()",
+    "start, inbox, stop": "from sirrchat_testkit import MailServer\nwith MailServer() as s: s.make_inbox()",
     "start, one REST request, stop": (
         "from sirrchat_testkit import MailServer\nfrom urllib.request import urlopen\n"
         "with MailServer() as s: urlopen(s.api_url + '/healthz').close()"

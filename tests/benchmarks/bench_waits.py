@@ -89,7 +89,7 @@ def cpu(work: Callable[[], object]) -> float:
 def filled(count: int) -> Iterator[Inbox]:
     """Start a server with an inbox that holds ``count`` messages."""
     with MailServer() as server:
-        inbox = server.open_inbox()
+        inbox = server.make_inbox()
         for number in range(count):
             inbox.deliver(subject=f"Message {number}")
         yield inbox
@@ -131,7 +131,7 @@ def wake() -> tuple[float, float]:
     The client is a process of its own, as an application under test is; both read the same monotonic clock.
     """
     with MailServer() as server:
-        inbox = server.open_inbox()
+        inbox = server.make_inbox()
         woken: list[float] = []
 
         def wait() -> None:

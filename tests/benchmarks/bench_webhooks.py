@@ -138,7 +138,7 @@ def latency(rounds: int) -> float:
 
         thread = threading.Thread(target=accept)
         thread.start()
-        inbox = server.open_inbox()
+        inbox = server.make_inbox()
         with socket.create_connection((server.smtp_host, server.smtp_port)) as smtp, smtp.makefile("rb") as replies:
             replies.readline()
             for _ in range(rounds * 20):
@@ -163,7 +163,7 @@ def memory() -> float:
             server.clock.freeze()
             if told:
                 server.add_webhook(f"http://127.0.0.1:{unused()}/")
-            inbox = server.open_inbox()
+            inbox = server.make_inbox()
             inbox.deliver(subject="warm")
             tracemalloc.start()
             for number in range(PENDING):

@@ -65,7 +65,7 @@ class Case:
 @pytest.fixture(params=MODES)
 def case(request: pytest.FixtureRequest, running: MailServer) -> Iterator[Case]:
     with running.scope(request.node.nodeid):
-        yield Case(running, running.open_inbox(), request.param)
+        yield Case(running, running.make_inbox(), request.param)
         running.check()
 
 
@@ -189,7 +189,7 @@ def test_nodemailer(case: Case, tmp_path: Path) -> None:
 
 def test_a_load_of_several_connections_at_once(running: MailServer) -> None:
     with running.scope("load"):
-        inbox = running.open_inbox()
+        inbox = running.make_inbox()
         context, user, password = running.tls.ssl_context(), running.smtp_username, running.smtp_password
 
         def send(number: int) -> None:

@@ -19,7 +19,7 @@ COMMAND = [sys.executable, "-m", "sirrchat_testkit"]
 
 def fill(folder: Path, count: int = 3) -> None:
     with MailServer(data=str(folder)) as server:
-        inbox = server.inbox_for("box@example.com")
+        inbox = server.make_inbox(address="box@example.com")
         for number in range(count):
             inbox.deliver(f"Subject: mail {number} \u2013 gr\u00fc\u00df\r\n\r\n{number}\r\n".encode())
 
@@ -88,7 +88,7 @@ def test_a_damaged_journal_is_refused_by_name_and_repaired(tmp_path: Path, capsy
     folder = tmp_path / "data"
     code = (
         "import os; from sirrchat_testkit import MailServer;"
-        f"server = MailServer(data={str(folder)!r}).start(); inbox = server.inbox_for('box@example.com');"
+        f"server = MailServer(data={str(folder)!r}).start(); inbox = server.make_inbox(address='box@example.com');"
         "[inbox.deliver(subject=str(n)) for n in range(5)]; os._exit(0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -126,7 +126,7 @@ def test_a_damaged_snapshot_is_repaired_and_the_rest_is_saved(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with MailServer(data=str(tmp_path)) as server:
-        inbox = server.inbox_for("box@example.com")
+        inbox = server.make_inbox(address="box@example.com")
         for number in range(3):
             inbox.deliver(subject=str(number))
     whole = (tmp_path / "mail.json").read_text()

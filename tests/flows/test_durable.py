@@ -136,7 +136,7 @@ def test_what_smtp_and_rest_acknowledged_survives_kills(
 
 def test_a_restart_brings_everything_back_and_reuses_no_uid(tmp_path: Path) -> None:
     with MailServer(data=str(tmp_path)) as server:
-        inbox = server.inbox_for("box@example.com")
+        inbox = server.make_inbox(address="box@example.com")
         key = inbox.api_key
         inbox.deliver(subject="first")
         inbox.deliver(subject="second")
@@ -153,7 +153,7 @@ def test_a_restart_brings_everything_back_and_reuses_no_uid(tmp_path: Path) -> N
 
 def test_keys_lie_in_the_folder_only_as_hashes(tmp_path: Path) -> None:
     with MailServer(data=str(tmp_path), api_key="mk_live_the_admins") as server:
-        keys = [server.api_key, server.open_inbox().api_key]
+        keys = [server.api_key, server.make_inbox().api_key]
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert written
     for key in keys:
@@ -164,17 +164,17 @@ def test_ids_in_a_folder_do_not_follow_from_the_seed(tmp_path: Path) -> None:
     ids = []
     for folder in ("one", "two"):
         with MailServer(data=str(tmp_path / folder)) as server:
-            ids.append(server.inbox_for("box@example.com").id)
+            ids.append(server.make_inbox(address="box@example.com").id)
     assert ids[0] != ids[1]
 
 
 def test_a_scope_on_a_folder_keeps_what_it_held(tmp_path: Path) -> None:
     with MailServer(data=str(tmp_path)) as server:
-        inbox = server.inbox_for("box@example.com")
+        inbox = server.make_inbox(address="box@example.com")
         inbox.deliver(subject="kept")
         with server.scope("test"):
             inbox.clear()
-            server.open_inbox().deliver(subject="gone")
+            server.make_inbox().deliver(subject="gone")
         assert [each.subject for each in server.messages] == ["kept"]
     with MailServer(data=str(tmp_path)) as server:
         assert [each.subject for each in server.messages] == ["kept"]
@@ -208,14 +208,14 @@ def test_a_killed_owner_s_folder_is_free_although_its_forked_child_lives(tmp_pat
     owner.kill()
     owner.wait()
     with MailServer(data=str(tmp_path)) as server:
-        server.open_inbox()
+        server.make_inbox()
     owner.communicate()
 
 
 def test_a_folder_that_was_deleted_takes_nothing_more(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with MailServer(data=str(folder)) as server:
-        inbox = server.inbox_for("box@example.com")
+        inbox = server.make_inbox(address="box@example.com")
         shutil.rmtree(folder)
         with (
             connect(server) as smtp,
@@ -267,7 +267,7 @@ def test_after_a_failed_fsync_nothing_is_taken_until_a_restart(tmp_path: Path, m
             return smtp.data(mail("sent")) if code == 250 else (code, text)
 
     with MailServer(data=str(tmp_path), fsync=True) as server:
-        inbox = server.inbox_for("box@example.com")
+        inbox = server.make_inbox(address="box@example.com")
         assert send(server)[0] == 250
         with monkeypatch.context() as patched:
             for name in ("fsync", "fdatasync"):

@@ -56,8 +56,8 @@ def begin(smtp: smtplib.SMTP, *recipients: str) -> None:
 
 
 def test_a_sender_that_tries_again_delivers_once(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
-    fault = mailserver.faults.drop(after_octets=50, times=1)
+    inbox = mailserver.make_inbox()
+    fault = mailserver.faults.drop(after_bytes=50, times=1)
     with pytest.raises(smtplib.SMTPServerDisconnected):
         send(mailserver, inbox.address, raw=TEXT)
     assert (fault.fired, inbox.messages) == (1, [])
@@ -66,8 +66,8 @@ def test_a_sender_that_tries_again_delivers_once(mailserver: MailServer) -> None
 
 
 def test_a_large_message_is_broken_off_while_it_is_sent(server: MailServer, smtp: smtplib.SMTP) -> None:
-    inbox = server.open_inbox()
-    server.faults.drop(after_octets=100_000)
+    inbox = server.make_inbox()
+    server.faults.drop(after_bytes=100_000)
     with pytest.raises(smtplib.SMTPServerDisconnected):
         smtp.sendmail("shop@shop.example", [inbox.address], LARGE)
     server.settle()
@@ -78,8 +78,8 @@ def test_a_large_message_is_broken_off_while_it_is_sent(server: MailServer, smtp
 @pytest.mark.asyncio
 @pytest.mark.parametrize("tls", [False, True])
 async def test_aiosmtplib_sees_the_connection_break(server: MailServer, tls: bool) -> None:  # noqa: FBT001 - a table
-    inbox = server.open_inbox()
-    fault = server.faults.drop(after_octets=100_000, times=1)
+    inbox = server.make_inbox()
+    fault = server.faults.drop(after_bytes=100_000, times=1)
 
     async def try_once() -> None:
         await asend(
@@ -104,8 +104,8 @@ async def test_aiosmtplib_sees_the_connection_break(server: MailServer, tls: boo
 def test_it_breaks_as_soon_as_so_many_octets_have_come(
     server: MailServer, smtp: smtplib.SMTP, sending: Sending
 ) -> None:
-    inbox = server.open_inbox()
-    fault = server.faults.drop(after_octets=70)
+    inbox = server.make_inbox()
+    fault = server.faults.drop(after_bytes=70)
     begin(smtp, inbox.address)
     sending(smtp, TEXT[:70])
     with pytest.raises(smtplib.SMTPServerDisconnected):
@@ -114,8 +114,8 @@ def test_it_breaks_as_soon_as_so_many_octets_have_come(
 
 
 def test_it_breaks_in_the_first_chunk(server: MailServer, smtp: smtplib.SMTP) -> None:
-    fault = server.faults.drop(after_octets=5)
-    begin(smtp, server.open_inbox().address)
+    fault = server.faults.drop(after_bytes=5)
+    begin(smtp, server.make_inbox().address)
     smtp.send(b"BDAT 60\r\n" + TEXT[:5])
     with pytest.raises(smtplib.SMTPServerDisconnected):
         smtp.getreply()
@@ -123,10 +123,10 @@ def test_it_breaks_in_the_first_chunk(server: MailServer, smtp: smtplib.SMTP) ->
 
 
 def test_under_tls_it_breaks_without_a_word_of_parting(server: MailServer) -> None:
-    server.faults.drop(after_octets=5)
+    server.faults.drop(after_bytes=5)
     with smtplib.SMTP("localhost", server.smtp_port, timeout=10) as smtp:
         smtp.starttls(context=server.tls.ssl_context())
-        begin(smtp, server.open_inbox().address)
+        begin(smtp, server.make_inbox().address)
         by_data(smtp, TEXT[:5])
         assert isinstance(smtp.sock, ssl.SSLSocket)
         smtp.sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]  # an end without parting is an error then
@@ -136,15 +136,15 @@ def test_under_tls_it_breaks_without_a_word_of_parting(server: MailServer) -> No
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["at once", "octet by octet"])
-@pytest.mark.parametrize(("octets", "fired"), [(len(TEXT) + 3, 1), (len(TEXT) + 4, 0)])
+@pytest.mark.parametrize(("size", "fired"), [(len(TEXT) + 3, 1), (len(TEXT) + 4, 0)])
 def test_the_final_dot_is_the_last_that_counts(
     mailserver: MailServer,
-    octets: int,
+    size: int,
     fired: int,
     cut: bool,  # noqa: FBT001 - a table
 ) -> None:
-    inbox = mailserver.open_inbox()
-    fault = mailserver.faults.drop(after_octets=octets)
+    inbox = mailserver.make_inbox()
+    fault = mailserver.faults.drop(after_bytes=size)
     with connect(mailserver) as smtp:
         begin(smtp, inbox.address)
         by_data(smtp, TEXT)
@@ -159,10 +159,10 @@ def test_the_final_dot_is_the_last_that_counts(
     mailserver.faults.clear()
 
 
-@pytest.mark.parametrize(("octets", "fired"), [(len(TEXT), 1), (len(TEXT) + 1, 0)])
-def test_chunks_count_all_together(mailserver: MailServer, octets: int, fired: int) -> None:
-    inbox = mailserver.open_inbox()
-    fault = mailserver.faults.drop(after_octets=octets)
+@pytest.mark.parametrize(("size", "fired"), [(len(TEXT), 1), (len(TEXT) + 1, 0)])
+def test_chunks_count_all_together(mailserver: MailServer, size: int, fired: int) -> None:
+    inbox = mailserver.make_inbox()
+    fault = mailserver.faults.drop(after_bytes=size)
     with connect(mailserver) as smtp:
         begin(smtp, inbox.address)
         by_bdat(smtp, TEXT)
@@ -176,8 +176,8 @@ def test_chunks_count_all_together(mailserver: MailServer, octets: int, fired: i
 
 
 def test_what_is_pipelined_behind_a_message_does_not_count(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
-    mailserver.faults.drop(after_octets=len(TEXT) + 10)
+    inbox = mailserver.make_inbox()
+    mailserver.faults.drop(after_bytes=len(TEXT) + 10)
     with connect(mailserver) as smtp:
         begin(smtp, inbox.address)
         by_data(smtp, TEXT + b".\r\n" + b"NOOP\r\n" * 10)
@@ -188,9 +188,9 @@ def test_what_is_pipelined_behind_a_message_does_not_count(mailserver: MailServe
 
 def test_a_message_that_is_too_big_anyway_is_broken_off_all_the_same(mailserver: MailServer) -> None:
     mailserver.policy(max_message_size=1000)
-    fault = mailserver.faults.drop(after_octets=5000)
+    fault = mailserver.faults.drop(after_bytes=5000)
     with connect(mailserver) as smtp:
-        begin(smtp, mailserver.open_inbox().address)
+        begin(smtp, mailserver.make_inbox().address)
         by_data(smtp, b"x" * 5000)
         with pytest.raises(smtplib.SMTPServerDisconnected):
             smtp.getreply()
@@ -198,8 +198,8 @@ def test_a_message_that_is_too_big_anyway_is_broken_off_all_the_same(mailserver:
 
 
 def test_it_breaks_for_whom_the_conditions_say(mailserver: MailServer) -> None:
-    unlucky, lucky = mailserver.open_inbox(), mailserver.open_inbox()
-    mailserver.faults.drop(after_octets=50, recipient=unlucky.address, mail_from="shop@*")
+    unlucky, lucky = mailserver.make_inbox(), mailserver.make_inbox()
+    mailserver.faults.drop(after_bytes=50, recipient=unlucky.address, mail_from="shop@*")
     send(mailserver, lucky.address, raw=TEXT)
     with pytest.raises(smtplib.SMTPServerDisconnected):
         send(mailserver, unlucky.address, raw=TEXT)
@@ -207,8 +207,8 @@ def test_it_breaks_for_whom_the_conditions_say(mailserver: MailServer) -> None:
 
 
 def test_every_recipient_is_known_when_the_first_chunk_comes(mailserver: MailServer) -> None:
-    one, other = mailserver.open_inbox(), mailserver.open_inbox()
-    fault = mailserver.faults.drop(after_octets=50, recipient=other.address)
+    one, other = mailserver.make_inbox(), mailserver.make_inbox()
+    fault = mailserver.faults.drop(after_bytes=50, recipient=other.address)
     with connect(mailserver) as smtp:
         begin(smtp, one.address)
         by_bdat(smtp, TEXT)
@@ -222,10 +222,10 @@ def test_every_recipient_is_known_when_the_first_chunk_comes(mailserver: MailSer
 
 @both_ways
 def test_it_is_one_of_a_sequence(mailserver: MailServer, sending: Sending) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     faults = mailserver.faults
     planned = [
-        faults.drop(after_octets=50, times=2),
+        faults.drop(after_bytes=50, times=2),
         faults.reject(stage="data", code=451, times=1),
     ]
     for _ in range(2):
@@ -244,8 +244,8 @@ def test_it_is_one_of_a_sequence(mailserver: MailServer, sending: Sending) -> No
 
 
 def test_two_sessions_share_one_fault(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
-    fault = mailserver.faults.drop(after_octets=50, times=1)
+    inbox = mailserver.make_inbox()
+    fault = mailserver.faults.drop(after_bytes=50, times=1)
     clients = [connect(mailserver) for _ in range(2)]
     for smtp in clients:
         begin(smtp, inbox.address)
@@ -261,8 +261,8 @@ def test_two_sessions_share_one_fault(mailserver: MailServer) -> None:
 
 
 def test_a_fault_that_is_cleared_breaks_nothing_off(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
-    fault = mailserver.faults.drop(after_octets=50)
+    inbox = mailserver.make_inbox()
+    fault = mailserver.faults.drop(after_bytes=50)
     with connect(mailserver) as smtp:
         begin(smtp, inbox.address)
         by_data(smtp, TEXT[:49])
@@ -273,9 +273,9 @@ def test_a_fault_that_is_cleared_breaks_nothing_off(mailserver: MailServer) -> N
 
 
 def test_it_goes_with_its_scope(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     with mailserver.scope("inner"):
-        mailserver.faults.drop(after_octets=50)
+        mailserver.faults.drop(after_bytes=50)
         with pytest.raises(smtplib.SMTPServerDisconnected):
             send(mailserver, inbox.address, raw=TEXT)
     send(mailserver, inbox.address, raw=TEXT)
@@ -283,19 +283,19 @@ def test_it_goes_with_its_scope(mailserver: MailServer) -> None:
 
 
 def test_one_that_no_message_was_long_enough_for_is_reported(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
-    mailserver.faults.drop(after_octets=10_000)
+    inbox = mailserver.make_inbox()
+    mailserver.faults.drop(after_bytes=10_000)
     send(mailserver, inbox.address, raw=TEXT)
     assert len(inbox.messages) == 1
-    with pytest.raises(FaultNeverFired, match="drop after 10000 octets at DATA"):
+    with pytest.raises(FaultNeverFired, match="drop after 10000 bytes at DATA"):
         mailserver.check()
     mailserver.faults.clear()
 
 
 def test_the_transcript_says_how_much_had_come(mailserver: MailServer) -> None:
-    mailserver.faults.drop(after_octets=50)
+    mailserver.faults.drop(after_bytes=50)
     with connect(mailserver) as smtp:
-        begin(smtp, mailserver.open_inbox().address)
+        begin(smtp, mailserver.make_inbox().address)
         by_data(smtp, TEXT[:60])
         with pytest.raises(smtplib.SMTPServerDisconnected):
             smtp.getreply()
@@ -306,11 +306,11 @@ def test_the_transcript_says_how_much_had_come(mailserver: MailServer) -> None:
 @pytest.mark.parametrize(
     ("fault", "text"),
     [
-        ({"after_octets": 0}, "after_octets takes a whole number, 1 or more, not 0"),
-        ({"after_octets": 1.5}, "after_octets takes a whole number, 1 or more, not 1.5"),
-        ({"after_octets": 9, "stage": "rcpt"}, "it takes stage='data'"),
-        ({"after_octets": 9, "when": "after"}, "and no 'when'"),
-        ({"after_octets": 9, "subject": "x"}, "'subject' is not known at stage 'data' yet"),
+        ({"after_bytes": 0}, "after_bytes takes a whole number, 1 or more, not 0"),
+        ({"after_bytes": 1.5}, "after_bytes takes a whole number, 1 or more, not 1.5"),
+        ({"after_bytes": 9, "stage": "rcpt"}, "it takes stage='data'"),
+        ({"after_bytes": 9, "when": "after"}, "and no 'when'"),
+        ({"after_bytes": 9, "subject": "x"}, "'subject' is not known at stage 'data' yet"),
     ],
 )
 def test_one_that_makes_no_sense_is_refused(mailserver: MailServer, fault: dict[str, object], text: str) -> None:

@@ -38,7 +38,7 @@ def test_ehlo_and_helo_are_refused(mailserver: MailServer) -> None:
 
 
 def test_a_sender_is_refused(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     fault = mailserver.faults.reject(stage="mail", code=451, mail_from="*@shop.example", times=1)
     with pytest.raises(smtplib.SMTPSenderRefused) as caught:
         send(mailserver, inbox.address)
@@ -49,7 +49,7 @@ def test_a_sender_is_refused(mailserver: MailServer) -> None:
 
 
 def test_one_recipient_is_refused_twice_and_then_taken(mailserver: MailServer) -> None:
-    one, other = mailserver.open_inbox(), mailserver.open_inbox()
+    one, other = mailserver.make_inbox(), mailserver.make_inbox()
     mailserver.faults.reject(stage="rcpt", code=451, times=2, recipient=one.address)
     for _ in range(2):
         assert send(mailserver, one.address, other.address) == {one.address: (451, b"4.7.1 Refused by a fault")}
@@ -59,7 +59,7 @@ def test_one_recipient_is_refused_twice_and_then_taken(mailserver: MailServer) -
 
 
 def test_data_is_refused(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     mailserver.faults.reject(stage="data", code=554, text="5.7.9 no data today", times=1)
     with pytest.raises(smtplib.SMTPDataError) as caught:
         send(mailserver, inbox.address)
@@ -67,7 +67,7 @@ def test_data_is_refused(mailserver: MailServer) -> None:
 
 
 def test_a_subject_is_refused_at_the_end_of_data(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     mailserver.faults.reject(stage="end", code=550, subject=re.compile("lottery"), text="spam")
     with pytest.raises(smtplib.SMTPDataError) as caught:
         send(mailserver, inbox.address, subject="You won the lottery")
@@ -77,7 +77,7 @@ def test_a_subject_is_refused_at_the_end_of_data(mailserver: MailServer) -> None
 
 
 def test_faults_one_after_the_other_are_a_sequence(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     mailserver.faults.reject(stage="rcpt", code=451, times=1)
     mailserver.faults.reject(stage="rcpt", code=550, times=1)
     codes = []
@@ -89,7 +89,7 @@ def test_faults_one_after_the_other_are_a_sequence(mailserver: MailServer) -> No
 
 
 def test_a_delay_is_felt_by_the_client_and_by_nobody_else(mailserver: MailServer) -> None:
-    slow, quick = mailserver.open_inbox(), mailserver.open_inbox()
+    slow, quick = mailserver.make_inbox(), mailserver.make_inbox()
     mailserver.faults.delay(30, stage="end", recipient=slow.address)
     with connect(mailserver, timeout=0.2) as smtp:
         with pytest.raises(smtplib.SMTPServerDisconnected):
@@ -101,7 +101,7 @@ def test_a_delay_is_felt_by_the_client_and_by_nobody_else(mailserver: MailServer
 
 
 def test_a_delay_ends_and_the_mail_is_taken(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     mailserver.faults.delay(0.05, stage="rcpt")
     before = time.monotonic()
     send(mailserver, inbox.address)
@@ -127,7 +127,7 @@ def test_a_reply_comes_octet_by_octet(mailserver: MailServer) -> None:
     ("when", "stored"), [("before", 0), ("instead", 1)], ids=["nothing is done", "stored without a word"]
 )
 def test_the_connection_ends_in_place_of_a_reply(mailserver: MailServer, when: str, stored: int) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     mailserver.faults.drop(stage="end", when=when, times=1)  # type: ignore[arg-type]
     with pytest.raises(smtplib.SMTPServerDisconnected):
         send(mailserver, inbox.address)
@@ -144,7 +144,7 @@ def test_the_connection_ends_behind_a_reply(mailserver: MailServer) -> None:
 
 
 def test_mail_is_accepted_and_lost(mailserver: MailServer) -> None:
-    one, other = mailserver.open_inbox(), mailserver.open_inbox()
+    one, other = mailserver.make_inbox(), mailserver.make_inbox()
     mailserver.faults.lose(recipient=one.address, times=1)
     assert send(mailserver, one.address, other.address) == {}
     assert (len(one.messages), len(other.messages)) == (0, 1)
@@ -155,7 +155,7 @@ def test_mail_is_accepted_and_lost(mailserver: MailServer) -> None:
 
 
 def test_a_greylisted_sender_is_taken_after_a_time_of_the_kits_clock(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     mailserver.clock.freeze()
     mailserver.faults.greylist(wait=60)
     for _ in range(2):
@@ -168,7 +168,7 @@ def test_a_greylisted_sender_is_taken_after_a_time_of_the_kits_clock(mailserver:
 
 
 def test_more_than_so_many_messages_a_minute_are_refused(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     mailserver.clock.freeze()
     mailserver.faults.throttle(2)
     send(mailserver, inbox.address)
@@ -191,18 +191,18 @@ def test_a_throttle_of_421_ends_the_session(mailserver: MailServer) -> None:
 
 
 def test_a_size_limit_for_one_recipient_is_found_at_the_end(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     mailserver.faults.limit_size(1000, recipient=inbox.address)
     with pytest.raises(smtplib.SMTPDataError) as caught:
         send(mailserver, inbox.address, text="x" * 990)
-    assert code(caught) == (552, b"5.3.4 The message is bigger than 1000 octets")
+    assert code(caught) == (552, b"5.3.4 The message is bigger than 1000 bytes")
     send(mailserver, inbox.address)
 
 
 def test_a_size_limit_for_all_counts_what_is_declared(mailserver: MailServer) -> None:
     mailserver.faults.limit_size(1000)
     with pytest.raises(smtplib.SMTPSenderRefused) as caught:
-        send(mailserver, mailserver.open_inbox().address, text="x" * 990)
+        send(mailserver, mailserver.make_inbox().address, text="x" * 990)
     assert caught.value.smtp_code == 552
 
 
@@ -300,7 +300,7 @@ def test_faults_go_with_their_scope_and_get_back_what_it_used_up(mailserver: Mai
 
 
 def test_a_failed_wait_says_which_fault_refused_the_mail(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     mailserver.faults.reject(stage="rcpt", code=550, recipient=inbox.address)
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send(mailserver, inbox.address)

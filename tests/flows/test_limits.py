@@ -28,7 +28,7 @@ def test_sessions_at_once(mailserver: MailServer) -> None:
 
 def test_messages_of_one_session(mailserver: MailServer) -> None:
     mailserver.policy(max_session_messages=2)
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     with connect(mailserver) as smtp:
         for _ in range(2):
             smtp.sendmail("a@x.example", [inbox.address], MAIL)
@@ -69,7 +69,7 @@ def test_a_delay_is_not_the_clients_silence(mailserver: MailServer) -> None:
 
 @pytest.mark.asyncio
 async def test_a_hundred_slow_connections_leave_everybody_else_served(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     mailserver.faults.delay(60, stage="rcpt", mail_from="slow@x.example")
     loop = asyncio.get_running_loop()
 

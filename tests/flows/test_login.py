@@ -84,7 +84,7 @@ def test_the_login_of_the_scope_works(mailserver: MailServer) -> None:
 
 def test_a_login_submits(mailserver: MailServer) -> None:
     ann = mailserver.add_account(ANN, "secret")
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     with greeted(mailserver) as smtp:
         smtp.login(ANN, "secret")
         smtp.send_message(mail(inbox.address), to_addrs=[inbox.address, "far@corp.example"])
@@ -154,7 +154,7 @@ def test_a_function_that_checks_tokens_runs_elsewhere_and_its_errors_come_home()
 
 def test_mail_is_refused_until_there_is_a_login(mailserver: MailServer) -> None:
     mailserver.policy(auth="required")
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     with greeted(mailserver) as smtp:
         assert smtp.mail("a@x.example") == (530, b"5.7.0 Log in first")
         smtp.login(mailserver.smtp_username, mailserver.smtp_password)

@@ -244,12 +244,12 @@ def test_an_inbox_whose_address_was_deleted_says_so(mailserver: MailServer, inbo
 def test_a_refusal_names_the_test_that_the_address_belonged_to() -> None:
     with MailServer() as server:
         with server.scope("earlier"):
-            made = server.open_inbox("made")
+            made = server.make_inbox("made")
         for address in ("unknown@example.com", made):
             refuse(server, address)
         assert [each.recipient for each in server.refusals] == ["unknown@example.com"]
         assert [each.scope for each in server.late_mail] == ["earlier"]
-        assert "unknown@example.com does not exist here\n" in failure(server.open_inbox())
+        assert "unknown@example.com does not exist here\n" in failure(server.make_inbox())
 
 
 GONE = (
@@ -265,7 +265,7 @@ def gone(inbox: Inbox, **match: object) -> list[str]:
 
 def test_mail_that_went_with_an_earlier_scope_is_told() -> None:
     with MailServer() as server:
-        wide = server.open_inbox()
+        wide = server.make_inbox()
         with server.scope("outer"):
             wide.deliver(subject="one", sender="a@b.example")
             with server.scope("inner"):
@@ -284,12 +284,12 @@ def test_mail_that_went_with_an_earlier_scope_is_told() -> None:
                 f"{told['two']}, during outer > inner"
             ]
             assert gone(wide, subject="four") == []
-            assert gone(server.open_inbox()) == []
+            assert gone(server.make_inbox()) == []
 
 
 def test_of_much_mail_that_went_the_latest_is_told() -> None:
     with MailServer() as server:
-        wide = server.open_inbox()
+        wide = server.make_inbox()
         for number in range(7):
             with server.scope(f"scope {number}"):
                 wide.deliver(subject=str(number))
@@ -299,12 +299,12 @@ def test_of_much_mail_that_went_the_latest_is_told() -> None:
 
 def test_mail_that_stayed_or_went_with_its_address_is_not_told_to_have_gone() -> None:
     with MailServer() as server:
-        wide = server.open_inbox()
+        wide = server.make_inbox()
         wide.deliver(subject="stays")
         with server.scope("earlier"):
-            server.inbox_for("ann@example.com").deliver(subject="hers")
+            server.make_inbox(address="ann@example.com").deliver(subject="hers")
         with server.scope("later"):
-            assert gone(server.inbox_for("ann@example.com")) == []
+            assert gone(server.make_inbox(address="ann@example.com")) == []
             wide.deliver(subject="stays")
             assert len(wide.receive_all(2, subject="stays")) == 2
             assert gone(wide, subject="stays") == []

@@ -107,7 +107,7 @@ def server(shared: MailServer) -> Iterator[MailServer]:
 @pytest.fixture
 def inbox(server: MailServer) -> Inbox:
     """An inbox that outlives the scopes of its test: mail for it would be stored."""
-    return server.open_inbox()
+    return server.make_inbox()
 
 
 def until(server: MailServer, true: Callable[[], object]) -> None:
@@ -322,7 +322,7 @@ def test_a_retry_is_never_made_after_its_scope(server: MailServer) -> None:
         with server.scope("early"):
             server.clock.freeze()
             server.add_webhook(sink.url)
-            server.open_inbox().deliver(subject="x")
+            server.make_inbox().deliver(subject="x")
             server.settle()
             assert len(sink.calls) == 1
         with server.scope("next"):
@@ -339,7 +339,7 @@ def test_a_move_of_the_clock_ends_with_its_scope(server: MailServer) -> None:
         with server.scope("early"):
             server.clock.freeze(now)
             server.add_webhook(f"http://127.0.0.1:{silent.getsockname()[1]}/")
-            server.open_inbox().deliver(subject="x")
+            server.make_inbox().deliver(subject="x")
             moved = pool.submit(server.clock.advance, hours=5)
             until(server, lambda: server._now.backend.clock._moves)
         with pytest.raises(RuntimeError, match="the test that moved it has ended"):
@@ -507,7 +507,7 @@ def test_a_connection_that_waits_for_the_api_is_closed(monkeypatch: pytest.Monke
 
 def test_late_mail_is_kept_with_the_scope_that_caused_it(server: MailServer, dial: Dial) -> None:
     with server.scope("early"):
-        inbox = server.open_inbox()
+        inbox = server.make_inbox()
     known = len(server.late_mail)
     client = dial(server)
     with server.scope("running"):
@@ -524,10 +524,10 @@ def test_late_mail_is_refused_whatever_became_of_the_address(dial: Dial, unknown
     with MailServer(unknown_recipients=unknown) as server:
         with server.scope("early"):
             server.add_domain("own.example")
-            server.inbox_for("asked@example.com")
-            server.inbox_for("asked@own.example")
-            gone = server.open_inbox(expires_in=timedelta(hours=1))
-            deleted = server.open_inbox()
+            server.make_inbox(address="asked@example.com")
+            server.make_inbox(address="asked@own.example")
+            gone = server.make_inbox(expires_in=timedelta(hours=1))
+            deleted = server.make_inbox()
             with Caller(server) as caller:
                 caller.key = deleted.api_key
                 caller.send(caller.request("DELETE", f"/api/emails/{deleted.id}"))
@@ -541,7 +541,7 @@ def test_late_mail_is_refused_whatever_became_of_the_address(dial: Dial, unknown
             assert client("RCPT TO:<else@own.example>") == "250"
         assert [(each.scope, each.recipient) for each in server.late_mail] == [("early", each) for each in late]
         with server.scope("again"):
-            server.inbox_for("asked@example.com")
+            server.make_inbox(address="asked@example.com")
             server.inbox_for("asked@own.example")
             assert [dial(server).send_mail(each, hello=True) for each in late[:2]] == ["250", "250"]
 
@@ -551,9 +551,9 @@ def test_scopes_of_the_same_name_make_different_addresses(server: MailServer) ->
     made = []
     for _ in range(3):
         with server.scope("rerun"):
-            made.append((str(server.open_inbox()), server.add_account().address, server.open_inbox().id))
+            made.append((str(server.make_inbox()), server.add_account().address, server.make_inbox().id))
             with server.scope():
-                made.append((str(server.open_inbox()), server.add_account().address, server.open_inbox().id))
+                made.append((str(server.make_inbox()), server.add_account().address, server.make_inbox().id))
     assert len({text for each in made for text in each}) == 18
 
 
@@ -567,11 +567,11 @@ def test_a_login_that_began_before_the_scope_goes_on_after_it(server: MailServer
 
 
 def test_a_sink_ends_with_its_scope_and_so_do_waits_on_sinks(server: MailServer) -> None:
-    with server.open_sink() as wide, ThreadPoolExecutor() as pool:
+    with server.make_webhook_sink() as wide, ThreadPoolExecutor() as pool:
         around = pool.submit(wide.receive)
         until(server, lambda: len(wide._source.feeds.all()) == 1)
         with server.scope("early"):
-            sink = server.open_sink()
+            sink = server.make_webhook_sink()
             waits = [pool.submit(each.receive) for each in (sink, wide)]
             until(server, lambda: len([*wide._source.feeds.all(), *sink._source.feeds.all()]) == 3)
         for each in waits:
@@ -587,7 +587,7 @@ def test_a_sink_ends_with_its_scope_and_so_do_waits_on_sinks(server: MailServer)
 def test_a_wait_on_a_sink_ends_when_its_server_stops() -> None:
     with ThreadPoolExecutor() as pool:
         with MailServer() as server:
-            sink = server.open_sink()
+            sink = server.make_webhook_sink()
             waiting = pool.submit(sink.receive)
             until(server, sink._source.feeds.all)
         with pytest.raises(RuntimeError, match="stopped"):

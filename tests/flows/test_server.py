@@ -18,7 +18,7 @@ from tests.support import call_api, connect, send
 
 
 def test_what_smtp_takes_the_api_and_the_inbox_show(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     send(mailserver, inbox.address)
     page = call_api(mailserver, "GET", f"/api/emails/{inbox.id}", key=inbox.api_key)
     assert [each["subject"] for each in page.json["messages"]] == ["Hello"]
@@ -26,7 +26,7 @@ def test_what_smtp_takes_the_api_and_the_inbox_show(mailserver: MailServer) -> N
 
 
 def test_mail_sent_before_an_assertion_needs_no_wait(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     assert inbox.messages == []
     send(mailserver, inbox.address)
     assert [each.subject for each in inbox.messages] == ["Hello"]
@@ -35,7 +35,7 @@ def test_mail_sent_before_an_assertion_needs_no_wait(mailserver: MailServer) -> 
 def test_two_servers_run_side_by_side() -> None:
     with MailServer() as one, MailServer() as other:
         assert one.smtp_port != other.smtp_port
-        inbox = one.open_inbox()
+        inbox = one.make_inbox()
         send(one, inbox.address)
         assert len(one.messages) == 1
         assert other.messages == []
@@ -57,7 +57,7 @@ def test_a_server_can_be_started_again() -> None:
     server = MailServer()
     for _ in range(2):
         with server:
-            send(server, server.open_inbox().address)
+            send(server, server.make_inbox().address)
             assert len(server.messages) == 1
 
 
@@ -79,7 +79,7 @@ def test_a_second_start_raises() -> None:
 
 def test_a_transaction_under_way_is_finished_before_the_stop() -> None:
     server = MailServer().start()
-    inbox = server.open_inbox()
+    inbox = server.make_inbox()
     smtp = connect(server)
     smtp.ehlo()
     smtp.mail("a@shop.example")
@@ -115,7 +115,7 @@ def test_an_unclosed_server_warns() -> None:
 def test_it_runs_in_an_async_with(backend: str) -> None:
     async def main() -> None:
         async with MailServer() as server:
-            inbox = server.open_inbox()
+            inbox = server.make_inbox()
             await anyio.to_thread.run_sync(send, server, inbox.address)
             assert (await inbox.areceive()).subject == "Hello"
 
@@ -125,7 +125,7 @@ def test_it_runs_in_an_async_with(backend: str) -> None:
 def test_it_works_the_same_inside_a_running_loop() -> None:
     async def main() -> str:
         with MailServer() as server:
-            inbox = server.open_inbox()
+            inbox = server.make_inbox()
             send(server, inbox.address)
             return inbox.receive().subject
 
@@ -144,13 +144,13 @@ def test_a_forked_child_neither_accepts_nor_hangs() -> None:
         if child == 0:  # pragma: no cover - the child's side
             os.close(hold)
             try:
-                server.open_inbox()
+                server.make_inbox()
             except RuntimeError:
                 os.write(tell, b"raised")
             os.read(go_on, 1)
             os._exit(0)
         assert os.read(told, 100) == b"raised"
-        inbox = server.open_inbox()
+        inbox = server.make_inbox()
         send(server, inbox.address)
         assert inbox.receive().subject == "Hello"
         server.stop()
@@ -180,12 +180,12 @@ def test_a_failure_in_the_server_comes_home_as_itself(mailserver: MailServer) ->
 
 def test_a_scope_puts_everything_back() -> None:
     with MailServer() as server:
-        kept = server.open_inbox()
+        kept = server.make_inbox()
         send(server, kept.address)
         with server.scope("inner"):
             server.clock.freeze()
             server.policy(foreign_recipients="reject")
-            gone = server.open_inbox()
+            gone = server.make_inbox()
             send(server, gone.address, kept.address)
             kept.receive_all(2)
         assert [each.subject for each in server.messages] == ["Hello"]
@@ -199,9 +199,9 @@ def test_a_scope_puts_everything_back() -> None:
 
 def test_scopes_nest() -> None:
     with MailServer() as server, server.scope("outer"):
-        outer = server.open_inbox()
+        outer = server.make_inbox()
         with server.scope("inner"):
-            server.open_inbox()
+            server.make_inbox()
             send(server, outer.address)
         assert outer.messages == []
         send(server, outer.address)
@@ -219,7 +219,7 @@ def test_settle_names_what_is_still_under_way() -> None:
 
 def test_the_250_is_in_the_socket_before_any_observer_wakes() -> None:
     with MailServer() as server:
-        inbox = server.open_inbox()
+        inbox = server.make_inbox()
         with socket.create_connection((server.smtp_host, server.smtp_port)) as client:
             client.recv(1000)
             answered: list[bytes] = []
@@ -246,7 +246,7 @@ def test_env_points_an_application_here(mailserver: MailServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("port", "smtp_port"), ("create_inbox", "open_inbox"), ("mesages", "messages")]
+    ("name", "meant"), [("port", "smtp_port"), ("create_inbox", "make_inbox"), ("mesages", "messages")]
 )
 def test_a_misguessed_name_is_answered_with_the_right_one(mailserver: MailServer, name: str, meant: str) -> None:
     with pytest.raises(AttributeError, match=f"did you mean '{meant}'"):
@@ -268,5 +268,5 @@ def test_starting_and_stopping_leaves_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with MailServer() as server:
-            server.open_inbox()
+            server.make_inbox()
         gc.collect()

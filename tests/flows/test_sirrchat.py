@@ -71,7 +71,7 @@ def test_the_document_s_curl_lines_work_against_serve(serve: StartServe) -> None
 
 
 def test_the_rate_limit_is_a_flag_of_serve(serve: StartServe) -> None:
-    server = serve("--rate-limit", "own", "--rate-limit-key", "1")
+    server = serve("--rate-limit", "custom", "--rate-limit-key", "1")
     assert [call_api(server, "GET", "/api/v1/users").status for _ in range(2)] == [200, 429]
 
 
@@ -232,7 +232,7 @@ def test_stats_are_the_figures_of_the_api(mailserver: MailServer) -> None:
 
 
 def test_who_owns_a_test_s_inboxes_is_no_user_to_the_application(mailserver: MailServer) -> None:
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
     inbox.deliver(subject="Hello")
     ann = mailserver.add_account()
     assert [each["id"] for each in ask(mailserver, "/users")["data"]] == [ann.id]

@@ -60,7 +60,7 @@ def test_mail_that_is_sent_and_received_loads_no_api() -> None:
         from sirrchat_testkit import MailServer
 
         with MailServer() as server:
-            inbox = server.open_inbox()
+            inbox = server.make_inbox()
             with smtplib.SMTP(server.smtp_host, server.smtp_port) as client:
                 client.sendmail("a@example.org", [inbox.address], "Subject: hello\\n\\nhello")
             assert inbox.receive(subject="hello").text.strip() == "hello"
@@ -101,7 +101,7 @@ def test_the_sender_of_webhooks_is_loaded_at_the_first_call() -> None:
         threading.Thread(target=receiver.serve_forever).start()
         with MailServer() as server:
             server.add_webhook(f"http://127.0.0.1:{receiver.server_port}/")
-            inbox = server.open_inbox()
+            inbox = server.make_inbox()
             print("aiohttp" in sys.modules, end=" ")
             for number in range(3):
                 inbox.deliver(subject=str(number))

@@ -39,7 +39,7 @@ def test_there_is_no_tls_unless_it_is_asked_for(mailserver: MailServer) -> None:
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
 def test_smtplib_upgrades_and_sends(server: MailServer, name: str) -> None:
-    inbox = server.open_inbox()
+    inbox = server.make_inbox()
     with smtplib.SMTP(name, server.smtp_port, timeout=10) as smtp:
         assert smtp.starttls(context=server.tls.ssl_context())[0] == 220
         smtp.ehlo()
@@ -88,7 +88,7 @@ def test_smtplib_sends_over_ipv6(on_ipv6: MailServer, way: str) -> None:
     assert on_ipv6.smtps_port
     context = on_ipv6.tls.ssl_context()
     with on_ipv6.scope(way):
-        inbox = on_ipv6.open_inbox()
+        inbox = on_ipv6.make_inbox()
         if way == "STARTTLS":
             smtp = smtplib.SMTP("::1", on_ipv6.smtp_port, timeout=10)
             smtp.starttls(context=context)
@@ -101,7 +101,7 @@ def test_smtplib_sends_over_ipv6(on_ipv6: MailServer, way: str) -> None:
 
 
 def test_smtplib_sends_over_tls_from_the_first_octet(server: MailServer) -> None:
-    inbox = server.open_inbox()
+    inbox = server.make_inbox()
     context = ssl.create_default_context(cafile=server.env()["SMTP_CA_FILE"])
     assert server.smtps_port
     with smtplib.SMTP_SSL("localhost", server.smtps_port, timeout=10, context=context) as smtp:
@@ -114,7 +114,7 @@ def test_smtplib_sends_over_tls_from_the_first_octet(server: MailServer) -> None
 
 @pytest.mark.asyncio
 async def test_aiosmtplib_upgrades_by_itself(server: MailServer) -> None:
-    inbox = server.open_inbox()
+    inbox = server.make_inbox()
     options = {"hostname": "localhost", "port": server.smtp_port, "tls_context": server.tls.ssl_context()}
     await asend(MAIL, "a@x.example", inbox.address, **options)
     assert inbox.messages[0].envelope.tls
@@ -158,7 +158,7 @@ def test_commands_sent_along_with_starttls_are_not_answered(server: MailServer) 
 
 def test_required_tls_refuses_mail_and_logins_before_it(server: MailServer) -> None:
     server.policy(tls_required=True)
-    inbox = server.open_inbox()
+    inbox = server.make_inbox()
     with connect(server) as smtp:
         smtp.ehlo()
         assert smtp.mail("a@x.example") == (530, b"5.7.0 Send STARTTLS first")
@@ -253,7 +253,7 @@ def test_a_certificate_that_is_not_trusted_is_reported_with_the_alert_and_the_re
         return context
 
     monkeypatch.setattr(ssl, "create_default_context", of_version)
-    inbox = server.open_inbox()
+    inbox = server.make_inbox()
     distrust(server, way)
     with pytest.raises(MailNotReceived) as caught:
         inbox.receive(timeout=0.2)
@@ -267,7 +267,7 @@ def test_a_certificate_that_is_not_trusted_is_reported_with_the_alert_and_the_re
 
 
 def test_a_client_that_does_not_speak_tls_is_reported(server: MailServer) -> None:
-    inbox = server.open_inbox()
+    inbox = server.make_inbox()
     with socket.create_connection((server.smtp_host, server.smtps_port or 0), timeout=10) as client:
         client.sendall(b"EHLO me\r\n")
         while client.recv(100):
@@ -277,7 +277,7 @@ def test_a_client_that_does_not_speak_tls_is_reported(server: MailServer) -> Non
 
 
 def test_a_client_that_leaves_during_the_handshake_is_reported(server: MailServer) -> None:
-    inbox = server.open_inbox()
+    inbox = server.make_inbox()
     with connect(server) as smtp:
         smtp.ehlo()
         smtp.docmd("STARTTLS")

@@ -18,7 +18,7 @@ def texts(lines: object) -> list[str]:
 
 
 def test_a_message_has_what_was_said_about_it(mailserver: MailServer) -> None:
-    one, other = mailserver.open_inbox(), mailserver.open_inbox()
+    one, other = mailserver.make_inbox(), mailserver.make_inbox()
     with connect(mailserver) as smtp:
         smtp.sendmail("a@x.example", [one.address, "nobody@example.com"], MAIL)
         smtp.docmd(f"MAIL FROM:<a@x.example> SIZE={len(MAIL)}")
@@ -75,7 +75,7 @@ def test_no_credentials_are_in_it(mailserver: MailServer, mechanism: str) -> Non
     secret = "s3cret-passw0rd"
     mailserver.policy(oauth_tokens={"bob@example.com": secret})
     mailserver.add_account("bob@example.com", secret)
-    inbox = mailserver.open_inbox()
+    inbox = mailserver.make_inbox()
 
     def bearer(_: bytes | None = None) -> str:
         return f"user=bob@example.com\x01auth=Bearer {secret}\x01\x01"
@@ -108,7 +108,7 @@ def test_faults_are_seen_with_their_times(mailserver: MailServer) -> None:
 
 
 def test_mail_that_came_by_no_session_has_an_empty_one(mailserver: MailServer) -> None:
-    message = mailserver.open_inbox().deliver(MAIL)
+    message = mailserver.make_inbox().deliver(MAIL)
     assert str(message.transcript) == ""
 
 

@@ -33,7 +33,7 @@ def fill(inbox: Inbox, count: int) -> Inbox:
 
 def drain(server: MailServer, count: int) -> float:
     with server.scope("drain"):
-        inbox = fill(server.open_inbox(), count)
+        inbox = fill(server.make_inbox(), count)
         return cpu(lambda: [inbox.receive(timeout=0) for _ in range(count)], times=1)
 
 
@@ -43,7 +43,7 @@ def test_draining_is_linear(mailserver: MailServer) -> None:
 
 
 def test_a_receive_costs_the_same_however_much_is_stored(mailserver: MailServer) -> None:
-    small, large = fill(mailserver.open_inbox(), 10), fill(mailserver.open_inbox(), 5000)
+    small, large = fill(mailserver.make_inbox(), 10), fill(mailserver.make_inbox(), 5000)
 
     def receive(inbox: Inbox) -> float:
         mark = mailserver._control.taken.mark()
@@ -66,5 +66,5 @@ def test_a_failed_receive_is_linear(mailserver: MailServer) -> None:
 
         return cpu(work)
 
-    few, many = fill(mailserver.open_inbox(), 500), fill(mailserver.open_inbox(), 5000)
+    few, many = fill(mailserver.make_inbox(), 500), fill(mailserver.make_inbox(), 5000)
     assert min(fail(many) / fail(few) for _ in range(4)) < 15

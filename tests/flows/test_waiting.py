@@ -289,7 +289,7 @@ def test_a_cancelled_wait_takes_nothing(mailserver: MailServer, make_inbox: Make
 
 def test_a_wait_ends_when_the_server_stops() -> None:
     server = MailServer().start()
-    inbox = server.open_inbox()
+    inbox = server.make_inbox()
     errors: list[Exception] = []
 
     def wait() -> None:
@@ -450,10 +450,11 @@ def test_a_message_that_is_deleted_during_a_wait_does_not_count(
         path = f"/api/emails/{inbox.id}" + (f"/{first.id}" if deleted == "message" else "")
         with httpx.Client(base_url=mailserver.api_url, headers={"X-API-Key": inbox.api_key}) as client:
             assert client.delete(path).is_success
-    mailserver.inbox_for("ann@example.com").deliver(subject="one")
+    other = mailserver.make_inbox()
+    other.deliver(subject="one")
     mailserver.settle()
     assert wait.is_alive()
-    mailserver.inbox_for("ann@example.com").deliver(subject="two")
+    other.deliver(subject="two")
     wait.join()
     assert got == ["one", "two"]
 
@@ -529,7 +530,7 @@ def test_a_message_is_found_by_a_function_of_the_whole_message(inbox: Inbox) -> 
 
 def test_a_verb_on_a_stopped_server_names_it(mailserver: MailServer) -> None:
     with MailServer() as server:
-        inbox = server.open_inbox()
+        inbox = server.make_inbox()
         where = f"127.0.0.1:{server.smtp_port}"
     for verb in (
         server.receive,
@@ -669,8 +670,8 @@ def test_an_older_connection_counts_as_one(mailserver: MailServer, inbox: Inbox)
 def test_late_mail_of_another_scope_is_none_of_this_one_s_refusals() -> None:
     with MailServer() as server:
         with server.scope("earlier"):
-            late = server.open_inbox()
-        inbox = server.open_inbox()
+            late = server.make_inbox()
+        inbox = server.make_inbox()
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             send(server, late)
         assert server.refusals == []

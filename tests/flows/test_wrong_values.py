@@ -25,12 +25,12 @@ def sorry(kind: str, name: str, meant: str) -> str:
     ("call", "kind", "text"),
     [
         (
-            lambda server: server.open_inbox(domain="nowhere.example"),
+            lambda server: server.make_inbox(domain="nowhere.example"),
             InvalidValue,
             "nowhere.example is not served here; example.com, example.org, example.net are",
         ),
         (
-            lambda server: server.open_inbox(expires_in=3600),
+            lambda server: server.make_inbox(expires_in=3600),
             TypeError,
             "expires_in takes a timedelta such as timedelta(hours=1), not 3600",
         ),
@@ -52,18 +52,18 @@ def sorry(kind: str, name: str, meant: str) -> str:
             TypeError,
             "advance takes units such as seconds=3600, hours=1 or days=2, not hour=1",
         ),
-        (lambda server: server.open_inbox(5), TypeError, "name takes a text, not 5"),
-        (lambda server: server.open_inbox(domain=5), TypeError, "domain takes a text, not 5"),
+        (lambda server: server.make_inbox(5), TypeError, "prefix takes a text, not 5"),
+        (lambda server: server.make_inbox(domain=5), TypeError, "domain takes a text, not 5"),
         (lambda server: server.inbox_for(5), TypeError, "address takes a text, not 5"),
         (
-            lambda server: server.open_inbox(expires_in=timedelta(hours=-1)),
+            lambda server: server.make_inbox(expires_in=timedelta(hours=-1)),
             ValueError,
             "expires_in takes a time above 0, not datetime.timedelta(days=-1, seconds=82800)",
         ),
         (
-            lambda server: server.clock.travel("tomorrow"),
+            lambda server: server.clock.move_to("tomorrow"),
             TypeError,
-            "travel takes a datetime such as datetime(2030, 1, 31, 12, 0), not 'tomorrow'",
+            "move_to takes a datetime such as datetime(2030, 1, 31, 12, 0), not 'tomorrow'",
         ),
         (
             lambda server: server.clock.freeze("now"),

@@ -58,7 +58,7 @@ async def test_a_failure_of_ours_says_it_too(service: Service, monkeypatch: pyte
 
 async def test_the_third_of_two_is_429_until_the_next_full_hour(service: Service) -> None:
     service.backend.clock.freeze(10 * HOUR + 1_500)
-    limited(service, rate_limit="own", rate_limit_key=2)
+    limited(service, rate_limit="custom", rate_limit_key=2)
     for remaining in ("1", "0"):
         answer = await service.api("GET", "/users")
         assert (answer.status, standing(answer)) == (200, ("2", remaining))
@@ -76,7 +76,7 @@ async def test_the_third_of_two_is_429_until_the_next_full_hour(service: Service
 
 
 async def test_the_other_dialect_adds_when_to_come_back(service: Service) -> None:
-    limited(service, rate_limit="own", rate_limit_key=1)
+    limited(service, rate_limit="custom", rate_limit_key=1)
     assert (await service.call("GET", "/api/emails")).status == 200
     answer = await service.call("GET", "/api/emails")
     resets = (service.backend.clock.now() // HOUR + 1) * HOUR
@@ -87,7 +87,7 @@ async def test_the_other_dialect_adds_when_to_come_back(service: Service) -> Non
 
 async def test_both_dialects_count_together_and_each_key_for_itself(service: Service) -> None:
     key = await service.user()
-    limited(service, rate_limit="own", rate_limit_key=2)
+    limited(service, rate_limit="custom", rate_limit_key=2)
     assert (await service.call("GET", "/api/emails")).status == 200
     assert (await service.api("GET", "/stats")).status == 200
     assert (await service.call("GET", "/api/emails")).status == 429
@@ -95,7 +95,7 @@ async def test_both_dialects_count_together_and_each_key_for_itself(service: Ser
 
 
 async def test_without_a_valid_key_the_ip_address_counts_before_the_key(service: Service) -> None:
-    limited(service, rate_limit="own", rate_limit_ip=3)
+    limited(service, rate_limit="custom", rate_limit_ip=3)
     for key in ("wrong", None, "worse"):
         assert (await service.api("GET", "/users", key=key)).status == 401
     answer = await service.api("GET", "/users", key=None)
@@ -107,10 +107,10 @@ async def test_without_a_valid_key_the_ip_address_counts_before_the_key(service:
 async def test_what_was_asked_before_the_limit_was_set_does_not_count(service: Service) -> None:
     for _ in range(5):
         await service.api("GET", "/users")
-    limited(service, rate_limit="own", rate_limit_key=1)
+    limited(service, rate_limit="custom", rate_limit_key=1)
     assert (await service.api("GET", "/users")).status == 200
     assert (await service.api("GET", "/users")).status == 429
-    limited(service, rate_limit="own", rate_limit_key=1)
+    limited(service, rate_limit="custom", rate_limit_key=1)
     assert (await service.api("GET", "/users")).status == 200
 
 
@@ -121,6 +121,6 @@ async def test_documented_is_a_thousand_and_a_hundred(service: Service) -> None:
 
 
 async def test_a_limit_of_nothing_answers_nothing(service: Service) -> None:
-    limited(service, rate_limit="own", rate_limit_key=0)
+    limited(service, rate_limit="custom", rate_limit_key=0)
     assert (await service.api("GET", "/users")).status == 429
     assert (await service.call("GET", "/healthz")).status == 200

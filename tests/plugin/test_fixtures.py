@@ -65,7 +65,7 @@ def test_a_test_leaves_nothing_and_wider_fixtures_keep_theirs(project: pytest.Py
 
         @pytest.fixture(scope="module")
         def news(mailserver_session):
-            inbox = mailserver_session.open_inbox("news")
+            inbox = mailserver_session.make_inbox("news")
             inbox.deliver(subject="first")
             return inbox
 
@@ -89,7 +89,7 @@ def test_a_wait_tells_of_mail_that_went_with_an_earlier_test(project: pytest.Pyt
 
         @pytest.fixture(scope="session")
         def news(mailserver_session):
-            return mailserver_session.open_inbox("news")
+            return mailserver_session.make_inbox("news")
 
         def test_early(mailserver, news):
             send(mailserver, news, subject="Welcome")
@@ -160,7 +160,7 @@ def test_a_test_s_addresses_are_the_same_in_a_worker_and_a_worker_s_are_its_own(
 
         @pytest.fixture(scope="session", autouse=True)
         def everybody_s(mailserver_session):
-            note("session", mailserver_session.open_inbox())
+            note("session", mailserver_session.make_inbox())
 
         @pytest.mark.parametrize("n", range(6))
         def test_it(inbox, n):

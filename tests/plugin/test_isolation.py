@@ -187,9 +187,9 @@ def test_all_late_mail_is_counted_and_names_the_scope_within_its_test(
     def test_hasty(mailserver, inbox):
         addresses.append(inbox.address)
         with mailserver.scope():
-            addresses.append(mailserver.open_inbox().address)
+            addresses.append(mailserver.make_inbox().address)
         with mailserver.scope("named"):
-            addresses.append(mailserver.open_inbox().address)
+            addresses.append(mailserver.make_inbox().address)
 
     def test_innocent(mailserver):
         with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as client:

@@ -68,9 +68,9 @@ def test_webhook_attempts_of_the_test_are_listed(project: pytest.Pytester) -> No
 
         @pytest.fixture
         def earlier(mailserver_session):
-            with mailserver_session.scope(), mailserver_session.open_sink() as sink:
+            with mailserver_session.scope(), mailserver_session.make_webhook_sink() as sink:
                 mailserver_session.add_webhook(sink.url)
-                mailserver_session.open_inbox().deliver(subject="Earlier")
+                mailserver_session.make_inbox().deliver(subject="Earlier")
                 sink.receive()
 
         def test_it(earlier, mailserver, inbox, webhook_sink):

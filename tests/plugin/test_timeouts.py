@@ -40,7 +40,7 @@ import pytest
 @pytest.fixture(scope="session")
 def everybody_s(mailserver_session):
     made_with = mailserver_session.timeout
-    return mailserver_session.open_inbox(), made_with
+    return mailserver_session.make_inbox(), made_with
 
 @pytest.fixture
 def own(mailserver_session):

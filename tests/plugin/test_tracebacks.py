@@ -157,14 +157,14 @@ def test_setting():
 
 def test_stopped():
     with MailServer() as server:
-        inbox = server.open_inbox()
+        inbox = server.make_inbox()
     inbox.receive()
 
 def test_a_port_that_is_taken(mailserver):
     MailServer(smtp_port=mailserver.smtp_port).start()
 
 def test_not_started():
-    MailServer().open_inbox()
+    MailServer().make_inbox()
 """
 
 

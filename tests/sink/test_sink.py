@@ -189,7 +189,7 @@ def test_what_a_function_raises_comes_home() -> None:
 
 def test_what_a_function_raises_comes_home_in_a_server() -> None:
     with MailServer() as server:
-        with server.open_sink() as sink:
+        with server.make_webhook_sink() as sink:
             sink.answer(lambda _: {1, 2})
             assert post(sink) == 500
             sink.answer(lambda _: "x" * 3.5)  # type: ignore[operator]

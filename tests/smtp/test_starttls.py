@@ -12,7 +12,7 @@ def test_a_login_before_tls_does_not_count_under_it() -> None:
         server.policy(auth="required")
         server.add_account("bob@example.com", "bob")
         server.add_account("eve@example.com", "eve")
-        inbox = server.open_inbox()
+        inbox = server.make_inbox()
         with smtplib.SMTP(server.smtp_host, server.smtp_port, timeout=10) as smtp:
             smtp.login("bob@example.com", "bob")
             smtp.starttls(context=server.tls.ssl_context())

@@ -34,7 +34,7 @@ def plans_faults_of_smtp(mailserver: MailServer, inbox: Inbox) -> None:
     faults.delay(1, text="slow", size=lambda size: size > 1000)
     faults.trickle(stage="ehlo", ehlo=str.islower)
     faults.drop(when="instead", times=1)
-    faults.drop(after_octets=100_000, tls="TLS*", mail_from="*@shop.example")
+    faults.drop(after_bytes=100_000, tls="TLS*", mail_from="*@shop.example")
     faults.lose(recipient=inbox, times=None)
     faults.lose(subject=IsStr(regex="^Lost"), size=IsInt(gt=3), filename="*.exe", cc="*")
     faults.greylist(timedelta(minutes=5), recipient=inbox.address)

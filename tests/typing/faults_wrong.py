@@ -24,13 +24,13 @@ def plans_faults_of_smtp(mailserver: MailServer) -> None:
     faults.trickle(0.1, header="X-Tag: a")  # error
     faults.drop(when="later")  # error
     faults.drop(after_bytes=5)  # error
-    faults.drop(after_octets=0.5)  # error
+    faults.drop(after_bytes=0.5)  # error
     faults.lose(body="x")  # error
     faults.greylist("60")  # error
     faults.greylist(60, subject="x")  # error
     faults.throttle(2, code=500)  # error
     faults.throttle(2, recipient="x")  # error
-    faults.limit_size(bytes=5)  # error
+    faults.limit_size(octets=5)  # error
     faults.limit_size(5, stage="end")  # error
     faults.clear("reject")  # error
 

@@ -76,8 +76,9 @@ def connects(mailserver: MailServer) -> None:
 
 
 def makes(mailserver: MailServer) -> None:
-    assert_type(mailserver.open_inbox("ann", expires_in=timedelta(hours=1)), Inbox)
+    assert_type(mailserver.make_inbox("ann", expires_in=timedelta(hours=1)), Inbox)
     assert_type(mailserver.inbox_for("ops@corp.com"), Inbox)
+    assert_type(mailserver.make_inbox(address="ann@example.com"), Inbox)
     account = mailserver.add_account(address="ann@example.com", quota=10_000)
     assert_type(account, MailAccount)
     assert_type(account.inbox.receive().text, str)
@@ -110,14 +111,14 @@ def moves_time(mailserver: MailServer, **units: Unpack[TimeUnits]) -> None:
     clock.advance(hours=2, minutes=0.5)
     clock.advance(timedelta(days=1), seconds=1)
     clock.advance(**units)
-    clock.travel(datetime(2031, 1, 1, tzinfo=UTC))
+    clock.move_to(datetime(2031, 1, 1, tzinfo=UTC))
     clock.follow()
     clock.resume()
 
 
 async def moves_time_in_a_task(clock: Clock) -> None:
     await clock.aadvance(weeks=1)
-    await clock.atravel(datetime(2031, 1, 1, tzinfo=UTC))
+    await clock.amove_to(datetime(2031, 1, 1, tzinfo=UTC))
 
 
 def catches(mailserver: MailServer) -> str | None:

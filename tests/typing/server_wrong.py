@@ -57,8 +57,8 @@ def connects(mailserver: MailServer) -> None:
 
 def makes(mailserver: MailServer) -> None:
     mailserver.make_inbox()  # error
-    mailserver.open_inbox(prefix="ann")  # error
-    mailserver.open_inbox(expires_in=3600)  # error
+    mailserver.make_inbox(name="ann")  # error
+    mailserver.make_inbox(expires_in=3600)  # error
     mailserver.inbox_for()  # error
     mailserver.add_user()  # error
     mailserver.add_account(email="ann@example.com")  # error
@@ -88,7 +88,7 @@ def moves_time(clock: Clock) -> None:
     clock.advance(hour=1)  # error
     clock.advance(seconds="1")  # error
     clock.move_to()  # error
-    clock.travel("tomorrow")  # error
+    clock.move_to("tomorrow")  # error
     clock.freeze(when=None)  # error
     clock.now.year  # error
     clock.frozen  # error

@@ -197,10 +197,10 @@ def test_what_a_condition_raises_fails_the_test(server: MailServer) -> None:
     def broken(_: str) -> bool:
         raise ZeroDivisionError
 
-    with server.open_sink() as sink:
+    with server.make_webhook_sink() as sink:
         server.add_webhook(sink.url)
         server.webhook_faults.duplicate(subject=broken)
-        server.open_inbox().deliver(subject="x")
+        server.make_inbox().deliver(subject="x")
         server.settle()
         with pytest.raises(ZeroDivisionError):
             server.check()
@@ -234,9 +234,9 @@ def test_a_misguessed_name_is_answered(mailserver: MailServer) -> None:
 
 def test_faults_end_with_their_scope(server: MailServer) -> None:
     server.clock.freeze()
-    with server.open_sink() as sink:
+    with server.make_webhook_sink() as sink:
         server.add_webhook(sink.url)
-        inbox = server.open_inbox()
+        inbox = server.make_inbox()
         with server.scope("one"):
             server.webhook_faults.duplicate(times=None)
             inbox.deliver(subject="x")

@@ -75,7 +75,7 @@ def test_a_restart_goes_on_with_what_is_pending(tmp_path: Path) -> None:
         with MailServer(data=str(tmp_path)) as server:
             server.clock.freeze()
             server.add_webhook(sink.url)
-            server.inbox_for("box@example.com").deliver(subject="x")
+            server.make_inbox().deliver(subject="x")
             server.settle()
             assert [each.status for each in server.deliveries] == ["pending"]
         with MailServer(data=str(tmp_path)) as server:
@@ -91,6 +91,6 @@ def test_what_was_delivered_is_not_sent_again_after_a_restart(tmp_path: Path) ->
             with MailServer(data=str(tmp_path)) as server:
                 if subject == "one":
                     server.add_webhook(sink.url)
-                server.inbox_for("box@example.com").deliver(subject=subject)
+                server.make_inbox().deliver(subject=subject)
                 server.settle()
         assert [each.subject for each in sink.calls] == ["one", "two"]

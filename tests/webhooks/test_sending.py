@@ -336,28 +336,28 @@ def test_what_is_sent_again_has_all_its_retries(
 
 def test_a_scope_takes_its_deliveries_along(server: MailServer) -> None:
     server.clock.freeze()
-    with server.open_sink() as sink:
+    with server.make_webhook_sink() as sink:
         with server.scope("one"):
             server.add_webhook(sink.url)
             sink.refuse(times=None)
-            server.open_inbox().deliver(subject="x")
+            server.make_inbox().deliver(subject="x")
             server.settle()
             assert len(sink.calls) == 1
         server.clock.advance(seconds=60)
         assert len(sink.calls) == 1
         assert server.deliveries == []
         with server.scope("two"):
-            server.open_inbox().deliver(subject="y")
+            server.make_inbox().deliver(subject="y")
             server.settle()
         assert len(sink.calls) == 1
 
 
 def test_an_attempt_under_way_ends_with_its_scope(server: MailServer) -> None:
-    with server.open_sink() as sink:
+    with server.make_webhook_sink() as sink:
         sink.delay(60)
         with server.scope("one"):
             server.add_webhook(sink.url)
-            server.open_inbox().deliver(subject="x")
+            server.make_inbox().deliver(subject="x")
             server.policy(max_addresses=0)
         server.settle()
         assert server.deliveries == []
@@ -365,9 +365,9 @@ def test_an_attempt_under_way_ends_with_its_scope(server: MailServer) -> None:
 
 def test_a_webhook_of_the_session_goes_on_after_a_scope(server: MailServer) -> None:
     server.clock.freeze()
-    with server.open_sink() as sink:
+    with server.make_webhook_sink() as sink:
         server.add_webhook(sink.url)
-        inbox = server.open_inbox()
+        inbox = server.make_inbox()
         for name in ("one", "two"):
             with server.scope(name):
                 inbox.deliver(subject=name)
@@ -379,10 +379,10 @@ def test_a_webhook_of_the_session_goes_on_after_a_scope(server: MailServer) -> N
 
 def test_a_retry_from_outside_is_made_again_after_a_scope(server: MailServer) -> None:
     server.clock.freeze()
-    with server.open_sink() as sink:
+    with server.make_webhook_sink() as sink:
         server.add_webhook(sink.url)
         sink.refuse()
-        server.open_inbox().deliver(subject="x")
+        server.make_inbox().deliver(subject="x")
         server.settle()
         with server.scope("one"):
             server.clock.advance(seconds=1)
@@ -411,9 +411,9 @@ def test_the_test_s_own_addresses_push(mailserver: MailServer, inbox: Inbox, web
 def test_ids_do_not_depend_on_when_a_webhook_was_called() -> None:
     seen = []
     for settle_first in (True, False):
-        with MailServer() as server, server.open_sink() as sink:
+        with MailServer() as server, server.make_webhook_sink() as sink:
             server.add_webhook(sink.url)
-            inbox = server.open_inbox("ann")
+            inbox = server.make_inbox("ann")
             inbox.deliver(subject="one")
             if settle_first:
                 server.settle()
@@ -447,7 +447,7 @@ def test_a_receiver_that_does_not_answer_in_time_is_called_again(
         server.clock.freeze()
         webhook = server.add_webhook(webhook_sink.url)
         webhook_sink.delay(seconds=5, times=1)
-        server.open_inbox().deliver(subject="x")
+        server.make_inbox().deliver(subject="x")
         server.clock.advance(seconds=1)
         [delivery] = webhook.deliveries
         assert [(each.status, each.error) for each in delivery.attempts] == [(None, "timeout"), (200, None)]

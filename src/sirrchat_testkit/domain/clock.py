@@ -107,10 +107,10 @@ class Clock:
         self._arm()
 
     async def advance(self, milliseconds: int) -> None:
-        """Move forward by ``milliseconds``, running what falls due on the way. Raises what ``travel`` raises."""
-        await self.travel(self.now() + milliseconds)
+        """Move forward by ``milliseconds``, running what falls due on the way. Raises what ``move_to`` raises."""
+        await self.move_to(self.now() + milliseconds)
 
-    async def travel(self, to: int) -> None:
+    async def move_to(self, to: int) -> None:
         """Go to ``to``: forward runs what falls due on the way, backward only sets the time.
 
         Raises:

@@ -199,7 +199,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         times: int | None = None,
         **match: Unpack[FaultConditions],
     ) -> Fault:
-        """Send the reply octet by octet, with ``seconds`` of real time between them."""
+        """Send the reply byte by byte, with ``seconds`` of real time between them."""
         action = Always(SmtpDecision(pause=_seconds("seconds", seconds)), "slow reply")
         return self._plan((SMTP.stage(stage),), action, times, match)
 
@@ -208,7 +208,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         *,
         stage: FaultStage | None = None,
         when: DropWhen = "before",
-        after_octets: int | None = None,
+        after_bytes: int | None = None,
         times: int | None = None,
         **match: Unpack[FaultConditions],
     ) -> Fault:
@@ -218,25 +218,25 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             stage: Where; the default is ``end``.
             when: ``before`` the command is carried out, ``after`` its reply, or ``instead`` of the reply: at the end of
                 data the message is stored then and its sender does not know, so a retry makes a duplicate.
-            after_octets: Instead of ``when``: break off in the middle of the message, at stage ``data``, after this
-                many octets of it, 1 or more. They are counted as they are sent: after the 354, with the dots that were
+            after_bytes: Instead of ``when``: break off in the middle of the message, at stage ``data``, after this
+                many bytes of it, 1 or more. They are counted as they are sent: after the 354, with the dots that were
                 added and the final one's line; or in chunks of BDAT, all together. A shorter message passes, and the
                 fault has not struck.
             times: How often.
             match: For whom.
 
         Raises:
-            ValueError: ``when`` or ``after_octets`` has no such value, or they do not go together with the rest.
+            ValueError: ``when`` or ``after_bytes`` has no such value, or they do not go together with the rest.
         """
         if when not in _WHEN:
             raise ValueError(f"when takes {' or '.join(map(repr, _WHEN))}, not {when!r}")
-        if after_octets is None:
+        if after_bytes is None:
             action = Always(SmtpDecision(drop=when), f"drop {when}")
             return self._plan((SMTP.stage(stage or "end"),), action, times, match)
-        _whole("after_octets", after_octets, 1)
+        _whole("after_bytes", after_bytes, 1)
         if SMTP.stage(stage or "data") != "data" or when != "before":
-            raise ValueError("after_octets is in the middle of the message: it takes stage='data' and no 'when'")
-        action = Always(SmtpDecision(cut=after_octets), f"drop after {counted(after_octets, 'octet')}")
+            raise ValueError("after_bytes is in the middle of the message: it takes stage='data' and no 'when'")
+        action = Always(SmtpDecision(cut=after_bytes), f"drop after {counted(after_bytes, 'byte')}")
         return self._plan(("data",), action, times, match)
 
     def lose(self, *, times: int | None = None, **match: Unpack[FaultConditions]) -> Fault:
@@ -271,10 +271,16 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             raise ValueError(f"code takes 421, 450, 451 or 452, not {code!r}")
         return self._plan(("mail",), Throttle(_whole("per_minute", per_minute, 0), code), times, match)
 
-    def limit_size(self, octets: int, *, times: int | None = None, **match: Unpack[FaultConditions]) -> Fault:
-        """Refuse with 552 a message that is declared by SIZE, or turns out, to be bigger than ``octets``."""
+    def limit_size(
+        self,
+        bytes: int,  # noqa: A002 - the unit, as a user writes it
+        *,
+        times: int | None = None,
+        **match: Unpack[FaultConditions],
+    ) -> Fault:
+        """Refuse with 552 a message that is declared by SIZE, or turns out, to be bigger than ``bytes``."""
         stages = ("mail", "end") if SMTP.stages["mail"].conditions.issuperset(match) else ("end",)
-        return self._plan(stages, LimitSize(_whole("octets", octets, 0)), times, match)
+        return self._plan(stages, LimitSize(_whole("bytes", bytes, 0)), times, match)
 
 
 class WebhookFaults(_PlannedFaults[CallContext, CallDecision]):

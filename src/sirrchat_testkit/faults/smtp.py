@@ -130,7 +130,7 @@ class SmtpDecision(Decision):
     Attributes:
         refusal: The reply, in place of carrying the command out; None to carry it out.
         delay: Seconds of real time before that.
-        pause: Seconds between the octets of the reply.
+        pause: Seconds between the bytes of the reply.
         drop: When to end the connection; None to keep it.
         lose: Reply with success and store nothing.
         cut: Octets of the message after which the connection is broken off; 0 for none. Such a decision is deferred.
@@ -161,23 +161,21 @@ class SmtpDecision(Decision):
 
 
 class LimitSize(FaultAction[SmtpContext, SmtpDecision]):
-    """Refuses a message that is declared, or turns out, to be bigger than ``octets``."""
+    """Refuses a message that is declared, or turns out, to be bigger than ``limit`` bytes."""
 
-    __slots__ = ("octets",)
+    __slots__ = ("limit",)
 
-    def __init__(self, octets: int) -> None:
-        self.octets = octets
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
 
     def decide(self, context: SmtpContext, now: int) -> SmtpDecision | None:  # noqa: ARG002 - at any time
         """Refuse with 552 (RFC 1870 section 6.1)."""
-        if context.size <= self.octets:
+        if context.size <= self.limit:
             return None
-        return SmtpDecision(
-            refusal=Refusal(552, "5.3.4", f"The message is bigger than {counted(self.octets, 'octet')}")
-        )
+        return SmtpDecision(refusal=Refusal(552, "5.3.4", f"The message is bigger than {counted(self.limit, 'byte')}"))
 
     def __str__(self) -> str:
-        return f"size limit of {counted(self.octets, 'octet')}"
+        return f"size limit of {counted(self.limit, 'byte')}"
 
 
 class Greylist(FaultAction[SmtpContext, SmtpDecision]):

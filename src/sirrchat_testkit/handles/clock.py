@@ -28,9 +28,9 @@ class Clock(Hints):
         "tick": "advance",
         "move": "advance",
         "forward": "advance",
-        "move_to": "travel",
-        "set": "travel",
-        "rewind": "travel",
+        "travel": "move_to",
+        "set": "move_to",
+        "rewind": "move_to",
         "time": "now",
         "stop": "freeze",
         "unfreeze": "resume",
@@ -62,7 +62,7 @@ class Clock(Hints):
         """Move forward by ``by``, or by units such as ``hours=2``; what falls due on the way is done when it returns.
 
         Raises:
-            ValueError: The time is negative (``travel`` goes back), or has no end.
+            ValueError: The time is negative (``move_to`` goes back), or has no end.
             TypeError: A unit is none of ``timedelta``'s, or ``by`` is no ``timedelta``.
         """
         self._thread.call(self._clock.advance(_span(by, units)))
@@ -71,13 +71,13 @@ class Clock(Hints):
         """Do as ``advance`` does without blocking the loop that this task runs on."""
         await self._thread.acall(self._clock.advance(_span(by, units)))
 
-    def travel(self, to: datetime) -> None:
+    def move_to(self, to: datetime) -> None:
         """Go to ``to`` (aware, or local time); what falls due on the way is done when it returns."""
-        self._thread.call(self._clock.travel(_milliseconds("travel", to)))
+        self._thread.call(self._clock.move_to(_milliseconds("move_to", to)))
 
-    async def atravel(self, to: datetime) -> None:
-        """Do as ``travel`` does without blocking the loop that this task runs on."""
-        await self._thread.acall(self._clock.travel(_milliseconds("travel", to)))
+    async def amove_to(self, to: datetime) -> None:
+        """Do as ``move_to`` does without blocking the loop that this task runs on."""
+        await self._thread.acall(self._clock.move_to(_milliseconds("move_to", to)))
 
     def _do(self, what: Callable[[], T]) -> T:
         async def work() -> T:
@@ -99,7 +99,7 @@ def _span(by: timedelta | None, units: TimeUnits) -> int:
         text = f"advance takes units such as seconds=3600, hours=1 or days=2, not {given}"
         raise (TypeError if isinstance(error, TypeError) else ValueError)(text) from None
     if span < timedelta():
-        raise ValueError(f"advance moves forward; {span} goes back: use travel")
+        raise ValueError(f"advance moves forward; {span} goes back: use move_to")
     return round(span / timedelta(milliseconds=1))
 
 

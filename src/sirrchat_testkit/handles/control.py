@@ -100,14 +100,19 @@ class ServerControl:
         with contextlib.suppress(RuntimeError):  # it stopped meanwhile
             begin_to_load(message)
 
-    def new_address(self, name: str | None, domain: str | None, expires_in: timedelta | None) -> Address:
+    def new_address(
+        self, prefix: str | None, exact: str | None, domain: str | None, expires_in: timedelta | None
+    ) -> Address:
         """Make a new address of this scope's account."""
         if expires_in is not None and not isinstance(expires_in, timedelta):
             raise TypeError(f"expires_in takes a timedelta such as timedelta(hours=1), not {expires_in!r}")
         milliseconds = None if expires_in is None else round(expires_in / timedelta(milliseconds=1))
+        if exact is not None:
+            self._check_address("make_inbox", exact)
+            return self.thread.call(self._test_account.add_exact(exact, milliseconds))
         address = None
         while address is None:
-            local = self._test_account.local_part(name)
+            local = self._test_account.local_part(prefix)
             address = self.thread.call(self._test_account.add(local, domain, milliseconds))
         return address
 
@@ -120,13 +125,16 @@ class ServerControl:
                 made = self.thread.call(self._test_account.add_account(email, password, quota))
         return made
 
-    def address_for(self, text: str) -> Address | None:
-        """Return the address ``text``, made if its domain is served; None if not. Raises ``InvalidValue``."""
-        if not addressing.is_mailbox(str(text)):
+    def find_address(self, text: str) -> Address | None:
+        """Return the address ``text``, or None if there is none. Raises ``InvalidValue``."""
+        self._check_address("inbox_for", text)
+        return self.thread.call(self._test_account.find(text))
+
+    def _check_address(self, function: str, text: str) -> None:
+        if not addressing.is_mailbox(text):
             like = f"ann@{self.backend.settings.domains[0]}"
-            words = f"inbox_for takes an address such as {like!r}, not {text!r}"
+            words = f"{function} takes an address such as {like!r}, not {text!r}"
             raise InvalidValue(words, field="address", value=text)
-        return self.thread.call(self._test_account.address_for(text))
 
     def deliver(self, recipient: str, message: bytes | EmailMessage | None, fields: dict[str, str]) -> ReceivedMessage:
         """Store a message for ``recipient`` without SMTP, and return it. Raises ``Refused``."""

@@ -100,15 +100,21 @@ class TestAccount:
         key = await backend.keys.add(account, "user")
         return NewAccount(account, await backend.directory.permanent(account), password, key.key)
 
-    async def address_for(self, text: str) -> Address | None:
-        """Return the address that is ``text``, made if its domain is served; None if it is not."""
-        directory = self._backend.directory
-        found = await directory.find_address(text)
+    async def add_exact(self, text: str, expires_in: int | None) -> Address:
+        """Make the address ``text``.
+
+        Raises:
+            InvalidValue: Its domain is not served; the text names those that are.
+            Conflict: It exists already.
+        """
+        await self._check_served("address", addressing.split(text)[1])
+        return await self._backend.directory.add_address((await self._own()).account.id, text, expires_in=expires_in)
+
+    async def find(self, text: str) -> Address | None:
+        """Return the address ``text``, or None if there is none; mail for it is this scope's from now on."""
+        found = await self._backend.directory.find_address(text)
         if found is None:
-            if not await self._backend.domains.serves(addressing.split(text)[1]):
-                directory.forget_former(text)
-                return None
-            return await directory.add_address((await self._own()).account.id, text)
+            self._backend.directory.forget_former(text)
         return found
 
     async def login(self) -> tuple[str, str]:

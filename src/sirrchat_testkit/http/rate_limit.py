@@ -71,7 +71,7 @@ class RateLimit:
             self._unlimited = [RateLimitStatus(limit, limit, now, (window + 1) * HOUR) for limit in (PER_IP, PER_KEY)]
         if policy.rate_limit == "off":
             return self._unlimited[key is not None]
-        own = policy.rate_limit == "own"
+        own = policy.rate_limit == "custom"
         if key is not None:
             who, limit = key.id, policy.rate_limit_key if own else PER_KEY
         else:

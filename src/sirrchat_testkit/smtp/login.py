@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from sirrchat_testkit.domain import sasl
 from sirrchat_testkit.domain.logins import Credentials
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.errors import Unauthorized
 from sirrchat_testkit.faults.smtp import SMTP
-from sirrchat_testkit.smtp import auth, replies
+from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.fault_actions import Work
-from sirrchat_testkit.smtp.paths import Malformed
 from sirrchat_testkit.smtp.replies import Answer, Reply
 
 Under = Callable[[Credentials, Work], Coroutine[Any, Any, Reply]]
@@ -34,7 +34,7 @@ class Login:
         self._hostname = hostname
         self._session = session
         self._under = under
-        self._conversation: auth.Conversation | None = None
+        self._exchange: sasl.Exchange | None = None
         self.attempt = object()
 
     def begin(self, argument: str, mechanisms: tuple[str, ...]) -> Answer:
@@ -49,30 +49,30 @@ class Login:
             return replies.NO_MECHANISM
         try:
             word = word.strip(" ")
-            initial = auth.decode("" if word == "=" else word) if word else None  # RFC 4954 section 4
-            self._conversation = auth.MECHANISMS[name.upper()](initial, self._hostname)
-            return auth.challenge(next(self._conversation))
+            initial = sasl.decode("" if word == "=" else word) if word else None  # RFC 4954 section 4
+            self._exchange = sasl.MECHANISMS[name.upper()](initial, self._hostname)
+            return replies.challenge(next(self._exchange))
         except StopIteration as done:
             return self._decide(done.value)
-        except Malformed as error:
-            return error.reply
+        except sasl.MalformedResponse as error:
+            return _malformed(error)
 
     def respond(self, line: str) -> Answer:
         """Answer the response to a challenge."""
-        conversation = self._conversation
-        if conversation is None:  # XOAUTH2 was refused already
+        exchange = self._exchange
+        if exchange is None:  # XOAUTH2 was refused already
             return replies.WRONG_CREDENTIALS
         if line == "*":
             return replies.CANCELLED
         try:
-            return auth.challenge(conversation.send(auth.decode(line)))
+            return replies.challenge(exchange.send(sasl.decode(line)))
         except StopIteration as done:
             return self._decide(done.value)
-        except Malformed as error:
-            return error.reply
+        except sasl.MalformedResponse as error:
+            return _malformed(error)
 
     async def _decide(self, credentials: Credentials) -> Reply:
-        self._conversation = None
+        self._exchange = None
         if self._backend.faults.of(SMTP).planned:
             return await self._under(credentials, lambda: self._check(credentials))
         return await self._check(credentials)
@@ -81,5 +81,9 @@ class Login:
         try:
             self._session.login = await self._backend.logins.check(credentials, self._backend.settings.domains[0])
         except Unauthorized:
-            return auth.challenge(auth.TOKEN_REFUSED) if credentials.token is not None else replies.WRONG_CREDENTIALS
+            return replies.challenge(sasl.TOKEN_REFUSED) if credentials.token is not None else replies.WRONG_CREDENTIALS
         return replies.AUTHENTICATED
+
+
+def _malformed(error: sasl.MalformedResponse) -> Reply:
+    return replies.BAD_BASE64 if isinstance(error, sasl.NotBase64) else replies.BAD_RESPONSE

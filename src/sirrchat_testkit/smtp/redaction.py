@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from sirrchat_testkit.smtp.auth import MECHANISMS
+from sirrchat_testkit.domain.sasl import MECHANISMS
 
 HIDING: Final = frozenset({b"A", b"a", b" ", b"\t", b"="})
 """What an argument of MAIL or RCPT begins with where it is no path, and may be an AUTH; ``FROM`` and ``TO`` do not."""

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import base64
 import enum
 import functools
 import re
@@ -201,6 +202,11 @@ def hello(hostname: str) -> Reply:
 def offers(hostname: str, lines: tuple[str, ...]) -> Reply:
     """Return the answer to EHLO: the extensions, a line each (RFC 5321 section 4.1.1.1)."""
     return Reply(250, "", "\n".join([hostname, *lines]))
+
+
+def challenge(data: bytes) -> Reply:
+    """Return the 334 that asks for the next response of a SASL mechanism (RFC 4954 section 4)."""
+    return Reply(334, "", base64.b64encode(data).decode("ascii"))
 
 
 def chunk_taken(octets: int) -> Reply:

@@ -1,8 +1,7 @@
-"""The mechanisms of AUTH (RFC 4954), as conversations without input or output.
+"""SASL mechanisms (RFC 4422), as generators without input or output.
 
-1. A mechanism is a generator: it yields challenges, is sent responses, and returns ``Credentials``.
-2. What is wrong with a response is raised as ``Malformed``, which names the reply.
-3. It decides nothing: whether a claim holds is for ``domain.logins`` to say.
+1. A mechanism yields challenges, is sent responses, and returns ``Credentials``; ``domain.logins`` checks them.
+2. It knows no protocol: a malformed response is raised, and the adapter chooses the reply.
 """
 
 from __future__ import annotations
@@ -14,55 +13,61 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Final, TypeAlias
 
 from sirrchat_testkit.domain.logins import Credentials
-from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.paths import Malformed
-from sirrchat_testkit.smtp.replies import Reply
 
-Conversation: TypeAlias = Generator[bytes, bytes, Credentials]
+Exchange: TypeAlias = Generator[bytes, bytes, Credentials]
+"""What a mechanism returns when it is called: challenges out, responses in, credentials at the end."""
 
 TOKEN_REFUSED: Final = b'{"status":"401","schemes":"bearer","scope":"mail"}'
 """What XOAUTH2 says before the 535; the client answers with an empty line."""
 
 
-def plain(initial: bytes | None, hostname: str) -> Conversation:  # noqa: ARG001 - a mechanism takes both
-    """PLAIN (RFC 4616): authorization identity, user and password, parted by NUL."""
+class MalformedResponse(ValueError):
+    """A response that the mechanism does not define."""
+
+
+class NotBase64(MalformedResponse):
+    """A response that is not base64."""
+
+
+def plain(initial: bytes | None, hostname: str) -> Exchange:  # noqa: ARG001 - a mechanism takes both
+    """PLAIN (RFC 4616): authorization identity, user and password, separated by NUL."""
     response = initial if initial is not None else (yield b"")
     try:
         acting_for, user, password = _text(response).split("\0")
     except ValueError:
-        raise Malformed(replies.BAD_RESPONSE) from None
+        raise MalformedResponse from None
     return Credentials("PLAIN", user, password=password, acting_for=acting_for)
 
 
-def login(initial: bytes | None, hostname: str) -> Conversation:  # noqa: ARG001 - a mechanism takes both
+def login(initial: bytes | None, hostname: str) -> Exchange:  # noqa: ARG001 - a mechanism takes both
     """LOGIN: two questions, of which the first may be answered in advance (draft-murchison-sasl-login)."""
     user = initial if initial is not None else (yield b"Username:")
     password = yield b"Password:"
     return Credentials("LOGIN", _text(user), password=_text(password))
 
 
-def cram_md5(initial: bytes | None, hostname: str) -> Conversation:
+def cram_md5(initial: bytes | None, hostname: str) -> Exchange:
     """CRAM-MD5 (RFC 2195): the challenge's HMAC, keyed with the password. The server speaks first."""
     if initial is not None:
-        raise Malformed(replies.BAD_RESPONSE)
+        raise MalformedResponse
     challenge = f"<{secrets.token_hex(12)}@{hostname}>".encode()
     user, blank, digest = _text((yield challenge)).rpartition(" ")
     if not blank:
-        raise Malformed(replies.BAD_RESPONSE)
+        raise MalformedResponse
     return Credentials("CRAM-MD5", user, challenge=challenge, digest=digest)
 
 
-def xoauth2(initial: bytes | None, hostname: str) -> Conversation:  # noqa: ARG001 - a mechanism takes both
+def xoauth2(initial: bytes | None, hostname: str) -> Exchange:  # noqa: ARG001 - a mechanism takes both
     """XOAUTH2 (developers.google.com/workspace/gmail/imap/xoauth2-protocol): ``user=`` and ``auth=Bearer``."""
     response = initial if initial is not None else (yield b"")
     given = dict(each.partition("=")[::2] for each in _text(response).split("\x01") if each)
     scheme, _, token = given.get("auth", "").partition(" ")
     if "user" not in given or scheme.lower() != "bearer" or not token:
-        raise Malformed(replies.BAD_RESPONSE)
+        raise MalformedResponse
     return Credentials("XOAUTH2", given["user"], token=token)
 
 
-MECHANISMS: Mapping[str, Callable[[bytes | None, str], Conversation]] = {
+MECHANISMS: Mapping[str, Callable[[bytes | None, str], Exchange]] = {
     "PLAIN": plain,
     "LOGIN": login,
     "CRAM-MD5": cram_md5,
@@ -72,24 +77,15 @@ MECHANISMS: Mapping[str, Callable[[bytes | None, str], Conversation]] = {
 
 
 def decode(word: str) -> bytes:
-    """Return the octets that ``word`` is the base64 of.
-
-    Raises:
-        Malformed: It is no base64.
-    """
+    """Return the bytes that ``word`` encodes in base64. Raises ``NotBase64``."""
     try:
         return base64.b64decode(word.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError):
-        raise Malformed(replies.BAD_BASE64) from None
+        raise NotBase64 from None
 
 
-def challenge(octets: bytes) -> Reply:
-    """Return the 334 that asks for the next response."""
-    return Reply(334, "", base64.b64encode(octets).decode("ascii"))
-
-
-def _text(octets: bytes) -> str:
+def _text(response: bytes) -> str:
     try:
-        return octets.decode("utf-8")
+        return response.decode("utf-8")
     except UnicodeDecodeError:
-        raise Malformed(replies.BAD_RESPONSE) from None
+        raise MalformedResponse from None

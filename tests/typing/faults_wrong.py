@@ -23,7 +23,7 @@ def plans_faults_of_smtp(mailserver: MailServer) -> None:
     faults.delay(1, seconds=1)  # error
     faults.trickle(0.1, header="X-Tag: a")  # error
     faults.drop(when="later")  # error
-    faults.drop(after_bytes=5)  # error
+    faults.drop(after_octets=5)  # error
     faults.drop(after_bytes=0.5)  # error
     faults.lose(body="x")  # error
     faults.greylist("60")  # error

@@ -117,7 +117,7 @@ def passes_a_purpose_on(message: ReceivedMessage) -> Link:
 
 
 def test_takes_fixtures(make_inbox: MakeInbox, make_inboxes: MakeInboxes) -> None:
-    make_inbox(prefix="ann")  # error
+    make_inbox(name="ann")  # error
     make_inbox(expires_in=3600)  # error
     make_inbox("ann").adress  # error
     make_inboxes()  # error

@@ -17,7 +17,7 @@ def starts() -> None:
     MailServer(smtp_port="25")  # error
     MailServer(start_tls=True)  # error
     MailServer(unknown_recipients="drop")  # error
-    MailServer(rate_limit="custom")  # error
+    MailServer(rate_limit="own")  # error
     MailServer(policy={"max_age": 1})  # error
     MailServer("shop.example")  # error
     Settings(auth="required")  # error
@@ -56,7 +56,7 @@ def connects(mailserver: MailServer) -> None:
 
 
 def makes(mailserver: MailServer) -> None:
-    mailserver.make_inbox()  # error
+    mailserver.open_inbox()  # error
     mailserver.make_inbox(name="ann")  # error
     mailserver.make_inbox(expires_in=3600)  # error
     mailserver.inbox_for()  # error

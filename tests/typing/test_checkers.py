@@ -7,6 +7,7 @@ refused, by pyright in its standard mode. Each checker runs once over all files.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def run(*command: str) -> str:
 
 
 def found_by_mypy() -> Iterator[tuple[Line, str]]:
-    output = run("mypy", "--strict", "--config-file=", "--output=json")
+    output = run("mypy", "--strict", "--config-file=", f"--cache-dir={os.devnull}", "--output=json")
     for each in map(json.loads, output.splitlines()):
         if each["severity"] == "error":
             yield (Path(each["file"]).name, each["line"]), each["message"]

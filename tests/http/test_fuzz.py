@@ -62,7 +62,9 @@ async def test_bodies(service: Service, body: bytes) -> None:
 @given(cursor=cursors)
 @pytest.mark.asyncio
 async def test_cursors(service: Service, cursor: str) -> None:
-    account = (await service.backend.keys.authenticate(service.key)).account
+    key = await service.backend.keys.find(service.key)
+    assert key is not None
+    account = key.account
     address = await service.backend.directory.find_address("fuzz@example.com")
     if address is None:
         address = await service.backend.directory.add_address(account, "fuzz@example.com")

@@ -19,7 +19,7 @@ from sirrchat_testkit.webhooks import dispatcher as dispatcher_module
 from sirrchat_testkit.webhooks.attempts import RETRIES
 from sirrchat_testkit.webhooks.calls import PreparedCall
 from sirrchat_testkit.webhooks.client import READ, Outcome, Sender
-from sirrchat_testkit.webhooks.dispatcher import AGAIN, Dispatcher, _Flight
+from sirrchat_testkit.webhooks.dispatcher import AGAIN, Dispatcher, _Running
 
 pytestmark = pytest.mark.asyncio
 
@@ -140,7 +140,7 @@ async def test_a_scope_that_ends_ends_an_attempt_whose_place_was_taken(
 ) -> None:
     [seq] = await backend.store.commit([Put(pending(webhook, "another"))])
     attempt = asyncio.create_task(asyncio.sleep(60))
-    dispatcher._in_flight[seq] = _Flight("of the scope", attempt)
+    dispatcher._in_flight[seq] = _Running("of the scope", attempt)
     await dispatcher.rewind(None)
     assert attempt.cancelled()
     del dispatcher._in_flight[seq]

@@ -14,7 +14,7 @@ from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.ids import Ids, hash_key
 from sirrchat_testkit.domain.models import Account, ApiKey
 from sirrchat_testkit.domain.store import Delete, Put, Store
-from sirrchat_testkit.errors import NotFound, Unauthorized
+from sirrchat_testkit.errors import NotFound
 
 
 class NewKey(NamedTuple):
@@ -62,19 +62,12 @@ class Keys:
         record = self._until_close.get(hashed) or await self._store.get(ApiKey, key_hash=hashed)
         return record if record is not None and hmac.compare_digest(record.key_hash, hashed) else None
 
-    async def authenticate(self, key: str) -> ApiKey:
-        """Return the record of ``key``. Raises ``Unauthorized`` if it is missing, wrong or revoked."""
-        record = await self.find(key)
-        if record is None:
-            raise Unauthorized("the API key is missing, wrong or revoked")
-        return record
-
     async def page(self, offset: int, limit: int) -> tuple[list[ApiKey], int]:
         """Return ``limit`` keys after the oldest ``offset`` ones, and how many there are."""
         return await self._store.find(ApiKey, offset=offset, limit=limit), await self._store.count(ApiKey)
 
     async def revoke(self, key_id: str) -> None:
-        """Take the key no more from now on. Raises ``NotFound``."""
+        """Revoke a key. Raises ``NotFound``."""
         record = await self._store.get(ApiKey, id=key_id)
         if record is None:
             raise NotFound("no such API key")

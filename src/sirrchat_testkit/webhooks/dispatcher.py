@@ -54,7 +54,7 @@ _monotonic = time.clock_gettime
 
 
 @dataclass(frozen=True, slots=True)
-class _Flight:
+class _Running:
     delivery: str
     task: asyncio.Task[None]
 
@@ -73,7 +73,7 @@ class Dispatcher:
         self._last_mail = self._next_start = 0.0
         self._wake = asyncio.Event()
         self._changes: set[asyncio.Future[None]] = set()
-        self._in_flight: dict[int, _Flight] = {}
+        self._in_flight: dict[int, _Running] = {}
         self._timer: Due | None = None
         self._resuming = True
         self._stuck = False
@@ -122,10 +122,10 @@ class Dispatcher:
         """Go on with what is in the store now, and with nothing else."""
         self._attempts.forget()
         gone = []
-        for seq, flight in self._in_flight.items():
+        for seq, running in self._in_flight.items():
             found = await self._backend.store.get(Delivery, seq=seq)
-            if found is None or found.id != flight.delivery:
-                gone.append(flight.task)
+            if found is None or found.id != running.delivery:
+                gone.append(running.task)
         await _end(gone)
         if self._timer is not None:  # the clock has forgotten it
             self._timer.cancel()
@@ -192,12 +192,12 @@ class Dispatcher:
             if delivery is None or seq in self._in_flight or not self._attempts.wants(delivery):
                 self._queue.finished(webhook)
                 continue
-            task = asyncio.create_task(self._fly(delivery))
-            task.add_done_callback(functools.partial(self._landed, delivery))
-            self._in_flight[seq] = _Flight(delivery.id, task)
+            task = asyncio.create_task(self._attempt(delivery))
+            task.add_done_callback(functools.partial(self._attempt_ended, delivery))
+            self._in_flight[seq] = _Running(delivery.id, task)
         return STEP
 
-    async def _fly(self, delivery: Delivery) -> None:
+    async def _attempt(self, delivery: Delivery) -> None:
         try:
             await self._attempts.make(delivery)
         except StoreError:  # it stays pending, and is tried again
@@ -205,7 +205,7 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - a bug must not end all webhooks
             self._backend.crashed("calling a webhook", error)
 
-    def _landed(self, delivery: Delivery, _: asyncio.Task[None]) -> None:
+    def _attempt_ended(self, delivery: Delivery, _: asyncio.Task[None]) -> None:
         """Note that the attempt has ended, also if it was cancelled before its first step."""
         self._in_flight.pop(delivery.seq, None)
         self._queue.finished(delivery.webhook)

@@ -54,9 +54,9 @@ def test_a_session_that_lasts_too_long_is_told_and_left(mailserver: MailServer) 
         with contextlib.suppress(smtplib.SMTPServerDisconnected):
             while code == 250:
                 code, text = smtp.noop()
-            assert (code, text) == (421, b"4.7.0 This connection has lasted long enough")
+            assert (code, text) == (421, b"4.7.0 Session time limit exceeded")
     [line] = [each for each in mailserver.sessions[0].transcript if each.text.startswith("421")]
-    assert line.text == "421 4.7.0 This connection has lasted long enough"
+    assert line.text == "421 4.7.0 Session time limit exceeded"
     assert line.at >= 0.09  # the line's time is the mail clock's, in milliseconds
 
 

@@ -43,7 +43,7 @@ def log_in(smtp: smtplib.SMTP, mechanism: str, user: str, password: str) -> tupl
 def test_smtplib_logs_in(mailserver: MailServer, mechanism: str) -> None:
     mailserver.add_account("bob@example.com", "secret")
     with greeted(mailserver) as smtp:
-        assert log_in(smtp, mechanism, "bob@example.com", "secret") == (235, b"2.7.0 Logged in")
+        assert log_in(smtp, mechanism, "bob@example.com", "secret") == (235, b"2.7.0 Authentication succeeded")
     [session] = mailserver.sessions
     assert session.login == "bob@example.com"
 
@@ -62,7 +62,7 @@ def test_a_wrong_password_is_refused_and_told(mailserver: MailServer, mechanism:
 def test_a_user_that_does_not_exist_is_told_apart_for_the_test_alone(mailserver: MailServer) -> None:
     with greeted(mailserver) as smtp, pytest.raises(smtplib.SMTPAuthenticationError) as caught:
         smtp.login("app", "secret")
-    assert caught.value.smtp_error == b"5.7.8 User and password do not fit"
+    assert caught.value.smtp_error == b"5.7.8 Authentication credentials invalid"
     assert "AUTH LOGIN as 'app' refused 535: there is no such user" in mailserver.overview()
 
 
@@ -156,7 +156,7 @@ def test_mail_is_refused_until_there_is_a_login(mailserver: MailServer) -> None:
     mailserver.policy(auth="required")
     inbox = mailserver.make_inbox()
     with greeted(mailserver) as smtp:
-        assert smtp.mail("a@x.example") == (530, b"5.7.0 Log in first")
+        assert smtp.mail("a@x.example") == (530, b"5.7.0 Authentication required")
         smtp.login(mailserver.smtp_username, mailserver.smtp_password)
         smtp.send_message(mail(inbox.address))
         assert smtp.docmd("AUTH PLAIN")[0] == 503

@@ -153,7 +153,7 @@ def test_commands_sent_along_with_starttls_are_not_answered(server: MailServer) 
             safe.sendall(b"EHLO x\r\n")
             safe.recv(1000)
             safe.sendall(b"STARTTLS\r\n")
-            assert safe.recv(1000).startswith(b"503 5.5.1 TLS is on")
+            assert safe.recv(1000).startswith(b"503 5.5.1 TLS already active")
 
 
 def test_required_tls_refuses_mail_and_logins_before_it(server: MailServer) -> None:

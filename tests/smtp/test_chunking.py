@@ -26,8 +26,8 @@ RCPT = "RCPT TO:<user@example.com>"
 
 async def test_chunks_make_one_message(talk: Dialogue, stored: Stored) -> None:
     await talk(HELLO, MAIL, RCPT)
-    assert await talk(b"BDAT 3\r\na\r\n") == "250 2.0.0 3 octets taken"
-    assert await talk(b"BDAT 5\r\n.\r\n.\r") == "250 2.0.0 5 octets taken"
+    assert await talk(b"BDAT 3\r\na\r\n") == "250 2.0.0 3 bytes received"
+    assert await talk(b"BDAT 5\r\n.\r\n.\r") == "250 2.0.0 5 bytes received"
     assert await talk(b"bdat 1 last\r\n\n") == "250 2.0.0 Message stored"
     assert await stored() == [b"a\r\n.\r\n.\r\n"]
     assert (await talk(MAIL)).startswith("250")

@@ -117,7 +117,7 @@ async def test_a_message_that_is_too_big_is_read_to_its_end_and_not_stored(
     talk: Dialogue, backend: Backend, stored: Stored
 ) -> None:
     backend.policy.value = replace(backend.policy.value, max_message_size=1000)
-    assert await talk.send(b"x" * 100_000 + b"\r\n") == "552 5.3.4 The message is bigger than this server takes"
+    assert await talk.send(b"x" * 100_000 + b"\r\n") == "552 5.3.4 Message size exceeds the limit"
     assert await stored() == []
     assert (await talk.send(b"x" * 998 + b"\r\n")).startswith("250")
 

@@ -1,4 +1,4 @@
-"""How a value is compared with what is wanted; the same everywhere.
+"""How a value is compared with the wanted one: one set of rules for all conditions.
 
 1. A plain ``str`` is compared by a rule, an ``re.Pattern`` searches, a function decides.
 2. Anything else is ``==``, so dirty-equals works. A class is compared, not called.
@@ -60,7 +60,7 @@ LIKE = Rule("", _is_like, "be equal but for * and ?")
 
 
 def holds(wanted: Any, value: Any, rule: Rule = EQUAL) -> bool:
-    """Return whether ``value`` is what is ``wanted``."""
+    """Return whether ``value`` satisfies ``wanted``."""
     if isinstance(wanted, str):
         return isinstance(value, str) and rule.holds(wanted, value)
     if isinstance(wanted, re.Pattern):

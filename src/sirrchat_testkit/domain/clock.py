@@ -38,7 +38,7 @@ class Scheduler(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Due:
-    """Work that waits for its time; what is due first is the least, and of that what was scheduled first."""
+    """Scheduled work; sorts by due time, then by the order of scheduling."""
 
     at: int
     order: int

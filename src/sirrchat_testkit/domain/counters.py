@@ -67,7 +67,7 @@ class _Count:
         self.day = day
 
     def merge(self, earlier: _Count) -> None:
-        """Add what was counted ``earlier``; both counted messages."""
+        """Add the counts of ``earlier``."""
         self.received += earlier.received
         self.sent += earlier.sent
         self.last_received_at = self.last_received_at or earlier.last_received_at

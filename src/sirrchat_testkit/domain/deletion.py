@@ -1,8 +1,8 @@
-"""Deletion: what is deleted together, in one commit, and the event that follows it.
+"""Deletion: which records are deleted together, in one commit, and the event that follows it.
 
 1. With the last copy of a message goes its envelope, and with both the raw bytes.
 2. With an address go its messages; with an account its addresses, messages, keys, webhooks, deliveries and counters.
-3. ``MessagesRemoved`` is appended after the commit. A rewind of a scope is no deletion and appends nothing.
+3. ``MessagesRemoved`` is appended after the commit. A rewind of a scope is not a deletion and appends nothing.
 """
 
 from __future__ import annotations

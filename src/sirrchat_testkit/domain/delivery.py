@@ -74,7 +74,7 @@ class PostOffice:
             raise
 
     def takes(self, recipient: str) -> bool:
-        """Tell whether mail for ``recipient`` is taken as far as is known without waiting; else ``admit`` decides."""
+        """Return whether mail for ``recipient`` is known to be accepted; if not, ``admit`` decides. Never suspends."""
         return self._directory.known(recipient) is not None
 
     def note_refusal(self, recipient: str, sender: str, refusal: Refused) -> None:

@@ -1,7 +1,7 @@
 """How tests stay apart: ``open`` notes where everything stands, and ``close`` goes back to it.
 
 1. Work that began in a scope ends first, and then the records go back: nothing writes into the next scope.
-2. A scope costs what was changed in it, never what is stored.
+2. The cost of a scope follows the changes made in it, not the number of stored records.
 3. Scopes nest; the innermost is closed first.
 4. Addresses of a closed scope are remembered by name, so that late mail is charged to the test that caused it.
 5. The name of a scope within another one begins with that one's name. Names and ids are made from ``seed``: the name,

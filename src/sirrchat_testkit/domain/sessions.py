@@ -1,4 +1,4 @@
-"""The connections of a server, and what is under way on it: what a test settles on.
+"""The open connections of a server and the activities in progress: a test settles when there are none.
 
 1. A connection is busy until its first transaction ends, and after that from MAIL until the reply that ends the
    transaction; after QUIT it never is. One that has not sent MAIL yet is fresh, which ends after 250 ms.
@@ -130,7 +130,7 @@ class Sessions:
         )
 
     def busy(self, after: int = 0) -> list[Activity]:
-        """Return what is under way on the connections. A fresh one counts if its number is above ``after``."""
+        """Return the activities in progress on the connections. A fresh one counts if its number is above ``after``."""
         return [
             activity
             for session in self._live

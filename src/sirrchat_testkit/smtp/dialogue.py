@@ -32,9 +32,9 @@ MANY: Final = 100
 
 
 class Conversation:
-    """Answers what one client says, in order; the replies are gathered in its ``writer``.
+    """Answers the commands and messages of one client, in order; the replies are gathered in its ``writer``.
 
-    ``heard_at`` is when the client was last heard, ``over`` says that nothing more of it is looked at.
+    ``heard_at`` is the time of the last received bytes; once ``over`` is set, nothing more is parsed.
     """
 
     __slots__ = (
@@ -69,7 +69,7 @@ class Conversation:
 
     @property
     def pending(self) -> int:
-        """How many octets have been received and not been understood yet."""
+        """How many received bytes have not been parsed yet."""
         return self._received.pending
 
     @property
@@ -94,10 +94,10 @@ class Conversation:
             return self.crashed(error)
 
     def answer(self, run: Run) -> Reply | None:
-        """Answer what has been received, as long as nothing has to wait, which ``run`` finds out.
+        """Answer complete commands and messages until one has to wait; ``run`` starts those that may.
 
-        Return None where nothing else has come, or what came is under way now; or else the answer after which something
-        else comes than a command or a message, or one with which the gathered replies are enough to be written.
+        Return the reply that needs action by the connection (TLS, close, flush), or None when more input is needed or
+        an answer is in progress.
         """
         for _ in range(MANY):
             answer = self.next()

@@ -1,8 +1,8 @@
-"""Work that is done in the very step of the loop in which it is asked for.
+"""Eager execution: a coroutine runs at once, in the current step of the loop, until it suspends.
 
-A command that need not wait is answered where its bytes arrived: no task is woken for it, which saves a turn of the
-loop for each. What does wait goes on in the connection's own task, and is that task to everybody who asks from its
-first step on, so time limits and cancelling work as ever (https://docs.python.org/3/library/asyncio-extending.html).
+So a command that need not wait is answered in the step in which its bytes arrive; no task is woken for it. If it
+suspends, the rest runs inside the connection's task. That is the current task from the first step on, so timeouts and
+cancellation work as usual (https://docs.python.org/3/library/asyncio-extending.html).
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def async_signal() -> AsyncSignal:
 
 
 def runs_asyncio() -> bool:
-    """Tell whether an asyncio loop runs in this thread."""
+    """Return whether an asyncio loop runs in this thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -32,7 +32,7 @@ def add_keys(commands: argparse._SubParsersAction[Any]) -> None:
     create.add_argument("--user", required=True, metavar="EMAIL", help="whose key: an account's address or id")
     create.add_argument("--role", choices=["admin", "user"], default="admin", help="what it may do [admin]")
     listing = group.add_parser("list", help="list all keys, without their texts")
-    revoke = group.add_parser("revoke", help="take a key no more")
+    revoke = group.add_parser("revoke", help="revoke an API key")
     revoke.add_argument("key", metavar="ID", help="the key's id, as the list shows it")
     for command, work in ((create, _create), (listing, _list), (revoke, _revoke)):
         add_target(command)

@@ -195,11 +195,11 @@ class Directory:
         return self._former.get(addressing.key(recipient), "")
 
     def has_expired(self, address: Address) -> bool:
-        """Tell whether the address's time is over."""
+        """Return whether the address's time is over."""
         return bool(address.expires_at) and address.expires_at <= self._clock.now()
 
     async def _is_open(self, address: Address) -> bool:
-        """Tell whether ``address`` is one that a test knows of: of an inbox, or of an account that is listed."""
+        """Return whether ``address`` is one that a test knows of: of an inbox, or of an account that is listed."""
         account = None if address.disposable else await self._store.get(Account, id=address.account)
         return account is None or (account.listed and not account.hidden)
 

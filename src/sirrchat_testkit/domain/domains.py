@@ -52,7 +52,7 @@ class Domains:
         return await self._store.find(Domain, offset=offset, limit=limit), await self._store.count(Domain)
 
     async def serves(self, name: str) -> bool:
-        """Tell whether mail for ``name`` is for here."""
+        """Return whether mail for ``name`` is for here."""
         return await self._store.get(Domain, name=addressing.domain_key(name)) is not None
 
     async def users(self, domain: Domain) -> int:

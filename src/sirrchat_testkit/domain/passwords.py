@@ -55,7 +55,7 @@ class Passwords:
         return hashes
 
     async def verify(self, password: str, kept: str) -> bool:
-        """Tell whether ``kept`` was made of ``password``. Never true where ``kept`` is empty."""
+        """Return whether ``kept`` was made of ``password``. Never true where ``kept`` is empty."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, _verify, password, kept, self._cost)
 
     @property
@@ -64,7 +64,7 @@ class Passwords:
         return self._keyed is not None
 
     def verify_digest(self, challenge: bytes, digest: str, kept: str) -> bool:
-        """Tell whether ``digest`` answers ``challenge`` by the password of ``kept`` (CRAM-MD5, RFC 2195)."""
+        """Return whether ``digest`` answers ``challenge`` by the password of ``kept`` (CRAM-MD5, RFC 2195)."""
         keyed = (self._keyed or {}).get(kept)
         if keyed is None:
             return False

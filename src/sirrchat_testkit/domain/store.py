@@ -101,7 +101,7 @@ class Store(Protocol):
         ...
 
     def at_hand(self, kind: type[R], field: str, value: Any) -> R | None:
-        """Return the oldest record whose indexed ``field`` is ``value`` if that takes no waiting; None says nothing."""
+        """Return the oldest record whose indexed ``field`` is ``value`` if it is in memory; None means unknown."""
 
     async def get(self, kind: type[R], **where: Any) -> R | None:
         """Return the oldest record whose indexed fields equal ``where`` (``seq=`` and ``id=`` always are), or None."""

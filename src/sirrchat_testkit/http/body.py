@@ -35,7 +35,8 @@ async def read_object(request: web.Request) -> dict[str, Any]:
             raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(sent))
         body = from_json(sent, allow_inf_nan=False)
     except (web.RequestPayloadError, HttpProcessingError):
-        raise InvalidValue("the body must be what its headers say: so long, in such chunks, packed like that") from None
+        text = "the body does not match its Content-Length, Transfer-Encoding or Content-Encoding"
+        raise InvalidValue(text) from None
     except ValueError as error:
         raise InvalidValue(f"the body must be JSON: {error}") from None
     if not isinstance(body, dict):

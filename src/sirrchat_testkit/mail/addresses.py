@@ -75,17 +75,17 @@ def nearest(address: str, others: Iterable[str]) -> str | None:
 
 
 def is_name(text: str) -> bool:
-    """Tell whether ``text`` may be asked for as a disposable address's local part."""
+    """Return whether ``text`` may be asked for as a disposable address's local part."""
     return len(text) <= MAX_LOCAL and _NAME.fullmatch(text) is not None
 
 
 def is_domain(text: str) -> bool:
-    """Tell whether ``text`` is a host name, in ASCII or in Unicode (RFC 5321 section 4.1.2, RFC 6531 section 3.3)."""
+    """Return whether ``text`` is a host name, in ASCII or in Unicode (RFC 5321 section 4.1.2, RFC 6531 section 3.3)."""
     return _octets(text) <= MAX_DOMAIN and _DOMAIN.fullmatch(text) is not None
 
 
 def is_mailbox(text: str) -> bool:
-    """Tell whether ``text`` is ``local@domain`` or ``local@[literal]`` within the lengths of RFC 5321."""
+    """Return whether ``text`` is ``local@domain`` or ``local@[literal]`` within the lengths of RFC 5321."""
     local, domain = split(text)
     if not (0 < _octets(local) <= MAX_LOCAL and _octets(text) <= MAX_ADDRESS):
         return False

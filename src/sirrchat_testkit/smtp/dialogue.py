@@ -181,7 +181,7 @@ class Conversation:
         return command.ask(self.mail, command.argument)
 
     def _hurries(self, name: bytes) -> bool:
-        """Tell whether other commands came along with this one, although PIPELINING is hidden."""
+        """Return whether other commands came along with this one, although PIPELINING is hidden."""
         return bool(self._received.pending and name and name != b"BDAT" and "PIPELINING" not in self.mail.offer.names)
 
     def _read_message(self) -> Answer | None:

@@ -141,7 +141,7 @@ class Reader:
         return raw
 
     def _start(self) -> bool:
-        """Tell whether the message goes on after its first octets; ``.CRLF`` alone is an empty one."""
+        """Return whether the message goes on after its first octets; ``.CRLF`` alone is an empty one."""
         buffer, start = self._buffer, self._at
         if buffer[start] != _POINT:
             self._started = True

@@ -43,7 +43,7 @@ class Transaction:
         return reply
 
     def has_room(self, octets: int, limit: int) -> bool:
-        """Tell whether ``octets`` more fit into a message of ``limit``."""
+        """Return whether ``octets`` more fit into a message of ``limit``."""
         return len(self.chunks or b"") + octets <= limit
 
     def envelope(self, session: Session) -> Envelope:

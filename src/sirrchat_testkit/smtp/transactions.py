@@ -126,7 +126,7 @@ class Transactions:
         return replies.RECIPIENT_OK
 
     def data(self, argument: str) -> Answer:
-        """Tell whether the message may come."""
+        """Answer DATA."""
         if self.transaction is None:
             return replies.MAIL_FIRST if self.session.ehlo else replies.HELLO_FIRST
         if argument:
@@ -244,7 +244,7 @@ class Transactions:
         return None
 
     def __contains__(self, parameter: object) -> bool:
-        """Tell whether a parameter is hidden; asked only where a command has parameters."""
+        """Return whether a parameter is hidden; asked only where a command has parameters."""
         return parameter in self.offer.hidden
 
     def _failed(self, during: str, error: StoreError) -> Reply:

@@ -101,7 +101,7 @@ class FileBlobs:
             raise _gone(digest) from None
 
     def busy(self, digest: str) -> bool:
-        """Tell whether a thread is at work on ``digest``: then it must not be dropped yet."""
+        """Return whether a thread is at work on ``digest``: then it must not be dropped yet."""
         return digest in self._busy
 
     async def drop(self, digests: list[str]) -> None:

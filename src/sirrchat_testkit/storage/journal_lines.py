@@ -43,7 +43,7 @@ def valid_length(data: bytes) -> int:
 
 
 def is_torn(data: bytes, start: int) -> bool:
-    """Tell whether nothing right begins anywhere behind ``start``, where a wrong line does."""
+    """Return whether nothing right begins anywhere behind ``start``, where a wrong line does."""
     return not any(_body(data, found.start()) for found in _START.finditer(data, start + 1))
 
 

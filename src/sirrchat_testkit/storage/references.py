@@ -70,7 +70,7 @@ class BlobReferences:
         return made
 
     def named(self, digest: str) -> bool:
-        """Tell whether a stored record names ``digest``."""
+        """Return whether a stored record names ``digest``."""
         for index in self._indexes:  # noqa: SIM110 - asked of every message: a generator takes four times as long
             if digest in index:
                 return True

@@ -82,7 +82,7 @@ class Salvage:
 
 
 def fits(kind: type[Record], seq: int, doc: Doc) -> bool:
-    """Tell whether ``doc`` can be a record of ``kind``."""
+    """Return whether ``doc`` can be a record of ``kind``."""
     try:
         kind.from_doc(seq, doc)
     except _WRONG:

@@ -111,7 +111,7 @@ async def test_counters_count_and_deletion_does_not_lower_them(backend: Backend)
     box = await address(backend)
     messages = await deliver(backend, "box@example.com", "ops@corp.example")
     await backend.postoffice.delete(messages)
-    server, account = await backend.tallies.read(), await backend.tallies.read(box.account)
+    server, account = await backend.counters.read(), await backend.counters.read(box.account)
     assert (server.received, server.sent, account.received) == (1, 1, 1)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sirrchat_testkit.domain import counters as tallies
+from sirrchat_testkit.domain import counters
 from sirrchat_testkit.domain.counters import Counters, _Count
 from sirrchat_testkit.domain.models import Message, Tally
 from sirrchat_testkit.domain.services import Backend
@@ -86,7 +86,7 @@ async def test_a_refusal_counts_at_once_and_in_the_account_whose_address_it_was(
     backend.postoffice.note_refusal("ann@example.com", "", caught.value)
     assert (await backend.stats.server()).smtp.rejected == 2
     assert (await backend.stats.account(ann)).rejected == 1
-    await backend.tallies.flush()
+    await backend.counters.flush()
     assert (await backend.stats.server()).smtp.rejected == 2
     assert (await backend.stats.account(ann)).rejected == 1
 
@@ -123,7 +123,7 @@ async def test_a_flood_of_refusals_is_one_commit_after_the_pause(
         await refuse(backend, f"nobody{number}@example.com")
     assert commits.made == []
     [(delay, call)] = later
-    assert delay == tallies.PAUSE == 1.0
+    assert delay == counters.PAUSE == 1.0
     call()
     await asyncio.sleep(0)
     [[change]] = commits.made
@@ -213,11 +213,11 @@ async def test_a_full_store_loses_no_refusal(backend: Backend, monkeypatch: pyte
     commits = Commits(backend, monkeypatch)
     await refuse(backend)
     commits.fails = True
-    await backend.tallies.flush()
+    await backend.counters.flush()
     assert (await backend.stats.server()).smtp.rejected == 1
     commits.fails = False
     await refuse(backend)
-    await backend.tallies.flush()
+    await backend.counters.flush()
     server = await backend.store.get(Tally, account="")
     assert server is not None
     assert server.rejected == 2
@@ -227,7 +227,7 @@ async def test_a_full_store_loses_no_count(backend: Backend, monkeypatch: pytest
     ann = await backend.accounts.add("ann@example.com")
     backend.clock.freeze(NOON)
     await deliver(backend, "ann@example.com", "ops@corp.example")
-    count = backend.tallies.count
+    count = backend.counters.count
 
     async def fail(_changes: Sequence[Change]) -> list[int]:
         count([late])
@@ -236,26 +236,26 @@ async def test_a_full_store_loses_no_count(backend: Backend, monkeypatch: pytest
     [late] = await deliver(backend, "ann@example.com")
     with monkeypatch.context() as failing:
         failing.setattr(backend.store, "commit", fail)
-        await backend.tallies.flush()
+        await backend.counters.flush()
     for _ in range(2):
-        server, mine = await backend.tallies.read(), await backend.tallies.read(ann.id)
+        server, mine = await backend.counters.read(), await backend.counters.read(ann.id)
         assert (server.received, server.sent, server.today, server.newest) == (3, 1, 4, late.seq)
         assert (mine.received, mine.today, mine.last_received_at) == (3, 3, NOON)
-        await backend.tallies.flush()
+        await backend.counters.flush()
 
 
 async def test_what_is_pending_of_two_days_counts_the_last(backend: Backend) -> None:
     backend.clock.freeze(NOON)
     await backend.accounts.add("ann@example.com")
     await deliver(backend, "ann@example.com")
-    await backend.tallies.flush()
+    await backend.counters.flush()
     await deliver(backend, "ann@example.com")
     backend.clock.freeze(NOON + DAY)
     await deliver(backend, "ann@example.com", "ops@corp.example")
     for _ in range(2):
-        tally = await backend.tallies.read()
+        tally = await backend.counters.read()
         assert (tally.received, tally.sent, tally.today, tally.day) == (3, 1, 2, NOON // DAY + 1)
-        await backend.tallies.flush()
+        await backend.counters.flush()
 
 
 async def test_what_a_killed_process_had_not_counted_is_counted_after_it(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ async def test_what_a_killed_process_had_not_counted_is_counted_after_it(tmp_pat
     first = await open_backend(tmp_path / "first")
     ann = await first.accounts.add("ann@example.com", password="x")
     await deliver(first, "ann@example.com")
-    await first.tallies.flush()
+    await first.counters.flush()
     await deliver(first, "ann@example.com", "ops@corp.example", login="ann@example.com")
     said = await first.stats.server(), await first.stats.account(ann)
     assert (said[0].smtp, said[1].received, said[1].sent) == (SmtpStats(1, 2, 0), 2, 1)
@@ -275,7 +275,7 @@ async def test_what_a_killed_process_had_not_counted_is_counted_after_it(tmp_pat
 
     second = await open_backend(tmp_path / "second")
     assert (await second.stats.server(), await second.stats.account(ann)) == said
-    await second.tallies.recover()
+    await second.counters.recover()
     assert await second.stats.server() == said[0]
     for each in (first, second):
         await each.close()
@@ -296,12 +296,12 @@ async def test_what_a_process_killed_before_its_first_count_received_is_counted_
 async def test_a_folder_that_does_not_say_what_is_counted_is_not_counted_again(backend: Backend) -> None:
     await backend.accounts.add("ann@example.com")
     await deliver(backend, "ann@example.com", "ops@corp.example")
-    await backend.tallies.flush()
-    server = await backend.tallies.read()
+    await backend.counters.flush()
+    server = await backend.counters.read()
     await backend.store.commit([Patch(Tally, server.seq, newest=0)])
     for _ in range(2):
-        await backend.tallies.recover()
-        assert await backend.tallies.read() == server
+        await backend.counters.recover()
+        assert await backend.counters.read() == server
 
 
 async def test_a_clock_that_goes_back_counts_alike_however_often_it_is_stored(backend: Backend) -> None:
@@ -313,8 +313,8 @@ async def test_a_clock_that_goes_back_counts_alike_however_often_it_is_stored(ba
             backend.clock.freeze(NOON + days * DAY)
             await deliver(backend, "ann@example.com")
             if flushes or days == 0:
-                await backend.tallies.flush()
-        tally = await backend.tallies.read()
+                await backend.counters.flush()
+        tally = await backend.counters.read()
         said.append((tally.today, tally.day))
     assert said == [(1, NOON // DAY)] * 2
 
@@ -330,7 +330,7 @@ async def opened(folder: Path, *, fsync: bool = True) -> Backend:
 
 async def counted(backend: Backend) -> tuple[int, int]:
     """Return how many messages are stored, and how many were counted."""
-    return await backend.store.count(Message), (await backend.tallies.read()).received
+    return await backend.store.count(Message), (await backend.counters.read()).received
 
 
 async def delivering(backend: Backend, *, after: int = 0) -> asyncio.Task[list[Message]]:
@@ -391,7 +391,7 @@ async def test_a_scope_whose_beginning_was_not_stored_keeps_what_was_before(
     await backend.scopes.close(scope)
     assert await counted(backend) == (1, 1)
     commits.fails = False
-    await backend.tallies.flush()
+    await backend.counters.flush()
     assert await counted(backend) == (1, 1)
 
 
@@ -414,7 +414,7 @@ async def test_a_scope_takes_its_refusals_along_and_keeps_those_before(backend: 
     await refuse(backend)
     scope = await backend.scopes.open("a test")
     await refuse(backend)
-    await backend.tallies.flush()
+    await backend.counters.flush()
     await refuse(backend)
     assert (await backend.stats.server()).smtp.rejected == 3
     await backend.scopes.close(scope)

@@ -97,7 +97,7 @@ def test_a_login_submits(mailserver: MailServer) -> None:
         account = await backend.accounts.of(ANN)
         found, total = await backend.folders.page(account, "Sent", 0, 10)
         assert total == len(found)
-        return found, await backend.tallies.read(account.id)
+        return found, await backend.counters.read(account.id)
 
     [copy], tally = mailserver._thread.call(sent())
     assert (copy.subject, copy.flags, copy.seen) == ("Hello", ("\\Seen",), True)

@@ -52,7 +52,7 @@ class PostOffice:
         ids: Ids,
         directory: Directory,
         retention: Retention,
-        tallies: Counters,
+        counters: Counters,
         events: EventLog,
         deletion: Deletion,
     ) -> None:
@@ -61,7 +61,7 @@ class PostOffice:
         self._ids = ids
         self._directory = directory
         self._retention = retention
-        self._tallies = tallies
+        self._counters = counters
         self._events = events
         self._deletion = deletion
 
@@ -79,7 +79,7 @@ class PostOffice:
 
     def note_refusal(self, recipient: str, sender: str, refusal: Refused) -> None:
         """Remember that mail for ``recipient`` was not taken, and count it."""
-        self._tallies.reject(recipient)
+        self._counters.reject(recipient)
         self._events.append(
             RecipientRefused(
                 at=self._clock.now(),
@@ -114,7 +114,7 @@ class PostOffice:
             if self._retention.bounded:
                 going = await self._retention.overflow(len(copies), len(copies) * len(raw))
                 changes += await self._deletion.changes(going)
-            await self._store.commit(changes, lambda: self._tallies.count(copies))
+            await self._store.commit(changes, lambda: self._counters.count(copies))
         finally:
             self._store.release_blob(blob)
         for message in copies:

@@ -1,6 +1,6 @@
 """Which addresses exist, and where mail for a recipient goes.
 
-1. An address is unique over permanent and disposable ones, compared by ``addressing.key``.
+1. An address is unique over permanent and disposable ones, compared by ``mail.addresses.key``.
 2. An expired address exists no more for anybody, but its name is free only after the next purge, on the full hour.
 3. The addresses of ended scopes are remembered. Mail for them is refused, whatever the policy and the domains, until
    they are made or asked for again.

@@ -33,7 +33,7 @@ class Credentials(NamedTuple):
 
 
 class Logins:
-    """Decides about claims."""
+    """Checks credentials."""
 
     def __init__(
         self, accounts: Accounts, passwords: Passwords, policy: CurrentPolicy, clock: Clock, events: EventLog

@@ -51,7 +51,7 @@ class Scope:
     faults: FaultsMark
     passwords: int
     transcripts: int
-    tallies: CountersMark
+    counters: CountersMark
     parts: tuple[tuple[Part, Any], ...]
 
 
@@ -65,7 +65,7 @@ class Scopes:
         ids: Ids,
         policy: CurrentPolicy,
         directory: Directory,
-        tallies: Counters,
+        counters: Counters,
         *,
         faults: FaultRegistry,
         passwords: Passwords,
@@ -76,7 +76,7 @@ class Scopes:
         self._ids = ids
         self._policy = policy
         self._directory = directory
-        self._tallies = tallies
+        self._counters = counters
         self._faults = faults
         self._passwords = passwords
         self._sessions = sessions
@@ -90,7 +90,7 @@ class Scopes:
 
     async def open(self, name: str) -> Scope:
         """Note where everything stands; what is random follows from the scope's seed until it is closed."""
-        await self._tallies.flush()
+        await self._counters.flush()
         if self._open:
             name = f"{self._open[-1]} > {name}"
         self._opened[name] += 1
@@ -105,7 +105,7 @@ class Scopes:
             faults=self._faults.mark(),
             passwords=self._passwords.mark(),
             transcripts=self._sessions.transcripts.mark(),
-            tallies=self._tallies.mark(),
+            counters=self._counters.mark(),
             parts=tuple((part, part.mark()) for part in self._parts),
         )
         self._ids.reseed(scope.seed)
@@ -119,12 +119,12 @@ class Scopes:
             part.end(mark)
         self._open.pop()
         self._directory.end_scope(scope.name)
-        pending = self._tallies.mark()
-        self._tallies.rewind(scope.tallies)
+        pending = self._counters.mark()
+        self._counters.rewind(scope.counters)
         try:
             await self._store.rewind(scope.store)
         except BaseException:
-            self._tallies.rewind(pending)
+            self._counters.rewind(pending)
             raise
         self._clock.rewind(scope.clock)
         self._ids.rewind(scope.ids)

@@ -57,7 +57,7 @@ class Backend:
     folders: Folders
     webhooks: Webhooks
     sessions: Sessions
-    tallies: Counters
+    counters: Counters
     stats: Stats
     passwords: Passwords
     logins: Logins
@@ -76,7 +76,7 @@ class Backend:
         directory = Directory(store, clock, ids, policy, domains)
         passwords = Passwords(settings.password_cost or (PROPER if settings.data else CHEAP), keyed=not settings.data)
         sessions = Sessions()
-        tallies = Counters(store, loop)
+        counters = Counters(store, loop)
         faults = FaultRegistry(clock.now, events.append)
         accounts = Accounts(store, clock, ids, domains, directory, passwords, deletion)
         return cls(
@@ -91,18 +91,18 @@ class Backend:
             accounts=accounts,
             keys=Keys(store, clock, ids),
             postoffice=PostOffice(
-                store, clock, ids, directory, Retention(store, clock, policy), tallies, events, deletion
+                store, clock, ids, directory, Retention(store, clock, policy), counters, events, deletion
             ),
             folders=Folders(store, clock, directory, events),
             webhooks=Webhooks(store, clock, ids, events),
             sessions=sessions,
-            tallies=tallies,
-            stats=Stats(store, clock, sessions, tallies),
+            counters=counters,
+            stats=Stats(store, clock, sessions, counters),
             passwords=passwords,
             logins=Logins(accounts, passwords, policy, clock, events),
             faults=faults,
             scopes=Scopes(
-                store, clock, ids, policy, directory, tallies, faults=faults, passwords=passwords, sessions=sessions
+                store, clock, ids, policy, directory, counters, faults=faults, passwords=passwords, sessions=sessions
             ),
         )
 
@@ -113,7 +113,7 @@ class Backend:
                 await self.domains.add(name)
         if await self.store.get(Tally, account="") is None:
             await self.store.commit([Put(Tally(id=self.ids.uuid(), account=""))])
-        await self.tallies.recover()
+        await self.counters.recover()
         key = self.settings.api_key or f"mk_live_{self.ids.token(32)}"
         self.keys.admit_until_close(await self._admin(), "admin", key)
         self.stats.begin()
@@ -122,7 +122,7 @@ class Backend:
 
     async def close(self) -> None:
         """Count what is not counted yet, run nothing any more, and let go of the threads. The store stays open."""
-        await self.tallies.flush()
+        await self.counters.flush()
         self.clock.close()
         self.passwords.close()
 

@@ -65,11 +65,11 @@ class AccountStats:
 class Stats:
     """Reads the statistics of one server."""
 
-    def __init__(self, store: Store, clock: Clock, sessions: Sessions, tallies: Counters) -> None:
+    def __init__(self, store: Store, clock: Clock, sessions: Sessions, counters: Counters) -> None:
         self._store = store
         self._clock = clock
         self._sessions = sessions
-        self._tallies = tallies
+        self._counters = counters
         self._began = clock.now()
 
     def begin(self) -> None:
@@ -79,7 +79,7 @@ class Stats:
     async def server(self) -> ServerStats:
         """Return the statistics of the whole server."""
         now = self._clock.now()
-        tally = await self._tallies.read()
+        tally = await self._counters.read()
         return ServerStats(
             uptime=max(now - self._began, 0) // 1000,
             users_total=await self._store.count(Account, listed=True),
@@ -91,7 +91,7 @@ class Stats:
 
     async def account(self, account: Account) -> AccountStats:
         """Return the statistics of ``account``."""
-        tally = await self._tallies.read(account.id)
+        tally = await self._counters.read(account.id)
         usage = await self._store.usage(account.id)
         return AccountStats(
             messages_total=usage.count,

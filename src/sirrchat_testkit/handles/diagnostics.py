@@ -189,7 +189,7 @@ class Diagnostics:
 
 
 class Explanation(NamedTuple):
-    """What a snapshot says in words: see ``report.Evidence``."""
+    """What a snapshot says in words: see ``failures.Evidence``."""
 
     cause: str
     hint: str

@@ -1,6 +1,6 @@
 """What one client says and what it is answered: received bytes become commands, messages, responses, and then replies.
 
-1. Nothing is parsed here (``reader``, ``commands``), worded here (``replies``) or decided here (``handler``).
+1. Nothing is parsed here (``reader``, ``commands``), worded here (``replies``) or decided here (``session``).
 2. Nothing waits here and nothing is written here: the connection runs what may have to wait, and goes on itself where
    something does, or where something else comes than a command or a message.
 3. Nothing a client sends may raise, hang or print. What fails in the server is answered 451 and told to its owner.

@@ -1,7 +1,7 @@
 """The one subclass of aiosmtpd's ``SMTP``: a connection, from its greeting to its end.
 
-1. ``conversation`` holds the dialogue; this module handles sockets, waiting, time limits and TLS.
-2. Commands run in the step in which their bytes arrived, one after the other (``steps``). Replies are written when the
+1. ``dialogue`` holds the conversation; this module handles sockets, waiting, time limits and TLS.
+2. Commands run in the step in which their bytes arrived, one after the other (``eager``). Replies are written when the
    received bytes are used up or something has to wait, so a pipelined group is answered by one packet (RFC 2920).
 """
 

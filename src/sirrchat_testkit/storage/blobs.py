@@ -1,7 +1,7 @@
 """Raw bytes under the name of their SHA-256: the same bytes are kept once, whoever brings them.
 
-Neither class knows who names a blob; that is ``keeping``'s business. Files need no careful writing: the journal names
-a blob only when it is whole, and what no record names is deleted when the store opens.
+Neither class knows which records name a blob: ``references`` does. Files need no careful writing: the journal names a
+blob only when it is whole, and what no record names is deleted when the store opens.
 """
 
 from __future__ import annotations

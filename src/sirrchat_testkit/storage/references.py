@@ -4,7 +4,7 @@ Bytes stay while at least one of these holds:
 
 1. A stored record names them.
 2. A scope is open in which they were named: a rewind may bring the record back.
-3. Somebody claims them, who may be about to commit the record that names them.
+3. They are retained for a commit that is about to store a record that names them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sirrchat_testkit.records import Doc
 
 
 class Named:
-    """An index of the raw bytes that a table's documents name, and how often; tells ``keeping`` what it loses."""
+    """An index of the blobs that a table's documents name, with counts; reports to ``references`` what it loses."""
 
     __slots__ = ("_counts", "_field", "_references", "fields")
 

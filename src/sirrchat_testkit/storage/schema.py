@@ -39,7 +39,7 @@ _HOLDERS: tuple[type[Record], ...] = (Envelope, Message)
 
 
 def indexes(kind: type[Record], references: BlobReferences) -> list[Index]:
-    """Return new, empty indexes for the table of ``kind``; ``keeping`` hears of the raw bytes that it names."""
+    """Return new, empty indexes for the table of ``kind``; ``references`` counts the blobs that it names."""
     wanted = (("id",), *_EQUAL.get(kind.kind, ()))
     made: list[Index] = [Equal(*names, defaults=kind._defaults) for names in wanted]  # noqa: SLF001
     if kind is Address:

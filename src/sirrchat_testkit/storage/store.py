@@ -1,8 +1,8 @@
 """TinyStore: the store on TinyDB, in memory or in a folder.
 
-``TinyStore()`` forgets everything when it is closed; ``TinyStore(folder)`` keeps it. Where its pieces are:
+``TinyStore()`` forgets everything when it is closed; ``TinyStore(folder)`` keeps it. The modules of this folder:
 ``staging`` turns the domain's changes into a batch of documents, ``live`` and ``journal`` commit it, ``index`` and
-``reading`` answer questions, ``blobs`` and ``keeping`` hold raw bytes, ``scopes`` goes back.
+``queries`` answer queries, ``blobs`` stores raw bytes, ``references`` counts who needs them, ``undo`` rewinds a scope.
 """
 
 from __future__ import annotations

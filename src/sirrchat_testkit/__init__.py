@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sirrchat_testkit.client.errors import ApiError
-    from sirrchat_testkit.client.sirrchat import ApiKeys, Client, Users
+    from sirrchat_testkit.client import ApiError, ApiKeys, Client, Users
+    from sirrchat_testkit.domain.counters import ImapStats, ServerStats, SmtpStats
     from sirrchat_testkit.domain.models import Envelope
     from sirrchat_testkit.domain.sessions import Activity, Session
-    from sirrchat_testkit.domain.stats import ImapStats, ServerStats, SmtpStats
     from sirrchat_testkit.domain.transcript import Transcript, TranscriptLine
     from sirrchat_testkit.domain.webhooks import WebhookEvent
     from sirrchat_testkit.errors import (
@@ -45,30 +44,27 @@ if TYPE_CHECKING:
     from sirrchat_testkit.faults.smtp import DropWhen, FaultStage
     from sirrchat_testkit.faults.webhook import Tampering
     from sirrchat_testkit.fixture_types import MakeInbox, MakeInboxes, MakeWebhookSink
-    from sirrchat_testkit.handles.account import MailAccount
     from sirrchat_testkit.handles.clock import Clock
     from sirrchat_testkit.handles.conditions import MailConditions, TimeUnits
     from sirrchat_testkit.handles.diagnostics import Refusal
     from sirrchat_testkit.handles.failures import FaultNeverFired, NotSettled
-    from sirrchat_testkit.handles.inbox import Inbox
+    from sirrchat_testkit.handles.inbox import Inbox, MailAccount
     from sirrchat_testkit.handles.mail_source import MailNotReceived, UnexpectedMail
     from sirrchat_testkit.handles.message import ReceivedMessage
-    from sirrchat_testkit.handles.tls import Tls
     from sirrchat_testkit.handles.webhooks import WebhookAttempt, WebhookDelivery, WebhookHandle
-    from sirrchat_testkit.mail.exactly_one import NotExactlyOne
+    from sirrchat_testkit.mail.attachments import NotExactlyOne
     from sirrchat_testkit.mail.headers import Headers
     from sirrchat_testkit.mail.links import Link, LinkPurpose
     from sirrchat_testkit.mail.mime import Attachment, Unsubscribe
+    from sirrchat_testkit.net import Tls
     from sirrchat_testkit.policy import Policy, TokenCheck
-    from sirrchat_testkit.schemas.sirrchat.answers import ApiKey, NewlyMadeApiKey, User
+    from sirrchat_testkit.schemas.sirrchat import ApiKey, NewlyMadeApiKey, User
     from sirrchat_testkit.schemas.webhooks import webhook_schema
     from sirrchat_testkit.server import MailServer
     from sirrchat_testkit.setting_types import PolicyChanges, SettingsChanges
     from sirrchat_testkit.settings import Settings
     from sirrchat_testkit.signing import WebhookNotVerified, verify_webhook
-    from sirrchat_testkit.sink.call import CallConditions, WebhookCall
-    from sirrchat_testkit.sink.golden import GoldenDiffers
-    from sirrchat_testkit.sink.schemas import WebhookInvalid
+    from sirrchat_testkit.sink.call import CallConditions, GoldenDiffers, WebhookCall, WebhookInvalid
     from sirrchat_testkit.sink.sink import WebhookSink
     from sirrchat_testkit.sink.source import UnexpectedWebhook, WebhookNotReceived
     from sirrchat_testkit.webhooks.calls import PreparedCall
@@ -163,12 +159,12 @@ __all__ = [
 
 _HOMES = {
     "Activity": "domain.sessions",
-    "ApiError": "client.errors",
-    "ApiKey": "schemas.sirrchat.answers",
-    "ApiKeys": "client.sirrchat",
+    "ApiError": "client",
+    "ApiKey": "schemas.sirrchat",
+    "ApiKeys": "client",
     "Attachment": "mail.mime",
     "CallConditions": "sink.call",
-    "Client": "client.sirrchat",
+    "Client": "client",
     "Clock": "handles.clock",
     "Conflict": "errors",
     "DropWhen": "faults.smtp",
@@ -179,16 +175,16 @@ _HOMES = {
     "FaultStage": "faults.smtp",
     "Faults": "faults.api",
     "ForeignDomain": "errors",
-    "GoldenDiffers": "sink.golden",
+    "GoldenDiffers": "sink.call",
     "Headers": "mail.headers",
-    "ImapStats": "domain.stats",
+    "ImapStats": "domain.counters",
     "Inbox": "handles.inbox",
     "InvalidValue": "errors",
     "LateMailWarning": "errors",
     "LimitReached": "errors",
     "Link": "mail.links",
     "LinkPurpose": "mail.links",
-    "MailAccount": "handles.account",
+    "MailAccount": "handles.inbox",
     "MailConditions": "handles.conditions",
     "MailFaultConditions": "faults.api",
     "MailNotReceived": "handles.mail_source",
@@ -196,9 +192,9 @@ _HOMES = {
     "MakeInbox": "fixture_types",
     "MakeInboxes": "fixture_types",
     "MakeWebhookSink": "fixture_types",
-    "NewlyMadeApiKey": "schemas.sirrchat.answers",
+    "NewlyMadeApiKey": "schemas.sirrchat",
     "NoSuchAddress": "errors",
-    "NotExactlyOne": "mail.exactly_one",
+    "NotExactlyOne": "mail.attachments",
     "NotFound": "errors",
     "NotSettled": "handles.failures",
     "OverQuota": "errors",
@@ -210,11 +206,11 @@ _HOMES = {
     "Refusal": "handles.diagnostics",
     "Refused": "errors",
     "RejectFaultConditions": "faults.api",
-    "ServerStats": "domain.stats",
+    "ServerStats": "domain.counters",
     "Session": "domain.sessions",
     "Settings": "settings",
     "SettingsChanges": "setting_types",
-    "SmtpStats": "domain.stats",
+    "SmtpStats": "domain.counters",
     "StoreBroken": "errors",
     "StoreDamaged": "errors",
     "StoreError": "errors",
@@ -223,15 +219,15 @@ _HOMES = {
     "Tampering": "faults.webhook",
     "TestkitError": "errors",
     "TimeUnits": "handles.conditions",
-    "Tls": "handles.tls",
+    "Tls": "net",
     "TokenCheck": "policy",
     "Transcript": "domain.transcript",
     "TranscriptLine": "domain.transcript",
     "UnexpectedMail": "handles.mail_source",
     "UnexpectedWebhook": "sink.source",
     "Unsubscribe": "mail.mime",
-    "User": "schemas.sirrchat.answers",
-    "Users": "client.sirrchat",
+    "User": "schemas.sirrchat",
+    "Users": "client",
     "WebhookAttempt": "handles.webhooks",
     "WebhookCall": "sink.call",
     "WebhookDelivery": "handles.webhooks",
@@ -239,7 +235,7 @@ _HOMES = {
     "WebhookFaultConditions": "faults.api",
     "WebhookFaults": "faults.api",
     "WebhookHandle": "handles.webhooks",
-    "WebhookInvalid": "sink.schemas",
+    "WebhookInvalid": "sink.call",
     "WebhookNotReceived": "sink.source",
     "WebhookNotVerified": "signing",
     "WebhookSink": "sink.sink",

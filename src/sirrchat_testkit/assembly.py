@@ -12,8 +12,8 @@ from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.handles.clock import Clock
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.findings import Findings
-from sirrchat_testkit.handles.tls import Tls
 from sirrchat_testkit.http.listener import serve_rest
+from sirrchat_testkit.net import Tls
 from sirrchat_testkit.records import record
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.sink.host import Sinks
@@ -108,7 +108,7 @@ def _secure(settings: Settings, exits: contextlib.AsyncExitStack) -> tuple[Tls |
     """Return what clients are to trust, and the server's side of TLS; None where there is no TLS."""
     if not settings.tls:
         return None, None
-    from sirrchat_testkit.certificates import identity
+    from sirrchat_testkit.net import identity
 
     own = identity(settings.tls_cert, settings.tls_key, settings.host)
     tls = Tls(own.authority)

@@ -1,9 +1,25 @@
-"""Sockets to listen on, bound before anything is served: port 0 is any free one, and is read back from the socket."""
+"""Sockets to listen on, the server's certificate, and what clients need to trust it.
+
+1. Sockets are bound before anything is served. Port 0 is any free one, read back from the socket.
+2. Issued certificates are for ``localhost``, ``127.0.0.1`` and ``::1``, signed by an authority that lives as long as
+   the server: clients trust the authority's certificate, and its key is never written to disk.
+3. They are valid from the year 2000 to 3000, so moving the time does not break them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import socket
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from sirrchat_testkit.suggestions import Hints
+
+__tracebackhide__ = True
 
 
 async def bind(purpose: str, host: str, port: int) -> socket.socket:
@@ -28,3 +44,86 @@ async def bind(purpose: str, host: str, port: int) -> socket.socket:
         raise OSError(error.errno, f"cannot listen for {purpose} on {host}:{port}: {error.strerror}") from None
     sock.setblocking(False)
     return sock
+
+
+NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+class Identity(NamedTuple):
+    """What a server shows, and the PEM text of what its clients are to trust."""
+
+    context: ssl.SSLContext
+    authority: bytes
+
+
+def identity(cert: str | None, key: str | None, host: str) -> Identity:
+    """Return the identity in the PEM files ``cert`` and ``key``, or one issued for this machine's names and ``host``.
+
+    Raises:
+        ValueError: The files are no certificate with its key.
+        OSError: They cannot be read.
+        RuntimeError: One has to be issued, and the extra ``tls`` is not installed.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if cert is None:
+        return Identity(context, _issue(context, host))
+    try:
+        context.load_cert_chain(cert, key)
+    except ssl.SSLError as error:
+        raise ValueError(f"tls_cert and tls_key take a certificate and its key as PEM files: {error}") from None
+    return Identity(context, Path(cert).read_bytes())
+
+
+def _issue(context: ssl.SSLContext, host: str) -> bytes:
+    try:
+        import trustme
+    except ModuleNotFoundError:
+        raise RuntimeError(
+            'TLS needs a certificate: pip install "sirrchat-testkit[tls]" to have one made, or set tls_cert and tls_key'
+        ) from None
+    authority = trustme.CA(organization_name="sirrchat_testkit", organization_unit_name="made for tests")
+    wild = host in {"", "0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+    authority.issue_cert(*dict.fromkeys([*NAMES, *(() if wild else (host,))])).configure_cert(context)
+    return authority.cert_pem.bytes()
+
+
+class Tls(Hints):
+    """The authority behind the server's certificate, for clients in any language."""
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "context": "ssl_context",
+        "client_context": "ssl_context",
+        "cafile": "ca_file",
+        "ca": "ca_file",
+        "ca_path": "ca_file",
+        "cert_file": "ca_file",
+    }
+
+    def __init__(self, authority: bytes) -> None:
+        self._authority = authority
+        self._file = ""
+
+    @property
+    def ca_file(self) -> str:
+        """The path of a PEM file with what is to be trusted; it is removed when the server stops."""
+        if not self._file:
+            import tempfile
+
+            handle, self._file = tempfile.mkstemp(prefix="sirrchat-testkit-", suffix=".pem")
+            with os.fdopen(handle, "wb") as file:
+                file.write(self._authority)
+        return self._file
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return a client's context that trusts this server and nobody else."""
+        return ssl.create_default_context(cadata=self._authority.decode("ascii"))
+
+    def close(self) -> None:
+        """Remove the file."""
+        if self._file:
+            with contextlib.suppress(OSError):
+                Path(self._file).unlink()
+            self._file = ""
+
+    def __repr__(self) -> str:
+        return f"<Tls {self._file or 'no file yet'}>"

@@ -14,31 +14,28 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from sirrchat_testkit.assembly import Assembly, assemble, netloc
+from sirrchat_testkit.domain.counters import ServerStats
 from sirrchat_testkit.domain.models import Envelope
 from sirrchat_testkit.domain.sessions import Session
-from sirrchat_testkit.domain.stats import ServerStats
 from sirrchat_testkit.domain.webhooks import WebhookEvent
 from sirrchat_testkit.faults.api import Faults, WebhookFaults
 from sirrchat_testkit.faults.webhook import Tampering
-from sirrchat_testkit.handles.account import MailAccount
 from sirrchat_testkit.handles.clock import Clock
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.diagnostics import Refusal
 from sirrchat_testkit.handles.feed import arun, pull_records, run
 from sirrchat_testkit.handles.findings import Findings
-from sirrchat_testkit.handles.inbox import Inbox
+from sirrchat_testkit.handles.inbox import Inbox, MailAccount, Receiver
 from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import ReceivedMessage, record_of
-from sirrchat_testkit.handles.receiver import Receiver
 from sirrchat_testkit.handles.service import RUNNING, Service
-from sirrchat_testkit.handles.tls import Tls
 from sirrchat_testkit.handles.wait import settle
 from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery, WebhookHandle
+from sirrchat_testkit.net import Tls
 from sirrchat_testkit.policy import Policy
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.threads import LoopThread
-from sirrchat_testkit.webhooks import samples
-from sirrchat_testkit.webhooks.calls import PreparedCall
+from sirrchat_testkit.webhooks.calls import PreparedCall, make_call
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -314,7 +311,7 @@ class MailServer(Service, Receiver):
             InvalidValue: There is no such event or tampering.
         """
         record = record_of(message) if message is not None else None
-        return self._thread.call(samples.make(self._now.backend, event, record, secret, tamper))
+        return self._thread.call(make_call(self._now.backend, event, record, secret, tamper))
 
     def make_webhook_sink(self, secret: str | None = None) -> WebhookSink:
         """Return a receiver of webhooks that runs in this server's thread, on its clock.

@@ -1,10 +1,12 @@
-"""One daemon thread with one event loop, and the only door into it.
+"""One daemon thread with one event loop, the calls into it, and the flags that wake waiters in other threads.
 
-1. The thread owns all state of a server. Other threads enter through ``call``; nobody holds a lock.
-2. ``start`` returns when the loop is ready, or raises what went wrong there: a hand-shake, not a poll.
-3. ``call`` from the loop's own thread, after the stop, or in a forked child raises; it never hangs.
+1. The thread owns all state of a server. Other threads enter through ``LoopThread.call``, so there are no locks.
+2. ``start`` returns when the loop is ready, or raises its start-up error. It does not poll.
+3. ``call`` raises when it is made from the loop's own thread, after the stop, or in a forked child. It never hangs.
 4. The loop reads the real monotonic clock itself, so libraries that fake time cannot hold up a deadline.
-5. An error of the kit's own is raised to the caller without the frames of the server's thread: its text says it all.
+5. An error of this package is raised in the calling thread without the frames of the server's thread.
+6. A signal is made in the thread or task that will wait for it. Setting it never blocks and never raises, even if the
+   waiter's loop is closed. Signals have no timeout: the setter also sets them when time is up.
 """
 
 from __future__ import annotations
@@ -13,14 +15,14 @@ import asyncio
 import contextlib
 import functools
 import os
+import sys
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sirrchat_testkit.errors import TestkitError
-from sirrchat_testkit.signals import async_signal
 
 __tracebackhide__ = True
 
@@ -164,3 +166,107 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.run_until_complete(loop.shutdown_default_executor())
+
+
+class AsyncSignal(Protocol):
+    """What an async waiter waits for."""
+
+    def set(self) -> None:
+        """Wake the waiter; from any thread."""
+
+    async def wait(self) -> None:
+        """Return as soon as the flag is set, and lower it."""
+
+
+class ThreadSignal:
+    """The flag of a plain thread."""
+
+    def __init__(self) -> None:
+        self._lowered = threading.Lock()
+        self._lowered.acquire()
+
+    def set(self) -> None:
+        """Wake the waiter; from any thread."""
+        with contextlib.suppress(RuntimeError):  # it is set already
+            self._lowered.release()
+
+    def wait(self) -> None:
+        """Return as soon as the flag is set, and lower it."""
+        self._lowered.acquire()
+
+
+class AsyncioSignal:
+    """The flag of an asyncio task."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        """Wake the waiter; from any thread."""
+        with contextlib.suppress(RuntimeError):  # the waiter's loop is closed
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self) -> None:
+        """Return as soon as the flag is set, and lower it."""
+        await self._event.wait()
+        self._event.clear()
+
+
+class TrioSignal:
+    """The flag of a trio task."""
+
+    def __init__(self) -> None:
+        import trio
+
+        self._token = trio.lowlevel.current_trio_token()
+        self._event = trio.Event()
+        self._new_event = trio.Event
+        self._finished = trio.RunFinishedError
+
+    def set(self) -> None:
+        """Wake the waiter; from any thread."""
+        with contextlib.suppress(self._finished):
+            self._token.run_sync_soon(self._raise)
+
+    async def wait(self) -> None:
+        """Return as soon as the flag is set, and lower it."""
+        await self._event.wait()
+        self._event = self._new_event()
+
+    def _raise(self) -> None:
+        self._event.set()
+
+
+def async_signal() -> AsyncSignal:
+    """Return a flag for the task that runs now. Raises ``RuntimeError`` where no asyncio or trio task runs."""
+    if runs_asyncio():
+        return AsyncioSignal()
+    if "trio" in sys.modules:
+        with contextlib.suppress(RuntimeError):  # imported, but not what runs here
+            return TrioSignal()
+    raise RuntimeError("this is no asyncio or trio task; the verb without the leading a waits in plain threads")
+
+
+def runs_asyncio() -> bool:
+    """Return whether an asyncio loop runs in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+_importing = threading.RLock()
+# A fork waits until the imports are done: a child would inherit their locks, and has no thread to release them.
+os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release)
+
+
+async def import_in_thread(imports: Callable[[], T]) -> T:
+    """Return what ``imports``, a function that imports modules, returns in a thread. Raises what it raises."""
+    return await asyncio.to_thread(_locked, imports)
+
+
+def _locked(imports: Callable[[], T]) -> T:
+    with _importing:
+        return imports()

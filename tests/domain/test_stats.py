@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit.domain import counters
-from sirrchat_testkit.domain.counters import Counters, _Count
+from sirrchat_testkit.domain.counters import Counters, SmtpStats, _Count
 from sirrchat_testkit.domain.models import Message, Tally
 from sirrchat_testkit.domain.services import Backend
-from sirrchat_testkit.domain.stats import SmtpStats
 from sirrchat_testkit.domain.store import Change, Patch, Update
 from sirrchat_testkit.errors import NoSuchAddress, OverQuota, StoreFull
 from sirrchat_testkit.settings import Settings

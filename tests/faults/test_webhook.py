@@ -11,8 +11,14 @@ from sirrchat_testkit.domain.events import FaultFired
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.faults.api import WebhookFaultConditions
 from sirrchat_testkit.faults.engine import Always, Fault
-from sirrchat_testkit.faults.payload import WebhookPayload
-from sirrchat_testkit.faults.webhook import WEBHOOK, CallContext, CallDecision, CallFaultMatch, Tampering
+from sirrchat_testkit.faults.webhook import (
+    WEBHOOK,
+    CallContext,
+    CallDecision,
+    CallFaultMatch,
+    Tampering,
+    WebhookPayload,
+)
 from sirrchat_testkit.webhooks.calls import call
 
 BODY = {"event": "email.received", "data": {"user": "ann@example.com", "from": "a@x.example", "subject": "Hello"}}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sirrchat_testkit import Client, MailServer
+from sirrchat_testkit import client as errors
 from sirrchat_testkit.cli import main
-from sirrchat_testkit.client import errors
 
 LINES = re.compile(r"API Key: (mk_live_[A-Za-z0-9]{32})\nSecret: (sk_live_[A-Za-z0-9]{32})\nId: ([0-9a-f-]{36})\n")
 

@@ -145,7 +145,7 @@ def test_a_process_that_is_forked_while_the_api_loads_can_import_it() -> None:
         run("""
         import asyncio, os, signal, sys, threading, warnings
         from importlib.machinery import ModuleSpec
-        from sirrchat_testkit.imports import import_in_thread
+        from sirrchat_testkit.threads import import_in_thread
 
         warnings.simplefilter("ignore", DeprecationWarning)  # a fork in a process of several threads
         begun, forking, released = threading.Event(), threading.Event(), threading.Event()

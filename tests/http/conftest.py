@@ -22,7 +22,7 @@ from yarl import URL
 from sirrchat_testkit.domain.models import Message
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.http.listener import serve_rest
-from sirrchat_testkit.schemas.sirrchat import answers as wire
+from sirrchat_testkit.schemas import sirrchat as wire
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.storage import TinyStore
 from tests.support import deliver

@@ -147,7 +147,6 @@ NESTED = {
     "too many headers": [b"GET" + USERS + b"X: y\r\n" * 200 + b"\r\n"],
     "two pieces": [b"GET" + USERS, b"broken\r\n\r\n"],
     "the query": [b"FOO /api/v1?a=b HTTP/1.1\r\n\r\n"],
-    "the control namespace": [b"FOO /testkit/v1/clock HTTP/1.1\r\n\r\n"],
 }
 FLAT = {
     "the other API": [b"FOO /api/emails HTTP/1.1\r\n\r\n"],

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sirrchat_testkit.domain.events import Crashed
-from sirrchat_testkit.http.cursor_pages import encode
+from sirrchat_testkit.http.pagination import encode
 from sirrchat_testkit.schemas import tempmail as wire
 
 if TYPE_CHECKING:

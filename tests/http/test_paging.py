@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sirrchat_testkit.errors import InvalidValue
-from sirrchat_testkit.http.cursor_pages import decode, encode
+from sirrchat_testkit.http.pagination import decode, encode
 
 if TYPE_CHECKING:
     from tests.http.conftest import Service

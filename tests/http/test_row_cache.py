@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit.domain.models import Domain
-from sirrchat_testkit.http import row_cache as rows
-from sirrchat_testkit.http.row_cache import Rows, paged
+from sirrchat_testkit.http import cache as rows
+from sirrchat_testkit.http.cache import Rows, paged
 
 
 class Shape:
@@ -41,7 +41,7 @@ def test_another_record_in_its_place_or_another_value_beside_it_is_made_anew() -
 
 
 def test_long_rows_are_not_kept_and_many_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "KEPT", 3)
+    monkeypatch.setattr(rows, "ROWS_KEPT", 3)
     shape = Shape()
     made, long = Rows[Domain](shape), domain(1, "x" * rows.LONGEST)
     for _ in range(2):

@@ -11,7 +11,8 @@ from sirrchat_testkit.domain.accounts import MAX_QUOTA, QUOTA
 from sirrchat_testkit.domain.models import DELIVERY_STATUSES, Delivery
 from sirrchat_testkit.domain.store import Put
 from sirrchat_testkit.domain.webhooks import EVENTS
-from sirrchat_testkit.schemas.sirrchat import answers, calls, requests
+from sirrchat_testkit.schemas import sirrchat as schemas
+from sirrchat_testkit.schemas import webhooks as calls
 
 if TYPE_CHECKING:
     from tests.http.conftest import Service
@@ -46,7 +47,7 @@ async def test_list_users(service: Service) -> None:
     ]
     assert got["meta"] == {"page": 1, "limit": 20, "total": 1, "total_pages": 1}
     assert first(got["links"]) == ["/api/v1/users?page=1", "/api/v1/users?page=1", None, None]
-    answers.UserPage.model_validate(got)
+    schemas.UserPage.model_validate(got)
 
 
 async def test_paging(service: Service) -> None:
@@ -80,7 +81,7 @@ async def test_create_user(service: Service) -> None:
         "blockchain_address": "0x742d...",
     }
     assert got.headers["Content-Type"] == "application/json"
-    answers.User.model_validate(got.json)
+    schemas.User.model_validate(got.json)
     assert await service.fetch(f"/users/{got.json['id']}") == got.json
 
 
@@ -105,14 +106,14 @@ async def test_list_domains(service: Service) -> None:
     assert [each["name"] for each in got["data"]] == ["example.com", "example.org", "example.net"]
     assert got["data"][0].keys() == {"id", "name", "users_count", "created_at"}
     assert [each["users_count"] for each in got["data"]] == [1, 0, 0]
-    answers.DomainPage.model_validate(got)
+    schemas.DomainPage.model_validate(got)
 
 
 async def test_create_and_delete_domain(service: Service) -> None:
     got = await service.api("POST", "/domains", {"name": "newdomain.com"})
     created = {"id": IsUUID, "name": "newdomain.com", "users_count": 0, "created_at": "2025-01-15T10:30:00Z"}
     assert (got.status, got.json) == (201, created)
-    answers.Domain.model_validate(got.json)
+    schemas.Domain.model_validate(got.json)
     assert (await service.api("DELETE", f"/domains/{got.json['id']}")).status == 204
     assert [each["name"] for each in (await service.fetch("/domains"))["data"]][3:] == []
 
@@ -122,7 +123,7 @@ async def test_quota(service: Service) -> None:
     await service.deliver(made["email"], b"x" * 43)
     got = await service.fetch(f"/users/{made['id']}/quota")
     assert got == {"quota": 215, "used": 43, "percentage": 20.0, "files_count": 1}
-    answers.QuotaUsage.model_validate(got)
+    schemas.QuotaUsage.model_validate(got)
     changed = await service.api("PUT", f"/users/{made['id']}/quota", {"quota": 10737418240})
     assert (changed.status, changed.json) == (200, got | {"quota": 10737418240, "percentage": 0.0})
 
@@ -149,7 +150,7 @@ async def test_list_messages(service: Service) -> None:
         ],
         "meta": {"limit": 20, "offset": 0, "total": 1},
     }
-    answers.MessageList.model_validate(got)
+    schemas.MessageList.model_validate(got)
 
 
 async def test_message_content_and_delete(service: Service) -> None:
@@ -171,7 +172,7 @@ async def test_message_content_and_delete(service: Service) -> None:
         "html": "",
         "attachments": [],
     }
-    answers.Message.model_validate(got)
+    schemas.Message.model_validate(got)
     assert (await service.api("DELETE", path)).status == 204
     assert (await service.api("GET", path)).problem == (404, "not_found", {})
 
@@ -187,7 +188,7 @@ async def test_server_statistics(service: Service) -> None:
         "smtp": {"sent": 0, "received": 0, "rejected": 0},
         "imap": {"connections": 0, "commands": 0},
     }
-    answers.ServerStats.model_validate(got)
+    schemas.ServerStats.model_validate(got)
 
 
 async def test_user_statistics(service: Service) -> None:
@@ -208,7 +209,7 @@ async def test_user_statistics(service: Service) -> None:
         "last_received_at": "2025-01-15T10:30:00Z",
     }
     for each in (fresh, got):
-        answers.UserStats.model_validate(each)
+        schemas.UserStats.model_validate(each)
 
 
 async def test_configure_webhook(service: Service) -> None:
@@ -226,8 +227,8 @@ async def test_configure_webhook(service: Service) -> None:
         "enabled": True,
         "created_at": "2025-01-15T10:30:00Z",
     }
-    answers.Webhook.model_validate(got.json)
-    answers.WebhookPage.model_validate(await service.fetch("/webhooks"))
+    schemas.Webhook.model_validate(got.json)
+    schemas.WebhookPage.model_validate(await service.fetch("/webhooks"))
     assert await service.fetch(f"/webhooks/{got.json['id']}") == got.json
 
 
@@ -248,7 +249,7 @@ async def test_deliveries_and_redelivery(service: Service) -> None:
         "attempts": [{"at": "2025-01-15T10:30:00Z", "http_status": 500, "error": None, "duration_ms": 12}],
     }
     assert (got["data"], got["meta"]["total"]) == ([shown], 1)
-    answers.DeliveryPage.model_validate(got)
+    schemas.DeliveryPage.model_validate(got)
     again = await service.api("POST", f"/webhooks/{made['id']}/deliveries/d1/redeliver")
     assert (again.status, again.json) == (202, shown | {"status": "pending"})
 
@@ -288,14 +289,14 @@ async def test_keys_look_as_the_document_shows_them(service: Service) -> None:
     assert (got.json["user"], got.json["role"]) == ("user@example.com", "admin")
     assert got.json["key"].startswith("mk_live_")
     assert got.json["secret"].startswith("sk_live_")
-    answers.NewlyMadeApiKey.model_validate(got.json)
+    schemas.NewlyMadeApiKey.model_validate(got.json)
     listed = await service.fetch("/api-keys", key=got.json["key"])
     assert listed["data"] == [{name: got.json[name] for name in ("id", "user", "role", "created_at")}]
-    answers.ApiKeyPage.model_validate(listed)
+    schemas.ApiKeyPage.model_validate(listed)
     assert (await service.api("POST", "/api-keys", {"user": made["id"], "role": "user"})).json["role"] == "user"
 
 
 async def test_the_numbers_of_the_wire_are_those_of_the_domain() -> None:
-    assert (requests.DEFAULT_QUOTA, requests.MAX_QUOTA) == (QUOTA, MAX_QUOTA)
-    assert requests.WebhookChanges.model_json_schema()["properties"]["events"]["items"]["enum"] == list(EVENTS)
-    assert answers.Delivery.model_json_schema()["properties"]["status"]["enum"] == list(DELIVERY_STATUSES)
+    assert (schemas.DEFAULT_QUOTA, schemas.MAX_QUOTA) == (QUOTA, MAX_QUOTA)
+    assert schemas.WebhookChanges.model_json_schema()["properties"]["events"]["items"]["enum"] == list(EVENTS)
+    assert schemas.Delivery.model_json_schema()["properties"]["status"]["enum"] == list(DELIVERY_STATUSES)

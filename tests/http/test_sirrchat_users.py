@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sirrchat_testkit.domain.models import Account
-from sirrchat_testkit.schemas.sirrchat import answers
+from sirrchat_testkit.schemas import sirrchat as answers
 
 if TYPE_CHECKING:
     from tests.http.conftest import Service

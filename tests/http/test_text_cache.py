@@ -9,8 +9,8 @@ import pytest
 
 from sirrchat_testkit.domain.models import Message
 from sirrchat_testkit.errors import NotFound
-from sirrchat_testkit.http import text_cache as texts
-from sirrchat_testkit.http.text_cache import LARGE, Text, Texts
+from sirrchat_testkit.http import cache as texts
+from sirrchat_testkit.http.cache import LARGE, Text, Texts
 
 if TYPE_CHECKING:
     from tests.http.conftest import Mail, Service

@@ -8,7 +8,7 @@ import pytest
 
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.policy import EXTENSIONS, Policy
-from sirrchat_testkit.smtp.extensions import offer
+from sirrchat_testkit.smtp.session import offer
 
 if TYPE_CHECKING:
     from tests.smtp.conftest import Dialogue

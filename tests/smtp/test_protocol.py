@@ -12,8 +12,7 @@ import pytest
 from aiosmtpd.smtp import SMTP
 
 from sirrchat_testkit.domain.services import Backend
-from sirrchat_testkit.smtp.connections import Connections
-from sirrchat_testkit.smtp.protocol import Protocol
+from sirrchat_testkit.smtp.connection import Connections, Protocol
 
 OVERRIDDEN = {
     "__init__",

@@ -19,8 +19,7 @@ from sirrchat_testkit.errors import StoreDamaged, StoreLocked
 from sirrchat_testkit.records import Record
 from sirrchat_testkit.storage import TinyStore
 from sirrchat_testkit.storage.journal import JournalStorage
-from sirrchat_testkit.storage.repair import Repair, repair
-from sirrchat_testkit.storage.salvage import fits
+from sirrchat_testkit.storage.repair import Repair, fits, repair
 
 Make = Callable[..., Any]
 Tables = dict[str, dict[str, Any]]

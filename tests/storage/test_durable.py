@@ -18,7 +18,7 @@ from sirrchat_testkit.domain.models import RECORDS, Account, Address, Envelope, 
 from sirrchat_testkit.domain.store import Delete, Patch, Put, Store
 from sirrchat_testkit.errors import StoreDamaged
 from sirrchat_testkit.storage import TinyStore, blobs, folder, journal
-from sirrchat_testkit.storage.journal_lines import encode
+from sirrchat_testkit.storage.journal_file import encode
 
 pytestmark = pytest.mark.asyncio
 Make = Callable[..., Any]

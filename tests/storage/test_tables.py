@@ -24,12 +24,10 @@ from tinydb.table import Document, Table
 
 from sirrchat_testkit.domain.models import Account
 from sirrchat_testkit.domain.store import Patch, Put
-from sirrchat_testkit.storage.index import Equal, Index, Ordered, Total
-from sirrchat_testkit.storage.index_set import IndexSet
+from sirrchat_testkit.storage.index import Equal, Index, IndexSet, Ordered, Total
 from sirrchat_testkit.storage.journal import JournalStorage
-from sirrchat_testkit.storage.live import LiveStorage
 from sirrchat_testkit.storage.store import TinyStore
-from sirrchat_testkit.storage.tables import LiveTable
+from sirrchat_testkit.storage.tables import LiveStorage, LiveTable
 
 
 class LiveDB(TinyDB):

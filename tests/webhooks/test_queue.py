@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sirrchat_testkit.webhooks.queue import IN_FLIGHT, Queue
+from sirrchat_testkit.webhooks.attempts import IN_FLIGHT, Queue
 
 
 def taken(queue: Queue) -> list[tuple[str, int]]:

@@ -10,7 +10,7 @@ import pytest
 
 from sirrchat_testkit import Inbox, MailServer, Policy, WebhookSink
 from sirrchat_testkit.policy import CurrentPolicy
-from sirrchat_testkit.webhooks.targets import TargetNotAllowed, Targets
+from sirrchat_testkit.webhooks.client import TargetNotAllowed, Targets
 
 
 def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, str]) -> None:

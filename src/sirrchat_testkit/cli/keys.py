@@ -12,7 +12,7 @@ from typing import Any
 
 from sirrchat_testkit.cli.outcome import fail
 from sirrchat_testkit.cli.target import Target, add_target, target
-from sirrchat_testkit.client.errors import ApiError
+from sirrchat_testkit.client import ApiError
 from sirrchat_testkit.domain.models import ApiKey
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.errors import TestkitError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 from sirrchat_testkit.cli.options import PREFIX
 
 if TYPE_CHECKING:
-    from sirrchat_testkit.client.sirrchat import Client
+    from sirrchat_testkit.client import Client
 
 KEY_VARIABLE = f"{PREFIX}API_KEY"
 URL_VARIABLE = f"{PREFIX}URL"
@@ -38,6 +38,6 @@ def target(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Tar
     key = arguments.api_key or environment.get(KEY_VARIABLE)
     if not key:
         raise ValueError(f"the server wants a key: give --api-key or {KEY_VARIABLE}, or a folder with --data")
-    from sirrchat_testkit.client.sirrchat import Client  # httpx costs more than all of serve's own start
+    from sirrchat_testkit.client import Client  # httpx costs more than all of serve's own start
 
     return Client(key, arguments.url)

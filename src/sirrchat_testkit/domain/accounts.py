@@ -14,8 +14,7 @@ from typing import Any
 
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.deletion import Deletion
-from sirrchat_testkit.domain.directory import Directory
-from sirrchat_testkit.domain.domains import Domains
+from sirrchat_testkit.domain.directory import Directory, Domains
 from sirrchat_testkit.domain.ids import Ids
 from sirrchat_testkit.domain.models import Account, Address, Tally
 from sirrchat_testkit.domain.passwords import Passwords

@@ -1,26 +1,29 @@
-"""Counters that deletion must not lower: what was received, sent and rejected, by account and in all.
+"""Counters that deletion must not lower (received, sent, rejected), by account and in all; and the statistics.
 
-1. What happens is counted in memory, and stored in a commit of its own, at most one in ``PAUSE``, and before the server
-   closes; whoever reads the counters adds what is pending. So a message costs two additions, and a flood of rejections
-   costs the disk nothing.
-2. The server's counters name the newest message that is in them. What was stored behind it when a process was killed is
-   counted from the messages themselves (``recover``); only what was deleted in that last second is not.
-3. A rejection is one recipient that was refused. It counts in the account whose address that is, if it is one's.
-4. A day is one of UTC, on the kit's clock.
+1. Counts are added up in memory and stored in a commit of their own, at most one in ``PAUSE`` and one before the server
+   closes; reading the counters adds what is pending. So a message costs two additions, and a flood of rejections does
+   not reach the disk.
+2. The stored counters name the newest message that is included. After a kill, later messages are counted again from
+   their records (``recover``); only messages deleted within the last second are missed.
+3. A rejection is one refused recipient. It counts for the account that has this address, if there is one.
+4. A day is one of UTC, on the server's clock. Uptime follows the same clock, so a test can move both.
+5. Users, storage and sessions are read from indexes and live connections on request. IMAP figures are 0.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
-from sirrchat_testkit.domain.models import Address, Message, Tally
+from sirrchat_testkit.domain.clock import Clock
+from sirrchat_testkit.domain.models import Account, Address, Message, Tally
+from sirrchat_testkit.domain.sessions import Sessions
 from sirrchat_testkit.domain.store import Patch, Store, Update
 from sirrchat_testkit.errors import StoreError
 from sirrchat_testkit.mail import addresses as addressing
-from sirrchat_testkit.records import Doc
+from sirrchat_testkit.records import Doc, record
 
 PAUSE = 1.0
 """Seconds of real time from an event to the commit that counts it."""
@@ -198,3 +201,90 @@ class Counters:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpStats:
+    """Copies sent elsewhere and received here, and recipients that were refused."""
+
+    sent: int
+    received: int
+    rejected: int
+
+
+@record
+class ImapStats:
+    """Zeros: no IMAP is served."""
+
+    connections: int = 0
+    commands: int = 0
+
+
+@record
+class ServerStats:
+    """The whole server: ``uptime`` in seconds, ``storage_used`` in bytes, ``messages_today`` received and sent."""
+
+    uptime: int
+    users_total: int
+    sessions_active: int
+    messages_today: int
+    storage_used: int
+    smtp: SmtpStats
+    imap: ImapStats = field(default_factory=ImapStats)
+
+
+@record
+class AccountStats:
+    """One account, disposable addresses included; ``last_received_at`` in milliseconds, 0 for never."""
+
+    messages_total: int
+    messages_unseen: int
+    received: int
+    sent: int
+    rejected: int
+    storage_used: int
+    quota: int
+    last_received_at: int
+
+
+class Stats:
+    """Reads the statistics of one server."""
+
+    def __init__(self, store: Store, clock: Clock, sessions: Sessions, counters: Counters) -> None:
+        self._store = store
+        self._clock = clock
+        self._sessions = sessions
+        self._counters = counters
+        self._began = clock.now()
+
+    def begin(self) -> None:
+        """Count uptime from now on."""
+        self._began = self._clock.now()
+
+    async def server(self) -> ServerStats:
+        """Return the statistics of the whole server."""
+        now = self._clock.now()
+        tally = await self._counters.read()
+        return ServerStats(
+            uptime=max(now - self._began, 0) // 1000,
+            users_total=await self._store.count(Account, listed=True),
+            sessions_active=len(self._sessions),
+            messages_today=tally.today if tally.day == now // DAY else 0,
+            storage_used=(await self._store.usage()).size,
+            smtp=SmtpStats(tally.sent, tally.received, tally.rejected),
+        )
+
+    async def account(self, account: Account) -> AccountStats:
+        """Return the statistics of ``account``."""
+        tally = await self._counters.read(account.id)
+        usage = await self._store.usage(account.id)
+        return AccountStats(
+            messages_total=usage.count,
+            messages_unseen=await self._store.count(Message, account=account.id, seen=False),
+            received=tally.received,
+            sent=tally.sent,
+            rejected=tally.rejected,
+            storage_used=usage.size,
+            quota=account.quota,
+            last_received_at=tally.last_received_at,
+        )

@@ -1,11 +1,15 @@
-"""What is delivered: from an envelope and its bytes to stored copies, and back out.
+r"""Delivery: from an envelope and its bytes to stored copies, in folders, within the limits of retention.
 
-1. A delivery is all or none: every recipient gets its copy in one commit, or nobody does.
-2. No await that can suspend lies between a decision (exists, quota) and its commit; the bytes are kept before both.
-3. Only after the commit does the log hear of it.
-4. Who is logged in submits: one more copy, read already, lies in the Sent folder of the account; it counts as stored,
-   is announced as ``MessageSent``, and is in no inbox.
-5. Nothing is ever relayed: mail for a domain that is not served is stored as outgoing, for tests to read.
+1. A delivery is all or nothing: every recipient gets its copy in one commit, or none does.
+2. No await that can suspend lies between a decision (exists, quota) and its commit. The bytes are kept before both.
+3. The event is appended after the commit.
+4. A client that is logged in submits mail: one more copy, already read, is stored in the account's Sent folder and
+   announced as ``MessageSent``. It counts as sent and is in no inbox.
+5. Nothing is relayed: mail for a domain that is not served is stored as outgoing, for tests to read.
+6. Every account has all ``FOLDERS``, empty ones too. A message's uid is its ``seq``. Reading a message sets ``\Seen``.
+   Mail for disposable addresses is in no folder of an account.
+7. The limits ``max_messages``, ``max_bytes`` and ``max_age`` are applied by the delivery that would exceed them, in its
+   own commit: the oldest copies go first, the delivered one never. Age is also checked by the hourly purge.
 """
 
 from __future__ import annotations
@@ -18,14 +22,14 @@ from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.counters import Counters
 from sirrchat_testkit.domain.deletion import Deletion
 from sirrchat_testkit.domain.directory import Directory
-from sirrchat_testkit.domain.events import EventLog, MessageReceived, MessageSent, RecipientRefused
+from sirrchat_testkit.domain.events import EventLog, MessageReceived, MessagesChanged, MessageSent, RecipientRefused
 from sirrchat_testkit.domain.ids import Ids
-from sirrchat_testkit.domain.models import SEEN, SENT, Account, Address, Envelope, Message
-from sirrchat_testkit.domain.retention import Retention
-from sirrchat_testkit.domain.store import Change, Put, Store
+from sirrchat_testkit.domain.models import FOLDERS, SEEN, SENT, Account, Address, Envelope, Message
+from sirrchat_testkit.domain.store import Change, Patch, Put, Store
 from sirrchat_testkit.errors import NotFound, OverQuota, Refused
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.mime import HeaderFields, read_header
+from sirrchat_testkit.policy import CurrentPolicy
 
 HOUR = 3_600_000
 
@@ -237,3 +241,80 @@ class PostOffice:
             subject=header.subject,
             message_id=header.message_id,
         )
+
+
+class Folders:
+    """Lists and reads what is in folders, on a store."""
+
+    def __init__(self, store: Store, clock: Clock, directory: Directory, events: EventLog) -> None:
+        self._store = store
+        self._clock = clock
+        self._directory = directory
+        self._events = events
+
+    async def page(self, account: Account, folder: str, offset: int, limit: int) -> tuple[list[Message], int]:
+        """Return ``limit`` messages before the newest ``offset`` ones, newest first, and how many there are.
+
+        Raises:
+            NotFound: There is no such folder.
+        """
+        if folder not in FOLDERS:
+            raise NotFound(f"there is no mailbox {folder}; there are {', '.join(FOLDERS)}")
+        where = {"address": (await self._directory.permanent(account)).id, "folder": folder}
+        found = await self._store.find(Message, where, newest=True, offset=offset, limit=limit)
+        return found, await self._store.count(Message, **where)
+
+    async def message(self, account: Account, uid: int) -> Message:
+        """Return the account's message ``uid``, in whichever folder. Raises ``NotFound``."""
+        message = await self._store.get(Message, seq=uid)
+        if message is None or message.address != (await self._directory.permanent(account)).id:
+            raise NotFound("no such message")
+        return message
+
+    async def see(self, message: Message) -> Message:
+        """Note that ``message`` was read; return it with its flag."""
+        if message.seen:
+            return message
+        flags = (*message.flags, SEEN)
+        await self._store.commit([Patch(Message, message.seq, flags=flags, seen=True)])
+        seen = replace(message, flags=flags, seen=True)
+        self._events.append(MessagesChanged(at=self._clock.now(), messages=(seen,)))
+        return seen
+
+
+_AT_ONCE = 64
+
+
+class Retention:
+    """Chooses what has to go."""
+
+    def __init__(self, store: Store, clock: Clock, policy: CurrentPolicy) -> None:
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+
+    @property
+    def bounded(self) -> bool:
+        """Whether anything ever has to go."""
+        policy = self._policy.value
+        return bool(policy.max_messages or policy.max_bytes or policy.max_age)
+
+    async def overflow(self, coming: int = 0, size: int = 0) -> list[Message]:
+        """Return what goes so that ``coming`` copies of ``size`` bytes in all fit: the oldest, as many as need be."""
+        policy = self._policy.value
+        if not self.bounded:
+            return []
+        usage = await self._store.usage()
+        count, in_all = usage.count + coming, usage.size + size
+        horizon = self._clock.now() - policy.max_age * 1000
+        going: list[Message] = []
+        while oldest := await self._store.find(Message, after=going[-1].seq if going else 0, limit=_AT_ONCE):
+            for message in oldest:
+                too_many = bool(policy.max_messages) and count > policy.max_messages
+                too_much = bool(policy.max_bytes) and in_all > policy.max_bytes
+                too_old = bool(policy.max_age) and message.received_at <= horizon
+                if not (too_many or too_much or too_old):
+                    return going
+                going.append(message)
+                count, in_all = count - 1, in_all - message.size
+        return going

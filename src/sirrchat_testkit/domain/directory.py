@@ -1,10 +1,13 @@
-"""Which addresses exist, and where mail for a recipient goes.
+"""The directory: which domains are served, which addresses exist, and where mail for a recipient goes.
 
 1. An address is unique over permanent and disposable ones, compared by ``mail.addresses.key``.
-2. An expired address exists no more for anybody, but its name is free only after the next purge, on the full hour.
-3. The addresses of ended scopes are remembered. Mail for them is refused, whatever the policy and the domains, until
-   they are made or asked for again.
-4. Whoever may not see something is told ``NotFound``: foreign and absent look the same.
+2. An expired address no longer exists, but its name is free only after the next purge, on the full hour.
+3. The addresses of ended scopes are remembered. Mail for them is refused, whatever the settings and domains, until they
+   are made or looked up again.
+4. Without permission to see a record, the answer is ``NotFound``, as for a record that does not exist.
+5. Domains are compared in lower case, international ones in their ASCII spelling, and shown so.
+6. A domain can be deleted only when it has no addresses; expired ones do not count and are deleted with it. The hidden
+   admin's domain cannot be deleted, so a server always has one.
 """
 
 from __future__ import annotations
@@ -13,10 +16,10 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any, TypeVar
 
 from sirrchat_testkit.domain.clock import Clock
-from sirrchat_testkit.domain.domains import Domains
+from sirrchat_testkit.domain.deletion import Deletion
 from sirrchat_testkit.domain.ids import Ids
-from sirrchat_testkit.domain.models import Account, Address
-from sirrchat_testkit.domain.store import Put, Store
+from sirrchat_testkit.domain.models import Account, Address, Domain
+from sirrchat_testkit.domain.store import Delete, Put, Store
 from sirrchat_testkit.errors import (
     Conflict,
     ForeignDomain,
@@ -236,3 +239,55 @@ def _note(known: dict[str, V], more: Mapping[str, V]) -> None:
     known.update(more)
     while len(known) > _KEPT:
         del known[next(iter(known))]
+
+
+class Domains:
+    """The served domains, on a store."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids, deletion: Deletion) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._deletion = deletion
+
+    async def add(self, name: str) -> Domain:
+        """Serve ``name`` from now on. Raises ``InvalidValue`` or ``Conflict``."""
+        if not addressing.is_domain(name):
+            raise InvalidValue("name must be a host name such as example.com", field="name", value=name)
+        known = addressing.domain_key(name)
+        if await self._store.get(Domain, name=known):
+            raise Conflict(f"domain {known} already exists", field="name", value=name)
+        domain = Domain(id=self._ids.uuid(), name=known, created_at=self._clock.now())
+        await self._store.commit([Put(domain)])
+        return domain
+
+    async def get(self, domain_id: str) -> Domain:
+        """Return the domain. Raises ``NotFound``."""
+        domain = await self._store.get(Domain, id=domain_id)
+        if domain is None:
+            raise NotFound("no such domain")
+        return domain
+
+    async def all(self) -> list[Domain]:
+        """Return the served domains, oldest first."""
+        return await self._store.find(Domain)
+
+    async def page(self, offset: int, limit: int) -> tuple[list[Domain], int]:
+        """Return ``limit`` domains after the oldest ``offset`` ones, and how many there are."""
+        return await self._store.find(Domain, offset=offset, limit=limit), await self._store.count(Domain)
+
+    async def serves(self, name: str) -> bool:
+        """Return whether mail for ``name`` is for here."""
+        return await self._store.get(Domain, name=addressing.domain_key(name)) is not None
+
+    async def users(self, domain: Domain) -> int:
+        """Return how many accounts have their permanent address at ``domain``."""
+        return await self._store.count(Account, domain=domain.name, listed=True)
+
+    async def delete(self, domain: Domain) -> None:
+        """Serve ``domain`` no more. Raises ``Conflict`` while an account or an address is at it."""
+        now = self._clock.now()
+        there = await self._store.find(Address, {"domain": domain.name})
+        if any(not each.expires_at or each.expires_at > now for each in there):
+            raise Conflict(f"domain {domain.name} still has users or addresses")
+        await self._deletion.delete_addresses(there, also=[Delete(Domain, domain.seq)])

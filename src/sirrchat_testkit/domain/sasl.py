@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Generator, Mapping
 from typing import Final, TypeAlias
 
-from sirrchat_testkit.domain.logins import Credentials
+from sirrchat_testkit.domain.auth import Credentials
 
 Exchange: TypeAlias = Generator[bytes, bytes, Credentials]
 """What a mechanism returns when it is called: challenges out, responses in, credentials at the end."""

@@ -6,23 +6,18 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from sirrchat_testkit.domain.accounts import Accounts
+from sirrchat_testkit.domain.auth import Keys, Logins
 from sirrchat_testkit.domain.clock import Clock, Scheduler
-from sirrchat_testkit.domain.counters import Counters
+from sirrchat_testkit.domain.counters import Counters, Stats
 from sirrchat_testkit.domain.deletion import Deletion
-from sirrchat_testkit.domain.delivery import PostOffice
-from sirrchat_testkit.domain.directory import Directory
-from sirrchat_testkit.domain.domains import Domains
+from sirrchat_testkit.domain.delivery import Folders, PostOffice, Retention
+from sirrchat_testkit.domain.directory import Directory, Domains
 from sirrchat_testkit.domain.events import Crashed, EventLog
-from sirrchat_testkit.domain.folders import Folders
 from sirrchat_testkit.domain.ids import Ids
-from sirrchat_testkit.domain.keys import Keys
-from sirrchat_testkit.domain.logins import Logins
 from sirrchat_testkit.domain.models import Account, Tally
 from sirrchat_testkit.domain.passwords import CHEAP, PROPER, Passwords
-from sirrchat_testkit.domain.retention import Retention
 from sirrchat_testkit.domain.scopes import Scopes
 from sirrchat_testkit.domain.sessions import Sessions
-from sirrchat_testkit.domain.stats import Stats
 from sirrchat_testkit.domain.store import Put, Store
 from sirrchat_testkit.domain.webhooks import Webhooks
 from sirrchat_testkit.errors import Conflict, NotFound

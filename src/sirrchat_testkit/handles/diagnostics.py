@@ -1,15 +1,21 @@
 """Diagnostics: what a server knows about mail that did not arrive.
 
-1. The server's thread only copies: the events since a scope began, its connections, one slice of records at a time.
-   Everything is sorted out and put in words in the thread that asked.
-2. A snapshot is of one scope: it begins after the event and the connection that the scope began with.
+1. The server's thread only copies data: the events since the scope began, its connections, one slice of records at a
+   time. Sorting and wording happen in the thread that asked.
+2. A snapshot belongs to one scope: it begins after the scope's first event and connection.
+3. A connection that brought no mail is summarized in one line: the decisive command and its reply. If every command
+   from some point on was refused, the first of them is decisive, because the others were refused for the same reason.
+   Otherwise it is the last command. QUIT is never decisive.
+4. A reply of several lines is shown as one line. Long texts are cut.
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Final, NamedTuple, TypeVar
 
 from sirrchat_testkit.domain.events import (
@@ -23,9 +29,9 @@ from sirrchat_testkit.domain.events import (
 )
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.sessions import Session
+from sirrchat_testkit.domain.transcript import Transcript
 from sirrchat_testkit.errors import NoSuchAddress, Refused
-from sirrchat_testkit.formatting import expired
-from sirrchat_testkit.handles.connection_summary import ending
+from sirrchat_testkit.formatting import counted, expired
 from sirrchat_testkit.handles.failures import SHOWN, Section, join, listed
 from sirrchat_testkit.handles.feed import MOST, Steps
 from sirrchat_testkit.mail import addresses as addressing
@@ -307,3 +313,81 @@ def _refused(refusal: Refusal) -> str:
 def _strike(event: FaultFired) -> str:
     whom = ", ".join(event.recipients) or event.sender or event.peer
     return f"{event.text} at {event.stage.upper()}: {whom}"
+
+
+WIDTH: Final = 160
+"""Characters of a command or a reply that are shown."""
+
+_LEAVE = re.compile(r"(?:QUIT|RSET|NOOP)\b", re.IGNORECASE)
+_NO_COMMAND = "(no command)"
+_TLS = "; does the client begin with TLS?"
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class _Exchange:
+    """A command and the lines of the reply to it; the greeting answers an empty one."""
+
+    command: str = ""
+    replies: list[str] = field(default_factory=list)
+
+    @property
+    def is_asked_more(self) -> bool:
+        """Whether what the client says next belongs to this command: a response of AUTH, a message."""
+        return bool(self.replies) and self.replies[-1][:1] == "3"
+
+    @property
+    def is_refused(self) -> bool:
+        return bool(self.replies) and self.replies[-1][:1] in {"4", "5"}
+
+    def add(self, line: str) -> None:
+        """Add a line of the reply; one behind its last begins another, which tells more."""
+        if self.replies and self.replies[-1][3:4] != "-":
+            self.replies.clear()
+        self.replies.append(line)
+
+    def __str__(self) -> str:
+        first, *more = self.replies or ["(no reply)"]
+        reply = ", ".join([f"{first[:3]} {first[4:]}" if more else first, *(each[4:] for each in more)])
+        said = f"C: {_cut(self.command)}  " if self.command else ""
+        return f"{said}S: {_cut(reply)}"
+
+
+def ending(session: Session, refused: Collection[str] = ()) -> str:
+    """Return how far ``session`` came; empty if it was not greeted, or ended with the refusal of ``refused``."""
+    exchanges = _exchanges(session.transcript)
+    others = 0
+    while _LEAVE.match(exchanges[-1].command):
+        exchanges.pop()
+    if exchanges[-1].is_refused:
+        last = [*takewhile(lambda each: each.is_refused, reversed(exchanges))]
+        if any(each in exchange.command for exchange in last for each in refused):
+            return ""
+        telling, others = last[-1], len(last) - 1
+    else:
+        telling = exchanges[-1]
+    if not exchanges[0].replies:
+        return ""
+    if not telling.command and not telling.is_refused:
+        return f"sent no command{'' if session.tls else _TLS}"
+    doubt = _TLS if telling.command == _NO_COMMAND and not session.ehlo else ""
+    if telling.is_refused:
+        more = f", and {counted(others, 'more command')} behind it" if others else ""
+        return f"was refused at {telling}{more}{doubt}{'' if session.closed else '; it is still connected'}"
+    return f"{'ended with' if session.closed else 'is still connected after'} {telling}{doubt}"
+
+
+def _exchanges(transcript: Transcript) -> list[_Exchange]:
+    exchanges = [_Exchange()]
+    for line in transcript:
+        if line.who == "C" and exchanges[-1].is_asked_more:
+            exchanges[-1].replies.clear()
+        elif line.who == "C":
+            exchanges.append(_Exchange(line.text))
+        elif line.who == "S":
+            exchanges[-1].add(line.text)
+    return exchanges
+
+
+def _cut(text: str) -> str:
+    shown = text if text.isprintable() else ascii(text)[1:-1]
+    return shown if len(shown) <= WIDTH else f"{shown[:WIDTH]}..."

@@ -16,7 +16,7 @@ from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 from sirrchat_testkit.domain.sessions import Activity
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.matching import Match, nearest
-from sirrchat_testkit.signals import runs_asyncio
+from sirrchat_testkit.threads import runs_asyncio
 
 __tracebackhide__ = True
 

@@ -17,8 +17,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Hashable, Iterable, Iterator
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from sirrchat_testkit.signals import ThreadSignal, async_signal
-from sirrchat_testkit.threads import LoopThread
+from sirrchat_testkit.threads import LoopThread, ThreadSignal, async_signal
 
 __tracebackhide__ = True
 

@@ -33,7 +33,7 @@ from sirrchat_testkit.handles.feed import (
     subscribe,
 )
 from sirrchat_testkit.matching import Match
-from sirrchat_testkit.signals import ThreadSignal
+from sirrchat_testkit.threads import ThreadSignal
 
 __tracebackhide__ = True
 

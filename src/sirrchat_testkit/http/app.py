@@ -1,22 +1,26 @@
-"""Which API answers where.
+"""The application: which API answers which path.
 
-1. One sub-application per dialect, each with its own error shape; the longest prefix wins.
-2. ``/healthz`` and ``/readyz`` need no key: what asks them knows none.
+1. One sub-application per API, each with its own error shape; the longest prefix wins.
+2. ``/healthz``, ``/readyz`` and the schemas of webhook bodies need no key.
 """
 
 from __future__ import annotations
+
+from typing import cast
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from sirrchat_testkit.domain.services import Backend
-from sirrchat_testkit.http import schema_routes as schemas
-from sirrchat_testkit.http.body import MAX_BODY
-from sirrchat_testkit.http.middleware import BACKEND, RATE_LIMIT, api_middleware, expect
-from sirrchat_testkit.http.rate_limit import RateLimit
+from sirrchat_testkit.domain.webhooks import WebhookEvent
+from sirrchat_testkit.errors import NotFound
+from sirrchat_testkit.http.middleware import BACKEND, RATE_LIMIT, RateLimit, api_middleware, expect
 from sirrchat_testkit.http.sirrchat import sirrchat
-from sirrchat_testkit.http.style import DIALECT, Dialect, answer, flat, nested
+from sirrchat_testkit.http.style import DIALECT, MAX_BODY, Dialect, answer, flat
 from sirrchat_testkit.http.tempmail import tempmail
+from sirrchat_testkit.schemas.webhooks import SHAPES, webhook_schema
+
+SCHEMA_PATH = "/schemas/webhooks/{event}.json"
 
 
 def application(backend: Backend) -> web.Application:
@@ -27,9 +31,8 @@ def application(backend: Backend) -> web.Application:
     app[DIALECT] = Dialect(key=None, problem=flat)
     for path, status in (("/healthz", "ok"), ("/readyz", "ready")):
         app.router.add_route("GET", path, _say(status), expect_handler=expect)
-    app.router.add_route("GET", schemas.PATH, schemas.schema, expect_handler=expect)
+    app.router.add_route("GET", SCHEMA_PATH, schema, expect_handler=expect)
     app.add_subapp("/api/v1", sirrchat(backend))
-    app.add_subapp("/testkit/v1", _nothing_yet())
     app.add_subapp("/api", tempmail(backend))
     return app
 
@@ -41,7 +44,9 @@ def _say(status: str) -> Handler:
     return view
 
 
-def _nothing_yet() -> web.Application:
-    app = web.Application()
-    app[DIALECT] = Dialect(key=None, problem=nested)
-    return app
+async def schema(request: web.Request) -> web.Response:
+    """``GET /schemas/webhooks/{event}.json``: needs no key."""
+    event = request.match_info["event"]
+    if event not in SHAPES:
+        raise NotFound(f"there are schemas of {', '.join(SHAPES)}")
+    return answer(webhook_schema(cast("WebhookEvent", event)))

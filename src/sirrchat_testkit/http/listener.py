@@ -24,8 +24,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from sirrchat_testkit.domain.services import Backend
-from sirrchat_testkit.imports import import_in_thread
 from sirrchat_testkit.net import bind
+from sirrchat_testkit.threads import import_in_thread
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -1,10 +1,12 @@
-"""What is the same for every route: the key, the translation of errors, the net below the views.
+"""What all routes share: API keys, rate limits, and errors as answers.
 
-1. Requests of both dialects are counted, and their answers say how many are left.
-2. On a known route the key comes before anything else; an unknown route is 404 whoever asks.
-3. Whatever is raised becomes an answer here, in the shape of the dialect that the route is in.
-   Views catch nothing.
-4. What answers 500 is told to the owner of the server, and is logged; nothing a client sends can bring it about.
+1. On a known route the key is checked first; an unknown route is 404, with or without a key.
+2. Every error becomes an answer here, in the style of the API of its route. Views catch nothing.
+3. An unexpected error is answered 500, logged, and raised in the test that owns the server.
+4. Requests are counted only if a rate limit is set; otherwise the headers always show the whole limit as left.
+5. A window begins on the full hour of the server's clock, so a test opens the next one by moving the clock. A change of
+   the limit begins a new count.
+6. Counts are kept in memory only.
 """
 
 from __future__ import annotations
@@ -15,12 +17,77 @@ from contextvars import ContextVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.models import ApiKey
 from sirrchat_testkit.domain.services import Backend
-from sirrchat_testkit.errors import TestkitError, Unauthorized
-from sirrchat_testkit.http.body import MAX_BODY
-from sirrchat_testkit.http.rate_limit import RateLimit, RateLimitStatus
-from sirrchat_testkit.http.style import DIALECT, Dialect, status_of
+from sirrchat_testkit.errors import RateLimited, TestkitError, Unauthorized
+from sirrchat_testkit.formatting import counted
+from sirrchat_testkit.http.style import DIALECT, MAX_BODY, Dialect, status_of
+from sirrchat_testkit.policy import CurrentPolicy, Policy
+
+HOUR = 3_600_000
+"""Milliseconds."""
+
+PER_KEY, PER_IP = 1000, 100
+"""The document's numbers."""
+
+
+class RateLimitStatus:
+    """Where a client stands after a request: times in milliseconds since the epoch."""
+
+    def __init__(self, limit: int, remaining: int, now: int, resets_at: int) -> None:
+        self.limit, self.remaining, self.resets_at = limit, remaining, resets_at
+        self._headers = {
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Remaining": str(max(remaining, 0)),
+            "X-RateLimit-Reset": str(resets_at // 1000),
+        }
+        if remaining < 0:
+            self._headers["Retry-After"] = str(-((now - resets_at) // 1000))  # whole seconds, rounded up
+
+    def check(self) -> None:
+        """Raise ``RateLimited`` if this request was one too many."""
+        if self.remaining < 0:
+            raise RateLimited(
+                f"at most {counted(self.limit, 'request')} an hour {'is' if self.limit == 1 else 'are'} answered",
+                resets_at=self.resets_at,
+            )
+
+    def note(self, response: web.StreamResponse) -> None:
+        """Tell the client in the headers of ``response``, unless they are out already."""
+        if not response.prepared:
+            response.headers.update(self._headers)
+
+
+class RateLimit:
+    """Counts the requests of one server."""
+
+    def __init__(self, policy: CurrentPolicy, clock: Clock) -> None:
+        self._current = policy
+        self._clock = clock
+        self._counted: tuple[Policy, int] | None = None
+        self._requests: dict[str, int] = {}
+        self._unlimited: list[RateLimitStatus] = []
+
+    def count(self, key: ApiKey | None, ip: str | None) -> RateLimitStatus:
+        """Count a request with ``key``, or from ``ip`` where there is no valid one."""
+        policy = self._current.value
+        now = self._clock.now()
+        window = now // HOUR
+        if self._counted is None or self._counted[0] is not policy or self._counted[1] != window:
+            self._counted = policy, window
+            self._requests.clear()
+            self._unlimited = [RateLimitStatus(limit, limit, now, (window + 1) * HOUR) for limit in (PER_IP, PER_KEY)]
+        if policy.rate_limit == "off":
+            return self._unlimited[key is not None]
+        own = policy.rate_limit == "custom"
+        if key is not None:
+            who, limit = key.id, policy.rate_limit_key if own else PER_KEY
+        else:
+            who, limit = f"ip {ip}", policy.rate_limit_ip if own else PER_IP
+        made = self._requests[who] = self._requests.get(who, 0) + 1
+        return RateLimitStatus(limit, limit - made, now, (window + 1) * HOUR)
+
 
 BACKEND = web.AppKey("BACKEND", Backend)
 """Where the outermost application keeps the domain."""

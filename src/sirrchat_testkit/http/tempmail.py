@@ -13,11 +13,10 @@ from aiohttp import web
 
 from sirrchat_testkit.domain.models import Address, Message
 from sirrchat_testkit.domain.services import Backend
-from sirrchat_testkit.http.body import checked, raw_fields, read_object
-from sirrchat_testkit.http.cursor_pages import ASKED, cut, position
+from sirrchat_testkit.http.cache import Text, Texts
 from sirrchat_testkit.http.middleware import api_key, expect
-from sirrchat_testkit.http.style import DIALECT, Dialect, answer, encode, flat, ready
-from sirrchat_testkit.http.text_cache import Text, Texts
+from sirrchat_testkit.http.pagination import ASKED, cut, position
+from sirrchat_testkit.http.style import DIALECT, Dialect, answer, checked, encode, flat, raw_fields, read_object, ready
 from sirrchat_testkit.schemas import tempmail as schemas
 from sirrchat_testkit.schemas.times import iso_milliseconds
 

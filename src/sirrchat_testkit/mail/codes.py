@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from sirrchat_testkit.comparing import CONTAINED, holds
 from sirrchat_testkit.formatting import named
+from sirrchat_testkit.mail.attachments import Candidate, only
 from sirrchat_testkit.mail.code_patterns import (
     DATES,
     INTRODUCED,
@@ -32,7 +33,6 @@ from sirrchat_testkit.mail.code_patterns import (
     URLS,
     YEAR,
 )
-from sirrchat_testkit.mail.exactly_one import Candidate, only
 
 __tracebackhide__ = True
 

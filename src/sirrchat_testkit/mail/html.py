@@ -14,9 +14,8 @@ import re
 from typing import Any, Final
 
 from sirrchat_testkit.comparing import fold
-from sirrchat_testkit.mail.attachments import pick_attachment
+from sirrchat_testkit.mail.attachments import NotExactlyOne, pick_attachment
 from sirrchat_testkit.mail.codes import Texts, codes_in, pick_code_in
-from sirrchat_testkit.mail.exactly_one import NotExactlyOne
 from sirrchat_testkit.mail.links import Link, Seen, bare, is_home, merged, pick_link
 
 __tracebackhide__ = True

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 
 from sirrchat_testkit.comparing import CONTAINED, EQUAL, fold, holds
 from sirrchat_testkit.formatting import excerpt, named
-from sirrchat_testkit.mail.exactly_one import Candidate, only
+from sirrchat_testkit.mail.attachments import Candidate, only
 from sirrchat_testkit.suggestions import Hints
 
 __tracebackhide__ = True

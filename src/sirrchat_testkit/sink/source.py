@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sirrchat_testkit.domain.sessions import Activity
-from sirrchat_testkit.faults.payload import CallMatch
+from sirrchat_testkit.faults.webhook import CallMatch
 from sirrchat_testkit.handles.failures import COMPARED, Evidence, Kind
 from sirrchat_testkit.handles.feed import End, Feeds, Slice, Steps, Taken
 from sirrchat_testkit.handles.wait import Wait

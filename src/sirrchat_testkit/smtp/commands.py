@@ -16,9 +16,9 @@ from sirrchat_testkit.smtp.paths import plain_path
 from sirrchat_testkit.smtp.reader import Flaw, content
 from sirrchat_testkit.smtp.redaction import HIDING
 from sirrchat_testkit.smtp.replies import Answer, Reply
-from sirrchat_testkit.smtp.session import Handler
+from sirrchat_testkit.smtp.session import SmtpSession
 
-Ask: TypeAlias = Callable[[Handler, str], Answer]
+Ask: TypeAlias = Callable[[SmtpSession, str], Answer]
 Came: TypeAlias = bytes | Literal[Flaw.TOO_LONG]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -34,20 +34,20 @@ FLAWS: Final = {
 """What a line is answered that is none."""
 
 COMMANDS: Final[Mapping[bytes, Ask]] = {
-    b"AUTH": Handler.auth,
-    b"BDAT": Handler.bdat,
-    b"DATA": Handler.data,
-    b"EHLO": Handler.ehlo,
-    b"EXPN": Handler.not_here,
-    b"HELO": Handler.helo,
-    b"HELP": Handler.help,
-    b"MAIL": Handler.mail,
-    b"NOOP": Handler.noop,
-    b"QUIT": Handler.quit,
-    b"RCPT": Handler.rcpt,
-    b"RSET": Handler.rset,
-    b"STARTTLS": Handler.starttls,
-    b"VRFY": Handler.vrfy,
+    b"AUTH": SmtpSession.auth,
+    b"BDAT": SmtpSession.bdat,
+    b"DATA": SmtpSession.data,
+    b"EHLO": SmtpSession.ehlo,
+    b"EXPN": SmtpSession.not_here,
+    b"HELO": SmtpSession.helo,
+    b"HELP": SmtpSession.help,
+    b"MAIL": SmtpSession.mail,
+    b"NOOP": SmtpSession.noop,
+    b"QUIT": SmtpSession.quit,
+    b"RCPT": SmtpSession.rcpt,
+    b"RSET": SmtpSession.rset,
+    b"STARTTLS": SmtpSession.starttls,
+    b"VRFY": SmtpSession.vrfy,
 }
 """Every command that is known."""
 

@@ -21,7 +21,7 @@ from sirrchat_testkit.smtp.faults import Upload
 from sirrchat_testkit.smtp.reader import AUTH_LIMIT, Flaw, Reader, content
 from sirrchat_testkit.smtp.redaction import Redaction
 from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
-from sirrchat_testkit.smtp.session import Handler
+from sirrchat_testkit.smtp.session import SmtpSession
 from sirrchat_testkit.smtp.writer import ReplyWriter
 
 Reading: TypeAlias = Callable[[], Answer | None]
@@ -53,7 +53,7 @@ class Conversation:
     )
 
     def __init__(self, backend: Backend, hostname: str, writer: ReplyWriter, began_at: float) -> None:
-        self.mail = Handler(backend, hostname, writer.peer, writer)
+        self.mail = SmtpSession(backend, hostname, writer.peer, writer)
         self.mail.session.tls = writer.tls
         self.heard_at = began_at
         self.over = False

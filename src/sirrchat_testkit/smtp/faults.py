@@ -1,9 +1,10 @@
-"""The planned faults in one session: what each stage knows, and what a refusal means there.
+"""The planned faults of one session: the context of each stage, and how a decision is carried out.
 
-1. Nothing here runs while no fault of SMTP is planned: the handler looks at ``ProtocolFaults.planned`` first.
-2. A message sent by BDAT is at stage ``data`` when its first chunk is announced. The decision is carried out after the
-   chunk's octets, since its sender does not wait for a reply (RFC 3030 section 2).
+1. Nothing here runs while no SMTP fault is planned: the session checks ``ProtocolFaults.planned`` first.
+2. A message sent by BDAT passes stage ``data`` when its first chunk is announced. The decision is carried out after the
+   chunk's bytes, because the client does not wait for a reply before it sends them (RFC 3030 section 2).
 3. A message that is broken off is not stored for any recipient, and no refusal is noted.
+4. If the client hangs up during a delay, its command is not carried out.
 """
 
 from __future__ import annotations
@@ -12,16 +13,37 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from sirrchat_testkit.domain.logins import Credentials
+from sirrchat_testkit.domain.auth import Credentials
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.errors import FaultRefused
 from sirrchat_testkit.faults.smtp import SMTP, SmtpContext, SmtpDecision
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.fault_actions import Work, act
-from sirrchat_testkit.smtp.replies import Reply, Turn
+from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
 from sirrchat_testkit.smtp.transaction import Transaction
 from sirrchat_testkit.smtp.writer import ReplyWriter
+
+Work = Callable[[], Answer]
+
+
+async def act(decision: SmtpDecision, work: Work, refused: Callable[[Reply], None], writer: ReplyWriter) -> Reply:
+    """Do ``work`` as ``decision`` says, or call ``refused`` with the reply given instead; return the reply."""
+    if decision.delay and not await writer.linger(decision.delay):
+        return replies.HANG_UP
+    if decision.drop == "before":
+        return replies.HANG_UP
+    if decision.refusal is not None:
+        reply = Reply(decision.refusal.code, decision.refusal.status, decision.refusal.text)
+        refused(reply)
+    else:
+        answer = work()
+        reply = answer if isinstance(answer, Reply) else await answer
+    if decision.drop == "instead":
+        return replies.HANG_UP
+    if decision.pause:
+        reply = await writer.trickle(reply, decision.pause)
+    return replace(reply, turn=Turn.CLOSE) if decision.drop else reply
+
 
 Refusing = Callable[[Reply], None]
 

@@ -23,8 +23,7 @@ from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.net import bind
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.connections import Connections
-from sirrchat_testkit.smtp.protocol import Protocol
+from sirrchat_testkit.smtp.connection import Connections, Protocol
 
 GRACE: Final = 1.0
 """Seconds of real time that transactions in flight have when the listener stops."""

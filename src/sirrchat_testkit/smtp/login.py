@@ -1,8 +1,7 @@
-"""The AUTH command of one session (RFC 4954): when it may be given, the dialogue, and how it ends.
+"""The AUTH command of one session (RFC 4954): when it may be given, the exchange, and how it ends.
 
-1. It is refused before EHLO, in a transaction, and after a login; where the policy wants TLS first, before TLS.
-2. ``*`` ends the dialogue with 501, and so does what is no base64.
-3. The client is told 535 and nothing else, whatever was wrong.
+1. ``*`` and invalid base64 end the exchange with 501.
+2. A failed login is answered 535, with no reason.
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sirrchat_testkit.domain import sasl
-from sirrchat_testkit.domain.logins import Credentials
+from sirrchat_testkit.domain.auth import Credentials
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.errors import Unauthorized
 from sirrchat_testkit.faults.smtp import SMTP
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.fault_actions import Work
+from sirrchat_testkit.smtp.faults import Work
 from sirrchat_testkit.smtp.replies import Answer, Reply
 
 Under = Callable[[Credentials, Work], Coroutine[Any, Any, Reply]]

@@ -1,4 +1,4 @@
-"""The transaction under way: what MAIL, RCPT and BDAT said so far (RFC 5321 section 3.3, RFC 3030)."""
+"""The transaction in progress: what MAIL, RCPT and BDAT said so far (RFC 5321 section 3.3, RFC 3030)."""
 
 from __future__ import annotations
 

@@ -16,9 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from sirrchat_testkit.errors import StoreBroken
-from sirrchat_testkit.storage.blobs import FileBlobs
+from sirrchat_testkit.storage.blobs import BlobReferences, FileBlobs
 from sirrchat_testkit.storage.journal import JournalStorage, Sync
-from sirrchat_testkit.storage.references import BlobReferences
 
 LAZY = 1.0
 """Seconds that a commit may wait for its fsync where nobody waits for it."""

@@ -1,21 +1,19 @@
-"""Indexes: what makes a read cost the same among a hundred documents and among a hundred thousand.
+"""Indexes: a read costs the same among a hundred documents and among a hundred thousand.
 
-Rules of this module:
-
-1. An index is derived: rebuilt when a store opens, never stored, and changed only by its ``IndexSet``. So is what a
-   reader made of documents and keeps there.
+1. An index is derived: rebuilt when a store opens, never stored, and changed only through its ``IndexSet``, which holds
+   the indexes of one table and the records made from its documents.
 2. Ids in a bucket rise, so a page is a slice and a cursor a bisection.
-3. Records leave fields at their default out of their documents; an index is told these defaults.
-4. A value that cannot be hashed is in no bucket: no equality with a scalar could find it.
+3. Documents omit fields that have their default value; an index knows the defaults.
+4. An unhashable value is in no bucket: no equality with a scalar could find it.
 5. No document makes an index raise: by then the commit is on disk.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sirrchat_testkit.records import Doc
 
@@ -195,3 +193,135 @@ class Total:
             self._totals[key] = count + more, total + amount
         else:
             del self._totals[key]
+
+
+AnyIndex = TypeVar("AnyIndex")
+
+_NO_FIELDS: frozenset[str] = frozenset()
+
+
+class IndexSet:
+    """The indexes of one table, and the rising list of all its ids; ``singles`` are those of one field.
+
+    ``made`` is what somebody made of documents and keeps here, by id; it goes when its document is replaced.
+    """
+
+    __slots__ = ("_adders", "_all", "_equals", "_fields", "equal", "ids", "made", "singles")
+
+    def __init__(self, indexes: Sequence[Index] = ()) -> None:
+        self.ids: list[int] = []
+        self.made: dict[int, Any] = {}
+        self._all = tuple(indexes)
+        self._equals = {index.fields: index for index in indexes if isinstance(index, Equal)}
+        self.singles = {names[0]: index for names, index in self._equals.items() if len(names) == 1}
+        self.equal = frozenset(field for names in self._equals for field in names)
+        self._fields = frozenset(field for index in indexes for field in index.fields)
+        self._adders = tuple(index.add for index in indexes)
+
+    def take(self, seq: int, doc: Doc) -> None:
+        """Take in the new document ``seq``."""
+        ids = self.ids
+        if not ids or seq > ids[-1]:
+            ids.append(seq)
+        else:
+            insort(ids, seq)
+        for add in self._adders:
+            add(seq, doc)
+
+    def drop(self, seq: int, doc: Doc) -> None:
+        """Let go of document ``seq``, which was ``doc``."""
+        self.made.pop(seq, None)
+        del self.ids[bisect_left(self.ids, seq)]
+        for index in self._all:
+            index.drop(seq, doc)
+
+    def move(self, seq: int, old: Doc, new: Doc) -> None:
+        """Take in that document ``seq`` was ``old`` and is ``new`` now."""
+        self.made.pop(seq, None)
+        # A value that was not touched is the same object in both, so most updates end here.
+        changed = [field for field in self._fields if old.get(field, ABSENT) is not new.get(field, ABSENT)]
+        if changed:
+            for index in self._all:
+                if any(field in index.fields for field in changed):
+                    index.drop(seq, old)
+                    index.add(seq, new)
+
+    def rebuild(self, docs: Mapping[str, Doc]) -> None:
+        """Start over from ``docs``."""
+        self.made.clear()
+        self.ids[:] = sorted(map(int, docs))
+        pairs = [(seq, docs[str(seq)]) for seq in self.ids]
+        for index in self._all:
+            index.clear()
+            for seq, doc in pairs:
+                index.add(seq, doc)
+
+    def of(self, kind: type[AnyIndex], *fields: str) -> AnyIndex:
+        """Return the index of ``kind`` over exactly these fields. Raises ``LookupError`` if there is none."""
+        for index in self._all:
+            if isinstance(index, kind) and index.fields == fields:
+                return index
+        raise LookupError(f"no {kind.__name__} over {', '.join(fields)}")
+
+    def narrow(self, where: Mapping[str, Any]) -> tuple[Sequence[int], frozenset[str]] | None:
+        """Return the smallest bucket that holds all documents equal to ``where``, and which fields it leaves to test.
+
+        None where no index helps.
+        """
+        names = tuple(where)
+        exact = self._equals.get(names)
+        if exact is not None:  # nothing is smaller than what leaves nothing to test
+            return exact.bucket(where[names[0]] if len(names) == 1 else tuple(where.values())), _NO_FIELDS
+        best: tuple[Sequence[int], frozenset[str]] | None = None
+        for fields, index in self._equals.items():
+            if where.keys() >= set(fields):
+                key = where[fields[0]] if len(fields) == 1 else tuple(where[field] for field in fields)
+                bucket = index.bucket(key)
+                rest = frozenset(where.keys() - set(fields))
+                if best is None or (len(bucket), len(rest)) < (len(best[0]), len(best[1])):
+                    best = bucket, rest
+        return best
+
+
+def span(ids: Sequence[int], after: int = 0, before: int | None = None) -> tuple[int, int]:
+    """Return the places of the ``ids`` between ``after`` (0 for all) and ``before``, both exclusive."""
+    start = bisect_right(ids, after) if after else 0
+    stop = len(ids) if before is None else bisect_left(ids, before)
+    return start, max(start, stop)
+
+
+def cut(places: tuple[int, int], ids: Sequence[int], *, newest: bool, offset: int, limit: int | None) -> Sequence[int]:
+    """Return the page of ``ids`` within ``places`` that skips ``offset`` and holds at most ``limit``."""
+    start, stop = places
+    if newest:
+        stop = max(start, stop - offset)
+        if limit is not None:
+            start = max(start, stop - limit)
+        return ids[start:stop][::-1]
+    start = min(stop, start + offset)
+    return ids[start : stop if limit is None else min(stop, start + limit)]
+
+
+def page(
+    ids: Sequence[int],
+    places: tuple[int, int],
+    test: Callable[[int], bool],
+    *,
+    newest: bool,
+    offset: int,
+    limit: int | None,
+) -> list[int]:
+    """Return the ids within ``places`` that pass ``test``, skipping ``offset`` of them and taking at most ``limit``."""
+    found: list[int] = []
+    if limit is not None and limit <= 0:
+        return found
+    order = range(*places)
+    for place in reversed(order) if newest else order:
+        if test(ids[place]):
+            if offset > 0:
+                offset -= 1
+                continue
+            found.append(ids[place])
+            if len(found) == limit:
+                break
+    return found

@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sirrchat_testkit.errors import StoreBroken
-from sirrchat_testkit.storage import journal_lines as lines
+from sirrchat_testkit.storage import journal_file
 from sirrchat_testkit.storage.folder import COMPACT_AT, Folder
 from sirrchat_testkit.storage.journal_file import JournalFile
-from sirrchat_testkit.storage.live import Batch, LiveStorage
-from sirrchat_testkit.storage.recovery import paused_collector, recover
-from sirrchat_testkit.storage.snapshot import Draft
+from sirrchat_testkit.storage.snapshot import Draft, paused_collector, recover
+from sirrchat_testkit.storage.tables import Batch, LiveStorage
 
 SLICE = 1_000
 """Documents that are noted for a snapshot at a time."""
@@ -123,7 +122,7 @@ class JournalStorage(LiveStorage):
         said = {name: changes for name, changes in batch.items() if changes}
         if said:
             try:
-                self.journal.append(lines.encode(said))
+                self.journal.append(journal_file.encode(said))
             except StoreBroken as error:
                 self.broken = error
                 raise

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from sirrchat_testkit.records import Doc, Record
-from sirrchat_testkit.storage.paging import cut, page, span
-from sirrchat_testkit.storage.schema import nested
+from sirrchat_testkit.storage.index import cut, page, span
+from sirrchat_testkit.storage.schema import nested, plain_value
 from sirrchat_testkit.storage.tables import LiveTable
-from sirrchat_testkit.storage.values import plain_value
 
 R = TypeVar("R", bound=Record)
 

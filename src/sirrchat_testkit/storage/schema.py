@@ -1,16 +1,75 @@
-"""The schema: which table and which indexes each kind of record has.
+"""The schema: the table and the indexes of each kind of record, and the values that a document may hold.
 
-An index is here because somebody asks for it by name: a read that names no index is refused, not scanned.
+1. A read that names no index is refused, not scanned.
+2. Documents hold JSON values. A memory store refuses exactly what a journal could not write, so a test cannot pass on
+   data that a server with a data folder would refuse.
+3. Documents are copied on the way in and out, so callers and the store never share mutable values.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
+from types import NoneType
+from typing import Any, TypeAlias
 
 from sirrchat_testkit.domain.models import Address, Envelope, Message
-from sirrchat_testkit.records import Record
+from sirrchat_testkit.records import Doc, Record
+from sirrchat_testkit.storage.blobs import BlobReferences
 from sirrchat_testkit.storage.index import Equal, Index, Ordered, Total
-from sirrchat_testkit.storage.references import BlobReferences
+
+SCALARS = frozenset({str, int, float, bool, NoneType})
+"""The types that need neither a check nor a copy."""
+
+
+_Path: TypeAlias = "str | tuple[_Path, str | int]"
+
+
+def plain(doc: Mapping[Any, Any]) -> Doc:
+    """Return a deep copy of ``doc`` made of JSON values only.
+
+    Raises:
+        TypeError: A value is not JSON, or a key is not a string; the text names the path to it.
+    """
+    copy: Doc = {}
+    for name, value in doc.items():
+        if type(name) is not str:
+            name = _name(name, "document")  # noqa: PLW2901
+        copy[name] = value if type(value) in SCALARS else plain_value(value, name)
+    return copy
+
+
+def plain_value(value: Any, path: _Path) -> Any:
+    """Return a deep copy of ``value``, which sits at ``path``. Raises ``TypeError`` as ``plain`` does."""
+    if type(value) in SCALARS:
+        return value
+    if isinstance(value, list):
+        for each in value:
+            if type(each) not in SCALARS:
+                return [plain_value(each, (path, place)) for place, each in enumerate(value)]
+        return value.copy()
+    if isinstance(value, Mapping):
+        return {_name(name, path): plain_value(each, (path, name)) for name, each in value.items()}
+    # A member of an enumeration is the value that its journal line would say.
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int | float):
+        return int(value) if isinstance(value, int) else float(value)
+    raise TypeError(f"{_text(path)}: {type(value).__name__} is not JSON")
+
+
+def _name(name: Any, path: _Path) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"{_text(path)}: key {name!r} is a {type(name).__name__}, not a string")
+    return name if type(name) is str else str.__str__(name)
+
+
+def _text(path: _Path) -> str:
+    if isinstance(path, str):
+        return path
+    outer, inner = path
+    return f"{_text(outer)}[{inner}]" if isinstance(inner, int) else f"{_text(outer)}.{inner}"
+
 
 _EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {
     "accounts": (("listed",), ("domain", "listed")),

@@ -1,30 +1,194 @@
-"""LiveTable: TinyDB's table, at a cost of what an operation touches instead of what is stored.
+"""TinyDB's storage and table, changed document by document, so an operation costs what it touches, not what is stored.
 
-Rules of this module:
+1. ``LiveStorage`` holds the documents. Every change is one ``Batch`` through ``commit``: written to the journal first,
+   if there is one, then applied.
+2. A stored document is replaced, never changed in place, so a reference to one stays a fact of its moment.
+3. Ids only rise; ``next_ids`` has the next one, even after the newest document is deleted.
+4. While a scope is open, the storage notes what each document was before. A rewind costs what changed since the mark.
+5. ``LiveTable`` writes by TinyDB's own code, on a ``Staged`` view; if that raises, nothing happened.
+6. It reads by index first, then tests each candidate with the query. Documents that it returns are deep copies.
+7. TinyDB's description of a query (``_hash``) is private, so it is only a hint for the planner: an unknown shape is
+   scanned, every candidate is tested anyway, and a test pins the shape.
 
-1. Writing is TinyDB's own code, run on a ``Staged`` view; if it raises, nothing happened.
-2. Reading narrows by index first, then tests each candidate with the query itself.
-3. Documents that leave are copies, nested values included.
-
-Where it differs from TinyDB: there is no query cache; ids are never used twice, not even after ``truncate``; documents
-that are no JSON are refused; results that an index found, and those of ``walk``, come by rising id.
+Differences from TinyDB: there is no query cache; ids are never used twice, not even after ``truncate``; documents that
+are not JSON are refused; results found by an index, and those of ``walk``, are in order of id.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from tinydb.queries import QueryLike
+from tinydb.storages import MemoryStorage
 from tinydb.table import Document, Table
 
 from sirrchat_testkit.records import Doc
-from sirrchat_testkit.storage.index import Index
-from sirrchat_testkit.storage.index_set import IndexSet
-from sirrchat_testkit.storage.live import LiveStorage
-from sirrchat_testkit.storage.paging import cut, page, span
-from sirrchat_testkit.storage.planner import equalities
-from sirrchat_testkit.storage.values import SCALARS, plain, plain_value
+from sirrchat_testkit.storage.index import Index, IndexSet, cut, page, span
+from sirrchat_testkit.storage.schema import SCALARS, plain, plain_value
+
+Batch: TypeAlias = dict[str, dict[int, Doc | None]]
+"""A commit: for each table the documents that are new or changed, None for those that go."""
+
+Undo: TypeAlias = tuple[str, int, Doc | None]
+"""What one document was before a commit: table, id, document."""
+
+
+class LiveStorage(MemoryStorage):
+    """Tables of documents in memory, with their indexes. ``tables`` has string ids, as TinyDB stores them."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.tables: dict[str, dict[str, Doc]] = {}
+        self.indexes: dict[str, IndexSet] = {}
+        self.next_ids: dict[str, int] = {}
+        self.undo: list[Undo] = []
+        self.pinned: int | None = None
+        self.recording = False
+        self.always_record = False
+
+    def read(self) -> dict[str, dict[str, Any]] | None:
+        """Return all tables, None where there is none. Whoever asks may change the outer mapping."""
+        return dict(self.tables) or None
+
+    def write(self, data: dict[str, dict[str, Any]]) -> None:
+        """Replace everything with ``data``, for TinyDB's operations on whole databases."""
+        batch: Batch = {}
+        for name in self.tables.keys() | data.keys():
+            if data.get(name) is not self.tables.get(name):
+                gone: dict[int, Doc | None] = dict.fromkeys(map(int, self.tables.get(name, ())))
+                batch[name] = gone | {int(seq): plain(doc) for seq, doc in data.get(name, {}).items()}
+        self.commit(batch)
+        for name in batch:
+            self.indexes[name].rebuild(self.tables[name])
+        for name in self.tables.keys() - data.keys():
+            del self.tables[name]
+
+    def register(self, name: str, indexes: IndexSet | None) -> None:
+        """Keep ``indexes`` up to date with the table ``name`` from now on, in place of what was kept for it so far."""
+        if indexes is not None or name not in self.indexes:
+            fresh = indexes or IndexSet()
+            if name in self.indexes:
+                fresh.made = self.indexes[name].made
+            self.indexes[name] = fresh
+            fresh.rebuild(self.tables.get(name, {}))
+
+    def next_id(self, name: str) -> int:
+        """Return the id that the next new document of ``name`` gets."""
+        return self.next_ids.get(name, 1)
+
+    def commit(self, batch: Batch) -> None:
+        """Make all changes of ``batch``, or none and raise."""
+        self.apply(batch)
+
+    def apply(self, batch: Batch) -> None:
+        """Make the changes in memory and in the indexes."""
+        for name, changes in batch.items():
+            docs, indexes = self.tables.get(name), self.indexes.get(name)
+            if docs is None or indexes is None:
+                docs = self.tables.setdefault(name, {})
+                self.register(name, None)
+                indexes = self.indexes[name]
+            next_id = self.next_ids.get(name, 1)
+            for seq, new in changes.items():
+                if seq >= next_id:
+                    next_id = seq + 1
+                key = str(seq)
+                old = docs.get(key)
+                if self.recording:
+                    self.undo.append((name, seq, old))
+                if new is None:
+                    if old is not None:
+                        del docs[key]
+                        indexes.drop(seq, old)
+                    continue
+                docs[key] = new
+                if old is None:
+                    indexes.take(seq, new)
+                else:
+                    indexes.move(seq, old, new)
+            self.next_ids[name] = next_id
+
+    def pin(self, place: int | None) -> None:
+        """Record from now on and keep what ``undo`` has from ``place`` on; None: nobody goes back any more."""
+        self.pinned = place
+        self.recording = self.always_record or place is not None
+
+    def forget(self, place: int) -> None:
+        """Drop what was noted since ``place``: everything is again as it was there."""
+        del self.undo[place:]
+
+    def before(self, place: int) -> Batch:
+        """Return the batch that puts back everything as it was when ``undo`` had ``place`` entries."""
+        return _latest_last(reversed(self.undo[place:]))
+
+
+def _latest_last(entries: Iterable[Undo]) -> Batch:
+    batch: Batch = {}
+    for name, seq, old in entries:
+        batch.setdefault(name, {})[seq] = old
+    return batch
+
+
+class _Mark(NamedTuple):
+    place: int
+    next_ids: dict[str, int]
+
+
+class Scopes:
+    """The open marks of one storage. Ids go back with a mark only if ``reuse_ids``."""
+
+    def __init__(self, storage: LiveStorage, *, reuse_ids: bool) -> None:
+        self._storage = storage
+        self._reuse_ids = reuse_ids
+        self._marks: dict[int, _Mark] = {}
+        self._made = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._marks)
+
+    def mark(self) -> int:
+        """Open a scope and return its number."""
+        self._made += 1
+        self._marks[self._made] = _Mark(len(self._storage.undo), dict(self._storage.next_ids))
+        self._pin()
+        return self._made
+
+    def changed_since(self, mark: int) -> Batch:
+        """Return the batch that goes back to ``mark``. Raises ``ValueError`` if it is not open."""
+        if mark not in self._marks:
+            raise ValueError(f"scope {mark} is not open")
+        return self._storage.before(self._marks[mark].place)
+
+    def close(self, mark: int) -> None:
+        """Close the scope, whose changes have just been put back, and those opened within it."""
+        note = self._marks[mark]
+        self._marks = {number: each for number, each in self._marks.items() if number < mark}
+        self._storage.forget(note.place)
+        if self._reuse_ids:
+            self._storage.next_ids = note.next_ids
+        self._pin()
+
+    def _pin(self) -> None:
+        self._storage.pin(min((each.place for each in self._marks.values()), default=None))
+
+
+def equalities(cond: QueryLike) -> dict[str, Any]:
+    """Return which fields must equal which value for ``cond`` to be true; perhaps none."""
+    found: dict[str, Any] = {}
+    _collect(getattr(cond, "_hash", None), found)
+    return found
+
+
+def _collect(description: Any, found: dict[str, Any]) -> None:
+    match description:
+        case ("==", (str(field),), value) if type(value) in SCALARS:
+            found[field] = value
+        case ("and", frozenset() as parts):
+            for part in parts:
+                _collect(part, found)
+        case _:
+            pass
 
 
 class Staged(MutableMapping[int, Any]):

@@ -1,15 +1,20 @@
-"""One attempt: read the webhook, call it, store the outcome and the time of the next attempt.
+"""The queue of attempts, and one attempt: read the webhook, call it, store the outcome and the time of the next.
 
-1. The outcome is one commit, and one event. What was cancelled meanwhile stays so, what was deleted is passed over.
-2. A failed attempt is made again 1, 5 and 25 seconds after its end, on the kit's clock; then it is given up.
-3. An attempt that the policy forbids is not made again.
-4. Planned faults strike here: at stage ``queue``, once for each delivery, and at stage ``send``, for each attempt.
-5. The sender, and aiohttp with it, is imported for the first attempt: a server without webhooks never loads it.
+1. Each webhook has a ``WebhookQueue`` of delivery ids, with at most ``IN_FLIGHT`` attempts at a time. Queues take
+   turns. Deliveries that are due later wait in one heap, and one timer of the clock wakes it.
+2. A delivery is read when its turn comes; one that was cancelled or deleted meanwhile is skipped.
+3. The outcome is one commit and one event.
+4. A failed attempt is repeated 1, 5 and 25 seconds after its end, on the server's clock; then the delivery has failed.
+   A target that is not allowed is not tried again.
+5. Planned faults strike at stage ``queue``, once for each delivery, and at stage ``send``, for each attempt.
+6. ``client``, and aiohttp with it, is imported for the first attempt: a server without webhooks never loads it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,12 +23,88 @@ from sirrchat_testkit.domain.models import Delivery, Webhook
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.store import Patch
 from sirrchat_testkit.faults.webhook import WEBHOOK, CallContext, CallDecision
-from sirrchat_testkit.imports import import_in_thread
+from sirrchat_testkit.threads import import_in_thread
 from sirrchat_testkit.webhooks.calls import EVENT, call
-from sirrchat_testkit.webhooks.queue import Queue
 
 if TYPE_CHECKING:
     from sirrchat_testkit.webhooks.client import Outcome, Sender
+
+IN_FLIGHT: Final = 8
+"""Attempts of one webhook that may be under way at once."""
+
+
+class WebhookQueue:
+    """One webhook's deliveries that are due, and how many of them are under way; ``held`` ones wait for another."""
+
+    def __init__(self) -> None:
+        self.ready: deque[int] = deque()
+        self.in_flight = 0
+        self.held: deque[int] = deque()
+
+
+class Queue:
+    """The deliveries of all webhooks."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, WebhookQueue] = {}
+        self._later: list[tuple[int, int, str]] = []
+
+    def of(self, webhook: str) -> WebhookQueue:
+        """Return the queue of ``webhook``."""
+        return self._queues.setdefault(webhook, WebhookQueue())
+
+    def put(self, webhook: str, seq: int) -> None:
+        """Let the delivery at ``seq`` be attempted as soon as it is its turn."""
+        self.of(webhook).ready.append(seq)
+
+    def put_later(self, webhook: str, seq: int, due_at: int) -> None:
+        """Let it be attempted at ``due_at``."""
+        heapq.heappush(self._later, (due_at, seq, webhook))
+
+    def promote_due(self, now: int) -> None:
+        """Make ready what is due."""
+        while self._later and self._later[0][0] <= now:
+            _, seq, webhook = heapq.heappop(self._later)
+            self.put(webhook, seq)
+
+    @property
+    def next_due(self) -> int | None:
+        """When the next of what waits is due."""
+        return self._later[0][0] if self._later else None
+
+    def take(self) -> tuple[str, int] | None:
+        """Return a webhook and what is to be attempted there next, None where nothing can begin; queues take turns."""
+        for webhook, queue in self._queues.items():
+            if queue.ready and queue.in_flight < IN_FLIGHT:
+                queue.in_flight += 1
+                self._queues[webhook] = self._queues.pop(webhook)
+                return webhook, queue.ready.popleft()
+        return None
+
+    def finished(self, webhook: str) -> None:
+        """Note that an attempt is over."""
+        queue = self.of(webhook)
+        queue.in_flight -= 1
+        if not (queue.ready or queue.in_flight or queue.held):
+            del self._queues[webhook]
+
+    def busy(self) -> dict[str, int]:
+        """Return how many deliveries are due or under way, by webhook."""
+        found = {webhook: len(queue.ready) + queue.in_flight for webhook, queue in self._queues.items()}
+        return {webhook: count for webhook, count in found.items() if count}
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due or under way."""
+        return not any(queue.ready or queue.in_flight for queue in self._queues.values())
+
+    def clear(self) -> None:
+        """Forget everything but what is under way."""
+        self._later.clear()
+        for queue in self._queues.values():
+            queue.ready.clear()
+            queue.held.clear()
+
 
 RETRIES: Final = (1000, 5000, 25_000)
 """Milliseconds of the kit's clock from the end of a failed attempt to the next."""

@@ -1,9 +1,10 @@
-"""One call as it goes out: its headers and its body, from what a delivery says; and how it is spoilt on purpose.
+"""Webhook calls: headers and body, made from a message or a delivery; and how they are spoilt on purpose.
 
-1. Bodies are made once, when mail is handed over, and kept as text: every attempt sends the same bytes.
-2. Headers are those that the APIs document, and no others of our own.
-3. A tampering changes a call after it was made. Where the fault is not the signature itself, the call is signed as it
-   is sent, so that it is the fault that a receiver sees.
+1. Bodies are made once, when a delivery is queued, and kept as text: every attempt sends the same bytes.
+2. Headers are exactly those that the APIs document.
+3. A tampering changes a finished call. If the signature itself is not the fault, the call is signed as it is sent, so
+   that the receiver sees only the intended fault.
+4. ``make_call`` makes a call as an object, to test a receiver without a URL.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from types import MappingProxyType
 from typing import Any, Final, get_args
 
 from sirrchat_testkit.domain.models import Envelope, Message
-from sirrchat_testkit.faults.payload import WebhookPayload
-from sirrchat_testkit.faults.webhook import Tampering
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.webhooks import WebhookEvent
+from sirrchat_testkit.errors import InvalidValue
+from sirrchat_testkit.faults.webhook import Tampering, WebhookPayload
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.schemas import bodies
 from sirrchat_testkit.signing import ID, SIGNATURE, TIMESTAMP, sign
@@ -100,3 +103,49 @@ def call(event: str, delivery_id: str, body: str, *, secret: str, seconds: int, 
     if secret:
         headers[SIGNATURE] = sign(WRONG if tampering == "signature" else secret, delivery_id, at, data)
     return PreparedCall(MappingProxyType(headers), data)
+
+
+EVENTS: Final = get_args(WebhookEvent)
+
+_RAW = b"From: Shop <shop@example.org>\r\nTo: ann@example.com\r\nSubject: Welcome\r\n\r\nHello Ann.\r\n"
+
+
+async def make_call(backend: Backend, event: str, message: Message | None, secret: str, tamper: str) -> PreparedCall:
+    """Return the call that tells of ``message``, or of a sample.
+
+    Raises:
+        InvalidValue: There is no such event, or no such tampering.
+        NotFound: The message's bytes are gone.
+    """
+    if event not in EVENTS:
+        raise InvalidValue(f"event takes one of {', '.join(EVENTS)}, not {event!r}", field="event")
+    if tamper and tamper not in TAMPERINGS:
+        raise InvalidValue(f"tamper takes one of {', '.join(TAMPERINGS)}, not {tamper!r}", field="tamper")
+    told = message or _sample(backend)
+    if event == PUSH:
+        body = pushed(told, await backend.postoffice.raw(told) if message else _RAW)
+    elif event == "email.sent":
+        envelope = await backend.postoffice.envelope(told) if message else None
+        body = sent(told, envelope or Envelope(id="", sender=told.recipient, recipients=("bob@example.org",)))
+    else:
+        body = received(told)
+    seconds = backend.clock.now() // 1000
+    return call(event, backend.ids.uuid(), encode(body), secret=secret, seconds=seconds, tampering=tamper)
+
+
+def _sample(backend: Backend) -> Message:
+    address = f"ann@{backend.settings.domains[0]}"
+    return Message(
+        id=backend.ids.uuid(),
+        account="",
+        address=backend.ids.uuid(),
+        recipient=address,
+        recipient_key=address,
+        envelope="",
+        blob="",
+        size=len(_RAW),
+        received_at=backend.clock.now(),
+        mail_from="shop@example.org",
+        sender="shop@example.org",
+        subject="Welcome",
+    )

@@ -1,24 +1,95 @@
-"""One attempt: a POST and what came of it.
+"""One attempt at a webhook: a POST, its outcome, and the check of its target.
 
-1. It ends after ten seconds of real time, whatever the receiver does. No redirect is followed, no cookie kept.
-2. Each attempt is a connection of its own: one that the receiver closed meanwhile cannot fail it.
-3. An attempt never raises but where it is cancelled: what went wrong is part of its outcome.
+1. It ends after ten seconds of real time. It follows no redirect and keeps no cookie.
+2. Each attempt opens its own connection, so a stale one cannot make it fail.
+3. An attempt raises only if it is cancelled: every error is part of the outcome.
+4. Targets are loopback, and the hosts of ``webhook_hosts``. A name is resolved and checked for each connection, and the
+   checked address is the one connected to. A listed host may resolve to any address; ``*`` lists every host.
+5. A host that looks like an address is checked as one, and refused if it is malformed: ``2130706433``, ``127.1``.
+
+See OWASP, Server-Side Request Forgery Prevention Cheat Sheet.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import ipaddress
+import socket
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from sirrchat_testkit.policy import CurrentPolicy
 from sirrchat_testkit.webhooks.calls import PreparedCall
-from sirrchat_testkit.webhooks.targets import TargetNotAllowed, Targets
+
+
+class TargetNotAllowed(Exception):
+    """The policy does not let webhooks be sent there."""
+
+
+class Targets(AbstractResolver):
+    """Resolves the hosts of webhooks, and refuses those that may not be called."""
+
+    def __init__(self, policy: CurrentPolicy) -> None:
+        self._policy = policy
+
+    def check(self, host: str) -> None:
+        """Raise ``TargetNotAllowed`` if ``host`` is an address, not a name, and may not be called.
+
+        The client connects to such a host without resolving it, so it is judged here.
+        """
+        if not self._named(host) and _is_numeric(host) and not _is_loopback(host):
+            raise TargetNotAllowed(f"{host} is neither loopback nor named by the policy's webhook_hosts")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of ``host`` that may be connected to. Raises ``TargetNotAllowed`` if none may."""
+        loop = asyncio.get_running_loop()
+        infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        named = self._named(host)
+        found = [_result(host, info) for info in infos if named or _is_loopback(str(info[4][0]))]
+        if not found:
+            addresses = ", ".join(dict.fromkeys(str(info[4][0]) for info in infos))
+            raise TargetNotAllowed(f"{host} is {addresses}: neither loopback nor named by the policy's webhook_hosts")
+        return found
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def _named(self, host: str) -> bool:
+        allowed = self._policy.value.webhook_hosts
+        return "*" in allowed or host.lower().strip("[]") in {each.lower().strip("[]") for each in allowed}
+
+
+def _is_numeric(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _result(host: str, info: Any) -> ResolveResult:
+    family, _, protocol, _, address = info
+    return ResolveResult(
+        hostname=host,
+        host=str(address[0]),
+        port=int(address[1]),
+        family=family,
+        proto=protocol,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    )
+
 
 TIMEOUT = 10.0
 """Seconds of real time that a receiver has to answer."""

@@ -26,9 +26,8 @@ from sirrchat_testkit.domain.models import Delivery
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.sessions import Activity
 from sirrchat_testkit.errors import StoreError
-from sirrchat_testkit.webhooks.attempts import Attempts
+from sirrchat_testkit.webhooks.attempts import Attempts, Queue
 from sirrchat_testkit.webhooks.outbox import Outbox
-from sirrchat_testkit.webhooks.queue import Queue
 
 STEP: Final = 8
 """Messages that are handed over, and attempts that are started, in one go."""

@@ -1,25 +1,64 @@
-"""The readable parts of messages, parsed when a list or a message is asked for, and kept for a while.
+"""Caches of answers: rows of lists, and the readable texts of messages, both as JSON.
 
-1. Copies share their raw bytes, so they share what was read from them: texts are kept by the bytes' name.
-2. They are kept as JSON, since nobody wants them as anything else: most of an answer's cost is quoting them.
-3. What is kept is bounded by its size; the least recently used goes first.
-4. A large message is read beside the loop, so that nobody else waits for it.
+1. A row is kept with the record that it was made from, and is valid for that very object: a changed record is another
+   object. The other values that a row shows are compared.
+2. Copies of a message share their raw bytes, so texts are kept by the name of the bytes.
+3. Both caches are bounded in size. The least recently used texts go first.
+4. A large message is parsed in a thread, so that other requests do not wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from aiohttp import web
 
 from sirrchat_testkit.domain.models import Message
 from sirrchat_testkit.errors import NotFound
-from sirrchat_testkit.http.style import encode
+from sirrchat_testkit.http.style import encode, ready
 from sirrchat_testkit.mail import mime
+from sirrchat_testkit.records import Record
 
-KEPT = 4_194_304
+R = TypeVar("R", bound=Record)
+
+ROWS_KEPT = 4096
+"""Rows that are kept at most."""
+
+LONGEST = 1024
+"""Bytes of a row that is kept at most."""
+
+
+class Rows(Generic[R]):
+    """Makes rows by ``shape``, which is given a record and whatever else the row shows."""
+
+    def __init__(self, shape: Callable[..., Any]) -> None:
+        self._shape = shape
+        self._kept: dict[int, tuple[R, Any, bytes]] = {}
+
+    def of(self, record: R, *more: Any) -> bytes:
+        """Return the row of ``record``, as JSON."""
+        kept = self._kept.get(record.seq)
+        if kept is not None and kept[0] is record and kept[1] == more:
+            return kept[2]
+        row = encode(self._shape(record, *more))
+        if len(row) <= LONGEST:
+            if len(self._kept) >= ROWS_KEPT:
+                self._kept.clear()
+            self._kept[record.seq] = record, more, row
+        return row
+
+
+def paged(rows: Sequence[bytes], **rest: Any) -> web.Response:
+    """Return the answer whose ``data`` are ``rows``, followed by ``rest``."""
+    return ready(b'{"data":[%b],%b' % (b",".join(rows), encode(rest)[1:]))
+
+
+TEXT_BYTES_KEPT = 4_194_304
 """Bytes of JSON that are kept at most."""
 
 LARGE = 262_144
@@ -47,7 +86,7 @@ class Text:
 class Texts:
     """Reads messages, and remembers what it read last."""
 
-    def __init__(self, raw: Callable[[Message], Awaitable[bytes]], *, kept: int = KEPT) -> None:
+    def __init__(self, raw: Callable[[Message], Awaitable[bytes]], *, kept: int = TEXT_BYTES_KEPT) -> None:
         self._raw = raw
         self._kept = kept
         self._known: OrderedDict[str, Text] = OrderedDict()

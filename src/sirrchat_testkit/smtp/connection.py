@@ -2,7 +2,8 @@
 
 1. ``dialogue`` holds the conversation; this module handles sockets, waiting, time limits and TLS.
 2. Commands run in the step in which their bytes arrived, one after the other (``eager``). Replies are written when the
-   received bytes are used up or something has to wait, so a pipelined group is answered by one packet (RFC 2920).
+   received bytes are used up or a command has to wait, so a pipelined group is answered in one packet (RFC 2920).
+3. ``Connections`` holds the open connections of a listener, because ``Server.wait_closed`` cannot end them.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Coroutine
-from typing import Any, cast
+from collections.abc import Coroutine, Iterator
+from typing import Any, Generic, TypeVar, cast
 
 from aiosmtpd.smtp import SMTP
 
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.connections import Connections
 from sirrchat_testkit.smtp.dialogue import MANY, Conversation
 from sirrchat_testkit.smtp.eager import EagerRunner, Rest
 from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
@@ -299,3 +299,38 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     def _forget(self) -> None:
         self._conversation.mail.close()
         self._connections.discard(self)
+
+
+C = TypeVar("C")
+
+
+class Connections(Generic[C]):
+    """A set that can be waited for to be empty; ``stopping`` says that no new transaction may begin."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self._live: set[C] = set()
+        self._emptied: asyncio.Future[None] | None = None
+
+    def __iter__(self) -> Iterator[C]:
+        return iter(tuple(self._live))
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def add(self, connection: C) -> None:
+        """Note a new connection."""
+        self._live.add(connection)
+
+    def discard(self, connection: C) -> None:
+        """Note that a connection is gone."""
+        self._live.discard(connection)
+        if not self._live and self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(None)
+
+    async def emptied(self, seconds: float) -> bool:
+        """Wait at most ``seconds`` until every connection is gone; tell whether they are."""
+        if self._live:
+            self._emptied = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._emptied], timeout=seconds)
+        return not self._live

@@ -1,23 +1,85 @@
-"""Who may log in: credentials, checked against accounts and tokens.
+"""Authentication: API keys, and the credentials of logins.
 
-1. ``Credentials`` are what a client sent; the exchange of each SASL mechanism is the adapter's.
-2. The client hears only that it is refused, the log hears why, so that a failed test can say it.
-3. A login is an account's address; one without a domain is at the first one.
-4. A function that checks tokens is the user's code: it runs in a thread of its own, and what it raises is the caller's.
+1. An API key is ``mk_live_`` and 32 random characters; its secret is ``sk_live_`` and 32 more, and grants nothing.
+2. Only the SHA-256 of both is stored; the texts are returned once, by the call that makes them.
+3. The role of a key is ``admin`` or ``user``. The permissions of a role are in the adapter's table.
+4. A login is an account's address; without a domain, at the first served domain.
+5. The client is not told why a login failed. The event log is, so that a failing test can show the reason.
+6. A function that checks tokens is the user's code: it runs in a thread of its own, and its errors reach the caller.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 from typing import NamedTuple
 
 from sirrchat_testkit.domain.accounts import Accounts
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.events import EventLog, LoginRefused
-from sirrchat_testkit.domain.models import Account
+from sirrchat_testkit.domain.ids import Ids, hash_key
+from sirrchat_testkit.domain.models import Account, ApiKey
 from sirrchat_testkit.domain.passwords import Passwords
+from sirrchat_testkit.domain.store import Delete, Put, Store
 from sirrchat_testkit.errors import NotFound, Unauthorized
 from sirrchat_testkit.policy import CurrentPolicy
+
+
+class NewKey(NamedTuple):
+    """A key that was just made: the only time its text can be had."""
+
+    key: str
+    secret: str
+    record: ApiKey
+
+
+class Keys:
+    """The API keys of one server, on a store."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._until_close: dict[str, ApiKey] = {}
+
+    async def add(self, account: Account, role: str) -> NewKey:
+        """Make a key for ``account`` with ``role`` ``admin`` or ``user``."""
+        text = f"mk_live_{self._ids.token(32)}"
+        secret = f"sk_live_{self._ids.token(32)}"
+        record = ApiKey(
+            id=self._ids.uuid(),
+            account=account.id,
+            role=role,
+            key_hash=hash_key(text),
+            secret_hash=hash_key(secret),
+            created_at=self._clock.now(),
+        )
+        await self._store.commit([Put(record)])
+        return NewKey(text, secret, record)
+
+    def admit_until_close(self, account: Account, role: str, key: str) -> None:
+        """Take ``key`` as one of ``account`` until the server stops; it is stored nowhere."""
+        hashed = hash_key(key)
+        self._until_close[hashed] = ApiKey(
+            id=self._ids.uuid(), account=account.id, role=role, key_hash=hashed, created_at=self._clock.now()
+        )
+
+    async def find(self, key: str) -> ApiKey | None:
+        """Return the record of ``key``, None if it is empty, wrong or revoked. Compares in constant time."""
+        hashed = hash_key(key)
+        record = self._until_close.get(hashed) or await self._store.get(ApiKey, key_hash=hashed)
+        return record if record is not None and hmac.compare_digest(record.key_hash, hashed) else None
+
+    async def page(self, offset: int, limit: int) -> tuple[list[ApiKey], int]:
+        """Return ``limit`` keys after the oldest ``offset`` ones, and how many there are."""
+        return await self._store.find(ApiKey, offset=offset, limit=limit), await self._store.count(ApiKey)
+
+    async def revoke(self, key_id: str) -> None:
+        """Revoke a key. Raises ``NotFound``."""
+        record = await self._store.get(ApiKey, id=key_id)
+        if record is None:
+            raise NotFound("no such API key")
+        await self._store.commit([Delete(ApiKey, record.seq)])
 
 
 class Credentials(NamedTuple):

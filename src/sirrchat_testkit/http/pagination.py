@@ -1,0 +1,141 @@
+"""Pagination: numbered pages for the SirrChat API, cursors for the disposable-address API.
+
+1. ``page`` begins at 1. ``limit`` is 1 to 100, by default 20; a higher one is reduced to 100, and the answer shows it.
+2. Links are paths that keep every other query parameter as it was sent; None if there is no such page.
+3. A page past the end is empty, not an error.
+4. A cursor is base64url of JSON without padding, so it can be pasted into a URL. It holds a position, so it outlives
+   the deletion of the record that it was made from, and mail that arrives meanwhile does not change the next pages.
+5. Cursors are opaque to clients. An invalid one is ``InvalidValue``.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+from urllib.parse import unquote_plus
+
+from aiohttp import web
+from pydantic_core import from_json, to_json
+
+from sirrchat_testkit.errors import InvalidValue
+from sirrchat_testkit.http.cache import paged
+from sirrchat_testkit.records import Record
+
+DEFAULT_LIMIT = 20
+MOST = 100
+
+_DIGITS = re.compile(r"0*([0-9]+)")
+_HIGHEST_NUMBER = 10**18
+"""No list is as long: whoever asks for more gets what is there, which is nothing."""
+
+
+class Window(NamedTuple):
+    """Which page is asked for."""
+
+    page: int
+    limit: int
+
+    @property
+    def offset(self) -> int:
+        """How many records come before it."""
+        return (self.page - 1) * self.limit
+
+
+_FIRST = Window(1, DEFAULT_LIMIT)
+
+
+def window(request: web.Request) -> Window:
+    """Return the page that ``request`` asks for. Raises ``InvalidValue``."""
+    if not request.rel_url.raw_query_string:
+        return _FIRST
+    return Window(number(request, "page", 1, least=1), limit(request))
+
+
+def limit(request: web.Request) -> int:
+    """Return how many records ``request`` asks for at most. Raises ``InvalidValue``."""
+    return min(number(request, "limit", DEFAULT_LIMIT, least=1), MOST)
+
+
+def number(request: web.Request, name: str, default: int, *, least: int) -> int:
+    """Return the query parameter ``name``, ``default`` without it. Raises ``InvalidValue`` below ``least``."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    digits = _DIGITS.fullmatch(text)
+    value = -1 if digits is None else int(digits[1]) if len(digits[1]) <= len(str(_HIGHEST_NUMBER)) else _HIGHEST_NUMBER
+    if value < least:
+        raise InvalidValue(f"{name} must be a whole number, {least} or more", field=name, value=text)
+    return min(value, _HIGHEST_NUMBER)
+
+
+def listed(request: web.Request, asked: Window, rows: Sequence[bytes], total: int) -> web.Response:
+    """Return the answer that shows ``rows``, one page of ``total`` records."""
+    last = -(-total // asked.limit)
+    meta = {"page": asked.page, "limit": asked.limit, "total": total, "total_pages": last}
+    return paged(rows, meta=meta, links=_links(request, asked.page, last))
+
+
+def _links(request: web.Request, page: int, last: int) -> dict[str, str | None]:
+    url = request.rel_url
+    kept = [part for part in url.raw_query_string.split("&") if part and _name(part) != "page"]
+    start = f"{url.raw_path}?{''.join(f'{part}&' for part in kept)}page="
+    return {
+        "first": f"{start}1",
+        "last": f"{start}{max(last, 1)}",
+        "prev": f"{start}{min(page - 1, max(last, 1))}" if page > 1 else None,
+        "next": f"{start}{page + 1}" if page < last else None,
+    }
+
+
+def _name(part: str) -> str:
+    return unquote_plus(part.partition("=")[0])
+
+
+R = TypeVar("R", bound=Record)
+
+CURSOR_PAGE = 20
+"""Records on a page."""
+
+ASKED = CURSOR_PAGE + 1
+"""How many to ask a store for: one more than is shown tells whether there is a next page."""
+
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,64}={0,2}")
+_HIGHEST_SEQ = 2**63 - 1
+
+
+def position(request: web.Request) -> int | None:
+    """Return the ``seq`` below which the page asked for begins, None for the first page. Raises ``InvalidValue``."""
+    cursor = request.query.get("cursor", "")
+    return decode(cursor) if cursor else None
+
+
+def cut(records: Sequence[R]) -> tuple[Sequence[R], str | None]:
+    """Return the page out of up to ``ASKED`` records, and the cursor of the next page or None."""
+    page = records[:CURSOR_PAGE]
+    return page, encode(page[-1].seq) if len(records) > CURSOR_PAGE else None
+
+
+def encode(seq: int) -> str:
+    """Return the cursor of what comes after the record at ``seq``."""
+    return base64.urlsafe_b64encode(to_json({"seq": seq})).decode("ascii").rstrip("=")
+
+
+def decode(cursor: str) -> int:
+    """Return the position that ``cursor`` holds. Raises ``InvalidValue``."""
+    try:
+        held = from_json(_unpack(cursor), allow_inf_nan=False)
+    except ValueError:
+        held = None
+    seq = held.get("seq") if isinstance(held, dict) else None
+    if type(seq) is not int or not 0 < seq <= _HIGHEST_SEQ:
+        raise InvalidValue("cursor must be a nextCursor that was answered here", field="cursor", value=cursor)
+    return seq
+
+
+def _unpack(cursor: str) -> bytes:
+    if not _BASE64URL.fullmatch(cursor):
+        raise ValueError("no base64url")
+    text = cursor.rstrip("=")
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,270 @@
+"""The SirrChat API, below ``/api/v1``: routes, permissions, domains, API keys, statistics and webhooks.
+
+1. A view reads the request, calls the domain, and shapes the answer: it decides and catches nothing.
+2. Permissions stand beside the paths and are checked before the body is read. An admin key may call every route. A user
+   key may call its own ``/users/{id}`` and the paths below it; any other user, existing or not, is 403.
+3. Answers are plain dictionaries; ``schemas.sirrchat`` has their shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from sirrchat_testkit.domain.models import Account, ApiKey, Delivery, Domain, Webhook
+from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.errors import Forbidden
+from sirrchat_testkit.http.middleware import api_key, expect
+from sirrchat_testkit.http.pagination import listed, window
+from sirrchat_testkit.http.sirrchat_users import MessageViews, UserViews
+from sirrchat_testkit.http.style import DIALECT, Dialect, answer, checked, encode, nested, read_object
+from sirrchat_testkit.schemas import sirrchat as schemas
+from sirrchat_testkit.schemas.times import iso_seconds
+
+
+def admin(view: Handler) -> Handler:
+    """Return ``view`` for admins alone."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        if api_key().role != "admin":
+            raise Forbidden("this takes an admin's API key")
+        return await view(request)
+
+    return guarded
+
+
+def owner(view: Handler) -> Handler:
+    """Return ``view`` for admins and for the user that the path names."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        key = api_key()
+        if key.role != "admin" and key.account != request.match_info["user"]:
+            raise Forbidden("this takes an admin's API key, or the user's own")
+        return await view(request)
+
+    return guarded
+
+
+def anybody(view: Handler) -> Handler:
+    """Return ``view`` for whoever has a key."""
+    return view
+
+
+class DomainViews:
+    """One method for each route."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._domains = backend.domains
+
+    async def listed(self, request: web.Request) -> web.Response:
+        """``GET /domains``: a page of domains."""
+        asked = window(request)
+        found, total = await self._domains.page(asked.offset, asked.limit)
+        return listed(request, asked, [encode(await self._shown(each)) for each in found], total)
+
+    async def add(self, request: web.Request) -> web.Response:
+        """``POST /domains``: serve one more."""
+        asked = checked(schemas.NewDomain, await read_object(request))
+        return answer(await self._shown(await self._domains.add(asked.name)), 201)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """``DELETE /domains/{id}``: serve it no more; 409 while somebody is there."""
+        await self._domains.delete(await self._domains.get(request.match_info["domain"]))
+        return web.Response(status=204)
+
+    async def _shown(self, domain: Domain) -> dict[str, Any]:
+        return {
+            "id": domain.id,
+            "name": domain.name,
+            "users_count": await self._domains.users(domain),
+            "created_at": iso_seconds(domain.created_at),
+        }
+
+
+class KeyViews:
+    """One method for each route."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._accounts = backend.accounts
+        self._keys = backend.keys
+
+    async def listed(self, request: web.Request) -> web.Response:
+        """``GET /api-keys``: a page of keys, without their texts."""
+        asked = window(request)
+        found, total = await self._keys.page(asked.offset, asked.limit)
+        shown = [encode(_shown_key(each, await self._accounts.owner(each.account))) for each in found]
+        return listed(request, asked, shown, total)
+
+    async def add(self, request: web.Request) -> web.Response:
+        """``POST /api-keys``: make one; the only answer that shows key and secret."""
+        asked = checked(schemas.NewApiKey, await read_object(request))
+        find = self._accounts.of if "@" in asked.user else self._accounts.owner
+        account = await find(asked.user)
+        made = await self._keys.add(account, asked.role)
+        return answer(_shown_key(made.record, account) | {"key": made.key, "secret": made.secret}, 201)
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        """``DELETE /api-keys/{id}``: take it no more."""
+        await self._keys.revoke(request.match_info["key"])
+        return web.Response(status=204)
+
+
+def _shown_key(key: ApiKey, account: Account) -> dict[str, Any]:
+    return {"id": key.id, "user": account.email, "role": key.role, "created_at": iso_seconds(key.created_at)}
+
+
+class StatsViews:
+    """One method for each route."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._accounts = backend.accounts
+        self._stats = backend.stats
+
+    async def server(self, _request: web.Request) -> web.Response:
+        """``GET /stats``: what the whole server did and holds."""
+        return answer(asdict(await self._stats.server()))
+
+    async def account(self, request: web.Request) -> web.Response:
+        """``GET /users/{id}/stats``: what one user received and stores."""
+        account = await self._accounts.get(request.match_info["user"])
+        shown = asdict(await self._stats.account(account))
+        last = shown["last_received_at"]
+        return answer(shown | {"last_received_at": iso_seconds(last) if last else None})
+
+
+class WebhookViews:
+    """One method for each route."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._webhooks = backend.webhooks
+
+    async def listed(self, request: web.Request) -> web.Response:
+        """``GET /webhooks``: a page of those that concern the key."""
+        asked = window(request)
+        found, total = await self._webhooks.page(api_key(), asked.offset, asked.limit)
+        return listed(request, asked, [encode(_shown_webhook(each)) for each in found], total)
+
+    async def add(self, request: web.Request) -> web.Response:
+        """``POST /webhooks``: make one."""
+        asked = checked(schemas.NewWebhook, await read_object(request))
+        made = await self._webhooks.add(api_key(), asked.url, asked.events, asked.secret or "")
+        return answer(_shown_webhook(made), 201)
+
+    async def show(self, request: web.Request) -> web.Response:
+        """``GET /webhooks/{id}``."""
+        return answer(_shown_webhook(await self._webhook(request)))
+
+    async def update(self, request: web.Request) -> web.Response:
+        """``PUT /webhooks/{id}``: change the named fields."""
+        body = await read_object(request)
+        webhook = await self._webhook(request)
+        asked = checked(schemas.WebhookChanges, body)
+        changes = {name: getattr(asked, name) for name in asked.model_fields_set}
+        if "secret" in changes:
+            changes["secret"] = asked.secret or ""
+        return answer(_shown_webhook(await self._webhooks.update(webhook, **changes)))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """``DELETE /webhooks/{id}``; what is pending is cancelled."""
+        await self._webhooks.delete(await self._webhook(request))
+        return web.Response(status=204)
+
+    async def deliveries(self, request: web.Request) -> web.Response:
+        """``GET /webhooks/{id}/deliveries``: a page of what was sent there, newest first."""
+        asked = window(request)
+        found, total = await self._webhooks.deliveries(await self._webhook(request), asked.offset, asked.limit)
+        return listed(request, asked, [encode(_delivery(each)) for each in found], total)
+
+    async def redeliver(self, request: web.Request) -> web.Response:
+        """``POST /webhooks/{id}/deliveries/{delivery}/redeliver``: send the same again."""
+        webhook = await self._webhook(request)
+        return answer(_delivery(await self._webhooks.redeliver(webhook, request.match_info["delivery"])), 202)
+
+    async def _webhook(self, request: web.Request) -> Webhook:
+        return await self._webhooks.get(api_key(), request.match_info["webhook"])
+
+
+def _shown_webhook(webhook: Webhook) -> dict[str, Any]:
+    return {
+        "id": webhook.id,
+        "url": webhook.url,
+        "events": webhook.events,
+        "enabled": webhook.enabled,
+        "created_at": iso_seconds(webhook.created_at),
+    }
+
+
+def _delivery(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "event": delivery.event,
+        "status": delivery.status,
+        "request_body": delivery.request_body,
+        "attempts": [_attempt(each) for each in delivery.attempts],
+    }
+
+
+def _attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "at": iso_seconds(attempt["at"]),
+        "http_status": attempt["http_status"],
+        "error": attempt["error"],
+        "duration_ms": attempt["duration_ms"],
+    }
+
+
+_USER = "/users/{user:(?!batch$)[^{}/]+}"
+"""One user. ``batch`` is none, so that asking for it by another method is 405 as on any other route."""
+
+_HOOK = "/webhooks/{webhook}"
+
+
+def bearer(request: web.Request) -> str:
+    """Return the key that ``request`` was sent with (RFC 6750 section 2.1), empty where there is none."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+SIRRCHAT = Dialect(key=bearer, problem=nested)
+
+
+def sirrchat(backend: Backend) -> web.Application:
+    """Return the API as a sub-application for ``/api/v1``."""
+    users, domains, messages = UserViews(backend), DomainViews(backend), MessageViews(backend)
+    stats, webhooks, keys = StatsViews(backend), WebhookViews(backend), KeyViews(backend)
+    app = web.Application()
+    app[DIALECT] = SIRRCHAT
+    for method, path, allowed, view in (
+        ("GET", "/users", admin, users.listed),
+        ("POST", "/users", admin, users.add),
+        ("POST", "/users/batch", admin, users.add_batch),
+        ("GET", _USER + "/messages", owner, messages.listed),  # the most asked for is looked at first
+        ("GET", _USER, owner, users.show),
+        ("PUT", _USER, owner, users.update),
+        ("DELETE", _USER, owner, users.delete),
+        ("GET", _USER + "/quota", owner, users.quota),
+        ("PUT", _USER + "/quota", owner, users.set_quota),
+        ("GET", _USER + "/messages/{uid}", owner, messages.show),
+        ("DELETE", _USER + "/messages/{uid}", owner, messages.delete),
+        ("GET", _USER + "/stats", owner, stats.account),
+        ("GET", "/stats", admin, stats.server),
+        ("GET", "/domains", admin, domains.listed),
+        ("POST", "/domains", admin, domains.add),
+        ("DELETE", "/domains/{domain}", admin, domains.delete),
+        ("GET", "/webhooks", anybody, webhooks.listed),
+        ("POST", "/webhooks", anybody, webhooks.add),
+        ("GET", _HOOK, anybody, webhooks.show),
+        ("PUT", _HOOK, anybody, webhooks.update),
+        ("DELETE", _HOOK, anybody, webhooks.delete),
+        ("GET", _HOOK + "/deliveries", anybody, webhooks.deliveries),
+        ("POST", _HOOK + "/deliveries/{delivery}/redeliver", anybody, webhooks.redeliver),
+        ("GET", "/api-keys", admin, keys.listed),
+        ("POST", "/api-keys", admin, keys.add),
+        ("DELETE", "/api-keys/{key}", admin, keys.revoke),
+    ):
+        app.router.add_route(method, path, allowed(view), expect_handler=expect)
+    return app

@@ -1,1 +1,0 @@
-"""The shapes of the SirrChat API: requests, answers, and the calls to webhooks."""

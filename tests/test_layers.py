@@ -37,10 +37,8 @@ LEVELS: list[set[str]] = [
 NARROWER = {"handles": ADAPTERS, "sink": ADAPTERS, "client": {"domain", "faults", "handles", "sink", *ADAPTERS}}
 """What a part does not import although it is lower."""
 
-WIDER = {"cli": {"domain", "storage", "client", "schemas", "errors", "formatting", "settings", PACKAGE}}
+WIDER = {"cli": {"domain", "storage", "client", "schemas", "errors", "formatting", "suggestions", "settings", PACKAGE}}
 """What a part imports and nothing else: a command calls the public API, or reads a data folder."""
-
-ONE_PART = {"policy": "settings", "setting_checks": "settings", "setting_types": "settings"}
 
 HEAVY = {"aiohttp", "aiosmtpd", "httpx", "pydantic", "tinydb"}
 THEIRS: dict[str, set[str]] = {
@@ -79,7 +77,7 @@ def part_of(module: str) -> str:
     names = module.removeprefix(f"{PACKAGE}.").split(".")
     if names[:2] == ["faults", "engine"]:
         return "faults.engine"
-    return ONE_PART.get(names[0], names[0])
+    return names[0]
 
 
 def module_of(file: Path) -> str:

@@ -1,98 +1,142 @@
-"""Settings: a wrong one is refused by name."""
+"""Settings: one table, from which checks, flags, variables, help and documentation follow."""
 
-import subprocess
-import sys
-from collections.abc import Callable
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sirrchat_testkit.policy import Policy
-from sirrchat_testkit.settings import Settings
+from sirrchat_testkit import MailServer
+from sirrchat_testkit.cli.options import OPTIONS
+from sirrchat_testkit.settings import ROWS, Row, Settings
+
+PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 
 
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"smtp_port": -1}, "smtp_port takes a whole number from 0 to 65535, not -1"),
-        ({"http_port": 65536}, "http_port takes a whole number from 0 to 65535, not 65536"),
-        ({"http_port": True}, "http_port takes a whole number from 0 to 65535, not True"),
-        ({"smtp_port": "25"}, "smtp_port takes a whole number from 0 to 65535, not '25'"),
-        ({"host": ""}, "host takes a text that is not empty, not ''"),
-        ({"domains": []}, "domains takes at least one domain name"),
-        ({"domains": "example.com"}, "domains takes a list of domain names, not the text 'example.com'"),
-        ({"domains": ["a b"]}, "domains takes domain names such as 'example.com'; 'a b' is none"),
-        ({"domains": 5}, "domains takes a list of domain names, not 5"),
-        ({"api_key": ""}, "api_key takes a text that is not empty, not ''"),
-        ({"seed": 5}, "seed takes a text, not 5"),
-        ({"data": ""}, "data takes the path of a folder, not ''"),
-        ({"fsync": 1}, "fsync takes True or False, not 1"),
-        ({"policy": {}}, "policy takes a Policy, not {}"),
-        ({"unknown_recipients": "drop"}, "unknown_recipients takes 'reject' or 'keep', not 'drop'"),
-        ({"max_message_size": 0}, "max_message_size takes a whole number, 1 or more, not 0"),
-        ({"starttls": "yes"}, "starttls takes True or False, not 'yes'"),
-        ({"smtps_port": -1}, "smtps_port takes a whole number from 0 to 65535, not -1"),
-        ({"tls_key": "key.pem"}, "tls_key takes the key of tls_cert, which is not given"),
-        ({"tls_required": True}, "tls_required takes starttls=True, or an smtps_port"),
-        ({"auth": "never"}, "auth takes 'optional' or 'required' or 'tls', not 'never'"),
-        ({"idle_timeout": 0}, "idle_timeout takes seconds, more than 0, not 0"),
-        ({"session_timeout": -1}, "session_timeout takes seconds, more than 0, or 0 for never, not -1"),
-        ({"hide_extensions": "DSN"}, "hide_extensions takes a list of names, not 'DSN'"),
-        ({"oauth_tokens": ["ann"]}, "oauth_tokens takes texts such as 'ann@example.com=token'; 'ann' is none"),
-        ({"oauth_tokens": 5}, "oauth_tokens takes a mapping of users to tokens, or a function, not 5"),
+        ({"smtp_port": -1}, "smtp_port must be a whole number from 0 to 65535, not -1"),
+        ({"http_port": 65536}, "http_port must be a whole number from 0 to 65535, not 65536"),
+        ({"http_port": True}, "http_port must be a whole number from 0 to 65535, not True"),
+        ({"smtp_port": "25"}, "smtp_port must be a whole number from 0 to 65535, not '25'"),
+        ({"host": ""}, "host must be a string that is not empty, not ''"),
+        ({"domains": []}, "domains must be a list of domain names such as 'example.com', at least one, not []"),
+        (
+            {"domains": "example.com"},
+            "domains must be a list of domain names such as 'example.com', at least one, not 'example.com'",
+        ),
+        (
+            {"domains": ["a b"]},
+            "domains must be a list of domain names such as 'example.com', at least one, not ['a b']",
+        ),
+        ({"domains": 5}, "domains must be a list of domain names such as 'example.com', at least one, not 5"),
+        ({"api_key": ""}, "api_key must be a string that is not empty, not ''"),
+        ({"seed": 5}, "seed must be a string, not 5"),
+        ({"data": ""}, "data must be the path of a folder, not ''"),
+        ({"data": 5}, "data must be the path of a folder, not 5"),
+        ({"fsync": 1}, "fsync must be True or False, not 1"),
+        ({"unknown_recipients": "drop"}, "unknown_recipients must be 'reject' or 'keep', not 'drop'"),
+        ({"max_message_size": 0}, "max_message_size must be a whole number of at least 1, not 0"),
+        ({"starttls": "yes"}, "starttls must be True or False, not 'yes'"),
+        ({"smtps_port": -1}, "smtps_port must be a whole number from 0 to 65535, not -1"),
+        ({"tls_key": "key.pem"}, "tls_key is the private key of tls_cert: set both"),
+        ({"tls_required": True}, "tls_required needs TLS: set starttls or smtps_port too"),
+        ({"auth": "never"}, "auth must be 'optional' or 'required' or 'tls', not 'never'"),
+        ({"auth": []}, "auth must be 'optional' or 'required' or 'tls', not []"),
+        ({"idle_timeout": 0}, "idle_timeout must be a number of seconds above 0, not 0"),
+        ({"idle_timeout": float("nan")}, "idle_timeout must be a number of seconds above 0, not nan"),
+        ({"session_timeout": -1}, "session_timeout must be a number of seconds above 0, or 0 for no limit, not -1"),
+        (
+            {"oauth_tokens": ["ann"]},
+            (
+                "oauth_tokens must be a list of tokens such as 'ann@example.com=token', a mapping of users to tokens, "
+                "or a function, not ['ann']"
+            ),
+        ),
         ({"smtpport": 1}, "there is no setting 'smtpport'; did you mean 'smtp_port'?"),
     ],
 )
-def test_a_wrong_setting_is_named_with_what_it_takes(changes: dict[str, Any], text: str) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
-        Settings.of(**changes)
-    assert str(caught.value) == text
+def test_an_invalid_setting_is_named_with_the_values_it_accepts(changes: dict[str, Any], text: str) -> None:
+    for make in (Settings, Settings().replace, MailServer):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
+            make(**changes)
+        assert str(caught.value) == text
 
 
-def test_fields_of_the_policy_are_settings_too() -> None:
-    settings = Settings.of(unknown_recipients="keep", host="::1")
-    assert (settings.policy.unknown_recipients, settings.host) == ("keep", "::1")
+def test_an_unlike_name_is_answered_with_all_settings() -> None:
+    with pytest.raises(ValueError, match=r"there is no setting 'colour'; there are api_key, auth, .*, webhook_hosts$"):
+        Settings(colour=1)  # type: ignore[call-arg]
 
 
 def test_domains_are_in_lower_case_and_once_each() -> None:
     assert Settings(domains=("Shop.Example", "shop.example")).domains == ("shop.example",)
 
 
-def test_a_policy_is_changed_as_a_whole() -> None:
-    policy = Policy()
-    assert policy.changed(max_addresses=3).max_addresses == 3
-    with pytest.raises(ValueError, match="did you mean 'max_addresses'"):
-        policy.changed(max_adresses=3)  # type: ignore[call-arg]
+def test_tokens_can_be_a_mapping_or_a_function() -> None:
+    assert Settings().replace(oauth_tokens={"ann": "x=y"}).oauth_tokens == ("ann=x=y",)
+    assert Settings(oauth_tokens=str.__eq__).oauth_tokens == str.__eq__
 
 
-@pytest.mark.parametrize(
-    ("make", "text"),
-    [
-        (
-            lambda: Settings(auth="required"),  # type: ignore[call-arg]
-            "auth is a policy: Settings(policy=Policy(auth='required')), or MailServer(auth='required')",
-        ),
-        (
-            lambda: Policy(starttls=True),  # type: ignore[call-arg]
-            "starttls is a setting, which only a start can fix: MailServer(starttls=True)",
-        ),
-        (
-            lambda: Policy().changed(seed="x"),  # type: ignore[call-arg]
-            "seed is a setting, which only a start can fix: MailServer(seed='x')",
-        ),
-        (
-            lambda: Settings(smtpport=1),  # type: ignore[call-arg]
-            "there is no setting 'smtpport'; did you mean 'smtp_port'?",
-        ),
-    ],
-)
-def test_what_belongs_to_the_other_record_is_told_where_to_go(make: Callable[[], object], text: str) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
-        make()
-    assert str(caught.value) == text
+def test_the_others_stay_when_some_are_replaced() -> None:
+    assert Settings(host="::1", max_age=5).replace(max_age=6) == Settings(host="::1", max_age=6)
 
 
-def test_a_policy_knows_settings_although_nobody_asked_for_them() -> None:
-    code = "from sirrchat_testkit import Policy; Policy(starttls=True)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "starttls is a setting, which only a start can fix: MailServer(starttls=True)" in done.stderr
+def test_keys_and_tokens_are_not_shown() -> None:
+    shown = repr(Settings(api_key="k3y", oauth_tokens=("ann=t0ken",)))
+    assert "k3y" not in shown
+    assert "t0ken" not in shown
+
+
+def test_settings_show_what_is_in_force_before_during_and_after_a_scope() -> None:
+    server = MailServer(max_recipients=7)
+    assert server.settings.max_recipients == 7
+    with server:
+        with server.scope():
+            server.configure(max_recipients=3)
+            assert server.settings.max_recipients == 3
+        assert server.settings.max_recipients == 7
+        server.configure(max_age=60)
+    assert server.settings == Settings(max_recipients=7)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if not row.changeable], ids=lambda row: row.name)
+def test_a_setting_of_the_start_cannot_be_changed_while_the_server_runs(row: Row) -> None:
+    with pytest.raises(ValueError, match=f"^{row.name} cannot be changed while the server runs: start it with"):
+        Settings().configured(**{row.name: row.default})
+
+
+def test_what_goes_together_is_checked_while_the_server_runs_too() -> None:
+    with MailServer() as server, pytest.raises(ValueError, match="tls_required needs TLS"):
+        server.configure(tls_required=True)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_the_defaults_of_a_setting_are_values_that_it_accepts(row: Row) -> None:
+    assert row.kind.check(row.name, row.default) == row.default
+    assert row.kind.check(row.name, row.served) == row.served
+
+
+def test_help_on_the_class_explains_every_setting() -> None:
+    text = Settings.__doc__ or ""
+    for row in ROWS:
+        assert f"        {row.name}: {row.help}" in text
+
+
+def test_the_page_of_settings_has_every_row_of_the_table() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)`.*?\| (.*) \|$", PAGE.read_text("utf-8"), re.MULTILINE))
+    assert rows == {each.row.name: _row(each.row, each.flag, each.variables) for each in OPTIONS}
+
+
+def _row(row: Row, flag: str, variables: tuple[str, ...]) -> str:
+    default = "" if "Default: " in row.help else f" Default: {_shown(row.default)}."
+    served = f" In `serve`: {_shown(row.served)}." if row.served != row.default else ""
+    choices = f" One of {', '.join(f'`{each}`' for each in row.kind.choices)}." if row.kind.choices else ""
+    text = row.help.replace("*", "\\*")
+    return f"{'yes' if row.changeable else ''} | `{flag}` | `{variables[0]}` | {text}{choices}{default}{served}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(f"`{each}`" for each in value) or "none"
+    return {"": "empty", "None": "none"}.get(str(value), f"`{value}`")

@@ -57,12 +57,10 @@ if TYPE_CHECKING:
     from sirrchat_testkit.mail.links import Link, LinkPurpose
     from sirrchat_testkit.mail.mime import Attachment, Unsubscribe
     from sirrchat_testkit.net import Tls
-    from sirrchat_testkit.policy import Policy, TokenCheck
     from sirrchat_testkit.schemas.sirrchat import ApiKey, NewlyMadeApiKey, User
     from sirrchat_testkit.schemas.webhooks import webhook_schema
     from sirrchat_testkit.server import MailServer
-    from sirrchat_testkit.setting_types import PolicyChanges, SettingsChanges
-    from sirrchat_testkit.settings import Settings
+    from sirrchat_testkit.settings import RuntimeChanges, Settings, SettingsChanges, TokenCheck
     from sirrchat_testkit.signing import WebhookNotVerified, verify_webhook
     from sirrchat_testkit.sink.call import CallConditions, GoldenDiffers, WebhookCall, WebhookInvalid
     from sirrchat_testkit.sink.sink import WebhookSink
@@ -112,14 +110,13 @@ __all__ = [
     "NotFound",
     "NotSettled",
     "OverQuota",
-    "Policy",
-    "PolicyChanges",
     "PreparedCall",
     "RcptFaultConditions",
     "ReceivedMessage",
     "Refusal",
     "Refused",
     "RejectFaultConditions",
+    "RuntimeChanges",
     "ServerStats",
     "Session",
     "Settings",
@@ -198,18 +195,17 @@ _HOMES = {
     "NotFound": "errors",
     "NotSettled": "handles.failures",
     "OverQuota": "errors",
-    "Policy": "settings",  # with which a wrong name can be told to belong there
-    "PolicyChanges": "setting_types",
     "PreparedCall": "webhooks.calls",
     "RcptFaultConditions": "faults.api",
     "ReceivedMessage": "handles.message",
     "Refusal": "handles.diagnostics",
     "Refused": "errors",
     "RejectFaultConditions": "faults.api",
+    "RuntimeChanges": "settings",
     "ServerStats": "domain.counters",
     "Session": "domain.sessions",
     "Settings": "settings",
-    "SettingsChanges": "setting_types",
+    "SettingsChanges": "settings",
     "SmtpStats": "domain.counters",
     "StoreBroken": "errors",
     "StoreDamaged": "errors",
@@ -220,7 +216,7 @@ _HOMES = {
     "TestkitError": "errors",
     "TimeUnits": "handles.conditions",
     "Tls": "net",
-    "TokenCheck": "policy",
+    "TokenCheck": "settings",
     "Transcript": "domain.transcript",
     "TranscriptLine": "domain.transcript",
     "UnexpectedMail": "handles.mail_source",

@@ -12,7 +12,7 @@
     ├── RateLimited               rate_limited        too many requests within the hour: .resets_at
     ├── Refused                   refused             mail is not taken: .reason
     │   ├── NoSuchAddress         no_such_address     unknown at a served domain, expired or deleted
-    │   ├── ForeignDomain         foreign_domain      the policy takes no outgoing mail
+    │   ├── ForeignDomain         foreign_domain      outgoing mail is not kept
     │   ├── OverQuota             over_quota          it would exceed the account's quota
     │   └── FaultRefused          fault               a planned fault has it so
     └── StoreError                store_error
@@ -91,7 +91,7 @@ class Unauthorized(TestkitError):
 
 
 class LimitReached(TestkitError):
-    """The account has as many active addresses as the policy allows."""
+    """The account has as many active addresses as ``max_addresses`` allows."""
 
     __module__ = "sirrchat_testkit"
 
@@ -125,7 +125,7 @@ class NoSuchAddress(Refused):
 
 
 class ForeignDomain(Refused):
-    """The domain is not served here and the policy keeps no outgoing mail."""
+    """The domain is not served here and ``foreign_recipients`` is ``reject``."""
 
     __module__ = "sirrchat_testkit"
 

@@ -32,15 +32,13 @@ from sirrchat_testkit.handles.service import RUNNING, Service
 from sirrchat_testkit.handles.wait import settle
 from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery, WebhookHandle
 from sirrchat_testkit.net import Tls
-from sirrchat_testkit.policy import Policy
-from sirrchat_testkit.settings import Settings
+from sirrchat_testkit.settings import RuntimeChanges, Settings, SettingsChanges
 from sirrchat_testkit.threads import LoopThread
 from sirrchat_testkit.webhooks.calls import PreparedCall, make_call
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from sirrchat_testkit.setting_types import PolicyChanges, SettingsChanges
     from sirrchat_testkit.sink.sink import WebhookSink
 
 __tracebackhide__ = True
@@ -55,16 +53,19 @@ class MailServer(Service, Receiver):
 
     Args:
         settings: A ``Settings``; the defaults if None.
-        changes: Fields of ``Settings`` or ``Policy`` that differ, such as ``domains=["shop.example"]``.
+        changes: Settings that differ, such as ``domains=["shop.example"]``.
 
     Raises:
         ValueError: A setting is wrong; the text names it and says what it takes.
     """
 
-    settings: Settings
-
     def __init__(self, settings: Settings | None = None, **changes: Unpack[SettingsChanges]) -> None:
-        self.settings = Settings.of(settings, **changes)
+        if settings is not None and not isinstance(settings, Settings):
+            raise ValueError(
+                f"settings must be a Settings, not {settings!r}; single settings are given by name, such as "
+                'MailServer(domains=["shop.example"])'
+            )
+        self._settings = (settings or Settings()).replace(**changes)
         self._thread = LoopThread("sirrchat-testkit")
         self._running: Assembly | None = None
         self._findings: Findings | None = None
@@ -81,7 +82,7 @@ class MailServer(Service, Receiver):
             raise RuntimeError(f"{self!r} runs already")
         self._thread.start()
         try:
-            self._running = self._thread.call(assemble(self.settings, self._thread))
+            self._running = self._thread.call(assemble(self._settings, self._thread))
         except BaseException:
             self._thread.stop()
             raise
@@ -185,7 +186,7 @@ class MailServer(Service, Receiver):
             "MAIL_API_URL": "{api_url}",
             "MAIL_API_KEY": "{api_key}",
         }
-        if "AUTH" not in self._now.backend.policy.value.hide_extensions:
+        if "AUTH" not in self._now.backend.settings.value.hide_extensions:
             values["smtp_username"], values["smtp_password"] = self._control.login()
             defaults |= {"SMTP_USERNAME": "{smtp_username}", "SMTP_PASSWORD": "{smtp_password}"}
         if self._now.tls is not None:
@@ -271,7 +272,7 @@ class MailServer(Service, Receiver):
         """Tell ``url`` of everybody's mail from now on; what is there is not told again.
 
         Args:
-            url: Where calls go, or a sink: at loopback, unless the policy's ``webhook_hosts`` names the host.
+            url: Where calls go, or a sink: at loopback, or at a host of ``webhook_hosts``.
             events: Some of ``email.received`` and ``email.sent`` (default: both); or ``new_message`` alone, for what
                 the disposable-address API pushes, of this scope's own addresses.
             secret: What calls are signed with; without one they are not.
@@ -353,22 +354,27 @@ class MailServer(Service, Receiver):
     def within(self, seconds: float) -> None:
         self._control.within = seconds
 
-    def policy(self, **changes: Unpack[PolicyChanges]) -> Policy:
-        """Change the policy while the server runs, until the scope ends; return the one in force.
+    @property
+    def settings(self) -> Settings:
+        """The settings in force: those that it was started with, and the changes that ``configure`` made since."""
+        return self._settings if self._running is None else self._running.backend.settings.value
+
+    def configure(self, **changes: Unpack[RuntimeChanges]) -> None:
+        """Change settings until the scope ends, such as ``mailserver.configure(max_recipients=3)``.
 
         Raises:
-            ValueError: There is no such field, or it does not take the value.
+            ValueError: A value is not accepted, there is no such setting, or it can only be set at the start.
         """
-        return self._thread.call(self._change_policy(changes))
+        self._thread.call(self._configure(changes))
 
-    def rate_limit(self, requests: int) -> Policy:
-        """Answer ``requests`` requests an hour for each key, and for each IP address without one, then 429.
+    def rate_limit(self, requests: int) -> None:
+        """Allow ``requests`` REST requests an hour per API key, and per IP address without one; then answer 429.
 
-        Counting begins with this call; ``clock.advance`` past the full hour opens the next window.
+        The count begins with this call; ``clock.advance`` past the full hour opens the next window.
         """
         if type(requests) is not int or requests < 0:
-            raise ValueError(f"requests takes a whole number, 0 or more, not {requests!r}")
-        return self.policy(rate_limit="custom", rate_limit_key=requests, rate_limit_ip=requests)
+            raise ValueError(f"requests must be a whole number of at least 0, not {requests!r}")
+        self.configure(rate_limit="custom", rate_limit_key=requests, rate_limit_ip=requests)
 
     @property
     def stats(self) -> ServerStats:
@@ -432,7 +438,7 @@ class MailServer(Service, Receiver):
 
     @contextlib.contextmanager
     def scope(self, name: str = "scope", *, check: bool = True) -> Iterator[Self]:
-        """Undo on exit what changes from now on: records, clock, policy, faults, and which mail was taken.
+        """Undo on exit what changes from now on: records, clock, settings, faults, and which mail was taken.
 
         What began in the scope ends with it: open transactions are closed with 421, delays and retries are cancelled.
         Connections that idle between transactions stay open.
@@ -467,12 +473,9 @@ class MailServer(Service, Receiver):
         self._thread.call(reseed())
         self._control.name_after(seed)
 
-    async def _change_policy(self, changes: PolicyChanges) -> Policy:
-        current = self._now.backend.policy
-        changed = current.value.changed(**changes)
-        Settings.of(self.settings, policy=changed)  # what goes together is checked there
-        current.value = changed
-        return current.value
+    async def _configure(self, changes: RuntimeChanges) -> None:
+        current = self._now.backend.settings
+        current.value = current.value.configured(**changes)
 
     @property
     def _webhooks(self) -> WebhookControl:

@@ -1,135 +1,496 @@
-"""Every default of the kit, in two frozen records.
+"""The settings of a server: one table, with a row per field.
 
-1. ``Settings`` is what only a start can fix; ``Policy`` may change while a server runs, and is swapped whole.
-2. A wrong value is a ``ValueError`` that names the setting and says what it takes.
-3. Every field is also a flag of ``serve`` and an environment variable, so each is a plain value or a tuple of texts.
+1. A row has the default, the values that are accepted, a sentence of help, and whether the setting may change while the
+   server runs. The checks, the flags and environment variables of ``serve``, their help and the documentation follow
+   from it.
+2. Settings are frozen. ``MailServer.configure`` replaces them as a whole, in the server's thread.
+3. An invalid value or an unknown name is a ``ValueError`` that names the setting and what it accepts.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias, TypedDict
 
 from sirrchat_testkit.mail.addresses import is_domain
-from sirrchat_testkit.policy import Policy
-from sirrchat_testkit.setting_checks import Checked, check_names, check_number, check_switch, check_text, names
+from sirrchat_testkit.suggestions import near_name
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from sirrchat_testkit.setting_types import SettingsChanges
-
 __tracebackhide__ = True
 
-DOMAINS = ("example.com", "example.org", "example.net")
+EXTENSIONS = (
+    "SIZE",
+    "8BITMIME",
+    "SMTPUTF8",
+    "PIPELINING",
+    "ENHANCEDSTATUSCODES",
+    "DSN",
+    "CHUNKING",
+    "BINARYMIME",
+    "STARTTLS",
+    "AUTH",
+    "HELP",
+)
+"""The SMTP extensions that EHLO can list."""
+
+MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2")
+"""The SASL mechanisms that AUTH can offer."""
+
+TokenCheck: TypeAlias = Callable[[str, str], bool]
+"""A function that decides whether the XOAUTH2 token of a user is valid. It runs in a thread of its own."""
+
+
+class Kind(NamedTuple):
+    """The values that a setting accepts.
+
+    Attributes:
+        accepts: The values in words, after "must be".
+        keep: Returns a value as it is kept; raises ``ValueError`` or ``TypeError`` if it is not accepted.
+        read: Returns the value that the text of a flag or an environment variable stands for; raises likewise.
+        choices: The only values, if there are few.
+        repeats: Whether the setting is a list.
+        metavar: The placeholder of a value in the help; empty for the name of the setting.
+    """
+
+    accepts: str
+    keep: Callable[[Any], Any]
+    read: Callable[[str], Any] = str
+    choices: tuple[str, ...] = ()
+    repeats: bool = False
+    metavar: str = ""
+
+    def check(self, name: str, value: Any) -> Any:
+        """Return ``value`` as it is kept. Raises ``ValueError`` with ``name`` if it is not accepted."""
+        try:
+            return self.keep(value)
+        except (ValueError, TypeError):
+            raise ValueError(f"{name} must be {self.accepts}, not {value!r}") from None
+
+    def parse(self, name: str, text: str) -> Any:
+        """Return the value that ``text`` stands for. Raises ``ValueError`` with ``name`` if it is not accepted."""
+        try:
+            return self.keep(self.read(text))
+        except (ValueError, TypeError):
+            raise ValueError(f"{name} must be {self.accepts}, not {text!r}") from None
+
+
+def _number(least: int = 0, most: int | None = None, *, metavar: str = "N") -> Kind:
+    def keep(value: Any) -> int:
+        if type(value) is int and value >= least and (most is None or value <= most):
+            return value
+        raise ValueError
+
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+    return Kind(f"a whole number {bounds}", keep, int, metavar=metavar)
+
+
+def _seconds(*, zero: bool) -> Kind:
+    def keep(value: Any) -> float:
+        if type(value) in {int, float} and (value > 0 or (zero and value == 0)):
+            return float(value)
+        raise ValueError
+
+    return Kind(f"a number of seconds above 0{', or 0 for no limit' if zero else ''}", keep, float, metavar="SECONDS")
+
+
+def _text(*, empty: bool = False) -> Kind:
+    def keep(value: Any) -> str:
+        if isinstance(value, str) and (value or empty):
+            return value
+        raise ValueError
+
+    return Kind("a string" if empty else "a string that is not empty", keep)
+
+
+def _choice(*choices: str) -> Kind:
+    def keep(value: Any) -> Any:
+        if value in choices:
+            return value
+        raise ValueError
+
+    return Kind(" or ".join(map(repr, choices)), keep, choices=choices)
+
+
+def _list(of: str, valid: Callable[[str], object], *, fold: Callable[[str], str] = str, least: int = 0) -> Kind:
+    def keep(value: Any) -> tuple[str, ...]:
+        texts = () if isinstance(value, str) else tuple(dict.fromkeys(fold(str(each)) for each in value))
+        if isinstance(value, str) or len(texts) < least or not all(map(valid, texts)):
+            raise ValueError
+        return texts
+
+    def read(text: str) -> list[str]:
+        return [each.strip() for each in text.split(",") if each.strip()]
+
+    return Kind(f"a list of {of}", keep, read, repeats=True)
+
+
+def _or_none(kind: Kind) -> Kind:
+    return kind._replace(keep=lambda value: None if value is None else kind.keep(value))
+
+
+def _bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError
+
+
+def _yes(text: str) -> bool:
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError
+
+
+def _path(value: Any) -> str:
+    path = os.fspath(value)
+    if isinstance(path, str) and path:
+        return path
+    raise ValueError
+
+
+def _tokens(value: Any) -> Any:
+    if callable(value):
+        return value
+    return _PAIRS.keep([f"{user}={token}" for user, token in value.items()] if isinstance(value, Mapping) else value)
+
+
+_SWITCH = Kind("True or False", _bool, _yes)
+_PORT, _LIMIT, _AGE = _number(0, 65_535, metavar="PORT"), _number(), _number(metavar="SECONDS")
+_FOLDER = _or_none(Kind("the path of a folder", _path, metavar="DIR"))
+_FILE = _or_none(_text()._replace(metavar="FILE"))
+_DOMAINS = _list("domain names such as 'example.com', at least one", is_domain, fold=str.lower, least=1)
+_HIDEABLE = (*EXTENSIONS, *MECHANISMS)
+_NAMES = _list(f"names of {', '.join(_HIDEABLE)}", _HIDEABLE.__contains__, fold=str.upper)
+_HOSTS = _list("host names such as 'hooks.example.com', not URLs", re.compile(r"[^/ ]+").fullmatch, fold=str.lower)
+_PAIRS = _list("tokens such as 'ann@example.com=token'", re.compile(r"[^=]+=.+", re.DOTALL).fullmatch)
+_TOKENS = _PAIRS._replace(accepts=f"{_PAIRS.accepts}, a mapping of users to tokens, or a function", keep=_tokens)
+
+_LISTEN, _TLS, _MAIL, _LIMITS, _STORE, _REST = (
+    "Network",
+    "TLS and logins",
+    "Mail",
+    "Limits",
+    "Accounts and storage",
+    "REST API and webhooks",
+)
+
+
+def _setting(
+    default: Any,
+    kind: Kind,
+    group: str,
+    text: str,
+    *,
+    changeable: bool = False,
+    secret: bool = False,
+    served: Any = None,
+) -> Any:
+    """Return the field of one row; ``served`` is the default of ``serve``, if that differs."""
+    served = default if served is None else served
+    row = {"kind": kind, "group": group, "help": text, "changeable": changeable, "served": served}
+    return field(default=default, repr=not secret, metadata=row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(Checked):
-    """What only a start can fix.
+class Settings:
+    """The settings of a server. All have defaults; give those that differ by name.
 
-    Attributes:
-        host: The address to listen on.
-        smtp_port: The SMTP port; 0 for any free one.
-        smtps_port: The port of SMTP that begins with TLS; 0 for any free one, None for none.
-        starttls: Whether SMTP offers STARTTLS.
-        tls_cert: A PEM file with the certificate and its chain; None has one issued for this machine's names.
-        tls_key: The PEM file with its key, if that is another file.
-        http_port: The port of the REST API; 0 for any free one.
-        domains: The domains served from the start; more can be added while the server runs.
-        api_key: The admin account's key; None makes one.
-        seed: What addresses, ids and keys are made from; empty, or with a data folder, they cannot be predicted.
-        data: The folder to keep everything in; None keeps it in memory.
-        fsync: Whether an acknowledged change survives power loss too; without it the last second may be lost.
-        password_cost: What hashing a password costs, as scrypt's power of two; 0: 4 in memory, 14 in a data folder.
-        policy: What the server starts with.
+    Those marked as changeable can be changed while a server runs: ``mailserver.configure(max_recipients=3)``.
+
+    Raises:
+        ValueError: A value is not accepted, or there is no such setting.
+
+    Example:
+        MailServer(Settings(domains=("shop.example",), starttls=True))
     """
 
-    elsewhere: ClassVar = "{name} is a setting, which only a start can fix: MailServer({name}={value!r})"
+    host: str = _setting("127.0.0.1", _text(), _LISTEN, "The address to listen on.")
+    smtp_port: int = _setting(0, _PORT, _LISTEN, "The SMTP port; 0 picks a free one.", served=1025)
+    smtps_port: int | None = _setting(
+        None,
+        _or_none(_PORT),
+        _LISTEN,
+        "The port of SMTP over implicit TLS; 0 picks a free one. Default: no such port.",
+    )
+    http_port: int = _setting(0, _PORT, _LISTEN, "The port of the REST API; 0 picks a free one.", served=8080)
+    starttls: bool = _setting(False, _SWITCH, _TLS, "Offer STARTTLS.")
+    tls_cert: str | None = _setting(
+        None,
+        _FILE,
+        _TLS,
+        "A PEM file with the certificate and its chain. Default: one is issued for the names of this machine.",
+    )
+    tls_key: str | None = _setting(
+        None, _FILE, _TLS, "A PEM file with the private key, if it is not in the file of tls_cert."
+    )
+    tls_required: bool = _setting(False, _SWITCH, _TLS, "Refuse mail and logins before TLS.", changeable=True)
+    auth: Literal["optional", "required", "tls"] = _setting(
+        "optional",
+        _choice("optional", "required", "tls"),
+        _TLS,
+        "Whether clients have to log in before they send mail; tls: logins are offered only under TLS, and required.",
+        changeable=True,
+    )
+    oauth_tokens: tuple[str, ...] | TokenCheck = _setting(  # noqa: RUF009 - a field, not a value
+        (),
+        _TOKENS,
+        _TLS,
+        "Users and their XOAUTH2 tokens, such as ann@example.com=token; in Python also a mapping, or a function of "
+        "user and token. XOAUTH2 is offered only if there are any.",
+        changeable=True,
+        secret=True,
+    )
+    domains: tuple[str, ...] = _setting(
+        ("example.com", "example.org", "example.net"),
+        _DOMAINS,
+        _MAIL,
+        "The domains that are served from the start.",
+    )
+    unknown_recipients: Literal["reject", "keep"] = _setting(
+        "reject",
+        _choice("reject", "keep"),
+        _MAIL,
+        "What to do with mail for an unknown address at a served domain.",
+        changeable=True,
+    )
+    foreign_recipients: Literal["keep", "reject"] = _setting(
+        "keep",
+        _choice("keep", "reject"),
+        _MAIL,
+        "What to do with mail for domains that are not served; keep stores it as outgoing mail. It is never relayed.",
+        changeable=True,
+    )
+    hide_extensions: tuple[str, ...] = _setting(
+        (),
+        _NAMES,
+        _MAIL,
+        "SMTP extensions or AUTH mechanisms to switch off, such as PIPELINING.",
+        changeable=True,
+    )
+    max_sessions: int = _setting(
+        0,
+        _LIMIT,
+        _LIMITS,
+        "Simultaneous SMTP connections, more are refused with 421; 0: no limit.",
+        changeable=True,
+    )
+    max_session_messages: int = _setting(
+        0, _LIMIT, _LIMITS, "Messages per SMTP connection, more are refused with 421; 0: no limit.", changeable=True
+    )
+    idle_timeout: float = _setting(
+        300.0,
+        _seconds(zero=False),
+        _LIMITS,
+        "Seconds of real time without a command after which an SMTP connection is closed with 421.",
+        changeable=True,
+    )
+    session_timeout: float = _setting(
+        0.0,
+        _seconds(zero=True),
+        _LIMITS,
+        "Seconds of real time after which any SMTP connection is closed with 421; 0: no limit.",
+        changeable=True,
+    )
+    max_message_size: int = _setting(33_554_432, _number(1), _LIMITS, "Bytes of one message.", changeable=True)
+    max_recipients: int = _setting(
+        1000,
+        _number(1),
+        _LIMITS,
+        "Recipients of one transaction. RFC 5321 section 4.5.3.1.8 asks for at least 100.",
+        changeable=True,
+    )
+    max_addresses: int = _setting(
+        0, _LIMIT, _LIMITS, "Active disposable addresses per account; 0: no limit.", changeable=True
+    )
+    max_messages: int = _setting(
+        0,
+        _LIMIT,
+        _LIMITS,
+        "Messages to keep in total, the oldest are deleted first; 0: no limit.",
+        changeable=True,
+        served=200_000,
+    )
+    max_bytes: int = _setting(
+        0,
+        _LIMIT,
+        _LIMITS,
+        "Bytes of messages to keep in total, the oldest are deleted first; 0: no limit.",
+        changeable=True,
+        served=2_147_483_648,
+    )
+    max_age: int = _setting(
+        0, _AGE, _LIMITS, "Seconds of the server's clock to keep a message; 0: no limit.", changeable=True
+    )
+    api_key: str | None = _setting(
+        None, _or_none(_text()), _STORE, "The API key of the admin account. Default: a random one.", secret=True
+    )
+    seed: str = _setting(
+        "sirrchat_testkit",
+        _text(empty=True),
+        _STORE,
+        "The seed of generated addresses and ids. They are random if it is empty, or with a data folder.",
+        served="",
+    )
+    data: str | None = _setting(
+        None, _FOLDER, _STORE, "The folder to keep everything in. Default: everything is kept in memory."
+    )
+    fsync: bool = _setting(
+        False,
+        _SWITCH,
+        _STORE,
+        "Flush every acknowledged change to the disk. Without it, a power failure may lose the last second.",
+    )
+    password_cost: int = _setting(
+        0,
+        _number(0, 20),
+        _STORE,
+        "The cost of hashing a password, as the power of two of scrypt; 0: 4 in memory, 14 in a data folder.",
+    )
+    rate_limit: Literal["off", "documented", "custom"] = _setting(
+        "off",
+        _choice("off", "documented", "custom"),
+        _REST,
+        "Limit REST requests per hour; documented: 1000 per API key, 100 per IP address without one; custom: as set by "
+        "rate_limit_key and rate_limit_ip.",
+        changeable=True,
+    )
+    rate_limit_key: int = _setting(1000, _LIMIT, _REST, "Requests per hour and API key, if custom.", changeable=True)
+    rate_limit_ip: int = _setting(
+        100, _LIMIT, _REST, "Requests per hour and IP address without a valid key, if custom.", changeable=True
+    )
+    webhook_hosts: tuple[str, ...] = _setting(
+        (),
+        _HOSTS,
+        _REST,
+        "Hosts that webhooks may call in addition to loopback, whatever they resolve to; *: any host.",
+        changeable=True,
+    )
 
-    host: str = "127.0.0.1"
-    smtp_port: int = 0
-    smtps_port: int | None = None
-    starttls: bool = False
-    tls_cert: str | None = None
-    tls_key: str | None = None
-    http_port: int = 0
-    domains: tuple[str, ...] = DOMAINS
-    api_key: str | None = None
-    seed: str = "sirrchat_testkit"
-    data: str | None = None
-    fsync: bool = False
-    password_cost: int = 0
-    policy: Policy = field(default_factory=Policy)
+    def __new__(cls, **given: Any) -> Self:
+        """Refuse unknown names."""
+        _check_names(given)
+        return object.__new__(cls)
 
     def __post_init__(self) -> None:
-        check_text(self, "host")
-        check_number(self, "smtp_port", 0, 65_535)
-        check_number(self, "http_port", 0, 65_535)
-        if self.smtps_port is not None:
-            check_number(self, "smtps_port", 0, 65_535)
-        check_switch(self, "starttls")
-        for name in ("tls_cert", "tls_key"):
-            if getattr(self, name) is not None:
-                check_text(self, name)
+        for row in ROWS:
+            object.__setattr__(self, row.name, row.kind.check(row.name, getattr(self, row.name)))
         if self.tls_key and not self.tls_cert:
-            raise ValueError("tls_key takes the key of tls_cert, which is not given")
-        object.__setattr__(self, "domains", _domains(self.domains))
-        if self.api_key is not None:
-            check_text(self, "api_key")
-        if not isinstance(self.seed, str):
-            raise ValueError(f"seed takes a text, not {self.seed!r}")
-        object.__setattr__(self, "data", _folder(self.data))
-        if not isinstance(self.fsync, bool):
-            raise ValueError(f"fsync takes True or False, not {self.fsync!r}")
-        check_number(self, "password_cost", 0, 20)
-        if not isinstance(self.policy, Policy):
-            raise ValueError(f"policy takes a Policy, not {self.policy!r}")
-        if self.policy.tls_required and not self.tls:
-            raise ValueError("tls_required takes starttls=True, or an smtps_port")
+            raise ValueError("tls_key is the private key of tls_cert: set both")
+        if self.tls_required and not self.tls:
+            raise ValueError("tls_required needs TLS: set starttls or smtps_port too")
 
     @property
     def tls(self) -> bool:
-        """Whether there is any TLS."""
+        """Whether the server offers TLS, by STARTTLS or on a port of its own."""
         return self.starttls or self.smtps_port is not None
 
-    @classmethod
-    def of(cls, settings: Settings | None = None, **changes: Unpack[SettingsChanges]) -> Settings:
-        """Return ``settings`` (the defaults if None) with ``changes`` of any field of ``Settings`` or ``Policy``.
+    def replace(self, **changes: Unpack[SettingsChanges]) -> Settings:
+        """Return these settings with ``changes``.
 
         Raises:
-            ValueError: A value is wrong, or there is no such setting; the text names the nearest.
+            ValueError: A value is not accepted, or there is no such setting; the text names the nearest.
         """
-        if settings is not None and not isinstance(settings, Settings):
-            by_name = "fields are given by name, such as domains=['shop.example']"
-            raise ValueError(f"settings takes a Settings, not {settings!r}; {by_name}")
-        base = settings or cls()
         given: dict[str, Any] = {**changes}
-        check_names(given, Settings, Policy)
-        policy = given.pop("policy", base.policy)
-        for_policy = {name: given.pop(name) for name in names(Policy) & given.keys()}
-        if for_policy:
-            policy = policy.changed(**for_policy)
-        return base.replaced(policy=policy, **given)
+        return type(self)(**{row.name: getattr(self, row.name) for row in ROWS} | given)
+
+    def configured(self, **changes: Unpack[RuntimeChanges]) -> Settings:
+        """Return these settings with ``changes`` of those that may change while a server runs.
+
+        Raises:
+            ValueError: As ``replace``, or a setting can only be set at the start.
+        """
+        _check_names(changes)
+        for row in ROWS:
+            if row.name in changes and not row.changeable:
+                raise ValueError(
+                    f"{row.name} cannot be changed while the server runs: start it with "
+                    f"MailServer({row.name}={changes[row.name]!r})"  # type: ignore[literal-required]  # names a row
+                )
+        return self.replace(**changes)
 
 
-def _folder(path: Any) -> str | None:
-    if path is None or (isinstance(path, str | os.PathLike) and os.fspath(path)):
-        return None if path is None else str(os.fspath(path))
-    raise ValueError(f"data takes the path of a folder, not {path!r}")
+class Row(NamedTuple):
+    """One setting, as it stands in the table. ``served`` is its default in ``serve``."""
+
+    name: str
+    default: Any
+    kind: Kind
+    group: str
+    help: str
+    changeable: bool
+    served: Any
 
 
-def _domains(names: Iterable[str] | str) -> tuple[str, ...]:
-    if isinstance(names, str):
-        raise ValueError(f"domains takes a list of domain names, not the text {names!r}")
-    if not isinstance(names, Iterable):
-        raise ValueError(f"domains takes a list of domain names, not {names!r}")
-    unique = tuple(dict.fromkeys(str(name).lower() for name in names))
-    for name in unique:
-        if not is_domain(name):
-            raise ValueError(f"domains takes domain names such as 'example.com'; {name!r} is none")
-    if not unique:
-        raise ValueError("domains takes at least one domain name")
-    return unique
+ROWS = tuple(Row(each.name, each.default, **each.metadata) for each in fields(Settings))
+"""The rows of the table, in its order."""
+
+_DOC = "\n".join(f"        {row.name}: {row.help}{' Changeable.' * row.changeable}" for row in ROWS)
+Settings.__doc__ = (Settings.__doc__ or "").replace("\n    Raises:", f"\n    Attributes:\n{_DOC}\n\n    Raises:", 1)
+
+
+class CurrentSettings:
+    """Holds the settings in force. Only the server's thread replaces them."""
+
+    def __init__(self, value: Settings) -> None:
+        self.value = value
+
+
+def _check_names(given: Mapping[str, object]) -> None:
+    known = [row.name for row in ROWS]
+    for name in given:
+        if name not in known:
+            near = near_name(name, known)
+            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(sorted(known))}"
+            raise ValueError(f"there is no setting {name!r}; {hint}")
+
+
+_Texts: TypeAlias = list[str] | tuple[str, ...]
+
+
+class RuntimeChanges(TypedDict, total=False):
+    """The settings that may change while a server runs, as types: checkers find a misspelt one. See ``Settings``."""
+
+    tls_required: bool
+    auth: Literal["optional", "required", "tls"]
+    oauth_tokens: Mapping[str, str] | _Texts | TokenCheck
+    unknown_recipients: Literal["reject", "keep"]
+    foreign_recipients: Literal["keep", "reject"]
+    hide_extensions: _Texts
+    max_sessions: int
+    max_session_messages: int
+    idle_timeout: float
+    session_timeout: float
+    max_message_size: int
+    max_recipients: int
+    max_addresses: int
+    max_messages: int
+    max_bytes: int
+    max_age: int
+    rate_limit: Literal["off", "documented", "custom"]
+    rate_limit_key: int
+    rate_limit_ip: int
+    webhook_hosts: _Texts
+
+
+class SettingsChanges(RuntimeChanges, total=False):
+    """All settings, as types: checkers find a misspelt one. A list is accepted for a tuple. See ``Settings``."""
+
+    host: str
+    smtp_port: int
+    smtps_port: int | None
+    http_port: int
+    starttls: bool
+    tls_cert: str | None
+    tls_key: str | None
+    domains: _Texts
+    api_key: str | None
+    seed: str
+    data: str | os.PathLike[str] | None
+    fsync: bool
+    password_cost: int

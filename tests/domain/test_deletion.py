@@ -61,7 +61,7 @@ async def test_a_deletion_appends_one_event(
 async def test_a_delivery_that_makes_room_appends_the_removal_after_the_arrival(backend: Backend) -> None:
     await backend.accounts.add("ann@example.com")
     [oldest] = await deliver(backend, "ann@example.com")
-    backend.policy.value = backend.policy.value.changed(max_messages=1)
+    backend.settings.value = backend.settings.value.replace(max_messages=1)
     await deliver(backend, "ann@example.com")
     [event] = removed(backend)
     assert event.ids == (oldest.id,)

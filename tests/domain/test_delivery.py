@@ -167,7 +167,7 @@ async def test_a_scope_leaves_nothing_and_keeps_what_was(backend: Backend) -> No
     [before] = await deliver(backend, "box@example.com")
     backend.clock.freeze(5_000)
     scope = await backend.scopes.open("a test")
-    backend.policy.value = backend.policy.value.changed(max_addresses=7)
+    backend.settings.value = backend.settings.value.replace(max_addresses=7)
     await address(backend, "late@example.com")
     await deliver(backend, "late@example.com", "box@example.com")
     await backend.postoffice.delete([before])
@@ -177,7 +177,7 @@ async def test_a_scope_leaves_nothing_and_keeps_what_was(backend: Backend) -> No
 
     assert await backend.store.find(Message) == [before]
     assert await backend.postoffice.raw(before) == RAW
-    assert (backend.clock.now(), backend.policy.value.max_addresses) == (5_000, 0)
+    assert (backend.clock.now(), backend.settings.value.max_addresses) == (5_000, 0)
     assert await backend.directory.find_address("late@example.com") is None
 
 
@@ -201,7 +201,7 @@ async def test_a_scope_makes_ids_from_its_name_and_from_how_often_it_was_opened(
         return ids
 
     store = TinyStore()
-    other = Backend.build(backend.settings, store, asyncio.get_running_loop())
+    other = Backend.build(backend.settings.value, store, asyncio.get_running_loop())
     await other.furnish()
     await address(other, "earlier@example.com")
     ids = await ids_of(backend)

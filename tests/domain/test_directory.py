@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from sirrchat_testkit import PolicyChanges
+from sirrchat_testkit import RuntimeChanges
 from sirrchat_testkit.domain import directory
 from sirrchat_testkit.domain.models import Account, Address, ApiKey
 from sirrchat_testkit.domain.services import Backend
@@ -115,7 +115,7 @@ async def test_somebody_else_s_address_looks_absent(backend: Backend) -> None:
 
 
 async def test_generate_checks_in_the_documented_order(backend: Backend) -> None:
-    backend.policy.value = backend.policy.value.changed(max_addresses=1)
+    backend.settings.value = backend.settings.value.replace(max_addresses=1)
     ann = await account(backend)
     generate = backend.directory.generate
     with pytest.raises(InvalidValue, match="expiryTime"):
@@ -133,7 +133,7 @@ async def test_generate_checks_in_the_documented_order(backend: Backend) -> None
 
 async def test_an_expired_address_no_longer_counts_against_the_limit(backend: Backend) -> None:
     backend.clock.freeze(1000)
-    backend.policy.value = backend.policy.value.changed(max_addresses=1)
+    backend.settings.value = backend.settings.value.replace(max_addresses=1)
     ann = await account(backend)
     await backend.directory.generate(ann.id, "one", HOUR, "example.com")
     await backend.clock.advance(HOUR)
@@ -142,7 +142,7 @@ async def test_an_expired_address_no_longer_counts_against_the_limit(backend: Ba
 
 
 @pytest.mark.parametrize(
-    ("policy", "recipient", "refusal"),
+    ("changes", "recipient", "refusal"),
     [
         ({}, "unknown@example.com", NoSuchAddress),
         ({"unknown_recipients": "keep"}, "unknown@example.com", None),
@@ -150,10 +150,10 @@ async def test_an_expired_address_no_longer_counts_against_the_limit(backend: Ba
         ({"foreign_recipients": "reject"}, "ops@corp.example", ForeignDomain),
     ],
 )
-async def test_the_policy_decides_on_strangers(
-    backend: Backend, policy: PolicyChanges, recipient: str, refusal: type[Exception] | None
+async def test_the_settings_decide_on_strangers(
+    backend: Backend, changes: RuntimeChanges, recipient: str, refusal: type[Exception] | None
 ) -> None:
-    backend.policy.value = backend.policy.value.changed(**policy)
+    backend.settings.value = backend.settings.value.replace(**changes)
     if refusal is None:
         assert await backend.directory.route(recipient) is None
     else:
@@ -255,7 +255,7 @@ async def test_only_the_latest_expired_addresses_are_remembered(
 async def test_mail_for_an_address_of_an_ended_scope_is_refused_in_every_case(
     backend: Backend, unknown: Literal["reject", "keep"]
 ) -> None:
-    backend.policy.value = backend.policy.value.changed(unknown_recipients=unknown, foreign_recipients="keep")
+    backend.settings.value = backend.settings.value.replace(unknown_recipients=unknown, foreign_recipients="keep")
     scope = await backend.scopes.open("test")
     await backend.domains.add("own.example")
     owner = (await account(backend)).id

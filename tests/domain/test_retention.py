@@ -25,7 +25,7 @@ async def test_nothing_goes_unless_a_bound_is_set(backend: Backend) -> None:
 
 
 async def test_beyond_the_number_the_oldest_go(backend: Backend) -> None:
-    backend.policy.value = backend.policy.value.changed(max_messages=3)
+    backend.settings.value = backend.settings.value.replace(max_messages=3)
     for number in range(5):
         await deliver(backend, str(number))
     assert await kept(backend) == ["2", "3", "4"]
@@ -33,7 +33,7 @@ async def test_beyond_the_number_the_oldest_go(backend: Backend) -> None:
 
 
 async def test_every_copy_counts(backend: Backend) -> None:
-    backend.policy.value = backend.policy.value.changed(max_messages=3)
+    backend.settings.value = backend.settings.value.replace(max_messages=3)
     await deliver(backend, "one")
     await deliver(backend, "two", "three")
     await deliver(backend, "four")
@@ -41,14 +41,14 @@ async def test_every_copy_counts(backend: Backend) -> None:
 
 
 async def test_beyond_the_bytes_the_oldest_go(backend: Backend) -> None:
-    backend.policy.value = backend.policy.value.changed(max_bytes=250)
+    backend.settings.value = backend.settings.value.replace(max_bytes=250)
     for number in range(4):
         await deliver(backend, str(number))
     assert await kept(backend) == ["2", "3"]
 
 
 async def test_what_is_just_being_delivered_stays_however_large(backend: Backend) -> None:
-    backend.policy.value = backend.policy.value.changed(max_bytes=250)
+    backend.settings.value = backend.settings.value.replace(max_bytes=250)
     await deliver(backend, "small")
     await deliver(backend, "large", size=1000)
     assert await kept(backend) == ["large"]
@@ -57,7 +57,7 @@ async def test_what_is_just_being_delivered_stays_however_large(backend: Backend
 async def test_what_is_too_old_goes_by_the_clock(backend: Backend) -> None:
     backend.clock.freeze(0)
     await backend.postoffice.purge_hourly()
-    backend.policy.value = backend.policy.value.changed(max_age=1800)
+    backend.settings.value = backend.settings.value.replace(max_age=1800)
     await deliver(backend, "old")
     await backend.clock.advance(1_799_999)
     assert await kept(backend) == ["old"]
@@ -69,7 +69,7 @@ async def test_what_is_too_old_goes_by_the_clock(backend: Backend) -> None:
 
 
 async def test_the_bytes_of_what_went_are_gone_too(backend: Backend) -> None:
-    backend.policy.value = backend.policy.value.changed(max_messages=1)
+    backend.settings.value = backend.settings.value.replace(max_messages=1)
     await deliver(backend, "one")
     [one] = await backend.store.find(Message)
     await deliver(backend, "two")
@@ -80,7 +80,7 @@ async def test_the_bytes_of_what_went_are_gone_too(backend: Backend) -> None:
 async def test_a_scope_brings_back_what_went(backend: Backend) -> None:
     await deliver(backend, "one")
     scope = await backend.scopes.open("test")
-    backend.policy.value = backend.policy.value.changed(max_messages=1)
+    backend.settings.value = backend.settings.value.replace(max_messages=1)
     await deliver(backend, "two")
     assert await kept(backend) == ["two"]
     await backend.scopes.close(scope)

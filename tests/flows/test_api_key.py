@@ -101,9 +101,9 @@ def test_a_key_made_in_a_folder_is_valid_when_it_is_served(tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "the server wants a key"),
+        ([], "an API key is missing"),
         (["--data", "/nowhere/at/all"], "there is no folder /nowhere/at/all"),
-        (["--data", ".", "--url", "http://127.0.0.1:1"], "only one of them works"),
+        (["--data", ".", "--url", "http://127.0.0.1:1"], "give only one of them"),
     ],
 )
 def test_what_is_unclear_is_status_2(

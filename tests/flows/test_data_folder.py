@@ -178,6 +178,6 @@ def test_a_repair_says_of_one_that_it_is_one(
 ) -> None:
     mended = Mended(7, count, count, Path("mail.json.damaged"))
     done = Repair(Path("journal-1"), 9, count, count, (Path("journal-1.damaged"),), mended, count)
-    monkeypatch.setattr("sirrchat_testkit.cli.data.repair_folder", lambda _: done)
+    monkeypatch.setattr("sirrchat_testkit.storage.repair.repair", lambda _: done)
     assert main(["repair", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == told

@@ -187,7 +187,7 @@ def test_what_is_pipelined_behind_a_message_does_not_count(mailserver: MailServe
 
 
 def test_a_message_that_is_too_big_anyway_is_broken_off_all_the_same(mailserver: MailServer) -> None:
-    mailserver.policy(max_message_size=1000)
+    mailserver.configure(max_message_size=1000)
     fault = mailserver.faults.drop(after_bytes=5000)
     with connect(mailserver) as smtp:
         begin(smtp, mailserver.make_inbox().address)

@@ -16,7 +16,7 @@ MAIL = b"Subject: hello\r\n\r\nbody\r\n"
 
 
 def test_sessions_at_once(mailserver: MailServer) -> None:
-    mailserver.policy(max_sessions=2)
+    mailserver.configure(max_sessions=2)
     with connect(mailserver), connect(mailserver) as second:
         with pytest.raises(smtplib.SMTPConnectError) as caught:
             connect(mailserver)
@@ -27,7 +27,7 @@ def test_sessions_at_once(mailserver: MailServer) -> None:
 
 
 def test_messages_of_one_session(mailserver: MailServer) -> None:
-    mailserver.policy(max_session_messages=2)
+    mailserver.configure(max_session_messages=2)
     inbox = mailserver.make_inbox()
     with connect(mailserver) as smtp:
         for _ in range(2):
@@ -41,14 +41,14 @@ def test_messages_of_one_session(mailserver: MailServer) -> None:
 
 
 def test_a_silent_client_is_told_and_left(mailserver: MailServer) -> None:
-    mailserver.policy(idle_timeout=0.05)
+    mailserver.configure(idle_timeout=0.05)
     with socket.create_connection((mailserver.smtp_host, mailserver.smtp_port), timeout=10) as client:
         file = client.makefile("rb")
         assert file.read().splitlines()[1:] == [b"421 4.4.2 Timeout: closing connection"]
 
 
 def test_a_session_that_lasts_too_long_is_told_and_left(mailserver: MailServer) -> None:
-    mailserver.policy(session_timeout=0.1, idle_timeout=60.0)
+    mailserver.configure(session_timeout=0.1, idle_timeout=60.0)
     with connect(mailserver) as smtp:
         code, text = 250, b""
         with contextlib.suppress(smtplib.SMTPServerDisconnected):
@@ -61,7 +61,7 @@ def test_a_session_that_lasts_too_long_is_told_and_left(mailserver: MailServer) 
 
 
 def test_a_delay_is_not_the_clients_silence(mailserver: MailServer) -> None:
-    mailserver.policy(idle_timeout=0.1)
+    mailserver.configure(idle_timeout=0.1)
     mailserver.faults.delay(0.3, stage="ehlo")
     with connect(mailserver) as smtp:
         assert smtp.ehlo()[0] == 250

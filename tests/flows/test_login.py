@@ -122,7 +122,7 @@ def xoauth2(user: str, token: str) -> Callable[..., str]:
 
 
 def test_a_token_of_the_table_logs_in(mailserver: MailServer) -> None:
-    mailserver.policy(oauth_tokens={"app@corp.example": "t0ken="})
+    mailserver.configure(oauth_tokens={"app@corp.example": "t0ken="})
     with greeted(mailserver) as smtp:
         assert smtp.esmtp_features["auth"].split()[-1] == "XOAUTH2"
         assert smtp.auth("XOAUTH2", xoauth2("app@corp.example", "t0ken="))[0] == 235
@@ -153,7 +153,7 @@ def test_a_function_that_checks_tokens_runs_elsewhere_and_its_errors_come_home()
 
 
 def test_mail_is_refused_until_there_is_a_login(mailserver: MailServer) -> None:
-    mailserver.policy(auth="required")
+    mailserver.configure(auth="required")
     inbox = mailserver.make_inbox()
     with greeted(mailserver) as smtp:
         assert smtp.mail("a@x.example") == (530, b"5.7.0 Authentication required")

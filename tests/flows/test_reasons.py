@@ -30,7 +30,7 @@ def ends(server: MailServer, inbox: Inbox) -> list[str]:
 
 
 def test_a_sender_that_must_log_in(mailserver: MailServer, inbox: Inbox) -> None:
-    mailserver.policy(auth="required")
+    mailserver.configure(auth="required")
     with connect(mailserver) as smtp:
         smtp.ehlo()
         assert smtp.docmd("MAIL FROM:<a@b.example> SIZE=15")[0] == 530
@@ -56,7 +56,7 @@ def test_a_message_that_is_announced_too_big(mailserver: MailServer, inbox: Inbo
 
 
 def test_a_message_that_is_too_big(mailserver: MailServer, inbox: Inbox) -> None:
-    mailserver.policy(max_message_size=1000)
+    mailserver.configure(max_message_size=1000)
     with connect(mailserver) as smtp:
         smtp.ehlo()
         smtp.mail("a@b.example")

@@ -15,7 +15,7 @@ import pytest
 
 from sirrchat_testkit import __version__
 from sirrchat_testkit.cli import main
-from sirrchat_testkit.cli.options import options
+from sirrchat_testkit.cli.options import OPTIONS
 from tests.support import ANY_PORT, SERVE, Serve, StartServe, connect, environment, send
 
 
@@ -106,7 +106,7 @@ def test_two_starts_have_different_keys(serve: StartServe) -> None:
 
 
 def test_every_setting_has_a_flag_and_a_variable_and_the_flag_wins(serve: StartServe) -> None:
-    assert {"--domain", "--unknown-recipients", "--max-addresses", "--host"} <= {each.flag for each in options()}
+    assert {"--domain", "--unknown-recipients", "--max-addresses", "--host"} <= {each.flag for each in OPTIONS}
     served = serve(
         "--domain", "a.example", "--domain", "b.example",
         SIRRCHAT_TESTKIT_DOMAIN="c.example", SIRRCHAT_TESTKIT_UNKNOWN_RECIPIENTS="keep",
@@ -138,12 +138,15 @@ def test_a_taken_port_is_one_clear_line_and_status_1(flag: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--smtp-port", "x"], "--smtp-port takes a whole number, not 'x'"),
-        (["--http-port", "70000"], "--http-port takes a whole number from 0 to 65535, not 70000"),
-        (["--domain", "a b"], "--domain takes domain names such as 'example.com'; 'a b' is none"),
-        (["--foreign-recipients", "relay"], "--foreign-recipients takes 'keep' or 'reject', not 'relay'"),
-        (["--tls-required"], "--tls-required takes --starttls, or an --smtps-port"),
-        (["--tls-key", "key.pem"], "--tls-key takes the key of --tls-cert, which is not given"),
+        (["--smtp-port", "x"], "--smtp-port must be a whole number from 0 to 65535, not 'x'"),
+        (["--http-port", "70000"], "--http-port must be a whole number from 0 to 65535, not '70000'"),
+        (
+            ["--domain", "a b"],
+            "--domain must be a list of domain names such as 'example.com', at least one, not ['a b']",
+        ),
+        (["--foreign-recipients", "relay"], "--foreign-recipients must be 'keep' or 'reject', not 'relay'"),
+        (["--tls-required"], "--tls-required needs TLS: set --starttls or --smtps-port too"),
+        (["--tls-key", "key.pem"], "--tls-key is the private key of --tls-cert: set both"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_line_and_status_2(arguments: list[str], text: str) -> None:
@@ -157,7 +160,9 @@ def test_a_wrong_variable_is_told_by_its_name() -> None:
     done = subprocess.run(
         SERVE, capture_output=True, text=True, timeout=60, env=environment(SIRRCHAT_TESTKIT_HTTP_PORT="x"), check=False
     )
-    assert done.stderr == "sirrchat-testkit: SIRRCHAT_TESTKIT_HTTP_PORT takes a whole number, not 'x'\n"
+    assert (
+        done.stderr == "sirrchat-testkit: SIRRCHAT_TESTKIT_HTTP_PORT must be a whole number from 0 to 65535, not 'x'\n"
+    )
 
 
 @pytest.mark.parametrize("flag", ["--tls-cert", "--tls-key"])
@@ -178,7 +183,11 @@ def test_the_help_says_what_a_command_line_can_be_given() -> None:
     done = subprocess.run([*SERVE, "--help"], capture_output=True, text=True, timeout=60, env=environment(), check=True)
     assert "None" not in done.stdout
     said = " ".join(done.stdout.split())
-    assert "such as 'ann@example.com=token' [none; SIRRCHAT_TESTKIT_OAUTH_TOKEN]" in said
+    assert "such as ann@example.com=token" in said
+    assert "Can be repeated. [default: none; SIRRCHAT_TESTKIT_OAUTH_TOKENS]" in said
+    assert "--auth optional|required|tls" in said
+    for group in dict.fromkeys(each.row.group for each in OPTIONS):
+        assert f"\n{group}:\n" in done.stdout
 
 
 def run(command: str) -> str:
@@ -249,9 +258,64 @@ def test_a_command_that_was_told_fails_aloud() -> None:
 def test_an_unknown_flag_is_answered_with_the_command_s_own_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["serve", "--api-port", "1"])
-    errors = capsys.readouterr().err
-    assert errors.startswith("usage: sirrchat-testkit serve [-h]")
-    assert errors.endswith("sirrchat-testkit serve: error: unrecognized arguments: --api-port 1\n")
+    assert capsys.readouterr().err == (
+        "sirrchat-testkit: there is no flag --api-port; see sirrchat-testkit serve --help\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["serve", "--smtp-prot", "1"], "there is no flag --smtp-prot; did you mean --smtp-port?"),
+        (["serve", "--smtp-prot=1"], "there is no flag --smtp-prot; did you mean --smtp-port?"),
+        (["serve", "--max-rec", "1"], "there is no flag --max-rec; see sirrchat-testkit serve --help"),
+        (["serve", "now"], "there is no argument now; see sirrchat-testkit serve --help"),
+        (["api-key", "creat"], "there is no command creat; did you mean create?"),
+        (["mail"], "there is no command mail; there are serve, api-key, dump, repair"),
+        (["api-key", "create"], "the following arguments are required: --user"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_with_the_nearest_name(
+    arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert capsys.readouterr().err == f"sirrchat-testkit: {text}\n"
+
+
+def test_an_unknown_variable_is_reported_with_the_nearest_name(serve: StartServe) -> None:
+    served = serve(SIRRCHAT_TESTKIT_DOMIANS="a.example", SIRRCHAT_TESTKIT_TIMEOUT="5", SIRRCHAT_TESTKIT_COLOUR="1")
+    assert served.end()[1] == (
+        "sirrchat-testkit: there is no variable SIRRCHAT_TESTKIT_DOMIANS, it is ignored; "
+        "did you mean SIRRCHAT_TESTKIT_DOMAINS?\n"
+        "sirrchat-testkit: there is no variable SIRRCHAT_TESTKIT_COLOUR, it is ignored; "
+        "serve --help lists the variables\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["SIRRCHAT_TESTKIT_DOMAIN", "SIRRCHAT_TESTKIT_DOMAINS"])
+def test_the_variable_of_a_list_is_singular_or_plural(serve: StartServe, name: str) -> None:
+    served = serve(**{name: "a.example,b.example"})
+    listed = json.loads(ask(served, f"{served.facts['api_url']}/api/email/domains"))
+    assert listed == {"domains": ["a.example", "b.example"]}
+
+
+def test_the_singular_and_the_plural_variable_together_are_refused() -> None:
+    both = environment(SIRRCHAT_TESTKIT_DOMAIN="a.example", SIRRCHAT_TESTKIT_DOMAINS="b.example")
+    done = subprocess.run([*SERVE, *ANY_PORT], capture_output=True, text=True, timeout=60, env=both, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "sirrchat-testkit: SIRRCHAT_TESTKIT_DOMAINS and SIRRCHAT_TESTKIT_DOMAIN are both set: set only one of them\n",
+    )
+
+
+def test_help_loads_no_server() -> None:
+    code = (
+        "import sys; from sirrchat_testkit.cli import main\ntry: main(['serve', '--help'])\nexcept SystemExit: pass\n"
+    )
+    heavy = "print([each for each in ('aiohttp', 'pydantic', 'httpx', 'tinydb', 'asyncio') if each in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code + heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_without_the_extra_tls_the_flags_of_a_certificate_are_named(

@@ -184,7 +184,7 @@ def test_a_scope_puts_everything_back() -> None:
         send(server, kept.address)
         with server.scope("inner"):
             server.clock.freeze()
-            server.policy(foreign_recipients="reject")
+            server.configure(foreign_recipients="reject")
             gone = server.make_inbox()
             send(server, gone.address, kept.address)
             kept.receive_all(2)

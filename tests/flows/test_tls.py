@@ -157,7 +157,7 @@ def test_commands_sent_along_with_starttls_are_not_answered(server: MailServer) 
 
 
 def test_required_tls_refuses_mail_and_logins_before_it(server: MailServer) -> None:
-    server.policy(tls_required=True)
+    server.configure(tls_required=True)
     inbox = server.make_inbox()
     with connect(server) as smtp:
         smtp.ehlo()
@@ -170,7 +170,7 @@ def test_required_tls_refuses_mail_and_logins_before_it(server: MailServer) -> N
 
 
 def test_auth_only_under_tls(server: MailServer) -> None:
-    server.policy(auth="tls")
+    server.configure(auth="tls")
     with connect(server) as smtp:
         smtp.ehlo()
         assert not smtp.has_extn("auth")
@@ -185,8 +185,8 @@ def test_auth_only_under_tls(server: MailServer) -> None:
 
 
 def test_required_tls_needs_tls(mailserver: MailServer) -> None:
-    with pytest.raises(ValueError, match="tls_required takes starttls=True"):
-        mailserver.policy(tls_required=True)
+    with pytest.raises(ValueError, match="tls_required needs TLS: set starttls or smtps_port too"):
+        mailserver.configure(tls_required=True)
 
 
 def test_the_file_of_the_authority_goes_with_the_server() -> None:

@@ -73,7 +73,7 @@ def test_sessions_are_those_of_the_scope(mailserver: MailServer) -> None:
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2"])
 def test_no_credentials_are_in_it(mailserver: MailServer, mechanism: str) -> None:
     secret = "s3cret-passw0rd"
-    mailserver.policy(oauth_tokens={"bob@example.com": secret})
+    mailserver.configure(oauth_tokens={"bob@example.com": secret})
     mailserver.add_account("bob@example.com", secret)
     inbox = mailserver.make_inbox()
 

@@ -74,11 +74,11 @@ def sorry(kind: str, name: str, meant: str) -> str:
         (lambda server: server.http_url, AttributeError, sorry("MailServer", "http_url", "api_url")),
         (lambda server: server.domains, AttributeError, sorry("MailServer", "domains", "settings.domains")),
         (
-            lambda server: server.policy(starttls=True),
+            lambda server: server.configure(starttls=True),
             ValueError,
-            "starttls is a setting, which only a start can fix: MailServer(starttls=True)",
+            "starttls cannot be changed while the server runs: start it with MailServer(starttls=True)",
         ),
-        (lambda server: server.rate_limit(-1), ValueError, "requests takes a whole number, 0 or more, not -1"),
+        (lambda server: server.rate_limit(-1), ValueError, "requests must be a whole number of at least 0, not -1"),
         (
             lambda server: server.add_account("ann"),
             InvalidValue,
@@ -171,7 +171,9 @@ def test_an_inbox_will_do_for_its_address(mailserver: MailServer, inbox: Inbox) 
 
 
 def test_a_server_is_told_its_domains_by_name() -> None:
-    with pytest.raises(ValueError, match=r"not 'shop.example'; fields are given by name, such as domains=\["):
+    with pytest.raises(
+        ValueError, match=r"not 'shop.example'; single settings are given by name, such as MailServer"
+    ):
         MailServer("shop.example")  # type: ignore[arg-type]
 
 

@@ -17,8 +17,8 @@ either_store = pytest.mark.parametrize("service", ["memory", "folder"], indirect
 
 
 def limit(service: Service, most: int) -> None:
-    policy = service.backend.policy
-    policy.value = dataclasses.replace(policy.value, max_addresses=most)
+    settings = service.backend.settings
+    settings.value = dataclasses.replace(settings.value, max_addresses=most)
 
 
 @either_store

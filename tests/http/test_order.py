@@ -104,9 +104,9 @@ async def test_below_the_nested_apis_an_unknown_route_has_the_nested_shape(servi
 @pytest.mark.asyncio
 async def test_generate_tells_the_first_fault_in_its_order(service: Service, first: int) -> None:
     await service.generate("taken")
-    policy = service.backend.policy
+    settings = service.backend.settings
     if first == 0:
-        policy.value = dataclasses.replace(policy.value, max_addresses=1)
+        settings.value = dataclasses.replace(settings.value, max_addresses=1)
     body = {"name": "free", "expiryTime": 0, "domain": "example.com"}
     for _, change, _, _ in reversed(FAULTS[first:]):
         body |= change
@@ -118,8 +118,8 @@ async def test_generate_tells_the_first_fault_in_its_order(service: Service, fir
 @pytest.mark.asyncio
 async def test_generate_looks_at_the_json_before_the_limit(service: Service) -> None:
     await service.generate("one")
-    policy = service.backend.policy
-    policy.value = dataclasses.replace(policy.value, max_addresses=1)
+    settings = service.backend.settings
+    settings.value = dataclasses.replace(settings.value, max_addresses=1)
     assert (await service.call("POST", "/api/emails/generate", b"{broken")).status == 400
     assert (await service.call("POST", "/api/emails/generate", b"[]")).status == 400
     assert (await service.call("POST", "/api/emails/generate", b"{}")).status == 403

@@ -11,15 +11,15 @@ from sirrchat_testkit.domain.events import Crashed
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from sirrchat_testkit import PolicyChanges
+    from sirrchat_testkit import RuntimeChanges
     from tests.http.conftest import Answer, Service
 
 pytestmark = pytest.mark.asyncio
 HOUR = 3_600_000
 
 
-def limited(service: Service, **changes: Unpack[PolicyChanges]) -> None:
-    service.backend.policy.value = service.backend.policy.value.changed(**changes)
+def limited(service: Service, **changes: Unpack[RuntimeChanges]) -> None:
+    service.backend.settings.value = service.backend.settings.value.replace(**changes)
 
 
 def standing(answer: Answer) -> tuple[str, str]:

@@ -118,7 +118,7 @@ def test_the_report_tells_how_connections_ended_that_brought_no_mail(project: py
         import smtplib
 
         def test_it(mailserver, inbox):
-            mailserver.policy(auth="required")
+            mailserver.configure(auth="required")
             with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
                 smtp.ehlo()
                 smtp.docmd("MAIL FROM:<shop@shop.example>")

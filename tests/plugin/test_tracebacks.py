@@ -102,8 +102,8 @@ def test_add_domain(mailserver):
 def test_add_webhook(mailserver):
     mailserver.add_webhook("ftp://x")
 
-def test_policy(mailserver):
-    mailserver.policy(nonsense=1)
+def test_configure(mailserver):
+    mailserver.configure(nonsense=1)
 
 def test_rate_limit(mailserver):
     mailserver.rate_limit(-1)

@@ -115,7 +115,7 @@ async def test_rset_forgets_the_chunks(talk: Dialogue, stored: Stored) -> None:
 async def test_chunks_that_are_too_big_together_end_the_transaction(
     talk: Dialogue, backend: Backend, stored: Stored
 ) -> None:
-    backend.policy.value = backend.policy.value.changed(max_message_size=10)
+    backend.settings.value = backend.settings.value.replace(max_message_size=10)
     await talk(HELLO, MAIL, RCPT, b"BDAT 6\r\n123456")
     assert (await talk(b"BDAT 5\r\n12345")).startswith("552 5.3.4")
     assert (await talk(b"BDAT 1 LAST\r\n1")).startswith("503 5.5.1")

@@ -195,13 +195,13 @@ async def test_any_number_of_unknown_commands_is_answered(talk: Dialogue) -> Non
     assert {(await talk("WHAT"))[:3] for _ in range(50)} == {"500"}
 
 
-async def test_the_policy_is_read_at_each_command(talk: Dialogue, backend: Backend) -> None:
+async def test_settings_are_read_at_each_command(talk: Dialogue, backend: Backend) -> None:
     await talk(HELLO, MAIL)
-    backend.policy.value = replace(backend.policy.value, max_recipients=1, foreign_recipients="reject")
+    backend.settings.value = replace(backend.settings.value, max_recipients=1, foreign_recipients="reject")
     assert (await talk("RCPT TO:<elsewhere@corp.example>")).startswith("550 5.7.1")
     assert (await talk(RCPT)).startswith("250 2.1.5")
     assert (await talk("RCPT TO:<second@example.com>")) == "452 4.5.3 Too many recipients"
-    backend.policy.value = replace(backend.policy.value, max_message_size=10)
+    backend.settings.value = replace(backend.settings.value, max_message_size=10)
     await talk("DATA")
     assert (await talk(b"more than ten octets\r\n.\r\n")).startswith("552 5.3.4")
     assert "250-SIZE 10\n" in await talk(HELLO)
@@ -214,7 +214,7 @@ async def test_a_postmaster_that_exists_gets_mail_without_a_domain(backend: Back
 
 
 async def test_a_silent_client_is_told_and_closed(backend: Backend) -> None:
-    backend.policy.value = backend.policy.value.changed(idle_timeout=0.05)
+    backend.settings.value = backend.settings.value.replace(idle_timeout=0.05)
     async with serve_smtp(backend) as listener:
         reader, writer = await asyncio.open_connection(*listener.address)
         text = (await reader.read()).decode()
@@ -268,7 +268,7 @@ async def test_a_client_that_reads_no_replies_is_held_up_and_gets_them_all(smtp:
 
 @pytest.mark.parametrize(("most", "refused"), [(1, 100), (120, 120)])
 async def test_refused_recipients_are_limited_too(talk: Dialogue, backend: Backend, most: int, refused: int) -> None:
-    backend.policy.value = backend.policy.value.changed(max_recipients=most)
+    backend.settings.value = backend.settings.value.replace(max_recipients=most)
     await talk(HELLO, MAIL)
     for number in range(refused):
         assert (await talk(f"RCPT TO:<nobody{number}@example.com>")).startswith("550 5.1.1")

@@ -116,7 +116,7 @@ async def test_a_big_message_arrives_whole(talk: Dialogue, stored: Stored) -> No
 async def test_a_message_that_is_too_big_is_read_to_its_end_and_not_stored(
     talk: Dialogue, backend: Backend, stored: Stored
 ) -> None:
-    backend.policy.value = replace(backend.policy.value, max_message_size=1000)
+    backend.settings.value = replace(backend.settings.value, max_message_size=1000)
     assert await talk.send(b"x" * 100_000 + b"\r\n") == "552 5.3.4 Message size exceeds the limit"
     assert await stored() == []
     assert (await talk.send(b"x" * 998 + b"\r\n")).startswith("250")

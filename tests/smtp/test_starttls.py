@@ -9,7 +9,7 @@ from sirrchat_testkit import MailServer
 
 def test_a_login_before_tls_does_not_count_under_it() -> None:
     with MailServer(starttls=True) as server:
-        server.policy(auth="required")
+        server.configure(auth="required")
         server.add_account("bob@example.com", "bob")
         server.add_account("eve@example.com", "eve")
         inbox = server.make_inbox()

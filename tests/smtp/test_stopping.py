@@ -37,7 +37,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 @contextlib.asynccontextmanager
 async def served(**changes: Unpack[SettingsChanges]) -> AsyncIterator[tuple[Backend, Listener]]:
     store = TinyStore()
-    backend = Backend.build(Settings.of(None, **changes), store, asyncio.get_running_loop())
+    backend = Backend.build(Settings().replace(**changes), store, asyncio.get_running_loop())
     await backend.furnish()
     async with serve_smtp(backend) as listener:
         yield backend, listener

@@ -20,10 +20,9 @@ from sirrchat_testkit import (
     InvalidValue,
     MailAccount,
     MailServer,
-    Policy,
-    PolicyChanges,
     ReceivedMessage,
     Refusal,
+    RuntimeChanges,
     ServerStats,
     Session,
     Settings,
@@ -37,9 +36,9 @@ from sirrchat_testkit import (
 
 def starts(folder: Path) -> None:
     MailServer(domains=["shop.example"], data=folder, smtp_port=2525, smtps_port=None, fsync=True)
-    MailServer(Settings(starttls=True, policy=Policy(auth="required")), unknown_recipients="keep", max_age=60)
+    MailServer(Settings(starttls=True, auth="required"), unknown_recipients="keep", max_age=60)
     MailServer(oauth_tokens={"ann@example.com": "token"}, hide_extensions=("CHUNKING",), idle_timeout=0.5)
-    MailServer(oauth_tokens=lambda user, token: token == f"{user}!", rate_limit="documented", policy=Policy())
+    MailServer(oauth_tokens=lambda user, token: token == f"{user}!", rate_limit="documented")
     with MailServer() as server:
         assert_type(server, MailServer)
     assert_type(server.start().smtp_port, int)
@@ -53,16 +52,16 @@ async def starts_in_a_task() -> None:
 
 
 def takes_settings(**changes: Unpack[SettingsChanges]) -> MailServer:
-    assert_type(Settings.of(Settings(host="::1"), http_port=1), Settings)
+    assert_type(Settings(host="::1").replace(http_port=1, domains=["shop.example"]), Settings)
     return MailServer(**changes)
 
 
-def changes_the_policy(mailserver: MailServer, **changes: Unpack[PolicyChanges]) -> None:
-    assert_type(mailserver.policy(max_bytes=1, webhook_hosts=["*"]), Policy)
-    mailserver.policy(**changes)
+def changes_settings(mailserver: MailServer, **changes: Unpack[RuntimeChanges]) -> None:
+    mailserver.configure(max_bytes=1, webhook_hosts=["*"])
+    mailserver.configure(**changes)
     mailserver.rate_limit(requests=3)
     assert_type(mailserver.settings.domains, tuple[str, ...])
-    assert_type(Policy().changed(max_sessions=1).max_sessions, int)
+    assert_type(mailserver.settings.max_sessions, int)
 
 
 def connects(mailserver: MailServer) -> None:

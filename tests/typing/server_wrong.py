@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sirrchat_testkit
-from sirrchat_testkit import Client, Clock, MailServer, Policy, PolicyChanges, Settings, SettingsChanges
+from sirrchat_testkit import Client, Clock, MailServer, RuntimeChanges, Settings, SettingsChanges
 
 
 def imports() -> None:
@@ -18,30 +18,30 @@ def starts() -> None:
     MailServer(start_tls=True)  # error
     MailServer(unknown_recipients="drop")  # error
     MailServer(rate_limit="own")  # error
-    MailServer(policy={"max_age": 1})  # error
     MailServer("shop.example")  # error
-    Settings(auth="required")  # error
+    MailServer(settings={"max_age": 1})  # error
     Settings(host_name="x")  # error
-    Settings.of(hosts="x")  # error
-    Policy(max_adresses=3)  # error
-    Policy(auth="never")  # error
+    Settings().replace(hosts="x")  # error
+    Settings(max_adresses=3)  # error
+    Settings(auth="never")  # error
     MailServer().begin()  # error
     sirrchat_testkit.MailSever()  # error
 
 
 def passes_settings_on() -> None:
     changes: SettingsChanges = {"smtp-port": 25}  # error
-    policy: PolicyChanges = {"host": "::1"}  # error
-    MailServer(**changes).policy(**policy)
+    more: RuntimeChanges = {"host": "::1"}  # error
+    MailServer(**changes).configure(**more)
 
 
-def changes_the_policy(mailserver: MailServer) -> None:
-    mailserver.policy(max_byte=1)  # error
-    mailserver.policy(host="::1")  # error
-    mailserver.policy(auth="never")  # error
-    mailserver.policy().changed(max_session=1)  # error
+def changes_settings(mailserver: MailServer) -> None:
+    mailserver.configure(max_byte=1)  # error
+    mailserver.configure(host="::1")  # error
+    mailserver.configure(auth="never")  # error
+    mailserver.policy(max_age=1)  # error
+    mailserver.settings.replace(max_session=1)  # error
     mailserver.settings.smtpport  # error
-    mailserver.policies()  # error
+    mailserver.configured()  # error
     mailserver.rate_limit("3")  # error
     mailserver.rate_limit(hourly=3)  # error
 

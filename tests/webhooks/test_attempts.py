@@ -14,7 +14,7 @@ from sirrchat_testkit.domain.models import Account, Delivery, Envelope, Webhook
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.store import Patch, Put
 from sirrchat_testkit.errors import StoreFull
-from sirrchat_testkit.policy import CurrentPolicy, Policy
+from sirrchat_testkit.settings import CurrentSettings, Settings
 from sirrchat_testkit.webhooks import dispatcher as dispatcher_module
 from sirrchat_testkit.webhooks.attempts import RETRIES
 from sirrchat_testkit.webhooks.calls import PreparedCall
@@ -301,7 +301,7 @@ async def test_no_more_of_an_answer_is_read_than_is_needed() -> None:
             await reader.read()  # until the sender has closed
         writer.close()
 
-    sender = Sender(CurrentPolicy(Policy()))
+    sender = Sender(CurrentSettings(Settings()))
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         outcome = await sender.send(f"http://127.0.0.1:{port}/", PreparedCall({}, b"{}"))

@@ -358,7 +358,7 @@ def test_an_attempt_under_way_ends_with_its_scope(server: MailServer) -> None:
         with server.scope("one"):
             server.add_webhook(sink.url)
             server.make_inbox().deliver(subject="x")
-            server.policy(max_addresses=0)
+            server.configure(max_addresses=0)
         server.settle()
         assert server.deliveries == []
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sirrchat_testkit import Inbox, MailServer, Policy, WebhookSink
-from sirrchat_testkit.policy import CurrentPolicy
+from sirrchat_testkit import Inbox, MailServer, Settings, WebhookSink
+from sirrchat_testkit.settings import CurrentSettings
 from sirrchat_testkit.webhooks.client import TargetNotAllowed, Targets
 
 
@@ -45,7 +45,7 @@ def test_an_address_elsewhere_is_never_called(mailserver: MailServer, inbox: Inb
     [delivery] = webhook.deliveries
     assert delivery.status == "failed"
     assert [(each.status, each.error) for each in delivery.attempts] == [(None, "target_not_allowed")]
-    assert "neither loopback nor named" in delivery.attempts[0].reason
+    assert "is neither loopback nor one of webhook_hosts" in delivery.attempts[0].reason
 
 
 def test_a_name_is_judged_by_what_it_stands_for(
@@ -91,14 +91,14 @@ def test_a_redirect_leads_nowhere(mailserver: MailServer, inbox: Inbox, webhook_
     assert [each.status for each in mailserver.deliveries[0].attempts] == [307] * 4
 
 
-def test_a_policy_names_other_hosts(mailserver: MailServer, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_name_other_hosts(mailserver: MailServer, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     names(monkeypatch, {"hooks.example": "0.0.0.0"})  # reaches this machine, and is not loopback
     with WebhookSink() as sink:
         mailserver.add_webhook(f"http://Hooks.example:{sink.url.rsplit(':', 1)[1]}")
         inbox.deliver(subject="one")
         mailserver.settle()
         assert sink.calls == []
-        mailserver.policy(webhook_hosts=["hooks.EXAMPLE"])
+        mailserver.configure(webhook_hosts=["hooks.EXAMPLE"])
         inbox.deliver(subject="two")
         assert sink.receive().subject == "two"
 
@@ -134,7 +134,7 @@ def test_a_name_that_does_not_exist_is_retried(
     ],
 )
 def test_addresses_are_judged_without_resolving(allowed: tuple[str, ...], host: str, *, passes: bool) -> None:
-    targets = Targets(CurrentPolicy(Policy(webhook_hosts=allowed)))
+    targets = Targets(CurrentSettings(Settings(webhook_hosts=allowed)))
     if passes:
         targets.check(host)
     else:
@@ -148,14 +148,14 @@ def test_of_a_name_s_addresses_only_those_allowed_are_connected_to(monkeypatch: 
         return [(*kinds, ("10.0.0.1", 80)), (*kinds, ("127.0.0.1", 80))]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    found = asyncio.run(Targets(CurrentPolicy(Policy())).resolve("both.example", 80))
+    found = asyncio.run(Targets(CurrentSettings(Settings())).resolve("both.example", 80))
     assert [each["host"] for each in found] == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("hosts", ["hooks.example", ["http://hooks.example"], [""], 7])
 def test_a_wrong_setting_is_named(hosts: Any) -> None:
-    with pytest.raises(ValueError, match="webhook_hosts takes"):
-        Policy(webhook_hosts=hosts)
+    with pytest.raises(ValueError, match="webhook_hosts must be"):
+        Settings(webhook_hosts=hosts)
 
 
 @pytest.mark.parametrize("url", ["http://xn--/", "http://127.0.0.1\\@10.0.0.1/", f"http://{'é' * 70}/"])

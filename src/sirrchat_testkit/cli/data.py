@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sirrchat_testkit.cli.outcome import fail
-from sirrchat_testkit.domain.models import Envelope, Message
+from sirrchat_testkit.cli.options import fail
 from sirrchat_testkit.errors import NotFound, StoreError
 from sirrchat_testkit.formatting import counted
-from sirrchat_testkit.storage import TinyStore
-from sirrchat_testkit.storage.repair import Repair
-from sirrchat_testkit.storage.repair import repair as repair_folder
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.domain.models import Envelope, Message
+    from sirrchat_testkit.storage.repair import Repair
 
 T = TypeVar("T")
 
@@ -40,6 +39,8 @@ def add_data(commands: argparse._SubParsersAction[Any]) -> None:
 
 def dump(arguments: argparse.Namespace) -> int:
     """Write every message as OUT/NUMBER.eml, and OUT/index.json with what is known of each."""
+    import asyncio
+
     folder: Path = arguments.folder
     target: Path = arguments.to or folder.with_name(f"{folder.resolve().name}-dump")
     if not folder.is_dir():
@@ -57,6 +58,8 @@ def dump(arguments: argparse.Namespace) -> int:
 
 def repair(arguments: argparse.Namespace) -> int:
     """Keep every whole record of the snapshot and every commit before the first damage; save the rest beside."""
+    from sirrchat_testkit.storage.repair import repair as repair_folder
+
     if not arguments.folder.is_dir():
         return fail(f"there is no folder {arguments.folder}")
     try:
@@ -88,6 +91,9 @@ def _are(number: int, what: str) -> str:
 
 
 async def _dump(folder: Path, target: Path) -> tuple[int, int]:
+    from sirrchat_testkit.domain.models import Envelope, Message
+    from sirrchat_testkit.storage import TinyStore
+
     store = TinyStore(folder)
     try:
         envelopes = {each.id: each for each in await store.find(Envelope)}

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sirrchat_testkit.cli.outcome import fail
-from sirrchat_testkit.cli.target import Target, add_target, target
-from sirrchat_testkit.client import ApiError
-from sirrchat_testkit.domain.models import ApiKey
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.cli.options import Target, add_target, fail, target
 from sirrchat_testkit.errors import TestkitError
 from sirrchat_testkit.schemas.times import iso_seconds
-from sirrchat_testkit.settings import Settings
-from sirrchat_testkit.storage import TinyStore
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.domain.models import ApiKey
+    from sirrchat_testkit.domain.services import Backend
 
 Fact = Mapping[str, Any]
 
@@ -41,6 +38,8 @@ def add_keys(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _guarded(work: Callable[[argparse.Namespace, Target], int]) -> Callable[[argparse.Namespace], int]:
     def run(arguments: argparse.Namespace) -> int:
+        from sirrchat_testkit.client import ApiError
+
         try:
             return work(arguments, target(arguments, os.environ))
         except (ApiError, TestkitError, OSError) as error:
@@ -53,7 +52,7 @@ def _guarded(work: Callable[[argparse.Namespace, Target], int]) -> Callable[[arg
 
 def _create(arguments: argparse.Namespace, at: Target) -> int:
     if isinstance(at, Path):
-        made = asyncio.run(_in_folder(at, lambda backend: _add(backend, arguments.user, arguments.role)))
+        made = _in_folder(at, lambda backend: _add(backend, arguments.user, arguments.role))
     else:
         with at as client:
             made = client.api_keys.create(arguments.user, arguments.role).model_dump(mode="json")
@@ -67,7 +66,7 @@ def _create(arguments: argparse.Namespace, at: Target) -> int:
 def _list(arguments: argparse.Namespace, at: Target) -> int:
     found: Iterable[Fact]
     if isinstance(at, Path):
-        found = asyncio.run(_in_folder(at, _all))
+        found = _in_folder(at, _all)
     else:
         with at as client:
             found = [each.model_dump(mode="json") for each in client.api_keys.list()]
@@ -81,7 +80,7 @@ def _list(arguments: argparse.Namespace, at: Target) -> int:
 
 def _revoke(arguments: argparse.Namespace, at: Target) -> int:
     if isinstance(at, Path):
-        asyncio.run(_in_folder(at, lambda backend: backend.keys.revoke(arguments.key)))
+        _in_folder(at, lambda backend: backend.keys.revoke(arguments.key))
     else:
         with at as client:
             client.api_keys.revoke(arguments.key)
@@ -90,17 +89,26 @@ def _revoke(arguments: argparse.Namespace, at: Target) -> int:
     return 0
 
 
-async def _in_folder(folder: Path, work: Callable[[Backend], Awaitable[Any]]) -> Any:
-    settings = Settings(data=str(folder))
-    store = TinyStore(folder)
-    try:
-        backend = Backend.build(settings, store, asyncio.get_running_loop())
+def _in_folder(folder: Path, work: Callable[[Backend], Awaitable[Any]]) -> Any:
+    """Return the result of ``work`` on the domain of the data folder."""
+    import asyncio
+
+    from sirrchat_testkit.domain.services import Backend
+    from sirrchat_testkit.settings import Settings
+    from sirrchat_testkit.storage import TinyStore
+
+    async def run() -> Any:
+        store = TinyStore(folder)
         try:
-            return await work(backend)
+            backend = Backend.build(Settings(data=str(folder)), store, asyncio.get_running_loop())
+            try:
+                return await work(backend)
+            finally:
+                await backend.close()
         finally:
-            await backend.close()
-    finally:
-        await store.close()
+            await store.close()
+
+    return asyncio.run(run())
 
 
 async def _add(backend: Backend, user: str, role: str) -> Fact:
@@ -110,6 +118,8 @@ async def _add(backend: Backend, user: str, role: str) -> Fact:
 
 
 async def _all(backend: Backend) -> list[Fact]:
+    from sirrchat_testkit.domain.models import ApiKey
+
     found = await backend.store.find(ApiKey)
     return [_shown(each, (await backend.accounts.owner(each.account)).email) for each in found]
 

@@ -1,140 +1,175 @@
-"""Every setting as a flag of ``serve`` and as an environment variable, found from the records themselves.
+"""Flags and environment variables: those of the settings, made from their table, and those of commands.
 
-1. The flag wins over the variable. Lists repeat their flag and are comma-separated in the environment.
-2. What a setting is for is said once, in its record's docstring; the help is made from that, but for what a command
-   line cannot be given, such as None.
-3. What is wrong is told in the words of who gave it: by flag, or by variable.
+1. A flag wins over its variable. A list repeats its flag; in the environment, its elements are separated by commas.
+2. A list has the flag ``--domain`` for ``domains``; its variable may be singular or plural.
+3. Errors are one line, in the words of the user: they name the flag or the variable, and the nearest name for an
+   unknown one.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Union
 
-from sirrchat_testkit import Policy, Settings
+from sirrchat_testkit.settings import ROWS, Row, Settings
+from sirrchat_testkit.suggestions import near_name
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.client import Client
+
+Target: TypeAlias = Union["Client", Path]
+"""A running server, or a data folder that no server has open."""
 
 PREFIX = "SIRRCHAT_TESTKIT_"
-SERVED = Settings.of(smtp_port=1025, http_port=8080, seed="", max_messages=200_000, max_bytes=2_147_483_648)
-"""What ``serve`` starts from: ports that people remember, keys that cannot be guessed, a bound on what is kept."""
 
-_HELP: Mapping[str, str] = {
-    "smtps_port": "The port of SMTP that begins with TLS; 0 for any free one",
-    "tls_cert": "A PEM file with the certificate and its chain; without it one is issued for this machine's names",
-    "api_key": "The admin account's key; without it one is made",
-    "data": "The folder to keep everything in; without it everything is in memory",
-    "auth": "'optional' and 'required' say it of logins; 'tls' offers them under TLS alone, and requires them there",
-    "oauth_tokens": "A user and the token that XOAUTH2 is to take of it, such as 'ann@example.com=token'",
-}
-"""Settings that a command line can be given less of than a program."""
+_OTHER_VARIABLES = ("URL", "TIMEOUT", "GOLDEN")
+"""Variables that other parts of the package read."""
 
-_FIELD = re.compile(r"(?<![^ ])([a-z]+(?:_[a-z]+)+|[a-z]+(?==True))(?:=True)?")
-"""A word that names a field beyond doubt: ``tls_cert``, or ``starttls=True``."""
 
-_YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+class Parser(argparse.ArgumentParser):
+    """Reports an error in one line, without the usage, and names the flag that was probably meant."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **{"allow_abbrev": False, **named})
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            near = near_name(value, action.choices)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(action.choices)}"
+            raise argparse.ArgumentError(None, f"there is no {action.metavar or action.dest} {value}; {hint}".lower())
+
+    def parse_known_args(self, *arguments: Any, **named: Any) -> Any:
+        """Refuse unknown arguments here, so that the subcommand reports them."""
+        parsed, unknown = super().parse_known_args(*arguments, **named)
+        if unknown:
+            name = unknown[0].partition("=")[0]
+            near = near_name(name, self._option_string_actions)
+            hint = f"did you mean {near}?" if near else f"see {self.prog} --help"
+            self.error(f"there is no {'flag' if name.startswith('-') else 'argument'} {name}; {hint}")
+        return parsed, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Print ``message`` as one line to stderr and exit with status 2."""
+        sys.exit(fail(message, 2))
+
+
+def fail(text: str, status: int = 1) -> int:
+    """Print ``text`` as one line to stderr; return ``status``."""
+    print(f"sirrchat-testkit: {text}", file=sys.stderr)
+    return status
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One setting as a flag and an environment variable."""
+    """One setting as a flag and as environment variables; the first variable is the one that the help shows."""
 
-    field: str
+    row: Row
     flag: str
-    variable: str
-    default: Any
-    help: str
+    variables: tuple[str, ...]
 
-    @property
-    def repeats(self) -> bool:
-        """Whether the setting is a list."""
-        return isinstance(self.default, tuple)
-
-    def add_to(self, parser: argparse.ArgumentParser) -> None:
+    def add_to(self, parser: argparse._ArgumentGroup) -> None:
         """Add the flag to ``parser``."""
-        text = f"{self.help} [{self._shown()}; {self.variable}]"
-        if isinstance(self.default, bool):
-            parser.add_argument(self.flag, dest=self.field, action=argparse.BooleanOptionalAction, help=text)
+        kind = self.row.kind
+        default = "" if "Default: " in self.row.help else f"default: {self._default()}; "
+        repeats = " Can be repeated." if kind.repeats else ""
+        text = f"{in_flags(self.row.help)}{repeats} [{default}{self.variables[0]}]"
+        named: dict[str, Any] = {"dest": self.row.name, "help": text.replace("%", "%%")}
+        if isinstance(self.row.default, bool):
+            parser.add_argument(self.flag, action=argparse.BooleanOptionalAction, **named)
         else:
-            action = "append" if self.repeats else "store"
-            metavar = self.flag.removeprefix("--").replace("-", "_").upper()
-            parser.add_argument(self.flag, dest=self.field, action=action, metavar=metavar, help=text)
+            metavar = "|".join(kind.choices) or kind.metavar or self.flag.removeprefix("--").upper()
+            parser.add_argument(self.flag, action="append" if kind.repeats else "store", metavar=metavar, **named)
 
-    def read(self, text: str) -> Any:
-        """Return the setting's value from the text of its environment variable. Raises ``ValueError``."""
-        if self.repeats:
-            return tuple(each.strip() for each in text.split(",") if each.strip())
-        if not isinstance(self.default, bool):
-            return self.one(text, self.variable)
-        if text.lower() not in _YES | _NO:
-            raise ValueError(f"{self.variable} takes yes or no, not {text!r}")
-        return text.lower() in _YES
+    def value(self, given: Any, environment: Mapping[str, str]) -> Any:
+        """Return the value of the flag, or of a variable, or the default of ``serve``. Raises ``ValueError``."""
+        if given is not None:
+            return self.row.kind.parse(self.flag, given) if isinstance(given, str) else self._check(given)
+        found = [each for each in self.variables if environment.get(each)]
+        if len(found) > 1:
+            raise ValueError(f"{found[0]} and {found[1]} are both set: set only one of them")
+        return self.row.kind.parse(found[0], environment[found[0]]) if found else self.row.served
 
-    def one(self, text: Any, name: str) -> Any:
-        """Return one value from what ``name``, the flag or the variable, was given. Raises ``ValueError``."""
-        if isinstance(self.default, float):
-            return _number(name, float, "a number", text)
-        if isinstance(self.default, bool) or not (isinstance(self.default, int) or self.field == "smtps_port"):
-            return text
-        return _number(name, int, "a whole number", text)
+    def _check(self, given: Any) -> Any:
+        return self.row.kind.check(self.flag, given)
 
-    def _shown(self) -> str:
-        if self.repeats:
-            return ", ".join(self.default) or "none"
-        if isinstance(self.default, bool):
-            return "yes" if self.default else "no"
-        if isinstance(self.default, float):
-            return f"{self.default:g}"
-        return "none" if self.default in {None, ""} else str(self.default)
+    def _default(self) -> str:
+        default = self.row.served
+        if isinstance(default, tuple):
+            return ", ".join(default) or "none"
+        if isinstance(default, bool):
+            return "yes" if default else "no"
+        return "none" if default in {None, ""} else f"{default:g}" if isinstance(default, float) else str(default)
 
 
-def _number(name: str, kind: type[int | float], what: str, text: str) -> int | float:
-    try:
-        return kind(text)
-    except ValueError:
-        raise ValueError(f"{name} takes {what}, not {text!r}") from None
+def _option(row: Row) -> Option:
+    single = row.name.removesuffix("s") if row.kind.repeats else row.name
+    names = dict.fromkeys((row.name, single))
+    return Option(row, f"--{single.replace('_', '-')}", tuple(f"{PREFIX}{name.upper()}" for name in names))
 
 
-def options() -> list[Option]:
-    """Return every setting as an option, in the order of the records."""
-    found = []
-    for record in (SERVED, SERVED.policy):
-        described = {**_described(type(record)), **_HELP}
-        for each in fields(record):
-            if each.name == "policy":
-                continue
-            default = getattr(record, each.name)
-            name = each.name.removesuffix("s") if isinstance(default, tuple) else each.name
-            flag = f"--{name.replace('_', '-')}"
-            found.append(Option(each.name, flag, PREFIX + name.upper(), default, described[each.name]))
-    return found
+OPTIONS = tuple(map(_option, ROWS))
+"""Every setting, in the order of the table."""
+
+
+def add_settings(command: argparse.ArgumentParser) -> None:
+    """Add the flag of every setting to ``command``, in the groups of the table."""
+    groups = {row.group: command.add_argument_group(row.group) for row in ROWS}
+    for option in OPTIONS:
+        option.add_to(groups[option.row.group])
 
 
 def settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
-    """Return what ``serve`` starts with. Raises ``ValueError``."""
-    changes: dict[str, Any] = {}
-    for option in options():
-        given = getattr(arguments, option.field)
-        if given is not None:
-            changes[option.field] = tuple(given) if option.repeats else option.one(given, option.flag)
-        elif environment.get(option.variable):
-            changes[option.field] = option.read(environment[option.variable])
-    return Settings.of(SERVED, **changes)
+    """Return the settings of ``serve``. Raises ``ValueError``."""
+    given = vars(arguments)
+    return Settings(**{each.row.name: each.value(given[each.row.name], environment) for each in OPTIONS})
+
+
+def unknown_variables(environment: Iterable[str]) -> list[str]:
+    """Return a line for each variable that looks like one of this package and is none, with the nearest name."""
+    known = [*(name for each in OPTIONS for name in each.variables), *(PREFIX + name for name in _OTHER_VARIABLES)]
+    lines = []
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            near = near_name(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known])
+            hint = f"did you mean {PREFIX}{near}?" if near else "serve --help lists the variables"
+            lines.append(f"there is no variable {name}, it is ignored; {hint}")
+    return lines
 
 
 def in_flags(text: str) -> str:
-    """Return ``text``, which says what is wrong with a setting, with flags in place of the names of fields."""
-    flags = {each.field: each.flag for each in options()}
-    subject, blank, rest = text.partition(" ")
-    return flags.get(subject, subject) + blank + _FIELD.sub(lambda found: flags.get(found[1], found[0]), rest)
+    """Return ``text`` with flags in place of the names of settings."""
+    return _NAME.sub(lambda found: _FLAGS[found[0]], text)
 
 
-def _described(record: type[Settings | Policy]) -> dict[str, str]:
-    """Return the sentence of each field from the record's docstring."""
-    found: dict[str, str] = {}
-    for line in (record.__doc__ or "").partition("Attributes:")[2].splitlines():
-        name, colon, text = line.strip().partition(": ")
-        if colon:
-            found[name] = text.replace("``", "'").rstrip(".").replace("%", "%%")
-    return found
+_FLAGS = {each.row.name: each.flag for each in OPTIONS if "_" in each.row.name or each.row.name == "starttls"}
+_NAME = re.compile(rf"\b({'|'.join(_FLAGS)})\b")
+
+
+def add_target(command: argparse.ArgumentParser) -> None:
+    """Add the flags that name the target of a command, and the format of its output."""
+    command.add_argument("--url", help=f"the URL of the server [http://127.0.0.1:8080; {PREFIX}URL]")
+    command.add_argument("--api-key", metavar="KEY", help=f"an admin key of the server [{PREFIX}API_KEY]")
+    command.add_argument("--data", type=Path, metavar="DIR", help="a data folder that no server has open")
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def target(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Target:
+    """Return the target of a command. Raises ``ValueError`` if it is missing or ambiguous."""
+    if arguments.data is not None:
+        if arguments.url is not None:
+            raise ValueError("--url names a running server, --data a folder without one: give only one of them")
+        if not arguments.data.is_dir():
+            raise ValueError(f"there is no folder {arguments.data}")
+        folder: Path = arguments.data
+        return folder
+    key = arguments.api_key or environment.get(f"{PREFIX}API_KEY")
+    if not key:
+        raise ValueError(f"an API key is missing: give --api-key or set {PREFIX}API_KEY, or name a folder with --data")
+    from sirrchat_testkit.client import Client
+
+    return Client(key, arguments.url)

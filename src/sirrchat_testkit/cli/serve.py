@@ -8,32 +8,43 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sirrchat_testkit import MailServer, __version__
-from sirrchat_testkit.cli.options import in_flags, options, settings
-from sirrchat_testkit.cli.outcome import fail
+from sirrchat_testkit import __version__
+from sirrchat_testkit.cli.options import add_settings, fail, in_flags, settings, unknown_variables
 from sirrchat_testkit.errors import StoreError
+
+if TYPE_CHECKING:
+    from sirrchat_testkit import MailServer
 
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM})
 
 _PORTS = {"SMTP": "--smtp-port", "SMTP over TLS": "--smtps-port", "HTTP": "--http-port"}
-"""What is listened for, and the flag that says where."""
+"""The listeners and their flags."""
+
+_ABOUT = """\
+Serve SMTP and the REST API until SIGINT or SIGTERM. Every setting is a flag and an environment variable, and the flag
+wins. A flag that can be repeated is a list; in the environment, its elements are separated by commas."""
 
 
 def add_serve(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command."""
-    command = commands.add_parser("serve", help="serve SMTP and the REST API until stopped", description=serve.__doc__)
+    command = commands.add_parser(
+        "serve", help="serve SMTP and the REST API until stopped", usage="%(prog)s [flags]", description=_ABOUT
+    )
     command.set_defaults(run=serve)
-    for option in options():
-        option.add_to(command)
-    command.add_argument("--json", action="store_true", help="print one line of JSON once both ports accept")
-    command.add_argument("--ready-file", type=Path, help="write that line to this file, which appears whole")
+    command.add_argument("--json", action="store_true", help="print one line of JSON when the server is ready")
+    command.add_argument("--ready-file", type=Path, help="write that line to this file, in one step")
+    add_settings(command)
 
 
 def serve(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # no handler runs: whenever one comes, it waits for sigwait
+    from sirrchat_testkit import MailServer
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # no handler runs: a signal that comes early waits for sigwait
+    for line in unknown_variables(os.environ):
+        fail(line)
     try:
         chosen = settings(arguments, os.environ)
         _look_for(chosen.tls_cert, chosen.tls_key)
@@ -113,13 +124,13 @@ Ctrl-C stops it."""
 
 
 def _wants_login(server: MailServer) -> bool:
-    auth = server.settings.policy.auth
+    auth = server.settings.auth
     return auth == "required" or (auth == "tls" and _speaks_tls(server))
 
 
 def _login(server: MailServer, mail: str, domain: str) -> str:
-    policy = server.settings.policy
-    if "AUTH" in policy.hide_extensions or (policy.auth == "tls" and not _speaks_tls(server)):
+    settings = server.settings
+    if "AUTH" in settings.hide_extensions or (settings.auth == "tls" and not _speaks_tls(server)):
         return ""
     user = f"bob@{domain}"
     body = json.dumps({"email": user, "password": "secret"})

@@ -22,7 +22,7 @@ from sirrchat_testkit.domain.models import Account, ApiKey
 from sirrchat_testkit.domain.passwords import Passwords
 from sirrchat_testkit.domain.store import Delete, Put, Store
 from sirrchat_testkit.errors import NotFound, Unauthorized
-from sirrchat_testkit.policy import CurrentPolicy
+from sirrchat_testkit.settings import CurrentSettings
 
 
 class NewKey(NamedTuple):
@@ -98,11 +98,11 @@ class Logins:
     """Checks credentials."""
 
     def __init__(
-        self, accounts: Accounts, passwords: Passwords, policy: CurrentPolicy, clock: Clock, events: EventLog
+        self, accounts: Accounts, passwords: Passwords, settings: CurrentSettings, clock: Clock, events: EventLog
     ) -> None:
         self._accounts = accounts
         self._passwords = passwords
-        self._policy = policy
+        self._settings = settings
         self._clock = clock
         self._events = events
 
@@ -110,7 +110,7 @@ class Logins:
     def mechanisms(self) -> tuple[str, ...]:
         """The mechanisms that can work now."""
         challenges = ("CRAM-MD5",) if self._passwords.answers_challenges else ()
-        return ("PLAIN", "LOGIN", *challenges, *(("XOAUTH2",) if self._policy.value.oauth_tokens else ()))
+        return ("PLAIN", "LOGIN", *challenges, *(("XOAUTH2",) if self._settings.value.oauth_tokens else ()))
 
     async def check(self, credentials: Credentials, domain: str) -> str:
         """Return who has logged in: the account's address, or the user that a token is for.
@@ -152,7 +152,7 @@ class Logins:
         return await self._passwords.verify(credentials.password or "", account.password)
 
     async def _has_token(self, user: str, token: str) -> bool:
-        tokens = self._policy.value.oauth_tokens
+        tokens = self._settings.value.oauth_tokens
         if not isinstance(tokens, tuple):
             return bool(await asyncio.get_running_loop().run_in_executor(None, tokens, user, token))
         return f"{user}={token}" in tokens

@@ -29,7 +29,7 @@ from sirrchat_testkit.domain.store import Change, Patch, Put, Store
 from sirrchat_testkit.errors import NotFound, OverQuota, Refused
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.mime import HeaderFields, read_header
-from sirrchat_testkit.policy import CurrentPolicy
+from sirrchat_testkit.settings import CurrentSettings
 
 HOUR = 3_600_000
 
@@ -288,31 +288,31 @@ _AT_ONCE = 64
 class Retention:
     """Chooses what has to go."""
 
-    def __init__(self, store: Store, clock: Clock, policy: CurrentPolicy) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: CurrentSettings) -> None:
         self._store = store
         self._clock = clock
-        self._policy = policy
+        self._settings = settings
 
     @property
     def bounded(self) -> bool:
         """Whether anything ever has to go."""
-        policy = self._policy.value
-        return bool(policy.max_messages or policy.max_bytes or policy.max_age)
+        settings = self._settings.value
+        return bool(settings.max_messages or settings.max_bytes or settings.max_age)
 
     async def overflow(self, coming: int = 0, size: int = 0) -> list[Message]:
         """Return what goes so that ``coming`` copies of ``size`` bytes in all fit: the oldest, as many as need be."""
-        policy = self._policy.value
+        settings = self._settings.value
         if not self.bounded:
             return []
         usage = await self._store.usage()
         count, in_all = usage.count + coming, usage.size + size
-        horizon = self._clock.now() - policy.max_age * 1000
+        horizon = self._clock.now() - settings.max_age * 1000
         going: list[Message] = []
         while oldest := await self._store.find(Message, after=going[-1].seq if going else 0, limit=_AT_ONCE):
             for message in oldest:
-                too_many = bool(policy.max_messages) and count > policy.max_messages
-                too_much = bool(policy.max_bytes) and in_all > policy.max_bytes
-                too_old = bool(policy.max_age) and message.received_at <= horizon
+                too_many = bool(settings.max_messages) and count > settings.max_messages
+                too_much = bool(settings.max_bytes) and in_all > settings.max_bytes
+                too_old = bool(settings.max_age) and message.received_at <= horizon
                 if not (too_many or too_much or too_old):
                     return going
                 going.append(message)

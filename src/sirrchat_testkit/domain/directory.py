@@ -29,7 +29,7 @@ from sirrchat_testkit.errors import (
     NotFound,
 )
 from sirrchat_testkit.mail import addresses as addressing
-from sirrchat_testkit.policy import CurrentPolicy
+from sirrchat_testkit.settings import CurrentSettings
 
 V = TypeVar("V")
 
@@ -42,11 +42,11 @@ _KEPT = 10_000  # addresses that are remembered when they are gone
 class Directory:
     """The addresses of one server, on a store and a clock."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, policy: CurrentPolicy, domains: Domains) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, settings: CurrentSettings, domains: Domains) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._policy = policy
+        self._settings = settings
         self._domains = domains
         self._former: dict[str, str] = {}
         self._lapsed: dict[str, int] = {}
@@ -62,12 +62,12 @@ class Directory:
             domain: A served one.
 
         Raises:
-            LimitReached: The account has as many active addresses as the policy allows.
+            LimitReached: The account has as many active addresses as ``max_addresses`` allows.
             InvalidValue: The expiry is none of ``EXPIRY_TIMES``, the domain is not served, or the name is not valid; or
                 it is missing, as the text says then.
             Conflict: The address exists already, or existed until it expired and is not purged yet.
         """
-        most = self._policy.value.max_addresses
+        most = self._settings.value.max_addresses
         if most and await self.count_active(account_id) >= most:
             raise LimitReached(f"the limit of {most} active addresses is reached")
         if type(expiry) is not int or expiry not in EXPIRY_TIMES:
@@ -138,16 +138,16 @@ class Directory:
 
         Raises:
             NoSuchAddress: The domain is served here and the address does not exist, or it belonged to an ended scope.
-            ForeignDomain: The domain is not served here, and the policy keeps no outgoing mail.
+            ForeignDomain: The domain is not served here, and ``foreign_recipients`` is ``reject``.
         """
         address = self.known(recipient) or await self.find_address(recipient)
         if address is not None:
             return address
-        policy = self._policy.value
+        settings = self._settings.value
         served = await self._domains.serves(addressing.split(recipient)[1])
-        if self.former_scope(recipient) or (served and policy.unknown_recipients == "reject"):
+        if self.former_scope(recipient) or (served and settings.unknown_recipients == "reject"):
             raise NoSuchAddress(f"{recipient} does not exist here")
-        if not served and policy.foreign_recipients == "reject":
+        if not served and settings.foreign_recipients == "reject":
             raise ForeignDomain(f"{recipient} is at no domain that is served here")
         return None
 

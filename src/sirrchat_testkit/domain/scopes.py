@@ -22,7 +22,7 @@ from sirrchat_testkit.domain.passwords import Passwords
 from sirrchat_testkit.domain.sessions import Sessions
 from sirrchat_testkit.domain.store import Store
 from sirrchat_testkit.faults.engine import FaultRegistry, FaultsMark
-from sirrchat_testkit.policy import CurrentPolicy, Policy
+from sirrchat_testkit.settings import CurrentSettings, Settings
 
 
 class Part(Protocol):
@@ -47,7 +47,7 @@ class Scope:
     store: int
     clock: ClockState
     ids: IdsState
-    policy: Policy
+    settings: Settings
     faults: FaultsMark
     passwords: int
     transcripts: int
@@ -63,7 +63,7 @@ class Scopes:
         store: Store,
         clock: Clock,
         ids: Ids,
-        policy: CurrentPolicy,
+        settings: CurrentSettings,
         directory: Directory,
         counters: Counters,
         *,
@@ -74,7 +74,7 @@ class Scopes:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._policy = policy
+        self._settings = settings
         self._directory = directory
         self._counters = counters
         self._faults = faults
@@ -101,7 +101,7 @@ class Scopes:
             store=self._store.mark(),
             clock=self._clock.mark(),
             ids=self._ids.mark(),
-            policy=self._policy.value,
+            settings=self._settings.value,
             faults=self._faults.mark(),
             passwords=self._passwords.mark(),
             transcripts=self._sessions.transcripts.mark(),
@@ -128,7 +128,7 @@ class Scopes:
             raise
         self._clock.rewind(scope.clock)
         self._ids.rewind(scope.ids)
-        self._policy.value = scope.policy
+        self._settings.value = scope.settings
         self._faults.rewind(scope.faults)
         self._passwords.rewind(scope.passwords)
         self._sessions.transcripts.rewind(scope.transcripts)

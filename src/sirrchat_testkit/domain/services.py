@@ -23,9 +23,8 @@ from sirrchat_testkit.domain.webhooks import Webhooks
 from sirrchat_testkit.errors import Conflict, NotFound
 from sirrchat_testkit.faults.engine import FaultRegistry
 from sirrchat_testkit.mail import addresses as addressing
-from sirrchat_testkit.policy import CurrentPolicy
 from sirrchat_testkit.records import record
-from sirrchat_testkit.settings import Settings
+from sirrchat_testkit.settings import CurrentSettings, Settings
 
 
 class Loop(Scheduler, Protocol):
@@ -38,8 +37,7 @@ class Loop(Scheduler, Protocol):
 class Backend:
     """The domain of one server."""
 
-    settings: Settings
-    policy: CurrentPolicy
+    settings: CurrentSettings
     clock: Clock
     store: Store
     events: EventLog
@@ -62,21 +60,20 @@ class Backend:
     @classmethod
     def build(cls, settings: Settings, store: Store, loop: Loop) -> Backend:
         """Return a domain on ``store``, timed by ``loop``."""
-        policy = CurrentPolicy(settings.policy)
+        current = CurrentSettings(settings)
         clock = Clock(loop)
         ids = Ids("" if settings.data else settings.seed)
         events = EventLog(loop.call_soon)
         deletion = Deletion(store, clock, events)
         domains = Domains(store, clock, ids, deletion)
-        directory = Directory(store, clock, ids, policy, domains)
+        directory = Directory(store, clock, ids, current, domains)
         passwords = Passwords(settings.password_cost or (PROPER if settings.data else CHEAP), keyed=not settings.data)
         sessions = Sessions()
         counters = Counters(store, loop)
         faults = FaultRegistry(clock.now, events.append)
         accounts = Accounts(store, clock, ids, domains, directory, passwords, deletion)
         return cls(
-            settings=settings,
-            policy=policy,
+            settings=current,
             clock=clock,
             store=store,
             events=events,
@@ -86,7 +83,7 @@ class Backend:
             accounts=accounts,
             keys=Keys(store, clock, ids),
             postoffice=PostOffice(
-                store, clock, ids, directory, Retention(store, clock, policy), counters, events, deletion
+                store, clock, ids, directory, Retention(store, clock, current), counters, events, deletion
             ),
             folders=Folders(store, clock, directory, events),
             webhooks=Webhooks(store, clock, ids, events),
@@ -94,22 +91,22 @@ class Backend:
             counters=counters,
             stats=Stats(store, clock, sessions, counters),
             passwords=passwords,
-            logins=Logins(accounts, passwords, policy, clock, events),
+            logins=Logins(accounts, passwords, current, clock, events),
             faults=faults,
             scopes=Scopes(
-                store, clock, ids, policy, directory, counters, faults=faults, passwords=passwords, sessions=sessions
+                store, clock, ids, current, directory, counters, faults=faults, passwords=passwords, sessions=sessions
             ),
         )
 
     async def furnish(self) -> str:
         """Make what every server has: its domains, the admin account, counters, the purge; return the admin's key."""
-        for name in self.settings.domains:
+        for name in self.settings.value.domains:
             if not await self.domains.serves(name):
                 await self.domains.add(name)
         if await self.store.get(Tally, account="") is None:
             await self.store.commit([Put(Tally(id=self.ids.uuid(), account=""))])
         await self.counters.recover()
-        key = self.settings.api_key or f"mk_live_{self.ids.token(32)}"
+        key = self.settings.value.api_key or f"mk_live_{self.ids.token(32)}"
         self.keys.admit_until_close(await self._admin(), "admin", key)
         self.stats.begin()
         await self.postoffice.purge_hourly()
@@ -126,7 +123,7 @@ class Backend:
         self.events.append(Crashed(at=self.clock.now(), where=where, error=error))
 
     async def _admin(self) -> Account:
-        email = f"admin@{self.settings.domains[0]}"
+        email = f"admin@{self.settings.value.domains[0]}"
         try:
             return await self.accounts.of(email)
         except NotFound:

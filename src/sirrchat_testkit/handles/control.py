@@ -122,7 +122,7 @@ class ServerControl:
         """Make an account with a user key; what is None is made up. Raises ``InvalidValue`` or ``Conflict``."""
         made = None
         while made is None:
-            email = address or f"{self._test_account.local_part(None)}@{self.backend.settings.domains[0]}"
+            email = address or f"{self._test_account.local_part(None)}@{self.backend.settings.value.domains[0]}"
             with contextlib.suppress(*() if address else (Conflict,)):
                 made = self.thread.call(self._test_account.add_account(email, password, quota))
         return made
@@ -134,7 +134,7 @@ class ServerControl:
 
     def _check_address(self, function: str, text: str) -> None:
         if not addressing.is_mailbox(text):
-            like = f"ann@{self.backend.settings.domains[0]}"
+            like = f"ann@{self.backend.settings.value.domains[0]}"
             words = f"{function} takes an address such as {like!r}, not {text!r}"
             raise InvalidValue(words, field="address", value=text)
 
@@ -291,7 +291,7 @@ class TestAccount:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._names = Names(backend.settings.seed or backend.ids.token(8))
+        self._names = Names(backend.settings.value.seed or backend.ids.token(8))
         self._scope = self._seed = ""
         self._owned: OwnedAccount | None = None
 
@@ -324,7 +324,7 @@ class TestAccount:
         """
         if domain is not None:
             await self._check_served("domain", domain)
-        text = f"{local}@{domain or self._backend.settings.domains[0]}"
+        text = f"{local}@{domain or self._backend.settings.value.domains[0]}"
         owner = (await self._own()).account.id
         try:
             return await self._backend.directory.add_address(owner, text, expires_in=expires_in)
@@ -379,7 +379,7 @@ class TestAccount:
 
     async def _own(self) -> OwnedAccount:
         if self._owned is None:
-            email = f"owner-{self._backend.ids.token(10).lower()}@{self._backend.settings.domains[0]}"
+            email = f"owner-{self._backend.ids.token(10).lower()}@{self._backend.settings.value.domains[0]}"
             account = await self._backend.accounts.add(email, listed=False)
             self._owned = OwnedAccount(account, (await self._backend.keys.add(account, "user")).key)
         return self._owned

@@ -203,7 +203,7 @@ class WebhookControl:
         self._thread.call(self._redeliver(delivery))
 
     async def _add(self, url: str, events: tuple[str, ...], secret: str) -> Webhook:
-        admin = await self._backend.accounts.of(f"admin@{self._backend.settings.domains[0]}")
+        admin = await self._backend.accounts.of(f"admin@{self._backend.settings.value.domains[0]}")
         key = ApiKey(id="", account=admin.id, role="admin", key_hash="", created_at=0)
         return await self._backend.webhooks.add(key, url, events, secret)
 

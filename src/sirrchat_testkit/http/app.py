@@ -27,7 +27,7 @@ def application(backend: Backend) -> web.Application:
     """Return everything that is served over HTTP."""
     app = web.Application(middlewares=[api_middleware], client_max_size=MAX_BODY + 1)
     app[BACKEND] = backend
-    app[RATE_LIMIT] = RateLimit(backend.policy, backend.clock)
+    app[RATE_LIMIT] = RateLimit(backend.settings, backend.clock)
     app[DIALECT] = Dialect(key=None, problem=flat)
     for path, status in (("/healthz", "ok"), ("/readyz", "ready")):
         app.router.add_route("GET", path, _say(status), expect_handler=expect)

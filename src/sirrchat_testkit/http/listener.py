@@ -167,7 +167,7 @@ async def serve_rest(backend: Backend) -> AsyncIterator[Listener]:
     Raises:
         OSError: The port is taken, or the host is none of this machine's.
     """
-    listener = Listener(backend, await bind("HTTP", backend.settings.host, backend.settings.http_port))
+    listener = Listener(backend, await bind("HTTP", backend.settings.value.host, backend.settings.value.http_port))
     try:
         await listener.open()
         yield listener

@@ -23,7 +23,7 @@ from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.errors import RateLimited, TestkitError, Unauthorized
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.http.style import DIALECT, MAX_BODY, Dialect, status_of
-from sirrchat_testkit.policy import CurrentPolicy, Policy
+from sirrchat_testkit.settings import CurrentSettings, Settings
 
 HOUR = 3_600_000
 """Milliseconds."""
@@ -62,29 +62,29 @@ class RateLimitStatus:
 class RateLimit:
     """Counts the requests of one server."""
 
-    def __init__(self, policy: CurrentPolicy, clock: Clock) -> None:
-        self._current = policy
+    def __init__(self, settings: CurrentSettings, clock: Clock) -> None:
+        self._current = settings
         self._clock = clock
-        self._counted: tuple[Policy, int] | None = None
+        self._counted: tuple[Settings, int] | None = None
         self._requests: dict[str, int] = {}
         self._unlimited: list[RateLimitStatus] = []
 
     def count(self, key: ApiKey | None, ip: str | None) -> RateLimitStatus:
         """Count a request with ``key``, or from ``ip`` where there is no valid one."""
-        policy = self._current.value
+        settings = self._current.value
         now = self._clock.now()
         window = now // HOUR
-        if self._counted is None or self._counted[0] is not policy or self._counted[1] != window:
-            self._counted = policy, window
+        if self._counted is None or self._counted[0] is not settings or self._counted[1] != window:
+            self._counted = settings, window
             self._requests.clear()
             self._unlimited = [RateLimitStatus(limit, limit, now, (window + 1) * HOUR) for limit in (PER_IP, PER_KEY)]
-        if policy.rate_limit == "off":
+        if settings.rate_limit == "off":
             return self._unlimited[key is not None]
-        own = policy.rate_limit == "custom"
+        own = settings.rate_limit == "custom"
         if key is not None:
-            who, limit = key.id, policy.rate_limit_key if own else PER_KEY
+            who, limit = key.id, settings.rate_limit_key if own else PER_KEY
         else:
-            who, limit = f"ip {ip}", policy.rate_limit_ip if own else PER_IP
+            who, limit = f"ip {ip}", settings.rate_limit_ip if own else PER_IP
         made = self._requests[who] = self._requests.get(who, 0) + 1
         return RateLimitStatus(limit, limit - made, now, (window + 1) * HOUR)
 

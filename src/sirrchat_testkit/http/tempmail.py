@@ -53,7 +53,7 @@ class _Views:
     """One method for each route."""
 
     def __init__(self, backend: Backend) -> None:
-        self._policy = backend.policy
+        self._settings = backend.settings
         self._directory = backend.directory
         self._domains = backend.domains
         self._webhooks = backend.webhooks
@@ -110,7 +110,7 @@ class _Views:
 
     async def config(self, _request: web.Request) -> web.Response:
         names = ",".join(each.name for each in await self._domains.all())
-        return answer({"emailDomains": names, "maxEmails": str(self._policy.value.max_addresses)})
+        return answer({"emailDomains": names, "maxEmails": str(self._settings.value.max_addresses)})
 
     async def _address(self, request: web.Request) -> Address:
         return await self._directory.address(api_key().account, request.match_info["email"])

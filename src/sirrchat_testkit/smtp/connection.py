@@ -177,15 +177,15 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def _reset_timeout(self, duration: float | None = None) -> None:
         if self._timeout_handle is None:
-            policy = self._backend.policy.value
-            first = min(policy.idle_timeout, policy.session_timeout or policy.idle_timeout)
+            settings = self._backend.settings.value
+            first = min(settings.idle_timeout, settings.session_timeout or settings.idle_timeout)
             self._timeout_handle = self.loop.call_later(duration or first, self._timeout_cb)
 
     def _timeout_cb(self) -> None:
-        now, policy = self.loop.time(), self._backend.policy.value
+        now, settings = self.loop.time(), self._backend.settings.value
         waiting = self._runner.waiting  # then the client is not to blame
-        quiet = policy.idle_timeout - (0 if waiting else now - self._conversation.heard_at)
-        whole = policy.session_timeout - (now - self._began_at) if policy.session_timeout else quiet
+        quiet = settings.idle_timeout - (0 if waiting else now - self._conversation.heard_at)
+        whole = settings.session_timeout - (now - self._began_at) if settings.session_timeout else quiet
         if quiet > 0 and (whole > 0 or waiting):
             self._timeout_handle = self.loop.call_later(max(min(quiet, whole), _TICK), self._timeout_cb)
         else:

@@ -40,11 +40,11 @@ class Conversation:
     __slots__ = (
         "_keeps",
         "_log",
-        "_policy",
         "_reading",
         "_received",
         "_redaction",
         "_said",
+        "_settings",
         "_tls_has_failed",
         "_verb",
         "heard_at",
@@ -57,7 +57,7 @@ class Conversation:
         self.mail.session.tls = writer.tls
         self.heard_at = began_at
         self.over = False
-        self._policy = backend.policy
+        self._settings = backend.settings
         self._log = self.mail.session.log
         self._said = writer.replies
         self._received = Reader()
@@ -115,7 +115,7 @@ class Conversation:
     def say(self, reply: Reply) -> None:
         """Add ``reply`` to what is to be written."""
         if reply.code:
-            hides = self._policy.value.hide_extensions
+            hides = self._settings.value.hide_extensions
             wire = reply.bare if hides and "ENHANCEDSTATUSCODES" in hides else reply.wire
             self._said.append(wire)
             self._log.page += (self.heard_at, wire)
@@ -176,7 +176,7 @@ class Conversation:
             shown = shortened(self._redaction.command(command.line, known=command.known))
         self._log.page += (self.heard_at, shown)
         self._verb = command.name or b"a line"
-        if self._policy.value.hide_extensions and self._hurries(command.name):
+        if self._settings.value.hide_extensions and self._hurries(command.name):
             return replies.ONE_AT_A_TIME
         return command.ask(self.mail, command.argument)
 

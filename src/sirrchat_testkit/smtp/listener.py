@@ -79,7 +79,7 @@ class Listener:
 
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()
-        hostname = addressing.domain_key(self._backend.settings.domains[0])
+        hostname = addressing.domain_key(self._backend.settings.value.domains[0])
         template = Protocol.template(hostname, loop)
         self._server = await loop.create_server(
             lambda: Protocol(self._backend, self._connections, template, self._identity, tls=self._tls),
@@ -115,8 +115,8 @@ async def serve_smtp(
     Raises:
         OSError: The port is taken, or the host is none of this machine's.
     """
-    port = (backend.settings.smtps_port or 0) if tls else backend.settings.smtp_port
-    sock = await bind("SMTP over TLS" if tls else "SMTP", backend.settings.host, port)
+    port = (backend.settings.value.smtps_port or 0) if tls else backend.settings.value.smtp_port
+    sock = await bind("SMTP over TLS" if tls else "SMTP", backend.settings.value.host, port)
     listener = Listener(backend, sock, identity, tls=tls)
     await listener._start()  # noqa: SLF001 - they are one
     try:

@@ -78,7 +78,7 @@ class Login:
 
     async def _check(self, credentials: Credentials) -> Reply:
         try:
-            self._session.login = await self._backend.logins.check(credentials, self._backend.settings.domains[0])
+            self._session.login = await self._backend.logins.check(credentials, self._backend.settings.value.domains[0])
         except Unauthorized:
             return replies.challenge(sasl.TOKEN_REFUSED) if credentials.token is not None else replies.WRONG_CREDENTIALS
         return replies.AUTHENTICATED

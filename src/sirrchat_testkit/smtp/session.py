@@ -19,7 +19,7 @@ from sirrchat_testkit.domain.events import TlsFailed
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.errors import Refused, StoreError
 from sirrchat_testkit.faults.smtp import SMTP
-from sirrchat_testkit.policy import EXTENSIONS, Policy
+from sirrchat_testkit.settings import EXTENSIONS, Settings
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.faults import FaultPoints
 from sirrchat_testkit.smtp.login import Login
@@ -30,7 +30,7 @@ from sirrchat_testkit.smtp.writer import ReplyWriter
 
 _log = logging.getLogger("sirrchat_testkit.smtp")
 
-_REFUSED = 100  # recipients that a transaction may name in vain, however few the policy takes
+_REFUSED = 100  # refused recipients that a transaction may have, even if max_recipients is lower
 _DIGITS = 20  # of a chunk's size: what fits into 64 bits
 
 PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -55,7 +55,7 @@ class Offer(NamedTuple):
 
 @functools.lru_cache(maxsize=256)
 def offer(hidden: tuple[str, ...], size_limit: int, mechanisms: tuple[str, ...], *, starttls: bool) -> Offer:
-    """Return what is offered where the policy hides ``hidden``."""
+    """Return the extensions to offer if the settings hide ``hidden``."""
     left = tuple(each for each in mechanisms if each not in hidden)
     absent = {*hidden, *(() if starttls else ("STARTTLS",)), *(() if left else ("AUTH",))}
     if "CHUNKING" in absent:
@@ -95,15 +95,15 @@ class SmtpSession:
     @property
     def offer(self) -> Offer:
         """What is offered now."""
-        policy, session = self._backend.policy.value, self.session
-        mechanisms = () if policy.auth == "tls" and not session.tls else self._backend.logins.mechanisms
-        starttls = self._backend.settings.starttls and not session.tls
-        return offer(policy.hide_extensions, policy.max_message_size, mechanisms, starttls=starttls)
+        settings, session = self._backend.settings.value, self.session
+        mechanisms = () if settings.auth == "tls" and not session.tls else self._backend.logins.mechanisms
+        starttls = settings.starttls and not session.tls
+        return offer(settings.hide_extensions, settings.max_message_size, mechanisms, starttls=starttls)
 
     @property
     def size_limit(self) -> int:
-        """Octets of a message that the policy takes now."""
-        return self._backend.policy.value.max_message_size
+        """The maximum size of a message, in bytes."""
+        return self._backend.settings.value.max_message_size
 
     def greet(self) -> Answer:
         """Welcome the client (RFC 5321 section 3.1); one that is not welcome is sent away."""
@@ -112,7 +112,7 @@ class SmtpSession:
         return self._welcome()
 
     def _welcome(self) -> Reply:
-        most = self._backend.policy.value.max_sessions
+        most = self._backend.settings.value.max_sessions
         if most and len(self._backend.sessions) > most:
             return replies.TOO_MANY_SESSIONS
         return replies.greeting(self._hostname)
@@ -137,14 +137,14 @@ class SmtpSession:
 
     def mail(self, argument: str) -> Answer:
         """Begin a transaction."""
-        policy = self._backend.policy.value
-        if refusal := self._unready(policy):
+        settings = self._backend.settings.value
+        if refusal := self._unready(settings):
             return refusal
         try:
             path = parse_mail(argument, extended=self.extended, hidden=self.offer.hidden)
         except Malformed as error:
             return error.reply
-        if path.size > policy.max_message_size:
+        if path.size > settings.max_message_size:
             return replies.TOO_BIG
         if self._faults.planned:
             known = {"mail_from": path.address, "size": path.size}
@@ -168,7 +168,7 @@ class SmtpSession:
             return error.reply
         recipient = path.address
         if "@" not in recipient:  # <postmaster>, RFC 5321 section 4.5.1
-            recipient = f"{recipient}@{self._backend.settings.domains[0]}"
+            recipient = f"{recipient}@{self._backend.settings.value.domains[0]}"
         if full := self._full(transaction, recipient):
             return full
         if self._faults.planned:
@@ -179,7 +179,7 @@ class SmtpSession:
 
     def _full(self, transaction: Transaction, recipient: str) -> Reply | None:
         """Refuse ``recipient`` if ``transaction`` takes no further one; return None if it does."""
-        most = self._backend.policy.value.max_recipients
+        most = self._backend.settings.value.max_recipients
         if len(transaction.refused) >= max(most, _REFUSED):
             return replies.TOO_MANY_RECIPIENTS
         return (
@@ -332,10 +332,10 @@ class SmtpSession:
 
     def auth(self, argument: str) -> Answer:
         """Begin a login."""
-        policy = self._backend.policy.value
+        settings = self._backend.settings.value
         if self._wants_tls:
             return replies.TLS_FIRST
-        if policy.auth == "tls" and not self.session.tls and "AUTH" not in policy.hide_extensions:
+        if settings.auth == "tls" and not self.session.tls and "AUTH" not in settings.hide_extensions:
             return replies.LOGIN_NEEDS_TLS
         if "AUTH" not in self.offer.names:
             return replies.NOT_HERE
@@ -382,18 +382,18 @@ class SmtpSession:
         """Tell the test that owns the server what failed, and that ``during`` was under way."""
         self._backend.crashed(f"SMTP {during} from {self.session.peer}", error)
 
-    def _unready(self, policy: Policy) -> Reply | None:
+    def _unready(self, settings: Settings) -> Reply | None:
         """Return why no transaction may begin now, None if one may."""
         session = self.session
         if not session.ehlo:
             return replies.HELLO_FIRST
         if self.transaction is not None:
             return replies.NESTED_MAIL
-        if policy.tls_required and not session.tls:
+        if settings.tls_required and not session.tls:
             return replies.TLS_FIRST
-        if policy.auth != "optional" and not session.login and (policy.auth == "required" or session.tls):
+        if settings.auth != "optional" and not session.login and (settings.auth == "required" or session.tls):
             return replies.LOGIN_FIRST
-        if policy.max_session_messages and self._messages >= policy.max_session_messages:
+        if settings.max_session_messages and self._messages >= settings.max_session_messages:
             return replies.TOO_MANY_MESSAGES
         return None
 
@@ -404,7 +404,7 @@ class SmtpSession:
 
     @property
     def _wants_tls(self) -> bool:
-        return self._backend.policy.value.tls_required and not self.session.tls
+        return self._backend.settings.value.tls_required and not self.session.tls
 
     def _greeted(self, name: str, *, extended: bool) -> Reply:
         self.end()

@@ -121,7 +121,7 @@ class Attempts:
         self._events = backend.events
         self._faults = backend.faults.of(WEBHOOK)
         self._queue = queue
-        self._policy = backend.policy
+        self._settings = backend.settings
         self._sender: Sender | None = None
         self._loading = asyncio.Lock()
         self._urls: dict[str, str] = {}
@@ -204,7 +204,7 @@ class Attempts:
     async def _ready_sender(self) -> Sender:
         async with self._loading:  # attempts go on in the order in which they arrived here
             if self._sender is None:
-                self._sender = (await import_in_thread(_sender_class))(self._policy)
+                self._sender = (await import_in_thread(_sender_class))(self._settings)
             return self._sender
 
     def _after(self, delivery: Delivery, outcome: Outcome, began: int) -> Delivery:

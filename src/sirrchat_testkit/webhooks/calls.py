@@ -134,7 +134,7 @@ async def make_call(backend: Backend, event: str, message: Message | None, secre
 
 
 def _sample(backend: Backend) -> Message:
-    address = f"ann@{backend.settings.domains[0]}"
+    address = f"ann@{backend.settings.value.domains[0]}"
     return Message(
         id=backend.ids.uuid(),
         account="",

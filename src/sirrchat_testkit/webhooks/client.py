@@ -25,19 +25,19 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from sirrchat_testkit.policy import CurrentPolicy
+from sirrchat_testkit.settings import CurrentSettings
 from sirrchat_testkit.webhooks.calls import PreparedCall
 
 
 class TargetNotAllowed(Exception):
-    """The policy does not let webhooks be sent there."""
+    """The settings do not allow webhooks to call this host."""
 
 
 class Targets(AbstractResolver):
     """Resolves the hosts of webhooks, and refuses those that may not be called."""
 
-    def __init__(self, policy: CurrentPolicy) -> None:
-        self._policy = policy
+    def __init__(self, settings: CurrentSettings) -> None:
+        self._settings = settings
 
     def check(self, host: str) -> None:
         """Raise ``TargetNotAllowed`` if ``host`` is an address, not a name, and may not be called.
@@ -45,7 +45,7 @@ class Targets(AbstractResolver):
         The client connects to such a host without resolving it, so it is judged here.
         """
         if not self._named(host) and _is_numeric(host) and not _is_loopback(host):
-            raise TargetNotAllowed(f"{host} is neither loopback nor named by the policy's webhook_hosts")
+            raise TargetNotAllowed(f"{host} is neither loopback nor one of webhook_hosts")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -57,14 +57,14 @@ class Targets(AbstractResolver):
         found = [_result(host, info) for info in infos if named or _is_loopback(str(info[4][0]))]
         if not found:
             addresses = ", ".join(dict.fromkeys(str(info[4][0]) for info in infos))
-            raise TargetNotAllowed(f"{host} is {addresses}: neither loopback nor named by the policy's webhook_hosts")
+            raise TargetNotAllowed(f"{host} is {addresses}: neither loopback nor one of webhook_hosts")
         return found
 
     async def close(self) -> None:
         """Nothing is held."""
 
     def _named(self, host: str) -> bool:
-        allowed = self._policy.value.webhook_hosts
+        allowed = self._settings.value.webhook_hosts
         return "*" in allowed or host.lower().strip("[]") in {each.lower().strip("[]") for each in allowed}
 
 
@@ -103,7 +103,7 @@ LARGE = 262_144
 AGENT = "sirrchat-testkit"
 
 NOT_ALLOWED = "target_not_allowed"
-"""The error of an attempt that the policy forbids."""
+"""The error of an attempt that webhook_hosts does not allow."""
 
 NO_URL = "invalid_url"
 """The error of an attempt at what looked like a URL when it was set, and names no host that could be called."""
@@ -138,10 +138,10 @@ class Outcome:
 
 
 class Sender:
-    """Sends calls, where the policy allows it."""
+    """Sends calls to the hosts that the settings allow."""
 
-    def __init__(self, policy: CurrentPolicy) -> None:
-        self._targets = Targets(policy)
+    def __init__(self, settings: CurrentSettings) -> None:
+        self._targets = Targets(settings)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 resolver=self._targets, use_dns_cache=False, force_close=True, limit=0, ssl=True

@@ -1,7 +1,10 @@
-"""The documentation names files and functions that exist."""
+"""The documentation names files and functions that exist, its code runs, and its links lead somewhere."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,9 @@ import pytest
 import sirrchat_testkit
 
 ROOT = Path(sirrchat_testkit.__file__).parent
-PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
+PROJECT = Path(__file__).parents[1]
+PAGE = PROJECT / "docs" / "architecture.md"
+PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")])
 CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -48,3 +53,62 @@ def test_a_method_that_the_architecture_names_exists(method: str) -> None:
 
 def test_the_page_is_read() -> None:
     assert len(PAIRS) > 30
+
+
+def runs(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments, file.name],
+        cwd=file.parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+BLOCKS = {f"{page.stem}-{number}": code for page in PAGES for number, code in enumerate(blocks(page), 1)}
+TESTS = {name: code for name, code in BLOCKS.items() if "def test_" in code}
+SCRIPTS = {name: code for name, code in BLOCKS.items() if "def test_" not in code and "import" in code}
+
+
+def test_tests_in_the_documentation_pass(tmp_path: Path) -> None:
+    assert TESTS.keys() >= {"README-1", "pytest-1", "webhooks-1"}
+    for name, code in TESTS.items():
+        (tmp_path / f"test_{name.replace('-', '_')}.py").write_text(code, "utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n", "utf-8")
+    done = runs(tmp_path / ".", "-m", "pytest", "-q", "-p", "no:xdist", str(tmp_path))
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_in_the_documentation_runs(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "script.py"
+    file.write_text(SCRIPTS[name], "utf-8")
+    done = runs(file)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_failure_that_the_readme_shows_is_the_one_that_pytest_shows(tmp_path: Path) -> None:
+    readme = (PROJECT / "README.md").read_text("utf-8")
+    shown = re.search(r"^```text\n(MailNotReceived.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    assert shown is not None
+    file = tmp_path / "test_readme.py"
+    file.write_text(
+        TESTS["README-1"].replace('(subject="Welcome Ann")', '(subject="Welcome, Ann", timeout=0.1)'), "utf-8"
+    )
+    said = "".join(re.findall(r"^E +(?:sirrchat_testkit\.)?(.*\n)", runs(file, "-m", "pytest").stdout, re.MULTILINE))
+    address = re.compile(r"[\w-]+@example\.com")
+    expected = address.sub("ADDRESS", shown[1]).replace("10.0 s", "0.1 s")
+    assert [line.strip() for line in address.sub("ADDRESS", said).splitlines()] == [
+        line.strip() for line in expected.splitlines()
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target

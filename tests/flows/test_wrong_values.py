@@ -171,9 +171,7 @@ def test_an_inbox_will_do_for_its_address(mailserver: MailServer, inbox: Inbox) 
 
 
 def test_a_server_is_told_its_domains_by_name() -> None:
-    with pytest.raises(
-        ValueError, match=r"not 'shop.example'; single settings are given by name, such as MailServer"
-    ):
+    with pytest.raises(ValueError, match=r"not 'shop.example'; single settings are given by name, such as MailServer"):
         MailServer("shop.example")  # type: ignore[arg-type]
 
 

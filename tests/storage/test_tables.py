@@ -421,9 +421,7 @@ def check_indexes(table: Table) -> None:
 
 def test_repr_names_the_storage() -> None:
     text = repr(LiveTable(LiveStorage(), "t"))
-    assert re.match(
-        r"<LiveTable name='t', total=0, storage=<sirrchat_testkit\.storage\.tables\.Live", text
-    )
+    assert re.match(r"<LiveTable name='t', total=0, storage=<sirrchat_testkit\.storage\.tables\.Live", text)
 
 
 @pytest.mark.asyncio

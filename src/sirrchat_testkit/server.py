@@ -1,8 +1,9 @@
 """``MailServer``: a running server as its user holds it.
 
-1. It holds nothing that a scope puts back: what it shows, it asks of ``_now`` and ``_control``, in the server's thread.
-2. Members stand in the order of use: start and stop, connect an application, make who receives mail, webhooks, change
-   how the server behaves, look at what happened, scopes. Waiting for mail is inherited from ``Receiver``.
+1. It has no state of its own that a scope restores: it reads everything from ``_now`` and ``_control``, in the server's
+   thread.
+2. Members are in the order of use: start and stop, connect an application, make addresses and accounts, webhooks,
+   change the behavior of the server, inspect, scopes. Waiting for mail is inherited from ``Receiver``.
 """
 
 from __future__ import annotations
@@ -45,18 +46,24 @@ __tracebackhide__ = True
 
 
 class MailServer(Service, Receiver):
-    """A whole mail server in this process: SMTP and a REST API on ports of its own, in one daemon thread.
+    """A complete mail server in this process: SMTP and a REST API on their own ports, in one daemon thread.
 
-    ``with MailServer() as server:`` or ``async with``; several run side by side. A block that ends without an error
-    raises what ``check`` raises. Without a ``with``, ``start`` and ``stop``, which do not check. As a receiver it waits
-    for mail of every address, mail for other domains included.
+    Use it with ``with`` or ``async with``, or call ``start`` and ``stop``. A ``with`` block that ends without an error
+    raises what ``check`` raises. Any number of servers can run at the same time. ``receive`` and the other verbs of the
+    server wait for mail to any address, other domains included; those of an ``Inbox`` wait for one address.
 
     Args:
-        settings: A ``Settings``; the defaults if None.
-        changes: Settings that differ, such as ``domains=["shop.example"]``.
+        settings: The settings of the server. Default: ``Settings()``.
+        changes: Single settings by name, such as ``domains=["shop.example"]``.
 
     Raises:
-        ValueError: A setting is wrong; the text names it and says what it takes.
+        ValueError: A setting has an invalid value; the text names the setting and the values that it accepts.
+
+    Example:
+        with MailServer(domains=["shop.example"]) as server:
+            inbox = server.make_inbox()
+            sign_up(inbox.address, smtp=(server.smtp_host, server.smtp_port))
+            assert inbox.receive(subject="Welcome").link("confirm")
     """
 
     def __init__(self, settings: Settings | None = None, **changes: Unpack[SettingsChanges]) -> None:
@@ -69,17 +76,17 @@ class MailServer(Service, Receiver):
         self._thread = LoopThread("sirrchat-testkit")
         self._running: Assembly | None = None
         self._findings: Findings | None = None
-        self._shared_by = ""  # who else uses it, such as the other tests of a session: then stop() raises
+        self._shared_by = ""  # the other users of this server, such as all tests of a session; then stop() raises
 
     def start(self) -> Self:
-        """Bind both ports and serve; return the server.
+        """Bind the ports, begin to serve, and return the server.
 
         Raises:
-            OSError: A port is taken, or the host is not of this machine.
-            RuntimeError: The server runs already.
+            OSError: A port is in use, or the host is not an address of this machine.
+            RuntimeError: The server is already running.
         """
         if self._running is not None:
-            raise RuntimeError(f"{self!r} runs already")
+            raise RuntimeError(f"{self!r} is already running")
         self._thread.start()
         try:
             self._running = self._thread.call(assemble(self._settings, self._thread))
@@ -92,10 +99,10 @@ class MailServer(Service, Receiver):
         return self
 
     def stop(self) -> None:
-        """Finish the transactions in progress (for a second at most), then stop serving. Twice does nothing.
+        """Wait for open transactions, for a second at most, and stop. A stopped server is left as it is.
 
         Raises:
-            RuntimeError: It is the server of the fixtures, which all tests of the session use.
+            RuntimeError: This is the server of the fixtures, which all tests of the session use.
         """
         if self._shared_by:
             raise RuntimeError(
@@ -113,12 +120,12 @@ class MailServer(Service, Receiver):
 
     @property
     def smtp_host(self) -> str:
-        """The host that SMTP listens on."""
+        """The address that SMTP listens on."""
         return self._now.smtp.address[0]
 
     @property
     def smtp_port(self) -> int:
-        """The port that SMTP listens on."""
+        """The SMTP port."""
         return self._now.smtp.address[1]
 
     @property
@@ -128,12 +135,12 @@ class MailServer(Service, Receiver):
 
     @property
     def smtps_port(self) -> int | None:
-        """The port where SMTP begins with TLS; None where the setting ``smtps_port`` is None."""
+        """The port of SMTP over implicit TLS; None if the setting ``smtps_port`` is None."""
         return self._now.smtps.address[1] if self._now.smtps else None
 
     @property
     def smtp_username(self) -> str:
-        """A login that works, of an account of this scope; mail sent with it is also in that account's Sent folder."""
+        """A user name to log in with: the address of an account of this scope. Its Sent folder gets the mail."""
         return self._control.login()[0]
 
     @property
@@ -143,13 +150,13 @@ class MailServer(Service, Receiver):
 
     @property
     def tls(self) -> Tls:
-        """What clients need to trust the server: ``ca_file``, ``ssl_context()``.
+        """The certificate authority that clients have to trust: ``ca_file``, ``ssl_context()``.
 
         Raises:
-            RuntimeError: There is no TLS: set ``starttls=True``, or an ``smtps_port``.
+            RuntimeError: The server has no TLS: set ``starttls=True`` or ``smtps_port=0``.
         """
         if self._now.tls is None:
-            raise RuntimeError("this server speaks no TLS: set starttls=True, or an smtps_port such as 0")
+            raise RuntimeError("this server has no TLS: set starttls=True or smtps_port=0")
         return self._now.tls
 
     @property
@@ -163,13 +170,16 @@ class MailServer(Service, Receiver):
         return self._now.api_key
 
     def env(self, **templates: str) -> dict[str, str]:
-        """Return environment variables that point an application here.
+        """Return environment variables that configure an application to use this server.
 
-        They are ``SMTP_HOST, SMTP_PORT, SMTP_URL, SMTP_USERNAME, SMTP_PASSWORD, MAIL_API_URL, MAIL_API_KEY``, and
-        ``SMTP_CA_FILE`` where there is TLS.
+        By default they are ``SMTP_HOST``, ``SMTP_PORT``, ``SMTP_URL``, ``SMTP_USERNAME``, ``SMTP_PASSWORD``,
+        ``MAIL_API_URL`` and ``MAIL_API_KEY``, and ``SMTP_CA_FILE`` if the server has TLS.
 
         Args:
-            templates: Names of your own, such as ``EMAIL_URL="smtp://{smtp_host}:{smtp_port}"``; then only those.
+            templates: The variables to return instead, such as ``EMAIL_URL="smtp://{smtp_host}:{smtp_port}"``.
+
+        Example:
+            subprocess.run(["./app"], env={**os.environ, **mailserver.env()})
         """
         values: dict[str, Any] = {
             "smtp_host": self.smtp_host,
@@ -205,32 +215,35 @@ class MailServer(Service, Receiver):
         """Make a new address and return its inbox.
 
         Args:
-            prefix: How the local part begins: ``user`` gives ``user-3f9ax2@example.com``. Default: a person's name.
-            address: The exact address instead, without ``prefix`` and ``domain``.
+            prefix: The first part of the local part: ``user`` gives ``user-3f9ax2@example.com``. Default: a name.
+            address: The exact address; ``prefix`` and ``domain`` cannot be given with it.
             domain: One of the served domains. Default: the first.
-            expires_in: How long the address receives mail, on the kit's clock. Default: for ever.
+            expires_in: The time that the address receives mail, on the server's clock. Default: for ever.
 
         Raises:
-            InvalidValue: ``address`` is not an address, or the domain is not served.
-            Conflict: ``address`` exists already: ``inbox_for`` returns its inbox.
+            InvalidValue: ``address`` is malformed, or the domain is not served.
+            Conflict: ``address`` already exists; ``inbox_for`` returns its inbox.
             ValueError: ``expires_in`` is not above 0, or ``address`` is given with ``prefix`` or ``domain``.
+
+        Example:
+            inbox = mailserver.make_inbox("user", expires_in=timedelta(hours=1))
         """
         _check_texts(prefix=prefix, address=address, domain=domain)
         if address is not None and (prefix is not None or domain is not None):
-            raise ValueError("address is the whole address: it takes no prefix and no domain")
+            raise ValueError("address is the whole address: it cannot be given with prefix or domain")
         if isinstance(expires_in, timedelta) and expires_in <= timedelta():
-            raise ValueError(f"expires_in takes a time above 0, not {expires_in!r}")
+            raise ValueError(f"expires_in must be a timedelta above 0, not {expires_in!r}")
         made = self._control.new_address(prefix, address, domain, expires_in)
         return Inbox(self._control, made.text, made)
 
     def inbox_for(self, address: str) -> Inbox:
-        """Return the inbox of ``address``, which shows the mail that was sent there; it makes no address.
+        """Return the inbox of ``address``, without making the address.
 
-        An address of a domain that is not served has the mail that was stored as outgoing. At a served domain, mail for
-        an address that does not exist is refused: ``make_inbox(address=...)`` makes it.
+        At a domain that is not served, the inbox has the mail that was stored as outgoing. At a served domain, mail for
+        an address that does not exist is refused; ``make_inbox(address=...)`` makes it.
 
         Raises:
-            InvalidValue: ``address`` is not an address.
+            InvalidValue: ``address`` is malformed.
         """
         _check_texts(address=address)
         return Inbox(self._control, address, self._control.find_address(address))
@@ -238,16 +251,16 @@ class MailServer(Service, Receiver):
     def add_account(
         self, address: str | None = None, password: str | None = None, quota: int | None = None
     ) -> MailAccount:
-        """Make a user of the SirrChat API; what is left out is made up.
+        """Make an account, a user of the SirrChat API, and return it with its inbox.
 
         Args:
-            address: The permanent address, at one of the served domains.
-            password: What opens it.
-            quota: Bytes it may store. Default: 5 GiB, as over the API.
+            address: The permanent address, at one of the served domains. Default: a generated one.
+            password: The password. Default: a generated one.
+            quota: The maximum size of its mail, in bytes. Default: 5 GiB.
 
         Raises:
-            InvalidValue: ``address`` is no mailbox, its domain is not served, or ``quota`` is out of bounds.
-            Conflict: Somebody has the address.
+            InvalidValue: ``address`` is malformed, its domain is not served, or ``quota`` is out of bounds.
+            Conflict: ``address`` already exists.
         """
         _check_texts(address=address, password=password)
         made = self._control.new_account(address, password, quota)
@@ -263,34 +276,39 @@ class MailServer(Service, Receiver):
         )
 
     def add_domain(self, name: str) -> None:
-        """Serve ``name`` from now on. Raises ``InvalidValue`` or ``Conflict``."""
+        """Serve the domain ``name`` too, until the scope ends.
+
+        Raises:
+            InvalidValue: ``name`` is not a domain name.
+            Conflict: The domain is already served.
+        """
         self._thread.call(self._now.backend.domains.add(name))
 
     def add_webhook(
         self, url: str | WebhookSink, events: Sequence[WebhookEvent] | None = None, secret: str | None = None
     ) -> WebhookHandle:
-        """Tell ``url`` of everybody's mail from now on; what is there is not told again.
+        """Call ``url`` for all mail from now on, and return a handle of the webhook.
 
         Args:
-            url: Where calls go, or a sink: at loopback, or at a host of ``webhook_hosts``.
-            events: Some of ``email.received`` and ``email.sent`` (default: both); or ``new_message`` alone, for what
-                the disposable-address API pushes, of this scope's own addresses.
-            secret: What calls are signed with; without one they are not.
+            url: The URL, or a sink. Its host must be loopback, or one of the setting ``webhook_hosts``.
+            events: ``email.received``, ``email.sent`` or both (the default); or ``new_message`` alone, the event of the
+                disposable-address API, for the addresses of this scope.
+            secret: The secret to sign calls with. Default: calls are not signed.
 
         Raises:
-            InvalidValue: It is no URL of http or https, an event is unknown, or the secret is malformed.
+            InvalidValue: The URL is not one of http or https, an event is unknown, or the secret is malformed.
         """
         target: Any = getattr(url, "url", url)
         return self._webhooks.add(target, events, secret)
 
     @property
     def deliveries(self) -> list[WebhookDelivery]:
-        """What webhooks were told, or are to be, oldest first, with every attempt."""
+        """All webhook deliveries, done and open, oldest first; each has its attempts."""
         return self._webhooks.deliveries()
 
     @property
     def webhook_faults(self) -> WebhookFaults:
-        """The planned faults of the webhook sender; put back when the scope ends."""
+        """The faults of the webhook sender; those planned in a scope are removed when it ends."""
         return WebhookFaults(self._thread, self._now.backend.faults)
 
     def webhook_call(
@@ -315,9 +333,12 @@ class MailServer(Service, Receiver):
         return self._thread.call(make_call(self._now.backend, event, record, secret, tamper))
 
     def make_webhook_sink(self, secret: str | None = None) -> WebhookSink:
-        """Return a receiver of webhooks that runs in this server's thread, on its clock.
+        """Start a receiver of webhooks in this server's thread, on its clock, and return it.
 
-        It stops when the scope ends, or the server; or stop it earlier, by ``stop`` or ``with``.
+        It stops when the scope or the server ends; ``stop`` or ``with`` stop it earlier.
+
+        Args:
+            secret: The secret that signatures are verified with. Default: the secret of the webhook that calls it.
         """
         from sirrchat_testkit.sink.host import InServer
         from sirrchat_testkit.sink.sink import WebhookSink
@@ -328,17 +349,17 @@ class MailServer(Service, Receiver):
 
     @property
     def clock(self) -> Clock:
-        """The clock of mail time: expiry and timestamps."""
+        """The clock of this server: expiry, timestamps, retries and rate limits follow it."""
         return self._now.clock
 
     @property
     def faults(self) -> Faults:
-        """The planned faults of SMTP; put back when the scope ends."""
+        """The faults of SMTP; those planned in a scope are removed when it ends."""
         return Faults(self._thread, self._now.backend.faults)
 
     @property
     def timeout(self) -> float:
-        """Seconds of real time that ``receive`` waits unless told otherwise."""
+        """The default timeout of ``receive``, in seconds of real time."""
         return self._control.timeout
 
     @timeout.setter
@@ -347,7 +368,7 @@ class MailServer(Service, Receiver):
 
     @property
     def within(self) -> float:
-        """Seconds of real time in which ``assert_nothing`` lets nothing arrive unless told otherwise."""
+        """The default of ``assert_nothing(within=)``, in seconds of real time."""
         return self._control.within
 
     @within.setter
@@ -378,24 +399,24 @@ class MailServer(Service, Receiver):
 
     @property
     def stats(self) -> ServerStats:
-        """What the server did and holds: the figures of ``GET /api/v1/stats``."""
+        """The statistics of ``GET /api/v1/stats``: counts of mail, users and storage."""
         return self._thread.call(self._now.backend.stats.server())
 
     @property
     def envelopes(self) -> list[Envelope]:
-        """Every stored envelope, oldest first."""
+        """The envelopes of all stored messages, oldest first."""
         return run(self._thread, lambda _: pull_records(self._now.backend.postoffice.envelopes))
 
     @property
     def refusals(self) -> list[Refusal]:
-        """The recipients that were refused since the scope began, each with the nearest existing address."""
+        """The recipients that were refused in this scope, each with the nearest existing address."""
         return self._control.refusals()
 
     @property
     def late_mail(self) -> list[Refusal]:
         """The mail that was refused because the scope of its recipient had ended, since the server started.
 
-        Each has ``recipient``, ``sender`` and ``scope``: the test that caused it. The first 1000 are kept.
+        Each has ``recipient``, ``sender`` and ``scope``, the name of the test that caused it. The first 1000 are kept.
         """
         return [
             Refusal(each.recipient, each.sender, each.code, each.reason, each.scope, None)
@@ -404,52 +425,56 @@ class MailServer(Service, Receiver):
 
     @property
     def sessions(self) -> list[Session]:
-        """The SMTP connections that are open or were closed lately, of this scope, oldest first.
+        """The SMTP connections of this scope, open and recently closed, oldest first.
 
         Each has ``peer``, ``ehlo``, ``login``, ``tls`` (version and cipher) and ``transcript``.
         """
         return self._control.sessions()
 
     def settle(self) -> None:
-        """Wait until every connection is between transactions. Raises ``NotSettled`` after a second."""
+        """Wait until no connection is in a transaction. Raises ``NotSettled`` after a second."""
         run(self._thread, lambda _: settle(self._control.source(None)))
 
     async def asettle(self) -> None:
-        """Do as ``settle`` does without blocking the loop that this task runs on."""
+        """Wait like ``settle``, in a task of asyncio or trio."""
         await arun(self._thread, lambda _: settle(self._control.source(None)))
 
     def check(self) -> None:
-        """Raise the errors of the server since the scope began: one as itself, several as a group.
+        """Raise the errors that occurred in the server in this scope: one as itself, several as an exception group.
 
-        What was raised once is not raised again. Leaving a scope, or the server's ``with`` block, checks as well.
+        An error is raised only once. Leaving a scope, or the ``with`` block of the server, checks too.
 
         Raises:
-            FaultNeverFired: There was no error, and a fault that was planned since never struck.
+            FaultNeverFired: There was no error, but a fault that was planned in this scope never struck.
         """
         self._now.findings.check()
 
     def overview(self, told: str = "") -> str:
-        """Return what happened since the scope began: mail, refusals, connections, errors, webhooks' attempts.
+        """Return a report of this scope: mail, refusals, connections, errors and webhook attempts, a line for each.
 
         Args:
-            told: A text, such as that of a failure; what it has already is left out.
+            told: A text, such as that of a failure. Lines that it contains are left out.
         """
         return self._control.overview(told)
 
     @contextlib.contextmanager
     def scope(self, name: str = "scope", *, check: bool = True) -> Iterator[Self]:
-        """Undo on exit what changes from now on: records, clock, settings, faults, and which mail was taken.
+        """Undo every change of the block when it ends: records, clock, settings, faults, and which mail was taken.
 
-        What began in the scope ends with it: open transactions are closed with 421, delays and retries are cancelled.
-        Connections that idle between transactions stay open.
+        Open transactions are closed with 421; delays and retries are cancelled. Idle connections stay open.
 
         Args:
-            name: What names and ids are made from. Mail that arrives after the scope has ended is reported with it; the
-                name of a scope within another one is added to that one's.
-            check: Raise what ``check()`` raises, if the block itself raised nothing.
+            name: The name of the scope. Generated addresses and ids depend on it, and mail that arrives after the
+                end of the scope is reported with it. A scope in another one has the names of both.
+            check: Whether to raise what ``check()`` raises, if the block raised no error.
 
         Raises:
             FaultNeverFired: A fault that was planned in the scope never struck.
+
+        Example:
+            with mailserver.scope("outage"):
+                mailserver.faults.drop(stage="connect")
+                ...
         """
         __tracebackhide__ = True
         scopes, findings = self._now.backend.scopes, self._now.findings
@@ -465,7 +490,7 @@ class MailServer(Service, Receiver):
             self._thread.call(scopes.close(scope))
 
     def _name_after(self, seed: str) -> None:
-        """Make the names and ids of what is outside of scopes from ``seed``."""
+        """Generate names and ids outside of scopes from ``seed``."""
 
         async def reseed() -> None:
             self._now.backend.ids.reseed(seed)
@@ -567,4 +592,4 @@ class MailServer(Service, Receiver):
 def _check_texts(**given: object) -> None:
     for name, value in given.items():
         if value is not None and not isinstance(value, str):
-            raise TypeError(f"{name} takes a text, not {value!r}")
+            raise TypeError(f"{name} must be a string, not {value!r}")

@@ -73,7 +73,7 @@ def test_a_taken_port_raises_where_start_was_called_and_leaves_nothing_behind() 
 
 
 def test_a_second_start_raises() -> None:
-    with MailServer() as server, pytest.raises(RuntimeError, match="runs already"):
+    with MailServer() as server, pytest.raises(RuntimeError, match="is already running"):
         server.start()
 
 

@@ -52,13 +52,13 @@ def sorry(kind: str, name: str, meant: str) -> str:
             TypeError,
             "advance takes units such as seconds=3600, hours=1 or days=2, not hour=1",
         ),
-        (lambda server: server.make_inbox(5), TypeError, "prefix takes a text, not 5"),
-        (lambda server: server.make_inbox(domain=5), TypeError, "domain takes a text, not 5"),
-        (lambda server: server.inbox_for(5), TypeError, "address takes a text, not 5"),
+        (lambda server: server.make_inbox(5), TypeError, "prefix must be a string, not 5"),
+        (lambda server: server.make_inbox(domain=5), TypeError, "domain must be a string, not 5"),
+        (lambda server: server.inbox_for(5), TypeError, "address must be a string, not 5"),
         (
             lambda server: server.make_inbox(expires_in=timedelta(hours=-1)),
             ValueError,
-            "expires_in takes a time above 0, not datetime.timedelta(days=-1, seconds=82800)",
+            "expires_in must be a timedelta above 0, not datetime.timedelta(days=-1, seconds=82800)",
         ),
         (
             lambda server: server.clock.move_to("tomorrow"),

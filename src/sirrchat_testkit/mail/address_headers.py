@@ -11,6 +11,8 @@ Rules of this module:
 from __future__ import annotations
 
 import functools
+import itertools
+import operator
 import re
 
 from sirrchat_testkit.comparing import fold
@@ -19,6 +21,8 @@ from sirrchat_testkit.mail.encoded_words import decode_header
 _PLAIN = re.compile(
     r'[^"(),:;<>\\\[\]@]*<([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)>|([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)'
 )
+_TOKENS = 10_240  # tokens of a field that are interpreted (Postfix: header_address_token_limit)
+_ADDRESSES = _TOKENS // 4  # of the usual form, which has four tokens: local part, @, domain, comma
 _SHORT = 320  # characters of a field that is worth remembering
 _ODD = re.compile(r'["(:;\\\[]')
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*(?:\]|$)|[(),:;<>\s"]|\\.?|[^\s"(),:;<>\\\[]+', re.DOTALL)
@@ -39,7 +43,7 @@ def _addresses(value: str) -> tuple[str, ...]:
         return (alone[1] or alone[2],)
     if not _ODD.search(value):
         found = []
-        for part in value.split(","):
+        for part in value.split(",", _ADDRESSES)[:_ADDRESSES]:
             plain = _PLAIN.fullmatch(part.strip(" \t\r\n"))
             if plain is None:
                 break
@@ -56,14 +60,14 @@ def _addresses(value: str) -> tuple[str, ...]:
 _remembered = functools.lru_cache(maxsize=1024)(_addresses)
 
 
-def _read(value: str) -> tuple[str, ...]:
+def _read(value: str) -> tuple[str, ...]:  # noqa: C901 - one branch for each kind of piece
     """Read ``value`` piece by piece; ``words`` holds what may be an address, ``angle`` what stands in ``<...>``."""
     found: list[str] = []
-    words: list[str] = [""]
+    words: list[list[str]] = [[]]
     angle: list[str] | None = None
     inside = False
     depth = 0
-    for piece in _PIECE.findall(value):
+    for piece in itertools.islice(map(operator.itemgetter(0), _PIECE.finditer(value)), _TOKENS):
         if piece == "(":
             depth += 1
         elif depth:
@@ -75,25 +79,26 @@ def _read(value: str) -> tuple[str, ...]:
         elif inside and angle is not None:
             angle.append(piece)
         elif piece in ",;":
-            found.append(_address(words, angle))
-            words, angle = [""], None
+            if words[0] or angle is not None or len(words) > 1:
+                found.append(_address(words, angle))
+                words, angle = [[]], None
         elif piece == ":":
-            words = [""]
+            words = [[]]
         elif piece.isspace():
-            words.append("")
+            words.append([])
         else:
-            words[-1] += piece
+            words[-1].append(piece)
     found.append(_address(words, angle))
     return tuple(each for each in found if each)
 
 
-def _address(words: list[str], angle: list[str] | None) -> str:
+def _address(words: list[list[str]], angle: list[str] | None) -> str:
     """Return the one address that an entry of the list stands for, or ""."""
     if angle is not None:
         text = "".join(piece for piece in angle if not piece.isspace())
         text = text.rpartition(":")[2] if text.startswith("@") else text
     else:
-        given = [word for word in words if word]
+        given = ["".join(word) for word in words if word]
         complete = [word for word in given if "@" in word.strip("@")]
         lone = len(given) == 1 and '"' not in given[0]
         text = complete[-1] if complete else "".join(given) if lone or "@" in given else ""

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from sirrchat_testkit.comparing import fold
 from sirrchat_testkit.mail.address_headers import bare_addresses
 from sirrchat_testkit.mail.encoded_words import decode_header
 
@@ -27,6 +28,10 @@ _WANTED = re.compile(r"\n(subject|from|to|message-id)[ \t]*:(.*(?:\n[ \t].*)*)",
 _TO, _FROM, _SUBJECT = len("to"), len("from"), len("subject")  # what tells them apart in any case
 _FIELD = re.compile(r"\n([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)")
 _FIRST = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]")
+
+
+LIMIT = 102_400
+"""Bytes of a header that are interpreted (Postfix: ``header_size_limit``). The rest is stored, but not read."""
 
 
 class HeaderFields(NamedTuple):
@@ -67,11 +72,11 @@ def read_header(raw: bytes) -> HeaderFields:
     Several To fields are one list.
     """
     subject = message_id = sender = ""
-    to: str | None = None
+    to: list[str] = []
     for name, value in reversed(_WANTED.findall(_text(raw))):
         length = len(name)
         if length == _TO:
-            to = value if to is None else f"{value},{to}"
+            to.append(value)
         elif length == _FROM:
             sender = value
         elif length == _SUBJECT:
@@ -80,7 +85,10 @@ def read_header(raw: bytes) -> HeaderFields:
             message_id = value
     senders = bare_addresses(sender)
     return HeaderFields(
-        decode_header(subject), senders[0] if senders else "", bare_addresses(to or ""), decode_header(message_id)
+        decode_header(subject),
+        senders[0] if senders else "",
+        bare_addresses(",".join(reversed(to))),
+        decode_header(message_id),
     )
 
 
@@ -96,7 +104,7 @@ class Headers(Mapping[str, str]):
     def __init__(self, block: bytes = b"") -> None:
         self._names: dict[str, str] = {}
         self._raw: dict[str, list[str]] = {}
-        for name, value in _FIELD.findall("\n" + block.decode("utf-8", "replace")):
+        for name, value in _FIELD.findall("\n" + block[:LIMIT].decode("utf-8", "replace")):
             self._names.setdefault(name.lower(), name)
             self._raw.setdefault(name.lower(), []).append(value)
 
@@ -107,6 +115,10 @@ class Headers(Mapping[str, str]):
     def get_all(self, name: str) -> list[str]:
         """Return the value of each field of this name, in order; empty where there is none."""
         return [decode_header(value) for value in self._raw.get(name.lower(), ())]
+
+    def undecoded(self, name: str) -> str:
+        """Return the first field's value, folded, with its encoded-words as sent; empty if there is no such field."""
+        return fold(self._raw[name.lower()][0]) if name in self else ""
 
     def addresses(self, name: str) -> tuple[str, ...]:
         """Return the bare addresses in all fields of this name."""
@@ -129,4 +141,4 @@ def _text(raw: bytes) -> str:
     """Return the header block as text, each field behind a line feed."""
     usual = _USUAL.match(raw)
     block = usual[0] if usual else split(raw)[0]
-    return "\n" + block.decode("utf-8", "replace").replace("\r\n", "\n")
+    return "\n" + block[:LIMIT].decode("utf-8", "replace").replace("\r\n", "\n")

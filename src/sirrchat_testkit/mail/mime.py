@@ -15,12 +15,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from sirrchat_testkit.comparing import fold
-from sirrchat_testkit.mail.encoded_words import decode_bytes, decode_header
-from sirrchat_testkit.mail.headers import HeaderFields, Headers, read_header, split
+from sirrchat_testkit.mail.encoded_words import decode_bytes
+from sirrchat_testkit.mail.headers import LIMIT, HeaderFields, Headers, read_header, split
+from sirrchat_testkit.mail.parameters import parameter
 from sirrchat_testkit.records import record
 from sirrchat_testkit.suggestions import Hints
 
@@ -31,7 +30,17 @@ __tracebackhide__ = True
 
 __all__ = ["Attachment", "HeaderFields", "Headers", "Parsed", "Unsubscribe", "as_email", "parse", "read_header"]
 
-_CONTENT_FIELD = re.compile(rb"^content-[!-9;-~]*[ \t]*:.*(?:\n[ \t].*)*", re.IGNORECASE | re.MULTILINE)
+PARTS = 1000
+"""Parts of a message that are read."""
+
+DEPTH = 100
+"""Levels of nested parts that are divided (Postfix: ``mime_nesting_limit``)."""
+
+SCANS = 10
+"""Times the size of a message that dividing its nested parts may read."""
+
+_ENCODINGS = frozenset({"base64", "quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue"})
+_DELIMITER_END = re.compile(rb"(--)?[ \t]*(?:\r?\n|\r?\Z)")
 _ANGLE = re.compile(r"<([^<>]*)>")
 
 
@@ -90,6 +99,7 @@ class Parsed:
     attachments: tuple[Attachment, ...] = ()
     inline: tuple[Attachment, ...] = ()
     unsubscribe: Unsubscribe = field(default_factory=Unsubscribe)
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -106,7 +116,11 @@ def parse(raw: bytes) -> Parsed:
     """Return everything that ``raw`` says. Never raises."""
     block, rest = split(raw)
     headers = Headers(block)
-    body = _body(block, rest)
+    reader = _Reader(len(raw))
+    if len(block) > LIMIT:
+        reader.note(f"the header is longer than {LIMIT} bytes: the rest of it was not read")
+    body = reader.body
+    reader.read(headers, rest, body)
     return Parsed(
         headers=headers,
         to=headers.addresses("To"),
@@ -118,6 +132,7 @@ def parse(raw: bytes) -> Parsed:
         attachments=tuple(body.attachments),
         inline=tuple(body.inline),
         unsubscribe=_unsubscribe(headers),
+        problems=tuple(reader.problems),
     )
 
 
@@ -129,104 +144,142 @@ def as_email(raw: bytes) -> EmailMessage:
     return email.message_from_bytes(raw, _class=email.message.EmailMessage, policy=email.policy.default)
 
 
-def _body(block: bytes, rest: bytes) -> _Body:
-    """Take the parts of the message apart; one nested too deep for the parser is its undivided text."""
-    content = b"".join(found[0] + b"\n" for found in _CONTENT_FIELD.finditer(block))
-    body = _Body()
-    try:
-        _collect(_tree(content + b"\n" + rest), body)
-    except RecursionError:
-        body = _Body(text=[_lines(decode_bytes(rest))])
-    return body
+class _Reader:
+    """Reads the parts of one message into ``body``, within the bounds that hostile messages exceed."""
+
+    def __init__(self, size: int) -> None:
+        self.body = _Body()
+        self.problems: dict[str, None] = {}
+        self._parts = PARTS
+        self._scans = SCANS * max(size, 1)
+
+    def read(self, headers: Headers, content: bytes, body: _Body, *, depth: int = 0, digest: bool = False) -> None:
+        """Add what one part holds to ``body``."""
+        field = headers.undecoded("Content-Type")
+        kind = _type(field, "message/rfc822" if digest else "text/plain")
+        children = self._children(kind, parameter(field, "boundary"), content, depth)
+        if children is None:
+            _add_leaf(headers, kind, content, body)
+        elif kind == "multipart/alternative":
+            self._read_alternative(children, body, depth)
+        else:
+            for child in children:
+                self._read_part(child, body, depth, digest=kind == "multipart/digest")
+
+    def _read_part(self, part: bytes, body: _Body, depth: int, *, digest: bool = False) -> None:
+        block, content = split(part)
+        self.read(self._headers(block), content, body, depth=depth + 1, digest=digest)
+
+    def _read_alternative(self, children: list[bytes], body: _Body, depth: int) -> None:
+        """Add the first text and the first HTML among ``children``: each says the same as the others."""
+        text: list[str] = []
+        html: list[str] = []
+        for child in children:
+            one = _Body(attachments=body.attachments, inline=body.inline)
+            self._read_part(child, one, depth)
+            text = text or one.text
+            html = html or one.html
+        body.text += text
+        body.html += html
+
+    def _headers(self, block: bytes) -> Headers:
+        if len(block) > LIMIT:
+            self.note(f"a header is longer than {LIMIT} bytes: the rest of it was not read")
+        return Headers(block)
+
+    def _children(self, kind: str, boundary: str, content: bytes, depth: int) -> list[bytes] | None:
+        """Return the parts of a multipart; None if this part is shown undivided."""
+        if not kind.startswith("multipart/") or not boundary:
+            return None
+        if depth >= DEPTH:
+            self.note(f"parts are nested more than {DEPTH} deep: the inner ones were not divided")
+            return None
+        self._scans -= len(content)
+        if self._scans < 0:
+            self.note("the nested parts are too large: the inner ones were not divided")
+            return None
+        parts = divide(content, boundary.encode("utf-8", "replace"), self._parts)
+        self._parts -= len(parts)
+        if self._parts <= 0:
+            self.note(f"the message has more than {PARTS} parts: the others were not read")
+        return parts or None
+
+    def note(self, problem: str) -> None:
+        """Remember a reason why something was not read, once."""
+        self.problems[problem] = None
 
 
-@cache
-def _parser() -> Any:
-    """Return the parser: ``email``'s, which leaves enclosed messages alone and reads headers as UTF-8."""
-    from email.message import Message
-    from email.parser import BytesParser
-    from email.policy import Compat32
+def divide(content: bytes, boundary: bytes, most: int) -> list[bytes]:
+    """Return the parts of a multipart body (RFC 2046 section 5.1.1), ``most`` at most; none without a boundary line.
 
-    class Part(Message):
-        """A part whose type hides from the parser that it encloses a message, so that it is kept as it came."""
-
-        def get_content_type(self) -> str:
-            return super().get_content_type().replace("message/", "enclosed/", 1)
-
-        def get_boundary(self, failobj: Any = None) -> Any:
-            return _parameter(self, "boundary", "content-type") or failobj
-
-    class Tolerant(Compat32):
-        """Raw bytes in a header field are UTF-8; the default policy makes objects of them."""
-
-        def header_fetch_parse(self, name: str, value: str) -> str:  # noqa: ARG002 - as the base class has it
-            return fold(decode_bytes(value.encode("utf-8", "surrogateescape")))
-
-    return BytesParser(Part, policy=Tolerant())
-
-
-def _tree(raw: bytes) -> Any:
-    return _parser().parsebytes(raw)
+    The line end before a boundary belongs to the boundary. So does the last line end of
+    a body without the closing boundary.
+    """
+    parts: list[bytes] = []
+    delimiter = b"\n--" + boundary
+    content = b"\n" + content  # the first line may be a boundary too
+    start = -1
+    found = content.find(delimiter)
+    while found >= 0 and len(parts) < most:
+        line = _DELIMITER_END.match(content, found + len(delimiter))
+        if line is not None:
+            if start >= 0:
+                parts.append(content[start : max(found, start)].removesuffix(b"\r"))
+            start = line.end()
+            if line[1]:
+                return parts
+            found = start - 2  # the line end of this boundary may begin the next one
+        found = content.find(delimiter, found + 1)
+    if start >= 0 and len(parts) < most:
+        parts.append(content[start:].removesuffix(b"\n").removesuffix(b"\r"))
+    return parts
 
 
-def _collect(part: Any, body: _Body) -> None:
-    """Add what ``part`` holds to ``body``."""
-    if not part.is_multipart():
-        _collect_leaf(part, body)
-    elif part.get_content_type() == "multipart/alternative":
-        _collect_alternative(part.get_payload(), body)
-    else:
-        for child in part.get_payload():
-            _collect(child, body)
+def _type(field: str, default: str) -> str:
+    """Return the media type in lower case; one that is malformed counts as text (RFC 2045 section 5.2)."""
+    kind = field.partition(";")[0].strip().lower()
+    if not kind:
+        return default
+    return kind if kind.count("/") == 1 else "text/plain"
 
 
-def _collect_alternative(children: list[Any], body: _Body) -> None:
-    """Add the first text and the first HTML among ``children``: each says the same as the others."""
-    text: list[str] = []
-    html: list[str] = []
-    for child in children:
-        one = _Body(attachments=body.attachments, inline=body.inline)
-        _collect(child, one)
-        text = text or one.text
-        html = html or one.html
-    body.text += text
-    body.html += html
-
-
-def _collect_leaf(part: Any, body: _Body) -> None:
-    kind = part.get_content_type().replace("enclosed/", "message/", 1)
-    disposition = part.get_content_disposition()
-    filename = _parameter(part, "filename", "content-disposition")
-    content = part.get_payload(decode=True) or b""
+def _add_leaf(headers: Headers, kind: str, content: bytes, body: _Body) -> None:
+    disposed = headers.undecoded("Content-Disposition")
+    disposition = disposed.partition(";")[0].strip().lower()
+    typed = headers.undecoded("Content-Type")
+    filename = parameter(disposed, "filename")
+    content = _decoded(content, headers.undecoded("Content-Transfer-Encoding"))
     if kind.startswith("multipart/"):  # its boundary is missing: show what came
         kind = "text/plain"
     if kind in {"text/plain", "text/html"} and disposition != "attachment" and not filename:
-        text = _lines(decode_bytes(content, _parameter(part, "charset", "content-type")))
+        text = _lines(decode_bytes(content, parameter(typed, "charset")))
         (body.text if kind == "text/plain" else body.html).append(text)
         return
-    name = filename or _parameter(part, "name", "content-type") or ("message.eml" if kind == "message/rfc822" else "")
-    cid = decode_header(part.get("content-id", "")).strip("<> ")
+    name = filename or parameter(typed, "name") or ("message.eml" if kind == "message/rfc822" else "")
+    cid = headers.get("Content-ID", "").strip("<> ")
     one = Attachment(name, kind, content, cid)
     (body.inline if _is_shown(one, disposition) else body.attachments).append(one)
 
 
-def _is_shown(one: Attachment, disposition: str | None) -> bool:
+def _decoded(content: bytes, encoding: str) -> bytes:
+    """Return ``content`` without its transfer encoding (RFC 2045 section 6), as far as it can be decoded."""
+    if encoding.strip().lower() not in _ENCODINGS:
+        return content
+    from email.message import Message
+
+    leaf = Message()
+    leaf["Content-Transfer-Encoding"] = encoding.strip()
+    leaf.set_payload(content.decode("ascii", "surrogateescape"))
+    decoded = leaf.get_payload(decode=True)
+    assert isinstance(decoded, bytes)
+    return decoded
+
+
+def _is_shown(one: Attachment, disposition: str) -> bool:
     """Return whether a part is shown with the text: it says so, the HTML may name it, or it is a form of the text."""
     if one.type.startswith("message/") or disposition == "attachment":
         return False
     return disposition == "inline" or bool(one.cid) or (one.type.startswith("text/") and not one.name)
-
-
-def _parameter(part: Any, name: str, header: str) -> str:
-    """Return a parameter of a part's header field: RFC 2231, encoded-words where they must not be, or plain."""
-    try:
-        value = part.get_param(name, "", header)
-    except (ValueError, TypeError):  # `email` fails on continuations that are numbered twice or absurdly
-        return ""
-    if isinstance(value, tuple):
-        charset, _, text = value
-        value = decode_bytes(text.encode("latin-1", "replace"), charset or "")
-    return decode_header(value)
 
 
 def _joined(texts: list[str]) -> str:

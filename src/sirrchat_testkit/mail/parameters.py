@@ -1,0 +1,58 @@
+"""Parameters of ``Content-Type`` and ``Content-Disposition`` (RFC 2045 section 5.1, RFC 2231).
+
+1. Parsing is linear in the field; the ``email`` package is not, so it is not used.
+2. An encoded value of RFC 2231 (``name*``, ``name*0*``) wins over a plain one, which may be its ASCII fallback. Pieces
+   count up to the first missing number.
+3. Encoded-words (RFC 2047) are decoded too: many clients send them where the RFC forbids it.
+4. Nothing raises: a malformed parameter is absent, or what can be read of it.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from sirrchat_testkit.mail.encoded_words import decode_bytes, decode_header
+
+# A piece between two semicolons; one in quotes does not end it. Nothing is tried twice, so the cost is linear.
+_PIECE = re.compile(r';((?:[^;"]|"(?:[^"\\]|\\.)*+(?:"|\Z))*+)', re.DOTALL)
+_EXTENDED = re.compile(r"(.+?)\*(?:(\d{1,4})(\*)?)?")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def parameter(field: str, name: str) -> str:
+    """Return the parameter ``name`` (in lower case) of a header field's value, decoded; empty if it is absent."""
+    plain: str | None = None
+    pieces: dict[int, tuple[str, bool]] = {}
+    for found in _PIECE.finditer(field):
+        key, equals, value = found[1].partition("=")
+        key = key.strip().lower()
+        if not equals or not key.startswith(name):
+            continue
+        if key == name:
+            plain = _unquoted(value) if plain is None else plain
+        elif (extended := _EXTENDED.fullmatch(key)) and extended[1] == name:
+            encoded = bool(extended[3]) or extended[2] is None
+            pieces.setdefault(int(extended[2] or 0), (_unquoted(value), encoded))
+    if 0 in pieces and (plain is None or pieces[0][1]):
+        return decode_header(_joined(pieces))
+    return decode_header(plain or "")
+
+
+def _joined(pieces: dict[int, tuple[str, bool]]) -> str:
+    """Return the value in RFC 2231's form: the first piece begins with ``charset'language'`` if it is encoded."""
+    charset = ""
+    data: list[bytes] = []
+    for number in range(len(pieces)):
+        if number not in pieces:
+            break
+        text, encoded = pieces[number]
+        if number == 0 and encoded and text.count("'") > 1:
+            charset, _, text = text.split("'", 2)
+        data.append(unquote_to_bytes(text) if encoded else text.encode("utf-8", "replace"))
+    return decode_bytes(b"".join(data), charset)
+
+
+def _unquoted(value: str) -> str:
+    value = value.strip()
+    return _ESCAPED.sub(r"\1", value[1:].removesuffix('"')) if value.startswith('"') else value

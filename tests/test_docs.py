@@ -1,20 +1,26 @@
-"""The documentation names files and functions that exist, its code runs, and its links lead somewhere."""
+"""The documentation names files, functions and tables that exist, its code runs, and its links lead somewhere."""
 
 import ast
+import json
 import os
 import re
 import subprocess
 import sys
+from dataclasses import MISSING
 from pathlib import Path
 
 import pytest
 
 import sirrchat_testkit
+from sirrchat_testkit.domain.models import RECORDS
+from sirrchat_testkit.records import Record
+from sirrchat_testkit.storage.schema import SECRETS
 
 ROOT = Path(sirrchat_testkit.__file__).parent
 PROJECT = Path(__file__).parents[1]
 PAGE = PROJECT / "docs" / "architecture.md"
 PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")])
+DATABASE = (PROJECT / "docs" / "database.md").read_text("utf-8")
 CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -112,3 +118,22 @@ def test_the_failure_that_the_readme_shows_is_the_one_that_pytest_shows(tmp_path
 def test_links_lead_to_files(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_database_page_has_every_table() -> None:
+    assert sorted(re.findall(r"^## (\w+)$", DATABASE, re.MULTILINE)) == sorted(kind.kind for kind in RECORDS)
+
+
+@pytest.mark.parametrize("kind", RECORDS, ids=lambda kind: kind.kind)
+def test_the_database_page_has_every_field_and_its_default(kind: type[Record]) -> None:
+    section = DATABASE.partition(f"\n## {kind.kind}\n")[2].partition("\n## ")[0]
+    documented = re.findall(r"^\| `(\w+)` \| (?:`(.*?)` )?\|", section, re.MULTILINE)
+    defaults = {name: default for name, default in kind._defaults.items() if name not in SECRETS}
+    assert dict(documented) == {
+        name: "" if default is MISSING else json.dumps(default) for name, default in defaults.items()
+    }
+
+
+def test_the_database_page_names_what_is_left_out() -> None:
+    secret = {f"{kind.kind}.{name}" for kind in RECORDS for name in kind._defaults if name in SECRETS}
+    assert secret == set(re.findall(r"`(\w+\.(?:password|\w+_hash|secret))`", DATABASE))

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.sink.call import CallConditions, GoldenDiffers, WebhookCall, WebhookInvalid
     from sirrchat_testkit.sink.sink import WebhookSink
     from sirrchat_testkit.sink.source import UnexpectedWebhook, WebhookNotReceived
+    from sirrchat_testkit.storage.database import Database, DatabaseTable, StoredDocument
     from sirrchat_testkit.webhooks.calls import PreparedCall
 
 __version__ = "0.1.0"
@@ -79,6 +80,8 @@ __all__ = [
     "Client",
     "Clock",
     "Conflict",
+    "Database",
+    "DatabaseTable",
     "DropWhen",
     "Envelope",
     "Fault",
@@ -127,6 +130,7 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "StoreLocked",
+    "StoredDocument",
     "Tampering",
     "TestkitError",
     "TimeUnits",
@@ -164,6 +168,8 @@ _HOMES = {
     "Client": "client",
     "Clock": "handles.clock",
     "Conflict": "errors",
+    "Database": "storage.database",
+    "DatabaseTable": "storage.database",
     "DropWhen": "faults.smtp",
     "Envelope": "domain.models",
     "Fault": "faults.engine",
@@ -212,6 +218,7 @@ _HOMES = {
     "StoreError": "errors",
     "StoreFull": "errors",
     "StoreLocked": "errors",
+    "StoredDocument": "storage.database",
     "Tampering": "faults.webhook",
     "TestkitError": "errors",
     "TimeUnits": "handles.conditions",

@@ -18,6 +18,7 @@ from sirrchat_testkit.records import record
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.sink.host import Sinks
 from sirrchat_testkit.smtp.listener import serve_smtp
+from sirrchat_testkit.storage.database import Database
 from sirrchat_testkit.storage.store import TinyStore
 from sirrchat_testkit.threads import LoopThread
 from sirrchat_testkit.webhooks.dispatcher import Dispatcher
@@ -41,6 +42,7 @@ class Assembly:
 
     backend: Backend
     control: ServerControl
+    database: Database
     clock: Clock
     api_key: str
     smtp: Listener
@@ -90,6 +92,7 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         return Assembly(
             backend=backend,
             control=control,
+            database=Database(thread, store),
             clock=clock,
             api_key=api_key,
             smtp=smtp,

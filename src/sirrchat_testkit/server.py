@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from sirrchat_testkit.sink.sink import WebhookSink
+    from sirrchat_testkit.storage.database import Database
 
 __tracebackhide__ = True
 
@@ -403,6 +404,19 @@ class MailServer(Service, Receiver):
         return self._thread.call(self._now.backend.stats.server())
 
     @property
+    def database(self) -> Database:
+        """The records of the server as a TinyDB for reading: tables such as ``messages``, ``accounts``, ``deliveries``.
+
+        ``docs/database.md`` lists the tables and their fields.
+
+        Example:
+            from tinydb import where
+
+            [message] = mailserver.database.table("messages").search(where("subject") == "Welcome")
+        """
+        return self._now.database
+
+    @property
     def envelopes(self) -> list[Envelope]:
         """The envelopes of all stored messages, oldest first."""
         return run(self._thread, lambda _: pull_records(self._now.backend.postoffice.envelopes))
@@ -578,6 +592,7 @@ class MailServer(Service, Receiver):
         "assert_no_mail": "assert_nothing",
         "assert_empty": "assert_nothing",
         "time": "clock",
+        "db": "database",
         "outbox": "messages",
         "create_account": "add_account",
         "add_user": "add_account",

@@ -7,7 +7,9 @@ from __future__ import annotations
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Unpack, assert_type
+from typing import Any, Unpack, assert_type
+
+from tinydb import Query, where
 
 import sirrchat_testkit
 from sirrchat_testkit import (
@@ -15,6 +17,8 @@ from sirrchat_testkit import (
     Client,
     Clock,
     Conflict,
+    Database,
+    DatabaseTable,
     Envelope,
     Inbox,
     InvalidValue,
@@ -27,6 +31,7 @@ from sirrchat_testkit import (
     Session,
     Settings,
     SettingsChanges,
+    StoredDocument,
     TestkitError,
     TimeUnits,
     Tls,
@@ -100,6 +105,24 @@ def looks(mailserver: MailServer) -> None:
     mailserver.timeout = 0.5
     mailserver.settle()
     mailserver.check()
+
+
+def reads_the_database(mailserver: MailServer, database: Database) -> None:
+    assert_type(mailserver.database, Database)
+    messages = database.table("messages")
+    assert_type(messages, DatabaseTable)
+    found = messages.search((where("subject") == "Welcome") & where("sender").matches("shop@"))
+    assert_type(found, list[StoredDocument])
+    subject: str = found[0]["subject"]
+    assert_type(found[0].doc_id, int)
+    assert_type([each["to"] for each in messages if each["subject"] == subject], list[Any])
+    assert_type(messages.get(where("id") == "x"), StoredDocument | None)
+    assert_type(messages.get(doc_id=1), StoredDocument | None)
+    assert_type(messages.get(doc_ids=[1, 2]), list[StoredDocument])
+    assert_type(messages.all(), list[StoredDocument])
+    assert_type(len(database) + messages.count(Query().size > 1), int)
+    assert_type(messages.contains(where("flags").any(["x"])), bool)
+    assert_type(database.tables(), set[str])
 
 
 def moves_time(mailserver: MailServer, **units: Unpack[TimeUnits]) -> None:

@@ -55,6 +55,14 @@ def connects(mailserver: MailServer) -> None:
     mailserver.smtp_port.upper()  # error
 
 
+def reads_the_database(mailserver: MailServer) -> None:
+    mailserver.db  # error
+    mailserver.database.table(1)  # error
+    mailserver.database.table("messages").find("x")  # error
+    mailserver.database.table("messages").search("x")  # error
+    mailserver.database.table("messages").all()[0].subject  # error
+
+
 def makes(mailserver: MailServer) -> None:
     mailserver.open_inbox()  # error
     mailserver.make_inbox(name="ann")  # error

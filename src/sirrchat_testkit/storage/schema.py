@@ -90,6 +90,9 @@ _EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 """Beside ``id``, which every kind has."""
 
+SECRETS = frozenset({"password", "key_hash", "secret_hash", "secret"})
+"""Fields that the read-only database leaves out: hashes of passwords and keys, and the secrets of webhooks."""
+
 EXPIRY = "expires_at"
 """The field of an address that says when its time is over."""
 

@@ -153,7 +153,7 @@ class TinyStore:
         self._expiry = self._tables[Address].indexes.of(Ordered, schema.EXPIRY)
         self._totals = self._tables[Message].indexes.of(Total, "account", "size")
         self._scopes = Scopes(self._storage, reuse_ids=folder is None)
-        self._closed = False
+        self.closed = False
         if self._disk is not None:
             self._disk.look_after(self._references)
 
@@ -180,7 +180,7 @@ class TinyStore:
         """End a ``put_blob``: from now on the bytes ``blob`` stay only while a record names them."""
         self._references.release(blob)
         self._let_go()
-        if self._disk is not None and not self._closed:
+        if self._disk is not None and not self.closed:
             self._disk.touched()
 
     async def commit(self, changes: Sequence[Change], applied: Callable[[], None] | None = None) -> list[int]:
@@ -210,7 +210,7 @@ class TinyStore:
 
     def at_hand(self, kind: type[R], field: str, value: Any) -> R | None:
         """Return the oldest record whose indexed ``field`` is ``value``, or None; no answer takes waiting here."""
-        return None if self._closed else self._readers[kind].first_of(field, value)  # type: ignore[return-value]  # as in ``_reader``
+        return None if self.closed else self._readers[kind].first_of(field, value)  # type: ignore[return-value]  # as in ``_reader``
 
     async def get(self, kind: type[R], **where: Any) -> R | None:
         """Return the oldest record whose indexed fields equal ``where``, or None."""
@@ -290,13 +290,18 @@ class TinyStore:
 
     async def close(self) -> None:
         """Finish what is under way and let go of every file. A closed store is not used again."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         if self._disk is None:
             self._threads.shutdown(wait=False)
         elif not self._disk.folder.forked:
             await self._disk.close()
+
+    def table(self, kind: type[Record]) -> LiveTable:
+        """Return the table of ``kind``, for reading on the store's loop."""
+        self._check_open()
+        return self._tables[kind]
 
     def _commit(self, batch: Batch) -> None:
         self._storage.commit(batch)
@@ -310,7 +315,7 @@ class TinyStore:
         return self._readers[kind]  # type: ignore[return-value]  # a mapping cannot say that key and value belong
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self.closed:
             raise StoreError("the store is closed")
         if self._disk is not None and self._disk.folder.forked:
             raise StoreError(

@@ -294,6 +294,21 @@ class LiveTable(Table):
             page(ids, places, lambda seq: cond(docs[str(seq)]), newest=newest, offset=offset, limit=limit)
         )
 
+    def part(self, where: Mapping[str, Any], after: int, limit: int) -> list[tuple[int, Doc]]:
+        """Return at most ``limit`` stored documents that may equal ``where``, with ids above ``after``, by rising id.
+
+        Without an index for ``where`` every document may. For reading only: these are not copies.
+        """
+        narrowed = self.indexes.narrow(where)
+        ids = self.indexes.ids if narrowed is None else narrowed[0]
+        docs = self.docs
+        return [(seq, docs[str(seq)]) for seq in cut(span(ids, after), ids, newest=False, offset=0, limit=limit)]
+
+    def stored(self, ids: Iterable[int]) -> list[tuple[int, Doc]]:
+        """Return the stored documents with these ``ids`` that exist. For reading only: these are not copies."""
+        docs = self.docs
+        return [(seq, docs[str(seq)]) for seq in ids if str(seq) in docs]
+
     def search(self, cond: QueryLike) -> list[Document]:
         """Return the documents that ``cond`` is true of."""
         return [_document(seq, doc) for seq, doc in self._matches(cond)]

@@ -16,9 +16,9 @@
     │   ├── OverQuota             over_quota          it would exceed the account's quota
     │   └── FaultRefused          fault               a planned fault has it so
     └── StoreError                store_error
-        ├── StoreFull             store_full          no room on the disk; reads go on
+        ├── StoreFull             store_full          the disk is full; reading works
         ├── StoreBroken           store_broken        the disk failed; read-only until restart
-        ├── StoreLocked           store_locked        another process, or another store, has the folder open
+        ├── StoreLocked           store_locked        the data folder is already open
         └── StoreDamaged          store_damaged       a file cannot be read: .file, .byte
 
 ``code`` is stable; texts are for people. No protocol numbers live here.
@@ -147,7 +147,7 @@ class FaultRefused(Refused):
 
 
 class StoreError(TestkitError):
-    """The store cannot do it."""
+    """Records or messages cannot be stored or read."""
 
     __module__ = "sirrchat_testkit"
 
@@ -155,7 +155,7 @@ class StoreError(TestkitError):
 
 
 class StoreFull(StoreError):
-    """There is no room on the disk. Nothing was stored; reads go on."""
+    """The disk is full. Nothing was stored; reading still works."""
 
     __module__ = "sirrchat_testkit"
 
@@ -163,7 +163,7 @@ class StoreFull(StoreError):
 
 
 class StoreBroken(StoreError):
-    """The disk failed. The store is read-only until it is opened anew."""
+    """The disk failed. Nothing can be stored until the server is restarted; reading still works."""
 
     __module__ = "sirrchat_testkit"
 
@@ -171,7 +171,7 @@ class StoreBroken(StoreError):
 
 
 class StoreLocked(StoreError):
-    """The folder is open already, in another process or in this one."""
+    """The data folder is already open, in another process or in this one."""
 
     __module__ = "sirrchat_testkit"
 
@@ -179,7 +179,12 @@ class StoreLocked(StoreError):
 
 
 class StoreDamaged(StoreError):
-    """A file of the store cannot be read from a certain byte on, and what follows cannot be trusted."""
+    """A file in the data folder is damaged. ``sirrchat-testkit repair`` keeps the records that can be read.
+
+    Attributes:
+        file: Path of the file.
+        byte: Offset of the first byte that cannot be read.
+    """
 
     __module__ = "sirrchat_testkit"
 

@@ -1,6 +1,6 @@
-"""What a record is: a dataclass with a place in a table, which becomes a document and is made of one again.
+"""Records: dataclasses that are stored as documents in tables.
 
-A document has JSON values only, and leaves out what is at its default, so that it stays small.
+A document has only JSON values, and leaves out fields at their default, so that it is small.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 C = TypeVar("C")
 
 Doc = dict[str, Any]
-"""A record as a store keeps it: JSON values only, fields at their default left out."""
+"""A record as it is stored: only JSON values, without fields at their default."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def record(cls: type[C]) -> type[C]:
-    """Make a value class of ``cls``: a dataclass with keyword arguments that is frozen to the type checker.
+    """Make ``cls`` a dataclass with keyword-only fields, which type checkers take as frozen.
 
-    At run time nothing enforces it: some are made for each message, and ``frozen=True`` makes that three times as slow.
-    Comparing, hashing and showing are written once, below: compiling them for each class would double its import.
+    It is not frozen at run time: several records are made for each message, and ``frozen=True`` would take three times
+    as long. ``__eq__``, ``__hash__`` and ``__repr__`` are shared by all classes, since compiling them for each would
+    double the time of its import.
     """
     made = dataclass(slots=True, kw_only=True, eq=False, repr=False)(cls)
     for name, method in _METHODS.items():
@@ -51,7 +52,7 @@ _METHODS = {"__eq__": _equals, "__hash__": _hash, "__repr__": _show}
 
 @record
 class Record:
-    """What every record has in common: an ``id`` (a UUID) and a place in its table."""
+    """The base of all records, with an ``id`` (a UUID) and ``seq``, the position in its table."""
 
     kind: ClassVar[str]
     _defaults: ClassVar[Mapping[str, Any]]
@@ -61,14 +62,14 @@ class Record:
     id: str
 
     def to_doc(self) -> Doc:
-        """Return the record as JSON values, without ``seq`` and without what equals its default."""
+        """Return the record as a document: JSON values, without ``seq`` and fields at their default."""
         kind = type(self)
-        kind.to_doc = _writer(kind)  # type: ignore[assignment, method-assign]  # compiled for each kind at its first record
+        kind.to_doc = _writer(kind)  # type: ignore[assignment, method-assign]  # compiled for each kind when its first record is stored
         return kind.to_doc(self)
 
     @classmethod
     def from_doc(cls, seq: int, doc: Mapping[str, Any]) -> Self:
-        """Return the record that ``to_doc`` made ``doc`` from, at position ``seq``."""
+        """Return the record of the document ``doc``, at position ``seq``."""
         values = dict(doc)
         for name in cls._sequences:
             if name in values:
@@ -77,16 +78,16 @@ class Record:
 
 
 def register_record(cls: type[Record]) -> None:
-    """Note each field's default, so that documents stay small."""
+    """Note the default of each field, for ``to_doc`` and the indexes."""
     cls._defaults = {each.name: _default(each) for each in fields(cls) if each.name != "seq"}
     cls._sequences = tuple(each.name for each in fields(cls) if str(each.type).startswith("tuple"))
 
 
 def _writer(cls: type[Record]) -> Callable[[Record], Doc]:
-    """Return what makes a document of a record of ``cls``.
+    """Return a function that makes the document of a record of ``cls``.
 
-    It is compiled, as dataclasses compile their methods: a loop over the fields takes three times as long, which counts
-    for a message and its envelope.
+    It is compiled, as dataclasses compile their methods, because it is called for each message and each envelope. A
+    loop over the fields takes three times as long.
     """
     read = {name: f"list(record.{name})" if name in cls._sequences else f"record.{name}" for name in cls._defaults}
     always = [name for name, usual in cls._defaults.items() if usual is MISSING]
@@ -96,7 +97,7 @@ def _writer(cls: type[Record]) -> Callable[[Record], Doc]:
             differs = f"record.{name}" if usual is not None and not usual else f"record.{name} != usual[{name!r}]"
             lines.append(f"    if {differs}: doc[{name!r}] = {read[name]}")
     found: dict[str, Any] = {"usual": cls._defaults}
-    exec("\n".join([*lines, "    return doc"]), found)  # noqa: S102 - made of field names alone
+    exec("\n".join([*lines, "    return doc"]), found)  # noqa: S102 - the code has only names of fields
     write: Callable[[Record], Doc] = found["write"]
     return write
 

@@ -12,7 +12,7 @@ import pytest
 from sirrchat_testkit import MailServer
 from sirrchat_testkit.cli import main
 from sirrchat_testkit.cli.data import MUCH
-from sirrchat_testkit.storage.repair import Mended, Repair
+from sirrchat_testkit.storage.repair import Repair, RepairedSnapshot
 
 COMMAND = [sys.executable, "-m", "sirrchat_testkit"]
 
@@ -50,7 +50,7 @@ def test_a_dump_says_whose_bytes_are_gone(tmp_path: Path, capsys: pytest.Capture
     fill(tmp_path / "data", 2)
     next((tmp_path / "data").rglob("*.eml")).unlink()
     assert main(["dump", str(tmp_path / "data")]) == 1
-    assert "the bytes of 1 message are gone" in capsys.readouterr().err
+    assert "the content of 1 message is missing" in capsys.readouterr().err
     index = json.loads((tmp_path / "data-dump" / "index.json").read_text())
     assert sum(entry["file"] is None for entry in index) == 1
 
@@ -60,7 +60,7 @@ def test_a_folder_in_use_or_missing_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     assert main([command, str(tmp_path / "nowhere")]) == 1
-    assert capsys.readouterr().err.endswith(f"there is no folder {tmp_path / 'nowhere'}\n")
+    assert capsys.readouterr().err.endswith(f"no such folder: {tmp_path / 'nowhere'}\n")
     with MailServer(data=str(tmp_path / "data")):
         assert main([command, str(tmp_path / "data")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
@@ -113,13 +113,13 @@ def test_a_damaged_journal_is_refused_by_name_and_repaired(tmp_path: Path, capsy
     assert main(["repair", str(folder)]) == 0
     said = capsys.readouterr().out
     assert f"{journal.name} is damaged at byte" in said
-    assert "what nothing names any more is in raw.damaged: 3 raw messages" in said
+    assert "moved 3 raw messages without a record to raw.damaged" in said
     with MailServer(data=str(folder)) as server:
         assert [each.subject for each in server.inbox_for("box@example.com").messages] == ["0", "1"]
     assert list(folder.glob("journal-*.damaged"))
     assert len(list((folder / "raw.damaged").iterdir())) == 3
     assert main(["repair", str(folder)]) == 0
-    assert "nothing is damaged" in capsys.readouterr().out
+    assert "no damage found" in capsys.readouterr().out
 
 
 def test_a_damaged_snapshot_is_repaired_and_the_rest_is_saved(
@@ -134,11 +134,11 @@ def test_a_damaged_snapshot_is_repaired_and_the_rest_is_saved(
     (tmp_path / "mail.json").write_text(f"{whole[:at]}?{whole[at:]}")
 
     assert main(["dump", str(tmp_path), "--to", str(tmp_path / "out")]) == 1
-    assert f"sirrchat-testkit repair {tmp_path} keeps" in capsys.readouterr().err
+    assert f"run: sirrchat-testkit repair {tmp_path}\n" in capsys.readouterr().err
     assert main(["repair", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert f"mail.json is damaged at byte {whole.rindex(chr(10), 0, at) + 1}: " in said
-    assert f"1 line of it could not be read; the damaged file is {tmp_path / 'mail.json.damaged'}" in said
+    assert f"the damaged file is saved as {tmp_path / 'mail.json.damaged'}" in said
     assert len(list((tmp_path / "raw").glob("??/*.eml"))) == 3  # its envelope still names what the lost message had
     with MailServer(data=str(tmp_path)) as server:
         assert [each.subject for each in server.inbox_for("box@example.com").messages] == ["0", "2"]
@@ -150,21 +150,21 @@ def test_a_damaged_snapshot_is_repaired_and_the_rest_is_saved(
         (
             1,
             [
-                "mail.json is damaged at byte 7: 1 record is kept",
-                "1 line of it could not be read; the damaged file is mail.json.damaged",
-                "journal-1 is damaged at byte 9: 1 commit is kept",
-                "what followed, with 1 intact commit, is in journal-1.damaged",
-                "what nothing names any more is in raw.damaged: 1 raw message",
+                "mail.json is damaged at byte 7: kept 1 record, lost 1 line",
+                "the damaged file is saved as mail.json.damaged",
+                "journal-1 is damaged at byte 9: kept 1 commit",
+                "the rest, with 1 valid commit, is saved in journal-1.damaged",
+                "moved 1 raw message without a record to raw.damaged",
             ],
         ),
         (
             2,
             [
-                "mail.json is damaged at byte 7: 2 records are kept",
-                "2 lines of it could not be read; the damaged file is mail.json.damaged",
-                "journal-1 is damaged at byte 9: 2 commits are kept",
-                "what followed, with 2 intact commits, is in journal-1.damaged",
-                "what nothing names any more is in raw.damaged: 2 raw messages",
+                "mail.json is damaged at byte 7: kept 2 records, lost 2 lines",
+                "the damaged file is saved as mail.json.damaged",
+                "journal-1 is damaged at byte 9: kept 2 commits",
+                "the rest, with 2 valid commits, is saved in journal-1.damaged",
+                "moved 2 raw messages without a record to raw.damaged",
             ],
         ),
     ],
@@ -176,8 +176,8 @@ def test_a_repair_says_of_one_that_it_is_one(
     count: int,
     told: list[str],
 ) -> None:
-    mended = Mended(7, count, count, Path("mail.json.damaged"))
-    done = Repair(Path("journal-1"), 9, count, count, (Path("journal-1.damaged"),), mended, count)
+    snapshot = RepairedSnapshot(7, count, count, Path("mail.json.damaged"))
+    done = Repair(Path("journal-1"), 9, count, count, (Path("journal-1.damaged"),), snapshot, count)
     monkeypatch.setattr("sirrchat_testkit.storage.repair.repair", lambda _: done)
     assert main(["repair", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == told

@@ -240,7 +240,7 @@ async def test_what_fails_in_the_store_is_logged_and_not_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, talk: Dialogue, step: str
 ) -> None:
     async def fail(*_: Any) -> None:
-        raise StoreFull("no room to write /srv/mail/x.eml: [Errno 27]")
+        raise StoreFull("no space left to write /srv/mail/x.eml: [Errno 27]")
 
     await talk("EHLO client.example", "MAIL FROM:<a@example.net>")
     if step == "deliver":
@@ -249,4 +249,4 @@ async def test_what_fails_in_the_store_is_logged_and_not_told(
     said = await talk(RAW + b"\r\n.\r\n" if step == "deliver" else b"RCPT TO:<nobody@example.com>\r\n")
     assert said == "452 4.3.1 Insufficient system storage"
     [record] = [each for each in caplog.records if each.name == "sirrchat_testkit.smtp"]
-    assert "StoreFull: no room to write /srv/mail/x.eml" in record.getMessage()
+    assert "StoreFull: no space left to write /srv/mail/x.eml" in record.getMessage()

@@ -131,7 +131,7 @@ async def test_fields_at_their_default_are_found(store: Store, make: Make) -> No
 
 @pytest.mark.parametrize("where", [{"subject": "x"}, {"folder": "INBOX"}, {"account": "a", "size": 1}, {"nonsense": 1}])
 async def test_what_no_index_answers_is_refused(store: Store, where: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="no index of messages"):
+    with pytest.raises(ValueError, match="messages has no index on"):
         await store.find(Message, where)
 
 
@@ -328,7 +328,7 @@ async def test_keep_of_any_size(store: Store, size: int) -> None:
 
 
 async def test_raw_that_is_gone(store: Store) -> None:
-    with pytest.raises(NotFound, match="are gone"):
+    with pytest.raises(NotFound, match="was deleted"):
         await store.raw("f" * 64)
 
 
@@ -440,7 +440,7 @@ async def test_alter_changes_the_one_that_an_index_finds(store: Store, make: Mak
     assert tally.received == 4
     with pytest.raises(TypeError, match="received"):
         await store.commit([Update(Tally, "account", "a", lambda old: old | {"received": [{1, 2}]})])
-    with pytest.raises(ValueError, match="no index of tallies answers sent"):
+    with pytest.raises(ValueError, match="tallies has no index on sent"):
         await store.commit([Update(Tally, "sent", 0, change)])
 
 
@@ -486,8 +486,8 @@ async def test_what_is_at_hand_is_what_get_returns(store: Store, make: Make) -> 
 
 
 async def test_only_so_many_records_are_held(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "HELD", 3)
+    monkeypatch.setattr(reading, "CACHED", 3)
     store = TinyStore()
     await put(store, *(make(Message) for _ in range(10)))
     assert len(await store.find(Message)) == 10
-    assert len(store._readers[Message]._made) <= 3
+    assert len(store._readers[Message]._records) <= 3

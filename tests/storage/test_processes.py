@@ -101,7 +101,7 @@ def run(code: str, *args: str) -> str:
 
 def test_one_store_at_a_time_in_this_process(tmp_path: Path) -> None:
     storage = TinyStore(tmp_path)._storage
-    with pytest.raises(StoreLocked, match="open already in this process") as caught:
+    with pytest.raises(StoreLocked, match="already open in this process") as caught:
         TinyStore(tmp_path / "." / "")
     assert str(tmp_path) in str(caught.value)
     # The failed attempt has not let go of the first one's lock.
@@ -126,14 +126,14 @@ else:
 
 def test_a_second_process_is_told_which_folder_is_taken(tmp_path: Path) -> None:
     storage = TinyStore(tmp_path)._storage
-    assert run(OPEN, str(tmp_path)) == f"StoreLocked the store's folder {tmp_path} is in use by another process\n"
+    assert run(OPEN, str(tmp_path)) == f"StoreLocked the data folder {tmp_path} is in use by another process\n"
     storage.close()
     assert run(OPEN, str(tmp_path)) == "opened\n"
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be opened"):
+    with pytest.raises(StoreError, match="cannot open the data folder"):
         TinyStore(tmp_path / "file" / "data")
 
 
@@ -175,7 +175,7 @@ def test_a_forked_child_has_nothing_of_the_store(tmp_path: Path) -> None:
         told, _, child = parent.stdout.readline().strip().rpartition(" ")
         parent.wait()
     try:
-        assert "belongs to the process that opened it" in told
+        assert "a forked child cannot use it" in told
         # The parent is dead, its child lives: the folder is free, and has what the parent put there.
         storage = TinyStore(tmp_path)._storage
         assert [doc["name"] for doc in storage.tables["domains"].values()] == ["before", "after"]

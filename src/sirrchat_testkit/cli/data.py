@@ -1,4 +1,4 @@
-"""``dump`` and ``repair``: what can be done with a data folder while no server has it open."""
+"""``dump`` and ``repair``: commands on a data folder that no server has open."""
 
 from __future__ import annotations
 
@@ -21,73 +21,71 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MUCH = 500
-"""Messages from which on a dump shows how far it is."""
+"""A dump of at least this many messages shows its progress."""
 
 
 def add_data(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands."""
     command = commands.add_parser(
-        "dump", help="write every message of a data folder as a file", description=dump.__doc__
+        "dump", help="write each message of a data folder to a file", description=dump.__doc__
     )
     command.set_defaults(run=dump)
     command.add_argument("folder", type=Path, metavar="DIR", help="the data folder")
-    command.add_argument("--to", type=Path, metavar="OUT", help="where to write; a new or empty folder [DIR-dump]")
-    command = commands.add_parser("repair", help="open a damaged data folder again", description=repair.__doc__)
+    command.add_argument("--to", type=Path, metavar="OUT", help="a new or empty folder to write to [DIR-dump]")
+    command = commands.add_parser("repair", help="repair a damaged data folder", description=repair.__doc__)
     command.set_defaults(run=repair)
     command.add_argument("folder", type=Path, metavar="DIR", help="the data folder")
 
 
 def dump(arguments: argparse.Namespace) -> int:
-    """Write every message as OUT/NUMBER.eml, and OUT/index.json with what is known of each."""
+    """Write each message to OUT/NUMBER.eml, and a list of them with their details to OUT/index.json."""
     import asyncio
 
     folder: Path = arguments.folder
     target: Path = arguments.to or folder.with_name(f"{folder.resolve().name}-dump")
     if not folder.is_dir():
-        return fail(f"there is no folder {folder}")
+        return fail(f"no such folder: {folder}")
     try:
         target.mkdir(parents=True, exist_ok=True)
         if any(target.iterdir()):
-            return fail(f"{target} is not empty; name another folder with --to")
+            return fail(f"{target} is not empty; choose another folder with --to")
         count, missing = asyncio.run(_dump(folder, target))
     except (StoreError, OSError) as error:
         return fail(str(error))
     print(f"{counted(count, 'message')} in {target}")
-    return fail(f"the bytes of {counted(missing, 'message')} are gone; index.json says of which") if missing else 0
+    if missing:
+        return fail(f'the content of {counted(missing, "message")} is missing: "file" is null in index.json')
+    return 0
 
 
 def repair(arguments: argparse.Namespace) -> int:
-    """Keep every whole record of the snapshot and every commit before the first damage; save the rest beside."""
+    """Keep the records of the snapshot that can be read, and the commits before the first damage; save the rest."""
     from sirrchat_testkit.storage.repair import repair as repair_folder
 
     if not arguments.folder.is_dir():
-        return fail(f"there is no folder {arguments.folder}")
+        return fail(f"no such folder: {arguments.folder}")
     try:
         done = repair_folder(arguments.folder)
     except (StoreError, OSError) as error:
         return fail(str(error))
-    for line in _told(done):
+    for line in _report(done):
         print(line)
     return 0
 
 
-def _told(done: Repair) -> Iterator[str]:
-    mended = done.snapshot
-    if mended is not None:
-        yield f"mail.json is damaged at byte {mended.byte}: {_are(mended.kept, 'record')} kept"
-        yield f"{counted(mended.lost, 'line')} of it could not be read; the damaged file is {mended.saved}"
+def _report(done: Repair) -> Iterator[str]:
+    if done.snapshot is not None:
+        byte, kept, lost = done.snapshot.byte, done.snapshot.kept, done.snapshot.lost
+        yield f"mail.json is damaged at byte {byte}: kept {counted(kept, 'record')}, lost {counted(lost, 'line')}"
+        yield f"the damaged file is saved as {done.snapshot.saved}"
     if done.journal is not None:
         saved = ", ".join(str(path) for path in done.saved)
-        yield f"{done.journal.name} is damaged at byte {done.byte}: {_are(done.kept, 'commit')} kept"
-        yield f"what followed, with {counted(done.lost, 'intact commit')}, is in {saved}"
+        yield f"{done.journal.name} is damaged at byte {done.byte}: kept {counted(done.kept, 'commit')}"
+        yield f"the rest, with {counted(done.lost, 'valid commit')}, is saved in {saved}"
     if done.raws:
-        yield f"what nothing names any more is in raw.damaged: {counted(done.raws, 'raw message')}"
-    if mended is None and done.journal is None:
-        yield "nothing is damaged"
-
-
-def _are(number: int, what: str) -> str:
-    return f"{counted(number, what)} {'is' if number == 1 else 'are'}"
+        yield f"moved {counted(done.raws, 'raw message')} without a record to raw.damaged"
+    if done.snapshot is None and done.journal is None:
+        yield "no damage found"
 
 
 async def _dump(folder: Path, target: Path) -> tuple[int, int]:
@@ -130,7 +128,7 @@ def _entry(message: Message, envelope: Envelope | None) -> dict[str, Any]:
 
 
 def _shown(messages: list[T]) -> Iterable[T]:
-    """Return ``messages``, with a progress bar on a terminal where there are many and rich is installed."""
+    """Return ``messages``; iterating over many shows a progress bar on a terminal, if rich is installed."""
     if len(messages) < MUCH or not sys.stderr.isatty():
         return messages
     try:

@@ -1,13 +1,13 @@
-"""What the domain asks of a store. ``storage/`` answers it; nothing else in the package knows how.
+"""The interface of a store, which ``storage/`` implements, and the changes that a commit consists of.
 
-Rules that every store keeps:
+Rules for every store:
 
-1. A commit is all or none, and what it changed is seen by the next read, whoever asks.
-2. A commit by a memory store never suspends: what was read just before still holds. A durable store suspends
-   only while it waits for the disk, and has applied the commit before it does.
-3. ``seq`` rises for each kind and is never reused, but for a rewind of a memory store.
-4. ``where`` names only indexed fields; what else is wanted of a record is the caller's ``match``.
-5. While a scope is open the store can go back to its mark, at a cost of what was changed since.
+1. A commit makes all of its changes or none. The next read sees them.
+2. A commit to a memory store never suspends, so what was read just before still holds. One to a durable store suspends
+   only while it waits for the disk, after its changes are applied.
+3. ``seq`` rises for each kind and is never reused, except after a rewind of a memory store.
+4. ``where`` names only indexed fields. Other conditions on a record are the caller's ``match``.
+5. While a scope is open, the store can return to its mark. This costs as much as was changed since.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ R = TypeVar("R", bound=Record)
 
 
 class Put:
-    """Store a new record. Its ``seq`` is given by the store, which notes it in the record."""
+    """Store a new record. The store sets the record's ``seq``."""
 
     __slots__ = ("record",)
 
@@ -32,7 +32,7 @@ class Put:
 
 
 class Patch:
-    """Change the named fields of the record of ``kind`` at ``seq``; one that is gone meanwhile is passed over."""
+    """Change the named fields of the record of ``kind`` at ``seq``. If it no longer exists, nothing is done."""
 
     __slots__ = ("fields", "kind", "seq")
 
@@ -43,16 +43,17 @@ class Patch:
 
 
 class Delete(NamedTuple):
-    """Delete the record of ``kind`` at ``seq``; one that is gone already is passed over."""
+    """Delete the record of ``kind`` at ``seq``. If it no longer exists, nothing is done."""
 
     kind: type[Record]
     seq: int
 
 
 class Update:
-    """Make ``change`` of the document of the record of ``kind`` whose indexed ``field`` is ``value``, if there is one.
+    """Replace the document of the record of ``kind`` whose indexed ``field`` is ``value``, if there is one.
 
-    The record is not read for it. One that the same commit puts is not found, what else it changes is seen.
+    ``change`` takes the old document, as earlier changes of the same commit leave it, and returns the new one. A record
+    that the same commit puts is not found.
     """
 
     __slots__ = ("change", "field", "kind", "value")
@@ -69,35 +70,35 @@ Change: TypeAlias = Put | Patch | Delete | Update
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What is stored, by an account or in all: number of copies and sum of their sizes in bytes."""
+    """What an account, or all of them, have stored: the number of copies and their total size in bytes."""
 
     count: int
     size: int
 
 
 class Store(Protocol):
-    """Where records and raw bytes are kept."""
+    """Stores records and raw bytes (blobs)."""
 
     async def put_blob(self, raw: bytes) -> str:
-        """Store ``raw`` and return its name, the SHA-256 in hex. Each ``put_blob`` is ended by a ``release_blob``."""
+        """Store ``raw`` and return its name, the SHA-256 in hex. Call ``release_blob`` after each ``put_blob``."""
         ...
 
     def release_blob(self, blob: str) -> None:
-        """End a ``put_blob``: from now on the bytes ``blob`` stay only while a record names them."""
+        """End a ``put_blob``: from now on ``blob`` is kept only while a record names it."""
 
     async def commit(self, changes: Sequence[Change], applied: Callable[[], None] | None = None) -> list[int]:
         """Apply all ``changes`` or none; return the ``seq`` of each, in order.
 
-        ``applied`` is called in the step in which they are made, before anybody can wait for the disk.
+        ``applied`` is called in the same step of the loop in which they are made, before any wait for the disk.
 
         Raises:
             StoreFull: The disk is full; nothing has changed.
-            StoreBroken: The disk failed; the store is read-only until it is opened anew.
+            StoreBroken: The disk failed; the store is read-only until it is reopened.
         """
         ...
 
     async def raw(self, blob: str) -> bytes:
-        """Return the bytes that ``put_blob`` named ``blob``. Raises ``NotFound`` where they are gone."""
+        """Return the bytes of ``blob``. Raises ``NotFound`` if they were deleted."""
         ...
 
     def at_hand(self, kind: type[R], field: str, value: Any) -> R | None:
@@ -120,12 +121,13 @@ class Store(Protocol):
     ) -> list[R]:
         """Return the records equal to ``where`` that pass ``match``, by rising ``seq`` (falling if ``newest``).
 
-        ``after`` and ``before`` are bounds of ``seq``, both exclusive; ``offset`` skips matches, ``limit`` caps them.
+        ``after`` and ``before`` are exclusive bounds of ``seq``. ``offset`` is the number of matches to skip, ``limit``
+        the most to return.
         """
         ...
 
     async def count(self, kind: type[Record], **where: Any) -> int:
-        """Return how many records have indexed fields equal to ``where``; no record is read for it."""
+        """Return how many records have indexed fields equal to ``where``. It reads no records."""
         ...
 
     async def expired(self, now: int, *, limit: int | None = None) -> list[Address]:
@@ -133,7 +135,7 @@ class Store(Protocol):
         ...
 
     async def usage(self, account: str | None = None) -> Usage:
-        """Return how much ``account`` stores, in every folder and for every address; None asks for everything."""
+        """Return the usage of ``account``, in all folders and for all addresses; None: of all accounts."""
         ...
 
     async def sizes(self, accounts: Sequence[str]) -> list[int]:
@@ -141,11 +143,11 @@ class Store(Protocol):
         ...
 
     def mark(self) -> int:
-        """Open a scope: note where the store stands. Marks nest."""
+        """Open a scope and return its mark for ``rewind``. Scopes can be nested."""
         ...
 
     async def rewind(self, mark: int) -> None:
-        """Close the scope and put back everything that changed since ``mark``, in one commit."""
+        """Close a scope and undo everything that changed since ``mark``, in one commit."""
 
     async def close(self) -> None:
-        """Finish what is under way and let go of every file. A closed store is not used again."""
+        """Finish the work in progress and close all files. A closed store cannot be used again."""

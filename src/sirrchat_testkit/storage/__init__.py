@@ -1,6 +1,6 @@
-"""The store: TinyDB, made flat and durable.
+"""The store: TinyDB with indexes and a journal.
 
-Nothing outside of this folder knows TinyDB; everybody else sees ``domain.store.Store``.
+Only this folder imports TinyDB. The rest of the package uses ``domain.store.Store``, and users ``database.Database``.
 """
 
 from sirrchat_testkit.storage.store import TinyStore

@@ -1,10 +1,10 @@
-"""Raw bytes, named by their SHA-256 so that equal bytes are kept once; and the count of their references.
+"""Blobs: raw bytes, named by their SHA-256 so that equal bytes are stored once; and the count of their references.
 
-1. Bytes stay while a stored record names them, while a scope is open in which a record named them (a rewind may bring
-   it back), or while they are retained for a commit.
-2. The stores of bytes do not know the records: ``BlobReferences`` does.
-3. A file needs no atomic write: the journal names it only when it is complete, and files that no record names are
-   deleted when the store opens.
+1. A blob is kept while a stored record names it, while it is retained for a commit, and until the end of a scope in
+   which a record that named it was deleted, since a rewind may restore the record.
+2. ``MemoryBlobs`` and ``FileBlobs`` know nothing of records: ``BlobReferences`` does.
+3. A file needs no atomic write: a record that names it is committed only when it is complete, and files that no record
+   names are deleted when the store opens.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from sirrchat_testkit.records import Doc
 from sirrchat_testkit.storage.folder import Folder, sync_folder, write_error
 
 LARGE = 1 << 20
-"""From this size in bytes on, hashing, writing and reading are worth a thread."""
+"""Blobs of at least this many bytes are hashed, written and read in a thread."""
 
 FEW = 16
-"""From this number on, raw messages are worth a call that waits for whatever is on its way to the disk."""
+"""More files than this are synced by one call for the whole file system."""
 
 log = logging.getLogger(__name__)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Blobs(Protocol):
-    """What a store asks of its raw bytes."""
+    """What a store needs of its blobs."""
 
     async def put(self, digest: str, raw: bytes) -> None:
-        """Hold ``raw`` as ``digest``."""
+        """Store ``raw`` as ``digest``."""
 
     async def get(self, digest: str) -> bytes:
         """Return the bytes. Raises ``NotFound``."""
@@ -50,7 +50,7 @@ class MemoryBlobs:
         self._held: dict[str, bytes] = {}
 
     async def put(self, digest: str, raw: bytes) -> None:
-        """Hold ``raw`` as ``digest``."""
+        """Store ``raw`` as ``digest``."""
         self._held[digest] = raw
 
     async def get(self, digest: str) -> bytes:
@@ -61,7 +61,7 @@ class MemoryBlobs:
             raise _gone(digest) from None
 
     def drop(self, digests: Iterable[str]) -> None:
-        """Let go of bytes, held or not."""
+        """Delete blobs; those that do not exist are ignored."""
         for digest in digests:
             self._held.pop(digest, None)
 
@@ -78,17 +78,17 @@ class FileBlobs:
         self.unsynced: set[str] = set()
 
     async def put(self, digest: str, raw: bytes) -> None:
-        """Write ``raw`` as ``digest``, unless it is there.
+        """Write ``raw`` as ``digest``, unless it exists.
 
         Raises:
-            StoreFull: There is no room.
-            StoreError: It cannot be written.
+            StoreFull: The disk is full.
+            StoreError: The file cannot be written.
         """
         while digest in self._busy:
             await asyncio.wait([self._busy[digest]])
         path = self._path(digest)
         if len(raw) >= LARGE or self._sync:
-            await self._alone([digest], lambda: _write(path, raw, sync=self._sync))
+            await self._in_thread([digest], lambda: _write(path, raw, sync=self._sync))
         else:
             _write(path, raw, sync=False)
         if not self._sync:
@@ -105,15 +105,15 @@ class FileBlobs:
             raise _gone(digest) from None
 
     def busy(self, digest: str) -> bool:
-        """Return whether a thread is at work on ``digest``: then it must not be dropped yet."""
+        """Return whether a thread is writing or deleting ``digest``, so that it must not be deleted yet."""
         return digest in self._busy
 
     async def drop(self, digests: list[str]) -> None:
-        """Delete bytes, held or not."""
-        await self._alone(digests, lambda: self._unlink(digests))
+        """Delete blobs; those that do not exist are ignored."""
+        await self._in_thread(digests, lambda: self._unlink(digests))
 
     def sync(self, digests: Collection[str]) -> None:
-        """Wait until ``digests`` are on the disk. For a thread. Raises ``OSError``."""
+        """Wait until ``digests`` are on the disk. To be called in a thread. Raises ``OSError``."""
         if len(digests) > FEW and self._folder.sync_all():
             return
         folders: set[Path] = set()
@@ -131,13 +131,13 @@ class FileBlobs:
             sync_folder(folder)
 
     def sweep(self, named: Callable[[str], bool]) -> int:
-        """Delete the files that nobody names, and return how many there were."""
+        """Delete the files that are not ``named``; return how many there were."""
         orphans = [path.stem for path in self._raws.glob("??/*.eml") if not named(path.stem)]
         self._unlink(orphans)
         return len(orphans)
 
-    async def _alone(self, digests: list[str], work: Callable[[], None]) -> None:
-        """Do ``work`` in a thread, while whoever wants one of ``digests`` waits."""
+    async def _in_thread(self, digests: list[str], work: Callable[[], None]) -> None:
+        """Do ``work`` in a thread. Until it is done, ``digests`` are busy."""
         done = asyncio.get_running_loop().run_in_executor(self._threads, work)
         for digest in digests:
             self._busy[digest] = done
@@ -146,10 +146,10 @@ class FileBlobs:
             for digest in digests:
                 del self._busy[digest]
             if not done.cancelled():
-                done.exception()  # whoever awaits it has heard of it; if nobody does any more, nobody must
+                done.exception()  # mark it as retrieved, in case the awaiting task was cancelled
 
         done.add_done_callback(finished)
-        # Whoever is cancelled leaves the thread at work, and the digests busy.
+        # If this task is cancelled, the thread goes on and the digests stay busy.
         await asyncio.shield(done)
 
     def _unlink(self, digests: Iterable[str]) -> None:
@@ -157,14 +157,14 @@ class FileBlobs:
             try:
                 Path(self._path(digest)).unlink(missing_ok=True)
             except OSError as error:
-                log.warning("a raw message that nobody needs stays: %s", error)
+                log.warning("cannot delete a raw message that is no longer needed: %s", error)
 
     def _path(self, digest: str) -> str:
-        return f"{self._raws}/{digest[:2]}/{digest}.eml"  # a Path takes as long as writing the file
+        return f"{self._raws}/{digest[:2]}/{digest}.eml"  # making a Path takes as long as writing the file
 
 
 def _write(path: str, raw: bytes, *, sync: bool) -> None:
-    """Write ``raw``, unless it is there already."""
+    """Write ``raw`` to ``path``, unless the file is there and complete."""
     try:
         descriptor = _new(path)
         if descriptor is None:
@@ -187,7 +187,7 @@ def _write(path: str, raw: bytes, *, sync: bool) -> None:
 
 
 def _new(path: str) -> int | None:
-    """Open a new file, None where there is one already."""
+    """Open a new file and return its descriptor, or None if the file exists."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o666)
@@ -199,11 +199,11 @@ def _new(path: str) -> int | None:
 
 
 def _gone(digest: str) -> NotFound:
-    return NotFound(f"the raw bytes {digest} are gone")
+    return NotFound(f"raw message {digest} was deleted")
 
 
-class Named:
-    """An index of the blobs that a table's documents name, with counts; reports to ``references`` what it loses."""
+class BlobIndex:
+    """Counts the documents of a table that name each blob; reports to ``references`` when a count drops to 0."""
 
     __slots__ = ("_counts", "_field", "_references", "fields")
 
@@ -214,16 +214,16 @@ class Named:
         self._counts: dict[str, int] = {}
 
     def __repr__(self) -> str:
-        return f"Named({self._field!r})"
+        return f"BlobIndex({self._field!r})"
 
     def add(self, seq: int, doc: Doc) -> None:  # noqa: ARG002
-        """Take in the document."""
+        """Add the document."""
         digest = doc.get(self._field)
         if digest and type(digest) is str:
             self._counts[digest] = self._counts.get(digest, 0) + 1
 
     def drop(self, seq: int, doc: Doc) -> None:  # noqa: ARG002
-        """Let go of the document, given as it was taken in."""
+        """Remove the document, given as it was added."""
         digest = doc.get(self._field)
         if digest and type(digest) is str:
             left = self._counts[digest] - 1
@@ -231,10 +231,10 @@ class Named:
                 self._counts[digest] = left
             else:
                 del self._counts[digest]
-                self._references.lose(digest)
+                self._references.dropped(digest)
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Remove everything."""
         self._counts.clear()
 
     def __contains__(self, digest: str) -> bool:
@@ -242,62 +242,65 @@ class Named:
 
 
 class BlobReferences:
-    """Reference counts of blobs; ``unreferenced`` may be deleted. While ``scoped``, blobs that records drop stay."""
+    """Counts the references to blobs. Those in ``unreferenced`` may be deleted.
+
+    While ``scoped`` is true, blobs whose records are deleted are kept.
+    """
 
     def __init__(self) -> None:
         self.scoped = False
-        self._indexes: list[Named] = []
-        self._claims: dict[str, int] = {}
+        self._indexes: list[BlobIndex] = []
+        self._retained: dict[str, int] = {}
         self.unreferenced: set[str] = set()
-        self._scoped: set[str] = set()
+        self._kept: set[str] = set()
 
-    def index(self, field: str) -> Named:
-        """Return a new index of what a table names in ``field``."""
-        made = Named(field, self)
+    def index(self, field: str) -> BlobIndex:
+        """Return a new index of the blobs that a table names in ``field``."""
+        made = BlobIndex(field, self)
         self._indexes.append(made)
         return made
 
     def named(self, digest: str) -> bool:
         """Return whether a stored record names ``digest``."""
-        for index in self._indexes:  # noqa: SIM110 - asked of every message: a generator takes four times as long
+        for index in self._indexes:  # noqa: SIM110 - called for every message; a generator takes four times as long
             if digest in index:
                 return True
         return False
 
     def retain(self, digest: str) -> None:
-        """Note that somebody is about to name ``digest``."""
-        self._claims[digest] = self._claims.get(digest, 0) + 1
+        """Keep ``digest`` until ``release``, since a record is about to name it."""
+        self._retained[digest] = self._retained.get(digest, 0) + 1
 
     def release(self, digest: str) -> None:
-        """Note that who claimed ``digest`` has named it, or never will."""
-        left = self._claims[digest] - 1
+        """End a ``retain``: the record that names ``digest`` is committed, or will not be."""
+        left = self._retained[digest] - 1
         if left:
-            self._claims[digest] = left
+            self._retained[digest] = left
             return
-        del self._claims[digest]
+        del self._retained[digest]
         if not self.named(digest):
             self.unreferenced.add(digest)
 
-    def lose(self, digest: str) -> None:
-        """Note that no record of a table names ``digest`` any more."""
-        (self._scoped if self.scoped else self.unreferenced).add(digest)
+    def dropped(self, digest: str) -> None:
+        """Note that a table has no more records that name ``digest``."""
+        (self._kept if self.scoped else self.unreferenced).add(digest)
 
     def end_scopes(self) -> None:
-        """Note that no scope is open any more."""
+        """Note that the last open scope has ended."""
         self.scoped = False
-        self.unreferenced |= self._scoped
-        self._scoped.clear()
+        self.unreferenced |= self._kept
+        self._kept.clear()
 
     def take_unreferenced(self) -> list[str]:
-        """Return the bytes that nobody needs any more, and forget them."""
+        """Return the blobs that may be deleted, and clear ``unreferenced``."""
         if not self.unreferenced:
             return []
-        gone = self.still_free(self.unreferenced)
+        found = self.deletable(self.unreferenced)
         self.unreferenced.clear()
-        return gone
+        return found
 
-    def still_free(self, digests: Iterable[str]) -> list[str]:
-        """Return those of ``digests`` that may be deleted: no record, delivery or open scope needs them."""
+    def deletable(self, digests: Iterable[str]) -> list[str]:
+        """Return those of ``digests`` that may be deleted: no record, commit or open scope needs them."""
         return [
-            each for each in digests if each not in self._claims and each not in self._scoped and not self.named(each)
+            each for each in digests if each not in self._retained and each not in self._kept and not self.named(each)
         ]

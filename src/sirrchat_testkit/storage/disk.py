@@ -1,10 +1,8 @@
-"""Disk: everything a durable store does behind its commits: group fsync, compaction, deleting raw bytes.
+"""Disk: what a durable store does after its commits: group fsync, compaction, deleting blobs.
 
-Rules of this module:
-
-1. There is one fsync at a time, and it covers all that was committed before it began.
-2. What a commit made superfluous is deleted only after the fsync that covers the commit.
-3. State changes on the loop; a thread only waits for the disk.
+1. One fsync runs at a time. It covers everything that was committed before it began.
+2. Blobs that a commit made unreferenced are deleted after the fsync that covers the commit.
+3. State changes on the loop. Threads only wait for the disk.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from sirrchat_testkit.storage.blobs import BlobReferences, FileBlobs
 from sirrchat_testkit.storage.journal import JournalStorage, Sync
 
 LAZY = 1.0
-"""Seconds that a commit may wait for its fsync where nobody waits for it."""
+"""Seconds from a commit to its fsync, if no caller waits for the fsync."""
 
 log = logging.getLogger(__name__)
 
@@ -40,28 +38,28 @@ class Disk:
         self._syncing: asyncio.Task[None] | None = None
         self._compacting: asyncio.Task[None] | None = None
 
-    def look_after(self, references: BlobReferences) -> None:
-        """Delete the raw bytes that ``references`` no longer need, and at once those that no record names."""
+    def collect(self, references: BlobReferences) -> None:
+        """Delete blobs that no record names, now and whenever ``references`` has unreferenced ones."""
         self._references = references
         orphans = self.blobs.sweep(references.named)
         if orphans:
-            log.info("%d raw messages in %s belonged to nothing and were deleted", orphans, self.folder.path)
+            log.info("%s: deleted %d raw messages without a record", self.folder.path, orphans)
 
     async def committed(self) -> None:
-        """Do what is due after a commit.
+        """Begin what is due after a commit; if ``eager``, return when it is on the disk.
 
         Raises:
-            StoreBroken: The disk failed; the commit was taken back.
+            StoreBroken: The disk failed; the commit was undone.
         """
         if self._storage.compaction_is_due and self._compacting is None:
             self._compacting = asyncio.create_task(self._compact())
         if not self._eager:
-            self.touched()
+            self.sync_soon()
         elif self._storage.dirty:
             await self.flush()
 
-    def touched(self) -> None:
-        """See to it that what was written gets to the disk within about a second."""
+    def sync_soon(self) -> None:
+        """Begin an fsync within ``LAZY`` seconds."""
         if self._timer is None and self._syncing is None:
             self._timer = asyncio.get_running_loop().call_later(LAZY, self._begin)
 
@@ -75,32 +73,32 @@ class Disk:
         await waiter
 
     async def settle(self) -> None:
-        """Return when nothing is left to do: all is on the disk, and what nobody needs is off it."""
+        """Return when everything is on the disk and unreferenced blobs are deleted."""
         await self.flush()
-        await self._rest()
+        await self._finish_tasks()
 
     async def close(self) -> None:
-        """Finish what is under way, write a snapshot, and let go of all files."""
+        """Finish the work in progress, write a snapshot, and close all files."""
         if self._timer is not None:
             self._timer.cancel()
-        await self._rest()
+        await self._finish_tasks()
         closer = ThreadPoolExecutor(1)
         try:
-            await asyncio.get_running_loop().run_in_executor(closer, self._let_go)
+            await asyncio.get_running_loop().run_in_executor(closer, self._close_files)
         finally:
             closer.shutdown(wait=False)
 
-    async def _rest(self) -> None:
+    async def _finish_tasks(self) -> None:
         while tasks := [task for task in (self._syncing, self._compacting) if task is not None]:
             await asyncio.wait(tasks)
 
-    def _let_go(self) -> None:
-        # A thread may still be at work for a task that was cancelled.
+    def _close_files(self) -> None:
+        # A thread may still work for a task that was cancelled.
         self._threads.shutdown()
         try:
             self.blobs.sync(self.blobs.unsynced)
         except OSError as error:
-            log.warning("%s: raw messages are not surely on the disk: %s", self.folder.path, error)
+            log.warning("%s: cannot sync raw messages, which power loss may destroy: %s", self.folder.path, error)
         self._storage.close()
 
     def _begin(self) -> None:
@@ -119,30 +117,30 @@ class Disk:
         finally:
             self._syncing = None
         if self._storage.dirty or (self._references is not None and self._references.unreferenced):
-            self.touched()
+            self.sync_soon()
 
     async def _sync(self) -> None:
         group, self._waiting = self._waiting, []
         raws, self.blobs.unsynced = self.blobs.unsynced, set()
         sync = self._storage.begin_sync()
-        gone = self._references.take_unreferenced() if self._references is not None else []
+        unreferenced = self._references.take_unreferenced() if self._references is not None else []
         try:
             await self._run(partial(self._wait_for_disk, sync, raws))
         except OSError as error:
             broken = self._storage.fail(error)
-            log.error("%s", broken)  # noqa: TRY400  # the text is what counts
-            _answer([*group, *self._waiting], broken)
+            log.error("%s", broken)  # noqa: TRY400  # a traceback would add nothing
+            _resolve([*group, *self._waiting], broken)
             self._waiting.clear()
             return
         except asyncio.CancelledError:
             self.blobs.unsynced |= raws
             raise
         self._storage.end_sync(sync)
-        _answer(group)
-        if self._references is not None and (free := self._references.still_free(gone)):
-            later = set(filter(self.blobs.busy, free))
-            self._references.unreferenced |= later
-            await self.blobs.drop([digest for digest in free if digest not in later])
+        _resolve(group)
+        if self._references is not None and (deletable := self._references.deletable(unreferenced)):
+            busy = set(filter(self.blobs.busy, deletable))
+            self._references.unreferenced |= busy
+            await self.blobs.drop([digest for digest in deletable if digest not in busy])
 
     def _wait_for_disk(self, sync: Sync, raws: set[str]) -> None:
         self.blobs.sync(raws)
@@ -157,7 +155,7 @@ class Disk:
             await self._run(partial(compaction.run, gently=True))
             self._storage.end_compaction()
         except OSError as error:
-            log.warning("%s keeps its journals, since writing a new snapshot failed: %s", self.folder.path, error)
+            log.warning("%s: cannot write a new snapshot, so the journals are kept: %s", self.folder.path, error)
         except StoreBroken:
             pass
         finally:
@@ -167,7 +165,7 @@ class Disk:
         await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-def _answer(waiters: list[asyncio.Future[None]], error: StoreBroken | None = None) -> None:
+def _resolve(waiters: list[asyncio.Future[None]], error: StoreBroken | None = None) -> None:
     for waiter in waiters:
         if not waiter.done():
             if error is None:

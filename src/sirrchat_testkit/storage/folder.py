@@ -1,16 +1,14 @@
-"""The folder of a durable store: what is called how, who may open it, and what a forked child has of it.
+"""The folder of a durable store: its files, its lock, and what happens to both in a forked child.
 
 ::
 
     lock                   held while the store is open
     mail.json              the snapshot, which plain TinyDB opens
-    journal-00000007.log   the commits since, one to a line
+    journal-00000007.log   the commits since, one per line
     raw/ab/<sha256>.eml    raw messages
 
-Rules of this module:
-
-1. One store has a folder open, in all processes. The lock is a POSIX one, which a child does not inherit.
-2. A forked child has none of the files: it closes what it got before anything else runs in it.
+1. Only one store, of all processes, has a folder open. The lock is a POSIX one, which a forked child does not inherit.
+2. A forked child closes the files that it inherits before anything else runs in it.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from pathlib import Path
 from sirrchat_testkit.errors import StoreError, StoreFull, StoreLocked
 
 COMPACT_AT = 64 << 20
-"""Bytes of a journal, and at least the size of the snapshot, that make a compaction due."""
+"""Bytes of a journal from which on it is compacted, if it is also as long as the snapshot."""
 
 _JOURNAL = re.compile(r"journal-(\d{8})\.log")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -34,10 +32,10 @@ _open: weakref.WeakSet[Folder] = weakref.WeakSet()
 
 
 class Folder:
-    """The files of one durable store, locked from now on.
+    """The files of one durable store. The folder is made if it does not exist, and locked.
 
     Raises:
-        StoreLocked: The folder is open already.
+        StoreLocked: The folder is already open.
         StoreError: It cannot be made or opened.
     """
 
@@ -54,7 +52,7 @@ class Folder:
         except StoreLocked:
             raise
         except OSError as error:
-            raise StoreError(f"the store's folder {path} cannot be opened: {error}") from error
+            raise StoreError(f"cannot open the data folder {path}: {error}") from error
         _open.add(self)
 
     def journal(self, generation: int) -> Path:
@@ -62,63 +60,63 @@ class Folder:
         return self.path / f"journal-{generation:08}.log"
 
     def generations(self) -> list[int]:
-        """Return which journals there are, the oldest first."""
+        """Return the generations of the existing journals, the oldest first."""
         return sorted(int(found[1]) for each in self.path.iterdir() if (found := _JOURNAL.fullmatch(each.name)))
 
     def open_file(self, path: Path, flags: int) -> int:
-        """Open a file that a forked child must not have."""
+        """Open a file, which is closed in a forked child; return its descriptor."""
         descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
         self._files.add(descriptor)
         return descriptor
 
     def close_file(self, descriptor: int) -> None:
-        """Close a file, once."""
+        """Close a file, unless it is closed already."""
         if descriptor in self._files:
             self._files.discard(descriptor)
             os.close(descriptor)
 
     def sync(self) -> None:
-        """Make sure that the names in the folder are on the disk."""
+        """Sync the folder, so that the names in it are on the disk."""
         sync_folder(self.path)
 
     def sync_all(self) -> bool:
-        """Wait, by one call, until whatever was written in the folder is on the disk; for a thread.
+        """Wait until every file written in the folder is on the disk. To be called in a thread.
 
-        Return False where that cannot be known, and each file has to be asked.
+        Returns False if the system cannot do this by one call; then each file must be synced.
         """
         try:
-            together = self.raw.stat().st_dev == self._key[0]
+            same_device = self.raw.stat().st_dev == self._key[0]
         except FileNotFoundError:
             return False
-        return together and _sync_file_system(_held[self._key])
+        return same_device and _sync_file_system(_held[self._key])
 
     def close(self) -> None:
-        """Close every file and let others have the folder."""
+        """Close every file and release the lock."""
         for descriptor in list(self._files):
             self.close_file(descriptor)
         if not self.forked:
             _held.pop(self._key, None)
 
     def disown(self) -> None:
-        """Let go of everything in a forked child, whose parent goes on with it."""
+        """Close the inherited files in a forked child; the parent goes on using its own."""
         self.forked = True
         self.close()
 
     def _lock(self) -> None:
-        # A second descriptor on the file would let go of the lock when it is closed, so our own are looked up first.
+        # Closing a second descriptor of the file would release the lock, so this process's locks are checked first.
         if self._key in _held:
-            raise StoreLocked(f"the store's folder {self.path} is open already in this process")
+            raise StoreLocked(f"the data folder {self.path} is already open in this process")
         descriptor = self.open_file(self.path / "lock", os.O_RDWR | os.O_CREAT)
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             self.close_file(descriptor)
-            raise StoreLocked(f"the store's folder {self.path} is in use by another process") from None
+            raise StoreLocked(f"the data folder {self.path} is in use by another process") from None
         _held[self._key] = descriptor
 
 
 def sync_folder(path: Path) -> None:
-    """Make sure that the names in the folder at ``path`` are on the disk."""
+    """Sync the folder at ``path``, so that the names in it are on the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -127,17 +125,17 @@ def sync_folder(path: Path) -> None:
 
 
 def _sync_file_system(descriptor: int) -> bool:
-    """Call Linux's ``syncfs``; return False where there is none, or a write failed since ``descriptor`` was opened."""
-    import ctypes  # here, for it takes as long to import as the rest of the store
+    """Call Linux's ``syncfs``; return False if there is none, or a write has failed since ``descriptor`` was opened."""
+    import ctypes  # here, since it takes as long to import as the rest of the store
 
     call = getattr(ctypes.CDLL(None), "syncfs", None)
     return call is not None and call(descriptor) == 0
 
 
 def write_error(error: OSError, path: Path) -> StoreError:
-    """Return what to raise when writing to ``path`` failed."""
+    """Return the error to raise when writing to ``path`` failed with ``error``."""
     if error.errno in _FULL:
-        return StoreFull(f"no room to write {path}: {error}")
+        return StoreFull(f"no space left to write {path}: {error}")
     return StoreError(f"cannot write {path}: {error}")
 
 

@@ -1,11 +1,11 @@
-"""Indexes: a read costs the same among a hundred documents and among a hundred thousand.
+"""Indexes: the cost of a read does not grow with the number of documents.
 
-1. An index is derived: rebuilt when a store opens, never stored, and changed only through its ``IndexSet``, which holds
+1. An index is never stored: it is rebuilt when a store opens. It is changed only through its ``IndexSet``, which holds
    the indexes of one table and the records made from its documents.
-2. Ids in a bucket rise, so a page is a slice and a cursor a bisection.
+2. Ids in a bucket rise, so a page is a slice, and a cursor is found by bisection.
 3. Documents omit fields that have their default value; an index knows the defaults.
-4. An unhashable value is in no bucket: no equality with a scalar could find it.
-5. No document makes an index raise: by then the commit is on disk.
+4. An unhashable value is in no bucket, since no equality with a scalar can match it.
+5. An index never raises because of a document: by then the commit is in the journal.
 """
 
 from __future__ import annotations
@@ -18,31 +18,32 @@ from typing import Any, Protocol, TypeVar
 from sirrchat_testkit.records import Doc
 
 ABSENT: Any = object()
-"""The value of a field that is missing and has no default: nobody can ask for it."""
+"""The value of a field that is missing and has no default. No query equals it."""
 
 _NOTHING: dict[str, Any] = {}
 _EMPTY = (0, 0)
 
 
 class Index(Protocol):
-    """What ``IndexSet`` asks of each index."""
+    """What ``IndexSet`` needs of an index."""
 
     fields: tuple[str, ...]
 
     def add(self, seq: int, doc: Doc) -> None:
-        """Take in the document."""
+        """Add the document."""
 
     def drop(self, seq: int, doc: Doc) -> None:
-        """Let go of the document, given as it was taken in."""
+        """Remove the document, given as it was added."""
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Remove everything."""
 
 
 class Equal:
-    """From the value of a field, or from the values of two together, to the ids that have it.
+    """Maps the value of a field, or the pair of values of two fields, to the ids that have it.
 
-    A bucket of one id is that id itself: most buckets are, and a list would cost more than the rest of the entry.
+    A bucket of one id is that id itself, without a list. Most buckets are, and a list would take more memory than the
+    rest of the entry.
     """
 
     __slots__ = ("_buckets", "_default", "_field", "_hold", "_other", "_other_default", "_single", "fields")
@@ -59,7 +60,7 @@ class Equal:
         return f"Equal({', '.join(map(repr, self.fields))})"
 
     def add(self, seq: int, doc: Doc) -> None:
-        """Take in the document."""
+        """Add the document."""
         key = doc.get(self._field, self._default) if self._single else self._pair(doc)
         try:
             held = self._hold(key, seq)
@@ -75,7 +76,7 @@ class Equal:
             insort(held, seq)
 
     def drop(self, seq: int, doc: Doc) -> None:
-        """Let go of the document, given as it was taken in."""
+        """Remove the document, given as it was added."""
         key = doc.get(self._field, self._default) if self._single else self._pair(doc)
         try:
             held = self._buckets.get(key)
@@ -89,11 +90,11 @@ class Equal:
             del self._buckets[key]
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Remove everything."""
         self._buckets.clear()
 
     def bucket(self, key: Any) -> Sequence[int]:
-        """Return the rising ids of ``key``: a value, or a pair of values where the index has two fields."""
+        """Return the rising ids of ``key``: a value, or a pair of values if the index has two fields."""
         try:
             held = self._buckets.get(key)
         except TypeError:
@@ -103,7 +104,7 @@ class Equal:
         return (held,) if isinstance(held, int) else held
 
     def first(self, key: Any) -> int | None:
-        """Return the lowest id that has ``key``, None where there is none."""
+        """Return the lowest id that has ``key``, or None."""
         try:
             held = self._buckets.get(key)
         except TypeError:
@@ -115,7 +116,7 @@ class Equal:
 
 
 class Ordered:
-    """Ids in the order of a field's integer; documents where it is 0, missing or something else stay out."""
+    """Ids in the order of an integer field. Documents where it is 0, missing or no integer are left out."""
 
     __slots__ = ("_pairs", "fields")
 
@@ -127,29 +128,29 @@ class Ordered:
         return f"Ordered({self.fields[0]!r})"
 
     def add(self, seq: int, doc: Doc) -> None:
-        """Take in the document."""
+        """Add the document."""
         value = doc.get(self.fields[0])
         if value and type(value) is int:
             insort(self._pairs, (value, seq))
 
     def drop(self, seq: int, doc: Doc) -> None:
-        """Let go of the document, given as it was taken in."""
+        """Remove the document, given as it was added."""
         value = doc.get(self.fields[0])
         if value and type(value) is int:
             del self._pairs[bisect_left(self._pairs, (value, seq))]
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Remove everything."""
         self._pairs.clear()
 
     def upto(self, value: int, limit: int | None = None) -> list[int]:
-        """Return the ids whose number is at most ``value``, the smallest number first."""
+        """Return the ids where the field is at most ``value``, the lowest value first."""
         stop = bisect_right(self._pairs, (value, inf))
         return [seq for _, seq in self._pairs[: stop if limit is None else min(stop, limit)]]
 
 
 class Total:
-    """From the value of a field to the number of its documents and the sum of their ``amount``."""
+    """Maps the value of a field to the number of its documents and the sum of their ``amount``."""
 
     __slots__ = ("_amount", "_field", "_totals", "everything", "fields")
 
@@ -164,22 +165,22 @@ class Total:
         return f"Total({self._field!r}, {self._amount!r})"
 
     def add(self, seq: int, doc: Doc) -> None:  # noqa: ARG002
-        """Take in the document."""
+        """Add the document."""
         amount = doc.get(self._amount)
         self._move(doc.get(self._field), 1, amount if type(amount) is int else 0)
 
     def drop(self, seq: int, doc: Doc) -> None:  # noqa: ARG002
-        """Let go of the document, given as it was taken in."""
+        """Remove the document, given as it was added."""
         amount = doc.get(self._amount)
         self._move(doc.get(self._field), -1, -amount if type(amount) is int else 0)
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Remove everything."""
         self._totals.clear()
         self.everything = _EMPTY
 
     def of(self, value: Any) -> tuple[int, int]:
-        """Return how many documents have ``value``, and their sum."""
+        """Return the number of documents that have ``value``, and the sum of their amounts."""
         return self._totals.get(value, _EMPTY)
 
     def _move(self, key: Any, more: int, amount: int) -> None:
@@ -201,16 +202,16 @@ _NO_FIELDS: frozenset[str] = frozenset()
 
 
 class IndexSet:
-    """The indexes of one table, and the rising list of all its ids; ``singles`` are those of one field.
+    """The indexes of one table, and the rising list of all its ids. ``singles`` are the ``Equal`` indexes of one field.
 
-    ``made`` is what somebody made of documents and keeps here, by id; it goes when its document is replaced.
+    ``records`` caches records by id. A record is dropped when its document is replaced.
     """
 
-    __slots__ = ("_adders", "_all", "_equals", "_fields", "equal", "ids", "made", "singles")
+    __slots__ = ("_adders", "_all", "_equals", "_fields", "equal", "ids", "records", "singles")
 
     def __init__(self, indexes: Sequence[Index] = ()) -> None:
         self.ids: list[int] = []
-        self.made: dict[int, Any] = {}
+        self.records: dict[int, Any] = {}
         self._all = tuple(indexes)
         self._equals = {index.fields: index for index in indexes if isinstance(index, Equal)}
         self.singles = {names[0]: index for names, index in self._equals.items() if len(names) == 1}
@@ -219,7 +220,7 @@ class IndexSet:
         self._adders = tuple(index.add for index in indexes)
 
     def take(self, seq: int, doc: Doc) -> None:
-        """Take in the new document ``seq``."""
+        """Add the new document ``seq``."""
         ids = self.ids
         if not ids or seq > ids[-1]:
             ids.append(seq)
@@ -229,16 +230,16 @@ class IndexSet:
             add(seq, doc)
 
     def drop(self, seq: int, doc: Doc) -> None:
-        """Let go of document ``seq``, which was ``doc``."""
-        self.made.pop(seq, None)
+        """Remove document ``seq``, which was ``doc``."""
+        self.records.pop(seq, None)
         del self.ids[bisect_left(self.ids, seq)]
         for index in self._all:
             index.drop(seq, doc)
 
     def move(self, seq: int, old: Doc, new: Doc) -> None:
-        """Take in that document ``seq`` was ``old`` and is ``new`` now."""
-        self.made.pop(seq, None)
-        # A value that was not touched is the same object in both, so most updates end here.
+        """Replace document ``seq``, which was ``old``, by ``new``."""
+        self.records.pop(seq, None)
+        # An unchanged value is the same object in both, so most updates end here.
         changed = [field for field in self._fields if old.get(field, ABSENT) is not new.get(field, ABSENT)]
         if changed:
             for index in self._all:
@@ -247,8 +248,8 @@ class IndexSet:
                     index.add(seq, new)
 
     def rebuild(self, docs: Mapping[str, Doc]) -> None:
-        """Start over from ``docs``."""
-        self.made.clear()
+        """Build everything again from ``docs``."""
+        self.records.clear()
         self.ids[:] = sorted(map(int, docs))
         pairs = [(seq, docs[str(seq)]) for seq in self.ids]
         for index in self._all:
@@ -264,13 +265,13 @@ class IndexSet:
         raise LookupError(f"no {kind.__name__} over {', '.join(fields)}")
 
     def narrow(self, where: Mapping[str, Any]) -> tuple[Sequence[int], frozenset[str]] | None:
-        """Return the smallest bucket that holds all documents equal to ``where``, and which fields it leaves to test.
+        """Return the smallest bucket that has all documents equal to ``where``, and the fields still to be tested.
 
-        None where no index helps.
+        Returns None if there is no index for ``where``.
         """
         names = tuple(where)
         exact = self._equals.get(names)
-        if exact is not None:  # nothing is smaller than what leaves nothing to test
+        if exact is not None:  # no bucket is smaller than the exact one
             return exact.bucket(where[names[0]] if len(names) == 1 else tuple(where.values())), _NO_FIELDS
         best: tuple[Sequence[int], frozenset[str]] | None = None
         for fields, index in self._equals.items():
@@ -284,15 +285,15 @@ class IndexSet:
 
 
 def span(ids: Sequence[int], after: int = 0, before: int | None = None) -> tuple[int, int]:
-    """Return the places of the ``ids`` between ``after`` (0 for all) and ``before``, both exclusive."""
+    """Return the start and stop positions of the ``ids`` above ``after`` (0 for all) and below ``before``."""
     start = bisect_right(ids, after) if after else 0
     stop = len(ids) if before is None else bisect_left(ids, before)
     return start, max(start, stop)
 
 
-def cut(places: tuple[int, int], ids: Sequence[int], *, newest: bool, offset: int, limit: int | None) -> Sequence[int]:
-    """Return the page of ``ids`` within ``places`` that skips ``offset`` and holds at most ``limit``."""
-    start, stop = places
+def cut(ids: Sequence[int], bounds: tuple[int, int], *, newest: bool, offset: int, limit: int | None) -> Sequence[int]:
+    """Return at most ``limit`` of the ``ids`` within ``bounds``, after skipping ``offset`` of them."""
+    start, stop = bounds
     if newest:
         stop = max(start, stop - offset)
         if limit is not None:
@@ -304,24 +305,24 @@ def cut(places: tuple[int, int], ids: Sequence[int], *, newest: bool, offset: in
 
 def page(
     ids: Sequence[int],
-    places: tuple[int, int],
+    bounds: tuple[int, int],
     test: Callable[[int], bool],
     *,
     newest: bool,
     offset: int,
     limit: int | None,
 ) -> list[int]:
-    """Return the ids within ``places`` that pass ``test``, skipping ``offset`` of them and taking at most ``limit``."""
+    """Do as ``cut`` with those of the ``ids`` that pass ``test``."""
     found: list[int] = []
     if limit is not None and limit <= 0:
         return found
-    order = range(*places)
-    for place in reversed(order) if newest else order:
-        if test(ids[place]):
+    positions = range(*bounds)
+    for position in reversed(positions) if newest else positions:
+        if test(ids[position]):
             if offset > 0:
                 offset -= 1
                 continue
-            found.append(ids[place])
+            found.append(ids[position])
             if len(found) == limit:
                 break
     return found

@@ -1,13 +1,11 @@
-"""JournalStorage: a LiveStorage that survives its process.
+"""JournalStorage: a LiveStorage that is kept in a folder.
 
-Rules of this module:
-
-1. A commit is one line of the journal, written before memory changes. No line, no change.
-2. Opening reads the snapshot, then every journal from the generation on that the snapshot names.
-3. Compaction begins a new journal, then writes a snapshot of at least everything before it. A crash at any moment
-   leaves the old snapshot with all journals since, or the new one with the new journal.
-4. Nothing here waits for the disk on its own: ``Sync.run`` and ``Compaction.run`` are made on the loop, run in a
-   thread, and reported back on the loop.
+1. A commit is one line of the journal, written before memory changes. If it cannot be written, nothing changes.
+2. Opening reads the snapshot, then the journals from the generation that the snapshot names.
+3. A compaction begins a new journal, then writes a snapshot of at least everything before it. A crash at any moment
+   leaves the old snapshot with all later journals, or the new one with the new journal.
+4. No commit waits for the disk. A ``Sync`` or ``Compaction`` is made on the loop, its ``run`` is called in a thread,
+   and ``end_sync`` or ``end_compaction`` follows on the loop.
 """
 
 from __future__ import annotations
@@ -26,21 +24,21 @@ from sirrchat_testkit.storage.snapshot import Draft, paused_collector, recover
 from sirrchat_testkit.storage.tables import Batch, LiveStorage
 
 SLICE = 1_000
-"""Documents that are noted for a snapshot at a time."""
+"""Documents that ``Compaction.copy`` adds in one step."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """What one fsync covers: journals up to a length, and the undo list up to a place."""
+    """What one fsync covers: journals up to a length, and the undo list up to a position."""
 
     journals: list[tuple[JournalFile, int]]
-    place: int
+    position: int
     folder: Folder | None
 
     def run(self) -> None:
-        """Wait for the disk. Raises ``OSError``."""
+        """Wait until it is on the disk. Raises ``OSError``."""
         for journal, _ in self.journals:
             journal.sync()
         if self.folder is not None:
@@ -49,17 +47,17 @@ class Sync:
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """A snapshot in the making, and the journal that comes after it.
+    """The making of a new snapshot, after a new journal has begun.
 
-    It may hold some commits of that journal already, whole or in part: replaying them says the same again. So it is
-    written only when all of the journal that was there at the end of ``copy`` is on the disk.
+    The snapshot may contain commits of the new journal, in whole or in part; replaying them gives the same documents.
+    So it is written only after everything in that journal at the end of ``copy`` is on the disk.
     """
 
     storage: JournalStorage
     draft: Draft
 
     def copy(self) -> Iterator[None]:
-        """Note all documents, a slice at each step, since all at once would hold the loop."""
+        """Add all documents to the draft, a slice in each step, so that the loop is not held for long."""
         for name, docs in list(self.storage.tables.items()):
             self.storage.register(name, None)
             ids, slices = self.storage.indexes[name].ids, self.draft.tables.setdefault(name, [])
@@ -71,7 +69,7 @@ class Compaction:
         self.draft.next_ids.update(self.storage.next_ids)
 
     def run(self, *, gently: bool = False) -> None:
-        """Write the snapshot and delete what it replaces. For a thread. Raises ``OSError``."""
+        """Write the snapshot and delete the journals before it. To be called in a thread. Raises ``OSError``."""
         folder = self.storage.folder
         self.draft.save(folder.snapshot, gently=gently)
         folder.sync()
@@ -82,11 +80,11 @@ class Compaction:
 
 
 class JournalStorage(LiveStorage):
-    """Tables in memory, and in a folder. ``undo_unsynced`` lets ``fail`` take back what no fsync has covered.
+    """Tables in memory and in a folder. With ``undo_unsynced``, ``fail`` undoes the commits that no fsync has covered.
 
     Raises:
-        StoreLocked: The folder is open already.
-        StoreDamaged: A file cannot be read; the error says which, and from which byte on.
+        StoreLocked: The folder is already open.
+        StoreDamaged: A file cannot be read; the error names the file and the byte.
     """
 
     def __init__(self, folder: Path, *, compact_at: int = COMPACT_AT, undo_unsynced: bool = False) -> None:
@@ -96,7 +94,7 @@ class JournalStorage(LiveStorage):
         self.always_record = undo_unsynced
         self._compact_at = compact_at
         self._full: list[JournalFile] = []
-        self._synced_place = 0
+        self._synced_position = 0
         self._new_names = True
         self.recording = undo_unsynced
         try:
@@ -114,15 +112,15 @@ class JournalStorage(LiveStorage):
 
         Raises:
             StoreFull: The disk is full; nothing has changed.
-            StoreError: It cannot be written; nothing has changed.
+            StoreError: The journal cannot be written; nothing has changed.
             StoreBroken: The disk has failed; the store is read-only.
         """
         if self.broken is not None:
             raise StoreBroken(str(self.broken)) from self.broken
-        said = {name: changes for name, changes in batch.items() if changes}
-        if said:
+        changed = {name: changes for name, changes in batch.items() if changes}
+        if changed:
             try:
-                self.journal.append(journal_file.encode(said))
+                self.journal.append(journal_file.encode(changed))
             except StoreBroken as error:
                 self.broken = error
                 raise
@@ -130,48 +128,49 @@ class JournalStorage(LiveStorage):
 
     @property
     def dirty(self) -> bool:
-        """Whether something is written that no fsync has covered."""
+        """Whether there are commits that no fsync has covered."""
         return self.journal.length > self.journal.synced or bool(self._full)
 
     @property
     def compaction_is_due(self) -> bool:
-        """Whether the journal is longer than the snapshot, and worth replacing."""
+        """Whether the journal is long enough to be compacted."""
         return self.journal.length >= max(self._compact_at, self._snapshot_size)
 
     def begin_sync(self) -> Sync:
-        """Note what an fsync from now on covers."""
+        """Return what an fsync that begins now covers."""
         journals = [*self._full, self.journal]
         folder = self.folder if self._new_names else None
         self._new_names = False
         return Sync([(each, each.length) for each in journals], len(self.undo), folder)
 
     def end_sync(self, sync: Sync) -> None:
-        """Take note that all of ``sync`` is on the disk."""
+        """Note that all of ``sync`` is on the disk."""
         for journal, length in sync.journals:
             journal.synced = length
             if journal in self._full:
                 self._full.remove(journal)
                 journal.close()
-        self._synced_place = sync.place
+        self._synced_position = sync.position
         if self.pinned is None:
-            del self.undo[: sync.place]
-            self._synced_place = 0
+            del self.undo[: sync.position]
+            self._synced_position = 0
 
     def fail(self, error: OSError) -> StoreBroken:
-        """Be read-only from now on, and take back what no fsync has covered, if that was asked for."""
-        self.broken = StoreBroken(f"{self.folder.path} is read-only until it is opened anew: the disk failed: {error}")
+        """Become read-only after a failed fsync, and with ``undo_unsynced`` undo what no fsync has covered."""
+        path = self.folder.path
+        self.broken = StoreBroken(f"the disk failed; {path} is read-only until the server is restarted: {error}")
         if self.always_record:
-            self.apply(self.before(self._synced_place))
+            self.apply(self.before(self._synced_position))
             self.undo.clear()
             for journal in [*self._full, self.journal]:
                 try:
-                    journal.cut(journal.synced)
+                    journal.truncate(journal.synced)
                 except OSError as worse:
-                    log.error("%s cannot be cut back to byte %d: %s", journal.path, journal.synced, worse)  # noqa: TRY400
+                    log.error("cannot truncate %s to %d bytes: %s", journal.path, journal.synced, worse)  # noqa: TRY400
         return self.broken
 
     def begin_compaction(self) -> Compaction:
-        """Begin a new journal, so that a snapshot can replace what was before it. Raises ``OSError``."""
+        """Begin a new journal, so that a snapshot can replace the older ones. Raises ``OSError``."""
         journal = JournalFile(self.folder, self.journal.generation + 1)
         self._full.append(self.journal)
         self.journal = journal
@@ -179,16 +178,16 @@ class JournalStorage(LiveStorage):
         return Compaction(self, Draft(journal.generation))
 
     def end_compaction(self) -> None:
-        """Take note that the snapshot was replaced."""
+        """Note that the snapshot was replaced."""
         self._snapshot_size = self._size_of_snapshot()
 
-    def forget(self, place: int) -> None:
-        """Drop what was noted since ``place``: everything is again as it was there, on the disk as well."""
+    def forget(self, position: int) -> None:
+        """Delete the entries of ``undo`` from ``position`` on, unless ``fail`` may need them."""
         if not self.always_record:
-            super().forget(place)
+            super().forget(position)
 
     def close(self) -> None:
-        """Write a snapshot that plain TinyDB opens, and let go of the folder. Blocks."""
+        """Write a snapshot, which plain TinyDB can open, and close the folder. Blocks."""
         try:
             if self.broken is None and not self.folder.forked and (self.journal.length or self._full):
                 compaction = self.begin_compaction()
@@ -199,7 +198,7 @@ class JournalStorage(LiveStorage):
                 self.end_sync(sync)
                 compaction.run()
         except OSError as error:
-            log.warning("%s is closed without a new snapshot; its journals are complete: %s", self.folder.path, error)
+            log.warning("%s: closed without a new snapshot, but its journals are complete: %s", self.folder.path, error)
         finally:
             self.folder.close()
 

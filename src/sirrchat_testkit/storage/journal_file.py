@@ -1,7 +1,7 @@
-"""One journal on the disk: a line ``crc [[table, {id: document or null}], ...]`` for each commit.
+"""A journal file: a line ``crc [[table, {id: document or null}], ...]`` for each commit.
 
-A line is valid only if its checksum is. Invalid bytes at the end of a journal are a torn tail, left by a killed
-process. Invalid bytes followed by a valid line are damage: their content cannot be known.
+A line is valid if its checksum is. Invalid bytes at the end of a journal are a torn tail, left by a killed process.
+Invalid bytes followed by a valid line are damage, since their content cannot be known.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sirrchat_testkit.storage.tables import Batch
 
 
 class JournalFile:
-    """The journal of one generation. ``length`` is what is written of it, ``synced`` what is surely on the disk."""
+    """The journal of one generation. ``length`` bytes of it are written, ``synced`` bytes are on the disk."""
 
     def __init__(self, folder: Folder, generation: int) -> None:
         self._folder = folder
@@ -30,12 +30,12 @@ class JournalFile:
         self.synced = self.length
 
     def append(self, line: bytes) -> None:
-        """Write ``line``, or nothing.
+        """Write ``line`` completely, or raise and write nothing.
 
         Raises:
-            StoreFull: There is no room.
-            StoreError: It cannot be written.
-            StoreBroken: Neither that, nor can what was written of it be taken back.
+            StoreFull: The disk is full.
+            StoreError: The line cannot be written.
+            StoreBroken: The file was deleted, or a part of the line was written and cannot be removed.
         """
         if not os.fstat(self.descriptor).st_nlink:
             raise StoreBroken(f"{self.path} was deleted while it was in use")
@@ -45,23 +45,23 @@ class JournalFile:
                 rest = rest[self._write(rest) :]
         except OSError as error:
             try:
-                self.cut(self.length)
+                self.truncate(self.length)
             except OSError as worse:
-                raise StoreBroken(f"{self.path} cannot be cut back to byte {self.length}: {worse}") from error
+                raise StoreBroken(f"cannot truncate {self.path} to {self.length} bytes: {worse}") from error
             raise write_error(error, self.path) from error
         self.length += len(line)
 
-    def cut(self, length: int) -> None:
-        """Forget what comes behind ``length``. Raises ``OSError``."""
+    def truncate(self, length: int) -> None:
+        """Truncate the file to ``length`` bytes. Raises ``OSError``."""
         os.ftruncate(self.descriptor, length)
         self.length = length
 
     def sync(self) -> None:
-        """Wait until everything written is on the disk. For a thread. Raises ``OSError``."""
+        """Wait until everything written is on the disk. To be called in a thread. Raises ``OSError``."""
         os.fsync(self.descriptor)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._folder.close_file(self.descriptor)
 
     def _write(self, data: memoryview) -> int:
@@ -75,13 +75,13 @@ _CHUNK = 256
 
 
 def encode(batch: Batch) -> bytes:
-    """Return ``batch`` as a line. Lone surrogates survive, as escapes."""
+    """Return ``batch`` as a line. Lone surrogates are kept, as escapes."""
     body = _encode([*batch.items()]).encode("ascii")
     return b"%08x %s\n" % (crc32(body), body)
 
 
 def valid_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Go through the lines up to the first wrong one, as the byte behind each and its body."""
+    """Yield the end offset and the body of each line before the first invalid one."""
     start = 0
     while body := _body(data, start):
         start += _CRC + 1 + len(body) + 1
@@ -89,25 +89,25 @@ def valid_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def valid_length(data: bytes) -> int:
-    """Return how many bytes come before the first wrong line."""
+    """Return how many bytes come before the first invalid line."""
     end = 0
-    for end, _ in valid_lines(data):  # noqa: B007  # only the last one is of interest
+    for end, _ in valid_lines(data):  # noqa: B007  # the last one is returned
         pass
     return end
 
 
 def is_torn(data: bytes, start: int) -> bool:
-    """Return whether nothing right begins anywhere behind ``start``, where a wrong line does."""
+    """Return whether no valid line follows the invalid one at ``start``."""
     return not any(_body(data, found.start()) for found in _START.finditer(data, start + 1))
 
 
 def count_valid(data: bytes, start: int) -> int:
-    """Return how many right lines begin anywhere from ``start`` on."""
+    """Return how many valid lines there are from ``start`` on, invalid bytes between them included."""
     return sum(_body(data, found.start()) is not None for found in _START.finditer(data, start))
 
 
 def decode(bodies: Iterator[bytes]) -> Iterator[list[tuple[str, dict[str, Doc | None]]]]:
-    """Go through the commits that ``bodies`` say."""
+    """Yield the commit in each of ``bodies``: pairs of a table and its changes."""
     chunk: list[bytes] = []
     for body in bodies:
         chunk.append(body)
@@ -118,7 +118,7 @@ def decode(bodies: Iterator[bytes]) -> Iterator[list[tuple[str, dict[str, Doc | 
 
 
 def _decode(chunk: list[bytes]) -> list[list[tuple[str, dict[str, Doc | None]]]]:
-    # Within one call the parser makes each field's name once, which is worth a third of the memory.
+    # Within one call the parser makes the name of each field once, which saves a third of the memory.
     decoded: list[list[tuple[str, dict[str, Doc | None]]]] = json.loads(b"[%s]" % b",".join(chunk))
     return decoded
 

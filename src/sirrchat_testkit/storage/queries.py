@@ -1,6 +1,6 @@
-"""Reading: from equalities on a kind's fields to its records, over the indexes.
+"""Reading: the records of a kind by equalities on indexed fields.
 
-A record that was made lately is handed out again: both it and its document are replaced, never changed.
+Records are cached and returned again, since a record and its document are replaced, never changed.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from sirrchat_testkit.storage.tables import LiveTable
 
 R = TypeVar("R", bound=Record)
 
-HELD = 4096
-"""Records of a kind that are held, so that they need not be made again."""
+CACHED = 4096
+"""The most records of a kind that are cached."""
 
 
 class Reader(Generic[R]):
-    """What can be asked of the table of one kind."""
+    """Reads the table of one kind of record."""
 
     def __init__(self, kind: type[R], table: LiveTable) -> None:
         self._kind = kind
         self._table = table
         self._singles = table.indexes.singles
         self._nested = nested(kind)
-        self._made: dict[int, R] = table.indexes.made
+        self._records: dict[int, R] = table.indexes.records
         self._defaults = kind._defaults  # noqa: SLF001  # the other half of ``Record.to_doc``
 
     def at(self, seq: int) -> R | None:
@@ -36,14 +36,14 @@ class Reader(Generic[R]):
         return None if doc is None else self._record(seq, doc)
 
     def first_of(self, field: str, value: Any) -> R | None:
-        """Return the oldest record whose ``field`` is ``value``, or None; it is asked of every message."""
+        """Return the oldest record whose ``field`` is ``value``, or None. Fast, for it is called for every message."""
         index = self._singles.get(field)
         if index is None:
             return self.first({field: value})
         seq = index.first(value)
         if seq is None:
             return None
-        return self._made.get(seq) or self._record(seq, self._table.docs[str(seq)])
+        return self._records.get(seq) or self._record(seq, self._table.docs[str(seq)])
 
     def first(self, where: Mapping[str, Any]) -> R | None:
         """Return the oldest record that equals ``where``, or None."""
@@ -68,14 +68,17 @@ class Reader(Generic[R]):
         offset: int,
         limit: int | None,
     ) -> list[R]:
-        """Return the page of records that equal ``where`` and pass ``match``, within ``bounds`` of ``seq``."""
+        """Return the records that equal ``where`` and pass ``match``, as ``Store.find`` does.
+
+        ``bounds`` are ``after`` and ``before``.
+        """
         ids, rest = self._narrow(where)
-        places = span(ids, *bounds)
+        within = span(ids, *bounds)
         if not rest and match is None:
-            return self.records(cut(places, ids, newest=newest, offset=offset, limit=limit))
+            return self.records(cut(ids, within, newest=newest, offset=offset, limit=limit))
         test = self._test(where, rest)
         if match is None:
-            return self.records(page(ids, places, test, newest=newest, offset=offset, limit=limit))
+            return self.records(page(ids, within, test, newest=newest, offset=offset, limit=limit))
         made: list[R] = []
 
         def matches(seq: int) -> bool:
@@ -87,7 +90,7 @@ class Reader(Generic[R]):
             made.append(record)
             return True
 
-        page(ids, places, matches, newest=newest, offset=offset, limit=limit)
+        page(ids, within, matches, newest=newest, offset=offset, limit=limit)
         return made[offset:]
 
     def records(self, ids: Sequence[int]) -> list[R]:
@@ -106,7 +109,7 @@ class Reader(Generic[R]):
         else:
             narrowed = indexes.narrow(where)
         if narrowed is None or not indexes.equal >= narrowed[1]:
-            raise ValueError(f"no index of {self._kind.kind} answers {', '.join(where)}")
+            raise ValueError(f"{self._kind.kind} has no index on {', '.join(where)}")
         return narrowed
 
     def _test(self, where: Mapping[str, Any], rest: frozenset[str]) -> Callable[[int], bool]:
@@ -118,10 +121,10 @@ class Reader(Generic[R]):
         if self._nested:
             doc = doc | {field: plain_value(doc[field], field) for field in self._nested if field in doc}
             return self._kind.from_doc(seq, doc)
-        record = self._made.get(seq)
+        record = self._records.get(seq)
         if record is None:
             record = self._kind.from_doc(seq, doc)
-            if len(self._made) >= HELD:
-                self._made.clear()
-            self._made[seq] = record
+            if len(self._records) >= CACHED:
+                self._records.clear()
+            self._records[seq] = record
         return record

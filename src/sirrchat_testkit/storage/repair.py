@@ -1,13 +1,13 @@
-"""Repair: opens a damaged folder again; what cannot be read is lost.
+"""Repair: makes a damaged data folder usable again, with the records that can be read.
 
-1. Every whole document of the snapshot is kept. Journals are kept up to the first invalid byte: commits build on each
-   other, so the ones after it are not applied.
-2. What is not kept is saved next to the folder's files, never deleted; so are raw messages without a record.
+1. Every readable document of the snapshot is kept. Journals are kept up to the first invalid byte. Commits depend on
+   earlier ones, so those after it are not applied.
+2. Everything else is saved in the folder, raw messages without a record included. Nothing is deleted.
 3. A snapshot has one document per line, so a damaged line does not affect others. The kind of a record follows from its
-   fields, so a record keeps its table when the line between two tables is lost. In a table of unknown kind, documents
-   after a damaged line are not kept.
+   fields, so records are assigned to the right table even if the line between two tables is lost. In tables of no known
+   kind, documents after a damaged line are not kept.
 4. The first line can be rebuilt: journals older than the oldest existing one are part of the snapshot, and the next id
-   is one above the highest that is left.
+   is one above the highest one found.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ SUFFIX = ".damaged"
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
-    """What became of a damaged snapshot, whose first wrong line begins at ``byte``.
+class RepairedSnapshot:
+    """The repair of a damaged snapshot, whose first damaged line begins at ``byte``.
 
-    ``kept`` documents are in the new one, ``lost`` lines were no whole document; ``saved`` is the damaged file.
+    ``kept`` documents are in the new snapshot, ``lost`` lines could not be read; ``saved`` is the damaged file.
     """
 
     byte: int
@@ -43,10 +43,10 @@ class Mended:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What a repair found and did. Without damage ``journal`` and ``snapshot`` are None and nothing was touched.
+    """The result of a repair. If there was no damage, ``journal`` and ``snapshot`` are None, and nothing was changed.
 
-    ``kept`` commits of the ``journal`` are before its first wrong byte, at ``byte``; ``saved`` are the files that hold
-    what came from there on, ``lost`` how many right commits are among it. ``raws`` raw messages were set aside.
+    The damaged ``journal`` has its first invalid byte at ``byte``, after ``kept`` commits. The files ``saved`` have
+    everything from there on, ``lost`` valid commits among it. ``raws`` raw messages were moved.
     """
 
     journal: Path | None = None
@@ -54,73 +54,75 @@ class Repair:
     kept: int = 0
     lost: int = 0
     saved: tuple[Path, ...] = ()
-    snapshot: Mended | None = None
+    snapshot: RepairedSnapshot | None = None
     raws: int = 0
 
 
 def repair(folder: Path) -> Repair:
-    """Keep what can be read in ``folder``, and save the rest aside.
+    """Keep the readable records in ``folder``, and save the rest in other files.
 
     Raises:
         StoreLocked: A store has the folder open.
-        StoreDamaged: Nothing can be read of the snapshot; there is nothing to go back to but a copy of it.
+        StoreDamaged: No document of the snapshot can be read. Only a backup helps then.
     """
-    held = Folder(Path(folder))
+    opened = Folder(Path(folder))
     try:
-        mended = _mend_snapshot(held)
-        done = replace(_cut_journals(held), snapshot=mended)
-        if done.journal is None and mended is None:
+        snapshot = _repair_snapshot(opened)
+        done = replace(_repair_journals(opened), snapshot=snapshot)
+        if done.journal is None and snapshot is None:
             return done
-        return replace(done, raws=_set_raws_aside(held))
+        return replace(done, raws=_move_raws(opened))
     finally:
-        held.close()
+        opened.close()
 
 
-def _mend_snapshot(held: Folder) -> Mended | None:
+def _repair_snapshot(folder: Folder) -> RepairedSnapshot | None:
     try:
-        load(held.snapshot)
+        load(folder.snapshot)
     except StoreDamaged:
-        found = salvage(held.snapshot)
+        found = salvage(folder.snapshot)
         if not found.kept:
             raise
-        state = found.snapshot(min(held.generations(), default=1))
-        aside = _free_name(held.snapshot)
-        os.link(held.snapshot, aside)
+        state = found.snapshot(min(folder.generations(), default=1))
+        saved_as = _free_name(folder.snapshot)
+        os.link(folder.snapshot, saved_as)
         tables = {name: [docs] for name, docs in state.tables.items()}
-        Draft(state.generation, tables, state.next_ids).save(held.snapshot)
-        return Mended(found.byte, found.kept, found.lost, aside)
+        Draft(state.generation, tables, state.next_ids).save(folder.snapshot)
+        return RepairedSnapshot(found.byte, found.kept, found.lost, saved_as)
     return None
 
 
-def _cut_journals(held: Folder) -> Repair:
-    first = load(held.snapshot).generation
-    journals = [held.journal(each) for each in held.generations() if each >= first]
-    for place, path in enumerate(journals):
-        if path != held.journal(first + place):
-            return _save_aside(held.journal(first + place), 0, journals[place:])
+def _repair_journals(folder: Folder) -> Repair:
+    first = load(folder.snapshot).generation
+    journals = [folder.journal(each) for each in folder.generations() if each >= first]
+    for position, path in enumerate(journals):
+        expected = folder.journal(first + position)
+        if path != expected:
+            return _cut(expected, 0, journals[position:])
         data = path.read_bytes()
         end = journal_file.valid_length(data)
-        newest = place == len(journals) - 1
+        newest = position == len(journals) - 1
         if end < len(data) and not (newest and journal_file.is_torn(data, end)):
-            return _save_aside(path, end, journals[place:])
+            return _cut(path, end, journals[position:])
     return Repair()
 
 
-def _set_raws_aside(held: Folder) -> int:
-    """Move the raw messages away that nothing names, which the next start would delete; return how many there were."""
-    tables = recover(held).tables.values()
+def _move_raws(folder: Folder) -> int:
+    """Move raw messages without a record, which the next start would delete; return how many there were."""
+    tables = recover(folder).tables.values()
     named = {str(doc.get("blob")) for docs in tables for doc in docs.values()}
     moved = 0
-    for path in held.raw.glob("??/*.eml"):
+    for path in folder.raw.glob("??/*.eml"):
         if path.stem not in named:
-            aside = held.raw.with_name(held.raw.name + SUFFIX)
-            aside.mkdir(exist_ok=True)
-            path.replace(aside / path.name)
+            target = folder.raw.with_name(folder.raw.name + SUFFIX)
+            target.mkdir(exist_ok=True)
+            path.replace(target / path.name)
             moved += 1
     return moved
 
 
-def _save_aside(damaged: Path, byte: int, journals: list[Path]) -> Repair:
+def _cut(damaged: Path, byte: int, journals: list[Path]) -> Repair:
+    """Move the content of ``journals`` to other files; that of ``damaged`` only from ``byte`` on."""
     saved: list[Path] = []
     kept = lost = 0
     for path in journals:
@@ -128,9 +130,9 @@ def _save_aside(damaged: Path, byte: int, journals: list[Path]) -> Repair:
         start = byte if path == damaged else 0
         kept += sum(1 for _ in journal_file.valid_lines(data[:start]))
         lost += journal_file.count_valid(data, start)
-        aside = _free_name(path)
-        aside.write_bytes(data[start:])
-        saved.append(aside)
+        saved_as = _free_name(path)
+        saved_as.write_bytes(data[start:])
+        saved.append(saved_as)
         if start:
             with path.open("rb+") as file:
                 file.truncate(start)
@@ -142,30 +144,30 @@ def _save_aside(damaged: Path, byte: int, journals: list[Path]) -> Repair:
 def _free_name(path: Path) -> Path:
     number = 0
     while True:
-        aside = path.with_name(path.name + SUFFIX + (f".{number}" if number else ""))
-        if not aside.exists():
-            return aside
+        free = path.with_name(path.name + SUFFIX + (f".{number}" if number else ""))
+        if not free.exists():
+            return free
         number += 1
 
 
 _KINDS: Final = {each.kind: each for each in RECORDS}
 _ENDS: Final = {b"}", b"},", b"}}", b""}
-_WRONG: Final = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+_UNREADABLE: Final = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 
 
 @dataclass(slots=True)
 class Salvage:
-    """What could be read of a snapshot.
+    """The readable part of a snapshot.
 
-    ``byte`` is where the first wrong line begins, the length of the file where only its end is missing; ``kept``
-    documents are in ``tables``; ``lost`` lines were something else, each a document or several run into one.
+    ``byte`` is the start of the first damaged line, or the length of the file if only its end is missing. ``kept``
+    documents are in ``tables``. ``lost`` lines could not be read; each was a document, or several joined by the damage.
     """
 
     byte: int = -1
     lost: int = 0
     tables: dict[str, Any] = field(default_factory=dict)
     _name: str = ""
-    _sure: bool = True
+    _name_is_certain: bool = True
 
     @property
     def kept(self) -> int:
@@ -173,30 +175,30 @@ class Salvage:
         return sum(len(docs) for name, docs in self.tables.items() if not name.startswith("_"))
 
     def snapshot(self, generation: int) -> Snapshot:
-        """Return what could be read; ``generation`` is that of the oldest journal, if the file did not say."""
+        """Return the readable part. ``generation`` is used if the file's own could not be read."""
         return checked({"_journal": {"1": {"generation": generation}}} | self.tables)
 
     def take(self, line: bytes, start: int) -> None:
-        """Take in the next line, which begins at byte ``start``."""
+        """Read the next line, which begins at byte ``start``."""
         if line in _ENDS:
             return
         try:
             self._read(line)
-        except _WRONG:
+        except _UNREADABLE:
             self.byte = start if self.byte < 0 else self.byte
             self.lost += 1
-            self._sure = False
+            self._name_is_certain = False
 
     def _read(self, line: bytes) -> None:
         if line.startswith(b"{"):
             header = json.loads(line.removesuffix(b",") + b"}")
             numbers = [header["_journal"]["1"]["generation"], *header["_journal"]["1"]["next_ids"].values()]
             if any(type(each) is not int for each in numbers):
-                raise ValueError("these are no numbers")
+                raise ValueError("the header has values that are not numbers")
             self.tables |= header
         elif line.endswith(b": {"):
             [self._name] = json.loads(b"{%s}}" % line)
-            self._sure = True
+            self._name_is_certain = True
             self.tables.setdefault(self._name, {})
         else:
             [(key, doc)] = json.loads(b"{%s}" % line.removesuffix(b",")).items()
@@ -206,8 +208,8 @@ class Salvage:
         for kind in (_KINDS.get(self._name), *RECORDS):
             if kind is not None and fits(kind, seq, doc):
                 return kind.kind
-        if not self._sure or self._name in {"", *_KINDS} or type(doc) is not dict:
-            raise ValueError("nobody knows which table this is of")
+        if not self._name_is_certain or self._name in {"", *_KINDS} or type(doc) is not dict:
+            raise ValueError("the table of this document is unknown")
         return self._name
 
 
@@ -215,13 +217,13 @@ def fits(kind: type[Record], seq: int, doc: Doc) -> bool:
     """Return whether ``doc`` can be a record of ``kind``."""
     try:
         kind.from_doc(seq, doc)
-    except _WRONG:
+    except _UNREADABLE:
         return False
     return True
 
 
 def salvage(path: Path) -> Salvage:
-    """Read what can be read of the snapshot at ``path``: nothing where somebody else has written it, in one line."""
+    """Return the readable part of the snapshot at ``path``. A file of a single line, as TinyDB writes it, has none."""
     found = Salvage()
     data = path.read_bytes()
     start = 0

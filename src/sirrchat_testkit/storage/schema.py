@@ -1,9 +1,9 @@
 """The schema: the table and the indexes of each kind of record, and the values that a document may hold.
 
-1. A read that names no index is refused, not scanned.
-2. Documents hold JSON values. A memory store refuses exactly what a journal could not write, so a test cannot pass on
+1. A read without a suitable index is refused; the table is not scanned.
+2. Documents hold JSON values. A memory store refuses the values that a journal cannot hold, so a test cannot pass with
    data that a server with a data folder would refuse.
-3. Documents are copied on the way in and out, so callers and the store never share mutable values.
+3. Documents are copied when they enter and leave the store, so it shares no mutable values with its callers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sirrchat_testkit.storage.blobs import BlobReferences
 from sirrchat_testkit.storage.index import Equal, Index, Ordered, Total
 
 SCALARS = frozenset({str, int, float, bool, NoneType})
-"""The types that need neither a check nor a copy."""
+"""The types whose values need neither a check nor a copy."""
 
 
 _Path: TypeAlias = "str | tuple[_Path, str | int]"
@@ -29,7 +29,7 @@ def plain(doc: Mapping[Any, Any]) -> Doc:
     """Return a deep copy of ``doc`` made of JSON values only.
 
     Raises:
-        TypeError: A value is not JSON, or a key is not a string; the text names the path to it.
+        TypeError: A value is not JSON, or a key is not a string; the message names the path to it.
     """
     copy: Doc = {}
     for name, value in doc.items():
@@ -40,7 +40,7 @@ def plain(doc: Mapping[Any, Any]) -> Doc:
 
 
 def plain_value(value: Any, path: _Path) -> Any:
-    """Return a deep copy of ``value``, which sits at ``path``. Raises ``TypeError`` as ``plain`` does."""
+    """Return a deep copy of ``value``, which is at ``path``. Raises ``TypeError`` as ``plain`` does."""
     if type(value) in SCALARS:
         return value
     if isinstance(value, list):
@@ -50,7 +50,7 @@ def plain_value(value: Any, path: _Path) -> Any:
         return value.copy()
     if isinstance(value, Mapping):
         return {_name(name, path): plain_value(each, (path, name)) for name, each in value.items()}
-    # A member of an enumeration is the value that its journal line would say.
+    # A member of an enumeration becomes its value, as it would in a journal.
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int | float):
@@ -88,31 +88,31 @@ _EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {
     "webhooks": (("account",), ("dialect",), ("everyone",), ("account", "everyone")),
     "deliveries": (("account",), ("webhook",), ("status",), ("webhook", "status")),
 }
-"""Beside ``id``, which every kind has."""
+"""The indexed fields of each kind; ``id`` is indexed for all."""
 
 SECRETS = frozenset({"password", "key_hash", "secret_hash", "secret"})
 """Fields that the read-only database leaves out: hashes of passwords and keys, and the secrets of webhooks."""
 
 EXPIRY = "expires_at"
-"""The field of an address that says when its time is over."""
+"""The field of an address with the time when it expires."""
 
-_HOLDERS: tuple[type[Record], ...] = (Envelope, Message)
-"""The kinds whose ``blob`` names raw bytes; bytes that none of them names are dropped."""
+_WITH_BLOBS: tuple[type[Record], ...] = (Envelope, Message)
+"""The kinds whose ``blob`` names raw bytes. Bytes that no record names are deleted."""
 
 
 def indexes(kind: type[Record], references: BlobReferences) -> list[Index]:
-    """Return new, empty indexes for the table of ``kind``; ``references`` counts the blobs that it names."""
+    """Return new, empty indexes for the table of ``kind``; ``references`` counts the blobs that its records name."""
     wanted = (("id",), *_EQUAL.get(kind.kind, ()))
     made: list[Index] = [Equal(*names, defaults=kind._defaults) for names in wanted]  # noqa: SLF001
     if kind is Address:
         made.append(Ordered(EXPIRY))
     if kind is Message:
         made.append(Total("account", "size"))
-    if kind in _HOLDERS:
+    if kind in _WITH_BLOBS:
         made.append(references.index("blob"))
     return made
 
 
 def nested(kind: type[Record]) -> tuple[str, ...]:
-    """Return the fields of ``kind`` that hold mappings somewhere, which a reader must get a copy of."""
+    """Return the fields of ``kind`` that contain mappings, so that a reader must copy them."""
     return tuple(each.name for each in fields(kind) if "Mapping" in str(each.type))

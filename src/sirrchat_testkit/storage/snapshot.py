@@ -1,9 +1,9 @@
-"""The snapshot: everything up to some commit, in a file that plain TinyDB opens; and recovery from it and the journals.
+"""The snapshot: all records up to some commit, in a file that plain TinyDB can open; and recovery from a data folder.
 
 1. One document per line, so reading needs little memory. The table ``_journal`` has the number of the next journal and
-   the next ids. A file that plain TinyDB wrote has no such lines, and is read all the same.
-2. A torn tail of the newest journal is cut: a process was killed while it wrote, and never acknowledged the commit. Any
-   other damage stops the store from opening, because the content of the damaged bytes cannot be known.
+   the next ids. A file written by plain TinyDB has neither, and can be read as well.
+2. A torn tail of the newest journal is removed: a process was killed while it wrote a commit, which was therefore never
+   acknowledged. With any other damage the store does not open, because the content of the damaged bytes is unknown.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(slots=True)
 class Snapshot:
-    """All tables, which ids come next, and the generation of the first journal that is not in it."""
+    """All tables, the next ids, and the generation of the first journal that is not included."""
 
     tables: dict[str, dict[str, Doc]] = field(default_factory=dict)
     next_ids: dict[str, int] = field(default_factory=dict)
@@ -42,16 +42,16 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Draft:
-    """A snapshot that is to be written: its tables are in slices, since one large mapping takes long to make."""
+    """A snapshot to be written. Its tables are in slices, since one large mapping takes long to make."""
 
     generation: int
     tables: dict[str, list[dict[str, Doc]]] = field(default_factory=dict)
     next_ids: dict[str, int] = field(default_factory=dict)
 
     def save(self, path: Path, *, gently: bool = False) -> None:
-        """Write to ``path`` and sync it; the old file stays until the new one is whole. Raises ``OSError``.
+        """Write to ``path`` and sync it; the old file is replaced when the new one is complete. Raises ``OSError``.
 
-        A thread that saves ``gently`` takes twice as long, and lets the loop's thread run between any two chunks.
+        If ``gently``, it sleeps after each chunk so that the loop's thread can run, and takes twice as long.
         """
         draft = path.with_suffix(".tmp")
         try:
@@ -59,7 +59,7 @@ class Draft:
                 for chunk in self._chunks():
                     _write(file, chunk)
                     if gently:
-                        # Giving up the interpreter for a write is not enough: it is taken back before others wake up.
+                        # A write releases the GIL too, but this thread would take it back before the loop's wakes up.
                         time.sleep(_PAUSE)
                 os.fsync(file.fileno())
             draft.replace(path)
@@ -68,7 +68,7 @@ class Draft:
             raise
 
     def clear(self) -> None:
-        """Let go of the documents, a slice at a time: all at once would hold the loop's thread."""
+        """Release the documents, a slice at a time, so that the loop's thread is not held for long."""
         for slices in self.tables.values():
             while slices:
                 slices.pop()
@@ -88,7 +88,7 @@ class Draft:
 
 
 def load(path: Path) -> Snapshot:
-    """Read the snapshot, an empty one where there is no file. Raises ``StoreDamaged``."""
+    """Read the snapshot; return an empty one if there is no file. Raises ``StoreDamaged``."""
     try:
         with path.open("rb") as file:
             try:
@@ -101,13 +101,12 @@ def load(path: Path) -> Snapshot:
         return Snapshot()
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         byte = getattr(error, "pos", 0)
-        text = (
-            f"{path} cannot be read as JSON: {error}; sirrchat-testkit repair {path.parent} keeps the records that can"
-        )
+        remedy = f"to keep the records that can be read, run: sirrchat-testkit repair {path.parent}"
+        text = f"{path} is not a valid snapshot: {error}; {remedy}"
         raise StoreDamaged(text, file=str(path), byte=byte) from error
 
 
-class _OtherForm(Exception):  # not an error: the file was written by somebody else
+class _OtherForm(Exception):  # not an error: plain TinyDB wrote the file
     pass
 
 
@@ -137,7 +136,7 @@ def _read_table(file: BinaryIO, docs: dict[str, Doc]) -> bytes:
             docs.update(_parse(chunk))
             return line
         chunk.append(line)
-        # Within one call the parser makes each field's name once, which is worth a third of the memory.
+        # Within one call the parser makes the name of each field once, which saves a third of the memory.
         if len(chunk) == 16 * _CHUNK:
             docs.update(_parse(chunk))
             chunk.clear()
@@ -150,13 +149,13 @@ def _parse(lines: Iterable[bytes]) -> dict[str, Doc]:
 
 
 def checked(tables: dict[str, Any]) -> Snapshot:
-    """Return the snapshot that ``tables`` are, the header among them. Raises ``ValueError`` or ``TypeError``."""
+    """Return the snapshot in ``tables``, whose header is one of them. Raises ``ValueError`` or ``TypeError``."""
     [header] = tables.pop(_HEADER, {"1": {}}).values()
     next_ids: Mapping[str, int] = header.get("next_ids", {})
     snapshot = Snapshot(tables, dict(next_ids), header.get("generation", 1))
     for name, docs in tables.items():
         if not all(type(doc) is dict for doc in docs.values()):
-            raise TypeError(f"table {name} holds something that is no document")
+            raise TypeError(f"table {name} has an entry that is not a document")
         snapshot.next_ids[name] = max(snapshot.next_ids.get(name, 1), max(map(int, docs), default=0) + 1)
     return snapshot
 
@@ -171,20 +170,20 @@ log = logging.getLogger(__name__)
 
 
 def recover(folder: Folder) -> Snapshot:
-    """Return everything that was committed; its generation is that of the journal to go on with.
+    """Return everything that was committed, with the generation of the journal to continue.
 
     Raises:
-        StoreDamaged: A file cannot be read; the error says which, and from which byte on.
+        StoreDamaged: A file cannot be read; the error names the file and the byte.
     """
     state = load(folder.snapshot)
     generations = [each for each in folder.generations() if each >= state.generation]
     for expected, generation in enumerate(generations, state.generation):
         if generation != expected:
             missing = folder.journal(expected)
-            raise StoreDamaged(f"{missing} is missing, but a later one is there", file=str(missing), byte=0)
+            raise StoreDamaged(f"{missing} is missing, although a later journal exists", file=str(missing), byte=0)
         _replay(folder.journal(generation), state, newest=generation == generations[-1])
-    _share_texts(state)
-    # What a crash left half done is finished only now that everything could be read.
+    _share_strings(state)
+    # Remove what a crash left behind, now that everything could be read.
     folder.snapshot.with_suffix(".tmp").unlink(missing_ok=True)
     for old in folder.generations():
         if old < state.generation:
@@ -198,10 +197,10 @@ def _replay(path: Path, state: Snapshot, *, newest: bool) -> None:
     end = journal_file.valid_length(data)
     if end < len(data):
         if not newest or not journal_file.is_torn(data, end):
-            way_out = f"sirrchat-testkit repair {path.parent} keeps what is before it"
-            text = f"{path} is damaged at byte {end}, and commits follow; {way_out}"
+            remedy = f"to keep the commits before it, run: sirrchat-testkit repair {path.parent}"
+            text = f"{path} is damaged at byte {end}, and commits follow; {remedy}"
             raise StoreDamaged(text, file=str(path), byte=end)
-        log.warning("%s ends in %d bytes of a commit that was never finished; they are cut", path, len(data) - end)
+        log.warning("%s ends with %d bytes of an unfinished commit, which are removed", path, len(data) - end)
         with path.open("rb+") as file:
             file.truncate(end)
     for commit in journal_file.decode(body for _, body in journal_file.valid_lines(data[:end])):
@@ -219,8 +218,8 @@ def _apply(state: Snapshot, name: str, changes: dict[str, Doc | None]) -> None:
     state.next_ids[name] = max(state.next_ids.get(name, 1), max(map(int, changes)) + 1)
 
 
-def _share_texts(state: Snapshot) -> None:
-    # Parsed texts are all separate; an account's id is worth having once.
+def _share_strings(state: Snapshot) -> None:
+    # The parser makes a new string for each value; many, such as ids of accounts, are equal.
     known: dict[str, str] = {}
     for docs in state.tables.values():
         for doc in docs.values():
@@ -231,7 +230,7 @@ def _share_texts(state: Snapshot) -> None:
 
 @contextmanager
 def paused_collector() -> Iterator[None]:
-    """Look for no garbage meanwhile: loading makes only what stays, and looking would more than double its time."""
+    """Pause the garbage collector: loading makes no garbage, and collections would more than double its time."""
     running = gc.isenabled()
     gc.disable()
     try:

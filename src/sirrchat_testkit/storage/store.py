@@ -1,8 +1,8 @@
 """TinyStore: the store on TinyDB, in memory or in a folder.
 
-``TinyStore()`` forgets everything when it is closed; ``TinyStore(folder)`` keeps it. The changes of a commit are staged
-here as one batch of documents. ``tables`` and ``journal`` commit it, ``index`` and ``queries`` answer reads, and
-``blobs`` keeps raw bytes and counts their references.
+The records of ``TinyStore()`` are gone when it is closed; those of ``TinyStore(folder)`` are kept. The changes of a
+commit are staged here as one batch of documents. ``tables`` and ``journal`` commit it, ``index`` and ``queries`` read,
+and ``blobs`` stores raw bytes and counts their references.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NONE: dict[Any, Any] = {}
 
 
 def stage(storage: LiveStorage, changes: Sequence[Change]) -> tuple[Batch, list[int]]:
-    """Return what ``changes`` make of the stored documents, and the ``seq`` of each change. Nothing is changed yet.
+    """Return the batch of documents that results from ``changes``, and the ``seq`` of each change. Changes nothing yet.
 
     Raises:
         TypeError: A value is not JSON, or a patch names a field that its kind does not have.
@@ -73,21 +73,21 @@ def stage(storage: LiveStorage, changes: Sequence[Change]) -> tuple[Batch, list[
 
 
 def _before(storage: LiveStorage, batch: Batch, name: str, seq: int) -> Doc | None:
-    """Return the document that the next change of the commit finds, None where there is none."""
+    """Return the document as the earlier changes of the same commit leave it, or None."""
     changes = batch.get(name, _NONE)
     return changes[seq] if seq in changes else storage.tables[name].get(str(seq))
 
 
 def _found(storage: LiveStorage, change: Update) -> int:
-    """Return the ``seq`` of the record that ``change`` is about, 0 where there is none."""
+    """Return the ``seq`` of the record to update, or 0 if there is none."""
     index = storage.indexes[change.kind.kind].singles.get(change.field)
     if index is None:
-        raise ValueError(f"no index of {change.kind.kind} answers {change.field}")
+        raise ValueError(f"{change.kind.kind} has no index on {change.field}")
     return index.first(change.value) or 0
 
 
 def _sealed(doc: Doc, sequences: Sequence[str] | None = None) -> Doc:
-    # The mapping, and the lists of ``sequences``, are the caller's gift; what is nested may be shared with a record.
+    """Return ``doc`` without values that are shared with a record, checked. ``sequences`` are new lists already."""
     if sequences is not None and _FLAT.issuperset(map(type, doc.values())):
         for name in sequences:
             if name in doc and not SCALARS.issuperset(map(type, doc[name])):
@@ -119,14 +119,14 @@ R = TypeVar("R", bound=Record)
 
 
 class TinyStore:
-    """A store on TinyDB's tables, in memory, or in ``folder``. One loop uses it; nothing in it is for another thread.
+    """A store on TinyDB's tables, in memory or in ``folder``. It is used by one loop, and not thread-safe.
 
-    In a folder, what is committed survives the process; with ``fsync`` power loss as well. Without, power loss may
-    take the last second. ``compact_at`` is how many bytes a journal has before a new snapshot replaces it.
+    In a folder, committed changes survive the end of the process, and with ``fsync`` power loss too. Without it, power
+    loss may destroy the changes of the last second. A journal of ``compact_at`` bytes is replaced by a new snapshot.
 
     Raises:
-        StoreLocked: The folder is open already, in another process or in this one.
-        StoreDamaged: A file in it cannot be read; ``repair`` may help.
+        StoreLocked: The folder is already open, in another process or in this one.
+        StoreDamaged: A file cannot be read; ``repair`` may help.
         StoreError: The folder cannot be made or opened.
     """
 
@@ -155,14 +155,14 @@ class TinyStore:
         self._scopes = Scopes(self._storage, reuse_ids=folder is None)
         self.closed = False
         if self._disk is not None:
-            self._disk.look_after(self._references)
+            self._disk.collect(self._references)
 
     def __repr__(self) -> str:
         place = "in memory" if self._disk is None else f"in {self._disk.folder.path}"
         return f"<TinyStore {place}, {sum(map(len, self._tables.values()))} records>"
 
     async def put_blob(self, raw: bytes) -> str:
-        """Store ``raw`` until ``release_blob``, and while a record names it; return its SHA-256 in hex."""
+        """Store ``raw`` until ``release_blob``, and as long as a record names it; return its SHA-256 in hex."""
         self._check_open()
         if len(raw) < LARGE:
             digest = sha256(raw).hexdigest()
@@ -177,26 +177,26 @@ class TinyStore:
         return digest
 
     def release_blob(self, blob: str) -> None:
-        """End a ``put_blob``: from now on the bytes ``blob`` stay only while a record names them."""
+        """End a ``put_blob``: from now on ``blob`` is kept only while a record names it."""
         self._references.release(blob)
-        self._let_go()
+        self._drop_unreferenced()
         if self._disk is not None and not self.closed:
-            self._disk.touched()
+            self._disk.sync_soon()
 
     async def commit(self, changes: Sequence[Change], applied: Callable[[], None] | None = None) -> list[int]:
         """Apply all ``changes`` or none, and call ``applied`` in the same step; return the ``seq`` of each, in order.
 
         Raises:
             StoreFull: The disk is full; nothing has changed.
-            StoreBroken: The disk failed; the store is read-only until it is opened anew.
-            TypeError: A field's value is not JSON; the text names the path to it.
+            StoreBroken: The disk failed; the store is read-only until it is reopened.
+            TypeError: The value of a field is not JSON; the message names the path to it.
         """
         self._check_open()
         batch, seqs = stage(self._storage, changes)
         self._commit(batch)
         for change, seq in zip(changes, seqs, strict=True):
             if type(change) is Put:
-                change.record.seq = seq  # type: ignore[misc]  # frozen to everybody else
+                change.record.seq = seq  # type: ignore[misc]  # frozen for all others
         if applied is not None:
             applied()
         if self._disk is not None:
@@ -204,12 +204,12 @@ class TinyStore:
         return seqs
 
     async def raw(self, blob: str) -> bytes:
-        """Return the bytes that ``put_blob`` named ``blob``. Raises ``NotFound`` where they are gone."""
+        """Return the bytes of ``blob``. Raises ``NotFound`` if they were deleted."""
         self._check_open()
         return await self._blobs.get(blob)
 
     def at_hand(self, kind: type[R], field: str, value: Any) -> R | None:
-        """Return the oldest record whose indexed ``field`` is ``value``, or None; no answer takes waiting here."""
+        """Return the oldest record whose indexed ``field`` is ``value``, or None if there is none."""
         return None if self.closed else self._readers[kind].first_of(field, value)  # type: ignore[return-value]  # as in ``_reader``
 
     async def get(self, kind: type[R], **where: Any) -> R | None:
@@ -231,7 +231,8 @@ class TinyStore:
     ) -> list[R]:
         """Return the records equal to ``where`` that pass ``match``, by rising ``seq`` (falling if ``newest``).
 
-        ``after`` and ``before`` are bounds of ``seq``, both exclusive; ``offset`` skips matches, ``limit`` caps them.
+        ``after`` and ``before`` are exclusive bounds of ``seq``. ``offset`` is the number of matches to skip, ``limit``
+        the most to return.
         """
         self._check_open()
         return self._reader(kind).find(
@@ -239,7 +240,7 @@ class TinyStore:
         )
 
     async def count(self, kind: type[Record], **where: Any) -> int:
-        """Return how many records have indexed fields equal to ``where``; no record is made for it."""
+        """Return how many records have indexed fields equal to ``where``. It makes no records."""
         self._check_open()
         return self._readers[kind].count(where)
 
@@ -249,7 +250,7 @@ class TinyStore:
         return self._reader(Address).records(self._expiry.upto(now, limit))
 
     async def usage(self, account: str | None = None) -> Usage:
-        """Return how much ``account`` stores, in every folder and for every address; None asks for everything."""
+        """Return the usage of ``account``, in all folders and for all addresses; None: of all accounts."""
         self._check_open()
         return Usage(*(self._totals.everything if account is None else self._totals.of(account)))
 
@@ -259,27 +260,27 @@ class TinyStore:
         return [self._totals.of(account)[1] for account in accounts]
 
     def mark(self) -> int:
-        """Open a scope: note where the store stands. Marks nest."""
+        """Open a scope and return its mark for ``rewind``. Scopes can be nested."""
         self._check_open()
         self._references.scoped = True
         return self._scopes.mark()
 
     async def rewind(self, mark: int) -> None:
-        """Close the scope and put back everything that changed since ``mark``, in one commit.
+        """Close a scope and undo everything that changed since ``mark``, in one commit.
 
-        Scopes opened within it are closed as well. Raises ``ValueError`` if it is not open.
+        Scopes within it are closed as well. Raises ``ValueError`` if it is not open.
         """
         self._check_open()
         self._commit(self._scopes.changed_since(mark))
         self._scopes.close(mark)
         if not self._scopes:
             self._references.end_scopes()
-            self._let_go()
+            self._drop_unreferenced()
         if self._disk is not None:
             await self._disk.committed()
 
     async def flush(self) -> None:
-        """Return when everything committed before is on the disk, and what nobody needs any more is off it.
+        """Return when everything committed is on the disk and unreferenced blobs are deleted.
 
         Raises:
             StoreBroken: The disk failed.
@@ -289,7 +290,7 @@ class TinyStore:
             await self._disk.settle()
 
     async def close(self) -> None:
-        """Finish what is under way and let go of every file. A closed store is not used again."""
+        """Finish the work in progress and close all files. A closed store cannot be used again."""
         if self.closed:
             return
         self.closed = True
@@ -305,19 +306,19 @@ class TinyStore:
 
     def _commit(self, batch: Batch) -> None:
         self._storage.commit(batch)
-        self._let_go()
+        self._drop_unreferenced()
 
-    def _let_go(self) -> None:
+    def _drop_unreferenced(self) -> None:
         if self._references.unreferenced and isinstance(self._blobs, MemoryBlobs):
             self._blobs.drop(self._references.take_unreferenced())
 
     def _reader(self, kind: type[R]) -> Reader[R]:
-        return self._readers[kind]  # type: ignore[return-value]  # a mapping cannot say that key and value belong
+        return self._readers[kind]  # type: ignore[return-value]  # a mapping's type cannot relate keys to values
 
     def _check_open(self) -> None:
         if self.closed:
             raise StoreError("the store is closed")
         if self._disk is not None and self._disk.folder.forked:
             raise StoreError(
-                f"the store in {self._disk.folder.path} belongs to the process that opened it, not to a fork"
+                f"the store in {self._disk.folder.path} was opened by a parent process; a forked child cannot use it"
             )

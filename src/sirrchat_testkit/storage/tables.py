@@ -1,17 +1,18 @@
-"""TinyDB's storage and table, changed document by document, so an operation costs what it touches, not what is stored.
+"""TinyDB's storage and table with changes by document: the cost of an operation does not grow with the table.
 
-1. ``LiveStorage`` holds the documents. Every change is one ``Batch`` through ``commit``: written to the journal first,
-   if there is one, then applied.
-2. A stored document is replaced, never changed in place, so a reference to one stays a fact of its moment.
-3. Ids only rise; ``next_ids`` has the next one, even after the newest document is deleted.
-4. While a scope is open, the storage notes what each document was before. A rewind costs what changed since the mark.
-5. ``LiveTable`` writes by TinyDB's own code, on a ``Staged`` view; if that raises, nothing happened.
-6. It reads by index first, then tests each candidate with the query. Documents that it returns are deep copies.
-7. TinyDB's description of a query (``_hash``) is private, so it is only a hint for the planner: an unknown shape is
-   scanned, every candidate is tested anyway, and a test pins the shape.
+1. ``LiveStorage`` holds the documents. Each change is a ``Batch`` passed to ``commit``, which writes it to the journal,
+   if there is one, and then applies it.
+2. A stored document is replaced, never changed in place, so a reference to one is a snapshot.
+3. Ids only rise: ``next_ids`` keeps the next one even after the newest document is deleted.
+4. While a scope is open, the previous version of each changed document is kept in ``undo``. A rewind costs as much as
+   was changed since the mark.
+5. ``LiveTable`` runs TinyDB's own code for writing on a ``Staged`` view. If that raises, nothing has changed.
+6. It reads by index first, then tests each candidate with the query. It returns deep copies.
+7. TinyDB's description of a query (``_hash``) is private, so the planner takes it only as a hint: if it is not
+   recognized, the table is scanned. Every candidate is tested with the query. A test pins the description.
 
-Differences from TinyDB: there is no query cache; ids are never used twice, not even after ``truncate``; documents that
-are not JSON are refused; results found by an index, and those of ``walk``, are in order of id.
+Differences from TinyDB: there is no query cache; ids are never reused, not even after ``truncate``; documents that are
+not JSON are refused; results found by an index, and those of ``walk``, are in order of id.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from sirrchat_testkit.storage.index import Index, IndexSet, cut, page, span
 from sirrchat_testkit.storage.schema import SCALARS, plain, plain_value
 
 Batch: TypeAlias = dict[str, dict[int, Doc | None]]
-"""A commit: for each table the documents that are new or changed, None for those that go."""
+"""A commit: for each table its new and changed documents by id, None for deleted ones."""
 
 Undo: TypeAlias = tuple[str, int, Doc | None]
-"""What one document was before a commit: table, id, document."""
+"""A document before a commit: table, id, and the document, None if it did not exist."""
 
 
 class LiveStorage(MemoryStorage):
-    """Tables of documents in memory, with their indexes. ``tables`` has string ids, as TinyDB stores them."""
+    """Tables of documents in memory, and their indexes. The keys in ``tables`` are strings, as TinyDB stores ids."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -48,7 +49,7 @@ class LiveStorage(MemoryStorage):
         self.always_record = False
 
     def read(self) -> dict[str, dict[str, Any]] | None:
-        """Return all tables, None where there is none. Whoever asks may change the outer mapping."""
+        """Return all tables, or None if there are none. The caller may change the outer mapping."""
         return dict(self.tables) or None
 
     def write(self, data: dict[str, dict[str, Any]]) -> None:
@@ -56,8 +57,8 @@ class LiveStorage(MemoryStorage):
         batch: Batch = {}
         for name in self.tables.keys() | data.keys():
             if data.get(name) is not self.tables.get(name):
-                gone: dict[int, Doc | None] = dict.fromkeys(map(int, self.tables.get(name, ())))
-                batch[name] = gone | {int(seq): plain(doc) for seq, doc in data.get(name, {}).items()}
+                deleted: dict[int, Doc | None] = dict.fromkeys(map(int, self.tables.get(name, ())))
+                batch[name] = deleted | {int(seq): plain(doc) for seq, doc in data.get(name, {}).items()}
         self.commit(batch)
         for name in batch:
             self.indexes[name].rebuild(self.tables[name])
@@ -65,20 +66,20 @@ class LiveStorage(MemoryStorage):
             del self.tables[name]
 
     def register(self, name: str, indexes: IndexSet | None) -> None:
-        """Keep ``indexes`` up to date with the table ``name`` from now on, in place of what was kept for it so far."""
+        """Use ``indexes`` for the table ``name`` instead of its present ones; None keeps those."""
         if indexes is not None or name not in self.indexes:
             fresh = indexes or IndexSet()
             if name in self.indexes:
-                fresh.made = self.indexes[name].made
+                fresh.records = self.indexes[name].records
             self.indexes[name] = fresh
             fresh.rebuild(self.tables.get(name, {}))
 
     def next_id(self, name: str) -> int:
-        """Return the id that the next new document of ``name`` gets."""
+        """Return the id of the next new document in the table ``name``."""
         return self.next_ids.get(name, 1)
 
     def commit(self, batch: Batch) -> None:
-        """Make all changes of ``batch``, or none and raise."""
+        """Make all changes in ``batch``, or raise and make none."""
         self.apply(batch)
 
     def apply(self, batch: Batch) -> None:
@@ -109,18 +110,18 @@ class LiveStorage(MemoryStorage):
                     indexes.move(seq, old, new)
             self.next_ids[name] = next_id
 
-    def pin(self, place: int | None) -> None:
-        """Record from now on and keep what ``undo`` has from ``place`` on; None: nobody goes back any more."""
-        self.pinned = place
-        self.recording = self.always_record or place is not None
+    def pin(self, position: int | None) -> None:
+        """Keep the entries of ``undo`` from ``position`` on, and record new ones; None ends this."""
+        self.pinned = position
+        self.recording = self.always_record or position is not None
 
-    def forget(self, place: int) -> None:
-        """Drop what was noted since ``place``: everything is again as it was there."""
-        del self.undo[place:]
+    def forget(self, position: int) -> None:
+        """Delete the entries of ``undo`` from ``position`` on, after they have been undone."""
+        del self.undo[position:]
 
-    def before(self, place: int) -> Batch:
-        """Return the batch that puts back everything as it was when ``undo`` had ``place`` entries."""
-        return _latest_last(reversed(self.undo[place:]))
+    def before(self, position: int) -> Batch:
+        """Return the batch that undoes the changes recorded since ``undo`` had ``position`` entries."""
+        return _latest_last(reversed(self.undo[position:]))
 
 
 def _latest_last(entries: Iterable[Undo]) -> Batch:
@@ -131,50 +132,50 @@ def _latest_last(entries: Iterable[Undo]) -> Batch:
 
 
 class _Mark(NamedTuple):
-    place: int
+    position: int
     next_ids: dict[str, int]
 
 
 class Scopes:
-    """The open marks of one storage. Ids go back with a mark only if ``reuse_ids``."""
+    """The open marks of one storage. A rewind resets the next ids only if ``reuse_ids``."""
 
     def __init__(self, storage: LiveStorage, *, reuse_ids: bool) -> None:
         self._storage = storage
         self._reuse_ids = reuse_ids
         self._marks: dict[int, _Mark] = {}
-        self._made = 0
+        self._last = 0
 
     def __bool__(self) -> bool:
         return bool(self._marks)
 
     def mark(self) -> int:
         """Open a scope and return its number."""
-        self._made += 1
-        self._marks[self._made] = _Mark(len(self._storage.undo), dict(self._storage.next_ids))
+        self._last += 1
+        self._marks[self._last] = _Mark(len(self._storage.undo), dict(self._storage.next_ids))
         self._pin()
-        return self._made
+        return self._last
 
     def changed_since(self, mark: int) -> Batch:
-        """Return the batch that goes back to ``mark``. Raises ``ValueError`` if it is not open."""
+        """Return the batch that undoes the changes since ``mark``. Raises ``ValueError`` if it is not open."""
         if mark not in self._marks:
             raise ValueError(f"scope {mark} is not open")
-        return self._storage.before(self._marks[mark].place)
+        return self._storage.before(self._marks[mark].position)
 
     def close(self, mark: int) -> None:
-        """Close the scope, whose changes have just been put back, and those opened within it."""
-        note = self._marks[mark]
+        """Close the scope, whose changes have just been undone, and those opened within it."""
+        closed = self._marks[mark]
         self._marks = {number: each for number, each in self._marks.items() if number < mark}
-        self._storage.forget(note.place)
+        self._storage.forget(closed.position)
         if self._reuse_ids:
-            self._storage.next_ids = note.next_ids
+            self._storage.next_ids = closed.next_ids
         self._pin()
 
     def _pin(self) -> None:
-        self._storage.pin(min((each.place for each in self._marks.values()), default=None))
+        self._storage.pin(min((each.position for each in self._marks.values()), default=None))
 
 
 def equalities(cond: QueryLike) -> dict[str, Any]:
-    """Return which fields must equal which value for ``cond`` to be true; perhaps none."""
+    """Return the fields, with their values, that must be equal in every document that matches ``cond``."""
     found: dict[str, Any] = {}
     _collect(getattr(cond, "_hash", None), found)
     return found
@@ -192,7 +193,7 @@ def _collect(description: Any, found: dict[str, Any]) -> None:
 
 
 class Staged(MutableMapping[int, Any]):
-    """A table as an updater sees it: reading a document puts a copy aside, and only what differs is kept."""
+    """The view of a table that an updater gets. It copies documents as they are read, and keeps those that change."""
 
     def __init__(self, docs: Mapping[str, Doc]) -> None:
         self._docs = docs
@@ -230,12 +231,12 @@ class Staged(MutableMapping[int, Any]):
         return sum(1 for _ in self)
 
     def clear(self) -> None:
-        """Let every document go."""
+        """Delete every document."""
         self._touched.clear()
         self._gone = set(map(int, self._docs))
 
     def changes(self) -> dict[int, Doc | None]:
-        """Return the documents that differ from the stored ones, checked and copied; None for those that go."""
+        """Return copies of the documents that differ from the stored ones, checked; None for deleted ones."""
         found: dict[int, Doc | None] = {seq: None for seq in self._gone if str(seq) in self._docs}
         for seq, doc in self._touched.items():
             new = plain(doc)
@@ -245,7 +246,7 @@ class Staged(MutableMapping[int, Any]):
 
 
 class LiveTable(Table):
-    """A TinyDB table on a ``LiveStorage``, with indexes that TinyDB's own queries make use of."""
+    """A TinyDB table on a ``LiveStorage``, with indexes that TinyDB's queries use."""
 
     def __init__(
         self,
@@ -261,7 +262,7 @@ class LiveTable(Table):
 
     @property
     def docs(self) -> dict[str, Doc]:
-        """The stored documents themselves: for reading."""
+        """The stored documents themselves. For reading only."""
         return self.live.tables.get(self._name, {})
 
     @property
@@ -279,19 +280,20 @@ class LiveTable(Table):
         offset: int = 0,
         limit: int | None = None,
     ) -> list[Document]:
-        """Return the documents that ``cond`` is true of, by rising id (falling if ``newest``).
+        """Return the documents that match ``cond``, by rising id (falling if ``newest``).
 
-        ``after`` and ``before`` are bounds of the id, both exclusive; ``offset`` skips matches, ``limit`` caps them.
+        ``after`` and ``before`` are exclusive bounds of the id. ``offset`` is the number of matches to skip, ``limit``
+        the most to return.
         """
         ids = self._candidates(cond)
         if ids is None:
             ids = self.indexes.ids
-        places = span(ids, after, before)
+        bounds = span(ids, after, before)
         if cond is None:
-            return self._documents(cut(places, ids, newest=newest, offset=offset, limit=limit))
+            return self._documents(cut(ids, bounds, newest=newest, offset=offset, limit=limit))
         docs = self.docs
         return self._documents(
-            page(ids, places, lambda seq: cond(docs[str(seq)]), newest=newest, offset=offset, limit=limit)
+            page(ids, bounds, lambda seq: cond(docs[str(seq)]), newest=newest, offset=offset, limit=limit)
         )
 
     def part(self, where: Mapping[str, Any], after: int, limit: int) -> list[tuple[int, Doc]]:
@@ -302,7 +304,7 @@ class LiveTable(Table):
         narrowed = self.indexes.narrow(where)
         ids = self.indexes.ids if narrowed is None else narrowed[0]
         docs = self.docs
-        return [(seq, docs[str(seq)]) for seq in cut(span(ids, after), ids, newest=False, offset=0, limit=limit)]
+        return [(seq, docs[str(seq)]) for seq in cut(ids, span(ids, after), newest=False, offset=0, limit=limit)]
 
     def stored(self, ids: Iterable[int]) -> list[tuple[int, Doc]]:
         """Return the stored documents with these ``ids`` that exist. For reading only: these are not copies."""
@@ -310,11 +312,11 @@ class LiveTable(Table):
         return [(seq, docs[str(seq)]) for seq in ids if str(seq) in docs]
 
     def search(self, cond: QueryLike) -> list[Document]:
-        """Return the documents that ``cond`` is true of."""
+        """Return the documents that match ``cond``."""
         return [_document(seq, doc) for seq, doc in self._matches(cond)]
 
     def get(self, cond: QueryLike | None = None, doc_id: int | None = None, doc_ids: list[int] | None = None) -> Any:
-        """Return the document of an id, those of several ids, or the first that ``cond`` is true of."""
+        """Return the document ``doc_id``, the documents ``doc_ids``, or the first one that matches ``cond``."""
         if doc_id is not None:
             doc = self.docs.get(str(doc_id))
             return None if doc is None else _document(doc_id, doc)
@@ -326,7 +328,7 @@ class LiveTable(Table):
         raise RuntimeError("You have to pass either cond or doc_id or doc_ids")
 
     def count(self, cond: QueryLike) -> int:
-        """Return how many documents ``cond`` is true of."""
+        """Return how many documents match ``cond``."""
         return sum(1 for _ in self._matches(cond))
 
     def update(
@@ -335,11 +337,11 @@ class LiveTable(Table):
         cond: QueryLike | None = None,
         doc_ids: Iterable[int] | None = None,
     ) -> list[int]:
-        """Update the documents of ``doc_ids``, those that ``cond`` is true of, or all."""
+        """Update the documents ``doc_ids``, those that match ``cond``, or all; return their ids."""
         return super().update(fields, None, self._resolve(cond, doc_ids))
 
     def remove(self, cond: QueryLike | None = None, doc_ids: Iterable[int] | None = None) -> list[int]:
-        """Remove the documents of ``doc_ids``, or those that ``cond`` is true of."""
+        """Remove the documents ``doc_ids``, or those that match ``cond``; return their ids."""
         return super().remove(None, self._resolve(cond, doc_ids))
 
     def __iter__(self) -> Iterator[Document]:
@@ -358,7 +360,7 @@ class LiveTable(Table):
         docs = self.docs
         ids = self._candidates(cond)
         if ids is None:
-            # Going through the mapping itself is what a scan costs least.
+            # A scan is fastest over the mapping's items.
             return ((int(key), doc) for key, doc in docs.items() if cond(doc))
         return ((seq, doc) for seq in ids if cond(doc := docs[str(seq)]))
 
@@ -368,11 +370,11 @@ class LiveTable(Table):
         return [seq for seq, _ in self._matches(cond)]
 
     def _read_table(self) -> dict[str, Mapping[str, Any]]:
-        return self.docs  # type: ignore[return-value]  # dict is invariant in what it holds
+        return self.docs  # type: ignore[return-value]  # dict is invariant
 
     def _update_table(self, updater: Callable[[dict[int, Mapping[str, Any]]], None]) -> None:
         staged = Staged(self.docs)
-        updater(staged)  # type: ignore[arg-type]  # all that an updater does with a dict, a Staged can do
+        updater(staged)  # type: ignore[arg-type]  # a Staged supports all that an updater does with a dict
         self.live.commit({self._name: staged.changes()})
 
     def _get_next_id(self) -> int:

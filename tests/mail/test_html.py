@@ -378,7 +378,7 @@ def test_select_gives_the_text_of_elements() -> None:
 
 
 def test_select_refuses_what_is_no_selector() -> None:
-    with pytest.raises(ValueError, match="no CSS selector"):
+    with pytest.raises(ValueError, match="not a CSS selector"):
         select("<p>", "p[")
 
 

@@ -221,6 +221,11 @@ class ReceivedMessage(Hints):
         return self._parsed.unsubscribe
 
     @property
+    def problems(self) -> tuple[str, ...]:
+        """The reasons why parts of the message were not read, such as a header of more than 100 KiB; usually none."""
+        return self._parsed.problems
+
+    @property
     def links(self) -> tuple[Link, ...]:
         """Every web link of text and HTML, each URL once."""
         from sirrchat_testkit.mail.html import links

@@ -15,7 +15,7 @@ Rules of this module:
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -46,6 +46,7 @@ _BEFORE: Final = 60
 _FOLLOWS: Final = "it follows a word for a code"
 _ON_LINE: Final = "it is on the line of a word for a code"
 _NEAR: Final = "it is near a word for a code"
+_SPACE = re.compile(r"\s")
 _DATE: Final = "it is part of a date or a time"
 _GROUPED: Final = range(6, 17)
 """Letters and digits of a code that has letters: "UTF-8" and "AB-12" are too short to be told from words."""
@@ -63,6 +64,13 @@ _WHOLES: Final = {
     "it is part of a price or an amount": PRICES,
 }
 """What a candidate may be a part of, by the reason to drop it."""
+
+
+_MOST: Final = 1_048_576
+"""Characters of a text that is searched as a whole."""
+
+_ENDS: Final = 262_144
+"""Characters at its beginning and at its end that are searched of a longer one."""
 
 
 class Texts(NamedTuple):
@@ -85,19 +93,29 @@ def pick_code_in(texts: Texts, pattern: str | re.Pattern[str] | None = None, nea
         NotExactlyOne: There is none, or there are several.
     """
     asked = f"code matching {named(re.compile(pattern))}" if pattern is not None else "code"
+    if len(texts.text) > _MOST:
+        asked = f"{asked} in the first and last 256 KiB of the text"
     candidates = _closest(_found(texts, pattern, near))
     return only(candidates, asked + (f" near {named(near)}" if near is not None else ""))
 
 
 def _found(texts: Texts, pattern: str | re.Pattern[str] | None, near: Any) -> list[Candidate[str]]:
     """Return the distinct candidates of the body, and those of the subject where the body's leave room for doubt."""
-    found = _distinct(_candidates(texts.text, pattern, near))
+    found = _distinct(_candidates(_searched(texts.text), pattern, near))
     if not any(each.kept for each in found):
         found = _distinct([*_candidates(texts.html(), pattern, near), *found])
     if not any(each.kept and each.reason != _NEAR for each in found):
         subject = _candidates(texts.subject, pattern, near)
         found = _distinct([*found, *(each._replace(shown=f"{each.shown} (in the subject)") for each in subject)])
     return found
+
+
+def _searched(text: str) -> str:
+    """Return what is searched of ``text``; words at the cuts are left out."""
+    if len(text) <= _MOST:
+        return text
+    first, last = _SPACE.split(text[:_ENDS][::-1], maxsplit=1)[-1][::-1], _SPACE.split(text[-_ENDS:], maxsplit=1)[-1]
+    return f"{first}\n{last}"
 
 
 def _candidates(text: str, pattern: str | re.Pattern[str] | None, near: Any) -> Iterator[Candidate[str]]:
@@ -114,7 +132,7 @@ def _candidates(text: str, pattern: str | re.Pattern[str] | None, near: Any) -> 
 def _judged(text: str, near: Any) -> Iterator[Candidate[str]]:
     """Yield whatever in ``text`` has the shape of a code, with the verdict on it."""
     text = text.translate(_FOLDED)
-    plain = URLS.sub(lambda url: " " * len(url[0]), text)
+    plain = Plain(URLS.sub(lambda url: " " * len(url[0]), text))
     spans = [(reason, [span.span() for span in pattern.finditer(text)]) for reason, pattern in _WHOLES.items()]
     good = f"it is near {named(near)}"
     for found in SHAPE.finditer(text):
@@ -123,12 +141,34 @@ def _judged(text: str, near: Any) -> Iterator[Candidate[str]]:
         yield Candidate(value, repr(value), not reason, reason or (_rank(plain, found) if near is None else good))
 
 
-def _rank(plain: str, found: re.Match[str]) -> str:
+class Plain:
+    """A text without URLs, and where the words for a code are in it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        words = [word.span() for word in KEYWORD.finditer(text)]
+        self._starts, self._ends = [start for start, _ in words], [end for _, end in words]
+
+    def has_keyword(self, start: int, end: int) -> bool:
+        """Return whether a word for a code is between two positions."""
+        first = bisect_left(self._starts, start)
+        return first < len(self._ends) and self._ends[first] <= end
+
+    def introduces(self, position: int) -> bool:
+        """Return whether a word for a code is directly before ``position``."""
+        last = bisect_right(self._ends, position) - 1
+        if last < 0 or self._starts[last] < position - _BEFORE:
+            return False
+        return INTRODUCED.fullmatch(self.text, self._ends[last], position) is not None
+
+
+def _rank(plain: Plain, found: re.Match[str]) -> str:
     """Return how near a word for a code is to what was kept: right before it, on its line, or further off."""
-    if _is_introduced(plain, found.start()):
+    if plain.introduces(found.start()):
         return _FOLLOWS
-    line = plain[plain.rfind("\n", 0, found.start()) + 1 :].partition("\n")[0]
-    return _ON_LINE if KEYWORD.search(line) else _NEAR
+    end = plain.text.find("\n", found.end())
+    begin = plain.text.rfind("\n", 0, found.start()) + 1
+    return _ON_LINE if plain.has_keyword(begin, end if end >= 0 else len(plain.text)) else _NEAR
 
 
 def _closest(candidates: list[Candidate[str]]) -> list[Candidate[str]]:
@@ -152,40 +192,46 @@ def _shape_flaw(found: re.Match[str]) -> str:
     return ""
 
 
-def _inside(plain: str, found: re.Match[str], wholes: list[tuple[str, list[tuple[int, int]]]]) -> str:
+def _inside(plain: Plain, found: re.Match[str], wholes: list[tuple[str, list[tuple[int, int]]]]) -> str:
     """Return which larger thing this is part of, or "". A date that is introduced as a code is none."""
     for reason, spans in wholes:
         following = bisect_right(spans, found.start(), key=lambda span: span[1])
         if following < len(spans) and spans[following][0] < found.end():
-            if reason == _DATE and _is_introduced(plain, found.start()):
+            if reason == _DATE and plain.introduces(found.start()):
                 continue
             return reason
     return ""
 
 
-def _flaw(plain: str, found: re.Match[str], near: Any) -> str:
+def _flaw(plain: Plain, found: re.Match[str], near: Any) -> str:
     """Return why the words around this make it something else, or no code; "" where they make it one."""
-    introduced = _is_introduced(plain, found.start())
-    numbered = NUMBERED.search(plain[max(0, found.start() - _BEFORE) : found.start()])
+    introduced = plain.introduces(found.start())
+    numbered = NUMBERED.search(plain.text[max(0, found.start() - _BEFORE) : found.start()])
     if numbered and not (introduced and numbered[0].startswith(("#", "№"))):
         return f"it is numbered: {numbered[0].strip()!r} stands before it"
     if YEAR.fullmatch(found[0]) and not introduced:
         return "it is a year or a date"
-    around = _around(plain, found.start(), found.end())
     if near is not None:
+        around = _around(plain.text, found.start(), found.end())
         return "" if holds(near, around, CONTAINED) else f"it is not near {named(near)}"
-    return "" if KEYWORD.search(around) else 'it is near no word such as "code"'
-
-
-def _is_introduced(plain: str, position: int) -> bool:
-    """Return whether a word for a code stands right before ``position``."""
-    before = plain[max(0, position - _BEFORE) : position]
-    words = list(KEYWORD.finditer(before))
-    return bool(words) and INTRODUCED.fullmatch(before, words[-1].end()) is not None
+    up, down = _reach(plain.text, found.start(), found.end())
+    near_keyword = plain.has_keyword(found.start() - up, found.start()) or plain.has_keyword(
+        found.end(), found.end() + down
+    )
+    return "" if near_keyword else 'it is near no word such as "code"'
 
 
 def _around(text: str, start: int, end: int) -> str:
-    """Return the line of a candidate with two more (empty ones not counted) on either side; 80 characters at least."""
+    """Return the text around a candidate, as far as ``_reach`` goes."""
+    up, down = _reach(text, start, end)
+    return f"{text[max(0, start - up) : start]} {text[end : end + down]}"
+
+
+def _reach(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return how many characters before and after a candidate are near it.
+
+    They are its line and two more (empty ones not counted) on either side; 80 characters at least.
+    """
     before, after = text[max(0, start - _WIDEST) : start], text[end : end + _WIDEST]
     lines = before.split("\n")
     full = [number for number, line in enumerate(lines[:-1]) if line.strip()]
@@ -195,7 +241,7 @@ def _around(text: str, start: int, end: int) -> str:
     full = [number for number, line in enumerate(lines) if number and line.strip()]
     last = full[_LINES - 1] if len(full) >= _LINES else len(lines)
     down = max(len("\n".join(lines[: last + 1])), _REACH)
-    return f"{before[-up:]} {after[:down]}"
+    return up, down
 
 
 def _distinct(candidates: Iterable[Candidate[str]]) -> list[Candidate[str]]:

@@ -46,6 +46,19 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u200b\u200c\u200d\u2060\ufeff"
 _PIXEL = re.compile(r"(?:width|height|max-height)\s*:\s*[01](px)?\s*(;|$)|display\s*:\s*none", re.IGNORECASE)
 _HREF_NOISE = re.compile(r"[\t\r\n]+")
 
+MOST: Final = 1_048_576
+"""Characters of HTML that are read; newsletters have a tenth of it."""
+
+DEEPEST: Final = 512
+"""Levels of nested elements that are read, as in Chromium. The cost of the parser is quadratic in them."""
+
+_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
+_EMPTY_TAGS: Final = "area base br col embed hr img input link meta source track wbr"
+_CLOSED_BY_THE_NEXT: Final = "p li dd dt tr td th thead tbody tfoot option optgroup colgroup rt rp"
+_FORMATTING: Final = "a b big code em font i nobr s small strike strong tt u"
+_NOT_NESTED: Final = frozenset(f"{_EMPTY_TAGS} {_CLOSED_BY_THE_NEXT} {_FORMATTING}".split())
+"""Elements that do not nest: a parser closes them itself, and formatting ones after three of a kind."""
+
 
 def links(text: str, html: str) -> tuple[Link, ...]:
     """Return the links of a message, each URL once: those of the HTML in order, then those only the text has.
@@ -105,9 +118,9 @@ def select(html: str, css: str) -> list[str]:
     from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
     try:
-        found = LexborHTMLParser(_encodable(html)).css(css)
+        found = LexborHTMLParser(_readable(html)).css(css)
     except SelectolaxError as error:
-        raise ValueError(f"{css!r} is no CSS selector: {error}") from None
+        raise ValueError(f"{css!r} is not a CSS selector: {error}") from None
     return [_SPACES.sub(" ", each.text()).strip() for each in found]
 
 
@@ -143,7 +156,7 @@ class _Page:
         self._beside: list[str] = []
         self._open: list[_Anchor] = []
         self._waiting: list[Seen] = []
-        root = LexborHTMLParser(_encodable(html)).root
+        root = LexborHTMLParser(_readable(html)).root
         if root is not None:
             self._walk(root)
         self._end_line()
@@ -223,6 +236,14 @@ def _url(value: str | None) -> str:
     return _HREF_NOISE.sub("", value or "").strip()
 
 
-def _encodable(html: str) -> str:
-    """Return ``html`` without lone surrogates, which the parser refuses."""
+def _readable(html: str) -> str:
+    """Return the part of ``html`` that is read, without lone surrogates, which the parser refuses."""
+    html = html[:MOST]
+    depth = 0
+    for tag in _TAG.finditer(html):
+        if tag[2].lower() not in _NOT_NESTED:
+            depth += -1 if tag[1] and depth else 1
+            if depth > DEEPEST:
+                html = html[: tag.start()]
+                break
     return html.encode("utf-8", "replace").decode()

@@ -39,6 +39,9 @@ DEPTH = 100
 SCANS = 10
 """Times the size of a message that dividing its nested parts may read."""
 
+FEW_SCANS = 10_000_000
+"""Bytes that it may read in any case: a few milliseconds."""
+
 _ENCODINGS = frozenset({"base64", "quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue"})
 _DELIMITER_END = re.compile(rb"(--)?[ \t]*(?:\r?\n|\r?\Z)")
 _ANGLE = re.compile(r"<([^<>]*)>")
@@ -151,7 +154,7 @@ class _Reader:
         self.body = _Body()
         self.problems: dict[str, None] = {}
         self._parts = PARTS
-        self._scans = SCANS * max(size, 1)
+        self._scans = max(SCANS * size, FEW_SCANS)
 
     def read(self, headers: Headers, content: bytes, body: _Body, *, depth: int = 0, digest: bool = False) -> None:
         """Add what one part holds to ``body``."""

@@ -1,0 +1,305 @@
+"""Reading costs what a message is long: of whatever shape, four times the size costs about four times as much."""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sirrchat_testkit import NotExactlyOne
+from sirrchat_testkit.mail import html
+from sirrchat_testkit.mail.addresses import is_domain, is_mailbox, key
+from sirrchat_testkit.mail.encoded_words import decode_header
+from sirrchat_testkit.mail.links import Link
+from sirrchat_testkit.mail.mime import parse, read_header
+from sirrchat_testkit.mail.parameters import parameter
+from sirrchat_testkit.signing import sign
+from sirrchat_testkit.smtp import paths
+
+QUICK = 0.05
+"""Seconds of CPU below which a reading is quick whatever its size; noise would decide."""
+
+WORST = 9.0
+"""Times the cost at four times the size; a quadratic reader has 16."""
+
+
+def seconds(run: Callable[[], object]) -> float:
+    begun = time.thread_time()
+    run()
+    return time.thread_time() - begun
+
+
+def assert_linear(read: Callable[[Any], object], shape: Callable[[int], Any], size: int, most: int) -> None:
+    """Assert it at the smallest size, doubled from ``size`` to ``most``, at which reading is not quick."""
+    while True:
+        text, longer = shape(size), shape(4 * size)
+        once = min(seconds(partial(read, text)) for _ in range(2))
+        if once >= QUICK / 4 or size >= most:
+            break
+        size *= 2
+    cost = 0.0
+    for _ in range(4):  # the machine is shared: one quiet measurement is enough
+        cost = seconds(partial(read, longer))
+        if cost < QUICK or cost < WORST * once:
+            return
+        once = max(once, seconds(partial(read, text)))
+    raise AssertionError(f"{size} cost {once:.3f} s, four times as much {cost:.3f} s")
+
+
+def repeated(unit: str) -> Callable[[int], str]:
+    return lambda size: unit * (size // len(unit))
+
+
+def field(name: str, unit: str) -> Callable[[int], bytes]:
+    return lambda size: f"{name}: {unit * (size // len(unit))}\r\n\r\nHello\r\n".encode()
+
+
+def numbered(begin: str, unit: str) -> Callable[[int], bytes]:
+    return lambda size: (begin + "".join(unit.format(i) for i in range(size // len(unit))) + "\r\n\r\nx").encode()
+
+
+def multipart(unit: str) -> Callable[[int], bytes]:
+    head = 'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
+    return lambda size: (head + unit * (size // len(unit))).encode()
+
+
+def nested(size: int) -> bytes:
+    part = 'Content-Type: multipart/mixed; boundary="{0}"\r\n\r\n--{0}\r\n'
+    return "".join(part.format(number) for number in range(size // 60)).encode() + b"x\r\n" * (size // 6)
+
+
+def flood(head: bytes, unit: bytes) -> Callable[[int], bytes]:
+    return lambda size: head + unit * (size // len(unit))
+
+
+MESSAGES = {
+    "many To fields": flood(b"", b"To: a@b.example\r\n"),
+    "many fields": flood(b"", b"X: y\r\n"),
+    "many Content fields": flood(b"", b"Content-X: y\r\n"),
+    "many List-Unsubscribe fields": flood(b"", b"List-Unsubscribe: <https://a.example>\r\n"),
+    "no end of the header": flood(b"", b"x"),
+    "folds": field("Subject", "\r\n b"),
+    "quoted strings in To": field("To", '"a"'),
+    "quoted strings and dots in To": field("To", '"a".'),
+    "quotes and backslashes in To": field("To", '"\\'),
+    "commas in To": field("To", ","),
+    "angles in Cc": field("Cc", "<"),
+    "groups in Reply-To": field("Reply-To", "g:a@b.example;"),
+    "open comments in To": field("To", "("),
+    "open words in the subject": field("Subject", "=?a?b?"),
+    "words in the subject": field("Subject", "=?utf-8?q?=41?= "),
+    "numbers in Date": field("Date", "1 "),
+    "comments in Date": field("Date", "("),
+    "angles in List-Unsubscribe": field("List-Unsubscribe", "<"),
+    "semicolons in Content-Type": field("Content-Type", ";"),
+    "parameters of Content-Type": field("Content-Type", ";a=b"),
+    "semicolons in a quoted parameter": field('Content-Type: text/plain; a="', ";"),
+    "continuations of a parameter": numbered("Content-Type: text/plain", "; name*{}=x"),
+    "encoded continuations of a parameter": numbered("Content-Disposition: attachment", "; filename*{}*=x"),
+    "parts": multipart("--b\r\n\r\nx\r\n"),
+    "alternatives": multipart("--b\r\nContent-Type: text/html\r\n\r\nx\r\n"),
+    "boundaries": multipart("--b\r\n"),
+    "lines that begin like a boundary": multipart("--bb\r\n"),
+    "nested parts": nested,
+    "enclosed messages": flood(b"", b"Content-Type: message/rfc822\r\n\r\n"),
+    "base64": flood(b"Content-Transfer-Encoding: base64\r\n\r\n", b"QUFB\r\n"),
+    "padding": flood(b"Content-Transfer-Encoding: base64\r\n\r\n", b"="),
+    "quoted-printable": flood(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n", b"="),
+    "uuencoded lines": flood(b"Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 x\r\n", b"!\r\n"),
+    "carriage returns": flood(b"Subject: x\r\n\r\n", b"\r"),
+}
+
+TEXTS = [
+    *(
+        " ",
+        "\n",
+        "A",
+        "1",
+        "1 ",
+        "123456 ",
+        "123456\n",
+        "code 123456 ",
+        "code ",
+        "AB-",
+        "ABC DEF ",
+        "lorem ipsum dolor ",
+    ),
+    *("a.", "a@", "a@b.", "1,111", "1.111", "+1 1", "(1", "1/1", "tel ", "bestell", "order no ", "http://a.example/b "),
+    *("http://", "<http://", "http://a/(", "http://a/.", "12:30 ", "\u4e00123456", "jan 2026 ", "$1 "),
+]
+
+PAGES = [
+    *("<div>", "<a href='https://a.example/b'>x</a>", "<a href='https://a.example/b'>", "<b><i><p>", "<b>", "<p>", "<"),
+    *(
+        "&",
+        "&amp;",
+        "<table><tr><td>",
+        "<a href=https://a.example><img alt=q>",
+        "<span>x",
+        "<x-y>",
+        "</p>",
+        "<!--",
+        "<li>",
+    ),
+    *("<script>", "<title>", "<select><option>", "<p>code 123456</p>", "<svg>", "<template>"),
+]
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+@pytest.mark.parametrize("read", [read_header, parse])
+def test_a_message_of_any_shape(name: str, read: Callable[[bytes], object]) -> None:
+    assert_linear(read, MESSAGES[name], 16_384, 262_144)
+
+
+@pytest.mark.parametrize("unit", TEXTS)
+def test_codes_and_links_of_a_text(unit: str) -> None:
+    assert_linear(lambda text: html.codes(text, ""), repeated(unit), 2048, 65_536)
+    assert_linear(lambda text: html.links(text, ""), repeated(unit), 8192, 65_536)
+
+
+@pytest.mark.parametrize("unit", PAGES)
+def test_codes_and_links_of_a_page(unit: str) -> None:
+    assert_linear(lambda page: html.codes("", page), repeated(unit), 2048, 65_536)
+    assert_linear(lambda page: html.links("", page), repeated(unit), 8192, 65_536)
+    assert_linear(lambda page: html.select(page, "a"), repeated(unit), 8192, 65_536)
+
+
+def path(parse_path: Callable[[str], object], text: str) -> object:
+    try:
+        return parse_path(text)
+    except paths.Malformed as error:
+        return error
+
+
+PARSERS: dict[str, tuple[Callable[[str], object], Sequence[str]]] = {
+    "addresses": (
+        lambda text: read_header(f"To: {text}\n\n".encode("utf-8", "replace")),
+        [*'"\\()<>[],;:@. a', '"a"', "a@b.c", "=?", "?=", "=?utf-8?q?", "\n ", "\u0430"],
+    ),
+    "header words": (decode_header, ["=?", "?=", "?", "utf-8", "q", "b", "=41", "_", " ", "QQ==", "*en", "\n "]),
+    "parameters": (
+        lambda text: parameter(text, "name"),
+        [*";=\"\\*'% a", "name", "name*", "name*0*=", "name*1=", "utf-8''", "%41", "\n "],
+    ),
+    "codes": (
+        lambda text: html.codes(text, ""),
+        [*" \n-.:/#+()$1A", "123", "code", "is", "2026", "jan", "order", "tel", "ABC", "http://", "@", "\u5e74"],
+    ),
+    "links": (
+        lambda text: html.links(text, text),
+        [
+            "http://",
+            "https:",
+            "a",
+            ".",
+            "/",
+            "(",
+            ")",
+            "<",
+            ">",
+            "<a href=",
+            "</a>",
+            "'",
+            '"',
+            " ",
+            "\n",
+            "&",
+            "?",
+            "#",
+        ],
+    ),
+    "pages": (
+        lambda text: html.codes("", text),
+        [*"<>/&;\"'= a1", "<div>", "</div>", "<p>", "<td>", "<b>", "<a href=x>", "<!--", "-->", "<script>", "<svg>"],
+    ),
+    "mailboxes": (
+        lambda text: (is_mailbox(text), is_domain(text), key(text)),
+        [*'@."\\a-[]:', "IPv6:", "xn--", "\u00e9"],
+    ),
+    "paths": (
+        lambda text: (path(paths.parse_mail, f"FROM:{text}"), path(paths.parse_rcpt, f"TO:{text}")),
+        [*'<>@."\\a -[]:,=', "SIZE=", "BODY=", "ORCPT=", "\u00e9"],
+    ),
+    "URLs": (lambda text: (Link(text).path, Link(text).params), ["http://", "/", "?", "&", "=", "#", "%41", "a", ";"]),
+    "secrets": (lambda text: sign(text, "id", 1, b"body"), ["whsec_", "A", "=", "+", " ", "\u00e9"]),
+}
+
+
+@pytest.mark.parametrize("name", PARSERS)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@given(data=st.data())
+def test_a_parser_given_any_pattern(name: str, data: st.DataObject) -> None:
+    parser, tokens = PARSERS[name]
+    unit = "".join(data.draw(st.lists(st.sampled_from(tokens), min_size=1, max_size=4)))
+    begin = "".join(data.draw(st.lists(st.sampled_from(tokens), max_size=2)))
+    end = "".join(data.draw(st.lists(st.sampled_from(tokens), max_size=2)))
+    assert_linear(quiet(parser), lambda size: begin + unit * (size // len(unit)) + end, 4096, 16_384)
+
+
+def quiet(parser: Callable[[str], object]) -> Callable[[str], object]:
+    def run(text: str) -> object:
+        try:
+            return parser(text)
+        except (ValueError, NotExactlyOne) as error:
+            return error
+
+    return run
+
+
+def test_of_a_very_long_text_the_ends_are_searched_for_codes() -> None:
+    filler = "lorem ipsum dolor sit amet\n" * 60_000
+    assert html.codes(f"Your code: 482913\n{filler}", "") == ("482913",)
+    assert html.codes(f"{filler}Your code: 482913\n", "") == ("482913",)
+    with pytest.raises(NotExactlyOne, match="code in the first and last 256 KiB of the text"):
+        html.pick_code(f"{filler}Your code: 482913\n{filler}", "")
+
+
+def test_a_word_at_a_cut_is_no_candidate() -> None:
+    line = "Your code: " + "7" * 9 + " "
+    text = line * (1_100_000 // len(line))
+    assert {len(code) for code in html.codes(text, "")} == {9}
+
+
+def test_what_exceeds_a_bound_is_named() -> None:
+    assert parse(b"Subject: x\r\n\r\nHello").problems == ()
+    assert parse(b"X: y\r\n" * 20_000 + b"\r\nHello").problems == (
+        "the header is longer than 102400 bytes: the rest of it was not read",
+    )
+    many = multipart("--b\r\n\r\nx\r\n")(20_000)
+    assert parse(many).problems == ("the message has more than 1000 parts: the others were not read",)
+    deep = parse(nested(20_000))
+    assert deep.problems == ("parts are nested more than 100 deep: the inner ones were not divided",)
+    wide = (
+        b"".join(b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (i, i) for i in range(50))
+        + b"x\n" * 150_000
+    )
+    assert parse(wide).problems == ("the nested parts are too large: the inner ones were not divided",)
+
+
+def test_a_message_within_the_bounds_is_read_as_a_whole() -> None:
+    parts = "".join(f"--b\r\n\r\npart {number}\r\n" for number in range(999))
+    message = parse(f'Content-Type: multipart/mixed; boundary="b"\r\n\r\n{parts}--b--\r\n'.encode())
+    assert message.problems == ()
+    assert message.text.splitlines() == [f"part {number}" for number in range(999)]
+
+
+def test_a_page_is_read_to_a_depth_of_512() -> None:
+    def page(depth: int) -> str:
+        return "<div>" * depth + "Your code: 482913"
+
+    assert html.codes("", page(512)) == ("482913",)
+    assert html.codes("", page(513)) == ()
+    flat = "<div>x</div>" * 10_000 + "<p>" * 5000 + "<b>" * 5000 + "<br>" * 5000
+    assert html.codes("", flat + page(1)) == ("482913",)
+
+
+def test_quadratic_reading_would_be_noticed() -> None:
+    def quadratic(text: str) -> int:
+        return sum(1 for _ in itertools.product(text[:: len(text) // 600 or 1] * (len(text) // 4096), text[::512]))
+
+    with pytest.raises(AssertionError, match="four times as much"):
+        assert_linear(quadratic, repeated("a"), 65_536, 65_536)

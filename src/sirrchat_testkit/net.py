@@ -46,6 +46,9 @@ async def bind(purpose: str, host: str, port: int) -> socket.socket:
     return sock
 
 
+_PREFIX = "sirrchat-testkit-"
+"""How the names of temporary files begin; the number of the process follows."""
+
 NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -87,6 +90,25 @@ def _issue(context: ssl.SSLContext, host: str) -> bytes:
     return authority.cert_pem.bytes()
 
 
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the files that processes left behind which did not stop their servers, and are gone."""
+    for file in folder.glob(f"{_PREFIX}*-*.pem"):
+        number = file.name.removeprefix(_PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if number.isdigit() and file.stat().st_uid == os.getuid() and not _runs(int(number)):
+                file.unlink()
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OverflowError, PermissionError):
+        return True
+    return True
+
+
 class Tls(Hints):
     """The authority behind the server's certificate, for clients in any language."""
 
@@ -109,7 +131,8 @@ class Tls(Hints):
         if not self._file:
             import tempfile
 
-            handle, self._file = tempfile.mkstemp(prefix="sirrchat-testkit-", suffix=".pem")
+            _remove_abandoned(Path(tempfile.gettempdir()))
+            handle, self._file = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", suffix=".pem")
             with os.fdopen(handle, "wb") as file:
                 file.write(self._authority)
         return self._file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -46,7 +47,7 @@ def dump(arguments: argparse.Namespace) -> int:
     if not folder.is_dir():
         return fail(f"no such folder: {folder}")
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        target.mkdir(0o700, parents=True, exist_ok=True)
         if any(target.iterdir()):
             return fail(f"{target} is not empty; choose another folder with --to")
         count, missing = asyncio.run(_dump(folder, target))
@@ -99,15 +100,21 @@ async def _dump(folder: Path, target: Path) -> tuple[int, int]:
         for message in _shown(await store.find(Message)):
             entry = _entry(message, envelopes.get(message.envelope))
             try:
-                (target / entry["file"]).write_bytes(await store.raw(message.blob))
+                _write(target / entry["file"], await store.raw(message.blob))
             except NotFound:
                 entry["file"] = None
             index.append(entry)
         text = json.dumps(index, indent=1, ensure_ascii=True)
-        (target / "index.json").write_text(f"{text}\n", encoding="ascii")
+        _write(target / "index.json", f"{text}\n".encode("ascii"))
         return len(index), sum(entry["file"] is None for entry in index)
     finally:
         await store.close()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner can read."""
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(content)
 
 
 def _entry(message: Message, envelope: Envelope | None) -> dict[str, Any]:

@@ -152,6 +152,9 @@ def _curl_to(server: MailServer) -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
+    """Write ``text``, which has the API key, to a file that only its owner can read, in one step."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
+    draft.unlink(missing_ok=True)
+    with open(draft, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(text)
     draft.replace(path)

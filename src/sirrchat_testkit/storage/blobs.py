@@ -20,7 +20,7 @@ from typing import Protocol
 
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.records import Doc
-from sirrchat_testkit.storage.folder import Folder, sync_folder, write_error
+from sirrchat_testkit.storage.folder import FILE_MODE, FOLDER_MODE, Folder, sync_folder, write_error
 
 LARGE = 1 << 20
 """Blobs of at least this many bytes are hashed, written and read in a thread."""
@@ -190,12 +190,13 @@ def _new(path: str) -> int | None:
     """Open a new file and return its descriptor, or None if the file exists."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        return os.open(path, flags, 0o666)
+        return os.open(path, flags, FILE_MODE)
     except FileExistsError:
         return None
     except FileNotFoundError:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, flags, 0o666)
+        Path(path).parent.parent.mkdir(FOLDER_MODE, exist_ok=True)
+        Path(path).parent.mkdir(FOLDER_MODE, exist_ok=True)
+        return os.open(path, flags, FILE_MODE)
 
 
 def _gone(digest: str) -> NotFound:

@@ -9,6 +9,7 @@
 
 1. Only one store, of all processes, has a folder open. The lock is a POSIX one, which a forked child does not inherit.
 2. A forked child closes the files that it inherits before anything else runs in it.
+3. Folders that are made have mode 0700, files 0600: mail and hashes of passwords are for their owner alone.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from sirrchat_testkit.errors import StoreError, StoreFull, StoreLocked
 
 COMPACT_AT = 64 << 20
 """Bytes of a journal from which on it is compacted, if it is also as long as the snapshot."""
+
+FOLDER_MODE, FILE_MODE = 0o700, 0o600
 
 _JOURNAL = re.compile(r"journal-(\d{8})\.log")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -46,7 +49,7 @@ class Folder:
         self.forked = False
         self._files: set[int] = set()
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
             self._key = _identity(path)
             self._lock()
         except StoreLocked:
@@ -65,7 +68,7 @@ class Folder:
 
     def open_file(self, path: Path, flags: int) -> int:
         """Open a file, which is closed in a forked child; return its descriptor."""
-        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
         self._files.add(descriptor)
         return descriptor
 
@@ -113,6 +116,11 @@ class Folder:
             self.close_file(descriptor)
             raise StoreLocked(f"the data folder {self.path} is in use by another process") from None
         _held[self._key] = descriptor
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file as ``open(opener=open_private)`` does, with the mode of a data folder's files if it is made."""
+    return os.open(path, flags, FILE_MODE)
 
 
 def sync_folder(path: Path) -> None:

@@ -22,7 +22,7 @@ from sirrchat_testkit.domain.models import RECORDS
 from sirrchat_testkit.errors import StoreDamaged
 from sirrchat_testkit.records import Doc, Record
 from sirrchat_testkit.storage import journal_file
-from sirrchat_testkit.storage.folder import Folder
+from sirrchat_testkit.storage.folder import FOLDER_MODE, Folder, open_private
 from sirrchat_testkit.storage.snapshot import Draft, Snapshot, checked, load, recover
 
 SUFFIX = ".damaged"
@@ -115,7 +115,7 @@ def _move_raws(folder: Folder) -> int:
     for path in folder.raw.glob("??/*.eml"):
         if path.stem not in named:
             target = folder.raw.with_name(folder.raw.name + SUFFIX)
-            target.mkdir(exist_ok=True)
+            target.mkdir(FOLDER_MODE, exist_ok=True)
             path.replace(target / path.name)
             moved += 1
     return moved
@@ -131,7 +131,8 @@ def _cut(damaged: Path, byte: int, journals: list[Path]) -> Repair:
         kept += sum(1 for _ in journal_file.valid_lines(data[:start]))
         lost += journal_file.count_valid(data, start)
         saved_as = _free_name(path)
-        saved_as.write_bytes(data[start:])
+        with open(saved_as, "wb", opener=open_private) as file:
+            file.write(data[start:])
         saved.append(saved_as)
         if start:
             with path.open("rb+") as file:

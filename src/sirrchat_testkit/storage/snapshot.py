@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 from sirrchat_testkit.errors import StoreDamaged
 from sirrchat_testkit.records import Doc
 from sirrchat_testkit.storage import journal_file
-from sirrchat_testkit.storage.folder import Folder
+from sirrchat_testkit.storage.folder import Folder, open_private
 
 _HEADER = "_journal"
 _CHUNK = 64
@@ -55,7 +55,7 @@ class Draft:
         """
         draft = path.with_suffix(".tmp")
         try:
-            with draft.open("wb", buffering=0) as file:
+            with open(draft, "wb", buffering=0, opener=open_private) as file:
                 for chunk in self._chunks():
                     _write(file, chunk)
                     if gently:

@@ -17,6 +17,7 @@
     │   └── FaultRefused          fault               a planned fault has it so
     └── StoreError                store_error
         ├── StoreFull             store_full          the disk is full; reading works
+        ├── StoreBusy             store_busy          no file descriptor or memory left; try again
         ├── StoreBroken           store_broken        the disk failed; read-only until restart
         ├── StoreLocked           store_locked        the data folder is already open
         └── StoreDamaged          store_damaged       a file cannot be read: .file, .byte
@@ -160,6 +161,14 @@ class StoreFull(StoreError):
     __module__ = "sirrchat_testkit"
 
     code = "store_full"
+
+
+class StoreBusy(StoreError):
+    """The process has no file descriptor or memory left for the disk. The same call succeeds when it has."""
+
+    __module__ = "sirrchat_testkit"
+
+    code = "store_busy"
 
 
 class StoreBroken(StoreError):

@@ -16,7 +16,7 @@ def kinds(of: type[errors.TestkitError]) -> set[type[errors.TestkitError]]:
 
 
 def test_every_error_of_the_domain_has_a_status() -> None:
-    by_parent = kinds(errors.StoreError) - {errors.StoreFull, errors.StoreError}
+    by_parent = kinds(errors.StoreError) - {errors.StoreFull, errors.StoreBusy, errors.StoreError}
     assert set(STATUSES) == kinds(errors.TestkitError) - by_parent
     assert {status_of(kind.__new__(kind)) for kind in by_parent} == {500}
 

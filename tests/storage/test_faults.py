@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from sirrchat_testkit.domain.models import RECORDS, Account, Domain, Envelope, Message
 from sirrchat_testkit.domain.store import Change, Delete, Patch, Put, Store
-from sirrchat_testkit.errors import NotFound, StoreBroken, StoreError, StoreFull
+from sirrchat_testkit.errors import NotFound, StoreBroken, StoreBusy, StoreError, StoreFull
 from sirrchat_testkit.storage import TinyStore, blobs, disk
 from sirrchat_testkit.storage.journal_file import JournalFile
 from sirrchat_testkit.storage.snapshot import Draft
@@ -418,3 +418,68 @@ async def test_a_journal_that_was_deleted_breaks_the_store(store: TinyStore, mak
     with pytest.raises(StoreBroken, match="was deleted while it was in use"):
         await store.commit([Put(make(Message))])
     assert await store.count(Message) == 0
+
+
+TEMPORARY = [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR]
+
+
+@pytest.mark.parametrize("number", TEMPORARY)
+async def test_a_sync_that_lacks_a_resource_is_repeated(
+    synced: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    failures = [OSError(number, os.strerror(number))] * 2
+    real = os.open
+
+    def lacking(path: Any, flags: int, *mode: Any) -> int:
+        if flags & os.O_DIRECTORY and failures:
+            raise failures.pop()
+        return real(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", lacking)
+    monkeypatch.setattr(disk, "RETRY", 0.001)
+    await synced.commit([Put(make(Account))])
+    assert failures == []
+    await synced.commit([Put(make(Account))])
+
+
+@pytest.mark.parametrize("number", TEMPORARY)
+async def test_a_message_that_lacks_a_resource_is_refused_until_it_has_it(
+    store: TinyStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def lacking(*_: Any) -> int:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(blobs, "_new", lacking)
+        with pytest.raises(StoreBusy, match=r"cannot write .* now"):
+            await store.put_blob(b"mail")
+    digest = await store.put_blob(b"mail")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lacking)
+        with pytest.raises(StoreBusy, match=r"cannot read .* now"):
+            await store.raw(digest)
+    assert await store.raw(digest) == b"mail"
+
+
+async def test_a_store_closes_while_it_waits_for_a_resource(
+    synced: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tried = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def lacking(*_: Any) -> None:
+        loop.call_soon_threadsafe(tried.set)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(disk, "RETRY", 3600.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(blobs, "sync_folder", lacking)
+        patch.setattr("sirrchat_testkit.storage.folder.sync_folder", lacking)
+        commit = asyncio.create_task(synced.commit([Put(make(Account))]))
+        await tried.wait()
+    await synced.close()
+    with pytest.raises(StoreBusy, match="closed before"):
+        await commit
+    again = TinyStore(tmp_path / "data")
+    assert len(await again.find(Account)) == 1
+    await again.close()

@@ -40,6 +40,7 @@ STATUSES: Mapping[type[errors.TestkitError], int] = {
     errors.FaultRefused: 400,
     errors.StoreError: 500,
     errors.StoreFull: 507,
+    errors.StoreBusy: 503,
 }
 """The status of each error, the same in every dialect; a kind that is not named has its parent's."""
 
@@ -53,6 +54,7 @@ _CODES = {
     413: "payload_too_large",
     429: "rate_limited",
     500: "internal_error",
+    503: "service_unavailable",
     507: "insufficient_storage",
 }
 _JSON = {"Content-Type": "application/json"}

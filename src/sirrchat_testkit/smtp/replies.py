@@ -25,6 +25,7 @@ from sirrchat_testkit.errors import (
     OverQuota,
     Refused,
     StoreBroken,
+    StoreBusy,
     StoreError,
     StoreFull,
     TestkitError,
@@ -174,6 +175,7 @@ BY_ERROR: dict[type[TestkitError], tuple[int, str]] = {
     FaultRefused: (550, "5.7.1"),
     StoreError: (451, "4.3.0"),
     StoreFull: (452, "4.3.1"),
+    StoreBusy: (451, "4.3.2"),
     StoreBroken: (452, "4.3.0"),
 }
 """Code and enhanced status code of everything that the domain raises on receipt."""
@@ -181,6 +183,7 @@ BY_ERROR: dict[type[TestkitError], tuple[int, str]] = {
 FAILURES: dict[type[TestkitError], str] = {
     StoreError: "Local error in processing",
     StoreFull: "Insufficient system storage",
+    StoreBusy: "Insufficient system resources, try again later",
     StoreBroken: "The store is read-only: its disk failed",
 }
 """What clients are told of failures, whose own texts name files of the server."""

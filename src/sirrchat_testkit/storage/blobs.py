@@ -18,9 +18,9 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Protocol
 
-from sirrchat_testkit.errors import NotFound
+from sirrchat_testkit.errors import NotFound, StoreBusy
 from sirrchat_testkit.records import Doc
-from sirrchat_testkit.storage.folder import FILE_MODE, FOLDER_MODE, Folder, sync_folder, write_error
+from sirrchat_testkit.storage.folder import FILE_MODE, FOLDER_MODE, Folder, is_temporary, sync_folder, write_error
 
 LARGE = 1 << 20
 """Blobs of at least this many bytes are hashed, written and read in a thread."""
@@ -95,7 +95,12 @@ class FileBlobs:
             self.unsynced.add(digest)
 
     async def get(self, digest: str) -> bytes:
-        """Return the bytes. Raises ``NotFound``."""
+        """Return the bytes.
+
+        Raises:
+            NotFound: They were deleted.
+            StoreBusy: The process has no file descriptor or memory left.
+        """
         path = Path(self._path(digest)) if _DIGEST.fullmatch(digest) else self._raws
         try:
             if path.stat().st_size < LARGE:
@@ -103,6 +108,10 @@ class FileBlobs:
             return await asyncio.get_running_loop().run_in_executor(self._threads, path.read_bytes)
         except (FileNotFoundError, IsADirectoryError):
             raise _gone(digest) from None
+        except OSError as error:
+            if not is_temporary(error):
+                raise
+            raise StoreBusy(f"cannot read {path} now: {error}") from error
 
     def busy(self, digest: str) -> bool:
         """Return whether a thread is writing or deleting ``digest``, so that it must not be deleted yet."""

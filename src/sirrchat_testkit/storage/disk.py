@@ -13,12 +13,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from sirrchat_testkit.errors import StoreBroken
+from sirrchat_testkit.errors import StoreBroken, StoreBusy, StoreError
 from sirrchat_testkit.storage.blobs import BlobReferences, FileBlobs
+from sirrchat_testkit.storage.folder import is_temporary
 from sirrchat_testkit.storage.journal import JournalStorage, Sync
 
 LAZY = 1.0
 """Seconds from a commit to its fsync, if no caller waits for the fsync."""
+
+RETRY = 0.1
+"""Seconds after which an fsync is repeated that lacked a file descriptor or memory."""
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +64,12 @@ class Disk:
 
     def sync_soon(self) -> None:
         """Begin an fsync within ``LAZY`` seconds."""
-        if self._timer is None and self._syncing is None:
-            self._timer = asyncio.get_running_loop().call_later(LAZY, self._begin)
+        if self._syncing is None:
+            self._sync_after(LAZY)
+
+    def _sync_after(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._begin)
 
     async def flush(self) -> None:
         """Return when everything committed before is on the disk. Raises ``StoreBroken``."""
@@ -87,6 +95,7 @@ class Disk:
             await asyncio.get_running_loop().run_in_executor(closer, self._close_files)
         finally:
             closer.shutdown(wait=False)
+        _resolve(self._waiting, StoreBusy("the store was closed before its commits were on the disk"))
 
     async def _finish_tasks(self) -> None:
         while tasks := [task for task in (self._syncing, self._compacting) if task is not None]:
@@ -112,7 +121,7 @@ class Disk:
         try:
             while True:
                 await self._sync()
-                if not self._waiting or self._storage.broken is not None:
+                if not self._waiting or self._storage.broken is not None or self._timer is not None:
                     break
         finally:
             self._syncing = None
@@ -127,6 +136,9 @@ class Disk:
         try:
             await self._run(partial(self._wait_for_disk, sync, raws))
         except OSError as error:
+            if is_temporary(error):
+                self._repeat(sync, group, raws, unreferenced)
+                return
             broken = self._storage.fail(error)
             log.error("%s", broken)  # noqa: TRY400  # a traceback would add nothing
             _resolve([*group, *self._waiting], broken)
@@ -141,6 +153,16 @@ class Disk:
             busy = set(filter(self.blobs.busy, deletable))
             self._references.unreferenced |= busy
             await self.blobs.drop([digest for digest in deletable if digest not in busy])
+
+    def _repeat(self, sync: Sync, group: list[asyncio.Future[None]], raws: set[str], unreferenced: list[str]) -> None:
+        """Make the same sync again soon: the process lacked a file descriptor or memory, and no write has failed."""
+        self._storage.repeat_sync(sync)
+        self._waiting = [*group, *self._waiting]
+        self.blobs.unsynced |= raws
+        if self._references is not None:
+            self._references.unreferenced |= set(unreferenced)
+        log.warning("%s: too few file descriptors or too little memory to sync; trying again", self.folder.path)
+        self._sync_after(RETRY)
 
     def _wait_for_disk(self, sync: Sync, raws: set[str]) -> None:
         self.blobs.sync(raws)
@@ -165,10 +187,10 @@ class Disk:
         await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-def _resolve(waiters: list[asyncio.Future[None]], error: StoreBroken | None = None) -> None:
+def _resolve(waiters: list[asyncio.Future[None]], error: StoreError | None = None) -> None:
     for waiter in waiters:
         if not waiter.done():
             if error is None:
                 waiter.set_result(None)
             else:
-                waiter.set_exception(StoreBroken(str(error)))
+                waiter.set_exception(type(error)(str(error)))

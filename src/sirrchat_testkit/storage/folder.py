@@ -21,7 +21,7 @@ import re
 import weakref
 from pathlib import Path
 
-from sirrchat_testkit.errors import StoreError, StoreFull, StoreLocked
+from sirrchat_testkit.errors import StoreBusy, StoreError, StoreFull, StoreLocked
 
 COMPACT_AT = 64 << 20
 """Bytes of a journal from which on it is compacted, if it is also as long as the snapshot."""
@@ -30,6 +30,7 @@ FOLDER_MODE, FILE_MODE = 0o700, 0o600
 
 _JOURNAL = re.compile(r"journal-(\d{8})\.log")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_BUSY = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR}
 _held: dict[tuple[int, int], int] = {}
 _open: weakref.WeakSet[Folder] = weakref.WeakSet()
 
@@ -144,7 +145,14 @@ def write_error(error: OSError, path: Path) -> StoreError:
     """Return the error to raise when writing to ``path`` failed with ``error``."""
     if error.errno in _FULL:
         return StoreFull(f"no space left to write {path}: {error}")
+    if is_temporary(error):
+        return StoreBusy(f"cannot write {path} now: {error}")
     return StoreError(f"cannot write {path}: {error}")
+
+
+def is_temporary(error: OSError) -> bool:
+    """Return whether the process lacked a resource, so that the disk itself has not failed."""
+    return error.errno in _BUSY
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -155,6 +155,10 @@ class JournalStorage(LiveStorage):
             del self.undo[: sync.position]
             self._synced_position = 0
 
+    def repeat_sync(self, sync: Sync) -> None:
+        """Note that ``sync`` could not be made, so that the next one covers all of it."""
+        self._new_names = self._new_names or sync.folder is not None
+
     def fail(self, error: OSError) -> StoreBroken:
         """Become read-only after a failed fsync, and with ``undo_unsynced`` undo what no fsync has covered."""
         path = self.folder.path

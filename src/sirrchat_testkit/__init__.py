@@ -67,7 +67,6 @@ if TYPE_CHECKING:
     from sirrchat_testkit.sink.sink import WebhookSink
     from sirrchat_testkit.sink.source import UnexpectedWebhook, WebhookNotReceived
     from sirrchat_testkit.storage.database import Database, DatabaseTable, StoredDocument
-    from sirrchat_testkit.webhooks.calls import PreparedCall
 
 __version__ = "0.1.0"
 
@@ -114,7 +113,6 @@ __all__ = [
     "NotFound",
     "NotSettled",
     "OverQuota",
-    "PreparedCall",
     "RcptFaultConditions",
     "ReceivedMessage",
     "Refusal",
@@ -203,7 +201,6 @@ _HOMES = {
     "NotFound": "errors",
     "NotSettled": "handles.failures",
     "OverQuota": "errors",
-    "PreparedCall": "webhooks.calls",
     "RcptFaultConditions": "faults.api",
     "ReceivedMessage": "handles.message",
     "Refusal": "handles.diagnostics",

@@ -35,11 +35,12 @@ from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery, W
 from sirrchat_testkit.net import Tls
 from sirrchat_testkit.settings import RuntimeChanges, Settings, SettingsChanges
 from sirrchat_testkit.threads import LoopThread
-from sirrchat_testkit.webhooks.calls import PreparedCall, make_call
+from sirrchat_testkit.webhooks.calls import make_call
 
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from sirrchat_testkit.sink.call import WebhookCall
     from sirrchat_testkit.sink.sink import WebhookSink
     from sirrchat_testkit.storage.database import Database
 
@@ -318,20 +319,30 @@ class MailServer(Service, Receiver):
         message: ReceivedMessage | None = None,
         secret: str = "",
         tamper: Tampering | Literal[""] = "",
-    ) -> PreparedCall:
-        """Return a call as an object with ``headers`` and ``body``, for a consumer that is tested without a URL.
+    ) -> WebhookCall:
+        """Return a webhook call without sending it, to test a receiver that has no URL.
+
+        Its ``headers`` and ``body`` are those that the server would send. ``verified`` is False if there is no secret
+        or the signature or the timestamp was tampered with; ``answered`` is None, ``url`` is empty.
+
+        Example:
+            call = mailserver.webhook_call("email.received", secret=SECRET)
+            response = client.post("/mail", data=call.body, headers=call.headers)
 
         Args:
             event: ``email.received``, ``email.sent`` or ``new_message``.
-            message: What it tells of. Default: a sample.
-            secret: What it is signed with; without one it is not.
-            tamper: What is wrong with it: ``signature``, ``timestamp``, ``json``, ``content_type`` or ``huge``.
+            message: The message that it reports. Default: a sample.
+            secret: The secret that it is signed with. Default: it is not signed.
+            tamper: What to make wrong: ``signature``, ``timestamp``, ``json``, ``content_type`` or ``huge``.
 
         Raises:
-            InvalidValue: There is no such event or tampering.
+            InvalidValue: The event or the tampering is unknown, or the secret is malformed.
         """
+        from sirrchat_testkit.sink.call import prepared_call
+
         record = record_of(message) if message is not None else None
-        return self._thread.call(make_call(self._now.backend, event, record, secret, tamper))
+        made = self._thread.call(make_call(self._now.backend, event, record, secret, tamper))
+        return prepared_call(made.headers, made.body, secret, self._now.clock.now())
 
     def make_webhook_sink(self, secret: str | None = None) -> WebhookSink:
         """Start a receiver of webhooks in this server's thread, on its clock, and return it.

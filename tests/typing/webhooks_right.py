@@ -15,7 +15,6 @@ from sirrchat_testkit import (
     CallConditions,
     MailServer,
     MakeWebhookSink,
-    PreparedCall,
     ReceivedMessage,
     Tampering,
     WebhookAttempt,
@@ -63,7 +62,7 @@ def looks_at_deliveries(mailserver: MailServer) -> None:
 
 def makes_a_call(mailserver: MailServer, message: ReceivedMessage, tamper: Tampering) -> None:
     call = mailserver.webhook_call("email.sent", message, secret="s", tamper="signature")
-    assert_type(call, PreparedCall)
+    assert_type(call, WebhookCall)
     assert_type(verify_webhook(call.headers, call.body, "s", tolerance=60), str)
     mailserver.webhook_call(tamper=tamper)
     assert_type(webhook_schema("new_message"), dict[str, Any])

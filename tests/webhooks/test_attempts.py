@@ -17,7 +17,7 @@ from sirrchat_testkit.errors import StoreFull
 from sirrchat_testkit.settings import CurrentSettings, Settings
 from sirrchat_testkit.webhooks import dispatcher as dispatcher_module
 from sirrchat_testkit.webhooks.attempts import RETRIES
-from sirrchat_testkit.webhooks.calls import PreparedCall
+from sirrchat_testkit.webhooks.calls import OutgoingCall
 from sirrchat_testkit.webhooks.client import READ, Outcome, Sender
 from sirrchat_testkit.webhooks.dispatcher import AGAIN, Dispatcher, _Running
 
@@ -31,7 +31,7 @@ class Receiver:
         self.calls = 0
         self._waiting: asyncio.Queue[asyncio.Future[Outcome]] = asyncio.Queue()
 
-    async def send(self, _url: str, _call: PreparedCall) -> Outcome:
+    async def send(self, _url: str, _call: OutgoingCall) -> Outcome:
         self.calls += 1
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait(answer)
@@ -304,6 +304,6 @@ async def test_no_more_of_an_answer_is_read_than_is_needed() -> None:
     sender = Sender(CurrentSettings(Settings()))
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        outcome = await sender.send(f"http://127.0.0.1:{port}/", PreparedCall({}, b"{}"))
+        outcome = await sender.send(f"http://127.0.0.1:{port}/", OutgoingCall({}, b"{}"))
         await sender.close()
     assert (outcome.status, outcome.error) == (200, None)

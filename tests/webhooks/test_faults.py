@@ -271,6 +271,29 @@ def test_a_call_is_made_as_an_object(mailserver: MailServer, inbox: Inbox) -> No
     assert (push.json["messageId"], push.headers["X-Webhook-Event"]) == (message.id, "new_message")
 
 
+def test_a_call_that_is_not_sent_reads_like_one_that_a_sink_received(
+    mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink
+) -> None:
+    mailserver.add_webhook(webhook_sink, ["email.received"], secret="s")
+    message = inbox.deliver(subject="Hello")
+    sent, made = webhook_sink.receive(), mailserver.webhook_call("email.received", message, secret="s")
+    made.validate()
+    assert made.normalised() == sent.normalised()
+    assert sorted(made.headers) == sorted(name for name in sent.headers if name in made.headers)
+    assert (made.headers["WEBHOOK-ID"], made.attempt, made.answered, made.url) == (made.id, 1, None, "")
+    assert (made.verified, made.reason, str(made)) == (True, "", str(sent))
+
+
+def test_a_call_that_is_not_sent_is_verified_with_its_own_secret(mailserver: MailServer) -> None:
+    mailserver.clock.advance(days=400)
+    assert mailserver.webhook_call(secret="s").verified
+    forged, unsigned = mailserver.webhook_call(secret="s", tamper="signature"), mailserver.webhook_call()
+    assert not forged.verified
+    assert "does not fit" in forged.reason
+    assert not unsigned.verified
+    assert "webhook-signature is missing" in unsigned.reason
+
+
 @pytest.mark.parametrize("event", ["email.received", "email.sent", "new_message"])
 def test_a_call_without_a_message_is_a_sample(mailserver: MailServer, event: WebhookEvent) -> None:
     assert "Welcome" in str(mailserver.webhook_call(event).json)

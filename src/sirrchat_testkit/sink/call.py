@@ -1,9 +1,9 @@
-"""A webhook call as a sink received it: headers, body, whether the signature is valid, and the answer.
+"""Webhook calls as users read them: received by a sink, or made by ``mailserver.webhook_call`` without being sent.
 
 1. ``validate`` checks a body against the published schema of its event, a JSON Schema, or a pydantic model.
 2. ``assert_golden`` compares a body with a file. UUIDs and times are replaced first, by ``<uuid 1>`` and ``<time 1>``;
    equal values get equal numbers. Further fields that vary are replaced by name: ``recipient="<me>"``, at any depth.
-3. Golden files are written only if the environment variable asks for it. A missing file is a failure.
+3. Golden files are written only if SIRRCHAT_TESTKIT_GOLDEN=write is set. A missing file is a failure.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, TypedDict
 
 from sirrchat_testkit.comparing import Flag, Number, Text
+from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.faults.webhook import WebhookPayload
 from sirrchat_testkit.formatting import excerpt
-from sirrchat_testkit.signing import ID
+from sirrchat_testkit.signing import ID, WebhookNotVerified, verify_webhook
 from sirrchat_testkit.suggestions import Hints
 
 __tracebackhide__ = True
@@ -31,7 +32,7 @@ _SUCCESS = range(200, 300)
 
 
 class CallHeaders(Mapping[str, str]):
-    """Headers, looked up in any case; of a repeated one the first."""
+    """Headers, looked up in any case. Of a repeated header the first."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
         self._pairs = pairs
@@ -53,22 +54,25 @@ class CallHeaders(Mapping[str, str]):
 
 
 class CallConditions(TypedDict, total=False):
-    """Conditions on a webhook call; all that are given must hold.
+    """Conditions on a webhook call. A call matches if it meets all that are given.
+
+    A ``re.Pattern`` searches, a function is called with the value and returns whether it fits, and any other value is
+    compared with ``==``. A ``str`` must be equal, unless the list says otherwise.
 
     Attributes:
-        event: What it reports, such as ``email.received``.
-        attempt: Which call with its ``webhook-id`` it is, from 1.
+        event: The event, such as ``email.received``.
+        attempt: How many calls with this ``webhook-id`` the sink has received, this one included.
         method: The HTTP method.
-        path: Path and query.
-        url: The whole URL. A ``str`` is equal without case; ``*`` and ``?`` are wildcards.
-        subject: The subject of the mail that it reports.
-        sender: The sender of that mail; compared like ``url``.
-        recipient: The recipient of that mail; compared like ``url``.
-        verified: Whether its signature is right.
-        header: Header fields by name, such as ``{"X-Webhook-Event": "email.received"}``.
-        text: The body as text. A ``str`` is contained in it.
-        json: The body as JSON: a value that is equal, or a function of it.
-        where: A function of the whole call.
+        path: The path and the query.
+        url: The whole URL. A ``str`` ignores case; ``*`` and ``?`` are wildcards.
+        subject: The subject of the mail that the call reports.
+        sender: The sender of that mail. Compared like ``url``.
+        recipient: The recipient of that mail. Compared like ``url``.
+        verified: Whether the signature is valid.
+        header: Header fields by name, such as ``{"X-Webhook-Event": "email.received"}``; None means absent.
+        text: The body as text. A ``str`` must be contained in it.
+        json: The body as JSON: an equal value, or a function of it.
+        where: A function of the whole call that returns whether it matches.
     """
 
     event: Text
@@ -88,23 +92,38 @@ class CallConditions(TypedDict, total=False):
 
 @dataclass(eq=False)
 class WebhookCall(WebhookPayload, Hints):
-    """One call.
+    """A webhook call: one that a sink received, or one that ``mailserver.webhook_call`` made without sending it.
+
+    ``event``, ``subject``, ``sender``, ``recipient``, ``json`` and ``text`` are read from the headers and the body.
+
+    Example:
+        call = webhook_sink.receive(event="email.received", subject="Hello")
+        assert call.verified and call.attempt == 1
+        assert call.json["data"]["user"] == inbox.address
+        call.validate()
 
     Attributes:
-        attempt: Which call with this ``webhook-id`` it is, from 1.
-        verified: Whether it was signed just now with a secret that the sink knows; ``reason`` says why not.
-        answered: The status that it was answered with; None where it was dropped, or its sender hung up first.
+        headers: The headers, looked up in any case. Of a repeated header the first.
+        body: The body as bytes.
+        received_at: When it arrived, by the sink's clock, in UTC; if it was not sent, when it was made.
+        method: The HTTP method.
+        path: The path and the query.
+        url: The whole URL; empty if the call was not sent.
+        attempt: How many calls with this ``webhook-id`` the sink has received, this one included; 1 if it was not sent.
+        verified: Whether the signature is valid and at most 300 seconds old. A sink checks it with its secret or those
+            of the webhooks that point to it; a call that was not sent is checked with the secret it was made with.
+        reason: Why it is not verified; empty if it is.
+        answered: The HTTP status of the answer. None if the sink dropped the call, if the sender closed the connection
+            before the answer, and if the call was not sent.
     """
 
-    method: str
-    path: str
-    url: str
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     received_at: datetime
-    attempt: int
-    number: int
-    position: int = 0
+    method: str = "POST"
+    path: str = "/"
+    url: str = ""
+    attempt: int = 1
     verified: bool = False
     reason: str = ""
     answered: int | None = None
@@ -120,47 +139,76 @@ class WebhookCall(WebhookPayload, Hints):
 
     @property
     def id(self) -> str:
-        """The ``webhook-id``, the same in every retry; empty where there is none."""
+        """The header ``webhook-id``, the same in every retry; empty if it is missing."""
         return self.headers.get(ID, "")
 
     @property
     def accepted(self) -> bool:
-        """Whether it was answered 2xx."""
+        """Whether it was answered with 2xx."""
         return self.answered in _SUCCESS
 
     def validate(self, schema: Any = None) -> None:
-        """Hold the body against the published schema of its event, or against ``schema``.
+        """Check the body against ``schema``, or against the published schema of its event.
 
         Args:
-            schema: A pydantic model, or a JSON Schema as a dictionary (which takes the package ``jsonschema``).
+            schema: A pydantic model, or a JSON Schema as a dictionary, which needs the package ``jsonschema``.
 
         Raises:
-            WebhookInvalid: An ``AssertionError`` that names each path and reason.
+            WebhookInvalid: An ``AssertionError`` that lists each path with its error.
             ValueError: No schema was given, and none is published for the event.
+            RuntimeError: ``schema`` is a JSON Schema, and ``jsonschema`` is not installed.
         """
         check_schema(self.event, self.body, schema)
 
     def normalised(self, **replaced: str) -> Any:
-        """Return the body as JSON with ids, moments and what is ``replaced`` (by name of field) made the same."""
+        """Return the body as JSON in which everything that varies from run to run is replaced.
+
+        UUIDs become ``<uuid 1>``, ``<uuid 2>``, times ``<time 1>`` and so on; equal values get equal numbers.
+
+        Args:
+            replaced: Further fields by name, at any depth, with the value to write: ``recipient="<me>"``.
+        """
         return normalised(self.json, replaced)
 
     def assert_golden(self, path: str | Path, **replaced: str) -> None:
-        """Compare the normalised body with the JSON file at ``path``.
+        """Assert that the body, normalised as by ``normalised``, equals the JSON file at ``path``.
 
-        With SIRRCHAT_TESTKIT_GOLDEN=write in the environment the file is written instead.
+        If the environment has SIRRCHAT_TESTKIT_GOLDEN=write, the file is written instead.
+
+        Args:
+            path: The golden file.
+            replaced: Further fields to replace, as for ``normalised``.
 
         Raises:
-            GoldenDiffers: An ``AssertionError`` with what differs, or that there is no file yet.
+            GoldenDiffers: An ``AssertionError`` with the difference, or the body if the file does not exist.
         """
         compare(self.normalised(**replaced), Path(path))
 
     def __str__(self) -> str:
-        what = " ".join(filter(None, [self.event or f"{self.method} {self.path}", self._about()]))
-        again = f" (attempt {self.attempt})" if self.attempt > 1 else ""
-        return f"{what}{again}"
+        about = excerpt(self.subject) if self.subject else ""
+        named = " ".join(filter(None, [self.event or f"{self.method} {self.path}", about]))
+        return f"{named} (attempt {self.attempt})" if self.attempt > 1 else named
 
-    def _about(self) -> str:
-        return excerpt(self.subject) if self.subject else ""
+
+def prepared_call(headers: Mapping[str, str], body: bytes, secret: str, made_at: datetime) -> WebhookCall:
+    """Return a call that is not sent; whether its signature is valid is checked with ``secret``."""
+    verified, reason = verification(headers, body, [secret], made_at.timestamp())
+    return WebhookCall(CallHeaders([*headers.items()]), body, made_at, verified=verified, reason=reason)
+
+
+def verification(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: float) -> tuple[bool, str]:
+    """Return whether one of ``secrets`` verifies a call at ``now``, and if not, why the first did not."""
+    reason = ""
+    for secret in secrets:
+        try:
+            verify_webhook(headers, body, secret, now=now)
+        except WebhookNotVerified as error:
+            reason = reason or str(error)
+        except InvalidValue as error:
+            reason = reason or f"the secret is malformed: {error}"
+        else:
+            return True, ""
+    return False, reason
 
 
 VARIABLE: Final = "SIRRCHAT_TESTKIT_GOLDEN"
@@ -170,13 +218,13 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d
 
 
 class GoldenDiffers(AssertionError):
-    """What is there is not what the golden file says."""
+    """A body differs from its golden file, or the file does not exist; the text shows the difference and the remedy."""
 
     __module__ = "sirrchat_testkit"
 
 
 def normalised(value: Any, replaced: Mapping[str, str]) -> Any:
-    """Return ``value`` (JSON) with what is volatile made the same, and the fields of ``replaced`` as they say."""
+    """Return ``value`` (JSON) with UUIDs and times numbered, and with the fields that ``replaced`` names replaced."""
     seen: dict[tuple[str, str], str] = {}
 
     def number(kind: str) -> Any:
@@ -199,39 +247,42 @@ def normalised(value: Any, replaced: Mapping[str, str]) -> Any:
 
 
 def compare(value: Any, path: Path) -> None:
-    """Compare ``value`` with the file at ``path``, or write it. Raises ``GoldenDiffers``."""
+    """Compare ``value`` with the file at ``path``, or write the file. Raises ``GoldenDiffers``."""
     text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     if os.environ.get(VARIABLE) == "write":
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         return
     if not path.exists():
-        raise GoldenDiffers(f"there is no {path} yet; {VARIABLE}=write writes it:\n{text}")
+        raise GoldenDiffers(f"{path} does not exist. Run the test with {VARIABLE}=write to write it:\n{text}")
     golden = json.dumps(json.loads(path.read_text("utf-8")), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     if golden != text:
         lines = difflib.unified_diff(golden.splitlines(), text.splitlines(), str(path), "received", lineterm="")
-        raise GoldenDiffers("\n".join(lines) + f"\n{VARIABLE}=write takes what was received")
+        remedy = f"if the change is right, run the test with {VARIABLE}=write"
+        raise GoldenDiffers("\n".join([f"The body differs from {path}; {remedy}:", *lines]))
 
 
 class WebhookInvalid(AssertionError):
-    """The body of a call is not what its schema says."""
+    """The body of a webhook call does not match its schema; the text lists each path with its error."""
 
     __module__ = "sirrchat_testkit"
 
 
 def check_schema(event: str, body: bytes, schema: Any = None) -> None:
-    """Raise ``WebhookInvalid`` if ``body`` is not as ``schema``, or as was published for ``event``, says."""
-    faults = _by_schema(body, schema) if isinstance(schema, Mapping) else _by_model(body, schema or _published(event))
-    if faults:
-        lines = "\n".join(f"  {each}" for each in faults)
-        raise WebhookInvalid(f"The body of {event or 'the call'} is not what its schema says:\n{lines}")
+    """Raise ``WebhookInvalid`` if ``body`` does not match ``schema``, by default the published schema of ``event``."""
+    errors = _by_schema(body, schema) if isinstance(schema, Mapping) else _by_model(body, schema or _published(event))
+    if errors:
+        lines = "\n".join(f"  {each}" for each in errors)
+        raise WebhookInvalid(f"The body of {event or 'the call'} does not match its schema:\n{lines}")
 
 
 def _published(event: str) -> Any:
     from sirrchat_testkit.schemas.webhooks import SHAPES
 
     if event not in SHAPES:
-        raise ValueError(f"no schema is published for {event!r}, only for {', '.join(SHAPES)}: pass your own")
+        raise ValueError(
+            f"No schema is published for {event!r}, only for {', '.join(SHAPES)}; pass one: call.validate(schema)"
+        )
     return SHAPES[event]
 
 
@@ -248,12 +299,12 @@ def _by_schema(body: bytes, schema: Mapping[str, Any]) -> list[str]:
         jsonschema = import_module("jsonschema")
     except ImportError:
         raise RuntimeError(
-            'to validate by a JSON Schema: pip install "sirrchat-testkit[schema]"; a pydantic model needs nothing'
+            'Validating by a JSON Schema needs: pip install "sirrchat-testkit[schema]" (a pydantic model does not)'
         ) from None
     try:
         value = json.loads(body)
     except ValueError as error:
-        return [f"the body: no JSON: {error}"]
+        return [f"the body is not JSON: {error}"]
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     found = kind(schema, format_checker=kind.FORMAT_CHECKER).iter_errors(value)
     return [f"{each.json_path.removeprefix('$').removeprefix('.') or 'the body'}: {each.message}" for each in found]

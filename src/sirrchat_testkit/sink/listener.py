@@ -15,12 +15,11 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.handles.feed import End, Feed
 from sirrchat_testkit.net import bind
-from sirrchat_testkit.signing import ID, PREFIX, WebhookNotVerified, verify_webhook
+from sirrchat_testkit.signing import ID, PREFIX
 from sirrchat_testkit.sink.answers import Answer, Plan, Plans, answer_of
-from sirrchat_testkit.sink.call import CallHeaders, WebhookCall
+from sirrchat_testkit.sink.call import CallHeaders, WebhookCall, verification
 from sirrchat_testkit.sink.source import SinkSource
 
 SECRET = PREFIX + "c2lycmNoYXQtdGVzdGtpdC1zaW5r"
@@ -102,7 +101,6 @@ class SinkListener:
     async def _record(self, request: web.Request) -> WebhookCall:
         body = await request.read()
         headers = CallHeaders(list(request.headers.items()))
-        attempt, number = self._source.count(headers.get(ID, ""))
         call = WebhookCall(
             method=request.method,
             path=request.path_qs,
@@ -110,26 +108,13 @@ class SinkListener:
             headers=headers,
             body=body,
             received_at=datetime.fromtimestamp(self._host.now(), UTC),
-            attempt=attempt,
-            number=number,
+            attempt=self._source.count_attempt(headers.get(ID, "")),
         )
         self._source.calls.append(call)
-        call.verified, call.reason = await self._verify(call)
+        secret = self.secret
+        secrets = [*await self._host.secrets(self._source.url), SECRET] if secret is None else [secret]
+        call.verified, call.reason = verification(headers, body, secrets, self._host.now())
         return call
-
-    async def _verify(self, call: WebhookCall) -> tuple[bool, str]:
-        reason = ""
-        own = self.secret
-        for secret in [*await self._host.secrets(self._source.url), SECRET] if own is None else [own]:
-            try:
-                verify_webhook(call.headers, call.body, secret, now=self._host.now())
-            except WebhookNotVerified as error:
-                reason = reason or str(error)
-            except InvalidValue as error:
-                reason = reason or f"the sink's secret is malformed: {error}"
-            else:
-                return True, ""
-        return False, reason
 
     async def _answer(self, plan: Plan, call: WebhookCall) -> Answer:
         if plan.answerer is None:

@@ -71,6 +71,7 @@ class SinkSource:
         self.taken = Taken()
         self.calls: list[WebhookCall] = []
         self._accepted: list[WebhookCall] = []
+        self._positions: dict[int, int] = {}
         self._attempts: Counter[str] = Counter()
 
     @property
@@ -94,11 +95,11 @@ class SinkSource:
 
     def position(self, item: WebhookCall) -> int:
         """Return which of the accepted calls ``item`` is, from 1; 0 if it was not accepted."""
-        return item.position
+        return self._positions.get(id(item), 0)
 
     def key(self, item: WebhookCall) -> int:
-        """Return which of all calls ``item`` is."""
-        return item.number
+        """Return what identifies ``item``: its address in memory, as ``calls`` keeps every call."""
+        return id(item)
 
     def hold(self, item: WebhookCall) -> None:
         """Do nothing: a call is whole."""
@@ -126,17 +127,18 @@ class SinkSource:
         hint, sections = yield self.host.deliveries(self.url, called=bool(self.calls))
         return Evidence(self.calls[-COMPARED:], otherwise=hint, sections=sections)
 
-    def count(self, webhook_id: str) -> tuple[int, int]:
-        """Return which call with ``webhook_id`` the next one is, and which of all calls, both from 1."""
-        if webhook_id:
-            self._attempts[webhook_id] += 1
-        return self._attempts[webhook_id] or 1, len(self.calls) + 1
+    def count_attempt(self, webhook_id: str) -> int:
+        """Return how many calls with ``webhook_id`` have arrived, this one included; 1 if it has no id."""
+        if not webhook_id:
+            return 1
+        self._attempts[webhook_id] += 1
+        return self._attempts[webhook_id]
 
     def show(self, call: WebhookCall) -> None:
         """Show a call that has been answered to waits, if it was accepted."""
         if call.accepted:
             self._accepted.append(call)
-            call.position = len(self._accepted)
+            self._positions[id(call)] = len(self._accepted)
             self.feeds.push((None,), call)
 
     def end_waits(self, reason: End) -> None:

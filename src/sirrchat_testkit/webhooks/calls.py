@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, get_args
+from typing import Any, Final, NamedTuple, get_args
 
 from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.webhooks import WebhookEvent
 from sirrchat_testkit.errors import InvalidValue
-from sirrchat_testkit.faults.webhook import Tampering, WebhookPayload
+from sirrchat_testkit.faults.webhook import Tampering
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.schemas import bodies
 from sirrchat_testkit.signing import ID, SIGNATURE, TIMESTAMP, sign
@@ -41,9 +40,8 @@ HUGE = 10_485_760
 TAMPERINGS: Final = get_args(Tampering)
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedCall(WebhookPayload):
-    """A request that is ready to be sent."""
+class OutgoingCall(NamedTuple):
+    """The headers and the body of a request that is ready to be sent."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -88,7 +86,7 @@ def encode(body: Mapping[str, Any]) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def call(event: str, delivery_id: str, body: str, *, secret: str, seconds: int, tampering: str = "") -> PreparedCall:
+def call(event: str, delivery_id: str, body: str, *, secret: str, seconds: int, tampering: str = "") -> OutgoingCall:
     """Return the call of one attempt, at ``seconds`` since the epoch; without a secret it is not signed."""
     data = body.encode()
     if tampering == "json":
@@ -102,7 +100,7 @@ def call(event: str, delivery_id: str, body: str, *, secret: str, seconds: int, 
     headers |= {ID: delivery_id, TIMESTAMP: str(at)}
     if secret:
         headers[SIGNATURE] = sign(WRONG if tampering == "signature" else secret, delivery_id, at, data)
-    return PreparedCall(MappingProxyType(headers), data)
+    return OutgoingCall(MappingProxyType(headers), data)
 
 
 EVENTS: Final = get_args(WebhookEvent)
@@ -110,7 +108,7 @@ EVENTS: Final = get_args(WebhookEvent)
 _RAW = b"From: Shop <shop@example.org>\r\nTo: ann@example.com\r\nSubject: Welcome\r\n\r\nHello Ann.\r\n"
 
 
-async def make_call(backend: Backend, event: str, message: Message | None, secret: str, tamper: str) -> PreparedCall:
+async def make_call(backend: Backend, event: str, message: Message | None, secret: str, tamper: str) -> OutgoingCall:
     """Return the call that tells of ``message``, or of a sample.
 
     Raises:

@@ -26,7 +26,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from sirrchat_testkit.settings import CurrentSettings
-from sirrchat_testkit.webhooks.calls import PreparedCall
+from sirrchat_testkit.webhooks.calls import OutgoingCall
 
 
 class TargetNotAllowed(Exception):
@@ -153,7 +153,7 @@ class Sender:
             auto_decompress=False,
         )
 
-    async def send(self, url: str, call: PreparedCall) -> Outcome:
+    async def send(self, url: str, call: OutgoingCall) -> Outcome:
         """POST ``call`` to ``url``."""
         began = _monotonic(time.CLOCK_MONOTONIC)
         status, error, reason, request, response = None, None, "", "", ""

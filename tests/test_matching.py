@@ -101,7 +101,7 @@ def test_record_matches(conditions: dict[str, Any]) -> None:
     [
         ({"subject": "Goodbye"}, "subject: wanted 'Goodbye', was 'Welcome, Ann!'"),
         ({"subject": re.compile("^Ann")}, "subject: wanted /^Ann/, was 'Welcome, Ann!'"),
-        ({"subject": str.isdigit}, "subject: wanted what str.isdigit() accepts, was 'Welcome, Ann!'"),
+        ({"subject": str.isdigit}, "subject: str.isdigit() returned a false value for 'Welcome, Ann!'"),
         ({"subject": None}, "subject: wanted None, was 'Welcome, Ann!'"),
         ({"sender": "shop.example"}, "sender: wanted 'shop.example', was 'No-Reply@Shop.example'"),
         ({"sender": "[n]o-*"}, "sender: wanted '[n]o-*', was 'No-Reply@Shop.example'"),
@@ -113,7 +113,7 @@ def test_record_matches(conditions: dict[str, Any]) -> None:
         ({"has_attachment": False}, "has_attachment: wanted False, was True"),
         ({"filename": "*.png"}, "filename: wanted '*.png', was 'Invoice.PDF'"),
         ({"size": 5}, "size: wanted 5, was 1000"),
-        ({"after": 2e12}, "after: wanted at or after 2000000000000.0, was " + repr(TEN)),
+        ({"after": 2e12}, "after: wanted at or after 2000000000000.0, was " + str(TEN)),
     ],
     ids=_named,
 )
@@ -124,7 +124,7 @@ def test_miss_says_what_was_wanted_and_what_was_there(conditions: dict[str, Any]
 
 def test_lambda_is_named_by_its_line() -> None:
     [miss] = Match(size=lambda size: size > 5000).misses(Record())
-    assert re.fullmatch(r"size: wanted what a lambda accepts \(test_matching\.py:\d+\), was 1000", miss)
+    assert re.fullmatch(r"size: the lambda at test_matching\.py:\d+ returned a false value for 1000", miss)
 
 
 def test_every_missed_condition_is_told() -> None:
@@ -165,7 +165,7 @@ def test_what_a_callable_raises_comes_through() -> None:
         ("from_", "did you mean 'sender'?"),
         ("since", "did you mean 'after'?"),
         ("headers", "did you mean 'header'?"),
-        ("zzz", "there are subject, sender, to,"),
+        ("zzz", "the conditions are subject, sender, to,"),
     ],
 )
 def test_unknown_condition_names_the_nearest(name: str, words: str) -> None:
@@ -180,7 +180,7 @@ def test_header_takes_a_mapping() -> None:
 
 def test_match_does_not_change() -> None:
     match = Match(subject="x")
-    with pytest.raises(AttributeError, match="does not change"):
+    with pytest.raises(AttributeError, match="a Match is immutable"):
         match.subject = "y"
     with pytest.raises(TypeError):
         match.conditions["subject"] = "y"  # type: ignore[index]
@@ -262,7 +262,7 @@ def test_the_nearest_are_found_without_the_user_s_code() -> None:
     ],
 )
 def test_a_guessed_condition_is_answered_with_the_right_one(name: str, meant: str) -> None:
-    with pytest.raises(TypeError, match=re.escape(f"{name!r} is no condition: did you mean {meant}")):
+    with pytest.raises(TypeError, match=re.escape(f"unknown condition {name!r}; did you mean {meant}")):
         Match(**{name: "x"})
 
 
@@ -277,7 +277,7 @@ def test_among_equal_misses_the_more_alike_text_is_nearer() -> None:
 
 
 def test_summary_says_nobody_where_an_address_is_missing() -> None:
-    assert summary(Record(sender="", recipient="", to=())) == "'Welcome, Ann!' from nobody to nobody"
+    assert summary(Record(sender="", recipient="", to=())) == "'Welcome, Ann!' from (no sender) to (no recipient)"
 
 
 def test_another_kind_of_record_brings_its_own_conditions() -> None:
@@ -313,11 +313,11 @@ def test_callable_that_gives_no_bool_still_decides() -> None:
 @pytest.mark.parametrize(
     ("conditions", "hint"),
     [
-        ({"subject": "June"}, " (a text must be equal; re.compile('June') searches)"),
-        ({"subject": r"^June \w+$"}, r" (a text must be equal; re.compile('^June \\w+$') searches)"),
-        ({"subject": "*news*"}, " (a text must be equal; re.compile('.*news.*') searches)"),
-        ({"sender": "news@"}, " (a text must be equal but for * and ?; re.compile('news@') searches)"),
-        ({"text": "H.*"}, " (a text must be contained; re.compile('H.*') searches)"),
+        ({"subject": "June"}, " (a string must be equal; re.compile('June') searches)"),
+        ({"subject": r"^June \w+$"}, r" (a string must be equal; re.compile('^June \\w+$') searches)"),
+        ({"subject": "*news*"}, " (a string must be equal; re.compile('.*news.*') searches)"),
+        ({"sender": "news@"}, " (a string must be equal, except for * and ?; re.compile('news@') searches)"),
+        ({"text": "H.*"}, " (a string must be contained; re.compile('H.*') searches)"),
         ({"subject": "May"}, ""),
         ({"subject": "J.ne news"}, ""),
         ({"subject": "*("}, ""),

@@ -1,8 +1,9 @@
 """How a value is compared with the wanted one: one set of rules for all conditions.
 
-1. A plain ``str`` is compared by a rule, an ``re.Pattern`` searches, a function decides.
-2. Anything else is ``==``, so dirty-equals works. A class is compared, not called.
-3. What a user's function raises is not caught here.
+1. A plain ``str`` is compared by the rule of its condition. An ``re.Pattern`` searches. A function returns whether the
+   value matches.
+2. Anything else is compared with ``==``, so dirty-equals works. A class is compared, not called.
+3. Exceptions of a user's function are not caught here.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ Text: TypeAlias = str | Pattern[str] | Callable[[str], object] | Any
 Number: TypeAlias = int | Callable[[int], object] | Any
 Flag: TypeAlias = bool | Any
 Time: TypeAlias = datetime | Callable[[datetime], object] | Any
-"""The types of what is wanted of a text, a number, a flag and a time; anything that has its own ``==`` will do."""
+"""The types that conditions on a string, a number, a flag and a time take; any object with its own ``==`` works."""
 
 _BLANKS = re.compile(r"[\t\n\v\f\r ]+")
 
 
 def fold(text: str) -> str:
-    """Return ``text`` with each run of ASCII blanks and line ends as one blank, and none at either end."""
+    """Return ``text`` stripped, with each run of ASCII white space as one space."""
     text = text.strip(" ")
     if not text.isprintable() or "  " in text:
         text = _BLANKS.sub(" ", text).strip(" ")
@@ -34,9 +35,12 @@ def fold(text: str) -> str:
 
 
 class Rule(NamedTuple):
-    """How a plain ``str`` is compared: ``holds(wanted, value)``; ``verb`` stands behind ``wanted`` in explanations.
+    """How a plain ``str`` is compared.
 
-    ``must`` is the verb of an explanation that a pattern was meant.
+    Attributes:
+        verb: What stands between "wanted" and the string in an explanation.
+        holds: Returns whether ``holds(wanted, value)``.
+        must: What the explanation says that the string must do, if a pattern was probably meant.
     """
 
     verb: str
@@ -56,7 +60,7 @@ def _glob(wanted: str) -> re.Pattern[str]:
 
 EQUAL = Rule("", lambda wanted, value: fold(wanted) == fold(value), "be equal")
 CONTAINED = Rule("containing ", lambda wanted, value: wanted in value, "be contained")
-LIKE = Rule("", _is_like, "be equal but for * and ?")
+LIKE = Rule("", _is_like, "be equal, except for * and ?")
 
 
 def holds(wanted: Any, value: Any, rule: Rule = EQUAL) -> bool:

@@ -1,4 +1,4 @@
-"""Values as failure texts show them: short, on one line, cut around what matters."""
+"""Values as failure texts show them: short, on one line, cut around the part that matters."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 WIDTH: Final = 80
-"""Characters of a text that a failure shows."""
+"""Characters of a string that a failure shows."""
 
 _PATTERN = re.compile(r"[\\^$*+|\[(]")
 
 
 def counted(number: int, what: str) -> str:
-    """Return so many of ``what`` in words: ``1 call``, ``2 calls``."""
+    """Return a number with its noun: ``1 call``, ``2 calls``."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def named(wanted: Any) -> str:
-    """Return what is wanted in words: a text or a pattern as written, a function by its name, a lambda by its line."""
+    """Return the wanted value: ``'a string'``, ``/a pattern/``, ``a_function()``, or a lambda by its file and line."""
     if isinstance(wanted, re.Pattern):
         return f"/{wanted.pattern}/" if isinstance(wanted.pattern, str) else repr(wanted)
-    name = getattr(wanted, "__qualname__", "")
-    if not callable(wanted) or isinstance(wanted, type) or not name:
-        return repr(wanted)
-    if "<lambda>" in name:
-        code = wanted.__code__
-        return f"what a lambda accepts ({code.co_filename.rpartition('/')[2]}:{code.co_firstlineno})"
-    return f"what {name}() accepts"
+    if isinstance(wanted, datetime):
+        return str(wanted)
+    return function_name(wanted) if is_function(wanted) else repr(wanted)
+
+
+def is_function(wanted: Any) -> bool:
+    """Return whether ``wanted`` is called with a value, rather than compared with it."""
+    return callable(wanted) and not isinstance(wanted, type)
 
 
 def function_name(function: Any) -> str:
-    """Return how to call a function of the user's in a text: ``accepts()``, or a lambda by its file and line."""
+    """Return a user's function in words: ``accepts()``, or a lambda by its file and line."""
     name = getattr(function, "__qualname__", "") or repr(function)
     if "<lambda>" in name:
         code = function.__code__
@@ -42,8 +43,8 @@ def function_name(function: Any) -> str:
 
 
 def expired(address: str, at: int, now: int) -> str:
-    """Return that ``address`` expired at the time ``at``; both times in milliseconds, on the kit's clock."""
-    return f"{address} expired at {_time(at)} (the clock says {_time(now)})"
+    """Return that ``address`` expired at the time ``at``; both times in milliseconds, on the server's clock."""
+    return f"{address} expired at {_time(at)} (the server's clock says {_time(now)})"
 
 
 def _time(milliseconds: int) -> str:
@@ -51,7 +52,7 @@ def _time(milliseconds: int) -> str:
 
 
 def pattern_meant(wanted: str, values: Iterable[Any]) -> str:
-    """Return the pattern that finds one of ``values`` and that ``wanted`` was perhaps meant as, or an empty text."""
+    """Return the pattern that ``wanted`` was probably meant as and that finds one of ``values``, or an empty string."""
     for value in values:
         if isinstance(value, str) and wanted and (wanted in value or _PATTERN.search(wanted)):
             for pattern in (wanted, wanted.replace("*", ".*"), re.escape(wanted)):
@@ -62,9 +63,9 @@ def pattern_meant(wanted: str, values: Iterable[Any]) -> str:
 
 
 def excerpt(value: Any, wanted: Any = None, width: int = WIDTH) -> str:
-    """Return ``value`` as ``repr``; of a long text the part where the wanted one ceases to agree with it."""
+    """Return the ``repr`` of ``value``; of a long string the part around its first difference from ``wanted``."""
     if not isinstance(value, str):
-        return repr(value)
+        return str(value) if isinstance(value, datetime) else repr(value)
     if len(value) <= width:
         return repr(value)
     start = max(0, min(_agreed(value, wanted) - width // 2, len(value) - width)) if isinstance(wanted, str) else 0
@@ -74,9 +75,9 @@ def excerpt(value: Any, wanted: Any = None, width: int = WIDTH) -> str:
 
 
 def _agreed(value: str, wanted: str) -> int:
-    """Return where in ``value`` the longest beginning of ``wanted`` that occurs there ends; 0 where it is too short."""
+    """Return where the longest prefix of ``wanted`` that ``value`` contains ends in it; 0 if that is too short."""
     low, high = 0, len(wanted)
-    while low < high:  # whatever occurs, its beginnings occur as well
+    while low < high:  # if a prefix occurs, the shorter ones do as well
         middle = (low + high + 1) // 2
         if wanted[:middle] in value:
             low = middle

@@ -1,13 +1,11 @@
-"""Conditions on a record, and why a record does not meet them. The one rule set of the kit.
+"""Conditions on a record, and explanations why a record does not meet them. All conditions of the package use it.
 
-Rules of this module:
-
-1. How a value is compared with what is wanted is in ``comparing``.
-2. Which conditions exist is data: ``MAIL`` for messages. Another kind of record brings its table in a subclass.
-3. A table goes from cheap to dear, and conditions are tried in its order: ``accepts`` stops at the first miss, so that
-   nothing is parsed where the subject decides.
+1. How a value is compared with the wanted one is in ``comparing``.
+2. The conditions are a table: ``MAIL`` for messages. Subclasses of ``Match`` bring tables of other kinds of records.
+3. A table goes from cheap to expensive, and conditions are tried in its order. ``accepts`` stops at the first miss, so
+   nothing is parsed if the subject decides.
 4. Records are duck-typed: only the attributes that a condition names are read.
-5. What a user's callable raises is not caught here.
+5. Exceptions of a user's function are not caught by ``accepts``.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 from sirrchat_testkit.comparing import CONTAINED, EQUAL, LIKE, Rule, holds
-from sirrchat_testkit.formatting import excerpt, function_name, named, pattern_meant
+from sirrchat_testkit.formatting import excerpt, function_name, is_function, named, pattern_meant
 from sirrchat_testkit.suggestions import near_name
 
 __tracebackhide__ = True
@@ -29,20 +27,20 @@ __tracebackhide__ = True
 R = TypeVar("R")
 
 _COMPARED: Final = 200
-"""Characters of a text that count for how near a miss is."""
+"""Characters of a string that are compared to rank a miss."""
 
 
 class Condition(NamedTuple):
-    """One name that a ``Match`` takes.
+    """One keyword of a ``Match``.
 
     Attributes:
-        read: Gets the value from a record; of a ``keyed`` condition, from a record and a key.
+        read: Gets the value from a record; for a ``keyed`` condition, from a record and a key.
         rule: How a plain ``str`` is compared.
-        many: The value is a sequence, any item of which may do.
-        keyed: What is wanted is a mapping, each key of which is a condition of its own.
-        ordered: The value must be at or after what is wanted.
-        whole: What is wanted is a function of the whole record.
-        contents: It reads what may have to be loaded.
+        many: Whether the value is a sequence; one matching item is enough.
+        keyed: Whether the wanted value is a mapping, each key of which is a condition of its own.
+        ordered: Whether the value must be at or after the wanted one.
+        whole: Whether the wanted value is a function of the whole record.
+        contents: Whether it reads contents that may have to be loaded.
     """
 
     read: Callable[..., Any]
@@ -54,7 +52,7 @@ class Condition(NamedTuple):
     contents: bool = False
 
     def met(self, wanted: Any, value: Any) -> bool:
-        """Return whether ``value``, as read from a record, satisfies what is ``wanted``."""
+        """Return whether ``value``, as read from a record, matches ``wanted``."""
         if self.ordered and isinstance(wanted, datetime | int | float):
             return _moment(value) >= _moment(wanted)
         if not self.many:
@@ -67,7 +65,7 @@ class Condition(NamedTuple):
 
 
 def _moment(time: datetime | float) -> datetime:
-    """Return ``time`` as aware: a number is milliseconds since the epoch, a naive datetime is local time."""
+    """Return ``time`` as an aware datetime: a number is in milliseconds since the epoch, a naive datetime is local."""
     return datetime.fromtimestamp(time / 1000, UTC) if isinstance(time, int | float) else time.astimezone(UTC)
 
 
@@ -104,7 +102,7 @@ MAIL: Final[Mapping[str, Condition]] = MappingProxyType(
         "where": WHERE,
     }
 )
-"""The conditions on a message, from cheap to dear."""
+"""The conditions on a message, from cheap to expensive."""
 
 _GUESSES: Final[Mapping[str, str]] = MappingProxyType(
     {"body": "text", "since": "after", "received_after": "after", "attachments": "has_attachment"}
@@ -114,17 +112,17 @@ _GUESSES: Final[Mapping[str, str]] = MappingProxyType(
     | dict.fromkeys(("bcc", "rcpt_to", "envelope_to"), "recipient")
     | dict.fromkeys(("filter", "match", "matching", "predicate", "condition", "when"), "where")
 )
-"""What users of other kits write."""
+"""Names that other packages use, with ours."""
 
 _PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(("timeout", "duration", "window"), "within=SECONDS, if this is assert_nothing()")
     | dict.fromkeys(("within", "seconds", "wait", "timeouts"), "timeout=SECONDS, if this is receive()")
 )
-"""What is a parameter of some verbs, and no condition of any."""
+"""Parameters of verbs, which are not conditions."""
 
 
 class _Raised(NamedTuple):
-    """In place of a value: what the user's code raised."""
+    """Stands for a value that could not be read or compared: the error."""
 
     error: Exception
 
@@ -140,12 +138,12 @@ class _Check(NamedTuple):
 
     @property
     def runs_code(self) -> bool:
-        """Whether the check runs code of the user's."""
+        """Whether the check runs the user's code."""
         return self.condition.whole or runs_code(self.wanted)
 
     @property
     def reads_contents(self) -> bool:
-        """Whether the check needs more than what is stored about a record."""
+        """Whether the check reads the contents of a record."""
         return self.condition.contents
 
     def explain(self, value: Any, *, advise: bool) -> str:
@@ -153,6 +151,8 @@ class _Check(NamedTuple):
             return f"{self.label}: {function_name(self.wanted)} raised {value.error!r}"
         if self.condition.whole:
             return f"{self.label}: {function_name(self.wanted)} returned a false value"
+        if is_function(self.wanted):
+            return f"{self.label}: {function_name(self.wanted)} returned a false value for {self._shown(value)}"
         verb = self.condition.rule.verb if isinstance(self.wanted, str) else ""
         verb = "at or after " if self.condition.ordered else verb
         hint = self._hint(value) if advise else ""
@@ -161,7 +161,7 @@ class _Check(NamedTuple):
     def _hint(self, value: Any) -> str:
         values = value if self.condition.many else (value,)
         pattern = pattern_meant(self.wanted, values) if isinstance(self.wanted, str) else ""
-        return f" (a text must {self.condition.rule.must}; re.compile({pattern!r}) searches)" if pattern else ""
+        return f" (a string must {self.condition.rule.must}; re.compile({pattern!r}) searches)" if pattern else ""
 
     def _shown(self, value: Any) -> str:
         if self.condition.many and not value:
@@ -173,14 +173,10 @@ class _Check(NamedTuple):
 class Match:
     """Keyword conditions on a record, all of which must be met; immutable.
 
-    ``subject`` is equal after folding of blanks; ``text`` and ``html`` contain; ``sender``, ``to``, ``cc``,
-    ``recipient``, ``mail_from`` and ``filename`` are equal without case, ``*`` and ``?`` allowed; ``header`` maps names
-    to what is wanted of them (None: absent); ``has_attachment`` is a bool, ``size`` counts bytes, and ``after`` is a
-    time (a naive one is local) at or after which the message came. ``sender`` and ``to`` are header fields,
-    ``mail_from`` and ``recipient`` the envelope's. ``where`` is a function of the whole message.
+    ``MailConditions`` says what each condition on a message takes.
 
     Raises:
-        TypeError: A condition is unknown. The text names the nearest one.
+        TypeError: A condition is unknown (the text names the nearest one), or its value has a wrong type.
     """
 
     table: ClassVar[Mapping[str, Condition]] = MAIL
@@ -210,7 +206,7 @@ class Match:
         return [_Check(f"{name} {key}", condition, each, key) for key, each in wanted.items()]
 
     def accepts(self, record: Any) -> bool:
-        """Return whether ``record`` meets every condition; reads no further than the first that it misses."""
+        """Return whether ``record`` meets every condition; stop at the first that it misses."""
         return all(check.condition.met(check.wanted, check.value(record)) for check in self._checks)
 
     @property
@@ -219,7 +215,7 @@ class Match:
 
     @property
     def runs_code(self) -> bool:
-        """Whether a condition runs code of the user's: a function, or an object with its own ``==``."""
+        """Whether a condition runs the user's code: a function, or an object with its own ``==``."""
         return any(check.runs_code for check in self._checks)
 
     @property
@@ -228,24 +224,24 @@ class Match:
         return any(check.reads_contents for check in self._checks)
 
     def matches(self, record: Any) -> bool:
-        """Return whether ``record`` meets every condition; an error that reading it raises is a miss."""
+        """Return whether ``record`` meets every condition; an error counts as a miss."""
         return not self._missed(record, self._checks)
 
     def misses(self, record: Any, *, advise: bool = True, code: bool = True) -> tuple[str, ...]:
-        """Return one explanation for each condition that ``record`` does not meet; none if it matches.
+        """Return an explanation for each condition that ``record`` misses.
 
         Args:
-            record: What is compared.
-            advise: Add how to ask for what was probably meant.
-            code: Run the user's code too; an error that it raises is a miss.
+            record: The record.
+            advise: Whether to add the pattern that was probably meant.
+            code: Whether to run the user's code too; an error that it raises counts as a miss.
         """
         checks = self._checks if code else self._plain
         return tuple(check.explain(value, advise=advise) for check, value in self._missed(record, checks))
 
     def distance(self, record: Any) -> tuple[int, float]:
-        """Return how far ``record`` is from matching, to sort by: the misses, then how unlike its texts are, 0 to 1.
+        """Return a sort key for how far ``record`` is from matching, without running the user's code.
 
-        The user's code is not run for it.
+        It is the number of misses, and the mean difference of the strings that missed, 0 to 1.
         """
         missed = self._missed(record, self._plain)
         unlike = [_unlikeness(check.wanted, value) for check, value in missed]
@@ -264,7 +260,7 @@ class Match:
         return missed
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a Match does not change: {name}={value!r}")
+        raise AttributeError(f"a Match is immutable: {name}={value!r}")
 
     def __str__(self) -> str:
         return ", ".join(f"{name}={named(wanted)}" for name, wanted in self.conditions.items()) or "anything"
@@ -283,7 +279,7 @@ def runs_code(wanted: Any) -> bool:
 
 
 def nearest(match: Match, records: Iterable[R], limit: int) -> list[R]:
-    """Return the ``limit`` records nearest to ``match``, the nearest first, of equally near ones the latest."""
+    """Return the ``limit`` records nearest to ``match``, the nearest first; of equally near ones the latest first."""
     latest = [*records][::-1]
     return sorted(latest, key=match.distance)[:limit]
 
@@ -291,7 +287,7 @@ def nearest(match: Match, records: Iterable[R], limit: int) -> list[R]:
 def summary(record: Any) -> str:
     """Return a message in one line: ``'June news' from news@shop.example to ann@example.com``."""
     receiver = getattr(record, "recipient", "") or ", ".join(record.to)
-    return f"{excerpt(record.subject)} from {record.sender or 'nobody'} to {receiver or 'nobody'}"
+    return f"{excerpt(record.subject)} from {record.sender or '(no sender)'} to {receiver or '(no recipient)'}"
 
 
 def _unlikeness(wanted: Any, value: Any) -> float:
@@ -305,13 +301,13 @@ def _unlikeness(wanted: Any, value: Any) -> float:
 def _unknown(name: str, table: Mapping[str, Condition]) -> str:
     for guess in (_GUESSES.get(name.lower()), near_name(name.lower(), table)):
         if guess in table:
-            return f"{name!r} is no condition: did you mean {guess!r}?"
+            return f"unknown condition {name!r}; did you mean {guess!r}?"
     if name in _PARAMETERS:
-        return f"{name!r} is no condition: did you mean {_PARAMETERS[name]}?"
-    return f"{name!r} is no condition; there are {', '.join(table)}"
+        return f"unknown condition {name!r}; did you mean {_PARAMETERS[name]}?"
+    return f"unknown condition {name!r}; the conditions are {', '.join(table)}"
 
 
 def _addressed(wanted: Any) -> Any:
-    """Return the address of what has one, such as an inbox; anything else as it is."""
+    """Return the address of an object that has one, such as an inbox; anything else unchanged."""
     address = getattr(wanted, "address", None)
     return address if isinstance(address, str) else wanted

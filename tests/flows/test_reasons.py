@@ -21,7 +21,7 @@ def failure(inbox: Inbox, **match: Any) -> str:
 def ends(server: MailServer, inbox: Inbox) -> list[str]:
     """Return what a failed wait says of connections, without their ports."""
     server.settle()
-    before, _, after = failure(inbox).partition("\nConnections that brought no mail:\n")
+    before, _, after = failure(inbox).partition("\nConnections that delivered no mail:\n")
     [line] = before.splitlines()
     found = [line.partition(" ")[2] for line in after.replace("  127.0.0.1:", "").splitlines()]
     end = "" if found[0].endswith("?") else "."
@@ -100,7 +100,7 @@ def test_a_client_that_stops_before_data(mailserver: MailServer, inbox: Inbox) -
         smtp.mail("a@b.example")
         smtp.docmd(f"RCPT TO:<{inbox}>")
         text = failure(inbox)
-    assert "Under way:\n  127.0.0.1:" in text
+    assert "In progress:\n  127.0.0.1:" in text
     assert f"; it is still connected after C: RCPT TO:<{inbox}>  S: 250 2.1.5 Recipient OK" in text
     assert ends(mailserver, inbox) == [f"ended with C: RCPT TO:<{inbox}>  S: 250 2.1.5 Recipient OK"]
 
@@ -126,13 +126,13 @@ def say(server: MailServer, octets: bytes) -> None:
 )
 def test_a_client_that_begins_with_tls(mailserver: MailServer, inbox: Inbox, octets: bytes, end: str) -> None:
     say(mailserver, octets)
-    assert ends(mailserver, inbox) == [f"{end}; does the client begin with TLS?"]
+    assert ends(mailserver, inbox) == [f"{end}; does the client start with TLS?"]
 
 
 def test_a_client_that_speaks_http(mailserver: MailServer, inbox: Inbox) -> None:
     say(mailserver, b"GET / HTTP/1.1\r\nHost: mail\r\n\r\n")
     assert ends(mailserver, inbox) == [
-        "was refused at C: GET / HTTP/1.1  S: 500 5.5.1 Command not recognized, and 2 more commands behind it"
+        "was refused at C: GET / HTTP/1.1  S: 500 5.5.1 Command not recognized, and 2 more commands after it"
     ]
 
 
@@ -150,7 +150,7 @@ def test_of_many_connections_the_latest_are_shown_and_long_lines_cut(mailserver:
         with connect(mailserver) as smtp:
             smtp.docmd(f"LOOK {number} {'x' * 300}")
     text = failure(inbox)
-    assert "Connections that brought no mail:\n  2 more before\n" in text
+    assert "Connections that delivered no mail:\n  2 more before\n" in text
     assert text.count("S: 500") == 6
     assert "LOOK 6" in text.splitlines()[0]
     assert max(map(len, text.splitlines())) < 320
@@ -170,7 +170,7 @@ def test_a_connection_that_brought_mail_is_not_told(mailserver: MailServer, make
 
 def test_nobody_need_connect_where_mail_comes_otherwise(make_inbox: MakeInbox) -> None:
     make_inbox().deliver(subject="Hello")
-    assert "Nobody connected" not in failure(make_inbox())
+    assert "No client connected" not in failure(make_inbox())
 
 
 def refuse(server: MailServer, recipient: object) -> None:
@@ -205,7 +205,7 @@ def test_a_refused_address_that_has_expired(mailserver: MailServer, make_inbox: 
     inbox, other = make_inbox(expires_in=timedelta(minutes=20)), make_inbox()
     mailserver.clock.advance(minutes=30)
     refuse(mailserver, inbox)
-    said = f"{inbox} expired at 2030-01-31 12:30:00 UTC (the clock says 2030-01-31 12:40:00 UTC)"
+    said = f"{inbox} expired at 2030-01-31 12:30:00 UTC (the server's clock says 2030-01-31 12:40:00 UTC)"
     assert refusal(other) == f"{inbox} from a@b.example: {said}"
     assert failure(inbox).startswith(f"Refused: {said}. Waited 0.0 s for a message for {inbox}.")
 
@@ -217,7 +217,7 @@ def test_an_expired_inbox_says_so(mailserver: MailServer, make_inbox: MakeInbox,
     mailserver.clock.advance(minutes=minutes)
     now = mailserver.clock.now().strftime("%H:%M:%S")
     assert failure(inbox).splitlines()[0] == (
-        f"{inbox} expired at 2030-01-31 12:30:00 UTC (the clock says 2030-01-31 {now} UTC). "
+        f"{inbox} expired at 2030-01-31 12:30:00 UTC (the server's clock says 2030-01-31 {now} UTC). "
         f"Waited 0.0 s for a message for {inbox}."
     )
 
@@ -232,15 +232,43 @@ def test_what_is_delivered_to_an_expired_inbox_is_told_so(
     now = mailserver.clock.now().strftime("%H:%M:%S")
     with pytest.raises(Refused) as caught:
         inbox.deliver(subject="Hello")
-    assert str(caught.value) == f"{inbox} expired at 2030-01-31 12:30:00 UTC (the clock says 2030-01-31 {now} UTC)"
+    assert (
+        str(caught.value)
+        == f"{inbox} expired at 2030-01-31 12:30:00 UTC (the server's clock says 2030-01-31 {now} UTC)"
+    )
 
 
 def test_an_inbox_whose_address_was_deleted_says_so(mailserver: MailServer, inbox: Inbox) -> None:
     with httpx.Client(base_url=mailserver.api_url, headers={"X-API-Key": inbox.api_key}) as client:
         assert client.delete(f"/api/emails/{inbox.id}").is_success
-    assert failure(inbox).startswith(f"{inbox} does not exist here. Waited 0.0 s for a message for {inbox}.")
-    with pytest.raises(Refused, match=f"^{inbox} does not exist here$"):
+    reason = f"{inbox} does not exist here; make it with mailserver.make_inbox(address='{inbox}')"
+    assert failure(inbox).startswith(f"{reason}. Waited 0.0 s for a message for {inbox}.")
+    with pytest.raises(Refused) as caught:
         inbox.deliver(subject="Hello")
+    assert str(caught.value) == reason
+
+
+def test_an_unknown_address_is_named_with_its_remedy(mailserver: MailServer, inbox: Inbox) -> None:
+    remedy = "mailserver.make_inbox(address='nobody@example.com')"
+    assert failure(mailserver.inbox_for("nobody@example.com")).startswith(
+        f"nobody@example.com does not exist here; make it with {remedy}. "
+    )
+    refuse(mailserver, "nobody@example.com")
+    assert failure(mailserver.inbox_for("nobody@example.com")).startswith(
+        f"Refused: nobody@example.com does not exist here; make it with {remedy}. "
+    )
+    assert f"\nTo accept mail for nobody@example.com: {remedy}" in failure(inbox)
+    refuse(mailserver, f"x{inbox}")
+    assert f"x{inbox} does not exist here; the nearest address is {inbox}" in failure(inbox)
+    assert f"To accept mail for x{inbox}" not in failure(inbox)
+
+
+def test_an_inbox_of_an_ended_scope_names_the_scope() -> None:
+    with MailServer() as server:
+        with server.scope("earlier"):
+            made = server.make_inbox()
+        reason = "it belonged to earlier, which has ended: make the inbox in the test that uses it"
+        assert failure(made).startswith(f"{made} does not exist here; {reason}.")
 
 
 def test_a_refusal_names_the_test_that_the_address_belonged_to() -> None:
@@ -255,7 +283,8 @@ def test_a_refusal_names_the_test_that_the_address_belonged_to() -> None:
 
 
 GONE = (
-    "These arrived during an earlier test and were removed with it; receive them in the fixture that makes the address:"
+    "Messages that arrived during an earlier test and were removed at its end "
+    "(receive them in the fixture that makes the address):"
 )
 
 

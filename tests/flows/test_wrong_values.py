@@ -15,6 +15,7 @@ from sirrchat_testkit.errors import InvalidValue
 from tests.support import call_api, connect
 
 INFINITE = float("inf")
+SERVED = "example.com, example.org, example.net"
 
 
 def sorry(kind: str, name: str, meant: str) -> str:
@@ -27,7 +28,7 @@ def sorry(kind: str, name: str, meant: str) -> str:
         (
             lambda server: server.make_inbox(domain="nowhere.example"),
             InvalidValue,
-            "nowhere.example is not served here; example.com, example.org, example.net are",
+            f"nowhere.example is not a served domain ({SERVED}); add it with mailserver.add_domain('nowhere.example')",
         ),
         (
             lambda server: server.make_inbox(expires_in=3600),
@@ -87,7 +88,7 @@ def sorry(kind: str, name: str, meant: str) -> str:
         (
             lambda server: server.add_account("ann@corp.com"),
             InvalidValue,
-            "corp.com is not served here; example.com, example.org, example.net are",
+            f"corp.com is not a served domain ({SERVED}); add it with mailserver.add_domain('corp.com')",
         ),
         (
             lambda server: server.add_webhook("localhost:80"),

@@ -391,7 +391,7 @@ def test_a_wait_that_ends_because_the_source_stops_says_so(words: Words) -> None
     for feed in words.feeds.all():
         feed.push(End.STOPPED)
     thread.join()
-    assert errors == ["the list ended; it waited for a word in the list"]
+    assert errors == ["the list ended; the wait was for a word in the list"]
 
 
 def test_everything_is_pulled_slice_by_slice(words: Words) -> None:

@@ -60,9 +60,10 @@ def test_a_number_that_is_only_near_a_word_does_not_hide_the_subject_s_code() ->
         pick_code(SPARSE, "", subject="123456 is your Shop code, order 98765")
     assert str(caught.value).splitlines() == [
         "2 candidates for code, expected exactly one:",
-        "  kept    '54321': it is near a word for a code",
-        "  kept    '123456' (in the subject): it is on the line of a word for a code",
-        "  dropped '98765' (in the subject): it is numbered: 'order' stands before it",
+        "  kept    '54321': it is near a word such as \"code\"",
+        "  kept    '123456' (in the subject): it is on the same line as a word such as \"code\"",
+        "  dropped '98765' (in the subject): it is another number: it follows 'order'",
+        'To ask more precisely: code(r"[A-Z0-9]{6}"), or code(near="sign in")',
     ]
     assert pick_code(SPARSE, "", near="Shop code", subject="123456 is your Shop code") == "123456"
 
@@ -84,5 +85,5 @@ def test_a_pattern_is_looked_for_in_the_subject_last() -> None:
 
 
 def test_what_the_subject_has_beside_a_code_is_dropped_for_a_reason() -> None:
-    with pytest.raises(NotExactlyOne, match=r"dropped '48213' \(in the subject\): it is numbered: 'Order #'"):
+    with pytest.raises(NotExactlyOne, match=r"'48213' \(in the subject\): it is another number: it follows 'Order #'"):
         pick_code("Thank you.", "", subject="Order #48213: change your password")

@@ -103,7 +103,7 @@ def test_a_wait_tells_of_mail_that_went_with_an_earlier_test(project: pytest.Pyt
     result.stdout.fnmatch_lines(
         [
             "E*Waited 0.0 s for a message for news-*@example.com with subject='Welcome'.",
-            "E*These arrived during an earlier test and were removed with it; receive them in the fixture *",
+            "E*Messages that arrived during an earlier test and were removed at its end (receive them in the fixture *",
             "E*'Welcome' from shop@shop.example to news-*@example.com, during *::test_early",
         ]
     )

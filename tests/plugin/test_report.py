@@ -128,7 +128,7 @@ def test_the_report_tells_how_connections_ended_that_brought_no_mail(project: py
     )
     _, report = failed(project)
     title, line = report[1:3]
-    assert title == "Connections that brought no mail:"
+    assert title == "Connections that delivered no mail:"
     assert re.fullmatch(
         r"  127.0.0.1:\d+ was refused at C: MAIL FROM:<shop@shop.example>  S: 530 5.7.0 Authentication required", line
     )

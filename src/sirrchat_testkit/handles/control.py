@@ -174,9 +174,9 @@ class ServerControl:
         """Copy what is known about this scope, and about mail for ``recipient``; on the server's loop."""
         return await self.diagnostics.snapshot(self._mark.connections, recipient)
 
-    def overview(self, told: str) -> str:
-        """Return what happened since the scope began, without what the text ``told`` has already."""
-        return run(self.thread, lambda _: self._overview(told))
+    def overview(self, shown: str) -> str:
+        """Return what happened since the scope began, without what the text ``shown`` already contains."""
+        return run(self.thread, lambda _: self._overview(shown))
 
     def name_after(self, seed: str) -> None:
         """Make the names of what is outside of scopes from ``seed``."""
@@ -224,11 +224,11 @@ class ServerControl:
             for each in event.messages:
                 self.feeds.push((each.recipient_key, None), Changed([self.received(each)]))
 
-    def _overview(self, told: str) -> Steps[str]:
+    def _overview(self, shown: str) -> Steps[str]:
         snapshot: Snapshot = yield self.snapshot()
         explanation = yield from diagnostics.explain(self.diagnostics, snapshot, self.since, awaited=False)
         messages = yield from pull_recent(self.source(None), COMPARED)
-        return diagnostics.overview(explanation, messages, diagnostics.attempts(snapshot, self.since), told)
+        return diagnostics.overview(explanation, messages, diagnostics.attempts(snapshot, self.since), shown)
 
     def _clear(self, recipient: str) -> Steps[list[ReceivedMessage]]:
         found = yield from pull(self.source(recipient))
@@ -243,8 +243,7 @@ class ServerControl:
             [stored] = await self.backend.postoffice.deliver(envelope, raw)
         except NoSuchAddress as refusal:
             [recipient] = envelope.recipients
-            now = self.backend.clock.now()
-            raise NoSuchAddress(await self.diagnostics.reason(recipient, now, str(refusal))) from None
+            raise NoSuchAddress(await self.diagnostics.unknown(recipient, str(refusal))) from None
         return stored
 
     def _load(self, message: Message) -> Future[Contents]:
@@ -351,7 +350,14 @@ class TestAccount:
             Conflict: It exists already.
         """
         await self._check_served("address", addressing.split(text)[1])
-        return await self._backend.directory.add_address((await self._own()).account.id, text, expires_in=expires_in)
+        owner = (await self._own()).account.id
+        try:
+            return await self._backend.directory.add_address(owner, text, expires_in=expires_in)
+        except Conflict as conflict:
+            if await self._backend.directory.find_address(text) is None:
+                raise Conflict(f"{text} has expired, and is free after the next full hour", field="address") from None
+            remedy = f"get its inbox with mailserver.inbox_for({text!r})"
+            raise Conflict(f"{conflict}; {remedy}", field="address", value=text) from None
 
     async def find(self, text: str) -> Address | None:
         """Return the address ``text``, or None if there is none; mail for it is this scope's from now on."""
@@ -371,7 +377,8 @@ class TestAccount:
 
     async def _check_served(self, field: str, domain: str) -> None:
         if not await self._backend.domains.serves(domain):
-            text = f"{domain} is not served here; {await self._served()} are"
+            remedy = f"add it with mailserver.add_domain({domain!r})"
+            text = f"{domain} is not a served domain ({await self._served()}); {remedy}"
             raise InvalidValue(text, field=field, value=domain)
 
     async def _served(self) -> str:

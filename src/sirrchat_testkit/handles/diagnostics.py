@@ -1,19 +1,20 @@
 """Diagnostics: what a server knows about mail that did not arrive.
 
 1. The server's thread only copies data: the events since the scope began, its connections, one slice of records at a
-   time. Sorting and wording happen in the thread that asked.
-2. A snapshot belongs to one scope: it begins after the scope's first event and connection.
-3. A connection that brought no mail is summarized in one line: the decisive command and its reply. If every command
+   time. Sorting and wording happen in the thread of the caller.
+2. A snapshot belongs to one scope. It begins after the last event and connection before that scope.
+3. A connection that delivered no mail is summarized in one line: the decisive command and its reply. If every command
    from some point on was refused, the first of them is decisive, because the others were refused for the same reason.
    Otherwise it is the last command. QUIT is never decisive.
 4. A reply of several lines is shown as one line. Long texts are cut.
+5. If a refused address only has to be made, the text names the call that makes it.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Final, NamedTuple, TypeVar
@@ -47,15 +48,15 @@ _SUGGESTED_AMONG: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A recipient that was refused.
+    """A recipient that the server refused; an entry of ``mailserver.refusals`` and ``mailserver.late_mail``.
 
     Attributes:
-        recipient: As the client wrote it.
-        sender: The envelope's sender.
+        recipient: The address, as the client wrote it.
+        sender: The sender of the envelope; empty for ``<>``.
         code: The stable code of the error, such as ``no_such_address``.
-        reason: Why, in words.
-        scope: The ended test (its id) that the address belonged to; empty if it belonged to none.
-        nearest: The existing address that was probably meant, if the recipient does not exist.
+        reason: Why it was refused, in words.
+        scope: The id of the ended test that the address belonged to; empty if it belonged to none.
+        nearest: The existing address that was probably meant; None if there is none, or if the recipient exists.
     """
 
     recipient: str
@@ -67,12 +68,12 @@ class Refusal:
 
     def __str__(self) -> str:
         nearest = f"; the nearest address is {self.nearest}" if self.nearest else ""
-        scope = f"; it belonged to {self.scope}, which is over" if self.scope else ""
+        scope = f"; it belonged to {self.scope}, which has ended" if self.scope else ""
         return f"{self.recipient} from {self.sender or '<>'}: {self.reason}{scope or nearest}"
 
 
 class Past(NamedTuple):
-    """A scope that is over: the event before its first one, and its last one."""
+    """A scope that has ended, with the numbers of the event before its first one and of its last one."""
 
     name: str
     before: int
@@ -83,8 +84,18 @@ class Past(NamedTuple):
 class Snapshot:
     """What happened in a server since a scope began.
 
-    ``absence`` says why mail for the recipient in question is refused; it is empty if mail is accepted. ``idle`` are
-    the connections that delivered nothing and are not in a transaction.
+    Attributes:
+        address: Where SMTP listens.
+        first: The number of the first event.
+        events: The events that the log still holds, oldest first.
+        past: The scopes that have ended.
+        connections: How many connections were opened in the scope.
+        live: How many connections are open.
+        busy: The connections in a transaction, and those that have not sent a command yet.
+        idle: The other connections of the scope that delivered nothing.
+        faults: The planned faults, each in one line.
+        absence: Why mail for the recipient in question is refused; empty if it is accepted.
+        has_address: Whether that recipient exists, and was not made again after an earlier scope.
     """
 
     address: str
@@ -107,7 +118,7 @@ class Snapshot:
 
 
 class Diagnostics:
-    """Answers what happened in one server, and why a recipient is refused."""
+    """Reports what happened in one server, and why a recipient is refused."""
 
     def __init__(self, backend: Backend, smtp_address: str) -> None:
         self._backend = backend
@@ -119,7 +130,7 @@ class Diagnostics:
         self._past.append(Past(name, event, self._backend.events.last))
 
     async def snapshot(self, connection: int, recipient: str | None) -> Snapshot:
-        """Copy what is known, with the connections after number ``connection``; on the server's loop."""
+        """Return a snapshot, with the connections after number ``connection``. Runs on the server's loop."""
         sessions = self._backend.sessions
         busy = [each for each in sessions if each.busy]
         events = self._backend.events.held()
@@ -138,7 +149,7 @@ class Diagnostics:
         )
 
     def refusals(self, events: Sequence[RecipientRefused]) -> Steps[list[Refusal]]:
-        """Explain ``events``: which addresses had expired, and which existing one is nearest to an unknown one."""
+        """Return ``events`` explained: when an address expired, and which existing one is nearest to an unknown one."""
         reasons: list[str] = []
         for start in range(0, len(events), MOST):
             reasons += yield self._reasons(events[start : start + MOST])
@@ -159,7 +170,7 @@ class Diagnostics:
         ]
 
     async def reason(self, recipient: str, at: int, reason: str) -> str:
-        """Return why ``recipient`` does not exist: that it had expired by the time ``at``, or ``reason``."""
+        """Return why ``recipient`` is refused: because it had expired by the time ``at``, or ``reason``."""
         expired_at = await self._backend.directory.expired_at(recipient, at)
         return expired(recipient, expired_at, at) if expired_at else reason
 
@@ -184,9 +195,19 @@ class Diagnostics:
         if await directory.find_address(recipient) is None:
             try:
                 await directory.route(recipient)
+            except NoSuchAddress as refusal:
+                return await self.unknown(recipient, str(refusal))
             except Refused as refusal:
-                return await self.reason(recipient, self._backend.clock.now(), str(refusal))
+                return str(refusal)
         return ""
+
+    async def unknown(self, recipient: str, refusal: str) -> str:
+        """Return why ``recipient``, refused as unknown just now, does not exist, and the remedy if there is one."""
+        now = self._backend.clock.now()
+        reason = await self.reason(recipient, now, refusal)
+        if scope := self._backend.directory.former_scope(recipient):
+            return f"{reason}; it belonged to {scope}, which has ended: make the inbox in the test that uses it"
+        return reason if reason != refusal else f"{reason}; {_REMEDY.format(recipient)}"
 
     async def _has_address(self, recipient: str) -> bool:
         """Return whether ``recipient`` exists and is not an address that was made again after another scope's."""
@@ -194,8 +215,11 @@ class Diagnostics:
         return not directory.former_scope(recipient) and await directory.find_address(recipient) is not None
 
 
+_REMEDY: Final = "make it with mailserver.make_inbox(address={!r})"
+
+
 class Explanation(NamedTuple):
-    """What a snapshot says in words: see ``failures.Evidence``."""
+    """A snapshot in words; the fields are those of ``failures.Evidence``."""
 
     cause: str
     hint: str
@@ -206,14 +230,14 @@ class Explanation(NamedTuple):
 def explain(
     diagnostics: Diagnostics, snapshot: Snapshot, after: int, recipient: str | None = None, *, awaited: bool = True
 ) -> Steps[Explanation]:
-    """Put ``snapshot`` in words: what happened since the event ``after``.
+    """Return ``snapshot`` in words: what happened since the event ``after``.
 
     Args:
-        diagnostics: The server's.
-        snapshot: What is known.
-        after: The event that the scope began with.
-        recipient: Whose mail is missing.
-        awaited: Whether nothing has been received at all; otherwise it does not matter that nobody connected.
+        diagnostics: The diagnostics of the server.
+        snapshot: The snapshot.
+        after: The number of the last event before the scope.
+        recipient: The key of the address whose mail is missing; None for any.
+        awaited: Whether no mail has been received at all. Otherwise it does not matter that no client connected.
     """
     refused = [*snapshot.of(RecipientRefused, after)]
     about = [each for each in refused if recipient and addressing.key(each.recipient) == recipient]
@@ -225,29 +249,31 @@ def explain(
     known = {each.recipient for each in refused}
     ended = [(each.peer, ending(each, known)) for each in snapshot.idle]
     idle = [f"{peer} {how}" for peer, how in ended if how]
+    own = [each for each in explained.values() if not each.scope]
+    mine = [each for each in own if recipient and addressing.key(each.recipient) == recipient]
+    missing = [each.recipient for each in latest if _is_missing(each, explained) and each not in about]
     busy = [f"{each.activity}{'' if each.fresh else f'; it {ending(each)}'}" for each in snapshot.busy]
-    nobody = awaited and not (snapshot.connections or snapshot.live or any(snapshot.of(Event, after)))
+    unconnected = awaited and not (snapshot.connections or snapshot.live or any(snapshot.of(Event, after)))
     refusals = [str(explained.get((each.recipient, each.sender)) or _plain(each)) for each in refused]
     struck = [*map(_strike, snapshot.of(FaultFired, after))]
     handshakes = [f"{each.peer}: {_tls_failure(each.alert)}" for each in snapshot.of(TlsFailed, after)]
     sections = [
         *listed("Refused:", refusals),
+        *(Section(f"To accept mail for {each}: mailserver.make_inbox(address={each!r})") for each in missing[-1:]),
         *listed("TLS handshakes that failed:", handshakes),
-        *listed("Logins:", logins),
+        *listed("Refused logins:", logins),
         *listed("Planned faults:", snapshot.faults),
         *listed("Faults that struck:", struck),
-        *listed("Connections that brought no mail:", idle),
-        *listed("Under way:", busy),
-        *listed("Failed in the server:", crashes),
+        *listed("Connections that delivered no mail:", idle),
+        *listed("In progress:", busy),
+        *listed("Errors in the server:", crashes),
     ]
-    if nobody:
-        title = f"Nobody connected to {snapshot.address}: is the application set to send its mail there?"
-        sections.append(Section(title))
-    own = [each for each in explained.values() if not each.scope]
-    mine = [each for each in own if recipient and addressing.key(each.recipient) == recipient]
+    if unconnected:
+        question = "is the application configured to send its mail there? mailserver.env() returns the settings"
+        sections.append(Section(f"No client connected to {snapshot.address}: {question}."))
     causes = [
         *(f"The server failed in {each}" for each in crashes[-1:]),
-        *map(_refused, mine[-1:]),
+        *(_refused(each, snapshot.absence) for each in mine[-1:]),
         snapshot.absence,
     ]
     hints = [
@@ -256,25 +282,25 @@ def explain(
         *logins[-1:],
         *(f"A planned fault struck: {each}" for each in struck[-1:]),
         *idle[-1:],
-        *(f"Still under way: {each}" for each in busy[-1:]),
+        *(f"Still in progress: {each}" for each in busy[-1:]),
     ]
-    otherwise = f"Nobody connected to {snapshot.address}" if nobody else ""
+    otherwise = f"No client connected to {snapshot.address}" if unconnected else ""
     return Explanation(next(filter(None, causes), ""), next(filter(None, hints), ""), otherwise, sections)
 
 
-def overview(explanation: Explanation, messages: Sequence[object], attempts: Sequence[str], told: str) -> str:
-    """Return what happened since the scope began, without the sections that the text ``told`` has already."""
+def overview(explanation: Explanation, messages: Sequence[object], attempts: Sequence[str], shown: str) -> str:
+    """Return what happened since the scope began, without the sections that the text ``shown`` already contains."""
     mail = Section("Messages:" if messages else "No mail was received.", [*map(summary, messages)], 20)
-    return join([mail, *explanation.sections, *listed("Webhook attempts:", attempts, 20)], told)
+    return join([mail, *explanation.sections, *listed("Webhook attempts:", attempts, 20)], shown)
 
 
 def attempts(snapshot: Snapshot, after: int) -> list[str]:
-    """Return each call of a webhook since the event ``after`` in one line."""
+    """Return the webhook attempts since the event ``after``, each in one line."""
     return [*map(attempted, snapshot.of(DeliveryAttempted, after))]
 
 
 def attempted(event: DeliveryAttempted) -> str:
-    """Return one call of a webhook and its result in one line."""
+    """Return a webhook attempt and its result in one line."""
     result = f"{event.error}: {event.reason}" if event.error else f"answered {event.status}"
     what = f"{event.event}, attempt {event.number}: {result} after {event.duration_ms} ms"
     return f"{event.url}: {what}; now {event.outcome}"
@@ -305,8 +331,15 @@ def _tls_failure(alert: str) -> str:
     return alert or "the client closed the connection before TLS was established"
 
 
-def _refused(refusal: Refusal) -> str:
-    reason = refusal.reason
+def _is_missing(event: RecipientRefused, explained: Mapping[tuple[str, str], Refusal]) -> bool:
+    """Return whether the recipient is unknown, belonged to no test, and is near to no existing address."""
+    refusal = explained[event.recipient, event.sender]
+    return event.code == NoSuchAddress.code and refusal.reason == event.reason and not (event.scope or refusal.nearest)
+
+
+def _refused(refusal: Refusal, absence: str = "") -> str:
+    """Return that mail was refused, and why: for an unknown recipient its ``absence`` if it still does not exist."""
+    reason = absence if absence and refusal.code == NoSuchAddress.code else refusal.reason
     return f"Refused{reason.removeprefix('refused')}" if reason.startswith("refused ") else f"Refused: {reason}"
 
 
@@ -320,19 +353,19 @@ WIDTH: Final = 160
 
 _LEAVE = re.compile(r"(?:QUIT|RSET|NOOP)\b", re.IGNORECASE)
 _NO_COMMAND = "(no command)"
-_TLS = "; does the client begin with TLS?"
+_TLS = "; does the client start with TLS?"
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class _Exchange:
-    """A command and the lines of the reply to it; the greeting answers an empty one."""
+    """A command and the lines of its reply. The greeting is the reply to an empty command."""
 
     command: str = ""
     replies: list[str] = field(default_factory=list)
 
     @property
-    def is_asked_more(self) -> bool:
-        """Whether what the client says next belongs to this command: a response of AUTH, a message."""
+    def is_unfinished(self) -> bool:
+        """Whether the client's next line belongs to this command: a response of AUTH, or a message."""
         return bool(self.replies) and self.replies[-1][:1] == "3"
 
     @property
@@ -340,7 +373,7 @@ class _Exchange:
         return bool(self.replies) and self.replies[-1][:1] in {"4", "5"}
 
     def add(self, line: str) -> None:
-        """Add a line of the reply; one behind its last begins another, which tells more."""
+        """Add a line of the reply. A line after its last one begins another reply, which replaces it."""
         if self.replies and self.replies[-1][3:4] != "-":
             self.replies.clear()
         self.replies.append(line)
@@ -348,12 +381,12 @@ class _Exchange:
     def __str__(self) -> str:
         first, *more = self.replies or ["(no reply)"]
         reply = ", ".join([f"{first[:3]} {first[4:]}" if more else first, *(each[4:] for each in more)])
-        said = f"C: {_cut(self.command)}  " if self.command else ""
-        return f"{said}S: {_cut(reply)}"
+        command = f"C: {_cut(self.command)}  " if self.command else ""
+        return f"{command}S: {_cut(reply)}"
 
 
 def ending(session: Session, refused: Collection[str] = ()) -> str:
-    """Return how far ``session`` came; empty if it was not greeted, or ended with the refusal of ``refused``."""
+    """Return how far ``session`` got; empty if it got no greeting, or if ``refused`` recipients already explain it."""
     exchanges = _exchanges(session.transcript)
     others = 0
     while _LEAVE.match(exchanges[-1].command):
@@ -362,24 +395,24 @@ def ending(session: Session, refused: Collection[str] = ()) -> str:
         last = [*takewhile(lambda each: each.is_refused, reversed(exchanges))]
         if any(each in exchange.command for exchange in last for each in refused):
             return ""
-        telling, others = last[-1], len(last) - 1
+        decisive, others = last[-1], len(last) - 1
     else:
-        telling = exchanges[-1]
+        decisive = exchanges[-1]
     if not exchanges[0].replies:
         return ""
-    if not telling.command and not telling.is_refused:
+    if not decisive.command and not decisive.is_refused:
         return f"sent no command{'' if session.tls else _TLS}"
-    doubt = _TLS if telling.command == _NO_COMMAND and not session.ehlo else ""
-    if telling.is_refused:
-        more = f", and {counted(others, 'more command')} behind it" if others else ""
-        return f"was refused at {telling}{more}{doubt}{'' if session.closed else '; it is still connected'}"
-    return f"{'ended with' if session.closed else 'is still connected after'} {telling}{doubt}"
+    doubt = _TLS if decisive.command == _NO_COMMAND and not session.ehlo else ""
+    if decisive.is_refused:
+        more = f", and {counted(others, 'more command')} after it" if others else ""
+        return f"was refused at {decisive}{more}{doubt}{'' if session.closed else '; it is still connected'}"
+    return f"{'ended with' if session.closed else 'is still connected after'} {decisive}{doubt}"
 
 
 def _exchanges(transcript: Transcript) -> list[_Exchange]:
     exchanges = [_Exchange()]
     for line in transcript:
-        if line.who == "C" and exchanges[-1].is_asked_more:
+        if line.who == "C" and exchanges[-1].is_unfinished:
             exchanges[-1].replies.clear()
         elif line.who == "C":
             exchanges.append(_Exchange(line.text))

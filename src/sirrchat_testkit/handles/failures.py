@@ -1,9 +1,10 @@
-"""Failure texts: what a failed wait or assertion says, for mail and for webhook calls alike.
+"""Failure texts of waits and assertions, the same for mail and for webhook calls.
 
 1. The first line begins with the finding, because test runners show only that in their summary: the condition that the
-   nearest item missed, the refusal, or what else explains the failure. What was waited for follows.
-2. Then sections: what arrived, the nearest items with the conditions that each missed, and what else explains it.
-3. Sections without lines are left out. Nothing is shown that does not help.
+   nearest item missed, the refusal, or another explanation. What was waited for follows.
+2. Then come sections: the items that arrived, the nearest ones with the conditions that each missed, and whatever else
+   explains the failure.
+3. A section without lines is left out.
 """
 
 from __future__ import annotations
@@ -24,36 +25,36 @@ T = TypeVar("T")
 I_contra = TypeVar("I_contra", contravariant=True)
 
 SHOWN: Final = 5
-"""Lines of a section, unless it says otherwise."""
+"""Lines of a section by default."""
 
 _SHORT: Final = 0.1  # seconds that one decimal does not show
 
 COMPARED: Final = 200
-"""Items, the latest ones, among which the nearest to the conditions are looked for."""
+"""The number of latest items among which the nearest to the conditions are searched."""
 
 
 class NotSettled(AssertionError):
-    """The server was still busy, so what will not arrive is not known."""
+    """The server was still busy after a second, so more could arrive; the text names what is in progress."""
 
     __module__ = "sirrchat_testkit"
 
 
 class FaultNeverFired(AssertionError):
-    """A fault was planned and never struck, so the test did not test what it says."""
+    """A planned fault never struck, so the test did not test what it claims; the text names the fault."""
 
     __module__ = "sirrchat_testkit"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A title and the lines below it: equal lines are shown once, and of many the ``most`` latest."""
+    """A title and lines below it. Equal lines are shown once, with their number; of many lines the ``most`` latest."""
 
     title: str
     lines: Sequence[str] = ()
     most: int = SHOWN
 
     def is_within(self, text: str) -> bool:
-        """Return whether ``text`` has every line, or the title where there are none."""
+        """Return whether ``text`` contains every line, or the title if there are no lines."""
         return all(line in text for line in self.lines or [self.title])
 
     def __str__(self) -> str:
@@ -64,16 +65,22 @@ class Section:
 
 
 class Kind(Generic[I_contra]):
-    """What differs between failures of mail and of webhook calls.
+    """The words in which failures of mail and of webhook calls differ.
 
-    ``noun`` is what is waited for, ``place`` where ("for ann@example.com"), ``refused`` the title for items that no
-    wait returns, ``stopped`` says that the source has stopped.
+    Attributes:
+        noun: An item: ``message``.
+        place: Where items arrive: ``for ann@example.com``.
+        stopped: That the source has stopped, as a sentence.
+        rejected: What an item is that no wait returns: ``not answered with 2xx``.
+        twin: How to wait without blocking an event loop.
+        not_received: The error of a wait whose time is up.
+        unexpected: The error of items that should not have arrived.
     """
 
     noun: str
     place: str
     stopped: str
-    refused: str = ""
+    rejected: str = ""
     twin: str
     not_received: type[AssertionError]
     unexpected: type[AssertionError]
@@ -82,16 +89,20 @@ class Kind(Generic[I_contra]):
         """Return ``item`` in one line."""
         raise NotImplementedError
 
-    def is_refused(self, item: I_contra) -> bool:  # noqa: ARG002 - mail is not
-        """Return whether ``item`` is one that no wait returns."""
+    def is_rejected(self, item: I_contra) -> bool:  # noqa: ARG002 - a message never is
+        """Return whether no wait returns ``item``."""
         return False
 
 
 class Evidence(NamedTuple, Generic[T]):
     """What a source knows about a failed wait.
 
-    ``recent`` are its latest items, oldest first. ``cause`` explains the failure by itself, ``hint`` if no item comes
-    near, ``otherwise`` if nothing else does; each is empty if it is unknown.
+    Attributes:
+        recent: Its latest items, oldest first.
+        cause: Why the item cannot have arrived; the finding in any case. Empty if unknown, as the next two.
+        hint: The finding if no item comes near.
+        otherwise: The finding if there is no other.
+        sections: Further sections.
     """
 
     recent: Sequence[T]
@@ -102,11 +113,11 @@ class Evidence(NamedTuple, Generic[T]):
 
 
 class FailedWait(Protocol[T]):
-    """A wait as its failure shows it."""
+    """The part of a wait that its failure shows."""
 
     @property
     def kind(self) -> Kind[T]:
-        """What was waited for."""
+        """The words for its items."""
 
     match: Match
     seconds: float
@@ -122,7 +133,7 @@ class FailedWait(Protocol[T]):
 
 
 def not_received(wait: FailedWait[T], evidence: Evidence[T]) -> AssertionError:
-    """Return the failure of a ``receive`` or ``receive_all`` whose time is up.
+    """Return the error of a ``receive`` or ``receive_all`` whose time is up.
 
     The user's conditions run again for the few items that are shown, never for items that the wait did not examine.
     """
@@ -130,8 +141,8 @@ def not_received(wait: FailedWait[T], evidence: Evidence[T]) -> AssertionError:
     found = {wait.key(each) for each in wait.found}
     others = [each for each in evidence.recent if wait.key(each) not in found]
     taken = [each for each in others if wait.is_taken(each)]
-    refused = [each for each in others if kind.is_refused(each)]
-    missed = [each for each in others if not wait.is_taken(each) and not kind.is_refused(each)]
+    rejected = [each for each in others if kind.is_rejected(each)]
+    missed = [each for each in others if not wait.is_taken(each) and not kind.is_rejected(each)]
     near = nearest(match, missed, SHOWN)
     matching = [] if match.runs_code else [each for each in taken if match.matches(each)]
     earlier = [each for each in taken if each not in matching]
@@ -140,14 +151,15 @@ def not_received(wait: FailedWait[T], evidence: Evidence[T]) -> AssertionError:
     if not finding and matching:
         finding = f"An earlier receive() took the {kind.noun}"
     if wait.wanted > 1:
-        finding = f"{len(found) or 'None'} of {counted(wait.wanted, kind.noun)} arrived" + (finding and f": {finding}")
-    finding = finding or evidence.otherwise or f"No {'further ' if taken else ''}{kind.noun} arrived"
+        finding = f"{len(found) or 'None'} of {counted(wait.wanted, kind.noun)} arrived" + (finding and f". {finding}")
+    finding = finding or evidence.otherwise or _no_item(kind, taken, rejected)
+    rejected_title = f"{kind.noun.capitalize()}s {kind.rejected}:"
     sections = [
-        _section("These arrived:", _lines(kind, wait.found)),
+        _section(f"Matching {kind.noun}s received:", _lines(kind, wait.found)),
         _section(f"Other {kind.noun}s received:", _misses(kind, match, near, len(missed))),
-        _section("These match, and were taken by an earlier receive():", _latest(kind, matching)),
-        _section("These were taken by an earlier receive(), and do not match:", _latest(kind, earlier)),
-        _section(kind.refused, _misses(kind, match, nearest(match, refused, SHOWN), len(refused))),
+        _section(f"Matching {kind.noun}s that an earlier receive() took:", _latest(kind, matching)),
+        _section(f"Other {kind.noun}s that an earlier receive() took:", _latest(kind, earlier)),
+        _section(rejected_title, _misses(kind, match, nearest(match, rejected, SHOWN), len(rejected))),
         *map(str, evidence.sections),
         _blocked(kind, wait.seconds) if wait.blocked else "",
     ]
@@ -156,14 +168,14 @@ def not_received(wait: FailedWait[T], evidence: Evidence[T]) -> AssertionError:
 
 
 def too_many(wait: FailedWait[T], wanted: int) -> AssertionError:
-    """Return the failure of a ``receive_all`` that found more than ``wanted``."""
+    """Return the error of a ``receive_all`` that found more than ``wanted`` items."""
     kind, found = wait.kind, wait.found
-    title = f"{_arrived(kind, found)}, expected {wanted or 'none'}, {kind.place}{_with(wait.match)}:"
+    title = f"{_arrived(kind, found)}, expected {wanted or 'none'} {kind.place}{_with(wait.match)}:"
     return kind.unexpected(_section(title, [*map(kind.line, found)]))
 
 
 def unexpected(wait: FailedWait[T], *, after: float | None = None) -> AssertionError:
-    """Return the failure of an ``assert_nothing``; ``after`` so many seconds, or None for what was there before."""
+    """Return the error of an ``assert_nothing``; the items arrived ``after`` so many seconds, or before it (None)."""
     kind, found = wait.kind, wait.found
     window = f" within {_seconds(wait.seconds)}" if wait.seconds and after is not None else ""
     when = "" if after is None else f" after {after:.2f} s"
@@ -174,29 +186,29 @@ def unexpected(wait: FailedWait[T], *, after: float | None = None) -> AssertionE
 
 
 def not_settled(busy: Sequence[Activity], seconds: float) -> NotSettled:
-    """Return the failure to settle in ``seconds``, with what is still in progress."""
+    """Return the error of a source that did not settle in ``seconds`` and is still ``busy``."""
     first, *more = map(str, busy)
-    return NotSettled(_section(f"Still busy after {_seconds(seconds)}: {first}", more))
+    return NotSettled(_section(f"The server was still busy after {_seconds(seconds)}: {first}", more))
 
 
 def never_fired(faults: Sequence[object]) -> FaultNeverFired:
-    """Return the failure of a test whose ``faults`` did not strike."""
+    """Return the error of a test whose planned ``faults`` did not strike."""
     return FaultNeverFired(f"{counted(len(faults), 'planned fault')} never struck: {'; '.join(map(str, faults))}")
 
 
-def join(sections: Iterable[Section], told: str = "") -> str:
-    """Return ``sections`` as a text, without those that the text ``told`` has already."""
-    return _text(str(each) for each in sections if not each.is_within(told))
+def join(sections: Iterable[Section], shown: str = "") -> str:
+    """Return ``sections`` as a text, without those that the text ``shown`` already contains."""
+    return _text(str(each) for each in sections if not each.is_within(shown))
 
 
 def listed(title: str, lines: Iterable[str], most: int = SHOWN) -> list[Section]:
-    """Return a section with the ``most`` latest of ``lines``; none if there are no lines."""
+    """Return a section with the ``most`` latest of ``lines``, or an empty list if there are no lines."""
     lines = [*lines]
     return [Section(title, lines, most)] if lines else []
 
 
 def near_misses(kind: Kind[T], match: Match, title: str, items: Sequence[T]) -> list[Section]:
-    """Return a section with the ``items`` nearest to ``match``, and what each missed; the user's code is not run."""
+    """Return a section with the ``items`` nearest to ``match`` and their misses, without running the user's code."""
     lines = _misses(kind, match, nearest(match, items, SHOWN), len(items), code=False)
     return [Section(title, lines, len(lines))] if lines else []
 
@@ -214,6 +226,12 @@ def _misses(kind: Kind[T], match: Match, near: Sequence[T], count: int, *, code:
 def _first_miss(match: Match, item: object) -> str:
     misses = match.misses(item, advise=False)
     return misses[0] if misses else "A match arrived after the wait had ended"
+
+
+def _no_item(kind: Kind[T], taken: Sequence[T], rejected: Sequence[T]) -> str:
+    if rejected:
+        return f"{_arrived(kind, rejected)}, but {'was' if len(rejected) == 1 else 'were'} {kind.rejected}"
+    return f"No {'further ' if taken else ''}{kind.noun} arrived"
 
 
 def _lines(kind: Kind[T], items: Sequence[T]) -> list[str]:

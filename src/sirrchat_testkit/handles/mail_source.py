@@ -1,4 +1,4 @@
-"""The mail of one address, or of every recipient, as waits read it."""
+"""The mail of one address, or of every recipient, as a source for waits."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ __tracebackhide__ = True
 
 
 class MailNotReceived(AssertionError):
-    """A wait ended without the mail that it was for."""
+    """The expected mail did not arrive in time; the text lists what arrived instead and which condition it missed."""
 
     __module__ = "sirrchat_testkit"
 
 
 class UnexpectedMail(AssertionError):
-    """Mail arrived that should not have."""
+    """Mail arrived that was not expected; the text lists it."""
 
     __module__ = "sirrchat_testkit"
 
 
 class MailKind(Kind[ReceivedMessage]):
-    """How failures speak of mail."""
+    """The words of failures about mail."""
 
     noun = "message"
     stopped = "the mail server stopped"
@@ -87,11 +87,11 @@ class MailSource:
         return item.id
 
     def hold(self, item: ReceivedMessage) -> None:
-        """Have the contents of a taken message loaded, so that it outlives its deletion."""
+        """Begin to load the contents of a taken message, so that it outlives its deletion."""
         self._control.prefetch(item)
 
     async def load(self, items: Sequence[ReceivedMessage]) -> None:
-        """Load the contents of ``items``, but for those that were deleted meanwhile."""
+        """Load the contents of ``items``, except those that have been deleted."""
         await self._control.load(items)
 
     async def read(self, after: int, limit: int) -> Slice[ReceivedMessage]:
@@ -105,7 +105,7 @@ class MailSource:
         return self._slice(found, limit)
 
     def _slice(self, found: list[Message], limit: int) -> Slice[ReceivedMessage]:
-        """Return the messages ``found`` without the copies in Sent folders, which are no received mail."""
+        """Return the messages ``found`` without the copies in Sent folders, which were not received."""
         items = [self._control.received(each) for each in found if each.folder != SENT]
         return Slice(items, found[-1].seq if found else 0, len(found) < limit)
 
@@ -114,7 +114,7 @@ class MailSource:
         return await self._control.settled(seconds)
 
     def evidence(self, wait: Wait[ReceivedMessage]) -> Steps[Evidence[ReceivedMessage]]:
-        """Return the latest messages, what explains that one is missing, and what else happened."""
+        """Return the latest messages, why one may be missing, and what else happened."""
         control, match = self._control, wait.match
         snapshot: diagnostics.Snapshot = yield control.snapshot(self._recipient)
         recent = yield from pull_recent(self, COMPARED)
@@ -134,7 +134,7 @@ class MailSource:
             explanation.cause,
             explanation.hint,
             otherwise if deleted else explanation.otherwise,
-            [*sections, *listed("These arrived and were deleted:", deleted), *explanation.sections],
+            [*sections, *listed("Messages that arrived and were deleted:", deleted), *explanation.sections],
         )
 
     def _deleted(self, snapshot: diagnostics.Snapshot, recent: Sequence[ReceivedMessage]) -> list[str]:
@@ -162,12 +162,13 @@ class MailSource:
 
 
 _REMOVED = (
-    "These arrived during an earlier test and were removed with it; receive them in the fixture that makes the address:"
+    "Messages that arrived during an earlier test and were removed at its end "
+    "(receive them in the fixture that makes the address):"
 )
 
 
 def _may_match(match: Match, message: ReceivedMessage) -> bool:
-    """Return whether ``message`` matches, as far as that is known now that its contents are gone."""
+    """Return whether ``message`` may match; its contents are gone."""
     if match.runs_code:
         return True
     try:

@@ -195,7 +195,7 @@ class Wait(Generic[T]):
         """Follow what was pushed; items up to the position ``seen`` have been examined."""
         if isinstance(item, End):
             text = self.kind.stopped if item is End.STOPPED else item.value
-            raise RuntimeError(f"{text}; it waited for a {self.kind.noun} {self.kind.place}")
+            raise RuntimeError(f"{text}; the wait was for a {self.kind.noun} {self.kind.place}")
         if isinstance(item, Removed):
             self.found = [each for each in self.found if self.key(each) not in item.keys]
         elif isinstance(item, Changed):

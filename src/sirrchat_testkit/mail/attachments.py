@@ -1,4 +1,4 @@
-"""Choosing exactly one of several candidates, such as attachments; a failure lists them all."""
+"""Choose exactly one of several candidates, such as attachments; a failure lists them all."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ __tracebackhide__ = True
 
 
 def pick_attachment(attachments: Iterable[Attachment], name: Any = None, *, type: Any = None) -> Attachment:  # noqa: A002 - the field's own word
-    """Return the one of ``attachments`` whose file name and type fit.
+    """Return the one attachment with this file name and type.
 
-    A string is compared without case, ``*`` and ``?`` allowed; a pattern searches, a callable decides.
+    A string is compared without case, with the wildcards ``*`` and ``?``. A pattern searches, a function is called.
 
     Raises:
-        NotExactlyOne: None fits, or several do.
+        NotExactlyOne: There is none, or there are several.
     """
     wanted = {"name": name, "type": type}
     asked = ", ".join(f"{field}={named(each)}" for field, each in wanted.items() if each is not None)
-    judged = (_judged(each, wanted) for each in attachments)
-    return only(judged, f"attachment({asked})")
+    judged = [_judged(each, wanted) for each in attachments]
+    return only(judged, f"attachment({asked})", "attachments", _ADVICE)
+
+
+_ADVICE: Final = 'attachment("*.pdf"), attachment(type="image/*"), or inline=True for files that the HTML shows'
 
 
 def _judged(one: Attachment, wanted: dict[str, Any]) -> Candidate[Attachment]:
     shown = f"{one.name!r} ({one.type}, {counted(one.size, 'byte')})"
     for field, each in wanted.items():
         if each is not None and not holds(each, getattr(one, field), LIKE):
-            return Candidate(one, shown, False, f"its {field} does not fit {named(each)}")
-    return Candidate(one, shown, True, "it fits")
+            return Candidate(one, shown, False, f"its {field} does not match {named(each)}")
+    return Candidate(one, shown, True, "it matches")
 
 
 T = TypeVar("T")
@@ -41,13 +44,13 @@ _LISTED: Final = 20
 
 
 class NotExactlyOne(AssertionError, LookupError):
-    """None or several were found where a test needs one; the text says of each candidate why it was kept or dropped."""
+    """No candidate matched, or several did; the text lists each with the reason why it was kept or dropped."""
 
     __module__ = "sirrchat_testkit"
 
 
 class Candidate(NamedTuple, Generic[T]):
-    """Something that may be what was asked for: how a failure shows it, whether it was kept, and why (not)."""
+    """A value that may be the one asked for. A failure shows its text, and the reason why it was kept or dropped."""
 
     value: T
     shown: str
@@ -55,25 +58,29 @@ class Candidate(NamedTuple, Generic[T]):
     reason: str
 
 
-def only(candidates: Iterable[Candidate[T]], wanted: str) -> T:
+def only(candidates: Iterable[Candidate[T]], wanted: str, kind: str, advice: str) -> T:
     """Return the value of the one candidate that was kept.
 
+    Args:
+        candidates: The candidates.
+        wanted: The question, for the failure: ``link(text='Confirm')``.
+        kind: The candidates in the plural: ``links``.
+        advice: How to ask more precisely.
+
     Raises:
-        NotExactlyOne: None was kept, or several were; ``wanted`` says in words what was asked for.
+        NotExactlyOne: None was kept, or several were.
     """
     known = sorted(candidates, key=lambda each: not each.kept)
     kept = [each for each in known if each.kept]
     if len(kept) == 1:
         return kept[0].value
-    raise NotExactlyOne(_report(known, wanted, len(kept)))
-
-
-def _report(candidates: Sequence[Candidate[T]], wanted: str, kept: int) -> str:
-    found = f"{kept} candidates for {wanted}" if kept else f"Found no {wanted}"
+    found = f"{len(kept)} candidates for {wanted}" if kept else f"Found no {wanted}"
     head = f"{found}, expected exactly one"
-    if not candidates:
-        return f"{head}; nothing in the message looks like one"
+    raise NotExactlyOne(_report(known, head, advice) if known else f"{head}; the message has no {kind}")
+
+
+def _report(candidates: Sequence[Candidate[T]], head: str, advice: str) -> str:
     lines = [f"  {'kept   ' if each.kept else 'dropped'} {each.shown}: {each.reason}" for each in candidates[:_LISTED]]
     if len(candidates) > _LISTED:
         lines.append(f"  and {len(candidates) - _LISTED} more")
-    return "\n".join((f"{head}:", *lines))
+    return "\n".join([f"{head}:", *lines, f"To ask more precisely: {advice}"])

@@ -1,15 +1,14 @@
 """One-time codes in the text, the HTML or the subject of a message.
 
-Rules of this module:
-
-1. Whatever has the shape of a code is a candidate; each is kept or dropped for a reason that a failure can show.
-2. It is dropped for what it is (in a URL, a date, a price, a phone or order number), then for what it is not near:
-   a word for "code" on its line, two lines up or down, or within 80 characters.
-3. Where one follows such a word directly and another is only near it, the first is meant.
+1. Everything with the shape of a code is a candidate. Each is kept or dropped for a reason that a failure shows.
+2. A candidate is dropped if it is part of something else (a URL, a date, a price, a phone or order number), or if no
+   word such as "code" is near it: on its line, two lines up or down, or within 80 characters.
+3. If one candidate directly follows such a word and another is only near it, the first is the code.
 4. A year or a date that directly follows such a word ("Your code is 2031") is a code.
-5. The body comes first. The subject is read where the body has no code, or only numbers that are near such a word, of
-   which none is sure to be one: where the two disagree then, both are candidates.
-6. Positions matter, so folding of full-width characters keeps the length. Nothing but ``pick_code_in`` raises.
+5. The body comes first. The subject is read if the body has no code, or only numbers near such a word, none of which is
+   certain: if the two disagree then, both are candidates.
+6. Positions matter, so folding of full-width characters keeps the length.
+7. Only ``pick_code_in`` raises.
 """
 
 from __future__ import annotations
@@ -39,17 +38,17 @@ __tracebackhide__ = True
 _REACH: Final = 80
 _LINES: Final = 2
 _WIDEST: Final = 600
-"""Characters that two lines may have."""
+"""Characters on either side of a candidate that are searched for lines."""
 _DIGITS: Final = range(4, 10)
 _BEFORE: Final = 60
-"""Characters before a candidate that may say what it is."""
-_FOLLOWS: Final = "it follows a word for a code"
-_ON_LINE: Final = "it is on the line of a word for a code"
-_NEAR: Final = "it is near a word for a code"
+"""Characters before a candidate that are searched for the words that introduce it."""
+_FOLLOWS: Final = 'it directly follows a word such as "code"'
+_ON_LINE: Final = 'it is on the same line as a word such as "code"'
+_NEAR: Final = 'it is near a word such as "code"'
 _SPACE = re.compile(r"\s")
 _DATE: Final = "it is part of a date or a time"
 _GROUPED: Final = range(6, 17)
-"""Letters and digits of a code that has letters: "UTF-8" and "AB-12" are too short to be told from words."""
+"""Letters and digits of a code that has letters. Shorter ones, such as "UTF-8" and "AB-12", look like words."""
 
 # Full-width letters and digits, all dashes, wide and no-break blanks. Full-width stops are kept: they end numbers.
 _WIDE: Final = (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
@@ -58,23 +57,23 @@ _FOLDED |= dict.fromkeys(map(ord, "\u3000\u00a0\u2007\u202f\u2009\t\r"), ord(" "
 
 _WHOLES: Final = {
     "it is in a URL or an address": URLS,
-    "it is a year by its sign": re.compile(r"(?<!\d)\d{4} ?[年년]"),
+    "it is a year": re.compile(r"(?<!\d)\d{4} ?[年년]"),
     _DATE: DATES,
     "it is part of a phone number": PHONES,
     "it is part of a price or an amount": PRICES,
 }
-"""What a candidate may be a part of, by the reason to drop it."""
+"""Larger things that a candidate may be part of, by the reason for dropping it."""
 
 
 _MOST: Final = 1_048_576
 """Characters of a text that is searched as a whole."""
 
 _ENDS: Final = 262_144
-"""Characters at its beginning and at its end that are searched of a longer one."""
+"""Characters at the beginning and at the end of a longer text that are searched."""
 
 
 class Texts(NamedTuple):
-    """What a message says, in the order in which codes are looked for; the HTML is made a text when it is needed."""
+    """The texts of a message, in the order in which they are searched. ``html()`` returns the text of the HTML."""
 
     text: str
     html: Callable[[], str]
@@ -95,12 +94,17 @@ def pick_code_in(texts: Texts, pattern: str | re.Pattern[str] | None = None, nea
     asked = f"code matching {named(re.compile(pattern))}" if pattern is not None else "code"
     if len(texts.text) > _MOST:
         asked = f"{asked} in the first and last 256 KiB of the text"
+    asked += f" near {named(near)}" if near is not None else ""
     candidates = _closest(_found(texts, pattern, near))
-    return only(candidates, asked + (f" near {named(near)}" if near is not None else ""))
+    return only(candidates, asked, "text that looks like one" if pattern else _NO_SHAPE, _ADVICE)
+
+
+_NO_SHAPE: Final = 'text that looks like one; for another form: code(r"[A-Za-z]{6}")'
+_ADVICE: Final = 'code(r"[A-Z0-9]{6}"), or code(near="sign in")'
 
 
 def _found(texts: Texts, pattern: str | re.Pattern[str] | None, near: Any) -> list[Candidate[str]]:
-    """Return the distinct candidates of the body, and those of the subject where the body's leave room for doubt."""
+    """Return the distinct candidates of the body, and those of the subject if none of the body is certain."""
     found = _distinct(_candidates(_searched(texts.text), pattern, near))
     if not any(each.kept for each in found):
         found = _distinct([*_candidates(texts.html(), pattern, near), *found])
@@ -126,11 +130,11 @@ def _candidates(text: str, pattern: str | re.Pattern[str] | None, near: Any) -> 
     for found in re.finditer(pattern, text):
         value = found[1] if found.re.groups and found[1] is not None else found[0]
         missed = near is not None and not holds(near, _around(text, found.start(), found.end()), CONTAINED)
-        yield Candidate(value, repr(value), not missed, f"not near {named(near)}" if missed else "it matches")
+        yield Candidate(value, repr(value), not missed, f"it is not near {named(near)}" if missed else "it matches")
 
 
 def _judged(text: str, near: Any) -> Iterator[Candidate[str]]:
-    """Yield whatever in ``text`` has the shape of a code, with the verdict on it."""
+    """Yield everything in ``text`` with the shape of a code, kept or dropped."""
     text = text.translate(_FOLDED)
     plain = Plain(URLS.sub(lambda url: " " * len(url[0]), text))
     spans = [(reason, [span.span() for span in pattern.finditer(text)]) for reason, pattern in _WHOLES.items()]
@@ -142,7 +146,7 @@ def _judged(text: str, near: Any) -> Iterator[Candidate[str]]:
 
 
 class Plain:
-    """A text without URLs, and where the words for a code are in it."""
+    """A text without URLs, with the positions of words such as "code"."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -150,12 +154,12 @@ class Plain:
         self._starts, self._ends = [start for start, _ in words], [end for _, end in words]
 
     def has_keyword(self, start: int, end: int) -> bool:
-        """Return whether a word for a code is between two positions."""
+        """Return whether a word such as "code" is between two positions."""
         first = bisect_left(self._starts, start)
         return first < len(self._ends) and self._ends[first] <= end
 
     def introduces(self, position: int) -> bool:
-        """Return whether a word for a code is directly before ``position``."""
+        """Return whether a word such as "code" is directly before ``position``."""
         last = bisect_right(self._ends, position) - 1
         if last < 0 or self._starts[last] < position - _BEFORE:
             return False
@@ -163,7 +167,7 @@ class Plain:
 
 
 def _rank(plain: Plain, found: re.Match[str]) -> str:
-    """Return how near a word for a code is to what was kept: right before it, on its line, or further off."""
+    """Return how near a word such as "code" is to a candidate: directly before it, on its line, or further away."""
     if plain.introduces(found.start()):
         return _FOLLOWS
     end = plain.text.find("\n", found.end())
@@ -172,17 +176,17 @@ def _rank(plain: Plain, found: re.Match[str]) -> str:
 
 
 def _closest(candidates: list[Candidate[str]]) -> list[Candidate[str]]:
-    """Drop what is only near a word for a code where another candidate directly follows one."""
+    """Drop the candidates that are only near a word such as "code" if another one directly follows it."""
     if not any(each.kept and each.reason == _FOLLOWS for each in candidates):
         return candidates
-    further = "it is only near a word for a code, another one follows it"
+    further = 'it is only near a word such as "code", which another candidate directly follows'
     return [
         each._replace(kept=False, reason=further) if each.kept and each.reason == _NEAR else each for each in candidates
     ]
 
 
 def _shape_flaw(found: re.Match[str]) -> str:
-    """Return why this has not quite the shape of a code; "" where it has."""
+    """Return why this does not have the shape of a code, or an empty string if it has."""
     characters = sum(each.isalnum() for each in found[0])
     digits = sum(each.isdigit() for each in found[0])
     if digits == characters:
@@ -193,7 +197,7 @@ def _shape_flaw(found: re.Match[str]) -> str:
 
 
 def _inside(plain: Plain, found: re.Match[str], wholes: list[tuple[str, list[tuple[int, int]]]]) -> str:
-    """Return which larger thing this is part of, or "". A date that is introduced as a code is none."""
+    """Return which larger thing this is part of, or an empty string; a date that is introduced as a code is not one."""
     for reason, spans in wholes:
         following = bisect_right(spans, found.start(), key=lambda span: span[1])
         if following < len(spans) and spans[following][0] < found.end():
@@ -204,11 +208,11 @@ def _inside(plain: Plain, found: re.Match[str], wholes: list[tuple[str, list[tup
 
 
 def _flaw(plain: Plain, found: re.Match[str], near: Any) -> str:
-    """Return why the words around this make it something else, or no code; "" where they make it one."""
+    """Return why the words around this show that it is not a code, or an empty string if it is one."""
     introduced = plain.introduces(found.start())
     numbered = NUMBERED.search(plain.text[max(0, found.start() - _BEFORE) : found.start()])
     if numbered and not (introduced and numbered[0].startswith(("#", "№"))):
-        return f"it is numbered: {numbered[0].strip()!r} stands before it"
+        return f"it is another number: it follows {numbered[0].strip()!r}"
     if YEAR.fullmatch(found[0]) and not introduced:
         return "it is a year or a date"
     if near is not None:
@@ -218,7 +222,7 @@ def _flaw(plain: Plain, found: re.Match[str], near: Any) -> str:
     near_keyword = plain.has_keyword(found.start() - up, found.start()) or plain.has_keyword(
         found.end(), found.end() + down
     )
-    return "" if near_keyword else 'it is near no word such as "code"'
+    return "" if near_keyword else 'no word such as "code" is near it'
 
 
 def _around(text: str, start: int, end: int) -> str:
@@ -230,7 +234,7 @@ def _around(text: str, start: int, end: int) -> str:
 def _reach(text: str, start: int, end: int) -> tuple[int, int]:
     """Return how many characters before and after a candidate are near it.
 
-    They are its line and two more (empty ones not counted) on either side; 80 characters at least.
+    They are its line and two non-empty lines on either side, but at least 80 characters.
     """
     before, after = text[max(0, start - _WIDEST) : start], text[end : end + _WIDEST]
     lines = before.split("\n")
@@ -245,7 +249,7 @@ def _reach(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _distinct(candidates: Iterable[Candidate[str]]) -> list[Candidate[str]]:
-    """Return each code once, however it is grouped; kept where it was kept once, and for the best reason."""
+    """Return each code once, however it is grouped: kept if it was kept anywhere, with the best reason."""
     known: dict[str, Candidate[str]] = {}
     for each in candidates:
         key = each.value.replace("-", "").replace(" ", "")

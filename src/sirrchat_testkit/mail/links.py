@@ -1,12 +1,10 @@
 """Links: what they are for, and the one that a test means.
 
-Rules of this module:
-
 1. A ``Link`` is its URL as sent; http and https only. The same URL in button, fallback and text part is one link.
-2. The purpose is read from words in many languages, from hosts and from the path. Where nothing speaks it is "":
+2. The purpose is read from words in many languages, from the host and from the path. If nothing indicates one it is "":
    the link that the message was sent for.
-3. Without arguments only links of purpose "" are candidates; whoever names a URL, a text or a purpose means all links.
-4. Nothing but ``pick_link`` raises.
+3. Without arguments only links of purpose "" are candidates; with a URL, a text or a purpose all links are.
+4. Only ``pick_link`` raises.
 """
 
 from __future__ import annotations
@@ -72,20 +70,26 @@ _GENERIC = re.compile(
     re.IGNORECASE,
 )
 _ORIGIN = re.compile(r"(https?):/*([^/?#]*)", re.IGNORECASE)
-# CJK text stands next to a URL without a blank: such characters and typographic quotes end it.
+# CJK text follows a URL without a space: such characters and typographic quotes end the URL.
 _URL = re.compile(r"https?://[^\s<>\"`{}|\\^\u2000-\u206f\u2190-\U0010ffff]{1,4096}", re.IGNORECASE)
 _WRAPPED = re.compile(r"<(https?://[^<>]*)>", re.IGNORECASE)
 _HOME = re.compile(r"https?:/*[^/?#]*/?", re.IGNORECASE)
 _LABELLED: Final = 100
-"""Characters of a label; longer words are a paragraph, which may speak of anything."""
+"""Characters of the longest label. A longer text is a paragraph, which may mention anything."""
 
 
 class Link(str, Hints):
-    """A URL as sent, with what is known of it.
+    """A link of a message: a ``str`` that is the URL as sent, and has the link's text and purpose.
+
+    Example:
+        link = message.link("confirm")
+        client.get(link.path)
+        assert link.params["token"]
 
     Attributes:
-        text: The visible text of the anchor (of a picture: its description), "" where the bare URL was shown.
-        purpose: One of ``PURPOSES``.
+        text: The visible text of the anchor, or the description of its image; empty if the bare URL is shown.
+        purpose: ``unsubscribe``, ``social``, ``legal``, ``image`` or ``tracking``; empty for any other link,
+            such as the one that the message was sent for.
     """
 
     __slots__ = ("purpose", "text")
@@ -110,13 +114,13 @@ class Link(str, Hints):
 
     @property
     def path(self) -> str:
-        """Return path, query and fragment: what a test client of the application opens."""
+        """The path, the query and the fragment, for a test client of the application; it begins with ``/``."""
         path = _ORIGIN.sub("", self, count=1)
         return path if path.startswith("/") else "/" + path
 
     @property
     def params(self) -> dict[str, str]:
-        """Return the query's parameters, decoded; of a repeated one the first."""
+        """The parameters of the query, decoded; of a repeated one the first."""
         query = self.partition("#")[0].partition("?")[2]
         try:
             pairs = parse_qsl(query, keep_blank_values=True, errors="replace")
@@ -133,11 +137,14 @@ class Link(str, Hints):
 
 
 class Seen(NamedTuple):
-    """One place where a URL stands.
+    """One place where a URL occurs.
 
-    ``around`` is the line it stands in, or the words that introduce it.
-
-    ``kind`` is anchor, logo (an anchor around a picture, to the home page or without a word), bare, image or pixel.
+    Attributes:
+        url: The URL.
+        text: The visible text of the anchor.
+        around: The line that it stands in, or the words that introduce it.
+        kind: ``anchor``, ``logo`` (an anchor around an image, to the home page or without words), ``bare``, ``image``
+            or ``pixel``.
     """
 
     url: str
@@ -147,19 +154,19 @@ class Seen(NamedTuple):
 
 
 def is_home(url: str) -> bool:
-    """Return whether ``url`` is a host's first page, with nothing that a test could want."""
+    """Return whether ``url`` is a home page: it has no path, query or fragment."""
     return _HOME.fullmatch(url) is not None
 
 
 def bare(text: str) -> list[Seen]:
-    """Return the URLs that stand in plain ``text``, each with the words that introduce it."""
+    """Return the URLs in plain ``text``, each with the words that introduce it."""
     # RFC 3986, appendix C: between angle brackets a URL may be wrapped
     text = _WRAPPED.sub(lambda wrapped: f"<{''.join(wrapped[1].split())}>", text)
     return [Seen(_trimmed(url[0]), "", _label(text, url.start()), "bare") for url in _URL.finditer(text)]
 
 
 def merged(places: Iterable[Seen]) -> tuple[Link, ...]:
-    """Return each URL once, in order of first sight; an anchor's words count before those around a bare URL."""
+    """Return each URL once, in the order of appearance; the text of an anchor counts before that around a URL."""
     by_url: dict[str, list[Seen]] = {}
     for place in places:
         if _ORIGIN.match(place.url):
@@ -170,30 +177,31 @@ def merged(places: Iterable[Seen]) -> tuple[Link, ...]:
 def pick_link(
     links: Iterable[Link], match: Any = None, *, url: Any = None, text: Any = None, purpose: LinkPurpose | None = None
 ) -> Link:
-    """Return the one of ``links`` that is meant.
-
-    ``match`` is tried on the URL and on the visible text: a string is contained, a pattern searches, a callable
-    decides. ``url`` and ``text`` ask for one of them, by the same rules; ``purpose`` is compared. Without any of them
-    only links of no special purpose are candidates.
+    """Return the one of ``links`` that matches; see ``ReceivedMessage.link``.
 
     Raises:
-        NotExactlyOne: None fits, or several do.
-        ValueError: There is no such purpose.
+        NotExactlyOne: None matches, or several do.
+        ValueError: The purpose is unknown.
     """
     if purpose is not None and purpose not in PURPOSES:
-        raise ValueError(f"there is no purpose {purpose!r}; there are {', '.join(map(repr, PURPOSES))}")
+        raise ValueError(f"purpose takes one of {', '.join(map(repr, PURPOSES))}, not {purpose!r}")
     wanted = {"match": match, "url": url, "text": text, "purpose": purpose}
     wanted = {name: each for name, each in wanted.items() if each is not None}
     judged = [_judged(link, wanted) for link in links]
     asked = ", ".join(named(each) if name == "match" else f"{name}={named(each)}" for name, each in wanted.items())
-    return only(judged, f"link({asked})")
+    return only(judged, f"link({asked})", "links", _ADVICE if wanted else f"{_ADVICE}; {_LEFT_OUT}")
+
+
+_ADVICE: Final = 'link("confirm"), link(text="Confirm"), link(url="/x"), or link(purpose="unsubscribe")'
+_PLAIN: Final = "it has no special purpose"
+_LEFT_OUT: Final = "without arguments, links with a purpose are left out"
 
 
 def _judged(link: Link, wanted: Mapping[str, Any]) -> Candidate[Link]:
     shown = f"{link} ({excerpt(link.text)})" if link.text else str(link)
     if not wanted:
-        reason = f"its purpose is {link.purpose!r}; ask for it by purpose=, url= or text=" if link.purpose else ""
-        return Candidate(link, shown, not link.purpose, reason or "it has no special purpose")
+        reason = f"its purpose is {link.purpose!r}" if link.purpose else _PLAIN
+        return Candidate(link, shown, not link.purpose, reason)
     tests = {
         "match": lambda each: holds(each, link, CONTAINED) or holds(each, link.text, CONTAINED),
         "url": lambda each: holds(each, link, CONTAINED),
@@ -202,9 +210,15 @@ def _judged(link: Link, wanted: Mapping[str, Any]) -> Candidate[Link]:
     }
     for name, each in wanted.items():
         if not tests[name](each):
-            place = {"match": "neither its URL nor its text fits", "purpose": f"its purpose {link.purpose!r} is not"}
-            return Candidate(link, shown, False, f"{place.get(name, f'its {name} does not fit')} {named(each)}")
-    return Candidate(link, shown, True, "it fits")
+            missed = {
+                "match": "neither its URL nor its text matches",
+                "url": "its URL does not match",
+                "text": "its text does not match",
+                "purpose": f"its purpose is {link.purpose!r}, not",
+            }
+            unspecial = name == "purpose" and not link.purpose
+            return Candidate(link, shown, False, _PLAIN if unspecial else f"{missed[name]} {named(each)}")
+    return Candidate(link, shown, True, "it matches")
 
 
 def _link(places: list[Seen]) -> Link:
@@ -214,7 +228,7 @@ def _link(places: list[Seen]) -> Link:
 
 
 def _purpose(place: Seen) -> LinkPurpose:
-    """Return what a URL is for, judged from one place where it stands."""
+    """Return the purpose of a URL, judged from one place where it occurs."""
     if place.kind == "pixel":
         return "tracking"
     if place.kind == "logo":
@@ -234,14 +248,14 @@ def _purpose(place: Seen) -> LinkPurpose:
 
 
 def _same(url: str) -> str:
-    """Return what two spellings of one URL have in common: scheme and host without case, no path is ``/``."""
+    """Return a key that equal URLs share: scheme and host are compared without case, an empty path is ``/``."""
     origin = _ORIGIN.match(url)
     assert origin is not None
     return origin[0].lower() + (url[origin.end() :] or "/")
 
 
 def _trimmed(url: str) -> str:
-    """Take off what belongs to the sentence: stops, quotes, emphasis, and brackets that were not opened in the URL."""
+    """Strip what belongs to the sentence: punctuation, quotes, emphasis, and brackets that the URL does not open."""
     while True:
         short = url.rstrip(".,;:!?'*")
         if short.endswith(")") and short.count(")") > short.count("("):
@@ -254,7 +268,7 @@ def _trimmed(url: str) -> str:
 
 
 def _label(text: str, position: int) -> str:
-    """Return the words before a bare URL: on its line, else on the line above, one empty line apart at most."""
+    """Return the words before a bare URL: on its line, or else on the line above it, or above one empty line."""
     before = text[max(0, position - 4 * _LABELLED) : position]
     *above, line = before.split("\n")
     if line.strip(" <(>*-•·\t"):

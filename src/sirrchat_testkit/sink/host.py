@@ -1,13 +1,12 @@
-"""Where a sink lives: in a thread of its own, or in that of a mail server, whose clock and secrets it shares then.
+"""The host of a sink: a thread of its own, or a mail server's thread, whose clock and secrets it then shares.
 
-Sinks of a mail server end with the scope that they were opened in, and their waits with the scope that these began in.
+A sink of a mail server stops when the scope ends in which it was started. A wait ends with the scope in which it began.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from typing import Protocol
 
 from sirrchat_testkit.domain.events import DeliveryAttempted
@@ -27,18 +26,18 @@ _wall = time.time
 
 
 class OpenSink(Protocol):
-    """A sink that listens, as its host knows it."""
+    """A sink that listens, as its host uses it."""
 
     def waits(self) -> list[Feed[WebhookCall]]:
         """Return the open waits."""
         ...
 
     async def close(self, reason: End = ...) -> None:
-        """Close the port, and end every wait for ``reason``."""
+        """Close the port and end every wait for ``reason``."""
 
 
 class Sinks:
-    """The sinks that listen in the thread of one mail server. A part of its scopes."""
+    """The sinks that listen in the thread of one mail server; scopes mark and rewind them."""
 
     def __init__(self) -> None:
         self._open: dict[OpenSink, None] = {}
@@ -52,7 +51,7 @@ class Sinks:
         self._open.pop(sink, None)
 
     def mark(self) -> dict[OpenSink, list[Feed[WebhookCall]]]:
-        """Return the sinks and their waits."""
+        """Return the open sinks with their waits."""
         return {sink: sink.waits() for sink in self._open}
 
     def end(self, mark: dict[OpenSink, list[Feed[WebhookCall]]]) -> None:
@@ -74,11 +73,11 @@ class Sinks:
 
 
 class Host(Protocol):
-    """What a sink asks of where it lives. Coroutines run on the host's loop."""
+    """The thread that a sink runs in, and what the sink needs of it. Coroutines run on the host's loop."""
 
     thread: LoopThread
     errors: Sequence[BaseException]
-    """Errors of the user's functions that only the sink's ``check`` raises."""
+    """Errors of the user's functions that the sink's own ``check`` raises."""
 
     @property
     def timeout(self) -> float:
@@ -91,13 +90,13 @@ class Host(Protocol):
         ...
 
     def start(self) -> None:
-        """Have the thread run."""
+        """Start the thread, if it is the sink's own."""
 
     def stop(self) -> None:
-        """Have it end, if it was the sink's own."""
+        """Stop the thread, if it is the sink's own."""
 
     def now(self) -> float:
-        """Return the time that signatures are judged by, in seconds since the epoch."""
+        """Return the time at which signatures are checked, in seconds since the epoch."""
         ...
 
     def opened(self, sink: OpenSink) -> None:
@@ -107,26 +106,26 @@ class Host(Protocol):
         """Note that ``sink`` closes."""
 
     async def secrets(self, url: str) -> list[str]:
-        """Return the secrets of webhooks that point below ``url``."""
+        """Return the secrets of the webhooks whose URL begins with ``url``."""
         ...
 
     async def finished(self, delivery: str) -> None:
-        """Return when whoever sent ``delivery`` has noted what came of it."""
+        """Wait until the sender of ``delivery`` has recorded the result of its attempt."""
 
     async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:
-        """Return what a failure says about deliveries to ``url``, which was ``called`` or not: a hint, and sections."""
+        """Return the hint and the sections of a failure about deliveries to ``url``, ``called`` so far or not."""
         ...
 
     async def settled(self, seconds: float) -> Sequence[Activity]:
-        """Wait until nothing is in progress, ``seconds`` at most; return what still is."""
+        """Wait at most ``seconds`` until nothing is in progress; return what still is."""
         ...
 
     def crashed(self, error: BaseException) -> None:
-        """Note what failed in a user's callable."""
+        """Record the error of a user's function."""
 
 
 class Alone:
-    """A thread of the sink's own."""
+    """A host with a thread of the sink's own."""
 
     def __init__(self, timeout: float) -> None:
         self.thread = LoopThread("webhook-sink")
@@ -139,7 +138,7 @@ class Alone:
         self.thread.start()
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the thread."""
         self.thread.stop()
 
     def now(self) -> float:
@@ -147,36 +146,36 @@ class Alone:
         return _wall()
 
     def opened(self, sink: OpenSink) -> None:
-        """Do nothing: the sink is stopped by its user."""
+        """Do nothing: its user stops the sink."""
 
     def closed(self, sink: OpenSink) -> None:
         """Do nothing."""
 
-    async def secrets(self, url: str) -> list[str]:  # noqa: ARG002 - nobody here has any
-        """Return none."""
+    async def secrets(self, url: str) -> list[str]:  # noqa: ARG002 - there are no webhooks
+        """Return an empty list."""
         return []
 
     async def finished(self, delivery: str) -> None:
-        """Return at once: what the sender does is not known."""
+        """Return at once: the sender is not known."""
 
     async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:
-        """Return that nobody called, if so: more is not known."""
+        """Return that no call arrived, if so."""
         if called:
             return "", []
-        hint = f"Nobody called {url}"
-        return hint, [Section(f"{hint}: is the application set to send its webhooks there?")]
+        hint = f"No call arrived at {url}"
+        return hint, [Section(f"{hint}: is the application configured to send its webhooks there?")]
 
     async def settled(self, seconds: float) -> Sequence[Activity]:  # noqa: ARG002 - nothing is known to be in progress
         """Return at once."""
         return ()
 
     def crashed(self, error: BaseException) -> None:
-        """Keep it for ``check``."""
+        """Keep the error for ``check``."""
         self.errors = (*self.errors, error)
 
 
 class InServer:
-    """The thread of a mail server."""
+    """A host that uses the thread of a mail server."""
 
     errors: Sequence[BaseException] = ()
 
@@ -202,48 +201,49 @@ class InServer:
         """Do nothing: the server owns the thread."""
 
     def now(self) -> float:
-        """Return the kit's time."""
+        """Return the time of the server's clock."""
         return self._backend.clock.now() / 1000
 
     async def secrets(self, url: str) -> list[str]:
-        """Return the secrets of the server's webhooks that point below ``url``."""
+        """Return the secrets of the server's webhooks whose URL begins with ``url``."""
         return [each.secret for each in await self._webhooks(url) if each.secret]
 
     async def finished(self, delivery: str) -> None:
-        """Return when the server has noted what came of its attempt."""
+        """Wait until the server has recorded the result of its attempt."""
         await self._finished(delivery)
 
     @property
     def timeout(self) -> float:
-        """The server's own."""
+        """The server's."""
         return self._control.timeout
 
     @property
     def within(self) -> float:
-        """The server's own."""
+        """The server's."""
         return self._control.within
 
-    async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:  # noqa: ARG002 - it knows more
-        """Return each delivery's attempts, or that no webhook points here."""
+    async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:  # noqa: ARG002 - for sinks of their own
+        """Return the attempts of each delivery, or that no webhook points here."""
         webhooks = await self._webhooks(url)
         if not webhooks:
             hint = f"No webhook points to {url}"
-            return hint, [Section(f"{hint}: mailserver.add_webhook(webhook_sink.url) makes one.")]
+            return hint, [Section(f"{hint}; add one with mailserver.add_webhook(webhook_sink).")]
         ids = {each.id for each in webhooks}
-        events = self._backend.events.after()
-        lines = [attempted(each) for each in events if isinstance(each, DeliveryAttempted) and each.webhook in ids]
+        log = self._backend.events.after()
+        lines = [attempted(each) for each in log if isinstance(each, DeliveryAttempted) and each.webhook in ids]
         for webhook in webhooks:
             where = {"webhook": webhook.id, "status": "pending"}
             for each in await self._backend.store.find(Delivery, where, limit=5):
-                if each.due_at:
-                    due = datetime.fromtimestamp(each.due_at / 1000, UTC).isoformat()
-                    lines.append(f"{each.event} is pending; its next attempt is due {due}")
+                if (seconds := (each.due_at - self._backend.clock.now()) / 1000) > 0:
+                    remedy = f"after mailserver.clock.advance(seconds={seconds:g})"
+                    lines.append(f"{each.event} is pending; its next attempt is due in {seconds:g} s, or {remedy}")
                 else:
-                    lines.append(f"{each.event} is due, or is being delivered and not answered yet")
+                    lines.append(f"{each.event} is due, or its attempt is not answered yet")
             if not webhook.enabled:
-                lines.append(f"the webhook {webhook.url} is disabled")
+                lines.append(f"the webhook {webhook.url} is disabled: webhook.enable()")
         if not lines:
-            return "No mail for which this webhook is called has arrived", []
+            events = " or ".join(dict.fromkeys(name for webhook in webhooks for name in webhook.events))
+            return f"No mail arrived that the webhook reports ({events})", []
         return "", [Section("Deliveries:", lines, 20)]
 
     async def settled(self, seconds: float) -> Sequence[Activity]:
@@ -251,7 +251,7 @@ class InServer:
         return await self._control.settled(seconds)
 
     def crashed(self, error: BaseException) -> None:
-        """Let the server's own ``check`` raise it."""
+        """Have the server's ``check`` raise the error."""
         self._backend.crashed("answering a webhook", error)
 
     async def _webhooks(self, url: str) -> list[Webhook]:

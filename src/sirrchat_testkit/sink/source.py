@@ -1,7 +1,7 @@
-"""The calls of one sink, as waits read them.
+"""The calls of one sink, as a source for waits.
 
-1. A call is shown to waits when its answer was written, and only if that was 2xx. So their order is that of answers.
-2. Calls are kept on the sink's loop; a list only grows, so any thread may copy it.
+1. Waits see a call once its answer was written, and only if that was 2xx. So their order is that of the answers.
+2. Calls are added on the sink's loop. The lists only grow, so any thread may copy them.
 """
 
 from __future__ import annotations
@@ -23,43 +23,43 @@ __tracebackhide__ = True
 
 
 class WebhookNotReceived(AssertionError):
-    """A wait ended without the call that it was for."""
+    """The expected webhook call did not arrive in time; the text lists what arrived instead, and the deliveries."""
 
     __module__ = "sirrchat_testkit"
 
 
 class UnexpectedWebhook(AssertionError):
-    """A call arrived that should not have."""
+    """A webhook call arrived that was not expected; the text lists it."""
 
     __module__ = "sirrchat_testkit"
 
 
 class CallKind(Kind[WebhookCall]):
-    """How failures speak of webhook calls."""
+    """The words of failures about webhook calls."""
 
     noun = "call"
     stopped = "the webhook sink stopped"
-    refused = "These were not answered 2xx:"
+    rejected = "not answered with 2xx"
     twin = "await sink.areceive(...)"
     not_received = WebhookNotReceived
     unexpected = UnexpectedWebhook
 
     def __init__(self, url: str) -> None:
-        self.place = f"to {url or 'a sink that was never started'}"
+        self.place = f"to {url or 'a sink that was not started'}"
 
-    def is_refused(self, item: WebhookCall) -> bool:
-        """Return whether the call was not answered 2xx."""
+    def is_rejected(self, item: WebhookCall) -> bool:
+        """Return whether the call was not answered with 2xx."""
         return not item.accepted
 
     def line(self, item: WebhookCall) -> str:
-        """Return the call in one line: what it reports, its answer, and what is wrong with its signature."""
+        """Return the call in one line: event, subject, answer, and why its signature is not valid."""
         answer = f"answered {item.answered}" if item.answered is not None else "not answered"
         doubt = "" if item.verified or "webhook-signature" not in item.headers else f", not verified: {item.reason}"
         return f"{item}, {answer}{doubt}"
 
 
 class SinkSource:
-    """The calls of the sink that lives in ``host``."""
+    """The calls of a sink that runs in ``host``."""
 
     topic: str | None = None
 
@@ -76,7 +76,7 @@ class SinkSource:
 
     @property
     def kind(self) -> CallKind:
-        """How failures speak of these calls."""
+        """The words of failures about these calls."""
         return CallKind(self.url)
 
     @property
@@ -94,7 +94,7 @@ class SinkSource:
         return CallMatch(**conditions)
 
     def position(self, item: WebhookCall) -> int:
-        """Return which of the accepted calls ``item`` is, from 1; 0 if it was not accepted."""
+        """Return the number of ``item`` among the accepted calls, from 1; 0 if it was not accepted."""
         return self._positions.get(id(item), 0)
 
     def key(self, item: WebhookCall) -> int:
@@ -102,10 +102,10 @@ class SinkSource:
         return id(item)
 
     def hold(self, item: WebhookCall) -> None:
-        """Do nothing: a call is whole."""
+        """Do nothing: a call has its contents."""
 
     async def load(self, items: Sequence[WebhookCall]) -> None:
-        """Do nothing: calls are whole."""
+        """Do nothing: calls have their contents."""
 
     async def read(self, after: int, limit: int) -> Slice[WebhookCall]:
         """Return a slice of accepted calls after the position ``after``."""
@@ -119,11 +119,11 @@ class SinkSource:
         return Slice(found, end - len(found) + 1, len(found) < limit)
 
     async def settled(self, seconds: float) -> Sequence[Activity]:
-        """Wait until nothing that is due remains to be sent."""
+        """Wait until no due delivery is left; return what is still in progress after ``seconds``."""
         return await self.host.settled(seconds)
 
     def evidence(self, wait: Wait[WebhookCall]) -> Steps[Evidence[WebhookCall]]:  # noqa: ARG002 - explains them all
-        """Return the latest calls, accepted or not, and what the host knows about deliveries."""
+        """Return the latest calls, accepted or not, and the host's explanation of deliveries."""
         hint, sections = yield self.host.deliveries(self.url, called=bool(self.calls))
         return Evidence(self.calls[-COMPARED:], otherwise=hint, sections=sections)
 
@@ -135,7 +135,7 @@ class SinkSource:
         return self._attempts[webhook_id]
 
     def show(self, call: WebhookCall) -> None:
-        """Show a call that has been answered to waits, if it was accepted."""
+        """Show an answered call to waits, if it was accepted."""
         if call.accepted:
             self._accepted.append(call)
             self._positions[id(call)] = len(self._accepted)

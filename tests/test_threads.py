@@ -143,5 +143,5 @@ def test_an_async_call_leaves_the_caller_s_loop_running(thread: LoopThread, back
 
 def test_an_async_call_outside_a_task_says_what_to_use(thread: LoopThread) -> None:
     coroutine = thread.acall(add(1, 1))
-    with pytest.raises(RuntimeError, match="no asyncio or trio task"):
+    with pytest.raises(RuntimeError, match="not in an asyncio or trio task"):
         coroutine.send(None)

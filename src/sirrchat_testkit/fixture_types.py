@@ -1,4 +1,4 @@
-"""The types of the fixtures that make something, so that a test can annotate them."""
+"""Types of the fixtures that are functions, for annotations in tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class MakeInbox(Protocol):
-    """The fixture ``make_inbox``."""
+    """The type of the fixture ``make_inbox``."""
 
     def __call__(
         self,
@@ -21,21 +21,21 @@ class MakeInbox(Protocol):
         domain: str | None = None,
         expires_in: timedelta | None = None,
     ) -> Inbox:
-        """Make a new address and return its inbox; the arguments are those of ``MailServer.make_inbox``."""
+        """Make a new address and return its inbox. The arguments are those of ``MailServer.make_inbox``."""
         ...
 
 
 class MakeInboxes(Protocol):
-    """The fixture ``make_inboxes``."""
+    """The type of the fixture ``make_inboxes``."""
 
     def __call__(self, count: int) -> list[Inbox]:
-        """Make ``count`` new addresses and return their inboxes."""
+        """Make ``count`` new addresses, 1 or more, and return their inboxes."""
         ...
 
 
 class MakeWebhookSink(Protocol):
-    """The fixture ``make_webhook_sink``."""
+    """The type of the fixture ``make_webhook_sink``."""
 
     def __call__(self) -> WebhookSink:
-        """Start one more receiver of webhooks and return it."""
+        """Start another webhook receiver and return it; it stops when the test ends."""
         ...

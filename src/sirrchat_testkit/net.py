@@ -1,8 +1,8 @@
-"""Sockets to listen on, the server's certificate, and what clients need to trust it.
+"""Listening sockets, the server's certificate, and the authority that its clients trust.
 
-1. Sockets are bound before anything is served. Port 0 is any free one, read back from the socket.
-2. Issued certificates are for ``localhost``, ``127.0.0.1`` and ``::1``, signed by an authority that lives as long as
-   the server: clients trust the authority's certificate, and its key is never written to disk.
+1. Sockets are bound before anything is served. Port 0 means any free port; it is read back from the socket.
+2. Issued certificates are for ``localhost``, ``127.0.0.1`` and ``::1``, signed by an authority made for this server:
+   clients trust the authority's certificate, and its key is never written to disk.
 3. They are valid from the year 2000 to 3000, so moving the time does not break them.
 """
 
@@ -23,10 +23,10 @@ __tracebackhide__ = True
 
 
 async def bind(purpose: str, host: str, port: int) -> socket.socket:
-    """Return a socket bound to the first address that ``host`` stands for.
+    """Return a socket bound to the first address of ``host``.
 
     Raises:
-        OSError: The port is taken, or the host is none of this machine's; the text names ``purpose``, host and port.
+        OSError: The port is in use, or the host is not of this machine; the text names ``purpose``, host and port.
     """
     try:
         loop = asyncio.get_running_loop()
@@ -53,19 +53,19 @@ NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 class Identity(NamedTuple):
-    """What a server shows, and the PEM text of what its clients are to trust."""
+    """A server's TLS context, and the certificate in PEM that its clients must trust."""
 
     context: ssl.SSLContext
     authority: bytes
 
 
 def identity(cert: str | None, key: str | None, host: str) -> Identity:
-    """Return the identity in the PEM files ``cert`` and ``key``, or one issued for this machine's names and ``host``.
+    """Return the identity in the PEM files ``cert`` and ``key``, or one issued for this machine and ``host``.
 
     Raises:
-        ValueError: The files are no certificate with its key.
+        ValueError: The files are not a certificate and its key.
         OSError: They cannot be read.
-        RuntimeError: One has to be issued, and the extra ``tls`` is not installed.
+        RuntimeError: A certificate must be issued, and the extra ``tls`` is not installed.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if cert is None:
@@ -110,7 +110,13 @@ def _runs(process: int) -> bool:
 
 
 class Tls(Hints):
-    """The authority behind the server's certificate, for clients in any language."""
+    """What clients need to trust the server's certificate; ``mailserver.tls``.
+
+    Example:
+        with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+            smtp.starttls(context=mailserver.tls.ssl_context())
+        subprocess.run(["./shop"], env={"SSL_CERT_FILE": mailserver.tls.ca_file})
+    """
 
     _guesses: ClassVar[Mapping[str, str]] = {
         "context": "ssl_context",
@@ -127,7 +133,7 @@ class Tls(Hints):
 
     @property
     def ca_file(self) -> str:
-        """The path of a PEM file with what is to be trusted; it is removed when the server stops."""
+        """The path of a PEM file with the certificate to trust; it is removed when the server stops."""
         if not self._file:
             import tempfile
 
@@ -138,7 +144,7 @@ class Tls(Hints):
         return self._file
 
     def ssl_context(self) -> ssl.SSLContext:
-        """Return a client's context that trusts this server and nobody else."""
+        """Return an ``ssl.SSLContext`` for clients that trusts only this server."""
         return ssl.create_default_context(cadata=self._authority.decode("ascii"))
 
     def close(self) -> None:

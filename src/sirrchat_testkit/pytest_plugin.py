@@ -1,6 +1,7 @@
-"""The pytest plugin: fixtures, a marker, options, and what a failed test's report says of the mail server.
+"""The pytest plugin: fixtures, a marker, options, and a section about the mail server in reports of failed tests.
 
-Only pytest and the standard library are imported when this loads; the kit itself is, when a fixture is first used.
+Only pytest and the standard library are imported when this loads. The rest of the package is imported when a fixture
+is first used.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ _LATE = pytest.StashKey[dict[str, int]]()
 _TIMEOUT = pytest.StashKey[float]()
 _WITHIN = pytest.StashKey[float]()
 
-_TIMEOUT_HELP = "seconds that receive() waits for mail unless told otherwise"
+_TIMEOUT_HELP = "seconds that receive() waits by default"
 
 
 def _hide(failure: pytest.ExceptionInfo[BaseException]) -> bool:
-    """Hide the frames of this module. ``pytest.fail(pytrace=False)`` needs one, and shows none."""
+    """Hide the frames of this module, except from ``pytest.fail(pytrace=False)``, which needs one and shows none."""
     return not isinstance(failure.value, pytest.fail.Exception)
 
 
@@ -38,13 +39,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("mailserver", "mail server (sirrchat_testkit)")
     group.addoption("--mailserver-timeout", metavar="SECONDS", help=f"{_TIMEOUT_HELP} (default: 10)")
-    group.addoption("--mailserver-seed", metavar="TEXT", help="what addresses and ids are made from")
+    group.addoption(
+        "--mailserver-seed", metavar="TEXT", help="the seed for addresses and ids; the same seed gives the same ones"
+    )
     parser.addini("mailserver_timeout", _TIMEOUT_HELP)
-    parser.addini("mailserver_within", "seconds in which assert_nothing() lets nothing arrive unless told otherwise")
+    parser.addini("mailserver_within", "seconds that assert_nothing() watches by default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker, and refuse wrong settings before any test runs."""
+    """Declare the marker, and reject wrong settings before any test runs."""
     config.addinivalue_line("markers", f"mailserver(timeout): {_TIMEOUT_HELP}, for this test")
     config.stash[_LATE] = {}
     variable = "SIRRCHAT_TESTKIT_TIMEOUT"
@@ -60,7 +63,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def mailserver_settings() -> Settings:
-    """What the mail server of this session starts with; override it to change that."""
+    """Return the ``Settings`` of the mail server; override this fixture in a ``conftest.py`` to change them.
+
+    Example:
+        @pytest.fixture(scope="session")
+        def mailserver_settings():
+            return Settings(domains=["shop.example"], starttls=True)
+    """
     from sirrchat_testkit import Settings
 
     return Settings()
@@ -68,7 +77,7 @@ def mailserver_settings() -> Settings:
 
 @pytest.fixture(scope="session")
 def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Settings) -> Iterator[MailServer]:
-    """The running mail server of this session (of this worker); what is made with it lives as long as it does."""
+    """The mail server of this session, or of this pytest-xdist worker; what is made with it stays until the end."""
     from sirrchat_testkit import MailServer, NotSettled, Settings
 
     if not isinstance(mailserver_settings, Settings):
@@ -95,13 +104,13 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
 
 @pytest.fixture
 def mailserver(request: pytest.FixtureRequest, mailserver_session: MailServer) -> Iterator[MailServer]:
-    """The mail server, in a scope of this test: whatever changes is put back when the test is over."""
+    """The mail server, in a scope of this test: everything that changes is undone when the test ends."""
     server = mailserver_session
     with _text_only(), server.scope(request.node.nodeid, check=False):
         request.node.stash[_SERVER] = server
         yield server
         if request.node.stash.get(_PASSED, False):
-            server.check()  # for what failed after the test itself
+            server.check()  # for errors after the test itself
         _report_late(request.config, server)
 
 
@@ -113,7 +122,7 @@ def make_inbox(mailserver: MailServer) -> MakeInbox:
 
 @pytest.fixture
 def make_inboxes(mailserver: MailServer) -> MakeInboxes:
-    """Make several new addresses: ``make_inboxes(3)``."""
+    """Make several new addresses: ``make_inboxes(3)`` returns a list of three inboxes."""
 
     def make(count: int) -> list[Inbox]:
         if type(count) is not int or count < 1:
@@ -125,13 +134,13 @@ def make_inboxes(mailserver: MailServer) -> MakeInboxes:
 
 @pytest.fixture
 def inbox(mailserver: MailServer) -> Inbox:
-    """A new address of this test, and the mail that comes for it."""
+    """The inbox of a new address; the address is gone when the test ends."""
     return mailserver.make_inbox()
 
 
 @pytest.fixture
 def make_webhook_sink(mailserver: MailServer) -> Iterator[MakeWebhookSink]:
-    """Make one more receiver of webhooks: ``make_webhook_sink()``."""
+    """Start another webhook receiver: ``make_webhook_sink()``."""
     sinks: list[WebhookSink] = []
 
     def make() -> WebhookSink:
@@ -145,7 +154,7 @@ def make_webhook_sink(mailserver: MailServer) -> Iterator[MakeWebhookSink]:
 
 @pytest.fixture
 def webhook_sink(mailserver: MailServer) -> Iterator[WebhookSink]:
-    """A receiver of webhooks on a port of its own: its calls are recorded, verified, and answered as told."""
+    """A webhook receiver on a port of its own, which records, verifies and answers calls."""
     sink = mailserver.make_webhook_sink()
     yield sink
     sink.stop()
@@ -153,7 +162,7 @@ def webhook_sink(mailserver: MailServer) -> Iterator[WebhookSink]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse a wrong marker before any fixture is made: a later failure would leave one half made."""
+    """Reject a wrong marker before any fixture is set up: a later failure would leave one half set up."""
     for marker in item.iter_markers("mailserver"):
         seconds = marker.kwargs.get("timeout")
         if marker.args or marker.kwargs.keys() != {"timeout"} or not _is_time(seconds):
@@ -163,13 +172,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(request: pytest.FixtureRequest) -> None:
-    """Let a fixture wait as long as is said for what it is of: for a test, a module, or the session."""
+    """Set the timeout of a fixture: that of the test, the module or the session that it belongs to."""
     _time(request.node)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Fail the test with what failed in its mail server, unless it failed already."""
+    """Fail the test with the errors of its mail server, unless it has failed already."""
     _time(item)
     item.stash[_PASSED] = False
     result = yield
@@ -183,7 +192,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to a failed test's report what its mail server saw and the failure does not tell already."""
+    """Add a section about the mail server to the report of a failed test, without what the failure already shows."""
     report = yield
     server = item.stash.get(_SERVER, None)
     if server is not None and report.failed and report.when == "call":
@@ -207,7 +216,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """List the mail that came after its test had ended."""
+    """List the mail that arrived after its test had ended."""
     late = config.stash[_LATE]
     if late:
         terminalreporter.section("late mail")
@@ -217,7 +226,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @contextlib.contextmanager
 def _text_only() -> Iterator[None]:
-    """Fail with the text of a finding alone: no line of the test raised it."""
+    """Fail with the text of a finding only: no line of the test raised it."""
     from sirrchat_testkit import FaultNeverFired, LateMailWarning
 
     try:
@@ -226,16 +235,16 @@ def _text_only() -> Iterator[None]:
         raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
 
 
-def _overview(server: MailServer, told: str) -> str:
-    """Return what the server saw, or why that is not known: an error here would end the whole run."""
+def _overview(server: MailServer, shown: str) -> str:
+    """Return what happened in the server, without what ``shown`` contains. An error here would end the whole run."""
     try:
-        return f"{server!r} seed={server.settings.seed!r}\n{server.overview(told=told)}".rstrip()
+        return f"{server!r} seed={server.settings.seed!r}\n{server.overview(shown)}".rstrip()
     except Exception as error:  # noqa: BLE001
         return f"No report: {type(error).__name__}: {error}".partition("\n")[0]
 
 
 def _report_late(config: pytest.Config, server: MailServer) -> None:
-    """Warn of late mail that was not reported yet, and keep it for the summary."""
+    """Warn about late mail that was not reported yet, and keep it for the summary."""
     late: dict[str, int] = {}
     for each, times in server._now.findings.take_late().items():  # noqa: SLF001 - counted for the report alone
         text = f"mail for {each.recipient} from {each.sender} arrived after this test had ended and was refused"
@@ -269,7 +278,7 @@ def _is_time(seconds: Any) -> bool:
 
 
 def _seconds(setting: str, given: str) -> float:
-    """Return the value of ``setting``. Raises ``UsageError`` if it takes no such value."""
+    """Return the value of ``setting``. Raises ``UsageError`` if it is not valid."""
     with contextlib.suppress(ValueError):
         if (seconds := float(given)) >= 0:  # which NaN is not
             return seconds

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 __tracebackhide__ = True
 
-_ALIKE = 0.82  # how alike two names are of which one is a misspelling of the other
+_ALIKE = 0.82  # the least similarity of a misspelling
 
 
 def near_name(name: str, known: Iterable[str]) -> str | None:
-    """Return the one of ``known`` that ``name`` is a misspelling of: alike, or one wrong letter behind the first."""
+    """Return the one of ``known`` that ``name`` probably misspells: a similar one, or one with one other letter."""
     for near in difflib.get_close_matches(name, known, 3, 0.7):
         alike = difflib.SequenceMatcher(None, name, near).ratio()
         wrong = sum(mine != its for mine, its in zip(name, near, strict=False))
@@ -22,7 +22,7 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
 
 
 def misnamed(handle: object, name: str, guesses: Mapping[str, str]) -> AttributeError:
-    """Return the error for ``handle.name``: it names what was probably meant, and nothing unrelated."""
+    """Return the error for the missing attribute ``name``, with the name that was probably meant, if there is one."""
     kind = type(handle).__name__
     public = [each for each in dir(type(handle)) if not each.startswith("_")]
     near = guesses.get(name) or near_name(name, public)
@@ -31,9 +31,9 @@ def misnamed(handle: object, name: str, guesses: Mapping[str, str]) -> Attribute
 
 
 class Hints:
-    """A handle that answers a misguessed name with the right one; ``_guesses`` has what users of other kits write.
+    """A class whose ``AttributeError`` suggests the right name; ``_guesses`` has names that other packages use.
 
-    Type checkers see nothing of this, so they find a misspelt name themselves.
+    It is hidden from type checkers, so that they find a misspelt name themselves.
     """
 
     __slots__ = ()
@@ -47,7 +47,7 @@ class Hints:
 
 
 class CollectionHints(Hints):
-    """A handle that is not a collection. Its errors name the attribute that is one, ``_items``."""
+    """A handle that is not a collection, and whose errors suggest the attribute that is one, ``_items``."""
 
     __slots__ = ()
 

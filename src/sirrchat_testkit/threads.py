@@ -32,13 +32,13 @@ _monotonic = functools.partial(time.clock_gettime, time.CLOCK_MONOTONIC)
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """An event loop whose time is nobody's but the kernel's."""
+    """An event loop that reads the kernel's monotonic clock."""
 
     time = staticmethod(_monotonic)
 
 
 class LoopThread:
-    """Runs coroutines of any thread on a loop of its own. ``owner`` is what errors call it."""
+    """A thread with a loop of its own that runs coroutines for other threads. ``owner`` is its name in errors."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -54,7 +54,7 @@ class LoopThread:
         return self._loop is not None and self._pid == os.getpid()
 
     def start(self) -> None:
-        """Start the thread and its loop. Raises what the loop's making raised."""
+        """Start the thread and its loop. Raises the error of creating the loop."""
         ready: Future[_Loop] = Future()
         self._thread = threading.Thread(target=self._run, args=(ready,), name=self.name, daemon=True)
         self._thread.start()
@@ -62,7 +62,7 @@ class LoopThread:
         self._pid = os.getpid()
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run ``work`` on the loop, block until it is done, and return or raise what it did.
+        """Run ``work`` on the loop, block until it is done, and return its result or raise its error.
 
         Raises:
             RuntimeError: The caller is the loop's own thread, a forked child, or the thread has stopped.
@@ -79,18 +79,18 @@ class LoopThread:
             self._pending.discard(future)
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run ``work`` on the loop and go on; the future is done with it, cancelled if the loop stops first.
+        """Run ``work`` on the loop without waiting; return its future, which is cancelled if the loop stops first.
 
-        The loop's own thread may do so too. Raises ``RuntimeError`` if the thread has stopped, or in a forked child.
+        The loop's own thread may call it too. Raises ``RuntimeError`` if the thread has stopped, or in a forked child.
         """
         future = self._submit(work)
         future.add_done_callback(self._pending.discard)
         return future
 
     async def acall(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do as ``call`` does without blocking the caller's loop, asyncio's or trio's.
+        """Do the same as ``call`` without blocking the caller's event loop, asyncio's or trio's.
 
-        A cancelled caller leaves ``work`` running, so that what began on the loop also ends there.
+        If the caller is cancelled, ``work`` goes on, so that it is never left half done.
         """
         try:
             signal = async_signal()
@@ -108,7 +108,7 @@ class LoopThread:
             self._pending.discard(future)
 
     def stop(self) -> None:
-        """Cancel what still runs, end the loop, and wait for the thread. A second stop does nothing."""
+        """Cancel the running coroutines, stop the loop, and wait for the thread. A second call does nothing."""
         if not self.running or self._loop is None or self._thread is None:
             return
         loop, self._loop = self._loop, None
@@ -151,7 +151,7 @@ class LoopThread:
 
 
 def result_of(future: Future[T]) -> T:
-    """Return the result of ``future``, waiting for it; raise its error, one of the kit's own without its frames."""
+    """Wait for ``future`` and return its result or raise its error, without the frames of this package's errors."""
     try:
         return future.result()
     except (TestkitError, ValueError, OSError) as error:
@@ -169,13 +169,13 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class AsyncSignal(Protocol):
-    """What an async waiter waits for."""
+    """A flag that a task waits for."""
 
     def set(self) -> None:
         """Wake the waiter; from any thread."""
 
     async def wait(self) -> None:
-        """Return as soon as the flag is set, and lower it."""
+        """Wait until the flag is set, and clear it."""
 
 
 class ThreadSignal:
@@ -191,7 +191,7 @@ class ThreadSignal:
             self._lowered.release()
 
     def wait(self) -> None:
-        """Return as soon as the flag is set, and lower it."""
+        """Wait until the flag is set, and clear it."""
         self._lowered.acquire()
 
 
@@ -208,7 +208,7 @@ class AsyncioSignal:
             self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self) -> None:
-        """Return as soon as the flag is set, and lower it."""
+        """Wait until the flag is set, and clear it."""
         await self._event.wait()
         self._event.clear()
 
@@ -230,7 +230,7 @@ class TrioSignal:
             self._token.run_sync_soon(self._raise)
 
     async def wait(self) -> None:
-        """Return as soon as the flag is set, and lower it."""
+        """Wait until the flag is set, and clear it."""
         await self._event.wait()
         self._event = self._new_event()
 
@@ -239,13 +239,13 @@ class TrioSignal:
 
 
 def async_signal() -> AsyncSignal:
-    """Return a flag for the task that runs now. Raises ``RuntimeError`` where no asyncio or trio task runs."""
+    """Return a flag for the current task. Raises ``RuntimeError`` outside of an asyncio or trio task."""
     if runs_asyncio():
         return AsyncioSignal()
     if "trio" in sys.modules:
-        with contextlib.suppress(RuntimeError):  # imported, but not what runs here
+        with contextlib.suppress(RuntimeError):  # imported, but not running here
             return TrioSignal()
-    raise RuntimeError("this is no asyncio or trio task; the verb without the leading a waits in plain threads")
+    raise RuntimeError("not in an asyncio or trio task; in a plain thread, use the verb without the leading 'a'")
 
 
 def runs_asyncio() -> bool:
@@ -263,7 +263,7 @@ os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.releas
 
 
 async def import_in_thread(imports: Callable[[], T]) -> T:
-    """Return what ``imports``, a function that imports modules, returns in a thread. Raises what it raises."""
+    """Run ``imports``, a function that imports modules, in a thread; return its result or raise its error."""
     return await asyncio.to_thread(_locked, imports)
 
 

@@ -93,12 +93,12 @@ def sorry(kind: str, name: str, meant: str) -> str:
         (
             lambda server: server.add_webhook("localhost:80"),
             InvalidValue,
-            "url takes one such as http://127.0.0.1:8000/hook, not 'localhost:80'",
+            "url takes a URL such as http://127.0.0.1:8000/hook, not 'localhost:80'",
         ),
         (
             lambda server: server.add_webhook("http://127.0.0.1/").update(url=7),
             InvalidValue,
-            "url takes one such as http://127.0.0.1:8000/hook, not 7",
+            "url takes a URL such as http://127.0.0.1:8000/hook, not 7",
         ),
         (
             lambda server: server.settle(timeout=1),
@@ -153,7 +153,7 @@ def test_inboxes_are_made_by_a_number(make_inboxes: MakeInboxes, count: Any) -> 
 
 
 def test_a_sink_refuses_with_a_refusal(webhook_sink: WebhookSink) -> None:
-    with pytest.raises(ValueError, match="status takes a number from 300 to 599, not 200"):
+    with pytest.raises(ValueError, match="status takes a whole number from 300 to 599, not 200"):
         webhook_sink.refuse(200)
 
 

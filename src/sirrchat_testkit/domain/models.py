@@ -91,11 +91,24 @@ class Address(Record):
 
 @record
 class Envelope(Record):
-    """What one SMTP transaction said, beside its bytes.
+    """The SMTP envelope of a message.
 
-    ``recipients`` are all accepted ones in order, ``refused`` maps each refused one to the reply it was given;
-    ``parameters`` maps an address (the sender under ``""``) to its ESMTP parameters as sent.
-    ``login`` and ``tls`` are empty where there was none; ``peer`` is ``host:port``.
+    Example:
+        assert message.envelope.tls and message.envelope.login == "app"
+        assert message.envelope.recipients == (ann.address, bob.address)
+
+    Attributes:
+        sender: The sender (MAIL FROM); empty for ``<>``.
+        recipients: The accepted recipients (RCPT TO), in order.
+        received_at: When the message was received, by the server's clock, in milliseconds since the epoch.
+        blob: The name of the stored raw bytes, for internal use.
+        size: The size of the message in bytes.
+        refused: The refused recipients with the replies they got, such as ``550 5.1.1 ...``.
+        parameters: The ESMTP parameters as sent, by recipient; those of the sender under ``""``.
+        login: The user name of the login; empty without one.
+        tls: The TLS version and cipher; empty without TLS.
+        ehlo: The name that the client gave with EHLO or HELO.
+        peer: The address of the client, as ``host:port``.
     """
 
     kind: ClassVar[str] = "envelopes"
@@ -113,7 +126,7 @@ class Envelope(Record):
     peer: str = ""
 
     def note_receipt(self, id: str, at: int, blob: str, size: int) -> None:  # noqa: A002 - the field's name
-        """Note what receipt adds; for the post office alone, before anybody else sees the envelope."""
+        """Set the fields that are known at receipt. Only the post office calls it, before the envelope is used."""
         self.id, self.received_at, self.blob, self.size = id, at, blob, size  # type: ignore[misc]
 
 

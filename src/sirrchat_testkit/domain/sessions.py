@@ -27,7 +27,12 @@ _PASSES = 6  # steps of the loop that a connection needs from the kernel's queue
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Something that is under way: ``what`` it is, in words, and ``where``: a client's address or a webhook's URL."""
+    """Work in progress that keeps a server from settling.
+
+    Attributes:
+        where: The address of the client, or the URL of the webhook.
+        what: The work in words, such as ``MAIL FROM:<a@b.example>``.
+    """
 
     where: str
     what: str
@@ -38,7 +43,19 @@ class Activity:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One SMTP connection. While it is ``busy``, ``sender`` is that of its transaction, or None before the first."""
+    """An SMTP connection; an entry of ``mailserver.sessions``.
+
+    Attributes:
+        peer: The address of the client, as ``host:port``.
+        ehlo: The name that the client gave with EHLO or HELO; empty before.
+        login: The user name of the login; empty without one.
+        tls: The TLS version and cipher; empty without TLS.
+        sender: The sender of the current transaction; None if there is none.
+        busy: Whether it is in a transaction, or is new and may begin one.
+        fresh: Whether it is new: it has not sent MAIL yet, and was opened less than 250 ms ago.
+        closed: Whether it is closed.
+        number: The number of the connection, from 1.
+    """
 
     peer: str
     ehlo: str = ""
@@ -54,17 +71,17 @@ class Session:
 
     @property
     def transcript(self) -> Transcript:
-        """The lines both ways with their times, credentials replaced; of a long session the first and the latest."""
+        """The dialogue with its times, with credentials replaced; of a long session the first and the latest lines."""
         return self.log.transcript()
 
     @property
     def delivered(self) -> bool:
-        """Whether a message was stored that arrived on this connection."""
+        """Whether a message that arrived on this connection was stored."""
         return self.log.messages > 0
 
     @property
     def activity(self) -> Activity | None:
-        """What is under way; None if nothing is."""
+        """The work in progress; None if there is none."""
         if not self.busy:
             return None
         return Activity(self.peer, _NO_MAIL_YET if self.sender is None else f"MAIL FROM:<{self.sender}>")

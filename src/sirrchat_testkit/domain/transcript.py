@@ -45,7 +45,13 @@ def shortened(line: bytes) -> bytes:
 
 
 class TranscriptLine(NamedTuple):
-    """One line: when, in seconds since the connection began; who, ``C``, ``S`` or ``-``; what."""
+    """A line of a transcript.
+
+    Attributes:
+        at: Seconds since the connection was opened.
+        who: ``C`` for the client, ``S`` for the server, ``-`` for a remark.
+        text: The line; ``[1234 bytes]`` for a message.
+    """
 
     at: float
     who: str
@@ -56,7 +62,12 @@ class TranscriptLine(NamedTuple):
 
 
 class Transcript(tuple[TranscriptLine, ...]):
-    """The lines in order; ``str`` gives them as a text."""
+    """The lines of an SMTP dialogue, as a tuple of ``TranscriptLine``; ``str(transcript)`` joins them for reading.
+
+    Example:
+        print(message.transcript)
+        assert any(line.who == "C" and line.text == "STARTTLS" for line in message.transcript)
+    """
 
     __slots__ = ()
 

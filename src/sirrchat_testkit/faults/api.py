@@ -1,4 +1,4 @@
-"""What a test holds to plan faults: one view of the registry for SMTP, one for the sender of webhooks."""
+"""The handles that plan faults: ``Faults`` for SMTP, ``WebhookFaults`` for the webhook sender."""
 
 from __future__ import annotations
 
@@ -28,7 +28,18 @@ __tracebackhide__ = True
 
 
 class MailFaultConditions(TypedDict, total=False):
-    """The conditions that are known at MAIL."""
+    """Conditions that are known at MAIL.
+
+    A ``str`` must be equal without case; ``*`` and ``?`` are wildcards. Other values are compared as those of
+    ``MailConditions``.
+
+    Attributes:
+        peer: The client, as ``host:port``.
+        ehlo: The name that the client gave with EHLO or HELO.
+        login: The user name of the login; empty without one.
+        tls: The TLS version and cipher; empty without TLS.
+        mail_from: The sender of the envelope.
+    """
 
     peer: Text
     ehlo: Text
@@ -38,13 +49,31 @@ class MailFaultConditions(TypedDict, total=False):
 
 
 class RcptFaultConditions(MailFaultConditions, total=False):
-    """The conditions that are known at RCPT."""
+    """Conditions that are known at RCPT.
+
+    Attributes:
+        recipient: The recipient; after RCPT, one of the recipients.
+    """
 
     recipient: Text
 
 
 class RejectFaultConditions(RcptFaultConditions, total=False):
-    """The conditions of ``reject``, whose ``text`` is that of the reply."""
+    """Conditions of ``reject``, whose ``text`` is the text of the reply.
+
+    Conditions on the message are known at stage ``end``. ``MailConditions`` says how they are compared.
+
+    Attributes:
+        size: The size of the message in bytes.
+        subject: The subject of the message.
+        sender: The address of From.
+        to: One of the addresses of To.
+        cc: One of the addresses of Cc.
+        header: Header fields by name.
+        html: The HTML.
+        has_attachment: Whether the message has an attachment.
+        filename: The name of one of the attachments.
+    """
 
     size: Number
     subject: Text
@@ -58,13 +87,28 @@ class RejectFaultConditions(RcptFaultConditions, total=False):
 
 
 class FaultConditions(RejectFaultConditions, total=False):
-    """The conditions of a fault of SMTP."""
+    """Conditions of an SMTP fault. ``MailConditions`` says how they are compared.
+
+    Attributes:
+        text: The plain text of the message.
+    """
 
     text: Text
 
 
 class WebhookFaultConditions(TypedDict, total=False):
-    """The conditions of a fault of the webhook sender."""
+    """Conditions of a fault of the webhook sender. ``CallConditions`` says how they are compared.
+
+    Attributes:
+        event: The event, such as ``email.received``.
+        attempt: The number of the attempt, from 1.
+        url: The URL of the webhook.
+        subject: The subject of the reported mail.
+        sender: The sender of the reported mail.
+        recipient: The recipient of the reported mail.
+        text: The body as text.
+        json: The body as JSON: an equal value, or a function of it.
+    """
 
     event: Text
     attempt: Number
@@ -77,7 +121,7 @@ class WebhookFaultConditions(TypedDict, total=False):
 
 
 class _PlannedFaults(Hints, Generic[C, D]):
-    """The planned faults of one protocol, and how to plan more."""
+    """The planned faults of one protocol."""
 
     _protocol: ClassVar[FaultProtocol[Any, Any]]
 
@@ -86,12 +130,12 @@ class _PlannedFaults(Hints, Generic[C, D]):
         self._registry = registry
 
     def clear(self, *faults: Fault) -> None:
-        """Remove ``faults``, or all of them. It does not matter any more whether they struck."""
+        """Remove ``faults``, or all. A removed fault does not fail the test if it never struck."""
         self._do(lambda: self._registry.cancel(*(faults or self._registry.all(self._protocol))))
 
     @property
     def planned(self) -> list[Fault]:
-        """The planned faults in order. ``fired`` is how often each has struck."""
+        """The planned faults, in order; ``fired`` counts how often each has struck."""
         return list(self._registry.all(self._protocol))
 
     def _plan(
@@ -126,13 +170,27 @@ class _PlannedFaults(Hints, Generic[C, D]):
 
 
 class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
-    """Makes the server misbehave until the test is over.
+    """SMTP faults, ``mailserver.faults``: planned misbehavior of the server, until the test or the scope ends.
 
-    ``stage`` is one of ``connect, ehlo, auth, mail, rcpt, data, end`` (``end`` is the final dot). ``times`` is how
-    often the fault strikes, None for any number. Conditions select the sessions: ``peer, ehlo, login, tls, mail_from,
-    recipient`` as far as the stage knows them, and at ``end`` also ``subject, sender, to, cc, header, text, html,
-    size, has_attachment, filename``. Faults planned one after another are a sequence: the first that matches and is
-    not used up strikes. One that never strikes fails the test.
+    Every verb returns the planned ``Fault``. Its common arguments are:
+
+    - ``stage``: ``connect``, ``ehlo``, ``auth``, ``mail``, ``rcpt``, ``data``, or ``end``, the end of the message.
+    - ``times``: how often the fault strikes; None, the default, for every time.
+    - conditions (see ``FaultConditions``): ``peer``, ``ehlo``, ``login``, ``tls``, ``mail_from``, ``recipient``, and at
+      ``end`` also those on the message. A stage takes the conditions that are known by then.
+
+    Of several faults that match, the first that has strikes left is used, so faults planned one after another are a
+    sequence. A fault that never strikes fails the test.
+
+    Example:
+        def test_the_shop_retries_when_greylisted(mailserver, inbox, shop):
+            mailserver.faults.reject(stage="rcpt", code=451, times=2)
+            shop.register(inbox.address)
+            assert inbox.receive().subject == "Welcome"
+
+    Raises:
+        ValueError: A value is out of range, or a condition is not known at the stage yet.
+        TypeError: A condition is unknown; the text names the nearest one.
     """
 
     _protocol = SMTP
@@ -162,18 +220,21 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         times: int | None = None,
         **match: Unpack[RejectFaultConditions],
     ) -> Fault:
-        """Reply with ``code`` (400 to 599) instead of carrying the command out; 421 also ends the connection.
+        """Refuse a command: reply with ``code`` instead of executing it. 421 also closes the connection.
+
+        Example:
+            mailserver.faults.reject(stage="end", code=552, text="Too much news", subject="News")
 
         Args:
-            stage: Where.
-            code: The reply's code.
-            text: The reply's text. If it does not begin with an enhanced status code, one that suits is put before it.
-            times: How often.
-            match: For whom.
+            stage: The stage.
+            code: The code of the reply, 400 to 599.
+            text: The text of the reply. An enhanced status code is added if it does not begin with one.
+            times: How often; None for every time.
+            match: Conditions.
 
         Raises:
-            ValueError: The stage does not know a condition yet, or the code is not that of a refusal.
-            TypeError: A condition is unknown; the text names the nearest.
+            ValueError: A condition is not known at the stage yet, or ``code`` or ``times`` is out of range.
+            TypeError: A condition is unknown; the text names the nearest one.
         """
         where = SMTP.stage(stage)
         decision = SmtpDecision(refusal=refusal(where, code, text))
@@ -187,7 +248,14 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         times: int | None = None,
         **match: Unpack[FaultConditions],
     ) -> Fault:
-        """Wait ``seconds`` of real time before the command is carried out; other clients are served meanwhile."""
+        """Wait before executing a command; other clients are served in the meantime.
+
+        Args:
+            seconds: Seconds of real time, 0 or more.
+            stage: The stage.
+            times: How often; None for every time.
+            match: Conditions.
+        """
         action = Always(SmtpDecision(delay=_seconds("seconds", seconds)), f"delay of {seconds:g} s")
         return self._plan((SMTP.stage(stage),), action, times, match)
 
@@ -199,7 +267,14 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         times: int | None = None,
         **match: Unpack[FaultConditions],
     ) -> Fault:
-        """Send the reply byte by byte, with ``seconds`` of real time between them."""
+        """Send the reply byte by byte.
+
+        Args:
+            seconds: Seconds of real time between two bytes, 0 or more.
+            stage: The stage.
+            times: How often; None for every time.
+            match: Conditions.
+        """
         action = Always(SmtpDecision(pause=_seconds("seconds", seconds)), "slow reply")
         return self._plan((SMTP.stage(stage),), action, times, match)
 
@@ -212,21 +287,25 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         times: int | None = None,
         **match: Unpack[FaultConditions],
     ) -> Fault:
-        """End the connection.
+        """Close the connection.
+
+        Example:
+            mailserver.faults.drop(stage="end", when="instead")  # stored, but the client does not know
+            mailserver.faults.drop(after_bytes=1000)
 
         Args:
-            stage: Where; the default is ``end``.
-            when: ``before`` the command is carried out, ``after`` its reply, or ``instead`` of the reply: at the end of
-                data the message is stored then and its sender does not know, so a retry makes a duplicate.
-            after_bytes: Instead of ``when``: break off in the middle of the message, at stage ``data``, after this
-                many bytes of it, 1 or more. They are counted as they are sent: after the 354, with the dots that were
-                added and the final one's line; or in chunks of BDAT, all together. A shorter message passes, and the
-                fault has not struck.
-            times: How often.
-            match: For whom.
+            stage: The stage. Default: ``end``.
+            when: ``before`` the command is executed, ``after`` its reply, or ``instead`` of the reply: at ``end`` the
+                message is then stored, so a client that retries sends a duplicate.
+            after_bytes: Close the connection within the message instead, after this many bytes, 1 or more. They are
+                counted as sent: after DATA with dot-stuffing and the final dot, after BDAT all chunks together. A
+                shorter message is not affected.
+            times: How often; None for every time.
+            match: Conditions.
 
         Raises:
-            ValueError: ``when`` or ``after_bytes`` has no such value, or they do not go together with the rest.
+            ValueError: ``when`` or ``after_bytes`` is out of range, or ``after_bytes`` is combined with ``when`` or
+                with another stage than ``data``.
         """
         if when not in _WHEN:
             raise ValueError(f"when takes {' or '.join(map(repr, _WHEN))}, not {when!r}")
@@ -235,12 +314,17 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             return self._plan((SMTP.stage(stage or "end"),), action, times, match)
         _whole("after_bytes", after_bytes, 1)
         if SMTP.stage(stage or "data") != "data" or when != "before":
-            raise ValueError("after_bytes is in the middle of the message: it takes stage='data' and no 'when'")
+            raise ValueError("after_bytes closes the connection within the message: it takes stage='data' and no when")
         action = Always(SmtpDecision(cut=after_bytes), f"drop after {counted(after_bytes, 'byte')}")
         return self._plan(("data",), action, times, match)
 
     def lose(self, *, times: int | None = None, **match: Unpack[FaultConditions]) -> Fault:
-        """Reply 250 and store nothing; with a ``recipient`` and no condition on the message, lose only its copy."""
+        """Accept a message with 250 and do not store it.
+
+        Args:
+            times: How often; None for every time.
+            match: Conditions. With ``recipient`` and no condition on the message, only that recipient's copy is lost.
+        """
         known_at_rcpt = "recipient" in match and SMTP.stages["rcpt"].conditions.issuperset(match)
         action = Always(SmtpDecision(lose=True), "lose")
         return self._plan(("rcpt" if known_at_rcpt else "end",), action, times, match)
@@ -248,12 +332,12 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
     def greylist(
         self, wait: timedelta | float = 300, *, times: int | None = None, **match: Unpack[RcptFaultConditions]
     ) -> Fault:
-        """Refuse each pair of sender and recipient with 451 4.7.1 until ``wait`` after its first try.
+        """Refuse each pair of sender and recipient with 451 4.7.1 until ``wait`` after its first attempt.
 
         Args:
-            wait: A timedelta or seconds, on the kit's clock: ``mailserver.clock.advance`` makes it pass.
-            times: How many refusals there are at most.
-            match: For whom.
+            wait: A ``timedelta``, or seconds, by the server's clock: ``mailserver.clock.advance(minutes=5)`` ends it.
+            times: The most refusals; None for any number.
+            match: Conditions.
         """
         seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
         return self._plan(("rcpt",), Greylist(round(_seconds("wait", seconds) * 1000)), times, match)
@@ -266,7 +350,14 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         times: int | None = None,
         **match: Unpack[MailFaultConditions],
     ) -> Fault:
-        """Let ``per_minute`` messages begin in a minute of the kit's clock, and refuse more with ``code``."""
+        """Refuse MAIL once ``per_minute`` messages have begun within a minute of the server's clock.
+
+        Args:
+            per_minute: The messages that are accepted, 0 or more.
+            code: The code of the reply: 421, 450, 451 or 452.
+            times: The most refusals; None for any number.
+            match: Conditions.
+        """
         if code not in {421, 450, 451, 452}:
             raise ValueError(f"code takes 421, 450, 451 or 452, not {code!r}")
         return self._plan(("mail",), Throttle(_whole("per_minute", per_minute, 0), code), times, match)
@@ -278,16 +369,33 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         times: int | None = None,
         **match: Unpack[FaultConditions],
     ) -> Fault:
-        """Refuse with 552 a message that is declared by SIZE, or turns out, to be bigger than ``bytes``."""
+        """Refuse messages above a size with 552: at MAIL if the client declares it, otherwise at the end.
+
+        Args:
+            bytes: The largest size in bytes, 0 or more.
+            times: The most refusals; None for any number.
+            match: Conditions.
+        """
         stages = ("mail", "end") if SMTP.stages["mail"].conditions.issuperset(match) else ("end",)
         return self._plan(stages, LimitSize(_whole("bytes", bytes, 0)), times, match)
 
 
 class WebhookFaults(_PlannedFaults[CallContext, CallDecision]):
-    """Makes the sender of webhooks misbehave until the test is over.
+    """Webhook faults, ``mailserver.webhook_faults``: planned misbehavior of the webhook sender, until the scope ends.
 
-    ``times`` is how often, None for any number. Conditions select the calls: ``event``, ``subject``, ``sender``,
-    ``recipient``, ``url``, ``attempt``, ``json``, ``text``. A fault that never strikes fails the test.
+    Every verb returns the planned ``Fault``. ``times`` is how often it strikes (once by default), None for every time.
+    Conditions select the calls: ``event``, ``subject``, ``sender``, ``recipient``, ``url``, ``attempt``, ``json``,
+    ``text`` (see ``WebhookFaultConditions``). A fault that never strikes fails the test.
+
+    Example:
+        mailserver.webhook_faults.duplicate(event="email.received")
+        inbox.deliver(subject="Hello")
+        first, second = webhook_sink.receive_all(2)
+        assert first.id == second.id
+
+    Raises:
+        ValueError: A value is out of range.
+        TypeError: A condition is unknown; the text names the nearest one.
     """
 
     _protocol = WEBHOOK
@@ -304,36 +412,36 @@ class WebhookFaults(_PlannedFaults[CallContext, CallDecision]):
     }
 
     def duplicate(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Send a call twice: the same id, the same body, one after the other."""
+        """Send a call twice, one after the other, with the same id and body."""
         return self._plan(("send",), Always(CallDecision(duplicate=True), "duplicate"), times, match)
 
     def reorder(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Hold a delivery back until the next one to the same webhook was sent."""
+        """Hold a delivery back until the next one to the same webhook has been sent."""
         return self._plan(("queue",), Always(CallDecision(hold=True), "reorder"), times, match)
 
     def delay(self, seconds: float, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Make the first attempt ``seconds`` later, on the kit's clock."""
+        """Postpone the first attempt by ``seconds``, more than 0, of the server's clock."""
         action = Always(CallDecision(delay=_seconds("seconds", seconds, zero=False)), f"delay of {seconds:g} s")
         return self._plan(("queue",), action, times, match)
 
     def corrupt_signature(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Sign with a wrong secret."""
+        """Sign a call with a wrong secret."""
         return self._tamper("signature", "corrupt signature", times, match)
 
     def stale_timestamp(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Send a timestamp that is an hour old, signed properly, as in a replay."""
+        """Send a timestamp that is an hour old, with a valid signature, as in a replay attack."""
         return self._tamper("timestamp", "stale timestamp", times, match)
 
     def malformed_json(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Send a body without its last byte, signed properly."""
+        """Send a body without its last byte, with a valid signature."""
         return self._tamper("json", "malformed JSON", times, match)
 
     def wrong_content_type(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Send the body as ``text/plain``."""
+        """Send the body with the content type ``text/plain``."""
         return self._tamper("content_type", "wrong content type", times, match)
 
     def huge_body(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Send ten mebibytes: the same JSON followed by blanks, signed properly."""
+        """Send 10 MiB: the same JSON followed by spaces, with a valid signature."""
         return self._tamper("huge", "huge body", times, match)
 
     def _tamper(self, what: Tampering, text: str, times: int | None, conditions: Mapping[str, Any]) -> Fault:

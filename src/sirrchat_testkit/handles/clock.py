@@ -1,4 +1,4 @@
-"""The clock of mail time, as a test moves it."""
+"""The server's clock, as a test moves it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,17 @@ T = TypeVar("T")
 
 
 class Clock(Hints):
-    """What expiry and timestamps are read from; a test's own timeouts are real time and never move."""
+    """The server's clock, ``mailserver.clock``: expiry, timestamps, retries and rate limits follow it.
+
+    Timeouts of ``receive`` and delays of faults are real time. Tests that move the clock do not affect each other: the
+    end of a test, or of a scope, puts it back.
+
+    Example:
+        inbox = make_inbox(expires_in=timedelta(hours=1))
+        mailserver.clock.advance(hours=2)
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            shop.register(inbox.address)
+    """
 
     _guesses: ClassVar[Mapping[str, str]] = {
         "sleep": "advance",
@@ -42,41 +52,53 @@ class Clock(Hints):
         self._clock = clock
 
     def now(self) -> datetime:
-        """Return the time, in UTC."""
+        """Return the current time of the server, in UTC."""
         return datetime.fromtimestamp(self._do(self._clock.now) / 1000, UTC)
 
     def freeze(self, at: datetime | None = None) -> None:
-        """Stand still, now or at ``at`` (aware, or local time)."""
+        """Stop the clock, at the current time or at ``at`` (aware, or local time). ``advance`` still moves it."""
         milliseconds = None if at is None else _milliseconds("freeze", at)
         self._do(lambda: self._clock.freeze(milliseconds))
 
     def resume(self) -> None:
-        """Run in real time again, from the time it is now."""
+        """Let the clock run again, from its current time."""
         self._do(self._clock.resume)
 
     def follow(self) -> None:
-        """Read the process's own ``time.time`` from now on, so that freezegun and time-machine move mail time too."""
+        """Follow the process's ``time.time`` from now on, so that freezegun and time-machine move this clock too."""
         self._do(self._clock.follow)
 
     def advance(self, by: timedelta | None = None, **units: Unpack[TimeUnits]) -> None:
-        """Move forward by ``by``, or by units such as ``hours=2``; what falls due on the way is done when it returns.
+        """Move the clock forward, and return when everything that has become due, such as webhook retries, is done.
+
+        Example:
+            mailserver.clock.advance(hours=2)
+            mailserver.clock.advance(timedelta(days=30))
+
+        Args:
+            by: The time to advance.
+            units: Units of ``timedelta``, such as ``hours=2``, which are added.
 
         Raises:
-            ValueError: The time is negative (``move_to`` goes back), or has no end.
-            TypeError: A unit is none of ``timedelta``'s, or ``by`` is no ``timedelta``.
+            ValueError: The time is negative (``move_to`` goes back) or infinite.
+            TypeError: A unit is unknown, or ``by`` is not a ``timedelta``.
         """
         self._thread.call(self._clock.advance(_span(by, units)))
 
     async def aadvance(self, by: timedelta | None = None, **units: Unpack[TimeUnits]) -> None:
-        """Do as ``advance`` does without blocking the loop that this task runs on."""
+        """Do the same as ``advance`` without blocking the event loop, asyncio's or trio's."""
         await self._thread.acall(self._clock.advance(_span(by, units)))
 
     def move_to(self, to: datetime) -> None:
-        """Go to ``to`` (aware, or local time); what falls due on the way is done when it returns."""
+        """Set the clock to ``to`` (aware, or local time), and return when everything that has become due is done.
+
+        Raises:
+            TypeError: ``to`` is not a ``datetime``.
+        """
         self._thread.call(self._clock.move_to(_milliseconds("move_to", to)))
 
     async def amove_to(self, to: datetime) -> None:
-        """Do as ``move_to`` does without blocking the loop that this task runs on."""
+        """Do the same as ``move_to`` without blocking the event loop, asyncio's or trio's."""
         await self._thread.acall(self._clock.move_to(_milliseconds("move_to", to)))
 
     def _do(self, what: Callable[[], T]) -> T:

@@ -1,8 +1,4 @@
-"""Types of the keyword arguments of the verbs: editors complete them, type checkers find a misspelt one.
-
-The meaning of each condition is in ``matching``. A ``str`` is compared by the rule of its condition, a pattern
-searches, a function decides, and anything else is compared by ``==``.
-"""
+"""Types of keyword arguments: editors complete the names, and type checkers find a misspelt one."""
 
 from __future__ import annotations
 
@@ -16,23 +12,29 @@ if TYPE_CHECKING:
 
 
 class MailConditions(TypedDict, total=False):
-    """Conditions on a message; all that are given must hold.
+    """Conditions on a message. A message matches if it meets all that are given.
+
+    A ``str`` is compared as the list says. A ``re.Pattern`` searches, a function is called with the value and returns
+    whether it matches, and any other value is compared with ``==``, so dirty-equals works.
+
+    Example:
+        inbox.receive(subject=re.compile("^Order"), sender="*@shop.example", size=lambda size: size < 10_000)
 
     Attributes:
-        subject: The decoded subject. A ``str`` is equal after folding of blanks.
-        sender: The address of From. A ``str`` is equal without case; ``*`` and ``?`` are wildcards.
-        to: Any address of To; compared like ``sender``.
-        cc: Any address of Cc; compared like ``sender``.
-        recipient: The envelope's recipient whose copy it is; compared like ``sender``.
-        mail_from: The envelope's sender; compared like ``sender``.
-        text: The plain text. A ``str`` is contained in it.
-        html: The HTML. A ``str`` is contained in it.
-        header: Header fields by name, such as ``{"X-Tag": "news"}``; None means that the field is absent.
-        has_attachment: Whether there is an attachment.
-        filename: The name of any attachment; compared like ``sender``.
-        size: Bytes of the raw message.
-        after: A ``datetime``; the message was received then or later.
-        where: A function of the whole message.
+        subject: The decoded subject. A ``str`` must be equal, with each run of white space as one space.
+        sender: The address of From. A ``str`` must be equal without case; ``*`` and ``?`` are wildcards.
+        to: One of the addresses of To. Compared like ``sender``.
+        cc: One of the addresses of Cc. Compared like ``sender``.
+        recipient: The recipient of the envelope. Compared like ``sender``.
+        mail_from: The sender of the envelope. Compared like ``sender``.
+        text: The plain text. A ``str`` must be contained in it.
+        html: The HTML. A ``str`` must be contained in it.
+        header: Header fields by name, such as ``{"X-Tag": "news"}``. None means that the field is absent.
+        has_attachment: Whether the message has an attachment.
+        filename: The name of one of the attachments. Compared like ``sender``.
+        size: The size of the raw message in bytes.
+        after: A ``datetime`` (aware, or local time), at or after which the message was received.
+        where: A function of the whole message that returns whether it matches.
     """
 
     subject: Text
@@ -52,7 +54,7 @@ class MailConditions(TypedDict, total=False):
 
 
 class TimeUnits(TypedDict, total=False):
-    """Units of time, which are added: those of ``timedelta``."""
+    """Units of time: the keyword arguments of ``timedelta``, which are added up."""
 
     weeks: float
     days: float

@@ -1,10 +1,10 @@
-"""``ServerControl``: what handles ask a running server, from any thread; and the account that a test owns.
+"""``ServerControl``: access of the handles to a running server, from any thread; and the account of a test.
 
-1. Which messages a test has taken is noted here, in an object shared by all threads, and not in the records.
+1. Which messages a test has taken is kept here, in an object shared by all threads, and not in the records.
 2. Contents are loaded when they are read. Those of a taken message are loaded at once, in the server's thread, without
    waiting for it, so that the message outlives its deletion.
-3. Reports look back to the beginning of their scope. Waits end with the scope that they began in.
-4. The account of a scope owns what the scope makes. It is made when it is first needed.
+3. Reports cover the time since their scope began. Waits end with the scope in which they began.
+4. The account of a scope owns the addresses that the scope makes. It is made when it is first needed.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ from sirrchat_testkit.threads import LoopThread
 __tracebackhide__ = True
 
 TIMEOUT: Final = 10.0
-"""Seconds that ``receive`` waits unless told otherwise."""
+"""Seconds of real time that ``receive`` waits by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where a scope began: what had been taken, the last event and connection by then, who owned things."""
+    """The beginning of a scope: what had been taken, the last event, the number of connections, and the account."""
 
     taken: TakenMark
     event: int
@@ -63,7 +63,7 @@ class Mark:
 
 
 class ServerControl:
-    """Asks one server of this process."""
+    """Reads and changes one server of this process, from any thread."""
 
     def __init__(self, thread: LoopThread, backend: Backend, smtp_address: str) -> None:
         self.timeout = TIMEOUT
@@ -79,33 +79,33 @@ class ServerControl:
 
     @property
     def since(self) -> int:
-        """The event that the scope began after."""
+        """The number of the last event before the scope."""
         return self._mark.event
 
     def source(self, recipient: str | None) -> MailSource:
-        """Return the mail for ``recipient``, or all mail, for waits."""
+        """Return the mail for ``recipient``, or all mail, as a source for waits."""
         return MailSource(self, recipient, None if recipient is None else addressing.key(recipient))
 
     def received(self, message: Message) -> ReceivedMessage:
-        """Return ``message`` as a test holds it."""
+        """Return ``message`` as a handle."""
         return ReceivedMessage(message, self._load)
 
     async def load(self, messages: Sequence[ReceivedMessage]) -> None:
-        """Load the contents of ``messages``, but for those that were deleted meanwhile; on the server's loop."""
+        """Load the contents of ``messages``, except deleted ones. Runs on the server's loop."""
         for message in messages:
             if not is_loaded(message):
                 with contextlib.suppress(NotFound):
                     hold(message, await self._contents(record_of(message)))
 
     def prefetch(self, message: ReceivedMessage) -> None:
-        """Begin to load the contents of ``message``: before anything that the server is asked for later."""
-        with contextlib.suppress(RuntimeError):  # it stopped meanwhile
+        """Begin to load the contents of ``message``, ahead of any later request to the server."""
+        with contextlib.suppress(RuntimeError):  # the server has stopped
             begin_to_load(message)
 
     def new_address(
         self, prefix: str | None, exact: str | None, domain: str | None, expires_in: timedelta | None
     ) -> Address:
-        """Make a new address of this scope's account."""
+        """Make a new address that this scope's account owns."""
         if expires_in is not None and not isinstance(expires_in, timedelta):
             raise TypeError(f"expires_in takes a timedelta such as timedelta(hours=1), not {expires_in!r}")
         milliseconds = None if expires_in is None else round(expires_in / timedelta(milliseconds=1))
@@ -119,7 +119,7 @@ class ServerControl:
         return address
 
     def new_account(self, address: str | None, password: str | None, quota: int | None) -> NewAccount:
-        """Make an account with a user key; what is None is made up. Raises ``InvalidValue`` or ``Conflict``."""
+        """Make an account with a user key; None means a generated value. Raises ``InvalidValue`` or ``Conflict``."""
         made = None
         while made is None:
             email = address or f"{self._test_account.local_part(None)}@{self.backend.settings.value.domains[0]}"
@@ -128,7 +128,7 @@ class ServerControl:
         return made
 
     def find_address(self, text: str) -> Address | None:
-        """Return the address ``text``, or None if there is none. Raises ``InvalidValue``."""
+        """Return the address ``text``, or None if it does not exist. Raises ``InvalidValue`` if it is malformed."""
         self._check_address("inbox_for", text)
         return self.thread.call(self._test_account.find(text))
 
@@ -145,19 +145,19 @@ class ServerControl:
         return self.received(self.thread.call(self._deliver(envelope, raw)))
 
     def clear(self, recipient: str) -> list[ReceivedMessage]:
-        """Delete what is stored for ``recipient``, and return it with its contents."""
+        """Delete the messages for ``recipient``, and return them with their contents."""
         return run(self.thread, lambda _: self._clear(recipient))
 
     def login(self) -> tuple[str, str]:
-        """Return user and password of the account that owns what this scope makes."""
+        """Return the user name and the password of this scope's account."""
         return self.thread.call(self._test_account.login())
 
     def sessions(self) -> list[Session]:
-        """Return the connections since the scope began, and those that are still open."""
+        """Return the connections opened since the scope began, open or closed, oldest first."""
         return self.backend.sessions.known(self._mark.connections)
 
     def api_key(self) -> str:
-        """Return the key of the account that owns what this scope makes."""
+        """Return the API key of this scope's account."""
         return self.thread.call(self._test_account.key())
 
     def refusals(self) -> list[Refusal]:
@@ -167,11 +167,11 @@ class ServerControl:
         return run(self.thread, lambda _: self.diagnostics.refusals(events))
 
     async def settled(self, seconds: float) -> list[Activity]:
-        """Wait until nothing is in progress, ``seconds`` at most; return what still is. On the server's loop."""
+        """Wait at most ``seconds`` until nothing is in progress; return what still is. Runs on the server's loop."""
         return await self.backend.sessions.settled(seconds, self._mark.connections)
 
     async def snapshot(self, recipient: str | None = None) -> Snapshot:
-        """Copy what is known about this scope, and about mail for ``recipient``; on the server's loop."""
+        """Return a snapshot of this scope, and of why mail for ``recipient`` is refused. Runs on the server's loop."""
         return await self.diagnostics.snapshot(self._mark.connections, recipient)
 
     def overview(self, shown: str) -> str:
@@ -179,11 +179,11 @@ class ServerControl:
         return run(self.thread, lambda _: self._overview(shown))
 
     def name_after(self, seed: str) -> None:
-        """Make the names of what is outside of scopes from ``seed``."""
+        """Make names from ``seed`` outside of scopes."""
         self._test_account.begin("", seed)
 
     def mark(self, name: str, seed: str) -> Mark:
-        """Begin the scope ``name``, whose names are made from ``seed``; return where the one around it stands."""
+        """Begin the scope ``name``, whose names are made from ``seed``; return the mark of the outer scope."""
         outer = replace(self._mark, taken=self.taken.mark(), owner=self._test_account.mark())
         self._test_account.begin(name, seed)
         self._mark = replace(
@@ -194,7 +194,7 @@ class ServerControl:
         return outer
 
     def rewind(self, outer: Mark) -> None:
-        """End a scope: go back to what ``mark`` returned, and end the waits that began since."""
+        """End a scope: go back to the mark ``outer``, and end the waits that began since."""
         self.diagnostics.note_past(self._test_account.mark().scope, self._mark.event)
         self.taken.rewind(outer.taken)
         self.feeds.end_scope()
@@ -202,7 +202,7 @@ class ServerControl:
         self._mark = outer
 
     def stop(self) -> None:
-        """End every wait, because the server stops; on the server's thread."""
+        """End every wait, because the server stops. Runs in the server's thread."""
         for feed in self.feeds.all():
             feed.push(End.STOPPED)
 
@@ -251,16 +251,16 @@ class ServerControl:
 
     async def _contents(self, message: Message) -> Contents:
         postoffice = self.backend.postoffice
-        said = self.backend.sessions.transcripts.get(message.envelope)
-        return Contents(await postoffice.envelope(message), await postoffice.raw(message), said)
+        log = self.backend.sessions.transcripts.get(message.envelope)
+        return Contents(await postoffice.envelope(message), await postoffice.raw(message), log)
 
 
 _PASSWORD = 16
-"""Characters of a password that is made up."""
+"""Characters of a generated password."""
 
 
 class OwnedAccount(NamedTuple):
-    """A scope's account and its key."""
+    """The account of a scope with its key and, once it was needed, its password."""
 
     account: Account
     key: str
@@ -268,7 +268,7 @@ class OwnedAccount(NamedTuple):
 
 
 class NewAccount(NamedTuple):
-    """An account that a test asked for, its permanent address, its password as typed, and a user key."""
+    """An account made by ``add_account``, with its permanent address, its password in plain text, and a user key."""
 
     account: Account
     address: Address
@@ -277,7 +277,7 @@ class NewAccount(NamedTuple):
 
 
 class TestAccountMark(NamedTuple):
-    """Where an owner stands: the scope's name and seed, its account if there is one, the names made."""
+    """The state of a ``TestAccount``: the scope's name and seed, its account or None, the number of names made."""
 
     scope: str
     seed: str
@@ -286,7 +286,7 @@ class TestAccountMark(NamedTuple):
 
 
 class TestAccount:
-    """Makes the addresses of the scope that is open; ``make`` runs in the test's thread, the rest in the server's."""
+    """Makes the addresses of the open scope. ``local_part`` runs in the test's thread, coroutines in the server's."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -295,11 +295,11 @@ class TestAccount:
         self._owned: OwnedAccount | None = None
 
     def mark(self) -> TestAccountMark:
-        """Return where it stands."""
+        """Return the current state."""
         return TestAccountMark(self._scope, self._seed, self._owned, self._names.made)
 
     def begin(self, scope: str, seed: str) -> None:
-        """Make names from ``seed`` from now on, for ``scope``; what the scope around it made stays its owner's."""
+        """Make names for ``scope`` from ``seed``. Addresses belong to the account of the outer scope, if it has one."""
         self._scope, self._seed = scope, seed
         self._names.made = 0
 
@@ -308,7 +308,7 @@ class TestAccount:
         self._scope, self._seed, self._owned, self._names.made = mark
 
     def local_part(self, hint: str | None) -> str:
-        """Return a new local part: a person's, or ``hint`` with a suffix of its own."""
+        """Return a new local part: a person's name, or ``hint``, with a unique suffix."""
         return self._names.make(self._seed, hint)
 
     async def key(self) -> str:
@@ -316,7 +316,7 @@ class TestAccount:
         return (await self._own()).key
 
     async def add(self, local: str, domain: str | None, expires_in: int | None) -> Address | None:
-        """Make the address ``local@domain`` (default: the first domain); None if somebody has it.
+        """Make the address ``local@domain`` (default: the first domain); return None if it exists already.
 
         Raises:
             InvalidValue: ``domain`` is not served; the text names those that are.
@@ -331,7 +331,7 @@ class TestAccount:
             return None
 
     async def add_account(self, email: str, password: str | None, quota: int | None) -> NewAccount:
-        """Make an account beside the scope's own. Raises ``InvalidValue`` or ``Conflict``."""
+        """Make an account in addition to the scope's own. Raises ``InvalidValue`` or ``Conflict``."""
         backend = self._backend
         if not addressing.is_mailbox(email):
             text = f"address takes a mailbox at one of {await self._served()}, not {email!r}"
@@ -360,14 +360,14 @@ class TestAccount:
             raise Conflict(f"{conflict}; {remedy}", field="address", value=text) from None
 
     async def find(self, text: str) -> Address | None:
-        """Return the address ``text``, or None if there is none; mail for it is this scope's from now on."""
+        """Return the address ``text``, or None if it does not exist. Its mail no longer counts as late mail."""
         found = await self._backend.directory.find_address(text)
         if found is None:
             self._backend.directory.forget_former(text)
         return found
 
     async def login(self) -> tuple[str, str]:
-        """Return user and password of the scope's account."""
+        """Return the user name and the password of the scope's account."""
         owned = await self._own()
         if not owned.password:
             password = self._backend.ids.token(16)

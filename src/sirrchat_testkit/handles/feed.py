@@ -1,10 +1,11 @@
-"""Feeds: how items (messages, webhook calls) get from the thread that stores them to a wait in another thread.
+"""Feeds: the way of items (messages, webhook calls) from the thread that stores them to a wait in another thread.
 
-1. A wait pulls what is stored, in slices behind a cursor; it costs what it examines, not what is stored.
-2. When nothing more is stored it subscribes, and looks once more in the same step of the loop, so it misses nothing.
-   From then on items are pushed, and it sleeps until its signal is set. The end of a wait is pushed as well.
-3. The order is that of ``position``, which rises. An item at or before the last position of the last look was seen.
-4. Taking happens in the waiting thread, without a call into the server's: of two waits only one gets an item.
+1. A wait pulls stored items in slices after a cursor. Its cost depends on the items that it examines, not on those that
+   are stored.
+2. When no item is left it subscribes, and reads once more in the same step of the loop, so it misses nothing. From then
+   on items are pushed, and it sleeps until its signal is set. The end of a wait is pushed as well.
+3. Items are ordered by ``position``, which rises. Items up to the last position of the last slice have been examined.
+4. Taking happens in the waiting thread, without a call into the server's thread. Of two waits only one gets an item.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ FIRST: Final = 4
 """Items of the first slice."""
 
 MOST: Final = 128
-"""Items of the largest slice: reading it holds the loop for about a millisecond."""
+"""Items of the largest slice: reading it occupies the loop for about a millisecond."""
 
 LOADED: Final = 32
 """Items whose contents are loaded in one step of the loop."""
 
 Steps: TypeAlias = Generator[Coroutine[Any, Any, Any] | None, Any, R]
-"""A wait written once for threads and tasks: it yields a coroutine to be run on the server's loop and is sent its
-result, or None to sleep until its signal is set."""
+"""A wait, written once for threads and tasks. It yields a coroutine to run on the server's loop and is sent its result,
+or yields None to sleep until its signal is set."""
 
 
 class Signal(Protocol):
-    """Wakes the waiting side."""
+    """Wakes a waiting thread or task."""
 
     def set(self) -> None:
         """Wake it; from any thread."""
@@ -60,13 +61,13 @@ class Removed(NamedTuple):
 
 
 class Changed(NamedTuple, Generic[T]):
-    """Items as they are now, in place of those with the same keys."""
+    """Changed items, which replace those with the same keys."""
 
     items: list[T]
 
 
 class WaitScope:
-    """A scope that waits belong to: the innermost one that was open when they began. ``over`` when it has ended."""
+    """The scope of a wait: the innermost one that was open when it began. ``over`` is set when the scope ends."""
 
     def __init__(self) -> None:
         self.over = False
@@ -80,10 +81,10 @@ class ScopeOver(RuntimeError):
 
 
 class Feed(Generic[T]):
-    """What is pushed to one wait; the server's thread pushes, the waiting side takes.
+    """A queue of items for one wait: the server's thread pushes, the waiting side reads.
 
-    The waiting side ends it by setting ``closed``, without a call into the server's thread, which would cost it as much
-    as the wake-up. ``Feeds`` forgets a closed feed when it next comes across it, at the latest when its time is up.
+    The waiting side ends it by setting ``closed``, without a call into the server's thread, which would cost as much as
+    the wake-up. ``Feeds`` removes a closed feed when it next visits it, at the latest when its time is up.
     """
 
     def __init__(self, topic: str | None, signal: Signal, scope: WaitScope) -> None:
@@ -100,7 +101,7 @@ class Feed(Generic[T]):
         self._signal.set()
 
     def pushed(self) -> Iterator[T | Removed | Changed[T] | End]:
-        """Return what has been pushed and not been returned yet."""
+        """Yield the pushed items that were not yielded yet."""
         while self._pushed:
             yield self._pushed.popleft()
 
@@ -122,7 +123,7 @@ class Feeds(Generic[T]):
                 feed.push(item)
 
     def open(self, feed: Feed[T], seconds: float) -> None:
-        """Open ``feed``; it ends after ``seconds`` of real time. Does nothing if the wait has gone meanwhile."""
+        """Open ``feed``; it ends after ``seconds`` of real time. Does nothing if the wait has already ended."""
         if feed.scope.over:
             feed.push(End.SCOPE_OVER)
         elif not feed.closed:
@@ -145,7 +146,7 @@ class Feeds(Generic[T]):
         self._of(feed.topic)
 
     def _of(self, topic: str | None) -> list[Feed[T]]:
-        """Return the open feeds of ``topic``, and forget those that are closed."""
+        """Return the open feeds of ``topic``, and remove closed ones."""
         known = self._open.get(topic, [])
         feeds = [feed for feed in known if not feed.closed]
         if len(feeds) < len(known):
@@ -160,7 +161,7 @@ class Feeds(Generic[T]):
 
 
 class TakenMark(NamedTuple):
-    """Where a scope began: how many items had been taken, where waits began, how many scopes were open."""
+    """The beginning of a scope: the number of taken items, the cursors, and the number of open scopes."""
 
     taken: int
     cursors: dict[str | None, int]
@@ -168,9 +169,9 @@ class TakenMark(NamedTuple):
 
 
 class Taken:
-    """What has been taken from one owner's sources; shared by all waiting threads.
+    """The items taken from the sources of one server or sink; shared by all waiting threads.
 
-    ``cursors`` has for each topic a position up to which everything is taken: where the next wait begins.
+    ``cursors`` has, for each topic, a position up to which everything is taken. The next wait begins there.
     """
 
     def __init__(self) -> None:
@@ -209,14 +210,14 @@ class Taken:
             self.cursors[topic] = position
 
     def mark(self) -> TakenMark:
-        """Begin a scope; return where the one around it stands."""
+        """Begin a scope; return the mark of its beginning."""
         with self._lock:
             mark = TakenMark(len(self._keys), dict(self.cursors), len(self._scopes))
             self._scopes.append(WaitScope())
             return mark
 
     def rewind(self, mark: TakenMark) -> None:
-        """End the scopes since ``mark``: their waits end, and what was taken since can be taken again."""
+        """End the scopes since ``mark``: their waits end, and items taken since then can be taken again."""
         with self._lock:
             for scope in self._scopes[mark.scopes :]:
                 scope.over = True
@@ -227,7 +228,7 @@ class Taken:
 
 
 class Slice(NamedTuple, Generic[T]):
-    """Some items of a source, the position of the last one that was looked at for them, and whether it was the last."""
+    """Some items of a source, the position up to which it was read, and whether that was the end."""
 
     items: list[T]
     position: int
@@ -235,7 +236,7 @@ class Slice(NamedTuple, Generic[T]):
 
 
 class Source(Protocol[T]):
-    """Where a wait reads: the messages of an inbox or of a server, the calls of a sink.
+    """The source of a wait: the messages of an inbox or of a server, or the calls of a sink.
 
     Coroutines run on the loop of ``thread``; ``feeds`` belongs to that loop, ``taken`` to all threads.
     """
@@ -246,7 +247,7 @@ class Source(Protocol[T]):
     topic: str | None
 
     def position(self, item: T) -> int:
-        """Return where ``item`` stands in the order of arrival; positions rise."""
+        """Return the position of ``item`` in the order of arrival; positions rise."""
         ...
 
     def key(self, item: T) -> Hashable:

@@ -1,9 +1,9 @@
-"""What a scope has to report when it ends: errors in the server, faults that never struck, and late mail.
+"""Findings of a scope: errors in the server, faults that never struck, and late mail.
 
-1. Each error and each fault is reported once: by ``check``, or at the end of the scope it belongs to.
-2. A scope reports what happened in it, but not in nested scopes. A fault may also strike in a nested scope.
-3. Late mail is mail for an address of a scope that has ended. It belongs to that scope, whichever is open now. All of
-   it is counted, by scope, recipient and sender, until ``take_late``.
+1. Each error and each fault is reported once: by ``check``, or at the end of its scope.
+2. A scope reports its own findings, not those of nested scopes. A fault may also strike in a nested scope.
+3. Late mail is mail for an address of a scope that has ended. It belongs to that scope, whichever is open when it
+   arrives. All of it is counted, by scope, recipient and sender, until ``take_late``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from sirrchat_testkit.handles import failures as report
 from sirrchat_testkit.handles.service import raise_all
 
 KEPT: Final = 1000
-"""Late messages that are remembered, the first ones; and how many different ones are counted."""
+"""How many late messages are kept, the first ones, and how many different ones are counted."""
 
 OTHERS: Final = "other senders"
 
 
 class Late(NamedTuple):
-    """Late mail that is counted as one: for an address of ``scope``, which has ended."""
+    """A key by which late mail is counted: ``recipient`` is an address of the ended ``scope``."""
 
     scope: str
     recipient: str
@@ -32,13 +32,13 @@ class Late(NamedTuple):
 
 
 class Planned(Protocol):
-    """A planned fault; ``fired`` is how often it struck in the open scope."""
+    """A planned fault; ``fired`` counts how often it has struck in the open scope."""
 
     fired: int
 
 
 class _Scope:
-    """The errors of one scope that were not reported yet, and the faults that need no report."""
+    """The errors of one scope that are not reported yet, and the faults that need no report."""
 
     def __init__(self, faults: Iterable[Planned] = ()) -> None:
         self.crashes: deque[Crashed] = deque()
@@ -57,17 +57,17 @@ class Findings:
         events.subscribe(_ignore, self._note)
 
     def begin(self) -> _Scope:
-        """Begin a scope; return the one around it."""
+        """Begin a scope; return the outer one."""
         outer, self._scope = self._scope, _Scope(self._planned())
         return outer
 
     def end(self, outer: _Scope) -> None:
-        """End the scope, and with it what it did not report. Faults that struck in it have struck for ``outer``."""
+        """End the scope, and drop its findings. Faults that struck in it have also struck in ``outer``."""
         outer.done.update(fault for fault in self._planned() if fault.fired)
         self._scope = outer
 
     def check(self) -> None:
-        """Raise the errors of the scope that were not raised yet: one as itself, several as a group.
+        """Raise the errors of the scope that were not raised yet: a single one as itself, several as a group.
 
         Raises:
             FaultNeverFired: There was no error, and a fault that was planned in the scope never struck.
@@ -75,19 +75,19 @@ class Findings:
         __tracebackhide__ = True
         crashes, done = self._scope.crashes, self._scope.done
         unfired = [fault for fault in self._planned() if not fault.fired and fault not in done]
-        done.update(unfired)  # also where an error is raised, which may be why
+        done.update(unfired)  # also if an error is raised, which may be the reason
         raise_all("several things failed in the mail server", [crashes.popleft().error for _ in range(len(crashes))])
         if unfired:
             raise report.never_fired(unfired)
 
     def take_late(self) -> dict[Late, int]:
-        """Return how often late mail arrived since this was last called."""
+        """Return the counts of late mail since the last call."""
         with self._lock:
             counts, self._counts = self._counts, {}
         return counts
 
     def _note(self, event: Event) -> bool:
-        """Keep ``event`` if it is a finding; the server's thread calls this in the step in which it is appended."""
+        """Keep ``event`` if it is a finding. Called in the server's thread, in the step in which it is appended."""
         if isinstance(event, Crashed):
             self._scope.crashes.append(event)
         elif isinstance(event, RecipientRefused) and event.scope:

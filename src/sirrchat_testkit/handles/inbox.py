@@ -1,7 +1,7 @@
-"""Receiving mail: the verbs that wait, the inbox of one address, and the account of a test.
+"""Receiving mail: the verbs that wait, the inbox of one address, and an account with its inbox.
 
-``Receiver`` has the verbs. An ``Inbox`` receives for one address, a ``MailServer`` for all. Each verb that waits has a
-twin with an ``a`` in front, for asyncio and trio.
+``Receiver`` has the verbs. An ``Inbox`` receives the mail of one address, a ``MailServer`` that of all. Each verb that
+waits has an async twin with an ``a`` in front, for asyncio and trio.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __tracebackhide__ = True
 
 
 class Receiver(CollectionHints):
-    """Receives the mail of ``_source``."""
+    """The verbs that receive the mail of ``_source``."""
 
     @property
     def _source(self) -> MailSource:
@@ -38,24 +38,34 @@ class Receiver(CollectionHints):
 
     @property
     def messages(self) -> list[ReceivedMessage]:
-        """Every stored message, taken or not, oldest first. Its contents are loaded when they are read."""
+        """Every stored message, taken or not, oldest first. The contents are loaded when they are read."""
         return run(self._source.thread, lambda _: pull(self._source))
 
     def receive(
         self, *_unnamed: Never, timeout: float | None = None, **match: Unpack[MailConditions]
     ) -> ReceivedMessage:
-        """Return the oldest untaken message that matches, and take it; wait for one if there is none yet.
+        """Return the oldest matching message and take it; wait for one if none has arrived yet.
+
+        A message that was taken is not returned by a later ``receive``, of any inbox of its address or of the server.
+        Its flags do not change, and the REST API does not see that it was taken.
+
+        Example:
+            message = inbox.receive(subject="Welcome", timeout=5)
+            reset = inbox.receive(subject=re.compile("reset", re.I), header={"X-Tag": "auth"})
 
         Args:
-            timeout: Seconds of real time to wait; 0 looks once. Default: marker, option, environment, ini file, 10.
-            match: Conditions, all of which must hold: ``subject``, ``sender``, ``to``, ``cc``, ``recipient``,
+            timeout: Seconds of real time to wait; 0 looks once. Default: the ``mailserver`` marker, the option
+                ``--mailserver-timeout``, the variable ``SIRRCHAT_TESTKIT_TIMEOUT``, the ini file, 10, in this order.
+            match: Conditions, all of which must be met: ``subject``, ``sender``, ``to``, ``cc``, ``recipient``,
                 ``mail_from``, ``text``, ``html``, ``header``, ``has_attachment``, ``filename``, ``size``, ``after``,
-                ``where`` (see ``MailConditions``).
+                ``where``. ``MailConditions`` describes them.
 
         Raises:
-            MailNotReceived: The time is up. An ``AssertionError`` that says what arrived instead, and why.
-            TypeError: A condition is unknown, or has no name; the text names the nearest.
+            MailNotReceived: No matching message arrived in time. An ``AssertionError`` that lists the messages that
+                did arrive with the conditions they missed, the refused recipients, and the connections.
+            TypeError: A condition is unknown (the text names the nearest one), or a value was passed without a name.
             ValueError: ``timeout`` is negative.
+            RuntimeError: The server stopped, or the scope ended in which the wait began.
         """
         reject_unnamed("receive", _unnamed, "subject")
         wait = self._wait(timeout, match)
@@ -67,7 +77,7 @@ class Receiver(CollectionHints):
         timeout: float | None = None,  # noqa: ASYNC109 - the twin's own word
         **match: Unpack[MailConditions],
     ) -> ReceivedMessage:
-        """Do what ``receive`` does without blocking the loop that this task runs on."""
+        """Do the same as ``receive`` without blocking the event loop, asyncio's or trio's."""
         reject_unnamed("areceive", _unnamed, "subject")
         wait = self._wait(timeout, match)
         return await arun(wait.source.thread, wait.receive)
@@ -79,14 +89,24 @@ class Receiver(CollectionHints):
         timeout: float | None = None,
         **match: Unpack[MailConditions],
     ) -> list[ReceivedMessage]:
-        """Return all untaken messages that match and take them: exactly ``count``, or without it what is there.
+        """Return all matching messages that were not taken yet, oldest first, and take them.
 
-        With a count it waits for so many. Then the server settles, so that a message too many is noticed.
+        With ``count`` it waits for that many. In both cases it then waits until the server has settled (see
+        ``assert_nothing``), so that a message too many is noticed.
+
+        Example:
+            first, second = inbox.receive_all(2)
+
+        Args:
+            count: How many there must be. Default: any number, 0 included.
+            timeout: Seconds of real time to wait for ``count`` messages. Default: as for ``receive``.
+            match: Conditions as for ``receive``.
 
         Raises:
-            MailNotReceived: Fewer arrived in time.
-            UnexpectedMail: More arrived.
-            NotSettled: The server is still busy, so more may arrive.
+            MailNotReceived: Fewer than ``count`` arrived in time.
+            UnexpectedMail: More than ``count`` arrived; none is taken.
+            NotSettled: The server is still busy after a second, so more may arrive.
+            TypeError: As for ``receive``.
             ValueError: ``count`` is not a whole number, or ``timeout`` is negative.
         """
         reject_unnamed("receive_all", _unnamed, "subject")
@@ -100,22 +120,32 @@ class Receiver(CollectionHints):
         timeout: float | None = None,  # noqa: ASYNC109 - the twin's own word
         **match: Unpack[MailConditions],
     ) -> list[ReceivedMessage]:
-        """Do what ``receive_all`` does without blocking the loop that this task runs on."""
+        """Do the same as ``receive_all`` without blocking the event loop, asyncio's or trio's."""
         reject_unnamed("areceive_all", _unnamed, "subject")
         wait, wanted = self._wait(timeout, match), count_of(count)
         return await arun(wait.source.thread, lambda signal: wait.receive_all(signal, wanted))
 
     def assert_nothing(self, *_unnamed: Never, within: float | None = None, **match: Unpack[MailConditions]) -> None:
-        """Assert that no untaken message matches, once every connection is between transactions.
+        """Assert that no matching message has arrived, except those that were taken.
+
+        It first waits until the server has settled: every connection is between transactions, and no webhook delivery
+        is due. A new connection counts as busy until its first transaction ends, or for 250 ms. A sender that has not
+        connected yet cannot be seen: for one that works in a thread or a queue, use ``within``.
+
+        Example:
+            shop.send_newsletter()
+            inbox.assert_nothing(within=1)
 
         Args:
-            within: Seconds of real time in which none may arrive either, for senders that have not connected yet.
-                Default: the ini file's ``mailserver_within``, or 0.
+            within: Seconds of real time to watch after that; a match fails at once. Default: the ini file's
+                ``mailserver_within``, or 0.
             match: Conditions as for ``receive``.
 
         Raises:
-            UnexpectedMail: There are such messages; all are listed.
-            NotSettled: The server is still busy after a second; the text says with what.
+            UnexpectedMail: Matching messages arrived; an ``AssertionError`` that lists them.
+            NotSettled: The server is still busy after a second; the text names what is in progress.
+            TypeError: As for ``receive``.
+            ValueError: ``within`` is negative.
         """
         reject_unnamed("assert_nothing", _unnamed, "subject")
         wait = self._watch(within, match)
@@ -124,7 +154,7 @@ class Receiver(CollectionHints):
     async def aassert_nothing(
         self, *_unnamed: Never, within: float | None = None, **match: Unpack[MailConditions]
     ) -> None:
-        """Do what ``assert_nothing`` does without blocking the loop that this task runs on."""
+        """Do the same as ``assert_nothing`` without blocking the event loop, asyncio's or trio's."""
         reject_unnamed("aassert_nothing", _unnamed, "subject")
         wait = self._watch(within, match)
         await arun(wait.source.thread, wait.nothing)
@@ -139,9 +169,16 @@ class Receiver(CollectionHints):
 
 
 class Inbox(Receiver):
-    """Receives the mail of one address.
+    """The inbox of one address; the fixture ``inbox`` is a new one, ``make_inbox`` makes more.
 
-    ``str(inbox)`` is the address, so that it can be put into a form as it is.
+    ``str(inbox)`` is the address, so an inbox can be put into a form as it is, and be a condition: ``to=inbox``.
+    Inboxes of the same address share their messages, and which of them are taken.
+
+    Example:
+        def test_signup_sends_a_code(inbox, shop):
+            shop.register(inbox.address)
+            message = inbox.receive(subject="Welcome")
+            shop.confirm(code=message.code())
     """
 
     _items = "inbox.messages"
@@ -176,23 +213,23 @@ class Inbox(Receiver):
 
     @property
     def address(self) -> str:
-        """The address, as it was made."""
+        """The address, as it was given to ``make_inbox`` or ``inbox_for``, or made up."""
         return self._recipient
 
     @property
     def id(self) -> str:
-        """The address's UUID, the same as over the REST API; empty at a domain that is not served."""
+        """The UUID of the address, the same as in the REST API; empty if the address does not exist here."""
         return self._record.id if self._record else ""
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the address stops receiving mail, on the kit's clock, in UTC; None for never."""
+        """When the address expires, by the server's clock, in UTC; None if it does not."""
         expires_at = self._record.expires_at if self._record else 0
         return datetime.fromtimestamp(expires_at / 1000, UTC) if expires_at else None
 
     @property
     def api_key(self) -> str:
-        """A key of the account that owns the address: over the REST API it sees only what this test made."""
+        """A REST API key of the account that owns the inboxes of this test; it gives access to nothing else."""
         return self._control.api_key()
 
     def deliver(
@@ -204,25 +241,29 @@ class Inbox(Receiver):
         html: str | None = None,
         sender: str | None = None,
     ) -> ReceivedMessage:
-        """Store a message as if it had come by SMTP, and return it; nothing has taken it yet.
+        """Store a message as if it had arrived by SMTP, and return it. It is not taken yet.
+
+        Example:
+            inbox.deliver(subject="Hello", text="Your code is 123456")
+            inbox.deliver(Path("bounce.eml").read_bytes())
 
         Args:
             message: The raw bytes, or an ``EmailMessage``. Without it a message is made from the other arguments.
-            subject: Its subject.
-            text: Its plain text.
-            html: Its HTML.
-            sender: The address of From. Default: ``sender@example.org``.
+            subject: The subject.
+            text: The plain text.
+            html: The HTML.
+            sender: The address of From, and the envelope's sender. Default: ``sender@example.org``.
 
         Raises:
-            Refused: The address has expired, or is gone, or its mailbox is full; the text says which.
-            TypeError: It is neither one message nor fields of one.
+            Refused: The address does not exist or has expired, or its quota is exceeded; the text says which.
+            TypeError: Both a message and other arguments are given, or neither.
         """
         fields = {"subject": subject, "text": text, "html": html, "sender": sender}
         given = {name: each for name, each in fields.items() if each is not None}
         return self._control.deliver(self._recipient, message, given)
 
     def clear(self) -> list[ReceivedMessage]:
-        """Delete what was received, and return it."""
+        """Delete the messages of the address, and return them, oldest first; they can still be read."""
         return self._control.clear(self._recipient)
 
     @property
@@ -238,17 +279,22 @@ class Inbox(Receiver):
 
 @record
 class MailAccount(Hints):
-    """A user as the SirrChat API knows it, whose key also makes disposable addresses in the other API.
+    """An account, made by ``mailserver.add_account``: a user of the SirrChat API that can also log in by SMTP.
 
-    ``str(account)`` is the address, so that it can be put into a form as it is.
+    ``str(account)`` is the address, so an account can be put into a form as it is.
+
+    Example:
+        ann = mailserver.add_account("ann@example.com", password="s3cret")
+        smtp.login(ann.address, ann.password)
+        ann.inbox.receive(subject="Welcome")
 
     Attributes:
-        address: The permanent address, as it was made.
-        id: The account's UUID, the same in both APIs.
-        password: What opens it, as it was typed.
-        api_key: A key with the role ``user``: it sees this account alone.
-        quota: Bytes it may store.
-        inbox: What comes for the permanent address.
+        address: The permanent address.
+        id: The UUID of the account, the same in both REST APIs.
+        password: The password in plain text.
+        api_key: A REST API key with the role ``user``; it gives access to this account only.
+        quota: The bytes that the account may store.
+        inbox: The inbox of the permanent address.
     """
 
     _guesses: ClassVar[Mapping[str, str]] = {

@@ -1,4 +1,4 @@
-"""A message as a test holds it: read lazily, in the test's own thread."""
+"""A received message as a test holds it: its contents are loaded and parsed when they are read."""
 
 from __future__ import annotations
 
@@ -25,18 +25,25 @@ V = TypeVar("V")
 
 
 class Contents(NamedTuple):
-    """What is fetched only when it is needed: the envelope, the raw bytes, and what was said."""
+    """The contents of a message that are loaded when they are needed."""
 
     envelope: Envelope
     raw: bytes
-    said: MessageLog | None = None
+    log: MessageLog | None = None
 
 
 class ReceivedMessage(Hints):
-    """One copy of a message, for one recipient.
+    """A received message: the copy of one recipient.
 
-    ``sender``, ``to`` and ``cc`` are bare addresses of the header; ``recipient`` and ``mail_from`` are the envelope's.
-    Nothing is parsed before it is asked for.
+    ``sender``, ``to``, ``cc`` and ``reply_to`` are read from the header, as bare addresses; ``mail_from`` and
+    ``recipient`` are the envelope's. The contents are loaded and parsed when they are first read. A message that was
+    taken or cleared can be read after it was deleted; reading another one raises ``NotFound``.
+
+    Example:
+        message = inbox.receive(subject="Welcome")
+        assert message.sender == "no-reply@shop.example"
+        assert "Hello Ann" in message.text
+        client.get(message.link("confirm").path)
     """
 
     _guesses: ClassVar[Mapping[str, str]] = {
@@ -95,7 +102,7 @@ class ReceivedMessage(Hints):
         return self._once("parsed", lambda: mime.parse(self.raw))
 
     def _once(self, name: str, make: Callable[[], V]) -> V:
-        """Return what ``make`` returned the first time (``cached_property`` would add its frame to tracebacks)."""
+        """Return what ``make`` returned first; ``cached_property`` would add its frame to tracebacks."""
         if name not in self._made:
             self._made[name] = make()
         made: V = self._made[name]
@@ -103,121 +110,122 @@ class ReceivedMessage(Hints):
 
     @property
     def id(self) -> str:
-        """The message's UUID, the same as over the REST API."""
+        """The UUID of the message, the same as in the REST API."""
         return self._record.id
 
     @property
     def uid(self) -> int:
-        """The message's uid, the same as over the SirrChat API; it rises with each arrival."""
+        """The number of the message, the same as in the SirrChat API; later messages have higher ones."""
         return self._record.seq
 
     @property
     def message_id(self) -> str:
-        """The Message-ID field, angle brackets included; empty when absent."""
+        """The Message-ID field with its angle brackets; empty if it is absent."""
         return self._record.message_id
 
     @property
     def subject(self) -> str:
-        """The subject, decoded, blanks folded; empty when absent."""
+        """The subject, decoded, with each run of white space as one space; empty if it is absent."""
         return self._record.subject
 
     @property
     def sender(self) -> str:
-        """The bare address of From; empty when absent."""
+        """The address of From without the display name; empty if it is absent."""
         return self._record.sender
 
     @property
     def mail_from(self) -> str:
-        """The envelope's sender; empty for the null reverse-path."""
+        """The sender of the envelope (MAIL FROM); empty for the null sender ``<>``."""
         return self._record.mail_from
 
     @property
     def recipient(self) -> str:
-        """The address whose copy this is."""
+        """The recipient of the envelope (RCPT TO) whose copy this is."""
         return self._record.recipient
 
     @property
     def to(self) -> tuple[str, ...]:
-        """The bare addresses of To."""
+        """The addresses of To, without display names."""
         return self._record.to
 
     @property
     def cc(self) -> tuple[str, ...]:
-        """The bare addresses of Cc."""
+        """The addresses of Cc, without display names."""
         return self._parsed.cc
 
     @property
     def reply_to(self) -> tuple[str, ...]:
-        """The bare addresses of Reply-To."""
+        """The addresses of Reply-To, without display names."""
         return self._parsed.reply_to
 
     @property
     def headers(self) -> mime.Headers:
-        """The header fields, by name in any case."""
+        """The header fields, decoded: ``headers["X-Tag"]``, in any case, or ``headers.get_all("Received")``."""
         return self._parsed.headers
 
     @property
     def date(self) -> datetime | None:
-        """The Date field; None when it is absent or no date."""
+        """The Date field, with its time zone (UTC for -0000); None if it is absent or malformed."""
         return self._parsed.date
 
     @property
     def received_at(self) -> datetime:
-        """When it was received, on the kit's clock, in UTC."""
+        """When it was received, by the server's clock, in UTC."""
         return datetime.fromtimestamp(self._record.received_at / 1000, UTC)
 
     @property
     def size(self) -> int:
-        """Bytes of ``raw``."""
+        """The size of ``raw`` in bytes."""
         return self._record.size
 
     @property
     def flags(self) -> tuple[str, ...]:
-        r"""The flags it had when it was received, such as ``\\Seen``."""
+        r"""The flags of the stored message when this object was made, such as ``\\Seen``."""
         return self._record.flags
 
     @property
     def raw(self) -> bytes:
-        """The bytes exactly as they were received, dot-stuffing removed."""
+        """The message exactly as it was received, without dot-stuffing."""
         return self._contents.raw
 
     @property
     def envelope(self) -> Envelope:
-        """What the SMTP transaction said: ``sender, recipients, refused, login, tls, ehlo`` and more."""
+        """The SMTP envelope: sender, accepted and refused recipients, login, TLS, EHLO name."""
         return self._contents.envelope
 
     @property
     def transcript(self) -> Transcript:
-        """What was said on the connection: greeting, EHLO, TLS, AUTH and this transaction, with times.
+        """The SMTP dialogue that delivered the message: greeting, EHLO, TLS, AUTH and its transaction.
 
-        ``str`` of it is a text. Credentials are replaced, and of the message there is its length alone. Transcripts
-        are kept in memory only, for the latest messages: empty where it is gone, or where no SMTP was spoken.
+        ``print(message.transcript)`` shows it. Credentials are replaced, and of the message only the size is shown.
+        Transcripts are kept in memory for the latest messages; it is empty for an older message, after a restart, and
+        for a message that did not arrive by SMTP.
         """
-        return self._contents.said.transcript() if self._contents.said else Transcript()
+        return self._contents.log.transcript() if self._contents.log else Transcript()
 
     @property
     def text(self) -> str:
-        """The plain text; empty when there is none. It is never made from the HTML."""
+        """The plain text; empty if there is none. Lines end in a line feed. It is never made from the HTML."""
         return self._parsed.text
 
     @property
     def html(self) -> str:
-        """The HTML; empty when there is none."""
+        """The HTML; empty if there is none."""
         return self._parsed.html
 
     @property
     def attachments(self) -> tuple[mime.Attachment, ...]:
-        """The attached files, in order."""
+        """The attached files, in order; without the inline ones."""
         return self._parsed.attachments
 
     @property
     def inline(self) -> tuple[mime.Attachment, ...]:
-        """The files that the HTML shows, in order."""
+        """The files that the HTML refers to, such as images, in order."""
         return self._parsed.inline
 
     @property
     def unsubscribe(self) -> mime.Unsubscribe:
-        """What the List-Unsubscribe fields offer (RFC 2369, RFC 8058)."""
+        """The URLs of List-Unsubscribe (RFC 2369), with ``one_click`` (RFC 8058); empty if it is absent."""
         return self._parsed.unsubscribe
 
     @property
@@ -227,14 +235,14 @@ class ReceivedMessage(Hints):
 
     @property
     def links(self) -> tuple[Link, ...]:
-        """Every web link of text and HTML, each URL once."""
+        """Every http and https link of the text and the HTML, each URL once, in order."""
         from sirrchat_testkit.mail.html import links
 
         return self._once("links", lambda: links(self.text, self.html))
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Every one-time code that the message seems to show, looked for where ``code`` looks for one."""
+        """Every one-time code that the message seems to contain, found as by ``code``, in order."""
         from sirrchat_testkit.mail.html import codes
 
         return self._once("codes", lambda: codes(self.text, self.html, self.subject))
@@ -242,23 +250,49 @@ class ReceivedMessage(Hints):
     def link(
         self, match: object = None, *, url: object = None, text: object = None, purpose: LinkPurpose | None = None
     ) -> Link:
-        """Return the one link that fits; a positional text is contained in the URL or the visible text.
+        """Return the one link that matches.
+
+        Without arguments, links that unsubscribe, or lead to social networks, legal texts or images, do not count.
+
+        Example:
+            message.link("confirm")
+            message.link(text="Reset password", url=re.compile("token="))
+            message.link(purpose="unsubscribe")
+
+        Args:
+            match: A ``str`` that the URL or the visible text must contain; or a ``re.Pattern`` that searches them, or a
+                function of each.
+            url: The same for the URL alone.
+            text: The same for the visible text alone.
+            purpose: The purpose: ``unsubscribe``, ``social``, ``legal``, ``image``, ``tracking``, or ``""`` for none.
 
         Raises:
-            NotExactlyOne: None or several fit. The text lists every link, and why it was kept or dropped.
+            NotExactlyOne: No link matches, or several do. An ``AssertionError`` that lists every link with the reason
+                why it was kept or dropped.
+            ValueError: The purpose is unknown.
         """
         from sirrchat_testkit.mail.html import pick_link
 
         return pick_link(self.links, match, url=url, text=text, purpose=purpose)
 
     def code(self, pattern: str | re.Pattern[str] | None = None, *, near: str | None = None) -> str:
-        """Return the one one-time code, as it is shown; ``pattern`` says what it looks like, ``near`` what it is near.
+        """Return the one one-time code, as the message shows it, such as ``123456`` or ``ABC-123``.
 
-        The text is looked at first, the HTML where the text has none, and the subject where neither has, or where what
-        they have is but a number somewhere about a word for a code.
+        The plain text is searched first, then the HTML, then the subject. A number that is part of a URL, a date, a
+        price, a phone or an order number does not count, nor does one without a word such as "code" near it.
+
+        Example:
+            message.code()
+            message.code(r"[A-Z0-9]{6}")
+            message.code(near="sign in")
+
+        Args:
+            pattern: A regular expression for the code. If it has a group, the group is the code.
+            near: A text that must be near the code: on its line or within two lines.
 
         Raises:
-            NotExactlyOne: None or several fit. The text lists every candidate, and why it was kept or dropped.
+            NotExactlyOne: There is no code, or there are several. An ``AssertionError`` that lists every candidate with
+                the reason why it was kept or dropped.
         """
         from sirrchat_testkit.mail.html import pick_code
 
@@ -271,27 +305,38 @@ class ReceivedMessage(Hints):
         type: object = None,  # noqa: A002 - the field's own word
         inline: bool = False,
     ) -> mime.Attachment:
-        """Return the one attachment that fits; ``*`` and ``?`` are allowed in ``name`` and ``type``.
+        """Return the one attachment that matches.
+
+        Example:
+            message.attachment().content
+            message.attachment("invoice-*.pdf")
+            message.attachment(type="image/*", inline=True)
+
+        Args:
+            name: The file name. A ``str`` must be equal without case, ``*`` and ``?`` are wildcards; a ``re.Pattern``
+                searches, a function is called.
+            type: The media type; compared like ``name``.
+            inline: Whether to search the files that the HTML refers to instead.
 
         Raises:
-            NotExactlyOne: None or several fit. The text lists them all.
+            NotExactlyOne: No attachment matches, or several do. An ``AssertionError`` that lists them.
         """
         from sirrchat_testkit.mail.html import pick_attachment
 
         return pick_attachment(self.inline if inline else self.attachments, name, type=type)
 
     def select(self, css: str) -> list[str]:
-        """Return the text of each element of the HTML that the CSS selector finds, blanks folded."""
+        """Return the text of each HTML element that the CSS selector finds, with runs of white space as one space."""
         from sirrchat_testkit.mail.html import select
 
         return select(self.html, css)
 
     def as_email(self) -> EmailMessage:
-        """Return the message as Python's own ``EmailMessage``."""
+        """Return the message as an ``email.message.EmailMessage`` of the standard library."""
         return mime.as_email(self.raw)
 
     def __repr__(self) -> str:
-        return f"<ReceivedMessage {self.subject!r} from {self.sender or 'nobody'} to {self.recipient}>"
+        return f"<ReceivedMessage {self.subject!r} from {self.sender or '(no sender)'} to {self.recipient}>"
 
 
 def record_of(message: ReceivedMessage) -> Message:
@@ -305,7 +350,7 @@ def is_loaded(message: ReceivedMessage) -> bool:
 
 
 def hold(message: ReceivedMessage, contents: Contents) -> None:
-    """Give ``message`` its contents, so that it outlives its deletion."""
+    """Store ``contents`` in ``message``, so that it outlives its deletion."""
     message._loading = Future()  # noqa: SLF001 - its own module
     message._loading.set_result(contents)  # noqa: SLF001 - same
 

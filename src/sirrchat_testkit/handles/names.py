@@ -1,7 +1,7 @@
-"""Addresses that read like a person's and belong to one test.
+"""Local parts of addresses that look like a person's and belong to one test.
 
-1. The same seed, scope and count give the same name, so a failing test looks the same when it is run again.
-2. Only ``a-z``, ``0-9`` and ``-`` are used, and at most 64 characters: applications refuse much else.
+1. The same seed, scope and count give the same name, so a failing test uses the same addresses when it is run again.
+2. Only ``a-z``, ``0-9`` and ``-`` are used, and at most 64 characters: applications reject many others.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _naming = threading.Lock()
 
 
 class Names:
-    """Makes local parts; ``seed`` is the run's, with whatever tells one worker from another."""
+    """Makes local parts from ``seed``, which is that of the run, or of one worker."""
 
     def __init__(self, seed: str) -> None:
         self._seed = seed
         self.made = 0
 
     def make(self, scope: str, hint: str | None = None) -> str:
-        """Return a new name: a person's, or ``hint`` with a suffix of its own."""
+        """Return a new name: a person's name, or ``hint``, with a suffix."""
         self.made += 1
         digest = hashlib.sha256(f"{self._seed}\0{scope}\0{self.made}".encode("utf-8", "surrogatepass")).digest()
         stem = _plain(hint) if hint else _person(int.from_bytes(digest[:8]))
@@ -40,7 +40,7 @@ class Names:
 
 def _person(number: int) -> str:
     faker = _faker()
-    with _naming:  # the seed and what is drawn from it belong together
+    with _naming:  # seeding and drawing must not be interrupted
         faker.seed_instance(number)
         return _plain(f"{faker.first_name()} {faker.last_name()}")
 

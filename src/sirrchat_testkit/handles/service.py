@@ -1,7 +1,7 @@
-"""What listens in a thread of the kit, started and stopped by hand, by ``with`` or by ``async with``.
+"""Services: servers with a thread of their own, started and stopped by method, by ``with`` or by ``async with``.
 
-1. Starting and stopping block, so the async twins do both beside the caller's loop; a cancelled stop still stops.
-2. A forked child lets go of every listener that it inherits, and of nothing else; its parent goes on with them.
+1. Starting and stopping block, so ``async with`` runs both in a worker thread. A cancelled stop still stops.
+2. A forked child closes the listeners that it inherits. The parent keeps them.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ __tracebackhide__ = True
 
 
 class Service:
-    """Is started and stopped; whatever is in ``RUNNING`` is abandoned in a forked child."""
+    """A server that can be started and stopped. A forked child abandons those in ``RUNNING``."""
 
     def start(self) -> Self:
-        """Listen; return the service."""
+        """Start listening; return the service."""
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Listen no more. Twice does nothing."""
+        """Stop listening. A second call does nothing."""
         raise NotImplementedError
 
     def _abandon(self) -> None:
-        """Close what a forked child has inherited. To be called there, and nowhere else."""
+        """Close the inherited listeners. To be called in a forked child only."""
         raise NotImplementedError
 
     def _leave(self) -> None:
@@ -61,11 +61,11 @@ class Service:
 
 
 RUNNING: weakref.WeakSet[Service] = weakref.WeakSet()
-"""The services of this process that run."""
+"""The running services of this process."""
 
 
 def raise_all(what: str, errors: Sequence[BaseException]) -> None:
-    """Raise ``errors``: none not at all, one as itself, several as a group that is named ``what``."""
+    """Raise a single error as itself, several as a group with the message ``what``; do nothing if there are none."""
     if len(errors) == 1:
         raise errors[0]
     if errors:

@@ -1,9 +1,10 @@
-"""Waits: the three questions of a test to a source, the same for mail and for webhook calls.
+"""Waits: ``receive``, ``receive_all`` and ``nothing``, the same for mail and for webhook calls.
 
 1. Each is a generator of steps (``feed.Steps``), so threads and tasks run the same code.
-2. Conditions are applied in the waiting thread, to the oldest item first. Those of ``receive`` are applied to each
-   item once; ``receive_all`` looks again when the source has settled, a failure at the few items that it shows.
-3. ``receive`` takes the first match. ``receive_all`` and ``nothing`` settle, and then look at all that is untaken.
+2. Conditions are tested in the waiting thread, for the oldest item first. ``receive`` tests each item once;
+   ``receive_all`` tests again when the source has settled, and a failure tests the few items that it shows.
+3. ``receive`` takes the first match. ``receive_all`` and ``nothing`` wait until the source has settled, and then
+   examine all untaken items.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ __tracebackhide__ = True
 T = TypeVar("T")
 
 CALM: Final = 1.0
-"""Seconds of real time that a server may take to settle."""
+"""Seconds of real time in which a server must settle."""
 
 _monotonic = time.clock_gettime
 
@@ -50,7 +51,7 @@ class Waitable(Source[T], Protocol[T]):
 
     @property
     def kind(self) -> Kind[T]:
-        """How failures speak of its items."""
+        """The words of failures about its items."""
 
     @property
     def timeout(self) -> float:
@@ -64,18 +65,18 @@ class Waitable(Source[T], Protocol[T]):
         """Return the conditions as a ``Match``. Raises ``TypeError`` for an unknown one."""
 
     def hold(self, item: T) -> None:
-        """Make ``item``, which was just taken, outlive its deletion."""
+        """Make a taken item outlive its deletion."""
         ...
 
     async def load(self, items: Sequence[T]) -> None:
-        """Load the contents of ``items``, but for those that were deleted meanwhile."""
+        """Load the contents of ``items``, except deleted ones."""
         ...
 
     async def settled(self, seconds: float) -> Sequence[Activity]:
-        """Wait until nothing is in progress, ``seconds`` at most; return what still is."""
+        """Wait at most ``seconds`` until nothing is in progress; return what still is."""
 
     def evidence(self, wait: Wait[T]) -> Steps[Evidence[T]]:
-        """Gather what explains that ``wait`` failed."""
+        """Collect the evidence for the failure of ``wait``."""
 
 
 @dataclass(eq=False)
@@ -97,7 +98,7 @@ class Wait(Generic[T]):
         self._scope = self.source.taken.scope
 
     def receive(self, signal: Signal) -> Steps[T]:
-        """Return the oldest untaken match and take it, waiting for one if need be."""
+        """Return the oldest untaken match and take it; wait for one if there is none yet."""
         self._deadline = _now() + self.seconds
         yield from self._look(enough=1, taking=True)
         if not self.found:
@@ -107,7 +108,7 @@ class Wait(Generic[T]):
         return self.found[0]
 
     def receive_all(self, signal: Signal, count: int | None) -> Steps[list[T]]:
-        """Return all untaken matches and take them, waiting until there are ``count``; more are a failure."""
+        """Return all untaken matches and take them; wait until there are ``count``, and fail if there are more."""
         self._deadline = _now() + self.seconds
         self.wanted = count or 0
         while True:
@@ -127,7 +128,7 @@ class Wait(Generic[T]):
                 return self.found
 
     def nothing(self, signal: Signal) -> Steps[None]:
-        """Fail if anything untaken matches once the source has settled, or arrives in the ``seconds`` after that."""
+        """Fail if an untaken match is there when the source has settled, or arrives in the ``seconds`` after that."""
         yield from settle(self.source)
         began = _now()
         self._deadline = began + self.seconds
@@ -140,7 +141,7 @@ class Wait(Generic[T]):
 
     @property
     def kind(self) -> Kind[T]:
-        """What is waited for."""
+        """The words of failures about its items."""
         return self.source.kind
 
     def key(self, item: T) -> Hashable:
@@ -152,7 +153,7 @@ class Wait(Generic[T]):
         return self.key(item) in self.source.taken
 
     def _look(self, *, enough: int | None = None, taking: bool = False) -> Steps[None]:
-        """Examine what is stored, from the first untaken item on, until ``enough`` matches are found."""
+        """Examine the stored items, from the first untaken one on, until ``enough`` matches are found."""
         self.found = []
         self._position = self.source.taken.cursors.get(self.source.topic, 0)
         self._leading = True
@@ -166,7 +167,7 @@ class Wait(Generic[T]):
             size = min(size * 2, most)
 
     def _listen(self, signal: Signal, *, taking: bool = False) -> Steps[None]:
-        """Examine what arrives until enough matches are found, or the time is up."""
+        """Examine arriving items until enough matches are found, or the time is up."""
         seconds = self._deadline - _now()
         if seconds <= 0:
             return
@@ -192,7 +193,7 @@ class Wait(Generic[T]):
             feed.closed = True
 
     def _follow(self, item: T | Removed | Changed[T] | End, seen: int, enough: int | None, *, taking: bool) -> None:
-        """Follow what was pushed; items up to the position ``seen`` have been examined."""
+        """Process a pushed item; those up to the position ``seen`` have been examined."""
         if isinstance(item, End):
             text = self.kind.stopped if item is End.STOPPED else item.value
             raise RuntimeError(f"{text}; the wait was for a {self.kind.noun} {self.kind.place}")
@@ -212,7 +213,7 @@ class Wait(Generic[T]):
         self._position = max(self._position, part.position)
 
     def _examine(self, items: Sequence[T], enough: int | None, *, taking: bool) -> None:
-        """Add the untaken matches among ``items`` to what is found, and take them if ``taking``."""
+        """Add the untaken matches among ``items`` to ``found``, and take them if ``taking``."""
         taken = self.source.taken
         for item in items:
             if len(self.found) == enough:
@@ -244,7 +245,7 @@ class Wait(Generic[T]):
 
 
 def settle(source: Waitable[Any]) -> Steps[None]:
-    """Wait until nothing is in progress. Raises ``NotSettled``."""
+    """Wait until nothing is in progress. Raises ``NotSettled`` after a second."""
     if busy := (yield source.settled(CALM)):
         raise report.not_settled(busy, CALM)
 
@@ -269,7 +270,7 @@ def count_of(count: Any) -> int | None:
 
 
 def reject_unnamed(verb: str, given: Sequence[object], condition: str) -> None:
-    """Raise ``TypeError`` if ``verb`` was ``given`` a value without a name: seconds, or what ``condition`` takes."""
+    """Raise ``TypeError`` if ``verb`` was ``given`` seconds or a condition without a name."""
     for each in given:
         if isinstance(each, int | float):
             what, name = "seconds", "within" if verb.endswith("assert_nothing") else "timeout"

@@ -29,10 +29,16 @@ _URL = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
 
 @record
 class WebhookAttempt:
-    """One call of a delivery; ``at`` is the kit's time, ``duration`` seconds of real time.
+    """One attempt of a webhook delivery: an HTTP request and its result.
 
-    ``status`` is None without an answer, ``error`` None where there was none, ``reason`` says it in words. ``request``
-    and ``response`` are the heads as text, empty where the event log holds them no more.
+    Attributes:
+        at: When it began, by the server's clock, in UTC.
+        status: The HTTP status; None if there was no response.
+        error: The code of the error, such as ``timeout`` or ``connection_refused``; None if there was none.
+        duration: How long it took, in seconds of real time.
+        reason: The error in words; empty if there was none.
+        request: The request line and the headers as text; empty once the event log no longer holds them.
+        response: The status line and the headers as text, likewise.
     """
 
     at: datetime
@@ -45,7 +51,17 @@ class WebhookAttempt:
 
 
 class WebhookDelivery(Hints):
-    """One event on its way to one webhook, as it was when it was asked for."""
+    """The delivery of one event to one webhook, as it was when ``deliveries`` was read.
+
+    Example:
+        [delivery] = mailserver.deliveries
+        assert [each.status for each in delivery.attempts] == [503, 200]
+        assert delivery.status == "delivered"
+
+    Attributes:
+        url: Where the webhook points; empty if it was deleted.
+        attempts: The attempts so far, oldest first.
+    """
 
     _guesses: ClassVar[Mapping[str, str]] = {
         "state": "status",
@@ -65,22 +81,22 @@ class WebhookDelivery(Hints):
 
     @property
     def id(self) -> str:
-        """The ``webhook-id`` of every call."""
+        """The header ``webhook-id`` of every attempt."""
         return self._record.id
 
     @property
     def event(self) -> str:
-        """What it tells of."""
+        """The event, such as ``email.received``."""
         return self._record.event
 
     @property
     def status(self) -> str:
-        """``pending``, ``delivered``, ``failed`` or ``cancelled``."""
+        """The state: ``pending``, ``delivered``, ``failed`` or ``cancelled``."""
         return self._record.status
 
     @property
     def body(self) -> bytes:
-        """What every call sends."""
+        """The body of every attempt, in bytes."""
         return self._record.request_body.encode()
 
     @property
@@ -90,11 +106,16 @@ class WebhookDelivery(Hints):
 
     @property
     def due_at(self) -> datetime | None:
-        """When the next attempt is due, on the kit's clock; None for at once or never."""
+        """When the next attempt is due, by the server's clock, in UTC; None if it is due now or there is none."""
         return _moment(self._record.due_at) if self._record.due_at and self.status == "pending" else None
 
     def redeliver(self) -> None:
-        """Attempt it again: the same id, the same body. Raises ``Conflict`` where the webhook is disabled."""
+        """Attempt it again, with the same id and body.
+
+        Raises:
+            Conflict: The webhook is disabled.
+            InvalidValue: The webhook was deleted.
+        """
         self._control.redeliver(self._record)
 
     def __repr__(self) -> str:
@@ -102,7 +123,13 @@ class WebhookDelivery(Hints):
 
 
 class WebhookHandle(Hints):
-    """A webhook that a test made."""
+    """A webhook that ``mailserver.add_webhook`` made.
+
+    Example:
+        webhook = mailserver.add_webhook(webhook_sink, ["email.received"], secret="s3cret")
+        webhook.update(events=["email.received", "email.sent"])
+        webhook.disable()
+    """
 
     _guesses: ClassVar[Mapping[str, str]] = {"remove": "delete", "stop": "disable", "calls": "deliveries"}
 
@@ -112,27 +139,27 @@ class WebhookHandle(Hints):
 
     @property
     def id(self) -> str:
-        """Its id, the same as over the REST API."""
+        """The id of the webhook, the same as in the REST API."""
         return self._record.id
 
     @property
     def url(self) -> str:
-        """Where calls go."""
+        """The URL that is called."""
         return self._record.url
 
     @property
     def events(self) -> tuple[str, ...]:
-        """What it is told of."""
+        """The events that it reports."""
         return self._record.events
 
     @property
     def secret(self) -> str:
-        """What calls are signed with; empty where they are not."""
+        """The secret that calls are signed with; empty if they are not signed."""
         return self._record.secret
 
     @property
     def deliveries(self) -> list[WebhookDelivery]:
-        """What was sent there, or is to be, oldest first."""
+        """The deliveries to this webhook, pending ones included, oldest first."""
         return self._control.deliveries(self.id)
 
     def update(
@@ -143,21 +170,31 @@ class WebhookHandle(Hints):
         secret: str | None = None,
         enabled: bool | None = None,
     ) -> None:
-        """Change what is given."""
+        """Change the arguments that are given, and keep the others.
+
+        Args:
+            url: The new URL.
+            events: The new events.
+            secret: The new secret; ``""`` stops signing.
+            enabled: Whether it is called. Disabling it cancels pending deliveries.
+
+        Raises:
+            InvalidValue: The URL is not one of http or https, an event is unknown, or the secret is malformed.
+        """
         changes = {"url": url, "events": events, "secret": secret, "enabled": enabled}
         given = {name: each for name, each in changes.items() if each is not None}
         self._record = self._control.update(self._record, **given)
 
     def disable(self) -> None:
-        """Tell it nothing more; what is pending is cancelled."""
+        """Stop calling it, and cancel its pending deliveries."""
         self.update(enabled=False)
 
     def enable(self) -> None:
-        """Tell it of mail that comes from now on."""
+        """Call it again, for mail that arrives from now on."""
         self.update(enabled=True)
 
     def delete(self) -> None:
-        """Delete it; what is pending is cancelled."""
+        """Delete it, and cancel its pending deliveries."""
         self._control.delete(self._record)
 
     def __repr__(self) -> str:
@@ -165,7 +202,7 @@ class WebhookHandle(Hints):
 
 
 class WebhookControl:
-    """Where handles ask about webhooks, whatever thread they run in."""
+    """Reads and changes the webhooks of a server, from any thread."""
 
     def __init__(self, thread: LoopThread, backend: Backend, own_key: Callable[[], str]) -> None:
         self._thread = thread
@@ -173,13 +210,13 @@ class WebhookControl:
         self._own_key = own_key
 
     def add(self, url: str, events: Sequence[str] | None, secret: str | None) -> WebhookHandle:
-        """Make a webhook for everybody's mail, or the push of the scope's own addresses."""
+        """Make a webhook for the mail of all accounts, or, for ``new_message``, for the addresses of this scope."""
         _check_url(url)
         names = _events(events)
         key_of(secret or "")
         if names == (PUSH,):
             if secret:
-                raise InvalidValue("calls of new_message are never signed: leave the secret out", field="secret")
+                raise InvalidValue("new_message calls are never signed: leave out the secret", field="secret")
             own_key = self._own_key()
             return WebhookHandle(self, self._thread.call(self._set_push(own_key, url)))
         return WebhookHandle(self, self._thread.call(self._add(url, names, secret or "")))
@@ -248,7 +285,7 @@ class WebhookControl:
 
 def _check_url(url: object) -> None:
     if not isinstance(url, str) or not _URL.match(url):
-        raise InvalidValue(f"url takes one such as http://127.0.0.1:8000/hook, not {url!r}", field="url", value=url)
+        raise InvalidValue(f"url takes a URL such as http://127.0.0.1:8000/hook, not {url!r}", field="url", value=url)
 
 
 def _events(events: Sequence[str] | None) -> tuple[str, ...]:

@@ -1,11 +1,9 @@
-"""Bare addresses out of the address fields of a header (RFC 5322, section 3.4).
+"""Bare addresses in the address fields of a header (RFC 5322, section 3.4).
 
-Rules of this module:
-
-1. Only addresses come out: display names, comments, group names and routes are passed over.
-2. The usual forms, ``a@b`` and ``Name <a@b>``, cost one regular expression; the rest goes through the reader of pieces.
-   The same few are read again and again, so what came last is remembered, unless it is long.
-3. Nothing raises: what is no address at all is left out. A lone word without ``@`` (``root``) counts as one.
+1. Display names, comments, group names and routes are skipped.
+2. The usual forms, ``a@b`` and ``Name <a@b>``, take one regular expression; other forms are read token by token. Recent
+   short values are cached, because the same few occur again and again.
+3. Nothing here raises: an entry without an address is left out. A single word without ``@`` (``root``) is an address.
 """
 
 from __future__ import annotations
@@ -61,7 +59,7 @@ _remembered = functools.lru_cache(maxsize=1024)(_addresses)
 
 
 def _read(value: str) -> tuple[str, ...]:  # noqa: C901 - one branch for each kind of piece
-    """Read ``value`` piece by piece; ``words`` holds what may be an address, ``angle`` what stands in ``<...>``."""
+    """Read ``value`` token by token; ``words`` collects a possible address, ``angle`` the one in ``<...>``."""
     found: list[str] = []
     words: list[list[str]] = [[]]
     angle: list[str] | None = None
@@ -93,7 +91,7 @@ def _read(value: str) -> tuple[str, ...]:  # noqa: C901 - one branch for each ki
 
 
 def _address(words: list[list[str]], angle: list[str] | None) -> str:
-    """Return the one address that an entry of the list stands for, or ""."""
+    """Return the address of an entry of the list, or ""."""
     if angle is not None:
         text = "".join(piece for piece in angle if not piece.isspace())
         text = text.rpartition(":")[2] if text.startswith("@") else text

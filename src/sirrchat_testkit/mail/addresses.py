@@ -1,10 +1,10 @@
-"""Texts that are addresses: what is valid, and when two are the same.
+"""Syntax and equality of addresses.
 
-1. Two addresses are the same if they differ only in case, in Unicode composition, in quotes that the local part
-   does not need, or in how an international domain is spelled. ``key`` is the form that is compared.
-2. A mailbox is what RFC 5321 section 4.1.2 and RFC 6531 section 3.3 allow; special-use domains such as
-   ``example.test`` are as good as any.
-3. Nothing here knows who exists.
+1. Two addresses are equal if they differ only in case, in Unicode composition, in quotes that the local part does not
+   need, or in the spelling of an international domain. ``key`` returns the form that is compared.
+2. A valid mailbox is one by RFC 5321 section 4.1.2 and RFC 6531 section 3.3. Special-use domains such as
+   ``example.test`` are valid.
+3. Which addresses exist is not known here.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]+|[A-Za-z0-9\-]*[A-Za-z0-9]:[!-Z^-~]+)\]")
 _NAME = re.compile(r"[A-Za-z0-9_+\-]+(?:\.[A-Za-z0-9_+\-]+)*")
 
-_NEAR = 0.75  # how alike local parts are, and domains, of which one was meant to be the other
+_NEAR = 0.75  # similarity of local parts, and of domains, of which one is a misspelling of the other
 
 MAX_LOCAL = 64
 MAX_DOMAIN = 255
 MAX_ADDRESS = 254
-"""Octets, RFC 5321 section 4.5.3.1: a path is at most 256 with its two angle brackets."""
+"""Bytes (RFC 5321 section 4.5.3.1): a path has at most 256, with its two angle brackets."""
 
 
 def split(address: str) -> tuple[str, str]:
-    """Return local part and domain, divided at the last ``@``; the domain is empty where there is none."""
+    """Return the local part and the domain, split at the last ``@``; the domain is empty if there is no ``@``."""
     local, at, domain = address.rpartition("@")
     return (local, domain) if at else (address, "")
 
@@ -60,7 +60,7 @@ def domain_key(domain: str) -> str:
 
 
 def nearest(address: str, others: Iterable[str]) -> str | None:
-    """Return the one of ``others`` that ``address`` was probably meant to be; None if none is near."""
+    """Return the one of ``others`` that ``address`` is probably a misspelling of, or None."""
     known = key(address)
     local, domain = split(known)
     by_local: dict[str, list[str]] = {}
@@ -75,7 +75,7 @@ def nearest(address: str, others: Iterable[str]) -> str | None:
 
 
 def is_name(text: str) -> bool:
-    """Return whether ``text`` may be asked for as a disposable address's local part."""
+    """Return whether ``text`` is accepted as the local part of a disposable address."""
     return len(text) <= MAX_LOCAL and _NAME.fullmatch(text) is not None
 
 

@@ -1,7 +1,7 @@
-"""How codes look, and the words and figures of many languages that tell them from other numbers.
+"""Patterns of codes, and of the words and numbers in many languages that distinguish them from other numbers.
 
-1. Patterns alone; what follows from a match is said in ``codes``.
-2. They read text whose full-width characters, dashes and blanks are folded.
+1. ``codes`` decides what follows from a match.
+2. The patterns expect text with full-width characters, dashes and spaces folded.
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ SENDER = "sender@example.org"
 
 
 def to_bytes(message: bytes | EmailMessage | None, recipient: str, fields: dict[str, str]) -> tuple[str, bytes]:
-    """Return the sender's bare address and the bytes of ``message``, or of one made from ``fields``.
+    """Return the bare address of the sender and the bytes of ``message``, or of a message made from ``fields``.
 
     Raises:
-        TypeError: Both or neither are given, or a field is not one of subject, text, html, sender.
+        TypeError: Both or neither are given.
     """
     if (message is None) == (not fields):
         raise TypeError("deliver takes raw bytes, an EmailMessage, or fields such as subject= and text=")

@@ -1,11 +1,9 @@
-"""Bytes and encoded-words made text, whatever was sent.
+"""Decoding of bytes and encoded-words, valid or not.
 
-Rules of this module:
-
-1. Nothing here raises: a mail kit shows what arrived, and what arrived may be wrong.
-2. What cannot be decoded becomes U+FFFD. No result holds a lone surrogate, so every result can be JSON.
-3. A declared charset is believed first; its common superset, then UTF-8, are tried only where it fails.
-4. The ``email`` package is not used: these functions run for each message that is received.
+1. Nothing here raises: malformed mail must be shown too.
+2. Bytes that cannot be decoded become U+FFFD. No result has a lone surrogate, so every result can be encoded as JSON.
+3. The declared charset is tried first; if it fails, its common superset, then UTF-8.
+4. The ``email`` package is not used: these functions run for each received message.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]+")
 
 
 def decode_bytes(data: bytes, charset: str = "") -> str:
-    """Return ``data`` as text: by ``charset``, its superset or UTF-8, and U+FFFD for what is none of them."""
+    """Return ``data`` decoded by ``charset``, its superset or UTF-8, with U+FFFD for bytes that none decodes."""
     codec = _codec(charset)
     for name in (codec, _SUPERSETS.get(codec, "")):
         if name:
@@ -55,12 +53,12 @@ def decode_bytes(data: bytes, charset: str = "") -> str:
 
 
 def decode_header(value: str) -> str:
-    """Return a header field's value with its encoded-words (RFC 2047) decoded and its blanks folded."""
+    """Return a header field's value with its encoded-words (RFC 2047) decoded and its white space folded."""
     return fold(_decode_words(value) if "=?" in value else value)
 
 
 def _codec(charset: str) -> str:
-    """Return the codec's own name, or "" where there is none that makes text of bytes."""
+    """Return the name of the codec, or "" if there is none that decodes bytes."""
     wanted = charset.strip().lower()
     try:
         name = codecs.lookup(_ALIASES.get(wanted, wanted)).name
@@ -70,7 +68,7 @@ def _codec(charset: str) -> str:
 
 
 def _decode_words(value: str) -> str:
-    """Decode each encoded-word; blanks between two of them are not text, and two may share one character."""
+    """Decode each encoded-word. White space between two of them is dropped, and two may share one character."""
     done: list[str] = []
     octets, charset, end = bytearray(), "", 0
     for word in _WORD.finditer(value):

@@ -1,13 +1,11 @@
 """The header of a message: found by slicing, read by regular expressions.
 
-Rules of this module:
-
-1. ``read_header`` runs for each message that is received, between the last byte and the 250. It costs microseconds,
-   never raises, and slows down only for what is rare: encoded-words, quoted names, groups, comments.
-2. The header ends at the first line that is neither a field nor the continuation of one: the blank line, or where
-   somebody forgot it (what Postfix and Python's ``email`` do).
-3. Raw bytes are UTF-8 (RFC 6532) or become U+FFFD. No value holds a line end or a lone surrogate; blanks are folded.
-4. ``parse`` in ``mime.py`` reads the same block with the same functions, so that both always agree.
+1. ``read_header`` runs for each received message, between its last byte and the 250. It takes microseconds, never
+   raises, and is slower only for rare things: encoded-words, quoted names, groups, comments.
+2. The header ends at the first line that is neither a field nor a continuation: the blank line, or the first line of
+   the body if that is missing (as in Postfix and Python's ``email``).
+3. Raw bytes are UTF-8 (RFC 6532) or become U+FFFD. No value has a line end or a lone surrogate; white space is folded.
+4. ``parse`` in ``mime.py`` reads the same block with the same functions, so both always agree.
 """
 
 from __future__ import annotations
@@ -35,10 +33,10 @@ LIMIT = 102_400
 
 
 class HeaderFields(NamedTuple):
-    """What the kit notes of each message on receipt.
+    """The header fields that the server stores on receipt.
 
-    ``sender`` is the bare address of From, ``to`` are those of To; ``message_id`` is as sent, angle brackets included.
-    A field that is absent is "" or ().
+    ``sender`` is the bare address of From, ``to`` are those of To; ``message_id`` is as sent, with its angle brackets.
+    An absent field is "" or ().
     """
 
     subject: str = ""
@@ -67,9 +65,9 @@ def split(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def read_header(raw: bytes) -> HeaderFields:
-    """Return the fields that are noted on receipt. Never raises; where a field is repeated, the first one counts.
+    """Return the fields that are stored on receipt. Never raises. Of a repeated field the first one counts.
 
-    Several To fields are one list.
+    Several To fields are joined.
     """
     subject = message_id = sender = ""
     to: list[str] = []
@@ -93,10 +91,15 @@ def read_header(raw: bytes) -> HeaderFields:
 
 
 class Headers(Mapping[str, str]):
-    """A message's header fields, by name in any case; values are decoded and folded.
+    """The header fields of a message: a mapping from names, in any case, to decoded and unfolded values.
 
-    ``headers["Subject"]`` is the first field of that name, ``get_all`` gives each. Iteration gives every name once, as
-    first written, in order.
+    ``headers[name]`` is the first field with that name and raises ``KeyError`` if there is none. Iteration yields each
+    name once, as it was first written, in order.
+
+    Example:
+        assert message.headers["X-Tag"] == "welcome"
+        assert message.headers.get("X-Spam") is None
+        assert len(message.headers.get_all("Received")) == 2
     """
 
     __slots__ = ("_names", "_raw")
@@ -109,11 +112,11 @@ class Headers(Mapping[str, str]):
             self._raw.setdefault(name.lower(), []).append(value)
 
     def __getitem__(self, name: str) -> str:
-        """Return the first field's value. Raises ``KeyError`` where there is none."""
+        """Return the value of the first field. Raises ``KeyError`` if there is none."""
         return decode_header(self._raw[name.lower()][0])
 
     def get_all(self, name: str) -> list[str]:
-        """Return the value of each field of this name, in order; empty where there is none."""
+        """Return the values of all fields with this name, in order; an empty list if there are none."""
         return [decode_header(value) for value in self._raw.get(name.lower(), ())]
 
     def undecoded(self, name: str) -> str:
@@ -121,7 +124,7 @@ class Headers(Mapping[str, str]):
         return fold(self._raw[name.lower()][0]) if name in self else ""
 
     def addresses(self, name: str) -> tuple[str, ...]:
-        """Return the bare addresses in all fields of this name."""
+        """Return the bare addresses in all fields with this name, in order."""
         return bare_addresses(",".join(self._raw.get(name.lower(), ())))
 
     def __iter__(self) -> Iterator[str]:
@@ -138,7 +141,7 @@ class Headers(Mapping[str, str]):
 
 
 def _text(raw: bytes) -> str:
-    """Return the header block as text, each field behind a line feed."""
+    """Return the header block as text, with a line feed before each field."""
     usual = _USUAL.match(raw)
     block = usual[0] if usual else split(raw)[0]
     return "\n" + block[:LIMIT].decode("utf-8", "replace").replace("\r\n", "\n")

@@ -1,9 +1,7 @@
-"""Links and codes out of the text and the HTML of a message.
+"""Links and codes in the text and the HTML of a message.
 
-Rules of this module:
-
-1. HTML is read in one pass of an HTML5 parser (``selectolax``, imported here alone, and not before there is HTML).
-2. Visible text is what a reader sees: no styles, no scripts; blocks stand on lines of their own, cells side by side.
+1. HTML is read in one pass of an HTML5 parser (``selectolax``, imported only here, and only if there is HTML).
+2. Visible text has no styles and scripts. Blocks are on lines of their own, table cells on the same line.
 3. The functions take the ``text``, ``html`` and ``subject`` of a message, "" where absent. ``links`` and ``codes``
    never raise; ``pick_link`` and ``pick_code`` raise ``NotExactlyOne``.
 """
@@ -61,9 +59,9 @@ _NOT_NESTED: Final = frozenset(f"{_EMPTY_TAGS} {_CLOSED_BY_THE_NEXT} {_FORMATTIN
 
 
 def links(text: str, html: str) -> tuple[Link, ...]:
-    """Return the links of a message, each URL once: those of the HTML in order, then those only the text has.
+    """Return the links of a message, each URL once: those of the HTML in order, then those that only the text has.
 
-    Pictures count (purpose "image" or "tracking"); relative, mailto:, tel: and javascript: references do not.
+    Images are links too (purpose "image" or "tracking"). Relative, mailto:, tel: and javascript: references are not.
     """
     if not html:
         return merged(bare(text))
@@ -74,25 +72,25 @@ def links(text: str, html: str) -> tuple[Link, ...]:
 
 
 def codes(text: str, html: str, subject: str = "") -> tuple[str, ...]:
-    """Return the distinct one-time codes of a message, looked for where ``pick_code`` looks for one."""
+    """Return the distinct one-time codes of a message, found as by ``pick_code``."""
     return codes_in(_texts(text, html, subject))
 
 
 def pick_code(
     text: str, html: str, pattern: str | re.Pattern[str] | None = None, *, near: Any = None, subject: str = ""
 ) -> str:
-    """Return the one code in ``text``, in ``html`` where the text has none, or in ``subject`` where neither has.
+    """Return the one code in ``text``, or in ``html`` if the text has none, or in ``subject`` if neither has one.
 
-    The subject counts also where all that the body has is a number that neither follows a word for a code nor stands
-    on its line, such as one of an address below "Enter the code of the subject".
+    The subject is also read if the body has only a number that does not follow a word such as "code" and is not on its
+    line, such as a house number below "Enter the code of the subject".
 
-    A code is 4 to 9 digits, or groups of digits or capitals with ``-`` or a blank between, near a word such as "code"
-    in one of many languages; ``near`` asks for other words (a string is contained, a pattern searches). No year, date,
-    price, phone or order number is one, and nothing inside a URL. A ``pattern`` takes the place of all that: each of
-    its matches is a candidate, its first group where it has groups.
+    A code is 4 to 9 digits, or groups of digits or capitals joined by ``-`` or a space, near a word such as "code" in
+    one of many languages; ``near`` replaces the word (a string is contained, a pattern searches). Years, dates, prices,
+    phone and order numbers and parts of URLs are not codes. With a ``pattern``, its matches are the candidates instead,
+    or their first groups.
 
-    The code is returned as shown, its groups kept (``123 456``, ``ABC-123``), full-width characters folded; digits that
-    stand apart one by one (``1 2 3 4 5 6``) are put together. The same code twice is one.
+    The code is returned as shown, with its groups (``123 456``, ``ABC-123``); full-width characters are folded, and
+    single digits (``1 2 3 4 5 6``) are joined. A code that occurs twice counts once.
 
     Raises:
         NotExactlyOne: There is none, or there are several.
@@ -105,15 +103,15 @@ def _texts(text: str, html: str, subject: str) -> Texts:
 
 
 def visible_text(html: str) -> str:
-    """Return what a reader sees of ``html``, a line for each block."""
+    """Return the visible text of ``html``, with a line for each block."""
     return "\n".join(_Page(html).lines)
 
 
 def select(html: str, css: str) -> list[str]:
-    """Return the text of each element that the CSS selector ``css`` finds, blanks folded.
+    """Return the text of each element that the CSS selector ``css`` finds, with runs of white space as one space.
 
     Raises:
-        ValueError: The selector cannot be read.
+        ValueError: The selector is malformed.
     """
     from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
@@ -125,7 +123,7 @@ def select(html: str, css: str) -> list[str]:
 
 
 class _Anchor:
-    """An anchor that is being read: the words in it, and the descriptions of its pictures."""
+    """An anchor that is being read, with its words and the descriptions of its images."""
 
     __slots__ = ("pictures", "url", "words")
 
@@ -135,7 +133,7 @@ class _Anchor:
         self.pictures: list[str] = []
 
     def seen(self) -> Seen:
-        """Return it as a place where a URL stands; a picture may be a button, whose words are its description."""
+        """Return it as a place of a URL. An image may be a button, whose text is its description."""
         text = fold("".join(self.words))
         described = fold(" ".join(self.pictures))
         logo = bool(self.pictures) and not text and (is_home(self.url) or not described)
@@ -162,7 +160,7 @@ class _Page:
         self._end_line()
 
     def _walk(self, root: Any) -> None:
-        """Visit every node on entry and on leaving, without recursion: nesting has no bound."""
+        """Visit every node on entry and on exit, without recursion, because nesting has no limit."""
         top, node = root.mem_id, root
         while True:
             down = node.first_child if self._enter(node) else None
@@ -180,7 +178,7 @@ class _Page:
             node = node.next
 
     def _enter(self, node: Any) -> bool:
-        """Note what begins here; return whether its children are to be visited."""
+        """Begin an element; return whether to visit its children."""
         tag = node.tag
         if tag == "-text":
             self._say(_SPACES.sub(" ", (node.text_content or "").translate(_INVISIBLE)))
@@ -232,12 +230,12 @@ class _Page:
 
 
 def _url(value: str | None) -> str:
-    """Return a reference without the line ends and blanks that HTML passes over."""
+    """Return a reference without the line ends and white space that HTML ignores."""
     return _HREF_NOISE.sub("", value or "").strip()
 
 
 def _readable(html: str) -> str:
-    """Return the part of ``html`` that is read, without lone surrogates, which the parser refuses."""
+    """Return the part of ``html`` that is read, without lone surrogates, which the parser rejects."""
     html = html[:MOST]
     depth = 0
     for tag in _TAG.finditer(html):

@@ -1,11 +1,9 @@
-"""Raw bytes made a message: header fields at once, the rest on demand.
+"""Parse raw messages: header fields at receipt, the rest on demand.
 
-Rules of this module:
-
-1. Whatever the bytes are, nothing but ``as_email`` raises: a broken message is shown as far as it can be read.
-2. ``read_header`` is for receipt; ``parse`` costs a hundred times as much and runs in the thread that asks.
-3. ``email`` is imported by this module only, and not before ``parse`` or ``as_email`` needs it.
-4. An enclosed message (message/rfc822) is an attachment, byte for byte. What is in it is not the message's own.
+1. Only ``as_email`` raises, whatever the bytes are: a broken message is parsed as far as possible.
+2. ``read_header`` is for receipt. ``parse`` costs a hundred times as much and runs in the thread of the caller.
+3. ``email`` is imported when ``parse`` or ``as_email`` needs it.
+4. An enclosed message (message/rfc822) is an attachment, byte for byte. Its parts are not parts of the outer message.
 5. Lines of ``text`` and ``html`` end in a line feed, whatever was sent. ``text`` is never made from HTML.
 """
 
@@ -49,10 +47,18 @@ _ANGLE = re.compile(r"<([^<>]*)>")
 
 @dataclass(frozen=True, slots=True)
 class Attachment(Hints):
-    """A part that is no text of the message: a file, an image shown in the HTML, an enclosed message.
+    """An attached file, an image that the HTML shows, or an enclosed message.
 
-    ``name`` is the file name as sent ("" without one; ``message.eml`` for an enclosed message), ``type`` is in lower
-    case, ``content`` is decoded, ``cid`` stands without angle brackets.
+    Example:
+        invoice = message.attachment("invoice-*.pdf")
+        assert invoice.type == "application/pdf"
+        Path(tmp_path, invoice.name).write_bytes(invoice.content)
+
+    Attributes:
+        name: The file name as sent; empty if there is none, ``message.eml`` for an enclosed message.
+        type: The media type in lower case, such as ``image/png``.
+        content: The decoded bytes.
+        cid: The Content-ID without angle brackets; empty if there is none.
     """
 
     _guesses: ClassVar[Mapping[str, str]] = {
@@ -71,15 +77,19 @@ class Attachment(Hints):
 
     @property
     def size(self) -> int:
-        """Return the bytes of ``content``."""
+        """The size of ``content`` in bytes."""
         return len(self.content)
 
 
 class Unsubscribe(tuple[str, ...]):  # noqa: SLOT001 - a tuple with slots cannot carry one_click
-    """The https, http and mailto URLs of List-Unsubscribe (RFC 2369), in order.
+    """The https, http and mailto URLs of List-Unsubscribe (RFC 2369), as a tuple of strings, in order.
+
+    Example:
+        assert message.unsubscribe.one_click
+        url = next(each for each in message.unsubscribe if each.startswith("https:"))
 
     Attributes:
-        one_click: List-Unsubscribe-Post says that an https one of them takes a POST (RFC 8058).
+        one_click: Whether List-Unsubscribe-Post allows to unsubscribe by a POST to an https URL (RFC 8058).
     """
 
     one_click: bool = False
@@ -87,7 +97,7 @@ class Unsubscribe(tuple[str, ...]):  # noqa: SLOT001 - a tuple with slots cannot
 
 @record
 class Parsed:
-    """A whole message. ``to``, ``cc`` and ``reply_to`` are bare addresses; what is absent is "", () or None.
+    """A parsed message. ``to``, ``cc`` and ``reply_to`` are bare addresses; absent parts are "", () or None.
 
     ``date`` is aware; a zone of -0000 counts as UTC.
     """
@@ -107,7 +117,7 @@ class Parsed:
 
 @dataclass(slots=True, eq=False, repr=False)
 class _Body:
-    """What the parts gave so far."""
+    """The texts and files collected from the parts so far."""
 
     text: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
@@ -116,7 +126,7 @@ class _Body:
 
 
 def parse(raw: bytes) -> Parsed:
-    """Return everything that ``raw`` says. Never raises."""
+    """Return ``raw`` parsed. Never raises."""
     block, rest = split(raw)
     headers = Headers(block)
     reader = _Reader(len(raw))
@@ -140,7 +150,7 @@ def parse(raw: bytes) -> Parsed:
 
 
 def as_email(raw: bytes) -> EmailMessage:
-    """Return ``raw`` as the standard library's ``EmailMessage``; it raises what that raises for odd headers."""
+    """Return ``raw`` as an ``EmailMessage``, whose attributes may raise for malformed headers."""
     import email.message
     import email.policy
 
@@ -148,7 +158,7 @@ def as_email(raw: bytes) -> EmailMessage:
 
 
 class _Reader:
-    """Reads the parts of one message into ``body``, within the bounds that hostile messages exceed."""
+    """Reads the parts of one message into ``body``, within limits that only hostile messages exceed."""
 
     def __init__(self, size: int) -> None:
         self.body = _Body()
@@ -157,7 +167,7 @@ class _Reader:
         self._scans = max(SCANS * size, FEW_SCANS)
 
     def read(self, headers: Headers, content: bytes, body: _Body, *, depth: int = 0, digest: bool = False) -> None:
-        """Add what one part holds to ``body``."""
+        """Add the texts and files of a part to ``body``."""
         field = headers.undecoded("Content-Type")
         kind = _type(field, "message/rfc822" if digest else "text/plain")
         children = self._children(kind, parameter(field, "boundary"), content, depth)
@@ -174,7 +184,7 @@ class _Reader:
         self.read(self._headers(block), content, body, depth=depth + 1, digest=digest)
 
     def _read_alternative(self, children: list[bytes], body: _Body, depth: int) -> None:
-        """Add the first text and the first HTML among ``children``: each says the same as the others."""
+        """Add the first text and the first HTML among ``children``, which are alternatives."""
         text: list[str] = []
         html: list[str] = []
         for child in children:
@@ -191,7 +201,7 @@ class _Reader:
         return Headers(block)
 
     def _children(self, kind: str, boundary: str, content: bytes, depth: int) -> list[bytes] | None:
-        """Return the parts of a multipart; None if this part is shown undivided."""
+        """Return the parts of a multipart; None if it is shown undivided."""
         if not kind.startswith("multipart/") or not boundary:
             return None
         if depth >= DEPTH:
@@ -208,15 +218,15 @@ class _Reader:
         return parts or None
 
     def note(self, problem: str) -> None:
-        """Remember a reason why something was not read, once."""
+        """Note why something was not read, once."""
         self.problems[problem] = None
 
 
 def divide(content: bytes, boundary: bytes, most: int) -> list[bytes]:
-    """Return the parts of a multipart body (RFC 2046 section 5.1.1), ``most`` at most; none without a boundary line.
+    """Return the parts of a multipart body (RFC 2046 section 5.1.1), at most ``most``; an empty list without a boundary line.
 
-    The line end before a boundary belongs to the boundary. So does the last line end of
-    a body without the closing boundary.
+    The line end before a boundary belongs to the boundary. So does the last line end of a body without the closing
+    boundary.
     """
     parts: list[bytes] = []
     delimiter = b"\n--" + boundary
@@ -239,7 +249,7 @@ def divide(content: bytes, boundary: bytes, most: int) -> list[bytes]:
 
 
 def _type(field: str, default: str) -> str:
-    """Return the media type in lower case; one that is malformed counts as text (RFC 2045 section 5.2)."""
+    """Return the media type in lower case; a malformed one counts as text (RFC 2045 section 5.2)."""
     kind = field.partition(";")[0].strip().lower()
     if not kind:
         return default
@@ -252,7 +262,7 @@ def _add_leaf(headers: Headers, kind: str, content: bytes, body: _Body) -> None:
     typed = headers.undecoded("Content-Type")
     filename = parameter(disposed, "filename")
     content = _decoded(content, headers.undecoded("Content-Transfer-Encoding"))
-    if kind.startswith("multipart/"):  # its boundary is missing: show what came
+    if kind.startswith("multipart/"):  # its boundary is missing: show it as text
         kind = "text/plain"
     if kind in {"text/plain", "text/html"} and disposition != "attachment" and not filename:
         text = _lines(decode_bytes(content, parameter(typed, "charset")))
@@ -279,14 +289,14 @@ def _decoded(content: bytes, encoding: str) -> bytes:
 
 
 def _is_shown(one: Attachment, disposition: str) -> bool:
-    """Return whether a part is shown with the text: it says so, the HTML may name it, or it is a form of the text."""
+    """Return whether a part is inline: by its disposition, by its Content-ID, or as an unnamed text."""
     if one.type.startswith("message/") or disposition == "attachment":
         return False
     return disposition == "inline" or bool(one.cid) or (one.type.startswith("text/") and not one.name)
 
 
 def _joined(texts: list[str]) -> str:
-    """Return several parts as one text, each on a line of its own."""
+    """Return several parts as one text, each beginning on a line of its own."""
     *before, last = [text for text in texts if text] or [""]
     return "".join(text if text.endswith("\n") else text + "\n" for text in before) + last
 
@@ -296,7 +306,7 @@ def _lines(text: str) -> str:
 
 
 def _unsubscribe(headers: Headers) -> Unsubscribe:
-    """Return what the list fields offer; a fold inside of a URL is taken out."""
+    """Return the URLs of the list fields, without folds inside of a URL."""
     fields = ",".join(headers.get_all("List-Unsubscribe"))
     urls = ("".join(url.split()) for url in _ANGLE.findall(fields))
     found = Unsubscribe(url for url in urls if url.lower().startswith(("https:", "http:", "mailto:")))

@@ -1,4 +1,4 @@
-"""How a sink answers: 200 unless something else was planned. Plans are used up in the order they were made."""
+"""The answers of a sink: 200 unless another one is planned. Plans are used up in the order in which they were made."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __tracebackhide__ = True
 RECEIVED: Final = b'{"received":true}'
 
 Answerer: TypeAlias = Callable[[Any], Any]
-"""Is given the call and returns a status, a body, both as a pair, or None for 200."""
+"""A function of the call that returns a status, a body, a pair of both, or None for 200."""
 
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be done with some calls; ``left`` is None for any number."""
+    """An answer for the next ``left`` calls; None for all."""
 
     left: int | None = 1
     status: int = 200
@@ -29,7 +29,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and a body."""
+    """A status and a body with its media type."""
 
     status: int = 200
     body: bytes = RECEIVED
@@ -37,24 +37,24 @@ class Answer:
 
 
 class Plans:
-    """What is planned: delays by themselves, since a delayed call is still answered in some way."""
+    """The planned answers, and separately the delays: a delayed call uses up an answer too."""
 
     def __init__(self) -> None:
         self._answers: deque[Plan] = deque()
         self._delays: deque[Plan] = deque()
 
     def add(self, plan: Plan) -> None:
-        """Do so with calls after those that were planned for before."""
+        """Add ``plan`` after the plans before it. Raises ``ValueError`` if its number of calls is not valid."""
         if plan.left is not None and (type(plan.left) is not int or plan.left < 1):
             raise ValueError(f"times takes a whole number, 1 or more, or None for any number, not {plan.left!r}")
         (self._delays if plan.seconds else self._answers).append(plan)
 
     def next_answer(self) -> Plan:
-        """Return what to do with the next call."""
+        """Return the plan for the next call."""
         return _use(self._answers) or Plan()
 
     def next_delay(self) -> float:
-        """Return the seconds that the next call is to wait."""
+        """Return the delay of the next call in seconds."""
         plan = _use(self._delays)
         return plan.seconds if plan else 0.0
 
@@ -71,10 +71,10 @@ def _use(plans: deque[Plan]) -> Plan | None:
 
 
 def answer_of(value: Any) -> Answer:
-    """Return what a callable's result means: a status, a body, ``(status, body)``, or None.
+    """Return the answer for the result of a user's function: a status, a body, ``(status, body)``, or None.
 
     Raises:
-        TypeError: It is none of these.
+        TypeError: The result is not one of these.
     """
     status, body = value if isinstance(value, tuple) and len(value) == 2 else (200, value)  # noqa: PLR2004 - a pair
     if type(body) is int and not isinstance(value, tuple):

@@ -1,8 +1,8 @@
-"""The port of a sink: everything that arrives is a call, is recorded, verified, and answered as planned.
+"""The port of a sink: every request is a call, which is recorded, verified and answered as planned.
 
-1. A call is noted, and with it what it is answered, before its sender can know. It is shown to waits when the answer is
-   written and, in a mail server's thread, its sender has noted it.
-2. The user's functions run beside the loop; what they raise goes to the host.
+1. A call is recorded with its answer before its sender gets the answer. Waits see it when the answer is written and, in
+   a mail server's thread, its sender has recorded the result.
+2. The user's functions run in a worker thread. Their errors go to the host.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from sirrchat_testkit.sink.call import CallHeaders, WebhookCall, verification
 from sirrchat_testkit.sink.source import SinkSource
 
 SECRET = PREFIX + "c2lycmNoYXQtdGVzdGtpdC1zaW5r"
-"""What calls are verified with, beside the secrets that the host knows, until the test has set one."""
+"""The secret that calls are verified with until the test sets one; those of the host's webhooks are valid too."""
 
 MAX_BODY = 67_108_864
-"""Bytes that a call may have."""
+"""Bytes of the largest body."""
 
 
 class SinkListener:
@@ -42,11 +42,11 @@ class SinkListener:
 
     @property
     def listening(self) -> bool:
-        """Whether it was opened, and not closed since."""
+        """Whether it is open."""
         return self._runner is not None
 
     async def open(self) -> None:
-        """Listen, and note where."""
+        """Start listening, and set the URL of the source."""
         self._socket = await bind("webhooks", "127.0.0.1", 0)
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
@@ -58,12 +58,12 @@ class SinkListener:
         self._source.url = f"http://{host}:{port}/"
 
     async def close(self, reason: End = End.STOPPED) -> None:
-        """Listen no more, and end every wait for ``reason``."""
+        """Stop listening, and end every wait for ``reason``."""
         self._source.end_waits(reason)
         self._host.closed(self)
         runner, self._runner = self._runner, None
         if runner is not None:
-            runner._shutdown_timeout = 0.05  # noqa: SLF001 - who still waits for an answer waits in vain
+            runner._shutdown_timeout = 0.05  # noqa: SLF001 - calls without an answer are cut off
             await runner.cleanup()
 
     def waits(self) -> list[Feed[WebhookCall]]:
@@ -71,7 +71,7 @@ class SinkListener:
         return self._source.feeds.all()
 
     def close_in_child(self) -> None:
-        """Close the inherited socket, of which the parent's loop must not hear. To be called in a forked child."""
+        """Close the inherited socket without the parent's loop. To be called in a forked child."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 os.close(self._socket.fileno())

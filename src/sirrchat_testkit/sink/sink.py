@@ -1,8 +1,8 @@
-"""``WebhookSink``: a receiver of webhooks on a port of its own, that records, verifies, and answers as told.
+"""``WebhookSink``: a webhook receiver on a port of its own that records, verifies and answers calls.
 
-1. Everything that arrives is a call, whatever its method and path; ``receive`` gives those that were answered 2xx.
-2. What was planned is used up by the calls in the order they come.
-3. What the user's functions raise comes home by ``check``.
+1. Every request is a call, whatever its method and path. ``receive`` returns those that were answered with 2xx.
+2. Calls use up the planned answers in the order in which they arrive.
+3. Errors of the user's functions are raised by ``check``.
 """
 
 from __future__ import annotations
@@ -31,11 +31,22 @@ __tracebackhide__ = True
 
 
 class WebhookSink(Service, CollectionHints):
-    """Receives webhooks: ``with WebhookSink() as sink:`` or ``async with``, or the fixture ``webhook_sink``.
+    """A webhook receiver on a free port of the loopback interface; it answers 200 unless an answer is planned.
+
+    Use the fixture ``webhook_sink``, ``mailserver.make_webhook_sink()``, or ``with WebhookSink() as sink:`` (or
+    ``async with``) without a mail server. A block that ends without an error calls ``check``.
+
+    Example:
+        def test_orders_are_reported(webhook_sink, shop):
+            shop.configure(webhook_url=webhook_sink.url, webhook_secret=webhook_sink.secret)
+            webhook_sink.refuse(503)
+            shop.order("book")
+            call = webhook_sink.receive(event="order.paid")
+            assert call.verified and call.attempt == 2
 
     Args:
-        secret: What calls are verified with. Default: one of its own, or a mail server's webhook that points here.
-        timeout: Seconds of real time that ``receive`` waits unless told otherwise.
+        secret: The secret that calls are verified with. Default: see the attribute ``secret``.
+        timeout: Seconds of real time that ``receive`` waits by default.
     """
 
     _items = "webhook_sink.calls"
@@ -68,7 +79,7 @@ class WebhookSink(Service, CollectionHints):
         self._listener = SinkListener(self._source, self._plans, secret)
 
     def start(self) -> Self:
-        """Listen on a free port of the loopback interface; return the sink. Twice does nothing."""
+        """Start listening on a free port of the loopback interface; return the sink. A second call does nothing."""
         if self._listener.listening:
             return self
         self._host.start()
@@ -81,24 +92,24 @@ class WebhookSink(Service, CollectionHints):
         return self
 
     def stop(self) -> None:
-        """Listen no more. Twice does nothing."""
+        """Stop listening, and end every wait. A second call does nothing."""
         if self._listener.listening and self._host.thread.running:
             self._host.thread.call(self._listener.close())
             self._host.stop()
             RUNNING.discard(self)
 
     def check(self) -> None:
-        """Raise what a function given to ``answer`` has raised: as itself, or several as a group."""
-        raise_all("several answers failed", self._host.errors)
+        """Raise the error of a function given to ``answer``; several errors as a group."""
+        raise_all("several answer functions failed", self._host.errors)
 
     @property
     def url(self) -> str:
-        """Where it listens; empty until it was started."""
+        """The URL to send webhooks to; empty before ``start``. Every path below it is received too."""
         return self._source.url
 
     @property
     def secret(self) -> str:
-        """The secret that calls are verified with; until it is set, those of webhooks that point here count too."""
+        """The secret that calls are verified with. Until it is set, those of webhooks that point here are valid too."""
         return SECRET if self._listener.secret is None else self._listener.secret
 
     @secret.setter
@@ -107,48 +118,87 @@ class WebhookSink(Service, CollectionHints):
 
     @property
     def calls(self) -> list[WebhookCall]:
-        """Every call, oldest first, whatever it was answered."""
+        """Every call, taken or not, oldest first, whatever its answer was."""
         return list(self._source.calls)
 
     def refuse(self, status: int = 503, times: int | None = 1) -> None:
-        """Answer the next calls with ``status``; ``times`` None: all."""
+        """Answer the next calls with an error or a redirect.
+
+        Args:
+            status: The HTTP status, 300 to 599.
+            times: How many calls; None for all.
+
+        Raises:
+            ValueError: ``status`` or ``times`` is out of range.
+        """
         if type(status) is not int or not 300 <= status <= 599:  # noqa: PLR2004 - RFC 9110 section 15
-            raise ValueError(f"status takes a number from 300 to 599, not {status!r}")
+            raise ValueError(f"status takes a whole number from 300 to 599, not {status!r}")
         self._plans.add(Plan(times, status=status))
 
     def delay(self, seconds: float, times: int | None = 1) -> None:
-        """Let the next calls wait ``seconds`` of real time before they are answered."""
+        """Delay the answers to the next calls; a delayed call is still answered as planned.
+
+        Args:
+            seconds: Seconds of real time, more than 0.
+            times: How many calls; None for all.
+
+        Raises:
+            ValueError: ``seconds`` or ``times`` is out of range.
+        """
         if seconds <= 0:
-            raise ValueError(f"seconds takes more than 0, not {seconds!r}")
+            raise ValueError(f"seconds takes a number above 0, not {seconds!r}")
         self._plans.add(Plan(times, seconds=seconds))
 
     def drop(self, times: int | None = 1) -> None:
-        """Read the next calls, and close the connection without an answer."""
+        """Read the next calls, and close the connection without an answer.
+
+        Args:
+            times: How many calls; None for all.
+
+        Raises:
+            ValueError: ``times`` is out of range.
+        """
         self._plans.add(Plan(times, drop=True))
 
     def answer(self, function: Callable[[WebhookCall], object], times: int | None = None) -> None:
-        """Answer the next calls (all, unless ``times`` says otherwise) with what ``function(call)`` returns.
+        """Answer the next calls with the result of ``function(call)``.
 
-        That is a status, a body (a text, bytes, or what becomes JSON), ``(status, body)``, or None for 200. What it
-        raises is answered with 500, and raised by ``check``.
+        The result is a status, a body (a string, bytes, or a value to encode as JSON), a pair of both, or None for 200.
+        The function runs in a worker thread. If it raises, the call is answered with 500, and ``check`` raises the
+        error; for a sink of a mail server, the server's ``check`` does.
+
+        Example:
+            webhook_sink.answer(lambda call: 409 if call.attempt > 1 else {"id": 7})
+
+        Args:
+            function: A function of the ``WebhookCall``.
+            times: How many calls; None for all.
+
+        Raises:
+            TypeError: ``function`` cannot be called.
+            ValueError: ``times`` is out of range.
         """
         if not callable(function):
             raise TypeError(f"answer takes a function of the call, not {function!r}")
         self._plans.add(Plan(times, answerer=function))
 
     def receive(self, *_unnamed: Never, timeout: float | None = None, **match: Unpack[CallConditions]) -> WebhookCall:
-        """Return the first untaken call that was answered 2xx and matches, and take it; wait for one if need be.
+        """Return the first matching call that was answered with 2xx, and take it; wait for one if there is none yet.
+
+        A call that was taken is not returned by a later ``receive``. Calls are in the order of their answers.
 
         Args:
-            timeout: Seconds of real time; 0 looks once. Default: 10.
-            match: Conditions, all of which must hold: ``event``, ``subject``, ``sender``, ``recipient``, ``header``,
-                ``json``, ``text``, ``attempt``, ``verified``, ``method``, ``path``, ``url``, ``where`` (see
-                ``CallConditions``).
+            timeout: Seconds of real time to wait; 0 looks once. Default: that of the mail server, or 10.
+            match: Conditions, all of which must be met: ``event``, ``subject``, ``sender``, ``recipient``, ``header``,
+                ``json``, ``text``, ``attempt``, ``verified``, ``method``, ``path``, ``url``, ``where``.
+                ``CallConditions`` describes them.
 
         Raises:
-            WebhookNotReceived: The time is up. An ``AssertionError`` that says what arrived instead, and why.
-            TypeError: A condition is unknown, or has no name; the text names the nearest.
+            WebhookNotReceived: No matching call arrived in time. An ``AssertionError`` that lists the calls that did
+                arrive with the conditions they missed, and the deliveries.
+            TypeError: A condition is unknown (the text names the nearest one), or a value was passed without a name.
             ValueError: ``timeout`` is negative.
+            RuntimeError: The sink or the server stopped, or the scope ended in which the wait began.
         """
         reject_unnamed("receive", _unnamed, "event")
         return run(self._source.thread, self._wait(timeout, match).receive)
@@ -159,7 +209,7 @@ class WebhookSink(Service, CollectionHints):
         timeout: float | None = None,  # noqa: ASYNC109 - the twin's own word
         **match: Unpack[CallConditions],
     ) -> WebhookCall:
-        """Do what ``receive`` does without blocking the loop that this task runs on."""
+        """Do the same as ``receive`` without blocking the event loop, asyncio's or trio's."""
         reject_unnamed("areceive", _unnamed, "event")
         return await arun(self._source.thread, self._wait(timeout, match).receive)
 
@@ -170,14 +220,21 @@ class WebhookSink(Service, CollectionHints):
         timeout: float | None = None,
         **match: Unpack[CallConditions],
     ) -> list[WebhookCall]:
-        """Return all untaken calls that match and take them: exactly ``count``, or without it what is there.
+        """Return all matching calls that were answered with 2xx and not taken yet, and take them.
 
-        With a count it waits for so many. Then the server settles, so that a call too many is noticed.
+        With ``count`` it waits for that many. In both cases it then waits until the mail server has settled, so that a
+        call too many is noticed.
+
+        Args:
+            count: How many there must be. Default: any number, 0 included.
+            timeout: Seconds of real time to wait for ``count`` calls. Default: as for ``receive``.
+            match: Conditions as for ``receive``.
 
         Raises:
-            WebhookNotReceived: Fewer arrived in time.
-            UnexpectedWebhook: More arrived.
-            NotSettled: The server is still busy, so more may arrive.
+            WebhookNotReceived: Fewer than ``count`` arrived in time.
+            UnexpectedWebhook: More than ``count`` arrived; none is taken.
+            NotSettled: The server is still busy after a second, so more may arrive.
+            TypeError: As for ``receive``.
             ValueError: ``count`` is not a whole number, or ``timeout`` is negative.
         """
         reject_unnamed("receive_all", _unnamed, "event")
@@ -191,21 +248,25 @@ class WebhookSink(Service, CollectionHints):
         timeout: float | None = None,  # noqa: ASYNC109 - the twin's own word
         **match: Unpack[CallConditions],
     ) -> list[WebhookCall]:
-        """Do what ``receive_all`` does without blocking the loop that this task runs on."""
+        """Do the same as ``receive_all`` without blocking the event loop, asyncio's or trio's."""
         reject_unnamed("areceive_all", _unnamed, "event")
         wait, wanted = self._wait(timeout, match), count_of(count)
         return await arun(self._source.thread, lambda signal: wait.receive_all(signal, wanted))
 
     def assert_nothing(self, *_unnamed: Never, within: float | None = None, **match: Unpack[CallConditions]) -> None:
-        """Assert that no untaken call that was answered 2xx matches, once nothing due remains to be sent.
+        """Assert that no matching call was answered with 2xx, except those that were taken.
+
+        It first waits until the mail server has settled: no connection is in a transaction, no delivery is due.
 
         Args:
-            within: Seconds of real time in which none may arrive either. Default: the server's, or 0.
+            within: Seconds of real time to watch after that; a match fails at once. Default: that of the server, or 0.
             match: Conditions as for ``receive``.
 
         Raises:
-            UnexpectedWebhook: There are such calls; all are listed.
-            NotSettled: The server is still busy after a second; the text says with what.
+            UnexpectedWebhook: Matching calls arrived; an ``AssertionError`` that lists them.
+            NotSettled: The server is still busy after a second; the text names what is in progress.
+            TypeError: As for ``receive``.
+            ValueError: ``within`` is negative.
         """
         reject_unnamed("assert_nothing", _unnamed, "event")
         run(self._source.thread, self._watch(within, match).nothing)
@@ -213,7 +274,7 @@ class WebhookSink(Service, CollectionHints):
     async def aassert_nothing(
         self, *_unnamed: Never, within: float | None = None, **match: Unpack[CallConditions]
     ) -> None:
-        """Do what ``assert_nothing`` does without blocking the loop that this task runs on."""
+        """Do the same as ``assert_nothing`` without blocking the event loop, asyncio's or trio's."""
         reject_unnamed("aassert_nothing", _unnamed, "event")
         await arun(self._source.thread, self._watch(within, match).nothing)
 

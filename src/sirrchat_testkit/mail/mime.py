@@ -223,7 +223,7 @@ class _Reader:
 
 
 def divide(content: bytes, boundary: bytes, most: int) -> list[bytes]:
-    """Return the parts of a multipart body (RFC 2046 section 5.1.1), at most ``most``; an empty list without a boundary line.
+    """Return at most ``most`` parts of a multipart body (RFC 2046 section 5.1.1); [] without a boundary line.
 
     The line end before a boundary belongs to the boundary. So does the last line end of a body without the closing
     boundary.

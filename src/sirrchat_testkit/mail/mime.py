@@ -89,7 +89,7 @@ class Unsubscribe(tuple[str, ...]):  # noqa: SLOT001 - a tuple with slots cannot
         url = next(each for each in message.unsubscribe if each.startswith("https:"))
 
     Attributes:
-        one_click: Whether List-Unsubscribe-Post allows to unsubscribe by a POST to an https URL (RFC 8058).
+        one_click: Whether List-Unsubscribe-Post allows unsubscribing by a POST to an https URL (RFC 8058).
     """
 
     one_click: bool = False

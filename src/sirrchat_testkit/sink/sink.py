@@ -45,7 +45,7 @@ class WebhookSink(Service, CollectionHints):
             assert call.verified and call.attempt == 2
 
     Args:
-        secret: The secret that calls are verified with. Default: see the attribute ``secret``.
+        secret: The secret that calls are verified with. Default: one of the sink, or those of webhooks that point here.
         timeout: Seconds of real time that ``receive`` waits by default.
     """
 

@@ -14,6 +14,16 @@ WIDTH: Final = 80
 _PATTERN = re.compile(r"[\\^$*+|\[(]")
 
 
+def printable(text: str) -> str:
+    """Return ``text`` with its control, bidirectional and zero-width characters escaped, line feeds excepted.
+
+    Terminals obey such characters, and they come from clients. Other Unicode stays as it is.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
+
+
 def counted(number: int, what: str) -> str:
     """Return a number with its noun: ``1 call``, ``2 calls``."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

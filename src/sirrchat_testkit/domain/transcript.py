@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from sirrchat_testkit.formatting import printable
+
 Page: TypeAlias = list[Any]
 """Times (seconds, monotonic) and what was said then, in turn."""
 
@@ -58,7 +60,7 @@ class TranscriptLine(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.at:8.3f} {self.who}: {self.text}"
+        return f"{self.at:8.3f} {self.who}: {printable(self.text)}"
 
 
 class Transcript(tuple[TranscriptLine, ...]):

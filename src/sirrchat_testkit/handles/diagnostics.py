@@ -32,7 +32,7 @@ from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.domain.transcript import Transcript
 from sirrchat_testkit.errors import NoSuchAddress, Refused
-from sirrchat_testkit.formatting import counted, expired
+from sirrchat_testkit.formatting import counted, expired, printable
 from sirrchat_testkit.handles.failures import SHOWN, Section, join, listed
 from sirrchat_testkit.handles.feed import MOST, Steps
 from sirrchat_testkit.mail import addresses as addressing
@@ -291,7 +291,7 @@ def explain(
 def overview(explanation: Explanation, messages: Sequence[object], attempts: Sequence[str], shown: str) -> str:
     """Return what happened since the scope began, without the sections that the text ``shown`` already contains."""
     mail = Section("Messages:" if messages else "No mail was received.", [*map(summary, messages)], 20)
-    return join([mail, *explanation.sections, *listed("Webhook attempts:", attempts, 20)], shown)
+    return printable(join([mail, *explanation.sections, *listed("Webhook attempts:", attempts, 20)], shown))
 
 
 def attempts(snapshot: Snapshot, after: int) -> list[str]:
@@ -422,5 +422,5 @@ def _exchanges(transcript: Transcript) -> list[_Exchange]:
 
 
 def _cut(text: str) -> str:
-    shown = text if text.isprintable() else ascii(text)[1:-1]
+    shown = printable(text)
     return shown if len(shown) <= WIDTH else f"{shown[:WIDTH]}..."

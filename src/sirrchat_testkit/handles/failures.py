@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from sirrchat_testkit.domain.sessions import Activity
-from sirrchat_testkit.formatting import counted
+from sirrchat_testkit.formatting import counted, printable
 from sirrchat_testkit.matching import Match, nearest
 from sirrchat_testkit.threads import runs_asyncio
 
@@ -164,14 +164,14 @@ def not_received(wait: FailedWait[T], evidence: Evidence[T]) -> AssertionError:
         _blocked(kind, wait.seconds) if wait.blocked else "",
     ]
     end = "" if finding.endswith(("?", ".")) else "."
-    return kind.not_received(_text([f"{finding}{end} {_waited(wait)}.", *sections]))
+    return kind.not_received(printable(_text([f"{finding}{end} {_waited(wait)}.", *sections])))
 
 
 def too_many(wait: FailedWait[T], wanted: int) -> AssertionError:
     """Return the error of a ``receive_all`` that found more than ``wanted`` items."""
     kind, found = wait.kind, wait.found
     title = f"{_arrived(kind, found)}, expected {wanted or 'none'} {kind.place}{_with(wait.match)}:"
-    return kind.unexpected(_section(title, [*map(kind.line, found)]))
+    return kind.unexpected(printable(_section(title, [*map(kind.line, found)])))
 
 
 def unexpected(wait: FailedWait[T], *, after: float | None = None) -> AssertionError:
@@ -181,14 +181,14 @@ def unexpected(wait: FailedWait[T], *, after: float | None = None) -> AssertionE
     when = "" if after is None else f" after {after:.2f} s"
     title = f"{_arrived(kind, found)}{when}, expected none {kind.place}{_with(wait.match)}{window}:"
     if len(found) == 1:
-        return kind.unexpected(f"{title} {kind.line(found[0])}")
-    return kind.unexpected(_section(title, [*map(kind.line, found)]))
+        return kind.unexpected(printable(f"{title} {kind.line(found[0])}"))
+    return kind.unexpected(printable(_section(title, [*map(kind.line, found)])))
 
 
 def not_settled(busy: Sequence[Activity], seconds: float) -> NotSettled:
     """Return the error of a source that did not settle in ``seconds`` and is still ``busy``."""
     first, *more = map(str, busy)
-    return NotSettled(_section(f"The server was still busy after {_seconds(seconds)}: {first}", more))
+    return NotSettled(printable(_section(f"The server was still busy after {_seconds(seconds)}: {first}", more)))
 
 
 def never_fired(faults: Sequence[object]) -> FaultNeverFired:

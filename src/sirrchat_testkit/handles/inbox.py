@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Never
 
 from sirrchat_testkit.domain.models import Address
+from sirrchat_testkit.formatting import printable
 from sirrchat_testkit.handles.feed import arun, pull, run
 from sirrchat_testkit.handles.message import ReceivedMessage
 from sirrchat_testkit.handles.wait import Wait, count_of, reject_unnamed, seconds_of
@@ -274,7 +275,7 @@ class Inbox(Receiver):
         return self._recipient
 
     def __repr__(self) -> str:
-        return f"<Inbox {self._recipient}>"
+        return printable(f"<Inbox {self._recipient}>")
 
 
 @record

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.transcript import MessageLog, Transcript
 from sirrchat_testkit.errors import NotFound
+from sirrchat_testkit.formatting import printable
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.suggestions import Hints
 from sirrchat_testkit.threads import result_of
@@ -336,7 +337,7 @@ class ReceivedMessage(Hints):
         return mime.as_email(self.raw)
 
     def __repr__(self) -> str:
-        return f"<ReceivedMessage {self.subject!r} from {self.sender or '(no sender)'} to {self.recipient}>"
+        return printable(f"<ReceivedMessage {self.subject!r} from {self.sender or '(no sender)'} to {self.recipient}>")
 
 
 def record_of(message: ReceivedMessage) -> Message:

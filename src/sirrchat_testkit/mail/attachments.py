@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from sirrchat_testkit.comparing import LIKE, holds
-from sirrchat_testkit.formatting import counted, named
+from sirrchat_testkit.formatting import counted, named, printable
 from sirrchat_testkit.mail.mime import Attachment
 
 __tracebackhide__ = True
@@ -76,7 +76,7 @@ def only(candidates: Iterable[Candidate[T]], wanted: str, kind: str, advice: str
         return kept[0].value
     found = f"{len(kept)} candidates for {wanted}" if kept else f"Found no {wanted}"
     head = f"{found}, expected exactly one"
-    raise NotExactlyOne(_report(known, head, advice) if known else f"{head}; the message has no {kind}")
+    raise NotExactlyOne(printable(_report(known, head, advice) if known else f"{head}; the message has no {kind}"))
 
 
 def _report(candidates: Sequence[Candidate[T]], head: str, advice: str) -> str:

@@ -1,0 +1,51 @@
+"""What clients send is shown without the characters that a terminal obeys."""
+
+import pytest
+
+from sirrchat_testkit import Inbox, MailNotReceived, MailServer, NotExactlyOne
+from sirrchat_testkit.formatting import printable
+from tests.support import connect
+
+HOSTILE = "\x1b[31m\x07\x9b\x7f\u202e\u2066\u200b\ufeff\u2028"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text", "plain text"),
+        ("Grüße, 你好, שלום, 🙂", "Grüße, 你好, שלום, 🙂"),
+        ("two\nlines", "two\nlines"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("a\tb\rc\x00\x7f\x9b", "a\\tb\\rc\\x00\\x7f\\x9b"),
+        ("\u202eevil\u2066\u200b\ufeff", "\\u202eevil\\u2066\\u200b\\ufeff"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_control_bidirectional_and_zero_width_characters_are_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def is_shown(text: str) -> bool:
+    return not {*HOSTILE} - {"[", "3", "1", "m"} & {*text}
+
+
+def test_no_text_of_the_package_shows_them(mailserver: MailServer, inbox: Inbox) -> None:
+    mail = f"From: {HOSTILE}@shop.example\r\nSubject: {HOSTILE}\r\n\r\n{HOSTILE} https://a.example/{HOSTILE}x".encode()
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        smtp.send(f"NOOP {HOSTILE}\r\n".encode())
+        smtp.getreply()
+        smtp.docmd("MAIL FROM:<a@b.example> SMTPUTF8")
+        smtp.send(f"RCPT TO:<{HOSTILE}@example.com>\r\n".encode())
+        smtp.getreply()
+        smtp.docmd(f"RCPT TO:<{inbox.address}>")
+        smtp.data(mail)
+    message = inbox.receive()
+    texts = [repr(message), str(message.transcript), mailserver.overview(), *map(str, mailserver.refusals)]
+    inbox.deliver(mail)
+    for fail in (lambda: inbox.receive(subject="x", timeout=0), mailserver.assert_nothing, message.code):
+        try:
+            fail()
+        except (MailNotReceived, NotExactlyOne, AssertionError) as error:
+            texts.append(str(error))
+    assert [text for text in texts if not is_shown(text)] == []

@@ -181,6 +181,14 @@ _LISTEN, _TLS, _MAIL, _LIMITS, _STORE, _REST = (
 )
 
 
+def _half_of_the_descriptors() -> int:
+    """Return a number of connections that leaves file descriptors for everything else, 1000 at most."""
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1000 if soft == resource.RLIM_INFINITY else max(1, min(soft // 2, 1000))
+
+
 def _setting(
     default: Any,
     kind: Kind,
@@ -274,10 +282,11 @@ class Settings:
         changeable=True,
     )
     max_sessions: int = _setting(
-        0,
+        _half_of_the_descriptors(),
         _LIMIT,
         _LIMITS,
-        "Simultaneous SMTP connections, more are refused with 421; 0: no limit.",
+        "Simultaneous SMTP connections, more are refused with 421; 0: no limit. Default: half of the file descriptors "
+        "that the process may open, 1000 at most.",
         changeable=True,
     )
     max_session_messages: int = _setting(

@@ -45,3 +45,16 @@ def test_a_data_folder_survives_a_flood_of_silent_connections(serve: StartServe,
     with connect(served) as smtp:
         smtp.sendmail("you@example.org", ["ops@corp.example"], "Subject: at last\r\n\r\nHello")
     assert call_api(served, "GET", "/readyz").status == 200
+
+
+def test_by_default_connections_leave_descriptors_for_everything_else(serve: StartServe, tmp_path: Path) -> None:
+    served = serve("--data", str(tmp_path / "data"), preexec_fn=limit)
+    with connect(served) as smtp:
+        smtp.ehlo()
+        silent = [socket.create_connection((served.smtp_host, served.smtp_port)) for _ in range(LIMIT)]
+        greetings = [sock.recv(3) for sock in silent]
+        assert (greetings.count(b"220"), greetings.count(b"421")) == (LIMIT // 2 - 1, LIMIT - LIMIT // 2 + 1)
+        assert attempt(smtp, 1) == 250
+        assert call_api(served, "GET", "/api/emails").status == 200
+    for sock in silent:
+        sock.close()

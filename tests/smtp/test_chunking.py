@@ -1,4 +1,4 @@
-"""BDAT: messages that come in chunks, octet by octet as they were sent."""
+"""BDAT: messages that come in chunks, byte by byte as they were sent."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ async def test_chunks_are_pipelined_with_everything(talk: Dialogue, stored: Stor
 
 async def test_a_chunk_cut_anywhere_is_the_same(talk: Dialogue, stored: Stored) -> None:
     await talk(HELLO, MAIL, RCPT)
-    for octet in b"BDAT 9 LAST\r\nab\r\n.\r\ncd":
-        talk.write(bytes([octet]))
+    for byte in b"BDAT 9 LAST\r\nab\r\n.\r\ncd":
+        talk.write(bytes([byte]))
         await talk.writer.drain()
     assert await talk.reply() == "250 2.0.0 Message stored"
     assert await stored() == [b"ab\r\n.\r\ncd"]
@@ -92,7 +92,7 @@ async def test_a_chunk_cut_anywhere_is_the_same(talk: Dialogue, stored: Stored) 
         ([HELLO, MAIL], "503 5.5.1 Send RCPT"),
     ],
 )
-async def test_the_octets_of_a_refused_chunk_are_swallowed(talk: Dialogue, before: list[str], reply: str) -> None:
+async def test_the_bytes_of_a_refused_chunk_are_discarded(talk: Dialogue, before: list[str], reply: str) -> None:
     if before:
         await talk(*before)
     assert (await talk(b"BDAT 6 LAST\r\nNOOP\r\n")).startswith(reply)

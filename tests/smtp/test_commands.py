@@ -177,16 +177,16 @@ async def test_nothing_is_stored_behind_a_quit(talk: Dialogue, backend: Backend)
     assert await backend.postoffice.messages() == []
 
 
-async def test_whoever_said_quit_is_busy_no_more(smtp: Listener, talk: Dialogue, backend: Backend) -> None:
+async def test_a_session_is_not_busy_after_quit(smtp: Listener, talk: Dialogue, backend: Backend) -> None:
     await talk(HELLO, MAIL)
     [connection] = smtp._connections
     busy: list[int] = []
 
-    def hear() -> None:
+    def receive() -> None:
         connection.data_received(b"QUIT\r\n")
         busy.append(len(backend.sessions.busy()))
 
-    asyncio.get_running_loop().call_soon(hear)
+    asyncio.get_running_loop().call_soon(receive)
     assert await talk.reply() == "221 2.0.0 Bye"
     assert busy == [0]
 
@@ -203,7 +203,7 @@ async def test_settings_are_read_at_each_command(talk: Dialogue, backend: Backen
     assert (await talk("RCPT TO:<second@example.com>")) == "452 4.5.3 Too many recipients"
     backend.settings.value = replace(backend.settings.value, max_message_size=10)
     await talk("DATA")
-    assert (await talk(b"more than ten octets\r\n.\r\n")).startswith("552 5.3.4")
+    assert (await talk(b"more than ten bytes.\r\n.\r\n")).startswith("552 5.3.4")
     assert "250-SIZE 10\n" in await talk(HELLO)
 
 
@@ -213,7 +213,7 @@ async def test_a_postmaster_that_exists_gets_mail_without_a_domain(backend: Back
     assert len(await backend.postoffice.messages("postmaster@example.com")) == 1
 
 
-async def test_a_silent_client_is_told_and_closed(backend: Backend) -> None:
+async def test_an_idle_client_gets_421_and_is_closed(backend: Backend) -> None:
     backend.settings.value = backend.settings.value.replace(idle_timeout=0.05)
     async with serve_smtp(backend) as listener:
         reader, writer = await asyncio.open_connection(*listener.address)
@@ -223,15 +223,15 @@ async def test_a_silent_client_is_told_and_closed(backend: Backend) -> None:
 
 
 async def test_a_client_that_goes_on_talking_is_not_timed_out(smtp: Listener, talk: Dialogue) -> None:
-    """The one timer looks when the last word was heard."""
+    """The one timer checks when bytes were last received."""
     [connection] = smtp._connections
-    connection._conversation.heard_at -= 301
+    connection._conversation.received_at -= 301
     await talk("NOOP")
     first = connection._timeout_handle
     connection._timeout_cb()
     assert connection._timeout_handle is not first
     assert (await talk("NOOP")).startswith("250")
-    connection._conversation.heard_at -= 301
+    connection._conversation.received_at -= 301
     connection._timeout_cb()
     assert (await talk.reply()).startswith("421 4.4.2")
 

@@ -1,4 +1,4 @@
-"""What is stored, for whom, and what the client is told."""
+"""What is stored, for whom, and what is replied."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_an_unknown_utf8_recipient_is_refused_in_ascii(talk: Dialogue) -> 
     [b"", b"\r\n", b"\x00\xff\x80\r\n", b".\r\n", b"..\r\n.\r\n...\r\n", b"x" * 5000 + b"\r\n", b"a\rb\nc\r\n"],
     ids=repr,
 )
-async def test_every_octet_is_kept(talk: Dialogue, stored: Stored, raw: bytes) -> None:
+async def test_every_byte_is_kept(talk: Dialogue, stored: Stored, raw: bytes) -> None:
     assert (await talk.send(raw)).startswith("250")
     assert await stored() == [raw]
 
@@ -174,7 +174,7 @@ async def test_all_recipients_or_none(
 
 
 @pytest.mark.parametrize(("method", "verb"), [("deliver", "end of data"), ("admit", "RCPT"), ("takes", "RCPT")])
-async def test_a_failure_of_ours_is_a_451_and_told_to_the_owner(
+async def test_an_error_in_the_server_is_a_451_and_reported_to_the_owner(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     talk: Dialogue,
@@ -236,7 +236,7 @@ async def test_two_connections_do_not_mix(dial: Dial, stored: Stored) -> None:
 
 
 @pytest.mark.parametrize("step", ["admit", "deliver"])
-async def test_what_fails_in_the_store_is_logged_and_not_told(
+async def test_an_error_of_the_store_is_logged_and_not_shown_to_the_client(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, talk: Dialogue, step: str
 ) -> None:
     async def fail(*_: Any) -> None:

@@ -38,8 +38,8 @@ class Difference:
     shown_by: tuple[str, ...]
 
 
-def b64(octets: bytes) -> str:
-    return base64.b64encode(octets).decode()
+def b64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
 
 
 USER, PASSWORD = b"user@example.com", b"secret"
@@ -91,7 +91,7 @@ DIFFERENCES = [  # numbers alone are sections of RFC 5321
     Difference(rf"{PATH}<.*ü.*", "250", "553", "it needs SMTPUTF8 (RFC 6531)", (EHLO, "MAIL FROM:<ü@b.c>\r\n")),
     Difference(r"RCPT TO:<postmaster>", "250", "550", "it is the first domain's, where it is unknown (4.5.1)",
                (EHLO, MAIL, "RCPT TO:<postmaster>\r\n")),
-    Difference(r"(MAIL|RCPT) .*[\x00\ufffd].*", "250|503", "501", "NUL and octets that are not UTF-8 are no text",
+    Difference(r"(MAIL|RCPT) .*[\x00\ufffd].*", "250|503", "501", "NUL and bytes that are not UTF-8 are no text",
                (EHLO, "MAIL FROM:<\udcff@b.c>\r\n")),
     Difference(r"MAIL .* SIZE=1 SIZE=2", "250", "501", "a parameter is given once",
                (EHLO, MAIL[:-2] + " SIZE=1 SIZE=2\r\n")),
@@ -236,7 +236,7 @@ TEXTS = [
     b"bare\n.\nand\r.\rend\r\n.\r\n",
     b"x" * 900 + b"\r\n" + b"y" * 998 + b"\r\n.\r\n",
 ]
-"""What is sent after 354. Lines longer than 1000 octets are taken here and not by aiosmtpd; they are not compared."""
+"""What is sent after 354. Lines longer than 1000 bytes are taken here and not by aiosmtpd; they are not compared."""
 
 GOOD = st.sampled_from([
     "<a@far.example>", " <a@far.example>", "<user@example.com>", "<a@[127.0.0.1]>", '<"a b"@far.example>',
@@ -279,10 +279,10 @@ WHOLE = DATAS.map(lambda data: [MAIL, RCPT, data + "\r\n"])
 DIALOGUES = st.tuples(
     st.integers(0, 3).map(lambda count: [EHLO, MAIL, RCPT][:count]),
     st.lists(LINES.map(lambda line: [line]) | WHOLE | LOGINS, max_size=8).map(lambda parts: list(chain(*parts))),
-).map(lambda parts: octets(*parts[0], *parts[1]))
+).map(lambda parts: encoded(*parts[0], *parts[1]))
 
 
-def octets(*lines: str) -> list[bytes]:
+def encoded(*lines: str) -> list[bytes]:
     return [line.encode("utf-8", "surrogateescape") for line in lines]
 
 
@@ -296,7 +296,7 @@ def both() -> Iterator[Both]:
 @settings(max_examples=200, deadline=None)
 @given(login=LOGINS, more=st.lists(LOGINS | WHOLE, max_size=2))
 def test_both_let_the_same_clients_in(both: Both, login: list[str], more: list[list[str]]) -> None:
-    both.compare(octets(EHLO, *login, *chain(*more)))
+    both.compare(encoded(EHLO, *login, *chain(*more)))
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_both_let_the_same_clients_in(both: Both, login: list[str], more: list[l
     ],
 )
 def test_both_know_right_credentials_from_wrong_ones(both: Both, login: tuple[str, ...], code: str) -> None:
-    assert both.codes(octets(EHLO, *(f"{line}\r\n" for line in login))) == [code, code]
+    assert both.codes(encoded(EHLO, *(f"{line}\r\n" for line in login))) == [code, code]
 
 
 @settings(max_examples=300, deadline=None)
@@ -322,5 +322,5 @@ def test_both_answer_alike(both: Both, dialogue: list[bytes]) -> None:
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda each: each.reason)
 def test_every_difference_is_still_one(both: Both, difference: Difference) -> None:
-    *_, last = both.compare(octets(*difference.shown_by))
+    *_, last = both.compare(encoded(*difference.shown_by))
     assert last is difference

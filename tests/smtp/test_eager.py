@@ -31,12 +31,12 @@ class Bench:
 
     async def _carry(self) -> None:
         while True:
-            await self.steps.carry_on()
+            await self.steps.run_deferred()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        rest = self.steps.begin(work, self.task)
+        rest = self.steps.start(work, self.task)
         if rest is not None:
-            self.steps.leave(rest)
+            self.steps.defer(rest)
 
     async def run(self, work: Coroutine[Any, Any, None], until: Until) -> None:
         """Run ``work``, and note what happens in the loop's next step."""
@@ -60,7 +60,7 @@ async def test_work_that_need_not_wait_is_done_in_the_same_step(until: Until) ->
     assert bench.notes == ["work", "next step"]
 
 
-async def test_what_was_said_is_flushed_before_each_wait_and_at_the_end_in_the_same_step(until: Until) -> None:
+async def test_replies_are_flushed_before_each_wait_and_at_the_end_in_the_same_step(until: Until) -> None:
     bench = Bench()
 
     async def work() -> None:

@@ -170,7 +170,7 @@ def test_half_a_character_is_no_address() -> None:
     assert refused(parse_rcpt, "TO:<" + "\ud800" * 90 + "@example.com>", utf8=True) == "501 5.1.3"
 
 
-def test_whoever_said_helo_was_offered_no_parameters() -> None:
+def test_parameters_are_refused_after_helo() -> None:
     assert refused(parse_mail, "FROM:<a@example.com> SIZE=1", extended=False) == "555 5.5.4"
     assert refused(parse_rcpt, "TO:<a@example.com> NOTIFY=NEVER", extended=False) == "555 5.5.4"
 

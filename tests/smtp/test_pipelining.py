@@ -45,7 +45,7 @@ async def test_whole_transactions_in_one_write(talk: Dialogue, stored: Callable[
     assert await stored() == [b"%d\r\n" % number for number in range(20)]
 
 
-async def test_it_makes_no_difference_how_the_octets_arrive(dial: Dial) -> None:
+async def test_it_makes_no_difference_how_the_bytes_arrive(dial: Dial) -> None:
     stream = b"EHLO x\r\n" + GROUP + b"..text\r\n.\r\n" + GROUP + b"\r\n.\r\nRSET\r\nQUIT\r\n"
     answers = []
     for size in (len(stream), 1, 7):

@@ -76,7 +76,7 @@ def test_none_of_our_attributes_is_used_by_a_base_class() -> None:
     shared = {"_timeout_handle"}  # aiosmtpd's own, and meant
     bases = "".join(inspect.getsource(base) for base in Protocol.__mro__[1:-1])
     assert {name for name in ours - shared if re.search(rf"\bself\.{name}\b", bases)} == set()
-    assert {"_carrier", "_conversation", "_replies", "_socket"} <= ours
+    assert {"_own_task", "_conversation", "_replies", "_socket"} <= ours
 
 
 @pytest.mark.asyncio

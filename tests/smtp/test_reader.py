@@ -147,7 +147,7 @@ def test_only_a_dot_between_two_line_ends_ends_a_message(false_end: bytes) -> No
         (b"x" * 998 + b"\r\n.\r\n", True),
         (b"x" * 999 + b"\r\n.\r\n", False),
         (b"..\r\n" * 333 + b"\r\n.\r\n", False),
-        (b"..\r\n" * 332 + b"x\r\n.\r\n", True),  # 999 octets without the added dots, 1331 with them
+        (b"..\r\n" * 332 + b"x\r\n.\r\n", True),  # 999 bytes without the added dots, 1331 with them
     ],
 )
 def test_the_size_counts_without_added_dots(data: bytes, fits: bool) -> None:  # noqa: FBT001
@@ -202,7 +202,7 @@ def test_what_a_client_stuffs_comes_back(text: bytes) -> None:
 @pytest.mark.parametrize("size", [1, 4096], ids=["1-byte chunks", "4-KiB chunks"])
 def test_the_cost_is_linear(size: int) -> None:
     def cost(length: int) -> float:
-        data = b"a line of some forty octets of plain text\r\n" * (length // 43)
+        data = b"a line of some forty bytes of plain text\r\n" * (length // 43)
         chunks = cut(data + b".\r\n", list(range(0, len(data), size)))
         reader = Reader()
         reader.expect_message(10**9)

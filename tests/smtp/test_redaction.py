@@ -50,8 +50,8 @@ async def test_credentials_are_hidden_however_auth_is_spelt(
     await talk("EHLO client.example", line, SECRET)
     [session] = backend.sessions
     said = [each.text for each in session.transcript if each.who == "C"]
-    assert said == ["EHLO client.example", shown, f"({len(SECRET)} octets)"]
-    assert SECRET not in f"{[*commands._understood]}"
+    assert said == ["EHLO client.example", shown, f"({len(SECRET)} bytes)"]
+    assert SECRET not in f"{[*commands._cache]}"
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ async def test_credentials_are_hidden_however_auth_is_spelt(
 @pytest.mark.asyncio
 async def test_what_is_neither_one_word_nor_a_plain_path_is_remembered_nowhere(talk: Dialogue, line: str) -> None:
     await talk("EHLO client.example", "MAIL FROM:<a@example.com>", "RSET", "RSET", line)
-    assert b"RSET\r\n" in commands._understood
-    assert SECRET not in f"{[*commands._understood]} {[*address._plain]}"
+    assert b"RSET\r\n" in commands._cache
+    assert SECRET not in f"{[*commands._cache]} {[*address._plain]}"
 
 
 @pytest.mark.parametrize(
@@ -100,5 +100,5 @@ def test_what_is_no_command_is_shown_until_a_login_was_tried() -> None:
     redaction = Redaction()
     assert redaction.command(b"WHAT is this", known=False) == b"WHAT is this"
     redaction.command(b"AUTH LOGIN", known=True)
-    assert redaction.command(b"WHAT is this", known=False) == b"(12 octets)"
+    assert redaction.command(b"WHAT is this", known=False) == b"(12 bytes)"
     assert redaction.command(b"NOOP", known=True) == b"NOOP"

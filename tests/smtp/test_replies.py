@@ -75,6 +75,6 @@ def test_a_reply_is_ascii_without_control_characters_and_not_too_long() -> None:
 
 
 def test_help_knows_every_command_that_is_offered() -> None:
-    assert replies.helped("").text.split()[1:] == list(replies.SYNTAX)
-    assert replies.helped("mail").text == "Syntax: MAIL FROM:<address> [parameters]"
-    assert replies.helped("nonsense").code == 504
+    assert replies.help_for("").text.split()[1:] == list(replies.SYNTAX)
+    assert replies.help_for("mail").text == "Syntax: MAIL FROM:<address> [parameters]"
+    assert replies.help_for("nonsense").code == 504

@@ -99,7 +99,7 @@ async def test_two_listeners_stand_side_by_side() -> None:
         assert [each.recipient for each in await two.postoffice.messages()] == ["at-second@elsewhere.example"]
 
 
-async def test_whoever_is_idle_is_told_and_closed_at_once(log: Callable[[], list[str]]) -> None:
+async def test_idle_clients_get_421_and_are_closed_at_once(log: Callable[[], list[str]]) -> None:
     async with served() as (_, listener):
         reader, writer = await connected(listener)
         writer.write(b"EHLO x\r\n")
@@ -115,7 +115,7 @@ async def test_whoever_is_idle_is_told_and_closed_at_once(log: Callable[[], list
     other.close()
 
 
-async def test_whoever_comes_while_the_listener_stops_is_turned_away() -> None:
+async def test_a_client_that_connects_while_the_listener_stops_gets_421() -> None:
     async with served() as (_, listener):
         listener._connections.stopping = True
         reader, writer = await asyncio.open_connection(*listener.address)
@@ -150,7 +150,7 @@ async def test_a_transaction_that_does_not_end_is_broken_off_and_named(
         assert await reader.read() == b""
     writer.close()
     [line] = log()
-    assert line == f"stopped with 1 connections open, broken off: MAIL FROM:<a@example.net> from {session.peer}"
+    assert line == f"stopped with 1 connections open, aborted: MAIL FROM:<a@example.net> from {session.peer}"
     assert not len(backend.sessions)
     assert list(backend.events.after()) == []
 

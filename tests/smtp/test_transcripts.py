@@ -1,4 +1,4 @@
-"""Transcripts are bounded by octets, whatever a client says."""
+"""Transcripts are bounded in bytes, whatever a client says."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def long_talk(pages: int) -> SessionLog:
     return talk
 
 
-def test_a_session_keeps_so_many_octets_and_its_first_page() -> None:
+def test_a_session_keeps_so_many_bytes_and_its_first_page() -> None:
     talk = long_talk(100)
     assert talk.octets <= SESSION
     text = str(talk.transcript())
@@ -96,7 +96,7 @@ def test_a_message_s_transcript_begins_with_the_ten_latest_pages_between_message
 
 
 @pytest.mark.asyncio
-async def test_closed_sessions_keep_so_many_octets() -> None:
+async def test_closed_sessions_keep_so_many_bytes() -> None:
     sessions = Sessions()
     for number in range(100):
         session = sessions.open(f"peer {number}")

@@ -1,4 +1,4 @@
-"""A store that takes its time: what is told to whom and when, and what may happen meanwhile."""
+"""A slow store: when replies are sent, and what may happen in the meantime."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def held(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> Held:
 
 
 @pytest.mark.parametrize("waits", [0, 1, 3], ids=lambda count: f"the store waits {count} times")
-async def test_the_250_is_in_the_socket_before_anybody_is_told(
+async def test_the_250_is_in_the_socket_before_subscribers_are_called(
     monkeypatch: pytest.MonkeyPatch, smtp: Listener, backend: Backend, waits: int
 ) -> None:
     """The subscriber blocks the loop while it looks into the socket: what is not there by then never gets there."""
@@ -103,7 +103,7 @@ async def test_a_delivery_that_has_begun_is_finished_although_the_client_has_gon
         linger = struct.pack("ii", 1, 0)
         talk.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     await talk.close()
-    await until(lambda: connection.transport is None if reset else connection._heard_all)
+    await until(lambda: connection.transport is None if reset else connection._eof_received)
     assert backend.sessions.busy()
     held.go_on.set()
     await until(lambda: not len(backend.sessions))
@@ -146,18 +146,18 @@ async def test_a_client_that_has_closed_its_side_still_gets_its_replies(
     talk.write(RAW + b".\r\nNOOP\r\n")
     talk.writer.write_eof()
     [connection] = smtp._connections
-    await until(lambda: connection._heard_all)
+    await until(lambda: connection._eof_received)
     held.go_on.set()
     assert await talk.reader.read() == b"250 2.0.0 Message stored\r\n250 2.0.0 OK\r\n"
     assert await stored() == [RAW]
 
 
-async def test_nobody_is_timed_out_while_the_store_is_to_blame(smtp: Listener, talk: Dialogue, held: Held) -> None:
+async def test_a_client_is_not_timed_out_while_the_store_is_slow(smtp: Listener, talk: Dialogue, held: Held) -> None:
     await talk.to_data()
     talk.write(RAW + b".\r\n")
     await held.asked.wait()
     [connection] = smtp._connections
-    connection._conversation.heard_at -= 10_000
+    connection._conversation.received_at -= 10_000
     connection._timeout_cb()
     held.go_on.set()
     assert (await talk.reply()).startswith("250")

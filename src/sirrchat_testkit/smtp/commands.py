@@ -1,7 +1,7 @@
-"""From a command line to what the handler is asked; nothing is answered here but lines that are no command.
+"""From a command line to the method of the session that answers it. Only lines without a command are answered here.
 
-The same few lines come again and again, so what they mean is remembered: of those that are one word, or have a plain
-path and nothing else. No other is kept, since what a client says by mistake may be a credential.
+The same few lines are sent again and again, so the commands parsed from them are cached: those of one word, and those
+with a plain path and nothing else. No other line is cached, because what a client sends by mistake may be a credential.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from sirrchat_testkit.domain.transcript import shortened
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.paths import plain_path
 from sirrchat_testkit.smtp.reader import Flaw, content
-from sirrchat_testkit.smtp.redaction import HIDING
+from sirrchat_testkit.smtp.redaction import MAY_HIDE_AUTH
 from sirrchat_testkit.smtp.replies import Answer, Reply
 from sirrchat_testkit.smtp.session import SmtpSession
 
-Ask: TypeAlias = Callable[[SmtpSession, str], Answer]
-Came: TypeAlias = bytes | Literal[Flaw.TOO_LONG]
+Execute: TypeAlias = Callable[[SmtpSession, str], Answer]
+Line: TypeAlias = bytes | Literal[Flaw.TOO_LONG]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UTF8 = frozenset({b"MAIL", b"RCPT", b"VRFY"})  # the commands with addresses (RFC 6531 section 3.7.1)
-_BARE = frozenset({b"DATA", b"RSET", b"NOOP", b"QUIT"})  # shown as they are, if nothing follows
-_PATHS = frozenset({b"MAIL", b"RCPT"})  # what follows them is shown, unless it is no path
-_REMEMBERED = 1024  # lines
+_ONE_WORD = frozenset({b"DATA", b"RSET", b"NOOP", b"QUIT"})  # shown unchanged if nothing follows
+_WITH_PATH = frozenset({b"MAIL", b"RCPT"})  # shown unchanged unless the argument may hide an AUTH
+_CACHED = 1024  # lines
 
 FLAWS: Final = {
     Flaw.TOO_LONG: replies.LINE_TOO_LONG,
     Flaw.BARE_LINE_FEED: replies.BARE_LINE_FEED,
 }
-"""What a line is answered that is none."""
+"""The replies to malformed lines."""
 
-COMMANDS: Final[Mapping[bytes, Ask]] = {
+COMMANDS: Final[Mapping[bytes, Execute]] = {
     b"AUTH": SmtpSession.auth,
     b"BDAT": SmtpSession.bdat,
     b"DATA": SmtpSession.data,
     b"EHLO": SmtpSession.ehlo,
-    b"EXPN": SmtpSession.not_here,
+    b"EXPN": SmtpSession.expn,
     b"HELO": SmtpSession.helo,
     b"HELP": SmtpSession.help,
     b"MAIL": SmtpSession.mail,
@@ -49,49 +49,54 @@ COMMANDS: Final[Mapping[bytes, Ask]] = {
     b"STARTTLS": SmtpSession.starttls,
     b"VRFY": SmtpSession.vrfy,
 }
-"""Every command that is known."""
+"""Every known command."""
 
 
 class Command(NamedTuple):
-    """What a line asks for; ``name`` is empty where it is no command, and then ``ask`` returns why.
+    """A parsed command line.
 
-    ``line`` is what it says, and ``shown`` what a transcript shows of it, None where that depends on what was said
-    before. ``known`` is whether there is such a command.
+    Attributes:
+        name: The command in upper case; empty if the line is refused, and then ``execute`` returns the reply.
+        execute: The method that answers it.
+        argument: The text after the command.
+        line: The line without its end.
+        shown: The line as transcripts show it; None if that depends on the lines before.
+        known: Whether the line begins with a known command.
     """
 
     name: bytes
-    ask: Ask
+    execute: Execute
     argument: str
     line: bytes
     shown: bytes | None
     known: bool
 
 
-_understood: dict[Came, Command] = {}
+_cache: dict[Line, Command] = {}
 
 
-def understand(line: Came) -> Command:
-    """Return what ``line``, as the reader gave it, asks for."""
-    command = _understood.get(line)
+def parse(line: Line) -> Command:
+    """Return the command in ``line``, which comes from ``Reader.line``."""
+    command = _cache.get(line)
     if command is None:
-        said = content(line)
-        if isinstance(said, Flaw):
-            return _refused(FLAWS[said], b"", shown=b"(no command)")
-        command = _read(said)
-        if said.upper() in _BARE or (command.name in _PATHS and plain_path(command.argument)):
-            if len(_understood) >= _REMEMBERED:
-                _understood.clear()
-            _understood[line] = command
+        text = content(line)
+        if isinstance(text, Flaw):
+            return _refused(FLAWS[text], b"", shown=b"(no command)")
+        command = _parse(text)
+        if text.upper() in _ONE_WORD or (command.name in _WITH_PATH and plain_path(command.argument)):
+            if len(_cache) >= _CACHED:
+                _cache.clear()
+            _cache[line] = command
     return command
 
 
-def _read(line: bytes) -> Command:
+def _parse(line: bytes) -> Command:
     word, _, rest = line.partition(b" ")
     name = word.upper()
-    harmless = rest[:1] not in HIDING if name in _PATHS else not rest and name in _BARE
+    harmless = rest[:1] not in MAY_HIDE_AUTH if name in _WITH_PATH else not rest and name in _ONE_WORD
     shown = shortened(line) if harmless else None
-    ask = COMMANDS.get(name)
-    if ask is None:
+    execute = COMMANDS.get(name)
+    if execute is None:
         return _refused(replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX, line, shown, known=False)
     try:
         argument = rest.decode("utf-8" if name in _UTF8 else "ascii").strip(" ")
@@ -99,8 +104,8 @@ def _read(line: bytes) -> Command:
         return _refused(replies.BAD_CHARACTERS, line, shown)
     if not argument.isprintable() and _CONTROL.search(argument):
         return _refused(replies.BAD_CHARACTERS, line, shown)
-    return Command(name, ask, argument, line, shown, known=True)
+    return Command(name, execute, argument, line, shown, known=True)
 
 
 def _refused(reply: Reply, line: bytes, shown: bytes | None, *, known: bool = True) -> Command:
-    return Command(b"", lambda _handler, _argument: reply, "", line, shown, known)
+    return Command(b"", lambda _session, _argument: reply, "", line, shown, known)

@@ -1,6 +1,6 @@
 """The one subclass of aiosmtpd's ``SMTP``: a connection, from its greeting to its end.
 
-1. ``dialogue`` holds the conversation; this module handles sockets, waiting, time limits and TLS.
+1. ``dialogue`` parses and answers; this module handles sockets, waiting, time limits and TLS.
 2. Commands run in the step in which their bytes arrived, one after the other (``eager``). Replies are written when the
    received bytes are used up or a command has to wait, so a pipelined group is answered in one packet (RFC 2920).
 3. ``Connections`` holds the open connections of a listener, because ``Server.wait_closed`` cannot end them.
@@ -19,13 +19,13 @@ from aiosmtpd.smtp import SMTP
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.dialogue import MANY, Conversation
-from sirrchat_testkit.smtp.eager import EagerRunner, Rest
-from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
+from sirrchat_testkit.smtp.eager import EagerRunner, Suspended
+from sirrchat_testkit.smtp.replies import Answer, Next, Reply
 from sirrchat_testkit.smtp.writer import ReplyWriter
 
-_READ = 262_144  # octets of one read: what asyncio takes
-_HIGH_WATER = 65_536  # octets of unread commands at which the client is held up
-_TICK = 0.01  # seconds after which a time limit is looked at again at the earliest
+_READ_SIZE = 262_144  # bytes of one read, as in asyncio
+_HIGH_WATER = 65_536  # bytes of unparsed commands above which reading is paused
+_TICK = 0.01  # seconds after which the time limits are checked again at the earliest
 
 
 class Protocol(SMTP, asyncio.BufferedProtocol):
@@ -33,17 +33,17 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     What is overridden of aiosmtpd, and why:
 
-    - ``__init__`` looks its methods up by ``dir`` for every connection; that is done once for each listener.
-    - ``data_received`` and ``_handle_client`` await one line at a time; a whole chunk is worked off.
+    - ``__init__`` searches its methods with ``dir`` for every connection; here that is done once for each listener.
+    - ``data_received`` and ``_handle_client`` await one line at a time; here all received bytes are parsed at once.
     - ``get_buffer`` and ``buffer_updated`` are added: without them the loop allocates 256 KiB for each read, which the
-      C library gives back to the kernel and faults in again.
-    - ``push`` drains after each reply; replies are gathered.
-    - ``_reset_timeout`` and ``_timeout_cb`` make a timer for each command; one timer looks when the
-      client was last heard.
-    - ``connection_made`` leaves the greeting to a task; it is written at once.
-    - ``connection_lost`` and ``eof_received`` cancel what is under way; a delivery that has begun is finished.
+      C library returns to the kernel and faults in again.
+    - ``push`` drains after each reply; here replies are collected.
+    - ``_reset_timeout`` and ``_timeout_cb`` start a timer for each command; here one timer checks when bytes were last
+      received.
+    - ``connection_made`` leaves the greeting to a task; here it is written at once.
+    - ``connection_lost`` and ``eof_received`` cancel the command in progress; a delivery that has begun is finished.
 
-    Its ``smtp_`` and ``auth_`` methods are not looked up: ``commands.COMMANDS`` answers, with enhanced status codes,
+    Its ``smtp_`` and ``auth_`` methods are not used: ``commands.COMMANDS`` answers, with enhanced status codes,
     RFC 6531 and the domain's decisions. Both tables of aiosmtpd are empty, so no client reaches a method by its name.
     """
 
@@ -52,123 +52,123 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         backend: Backend,
         connections: Connections[Protocol],
         template: dict[str, Any],
-        identity: ssl.SSLContext | None = None,
+        context: ssl.SSLContext | None = None,
         *,
         tls: bool = False,
     ) -> None:
         vars(self).update(template)
         self._buffer: memoryview
         loop = self.loop
-        reader = asyncio.StreamReader(loop=loop)  # never fed: it takes its place in aiosmtpd
+        reader = asyncio.StreamReader(loop=loop)  # never fed, but aiosmtpd needs one
         asyncio.StreamReaderProtocol.__init__(self, reader, self._cb_client_connected, loop)
         self._backend = backend
-        self._identity = identity
+        self._context = context
         self._begins_with_tls = tls
         self._connections = connections
         self._replies = ReplyWriter(loop)
         self._runner = EagerRunner(loop, self._replies.flush)
-        self._heard_all = False
+        self._eof_received = False
 
     @classmethod
     def template(cls, hostname: str, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
-        """Return the attributes that every connection of a listener begins with, as aiosmtpd makes them."""
+        """Return the attributes with which every connection of a listener begins, made by aiosmtpd."""
         made = SMTP(None, hostname=hostname, enable_SMTPUTF8=True, loop=loop)
-        return {**vars(made), "_smtp_methods": {}, "_auth_methods": {}, "_buffer": memoryview(bytearray(_READ))}
+        return {**vars(made), "_smtp_methods": {}, "_auth_methods": {}, "_buffer": memoryview(bytearray(_READ_SIZE))}
 
-    # What the transport calls.
+    # Called by the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet the client, or turn it away if the listener is stopping."""
+        """Greet the client, or send 421 if the listener is stopping."""
         super().connection_made(transport)
         self._socket = self._replies.transport = cast("asyncio.Transport", transport)
-        self._carrier = cast("asyncio.Task[None]", self._handler_coroutine)
+        self._own_task = cast("asyncio.Task[None]", self._handler_coroutine)
         self._began_at = self.loop.time()
         self._conversation = Conversation(self._backend, self.hostname, self._replies, self._began_at)
         self._connections.add(self)
         if self._connections.stopping:
-            self._dismiss(replies.STOPPING)
+            self._close_with(replies.STOPPING)
         else:
-            self._begin(replies.BEGIN_TLS if self._begins_with_tls else self._conversation.mail.greet())
+            self._start(replies.BEGIN_TLS if self._begins_with_tls else self._conversation.session.greet())
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - as much as there is
-        """Return where to read to: the listener's connections share it, for it is used up in the same step."""
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - it is always the whole buffer
+        """Return the buffer to read to. The listener's connections share it, since it is used up in the same step."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Work off what was read."""
+        """Process the ``nbytes`` that were read to the buffer."""
         self.data_received(bytes(self._buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """Work off what arrived, unless something is under way that has to wait."""
+        """Process ``data``, unless an earlier command has to wait."""
         conversation = self._conversation
-        conversation.hear(data, self.loop.time())
+        conversation.receive(data, self.loop.time())
         if self._runner.waiting:
             if conversation.pending > _HIGH_WATER:
                 self._socket.pause_reading()
             return
-        answer = conversation.next() if self._connections.stopping else conversation.answer(self._run)
+        answer = conversation.next_answer() if self._connections.stopping else conversation.answer(self._run)
         if answer is not None:
-            self._begin(answer)
+            self._start(answer)
         self._replies.flush()
 
     def eof_received(self) -> bool:
-        """Let the connection be closed, as soon as what is under way has been answered."""
-        self._heard_all = True
-        self._replies.hang_up()
-        return self._runner.waiting and not self._conversation.mail.session.tls  # TLS has no half-closed connections
+        """Close the connection as soon as the command in progress is answered."""
+        self._eof_received = True
+        self._replies.note_hang_up()
+        return self._runner.waiting and not self._conversation.session.record.tls  # TLS has no half-closed connections
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Forget the connection, as soon as what is under way has ended."""
+        """Release the connection as soon as the command in progress has ended."""
         if isinstance(error, ssl.SSLError):  # under TLS 1.3 the client rejects a certificate after the handshake
             self._conversation.tls_failed(error)
         asyncio.StreamReaderProtocol.connection_lost(self, error)
         self.transport = self._replies.transport = None
         self._conversation.over = True
-        self._replies.hang_up()
+        self._replies.note_hang_up()
         if self._timeout_handle is not None:
             self._timeout_handle.cancel()
         if not self._runner.waiting:
-            self._forget()
-            self._carrier.cancel()
+            self._release()
+            self._own_task.cancel()
 
-    # What the listener calls.
+    # Called by the listener.
 
-    def wind_up(self) -> None:
-        """Close the connection, unless a transaction is under way: its end closes it."""
-        if self._conversation.mail.transaction is None and not self._runner.waiting:
-            self._dismiss(replies.STOPPING)
+    def close_if_idle(self) -> None:
+        """Close the connection with 421, unless a transaction is in progress: the end of that closes it."""
+        if self._conversation.session.transaction is None and not self._runner.waiting:
+            self._close_with(replies.STOPPING)
 
     def abort(self) -> str:
-        """Break the connection off; return what was under way, in words."""
-        activity = self._conversation.mail.session.activity
+        """Abort the connection; return a description of the activity in progress, empty if there is none."""
+        activity = self._conversation.session.record.activity
         self._socket.abort()
         if self._runner.waiting:
-            self._carrier.cancel()
+            self._own_task.cancel()
         return f"{activity.what} from {activity.where}" if activity else ""
 
     @property
     def work(self) -> object | None:
-        """The transaction, the waiting command or the login that is under way; None if the connection is idle."""
-        return self._conversation.mail.transaction or self._runner.rest or self._conversation.login_attempt
+        """The transaction, command or login in progress; None if the connection is idle."""
+        return self._conversation.session.transaction or self._runner.deferred or self._conversation.login_attempt
 
     @property
     def login(self) -> str:
         """The login of the client; empty if there is none."""
-        return self._conversation.mail.session.login
+        return self._conversation.session.record.login
 
     def break_off(self, reply: Reply) -> None:
-        """Send ``reply``, close at once, and cancel what waits. Amid another reply or a handshake, just close."""
+        """Send ``reply``, unless another one or a handshake is in progress; close at once and cancel the command."""
         if not self._replies.partial and self._socket.get_protocol() is self:  # asyncio's own during a handshake
-            self._say(reply)
-        self._part(abruptly=True)
+            self._reply(reply)
+        self._close(abort=True)
         if self._runner.waiting:
-            self._carrier.cancel()
+            self._own_task.cancel()
 
     def close_in_child(self) -> None:
-        """Close the socket that a forked child has inherited, behind the loop's back: its epoll is the parent's too."""
+        """Close the socket that a forked child has inherited, without the loop: its epoll is the parent's too."""
         cast("Any", self._socket.get_extra_info("socket"))._sock.close()  # noqa: SLF001 - the wrapper cannot close
 
-    # What aiosmtpd calls.
+    # Called by aiosmtpd.
 
     async def push(self, status: str | bytes) -> None:
         """Write a line of reply at once."""
@@ -183,81 +183,81 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def _timeout_cb(self) -> None:
         now, settings = self.loop.time(), self._backend.settings.value
-        waiting = self._runner.waiting  # then the client is not to blame
-        quiet = settings.idle_timeout - (0 if waiting else now - self._conversation.heard_at)
-        whole = settings.session_timeout - (now - self._began_at) if settings.session_timeout else quiet
-        if quiet > 0 and (whole > 0 or waiting):
-            self._timeout_handle = self.loop.call_later(max(min(quiet, whole), _TICK), self._timeout_cb)
+        waiting = self._runner.waiting  # then the client waits for the server
+        idle_left = settings.idle_timeout - (0 if waiting else now - self._conversation.received_at)
+        left = settings.session_timeout - (now - self._began_at) if settings.session_timeout else idle_left
+        if idle_left > 0 and (left > 0 or waiting):
+            self._timeout_handle = self.loop.call_later(max(min(idle_left, left), _TICK), self._timeout_cb)
         else:
-            self._dismiss(replies.SESSION_OVER if quiet > 0 else replies.TIMED_OUT)
+            self._close_with(replies.SESSION_OVER if idle_left > 0 else replies.TIMED_OUT)
 
     async def _handle_client(self) -> None:
-        """Carry on with whatever has to wait, as long as there is a connection."""
+        """Run everything that has to wait, until the connection ends."""
         try:
             while not self._conversation.over:
-                await self._runner.carry_on()
-                if self._heard_all:
+                await self._runner.run_deferred()
+                if self._eof_received:
                     self._socket.close()
                 elif not self._conversation.over:
                     self._socket.resume_reading()
         finally:
             if self.transport is None:
-                self._forget()
+                self._release()
 
-    # What goes on.
+    # Answering.
 
     def _run(self, answer: Coroutine[Any, Any, Reply]) -> Reply | None:
-        """Return the reply that ``answer`` comes to, None where it has to wait: then it is under way."""
+        """Return the reply of ``answer``, or None if it has to wait: then it runs in the connection's task."""
         try:
-            reply = self._runner.begin(answer, self._carrier)
-        except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
+            reply = self._runner.start(answer, self._own_task)
+        except Exception as error:  # noqa: BLE001 - it is reported to the owner of the server
             return self._conversation.crashed(error)
-        if isinstance(reply, Rest):
-            self._runner.leave(self._converse(reply))
+        if isinstance(reply, Suspended):
+            self._runner.defer(self._converse(reply))
             return None
         return reply
 
-    def _begin(self, answer: Answer) -> None:
-        """Give ``answer``, whatever comes after it."""
-        rest = self._runner.begin(self._converse(answer), self._carrier)
-        if isinstance(rest, Rest):
-            self._runner.leave(rest)
+    def _start(self, answer: Answer) -> None:
+        """Send ``answer`` and do what follows it."""
+        rest = self._runner.start(self._converse(answer), self._own_task)
+        if isinstance(rest, Suspended):
+            self._runner.defer(rest)
         self._replies.flush()
 
-    async def _converse(self, answer: Answer | Rest[Reply] | None) -> None:
-        """Give ``answer``, and answer everything that has been received in full.
+    async def _converse(self, answer: Answer | Suspended[Reply] | None) -> None:
+        """Send ``answer``, and answer everything that has been received completely.
 
-        What has begun is finished, although nobody may be there any more to hear of it.
+        An answer that has begun is finished even if the client has gone in the meantime.
         """
         conversation = self._conversation
         while answer is not None:
             try:
                 reply = answer if isinstance(answer, Reply) else await answer
-            except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
+            except Exception as error:  # noqa: BLE001 - it is reported to the owner of the server
                 reply = conversation.crashed(error)
-            self._say(reply)
-            if reply.turn is Turn.TLS:
+            self._reply(reply)
+            if reply.next is Next.TLS:
                 await self._start_tls()
                 if reply is replies.BEGIN_TLS and not conversation.over:
-                    answer = conversation.mail.greet()
+                    answer = conversation.session.greet()
                     continue
-            elif reply.turn:
-                if not conversation.turn(reply.turn):
-                    self._part(abruptly=reply.turn is Turn.BREAK)
-            elif self._connections.stopping and conversation.mail.transaction is None:
-                self._dismiss(replies.STOPPING)
+            elif reply.next:
+                if not conversation.expect(reply.next):
+                    self._close(abort=reply.next is Next.ABORT)
+            elif self._connections.stopping and conversation.session.transaction is None:
+                self._close_with(replies.STOPPING)
             elif len(self._replies.replies) >= MANY:
-                await self._relieve()
-            answer = conversation.next()
+                await self._drain()
+            answer = conversation.next_answer()
 
     async def _start_tls(self) -> None:
-        """Go on under TLS. What was sent along with STARTTLS is forgotten (RFC 3207 section 4.2)."""
+        """Start TLS. Commands that were sent together with STARTTLS are discarded (RFC 3207 section 4.2)."""
         self._replies.flush()
-        assert self._identity is not None
-        self._conversation.forget()  # before: its first words may come along with the end of its handshake
+        assert self._context is not None
+        self._conversation.discard_input()  # now: the handshake's last bytes may bring a command
         made = None
         try:
-            made = await self.loop.start_tls(self._socket, self, self._identity, server_side=True)
+            made = await self.loop.start_tls(self._socket, self, self._context, server_side=True)
         except (OSError, asyncio.IncompleteReadError) as error:
             self._conversation.tls_failed(error)
         finally:  # also when the handshake is cancelled
@@ -268,36 +268,36 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         if made is None or self._conversation.over:
             return
         self._socket = self.transport = self._replies.transport = made
-        cast("Any", self._writer)._transport = made  # noqa: SLF001 - what aiosmtpd does
-        self._conversation.secured(self._replies.tls, self.loop.time())
+        cast("Any", self._writer)._transport = made  # noqa: SLF001 - as aiosmtpd does
+        self._conversation.tls_started(self._replies.tls, self.loop.time())
 
-    async def _relieve(self) -> None:
+    async def _drain(self) -> None:
         """Write the replies, and wait if the client does not read them."""
         self._replies.flush()
         with contextlib.suppress(ConnectionError):
             await self._writer.drain()
-        self._conversation.heard_at = self.loop.time()
+        self._conversation.received_at = self.loop.time()
 
-    def _say(self, reply: Reply) -> None:
+    def _reply(self, reply: Reply) -> None:
         if self._runner.waiting and reply.code:
-            self._conversation.heard_at = self.loop.time()  # from now on it is the client that keeps us waiting
-        self._conversation.say(reply)
+            self._conversation.received_at = self.loop.time()  # the idle time of the client begins now
+        self._conversation.add_reply(reply)
 
-    def _dismiss(self, reply: Reply) -> None:
-        """Say ``reply`` and close."""
-        self._say(reply)
-        self._part()
+    def _close_with(self, reply: Reply) -> None:
+        """Send ``reply`` and close the connection."""
+        self._reply(reply)
+        self._close()
 
-    def _part(self, *, abruptly: bool = False) -> None:
-        """Close the connection behind the replies; what else was received is not looked at."""
-        self._conversation.end()
-        self._replies.left = True
+    def _close(self, *, abort: bool = False) -> None:
+        """Write the replies and close the connection. Commands that were received are not executed."""
+        self._conversation.finish()
+        self._replies.hung_up = True
         self._replies.flush()
-        close = self._socket.abort if abruptly else self._socket.close
+        close = self._socket.abort if abort else self._socket.close
         close()
 
-    def _forget(self) -> None:
-        self._conversation.mail.close()
+    def _release(self) -> None:
+        self._conversation.session.close()
         self._connections.discard(self)
 
 
@@ -305,32 +305,36 @@ C = TypeVar("C")
 
 
 class Connections(Generic[C]):
-    """A set that can be waited for to be empty; ``stopping`` says that no new transaction may begin."""
+    """The open connections of a listener.
+
+    Attributes:
+        stopping: Whether the listener is stopping, so that no transaction may begin.
+    """
 
     def __init__(self) -> None:
         self.stopping = False
-        self._live: set[C] = set()
-        self._emptied: asyncio.Future[None] | None = None
+        self._open: set[C] = set()
+        self._empty: asyncio.Future[None] | None = None
 
     def __iter__(self) -> Iterator[C]:
-        return iter(tuple(self._live))
+        return iter(tuple(self._open))
 
     def __len__(self) -> int:
-        return len(self._live)
+        return len(self._open)
 
     def add(self, connection: C) -> None:
-        """Note a new connection."""
-        self._live.add(connection)
+        """Add a new connection."""
+        self._open.add(connection)
 
     def discard(self, connection: C) -> None:
-        """Note that a connection is gone."""
-        self._live.discard(connection)
-        if not self._live and self._emptied is not None and not self._emptied.done():
-            self._emptied.set_result(None)
+        """Remove a connection that is closed."""
+        self._open.discard(connection)
+        if not self._open and self._empty is not None and not self._empty.done():
+            self._empty.set_result(None)
 
-    async def emptied(self, seconds: float) -> bool:
-        """Wait at most ``seconds`` until every connection is gone; tell whether they are."""
-        if self._live:
-            self._emptied = asyncio.get_running_loop().create_future()
-            await asyncio.wait([self._emptied], timeout=seconds)
-        return not self._live
+    async def wait_empty(self, seconds: float) -> bool:
+        """Wait at most ``seconds`` until every connection is closed; return whether all are."""
+        if self._open:
+            self._empty = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._empty], timeout=seconds)
+        return not self._open

@@ -1,10 +1,10 @@
-"""What one client says and what it is answered: received bytes become commands, messages, responses, and then replies.
+"""The dialogue with one client: received bytes become commands, messages and responses, and those become replies.
 
 1. Nothing is parsed here (``reader``, ``commands``), worded here (``replies``) or decided here (``session``).
-2. Nothing waits here and nothing is written here: the connection runs what may have to wait, and goes on itself where
-   something does, or where something else comes than a command or a message.
-3. Nothing a client sends may raise, hang or print. What fails in the server is answered 451 and told to its owner.
-4. What is said is noted in the transcript as it is said, credentials replaced.
+2. Nothing waits here and nothing is written to the socket. The connection runs what may have to wait.
+3. Nothing that a client sends may raise, hang or print. An error in the server is answered 451 and reported to the test
+   that owns the server.
+4. Every line is noted in the transcript, with credentials replaced, when it is received or replied.
 """
 
 from __future__ import annotations
@@ -16,81 +16,84 @@ from typing import Any, Final, TypeAlias
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.transcript import LONGEST, shortened
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.commands import FLAWS, understand
+from sirrchat_testkit.smtp.commands import FLAWS, parse
 from sirrchat_testkit.smtp.faults import Upload
 from sirrchat_testkit.smtp.reader import AUTH_LIMIT, Flaw, Reader, content
 from sirrchat_testkit.smtp.redaction import Redaction
-from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
+from sirrchat_testkit.smtp.replies import Answer, Next, Reply
 from sirrchat_testkit.smtp.session import SmtpSession
 from sirrchat_testkit.smtp.writer import ReplyWriter
 
-Reading: TypeAlias = Callable[[], Answer | None]
+Read: TypeAlias = Callable[[], Answer | None]
 Run: TypeAlias = Callable[[Coroutine[Any, Any, Reply]], Reply | None]
 
 MANY: Final = 100
-"""Replies that are written although more commands are waiting."""
+"""Replies after which they are written, even if more commands have been received."""
 
 
 class Conversation:
-    """Answers the commands and messages of one client, in order; the replies are gathered in its ``writer``.
+    """Answers the commands and messages of one client in order. Replies are collected in ``writer``.
 
-    ``heard_at`` is the time of the last received bytes; once ``over`` is set, nothing more is parsed.
+    Attributes:
+        session: The commands.
+        received_at: When bytes were last received, in seconds of the loop's clock.
+        over: Whether the connection is being closed. Nothing is parsed any more.
     """
 
     __slots__ = (
-        "_keeps",
+        "_accepted",
         "_log",
-        "_reading",
-        "_received",
+        "_read",
+        "_reader",
         "_redaction",
-        "_said",
+        "_replies",
         "_settings",
         "_tls_has_failed",
         "_verb",
-        "heard_at",
-        "mail",
         "over",
+        "received_at",
+        "session",
     )
 
     def __init__(self, backend: Backend, hostname: str, writer: ReplyWriter, began_at: float) -> None:
-        self.mail = SmtpSession(backend, hostname, writer.peer, writer)
-        self.mail.session.tls = writer.tls
-        self.heard_at = began_at
+        self.session = SmtpSession(backend, hostname, writer.peer, writer)
+        self.session.record.tls = writer.tls
+        self.received_at = began_at
         self.over = False
         self._settings = backend.settings
-        self._log = self.mail.session.log
-        self._said = writer.replies
-        self._received = Reader()
+        self._log = self.session.record.log
+        self._replies = writer.replies
+        self._reader = Reader()
         self._redaction = Redaction()
-        self._reading: Reading = self._read_command
-        self._keeps = False
+        self._read: Read = self._read_command
+        self._accepted = False  # the chunk that is being read
         self._tls_has_failed = False
         self._verb = b"a connection"
 
     @property
     def pending(self) -> int:
-        """How many received bytes have not been parsed yet."""
-        return self._received.pending
+        """The number of received bytes that have not been parsed yet."""
+        return self._reader.pending
 
     @property
     def login_attempt(self) -> object | None:
         """The login that waits for a response to a challenge of AUTH; None if there is none."""
-        return self.mail.login.attempt if self._reading == self._read_response and not self.over else None
+        return self.session.login.attempt if self._read == self._read_response and not self.over else None
 
-    def hear(self, data: bytes, at: float) -> None:
-        """Take what arrived."""
-        self.heard_at = at
+    def receive(self, data: bytes, at: float) -> None:
+        """Add ``data``, received at ``at``, to the bytes to parse."""
+        self.received_at = at
         if len(self._log.page) > LONGEST:
             self._log.trim()
-        self._received.feed(data)
+        self._reader.feed(data)
 
-    def next(self) -> Answer | None:
-        """Return the answer to the next command or message, or None where nothing else has come."""
+    def next_answer(self) -> Answer | None:
+        """Return the answer to the next command or message, or None if more input is needed."""
         if self.over:
             return None
         try:
-            return self._reading()
-        except Exception as error:  # noqa: BLE001 - it is told to the owner of the server, as itself
+            return self._read()
+        except Exception as error:  # noqa: BLE001 - it is reported to the owner of the server
             return self.crashed(error)
 
     def answer(self, run: Run) -> Reply | None:
@@ -100,143 +103,143 @@ class Conversation:
         an answer is in progress.
         """
         for _ in range(MANY):
-            answer = self.next()
+            answer = self.next_answer()
             reply = answer if answer is None or isinstance(answer, Reply) else run(answer)
             if reply is None:
                 return None
-            turn = reply.turn
-            if turn is Turn.DATA:
+            following = reply.next
+            if following is Next.DATA:
                 self._expect_message()
-            elif turn is not None:
+            elif following is not None:
                 return reply
-            self.say(reply)
+            self.add_reply(reply)
         return replies.WRITTEN
 
-    def say(self, reply: Reply) -> None:
-        """Add ``reply`` to what is to be written."""
+    def add_reply(self, reply: Reply) -> None:
+        """Add ``reply`` to the replies to write."""
         if reply.code:
-            hides = self._settings.value.hide_extensions
-            wire = reply.bare if hides and "ENHANCEDSTATUSCODES" in hides else reply.wire
-            self._said.append(wire)
-            self._log.page += (self.heard_at, wire)
+            hidden = self._settings.value.hide_extensions
+            wire = reply.wire_without_status if hidden and "ENHANCEDSTATUSCODES" in hidden else reply.wire
+            self._replies.append(wire)
+            self._log.page += (self.received_at, wire)
 
-    def turn(self, turn: Turn) -> bool:
-        """Go on as the last reply has it; return False where that is for the connection to do."""
-        if turn is Turn.DATA:
+    def expect(self, following: Next) -> bool:
+        """Read next what ``following`` says; return False if that is the connection's task."""
+        if following is Next.DATA:
             self._expect_message()
-        elif turn is Turn.CHUNK:
+        elif following is Next.CHUNK:
             self._expect_chunk()
-        elif turn is Turn.RESPONSE:
-            self._reading = self._read_response
-        elif turn is Turn.WATCHED_DATA:
+        elif following is Next.RESPONSE:
+            self._read = self._read_response
+        elif following is Next.WATCHED_DATA:
             self._expect_message()
             self._watch()
-        elif turn is Turn.WATCHED_CHUNK:
+        elif following is Next.WATCHED_CHUNK:
             self._expect_chunk()
             self._watch()
         else:
             return False
         return True
 
-    def end(self) -> None:
-        """Look at nothing more."""
+    def finish(self) -> None:
+        """Parse nothing more: the connection is being closed."""
         self.over = True
-        self.mail.leave()
+        self.session.finish()
 
-    def forget(self) -> None:
-        """Drop what was received and not yet understood."""
-        self._received = Reader()
+    def discard_input(self) -> None:
+        """Discard the bytes that were received and not parsed."""
+        self._reader = Reader()
 
-    def secured(self, tls: str, at: float) -> None:
-        """Begin anew under ``tls``."""
-        self.mail.secured(tls)
+    def tls_started(self, tls: str, at: float) -> None:
+        """Start over under ``tls``."""
+        self.session.tls_started(tls)
         self._log.page += (at, f"under {tls}")
 
     def tls_failed(self, error: Exception) -> None:
-        """Note, once, that TLS could not be established, or that the client ended it because of ``error``."""
+        """Note, once, that the handshake failed with ``error``, or that the client ended TLS with it."""
         if self._tls_has_failed:
             return
         self._tls_has_failed = True
         alert = (getattr(error, "reason", "") or "").replace("_", " ").lower()
-        self._log.page += (self.heard_at, f"TLS failed: {alert or 'the client closed the connection'}")
-        self.mail.tls_failed(alert)
+        self._log.page += (self.received_at, f"TLS failed: {alert or 'the client closed the connection'}")
+        self.session.tls_failed(alert)
 
     def crashed(self, error: Exception) -> Reply:
-        """Tell the server's owner of ``error``; return what the client is told."""
-        self.mail.crashed(self._verb.decode(), error)
+        """Report ``error`` to the owner of the server; return the reply for the client."""
+        self.session.crashed(self._verb.decode(), error)
         return replies.CRASHED
 
     def _read_command(self) -> Answer | None:
-        line = self._received.line()
+        line = self._reader.line()
         if line is None:
             return None
-        command = understand(line)
+        command = parse(line)
         shown = command.shown
         if shown is None:
             shown = shortened(self._redaction.command(command.line, known=command.known))
-        self._log.page += (self.heard_at, shown)
+        self._log.page += (self.received_at, shown)
         self._verb = command.name or b"a line"
-        if self._settings.value.hide_extensions and self._hurries(command.name):
+        if self._settings.value.hide_extensions and self._is_pipelined(command.name):
             return replies.ONE_AT_A_TIME
-        return command.ask(self.mail, command.argument)
+        return command.execute(self.session, command.argument)
 
-    def _hurries(self, name: bytes) -> bool:
-        """Return whether other commands came along with this one, although PIPELINING is hidden."""
-        return bool(self._received.pending and name and name != b"BDAT" and "PIPELINING" not in self.mail.offer.names)
+    def _is_pipelined(self, name: bytes) -> bool:
+        """Return whether other commands arrived with this one, although PIPELINING is hidden."""
+        return bool(self.pending and name and name != b"BDAT" and "PIPELINING" not in self.session.offer.names)
 
     def _read_message(self) -> Answer | None:
-        message = self._received.message()
+        message = self._reader.message()
         if message is None:
             return None
-        self._reading = self._read_command
+        self._read = self._read_command
         self._verb = b"end of data"
         if isinstance(message, Flaw):
-            return self.mail.overflow()
+            return self.session.reject_size()
         self._note((len(message),))
-        return self.mail.deliver(message)
+        return self.session.deliver(message)
 
     def _read_chunk(self) -> Answer | None:
-        chunk = self._received.chunk()
+        chunk = self._reader.chunk()
         if chunk is None:
             return None
-        self._reading = self._read_command
-        self._note((self.mail.chunk[0],))
-        return self.mail.take_chunk(chunk, kept=self._keeps)
+        self._read = self._read_command
+        self._note((self.session.chunk[0],))
+        return self.session.add_chunk(chunk, accepted=self._accepted)
 
     def _read_response(self) -> Answer | None:
-        came = self._received.line()
-        if came is None:
+        received = self._reader.line()
+        if received is None:
             return None
-        self._reading = self._read_command
-        line = content(came, AUTH_LIMIT)
+        self._read = self._read_command
+        line = content(received, AUTH_LIMIT)
         self._note(self._redaction.response(line))
-        return FLAWS[line] if isinstance(line, Flaw) else self.mail.login.respond(line.decode("ascii", "replace"))
+        return FLAWS[line] if isinstance(line, Flaw) else self.session.login.respond(line.decode("ascii", "replace"))
 
-    def _read_watched(self, read: Reading, upload: Upload) -> Answer | None:
-        """Do as ``read``, unless so much has come that ``upload`` is broken off."""
-        held = self._received.pending
+    def _read_watched(self, read: Read, upload: Upload) -> Answer | None:
+        """Do as ``read`` does, unless ``upload`` is to be broken off after the bytes received so far."""
+        before = self.pending
         answer = read()
-        left = self._received.pending
-        if not upload.breaks(held - left, left if answer is None else 0):
+        after = self.pending
+        if not upload.breaks(before - after, after if answer is None else 0):
             return answer
         if answer is None:
-            self._note((left,))
+            self._note((after,))
         elif isinstance(answer, Coroutine):
             answer.close()
         return replies.BROKEN_OFF
 
     def _expect_message(self) -> None:
-        self._reading = self._read_message
-        self._received.expect_message(self.mail.size_limit)
+        self._read = self._read_message
+        self._reader.expect_message(self.session.size_limit)
 
     def _expect_chunk(self) -> None:
-        self._reading = self._read_chunk
-        self._keeps = self.mail.keeps_chunk
-        self._received.expect_chunk(self.mail.chunk[0], keep=self._keeps)
+        self._read = self._read_chunk
+        self._accepted = self.session.accepts_chunk
+        self._reader.expect_chunk(self.session.chunk[0], keep=self._accepted)
 
     def _watch(self) -> None:
-        assert self.mail.fault_points.upload is not None
-        self._reading = functools.partial(self._read_watched, self._reading, self.mail.fault_points.upload)
+        assert self.session.fault_points.upload is not None
+        self._read = functools.partial(self._read_watched, self._read, self.session.fault_points.upload)
 
-    def _note(self, what: bytes | tuple[int]) -> None:
-        self._log.page += (self.heard_at, what)
+    def _note(self, received: bytes | tuple[int]) -> None:
+        self._log.page += (self.received_at, received)

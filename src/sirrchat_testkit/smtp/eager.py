@@ -16,8 +16,8 @@ from typing import Any, Generic, TypeVar
 R = TypeVar("R")
 
 
-class Rest(Generic[R]):
-    """What is left of a coroutine that has been run until it had to wait; to be awaited."""
+class Suspended(Generic[R]):
+    """A coroutine that has run until its first suspension. Await it to run the rest and get its result."""
 
     __slots__ = ("_driven",)
 
@@ -29,24 +29,27 @@ class Rest(Generic[R]):
 
 
 class EagerRunner:
-    """Runs coroutines at once; what of them has to wait, one after the other, is for ``carry_on``.
+    """Runs coroutines until they suspend; ``run_deferred`` runs the rest of them, one after the other.
 
-    ``flush`` is called in the same step, before each suspension and at the end of what had to wait. ``waiting`` says
-    that something is under way that had to, and ``rest`` is that.
+    ``flush`` is called in the same step before each suspension, and at the end of deferred work.
+
+    Attributes:
+        waiting: Whether deferred work is in progress.
+        deferred: That work.
     """
 
-    __slots__ = ("_flush", "_loop", "_parked", "rest", "waiting")
+    __slots__ = ("_flush", "_loop", "_wake_up", "deferred", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, flush: Callable[[], None]) -> None:
         self._loop = loop
         self._flush = flush
         self.waiting = False
-        self.rest: Rest[None] | None = None
-        self._parked: asyncio.Future[None] | None = None
+        self.deferred: Suspended[None] | None = None
+        self._wake_up: asyncio.Future[None] | None = None
 
-    def begin(self, work: Coroutine[Any, Any, R], task: asyncio.Task[Any]) -> R | Rest[R]:
-        """Run ``work``, as a part of ``task``, as far as it gets without waiting; return its result, or its rest."""
-        tasks._enter_task(self._loop, task)  # noqa: SLF001 - documented for whoever runs coroutines
+    def start(self, work: Coroutine[Any, Any, R], task: asyncio.Task[Any]) -> R | Suspended[R]:
+        """Run ``work`` as a part of ``task`` until it suspends; return its result, or its rest if it did."""
+        tasks._enter_task(self._loop, task)  # noqa: SLF001 - documented for code that runs coroutines
         try:
             awaited = work.send(None)
         except StopIteration as end:
@@ -55,36 +58,36 @@ class EagerRunner:
         finally:
             tasks._leave_task(self._loop, task)  # noqa: SLF001 - same
         self._flush()
-        return Rest(self._driven(work, lambda: awaited))
+        return Suspended(self._drive(work, lambda: awaited))
 
-    def leave(self, rest: Awaitable[None]) -> None:
-        """Leave ``rest`` to ``carry_on``."""
-        work = rest.__await__()
-        self.rest = Rest(self._driven(work, functools.partial(work.send, None)))
+    def defer(self, work: Awaitable[None]) -> None:
+        """Run ``work`` in ``run_deferred``."""
+        generator = work.__await__()
+        self.deferred = Suspended(self._drive(generator, functools.partial(generator.send, None)))
         self.waiting = True
-        if self._parked is not None and not self._parked.done():
-            self._parked.set_result(None)
+        if self._wake_up is not None and not self._wake_up.done():
+            self._wake_up.set_result(None)
 
-    async def carry_on(self) -> None:
-        """Wait for something that has to wait, and run it to its end; for the task that it is a part of."""
-        while self.rest is None:
-            self._parked = self._loop.create_future()
+    async def run_deferred(self) -> None:
+        """Wait for deferred work and run it to its end. Only the task given to ``start`` may call this."""
+        while self.deferred is None:
+            self._wake_up = self._loop.create_future()
             try:
-                await self._parked
+                await self._wake_up
             except asyncio.CancelledError:
-                if self.rest is None:
+                if self.deferred is None:
                     raise
                 task = asyncio.current_task()
                 assert task is not None
-                task.cancel()  # work arrived in the same step: it has to unwind, so the next await cancels it
+                task.cancel()  # work was deferred in the same step: the next await cancels it, so that it unwinds
         try:
-            await self.rest
+            await self.deferred
         finally:
-            self.rest = None
+            self.deferred = None
             self.waiting = False
 
-    def _driven(self, work: Any, resume: Callable[[], Any]) -> Generator[Any, Any, Any]:
-        """Drive ``work``, which ``resume`` lets go on until it awaits something."""
+    def _drive(self, work: Any, resume: Callable[[], Any]) -> Generator[Any, Any, Any]:
+        """Run ``work`` to its end, beginning with ``resume``; flush before each suspension."""
         while True:
             try:
                 awaited = resume()
@@ -97,7 +100,7 @@ class EagerRunner:
             except GeneratorExit:
                 work.close()
                 raise
-            except BaseException as error:  # noqa: BLE001 - it is the coroutine's to handle
+            except BaseException as error:  # noqa: BLE001 - it is thrown into the coroutine
                 resume = functools.partial(work.throw, error)
             else:
                 resume = functools.partial(work.send, sent)

@@ -1,6 +1,6 @@
 """The planned faults of one session: the context of each stage, and how a decision is carried out.
 
-1. Nothing here runs while no SMTP fault is planned: the session checks ``ProtocolFaults.planned`` first.
+1. Nothing here runs unless an SMTP fault is planned: the session checks ``ProtocolFaults.planned`` first.
 2. A message sent by BDAT passes stage ``data`` when its first chunk is announced. The decision is carried out after the
    chunk's bytes, because the client does not wait for a reply before it sends them (RFC 3030 section 2).
 3. A message that is broken off is not stored for any recipient, and no refusal is noted.
@@ -19,16 +19,17 @@ from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.errors import FaultRefused
 from sirrchat_testkit.faults.smtp import SMTP, SmtpContext, SmtpDecision
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.replies import Answer, Reply, Turn
+from sirrchat_testkit.smtp.replies import Answer, Next, Reply
 from sirrchat_testkit.smtp.transaction import Transaction
 from sirrchat_testkit.smtp.writer import ReplyWriter
 
 Work = Callable[[], Answer]
+Refused = Callable[[Reply], None]
 
 
-async def act(decision: SmtpDecision, work: Work, refused: Callable[[Reply], None], writer: ReplyWriter) -> Reply:
-    """Do ``work`` as ``decision`` says, or call ``refused`` with the reply given instead; return the reply."""
-    if decision.delay and not await writer.linger(decision.delay):
+async def act(decision: SmtpDecision, work: Work, refused: Refused, writer: ReplyWriter) -> Reply:
+    """Do ``work`` as ``decision`` says, or call ``refused`` with the reply that replaces it; return the reply."""
+    if decision.delay and not await writer.pause(decision.delay):
         return replies.HANG_UP
     if decision.drop == "before":
         return replies.HANG_UP
@@ -42,29 +43,27 @@ async def act(decision: SmtpDecision, work: Work, refused: Callable[[Reply], Non
         return replies.HANG_UP
     if decision.pause:
         reply = await writer.trickle(reply, decision.pause)
-    return replace(reply, turn=Turn.CLOSE) if decision.drop else reply
+    return replace(reply, next=Next.CLOSE) if decision.drop else reply
 
 
-Refusing = Callable[[Reply], None]
-
-_REFUSAL: Final = 400  # codes from here on are refusals (RFC 5321 section 4.2.1)
+_REFUSAL: Final = 400  # the lowest code of a refusal (RFC 5321 section 4.2.1)
 
 
 class Upload:
-    """One message that is being sent, and the decision made when it began."""
+    """A message that the client is sending, and the decision made when it began."""
 
-    __slots__ = ("_came", "decision", "transaction")
+    __slots__ = ("_received", "decision", "transaction")
 
     def __init__(self, transaction: Transaction, decision: SmtpDecision) -> None:
         self.transaction = transaction
         self.decision = decision
-        self._came = 0
+        self._received = 0
 
-    def breaks(self, used: int, held: int) -> bool:
-        """Return whether to break off, now that ``used`` more octets have been read and ``held`` are waiting."""
-        self._came += used
+    def breaks(self, parsed: int, pending: int) -> bool:
+        """Return whether to break off after ``parsed`` more bytes were parsed and ``pending`` more were received."""
+        self._received += parsed
         strike = self.decision.strike
-        return strike is not None and self._came + held >= self.decision.cut and strike()
+        return strike is not None and self._received + pending >= self.decision.cut and strike()
 
 
 class FaultPoints:
@@ -78,16 +77,16 @@ class FaultPoints:
         self.upload: Upload | None = None
 
     async def at(self, stage: str, work: Work, **known: Any) -> Reply:
-        """Do ``work`` as the faults decide; ``known`` is what ``stage`` knows besides the session."""
+        """Do ``work`` as the faults decide; ``known`` are the attributes of the context that ``stage`` adds."""
         return await act(await self._decide(stage, **known), work, _ignore, self._writer)
 
     async def connect(self, work: Work) -> Reply:
-        """Greet by ``work``; a refusal closes the connection."""
+        """Greet the client by ``work``. A refusal closes the connection."""
         reply = await self.at("connect", work)
-        return replace(reply, turn=Turn.CLOSE) if reply.code >= _REFUSAL else reply
+        return replace(reply, next=Next.CLOSE) if reply.code >= _REFUSAL else reply
 
     async def auth(self, credentials: Credentials, work: Work) -> Reply:
-        """Check ``credentials`` by ``work``."""
+        """Check ``credentials`` by ``work``. A refusal is noted as a failed login."""
 
         def refused(reply: Reply) -> None:
             self._backend.logins.refused(credentials, f"refused {reply.code} by a fault")
@@ -95,7 +94,7 @@ class FaultPoints:
         return await act(await self._decide("auth", login=credentials.user), work, refused, self._writer)
 
     async def rcpt(self, transaction: Transaction, recipient: str, work: Work) -> Reply:
-        """Admit ``recipient`` by ``work``; a lost one is admitted and gets nothing."""
+        """Accept ``recipient`` by ``work``. A lost one is accepted and gets no mail."""
 
         def lose() -> Reply:
             transaction.recipients.append(recipient)
@@ -108,45 +107,45 @@ class FaultPoints:
 
     async def data(self, transaction: Transaction) -> Reply:
         """Answer DATA."""
-        self.upload = await self._begun(transaction)
+        self.upload = await self._begin(transaction)
         return await act(self.upload.decision, lambda: self._watched(replies.GO_AHEAD), _ignore, self._writer)
 
     async def chunk(self, transaction: Transaction) -> Reply:
-        """Answer the announcement of a chunk."""
+        """Answer BDAT before its chunk is read."""
         if transaction.chunks is None:
-            self.upload = await self._begun(transaction)
+            self.upload = await self._begin(transaction)
         return self._watched(replies.CHUNK) if self.upload_of(transaction) else replies.CHUNK
 
     def upload_of(self, transaction: Transaction) -> Upload | None:
-        """Return the decision for the message of ``transaction``, if one was made."""
+        """Return the upload of ``transaction``, if faults were asked about it."""
         return self.upload if self.upload is not None and self.upload.transaction is transaction else None
 
-    async def first_chunk(self, upload: Upload, work: Work, refused: Refusing) -> Reply:
-        """Take the first chunk of ``upload`` by ``work``, or call ``refused``."""
+    async def first_chunk(self, upload: Upload, work: Work, refused: Refused) -> Reply:
+        """Accept the first chunk of ``upload`` by ``work``, or call ``refused``."""
         return await act(upload.decision, work, refused, self._writer)
 
     async def end(self, transaction: Transaction, raw: bytes, work: Work) -> Reply:
-        """Store ``raw`` by ``work``; a lost message gets the same reply and is not stored."""
+        """Store ``raw`` by ``work``. A lost message gets the same reply and is not stored."""
         decision = await self._decide("end", transaction, size=len(raw), raw=raw)
         refused = self._refusing("at the end of data", transaction, *transaction.recipients)
         return await act(decision, (lambda: replies.STORED) if decision.lose else work, refused, self._writer)
 
-    async def _begun(self, transaction: Transaction) -> Upload:
+    async def _begin(self, transaction: Transaction) -> Upload:
         return Upload(transaction, await self._decide("data", transaction))
 
     def _watched(self, reply: Reply) -> Reply:
         assert self.upload is not None
-        turns = {Turn.DATA: Turn.WATCHED_DATA, Turn.CHUNK: Turn.WATCHED_CHUNK}
-        return replace(reply, turn=turns[reply.turn]) if self.upload.decision.cut and reply.turn else reply
+        watched = {Next.DATA: Next.WATCHED_DATA, Next.CHUNK: Next.WATCHED_CHUNK}
+        return replace(reply, next=watched[reply.next]) if self.upload.decision.cut and reply.next else reply
 
     async def _decide(self, stage: str, transaction: Transaction | None = None, **known: Any) -> SmtpDecision:
         session = self._session
-        about: dict[str, Any] = {"ehlo": session.ehlo, "login": session.login, "tls": session.tls}
+        attributes: dict[str, Any] = {"ehlo": session.ehlo, "login": session.login, "tls": session.tls}
         if transaction is not None:
-            about |= {"mail_from": transaction.sender, "recipients": tuple(transaction.recipients)}
-        return await self._faults.decide(SmtpContext(stage, session.peer, **(about | known)))
+            attributes |= {"mail_from": transaction.sender, "recipients": tuple(transaction.recipients)}
+        return await self._faults.decide(SmtpContext(stage, session.peer, **(attributes | known)))
 
-    def _refusing(self, where: str, transaction: Transaction, *recipients: str) -> Refusing:
+    def _refusing(self, where: str, transaction: Transaction, *recipients: str) -> Refused:
         """Return a callback that notes that a fault refused ``recipients``."""
 
         def refused(reply: Reply) -> None:

@@ -1,12 +1,12 @@
 """The SMTP port: bound on entry, closed on exit.
 
-1. The port is bound by the kernel and read back; 0 is any free one. One listener is one socket.
-2. Leaving stops accepting, closes what is idle with 421, lets transactions in flight finish for ``GRACE`` seconds of
-   real time, breaks off the rest, and says in the log which that were.
-3. When a scope ends, connections with work that began in it are closed: an open transaction, a command that is still
-   waiting, a login. So are those that are logged in as an account of the scope. A connection that idles between
-   transactions stays open, whichever scope it was opened in: applications keep theirs in a pool.
-4. A forked child inherits the sockets: ``close_in_child`` lets go of them and touches nothing the parent uses.
+1. The port is bound and then read back from the socket, so port 0 selects a free one. A listener has one socket.
+2. On exit it stops accepting, closes idle connections with 421, waits at most ``GRACE`` seconds of real time for
+   transactions in progress, aborts the rest, and logs them.
+3. When a scope ends, connections with work that began in it are closed: an open transaction, a command in progress, a
+   login. So are those that are logged in as an account of the scope. A connection that is idle between transactions
+   stays open, whichever scope it was opened in, because applications keep connections in a pool.
+4. A forked child inherits the sockets. ``close_in_child`` closes its copies and touches nothing that the parent uses.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.connection import Connections, Protocol
 
 GRACE: Final = 1.0
-"""Seconds of real time that transactions in flight have when the listener stops."""
+"""Seconds of real time in which transactions in progress may end when the listener stops."""
 
 _BACKLOG = 512
 
@@ -35,12 +35,12 @@ _log.addHandler(logging.NullHandler())
 
 
 class Listener:
-    """A bound SMTP socket; ``host`` and ``port`` are what it is bound to."""
+    """A bound SMTP socket. ``host`` and ``port`` are its address."""
 
-    def __init__(self, backend: Backend, sock: socket.socket, identity: ssl.SSLContext | None, *, tls: bool) -> None:
+    def __init__(self, backend: Backend, sock: socket.socket, context: ssl.SSLContext | None, *, tls: bool) -> None:
         self.host, self.port = sock.getsockname()[:2]
         self._backend = backend
-        self._identity = identity
+        self._context = context
         self._tls = tls
         self._sock = sock
         self._connections: Connections[Protocol] = Connections()
@@ -51,27 +51,27 @@ class Listener:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port."""
+        """The host and port."""
         return self.host, self.port
 
     def close_in_child(self) -> None:
-        """Close every inherited socket. To be called in a forked child, and nowhere else."""
+        """Close every inherited socket. Call this in a forked child only."""
         self._sock.close()
         for connection in self._connections:
             connection.close_in_child()
 
     def mark(self) -> dict[Protocol, object]:
-        """Return what is under way on each connection."""
+        """Return the work in progress on each connection."""
         return {each: each.work for each in self._connections if each.work is not None}
 
     def end(self, mark: dict[Protocol, object]) -> None:
-        """Break off what began since ``mark``."""
+        """End the connections with work that began since ``mark``."""
         for each in self._connections:
             if each.work is not None and each.work is not mark.get(each):
                 each.break_off(replies.SCOPE_ENDED)
 
-    async def rewind(self, mark: dict[Protocol, object]) -> None:  # noqa: ARG002 - what was open before goes on
-        """Close the connections that are logged in as an account that went with the scope."""
+    async def rewind(self, mark: dict[Protocol, object]) -> None:  # noqa: ARG002 - older connections stay open
+        """Close the connections that are logged in as an account deleted with the scope."""
         directory = self._backend.directory
         for each in self._connections:
             if directory.former_scope(each.login) and await directory.permanent_address(each.login) is None:
@@ -82,7 +82,7 @@ class Listener:
         hostname = addressing.domain_key(self._backend.settings.value.domains[0])
         template = Protocol.template(hostname, loop)
         self._server = await loop.create_server(
-            lambda: Protocol(self._backend, self._connections, template, self._identity, tls=self._tls),
+            lambda: Protocol(self._backend, self._connections, template, self._context, tls=self._tls),
             sock=self._sock,
             backlog=_BACKLOG,
         )
@@ -93,32 +93,32 @@ class Listener:
             self._server.close()
         self._connections.stopping = True
         for connection in self._connections:
-            connection.wind_up()
-        if await self._connections.emptied(GRACE):
+            connection.close_if_idle()
+        if await self._connections.wait_empty(GRACE):
             return
         aborted = [connection.abort() for connection in self._connections]
-        _log.warning("stopped with %d connections open, broken off: %s", len(aborted), "; ".join(aborted))
-        await self._connections.emptied(GRACE)
+        _log.warning("stopped with %d connections open, aborted: %s", len(aborted), "; ".join(aborted))
+        await self._connections.wait_empty(GRACE)
 
 
 @contextlib.asynccontextmanager
 async def serve_smtp(
-    backend: Backend, identity: ssl.SSLContext | None = None, *, tls: bool = False
+    backend: Backend, context: ssl.SSLContext | None = None, *, tls: bool = False
 ) -> AsyncIterator[Listener]:
-    """Listen for SMTP as ``backend.settings`` says, on the running loop, until the context is left.
+    """Listen for SMTP on the running loop until the context is left.
 
     Args:
-        backend: The domain.
-        identity: The server's side of TLS, where there is any.
+        backend: The domain, whose settings name the host and port.
+        context: The TLS context of the server; None if it has no certificate.
         tls: Listen on ``smtps_port``, where every connection begins with TLS (RFC 8314 section 3.3).
 
     Raises:
-        OSError: The port is taken, or the host is none of this machine's.
+        OSError: The port is in use, or the host is not an address of this machine.
     """
     port = (backend.settings.value.smtps_port or 0) if tls else backend.settings.value.smtp_port
     sock = await bind("SMTP over TLS" if tls else "SMTP", backend.settings.value.host, port)
-    listener = Listener(backend, sock, identity, tls=tls)
-    await listener._start()  # noqa: SLF001 - they are one
+    listener = Listener(backend, sock, context, tls=tls)
+    await listener._start()  # noqa: SLF001 - only this function starts and stops it
     try:
         yield listener
     finally:

@@ -1,13 +1,10 @@
-"""The AUTH command of one session (RFC 4954): when it may be given, the exchange, and how it ends.
+"""The AUTH command of one session (RFC 4954): the exchange with the client, and its result.
 
 1. ``*`` and invalid base64 end the exchange with 501.
 2. A failed login is answered 535, with no reason.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 from sirrchat_testkit.domain import sasl
 from sirrchat_testkit.domain.auth import Credentials
@@ -16,28 +13,27 @@ from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.errors import Unauthorized
 from sirrchat_testkit.faults.smtp import SMTP
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.faults import Work
+from sirrchat_testkit.smtp.faults import FaultPoints
 from sirrchat_testkit.smtp.replies import Answer, Reply
-
-Under = Callable[[Credentials, Work], Coroutine[Any, Any, Reply]]
 
 
 class Login:
-    """The AUTH dialogues of one session; ``under`` lets the planned faults have their say first.
+    """The AUTH exchanges of one session.
 
-    ``attempt`` identifies the dialogue that began last, however many challenges it has.
+    Attributes:
+        attempt: Identifies the exchange that began last, however many challenges it has.
     """
 
-    def __init__(self, backend: Backend, hostname: str, session: Session, under: Under) -> None:
+    def __init__(self, backend: Backend, hostname: str, session: Session, fault_points: FaultPoints) -> None:
         self._backend = backend
         self._hostname = hostname
         self._session = session
-        self._under = under
+        self._fault_points = fault_points
         self._exchange: sasl.Exchange | None = None
         self.attempt = object()
 
     def begin(self, argument: str, mechanisms: tuple[str, ...]) -> Answer:
-        """Answer AUTH, of which ``mechanisms`` are offered."""
+        """Answer AUTH; ``mechanisms`` are the ones offered."""
         if self._session.login:
             return replies.LOGGED_IN
         self.attempt = object()
@@ -57,9 +53,9 @@ class Login:
             return _malformed(error)
 
     def respond(self, line: str) -> Answer:
-        """Answer the response to a challenge."""
+        """Answer the client's response to a challenge."""
         exchange = self._exchange
-        if exchange is None:  # XOAUTH2 was refused already
+        if exchange is None:  # the token of XOAUTH2 was refused, and this is the empty response to the error
             return replies.WRONG_CREDENTIALS
         if line == "*":
             return replies.CANCELLED
@@ -73,7 +69,7 @@ class Login:
     async def _decide(self, credentials: Credentials) -> Reply:
         self._exchange = None
         if self._backend.faults.of(SMTP).planned:
-            return await self._under(credentials, lambda: self._check(credentials))
+            return await self._fault_points.auth(credentials, lambda: self._check(credentials))
         return await self._check(credentials)
 
     async def _check(self, credentials: Credentials) -> Reply:

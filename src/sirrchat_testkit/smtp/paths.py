@@ -1,9 +1,10 @@
 """The arguments of MAIL and RCPT: paths and ESMTP parameters (RFC 5321 section 4.1.2, RFC 6531 section 3.3).
 
-1. What is wrong is raised as ``Malformed``, which names the reply; nothing else is ever raised.
-2. The plain case, ``FROM:<local@domain>``, costs one regular expression at most, which takes no more than the slow way.
-3. Blanks between the colon and the path are accepted, since many clients send one and real servers let them; angle
-   brackets that are missing are not. Source routes are read over (RFC 5321 section 4.1.1.3).
+1. An error is raised as ``Malformed``, which holds the reply. Nothing else is raised.
+2. The plain case, ``FROM:<local@domain>``, costs at most one regular expression. It accepts nothing that the full
+   parser refuses.
+3. Spaces between the colon and the path are accepted, since many clients send one and real servers accept it. Missing
+   angle brackets are not accepted. Source routes are ignored (RFC 5321 section 4.1.1.3).
 4. Parameters are checked, and kept as they were sent.
 """
 
@@ -20,7 +21,7 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _MAILBOX = rf"({_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*)"
 _PLAIN = re.compile(rf"(?:FROM|TO): *<{_MAILBOX}>", re.IGNORECASE | re.ASCII)
-_REMEMBERED = 1024  # plain paths
+_CACHED = 1024  # plain paths
 _MAIL = re.compile(r"FROM: *", re.IGNORECASE | re.ASCII)
 _RCPT = re.compile(r"TO: *", re.IGNORECASE | re.ASCII)
 _PATH = re.compile(r'<((?:"(?:[^"\\]|\\.)*"|[^<>"])*)>(?= |$)')
@@ -44,11 +45,11 @@ _SYNTAX: Mapping[str, Mapping[str, re.Pattern[str] | None]] = {
         "ORCPT": re.compile(r"(?=.{1,500}$)[A-Za-z0-9-]+;[^\x00-\x20=\x7f]+"),
     },
 }
-"""The parameters each command takes, and what their values look like; None where one takes no value."""
+"""The parameters of each command and the syntax of their values; None if a parameter has no value."""
 
 
 class Malformed(Exception):
-    """An argument is not what the command takes; ``reply`` is the answer."""
+    """The argument of a command is malformed; ``reply`` is the reply."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(str(reply))
@@ -56,9 +57,14 @@ class Malformed(Exception):
 
 
 class Path(NamedTuple):
-    """An address and its parameters as sent; ``size`` and ``utf8`` are those of MAIL.
+    """The argument of MAIL or RCPT.
 
-    ``address`` is empty for the null reverse-path, and has no domain for ``<postmaster>``.
+    Attributes:
+        address: Empty for the null reverse-path, without a domain for ``<postmaster>``.
+        parameters: The parameters as they were sent.
+        size: The declared size of the message in bytes; 0 if there is none.
+        utf8: Whether SMTPUTF8 was given.
+        binary: Whether BODY=BINARYMIME was given.
     """
 
     address: str
@@ -69,10 +75,15 @@ class Path(NamedTuple):
 
 
 def parse_mail(argument: str, *, extended: bool = True, hidden: Container[str] = ()) -> Path:
-    """Return the reverse-path that follows MAIL; ``extended`` tells whether EHLO was said, and so parameters offered.
+    """Return the reverse-path after MAIL.
+
+    Args:
+        argument: The text after the command.
+        extended: Whether the client greeted with EHLO. If not, no parameter is accepted.
+        hidden: Names of parameters, and values of BODY, that are not accepted.
 
     Raises:
-        Malformed: It is no path, or a parameter is wrong, unknown or repeated.
+        Malformed: The path is malformed, or a parameter is malformed, unknown or repeated.
     """
     if (plain := plain_path(argument)) and argument[0] in "Ff":
         return plain
@@ -86,10 +97,16 @@ def parse_mail(argument: str, *, extended: bool = True, hidden: Container[str] =
 
 
 def parse_rcpt(argument: str, *, extended: bool = True, utf8: bool = False, hidden: Container[str] = ()) -> Path:
-    """Return the forward-path that follows RCPT; ``utf8`` tells whether MAIL said SMTPUTF8.
+    """Return the forward-path after RCPT.
+
+    Args:
+        argument: The text after the command.
+        extended: Whether the client greeted with EHLO. If not, no parameter is accepted.
+        utf8: Whether MAIL had the parameter SMTPUTF8.
+        hidden: Names of parameters that are not accepted.
 
     Raises:
-        Malformed: It is no path, or a parameter is wrong, unknown or repeated.
+        Malformed: The path is malformed, or a parameter is malformed, unknown or repeated.
     """
     if (plain := plain_path(argument)) and argument[0] in "Tt":
         return plain
@@ -104,20 +121,20 @@ _plain: dict[str, Path] = {}
 
 
 def plain_path(argument: str) -> Path | None:
-    """Return the path that ``argument`` is, None if it is not of the plain kind or neither FROM nor TO.
+    """Return the path in ``argument`` if it is ``FROM:<address>`` or ``TO:<address>`` and nothing else, or None.
 
-    The same few are sent again and again, so they are remembered; nothing else is, which may hold credentials.
+    The same few are sent again and again, so they are cached. No other argument is, because it may hold credentials.
     """
     path = _plain.get(argument)
     if path is None and (found := _PLAIN.fullmatch(argument)) and len(found[1]) <= addressing.MAX_LOCAL:
-        if len(_plain) >= _REMEMBERED:
+        if len(_plain) >= _CACHED:
             _plain.clear()
         path = _plain[argument] = Path(found[1])
     return path
 
 
 def _path(verb: str, keyword: re.Pattern[str], argument: str) -> tuple[str, str]:
-    """Return what is in the angle brackets, without a source route, and what follows them."""
+    """Return the address, without a source route, and the text after the path."""
     start = keyword.match(argument)
     path = _PATH.match(argument, start.end()) if start else None
     if path is None:
@@ -127,29 +144,29 @@ def _path(verb: str, keyword: re.Pattern[str], argument: str) -> tuple[str, str]
 
 def _check_mailbox(status: str, address: str, *, utf8: bool) -> None:
     if not address.isascii() and not utf8:
-        raise Malformed(Reply(553, "5.6.7", "An address that is not ASCII needs SMTPUTF8 in MAIL"))
+        raise Malformed(Reply(553, "5.6.7", "A non-ASCII address requires the SMTPUTF8 parameter of MAIL"))
     if len(address.encode("utf-8", "surrogatepass")) > addressing.MAX_ADDRESS:
-        raise Malformed(Reply(501, status, f"A path is at most {addressing.MAX_ADDRESS} octets long"))
+        raise Malformed(Reply(501, status, f"The address is longer than {addressing.MAX_ADDRESS} bytes"))
     if not addressing.is_mailbox(address) or _SURROGATE.search(address):
         raise Malformed(Reply(553, status, "The address is malformed"))
 
 
 def _parameters(verb: str, rest: str, *, extended: bool, hidden: Container[str]) -> dict[str, str | None]:
-    """Return the parameters in ``rest`` by name in upper case."""
+    """Return the parameters in ``rest`` by their names in upper case."""
     values: dict[str, str | None] = {}
     for word in rest.split():
         found = _PARAMETER.fullmatch(word)
         if found is None:
-            raise Malformed(Reply(501, "5.5.4", "A parameter is NAME or NAME=value"))
+            raise Malformed(Reply(501, "5.5.4", "Parameters must be NAME or NAME=value"))
         name, value = found[1].upper(), found[2]
         if name not in _SYNTAX[verb] or not extended or name in hidden:
-            raise Malformed(Reply(555, "5.5.4", f"{verb} takes no parameter {name}"))
+            raise Malformed(Reply(555, "5.5.4", f"{verb} has no parameter {name}"))
         if name in values:
-            raise Malformed(Reply(501, "5.5.4", f"{name} is given twice"))
+            raise Malformed(Reply(501, "5.5.4", f"Parameter {name} is repeated"))
         shape = _SYNTAX[verb][name]
         if (value is None) != (shape is None) or (shape and not shape.fullmatch(value or "")):
-            raise Malformed(Reply(501, "5.5.4", f"The value of {name} is wrong"))
+            raise Malformed(Reply(501, "5.5.4", f"The value of {name} is invalid"))
         if value and value.upper() in hidden:
-            raise Malformed(Reply(555, "5.5.4", f"{name} takes no {value}"))
+            raise Malformed(Reply(555, "5.5.4", f"{name}={value} is not offered"))
         values[name] = value
     return values

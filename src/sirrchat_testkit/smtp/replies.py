@@ -1,11 +1,11 @@
-"""What the server answers, as data.
+"""The replies of the server, as data.
 
 1. A reply is a code (RFC 5321 section 4.2), an enhanced status code (RFC 3463) and a text for people.
 2. Replies of class 2, 4 and 5 carry the status code on every line (RFC 2034 section 4); the greeting, the replies to
    HELO and EHLO, and 354 carry none.
-3. On the wire a reply is ASCII: what else is in an address is escaped, since only some clients may be sent UTF-8.
+3. A reply is sent in ASCII: other characters of an address are escaped, since only some clients accept UTF-8.
 4. A class of ``errors`` becomes a reply by one table, ``BY_ERROR``; a subclass without a row takes its parent's.
-   What failed in the store is told in fixed words; its own are for the log.
+   Errors of the store have fixed texts; their own texts are only logged.
 """
 
 from __future__ import annotations
@@ -32,44 +32,52 @@ from sirrchat_testkit.errors import (
 )
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
-_LONGEST = 500  # octets of text in a line: RFC 5321 section 4.5.3.1.5 allows 512 for the whole
+_LONGEST = 500  # bytes of text in a line: RFC 5321 section 4.5.3.1.5 allows 512 for the whole line
 
 
-class Turn(enum.Enum):
-    """What comes after a reply, where that is not the next command."""
+class Next(enum.Enum):
+    """What follows a reply if it is not a command."""
 
     DATA = "the message"
     CHUNK = "a chunk of the message"
     WATCHED_DATA = "the message, which a fault may break off"
     WATCHED_CHUNK = "a chunk, which a fault may break off"
     RESPONSE = "the response to a challenge"
-    TLS = "TLS, and then everything anew"
-    CLOSE = "nothing: the connection is closed"
-    BREAK = "nothing: the connection is broken off, whatever is on its way"
+    TLS = "the TLS handshake"
+    CLOSE = "the end of the connection, after the reply is sent"
+    ABORT = "the end of the connection at once"
 
 
-_TURNS = {221: Turn.CLOSE, 334: Turn.RESPONSE, 354: Turn.DATA, 421: Turn.CLOSE}
-"""The codes that say what comes next (RFC 5321 sections 3.8 and 4.2.3)."""
+_NEXT = {221: Next.CLOSE, 334: Next.RESPONSE, 354: Next.DATA, 421: Next.CLOSE}
+"""What follows a reply with one of these codes (RFC 5321 sections 3.8 and 4.2.3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply; several lines of text make a reply of several lines. ``wire`` is what is sent."""
+    """One reply. A text of several lines makes a reply of several lines.
+
+    Attributes:
+        code: The reply code; 0 if nothing is sent.
+        status: The enhanced status code; empty if there is none.
+        text: The text, without codes.
+        next: What follows the reply; None for the next command.
+        wire: The bytes to send.
+    """
 
     code: int
     status: str
     text: str
-    turn: Turn | None = None
+    next: Next | None = None
     wire: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "wire", _render(self))
-        if self.turn is None:
-            object.__setattr__(self, "turn", _TURNS.get(self.code))
+        if self.next is None:
+            object.__setattr__(self, "next", _NEXT.get(self.code))
 
     @property
-    def bare(self) -> bytes:
-        """What is sent where ENHANCEDSTATUSCODES is not offered."""
+    def wire_without_status(self) -> bytes:
+        """The bytes to send if ENHANCEDSTATUSCODES is not offered."""
         return _render(self, enhanced=False)
 
     def __str__(self) -> str:
@@ -77,7 +85,7 @@ class Reply:
 
 
 Answer: TypeAlias = Reply | Coroutine[Any, Any, Reply]
-"""A reply, or what comes to one and may have to wait."""
+"""A reply, or a coroutine that returns one."""
 
 
 def _render(reply: Reply, *, enhanced: bool = True) -> bytes:
@@ -94,21 +102,21 @@ SENDER_OK = Reply(250, "2.1.0", "Sender OK")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
 GO_AHEAD = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
 STORED = Reply(250, "2.0.0", "Message stored")
-HANG_UP = Reply(0, "", "", Turn.CLOSE)
-"""No reply at all: the connection ends."""
-BROKEN_OFF = Reply(0, "", "", Turn.BREAK)
-"""The same, with no regard to what the client is sending."""
+HANG_UP = Reply(0, "", "", Next.CLOSE)
+"""Sends nothing: the connection is closed."""
+BROKEN_OFF = Reply(0, "", "", Next.ABORT)
+"""Sends nothing: the connection is aborted while the client is sending."""
 WRITTEN = Reply(0, "", "")
-"""No reply any more: it has been written."""
+"""Sends nothing: the reply has been written already."""
 
-CHUNK = Reply(0, "", "", Turn.CHUNK)
-"""No reply yet: the octets that follow are read first."""
+CHUNK = Reply(0, "", "", Next.CHUNK)
+"""Sends nothing: the bytes of the chunk are read before the reply to BDAT."""
 
 BYE = Reply(221, "2.0.0", "Bye")
-BEGIN_TLS = Reply(0, "", "", Turn.TLS)
-"""Nothing is sent: the connection begins with TLS."""
+BEGIN_TLS = Reply(0, "", "", Next.TLS)
+"""Sends nothing: the connection begins with TLS."""
 
-READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS", Turn.TLS)
+READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS", Next.TLS)
 AUTHENTICATED = Reply(235, "2.7.0", "Authentication succeeded")
 CANNOT_VERIFY = Reply(252, "2.0.0", "Cannot verify; will accept the message and decide on delivery")
 
@@ -129,7 +137,7 @@ LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
 BARE_LINE_FEED = Reply(500, "5.5.2", "Lines must end with <CR><LF>, not a bare <LF>")
 BAD_CHARACTERS = Reply(501, "5.5.4", "Arguments must be printable ASCII, or UTF-8 in addresses")
 NO_ARGUMENT = Reply(501, "5.5.4", "No argument allowed")
-NOT_HERE = Reply(502, "5.5.1", "Command not implemented")
+NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
 CANCELLED = Reply(501, "5.7.0", "Authentication cancelled")
 BAD_BASE64 = Reply(501, "5.5.2", "Cannot decode base64")
 BAD_RESPONSE = Reply(501, "5.5.2", "Malformed authentication response")
@@ -152,7 +160,7 @@ TOO_BIG = Reply(552, "5.3.4", "Message size exceeds the limit")
 
 SYNTAX = {
     "AUTH": "AUTH mechanism [initial-response]",
-    "BDAT": "BDAT octets [LAST]",
+    "BDAT": "BDAT size [LAST]",
     "DATA": "DATA",
     "EHLO": "EHLO hostname",
     "HELO": "HELO hostname",
@@ -165,7 +173,7 @@ SYNTAX = {
     "STARTTLS": "STARTTLS",
     "VRFY": "VRFY address",
 }
-"""What HELP tells of each command that is offered."""
+"""The syntax of each command that HELP lists."""
 
 BY_ERROR: dict[type[TestkitError], tuple[int, str]] = {
     Refused: (550, "5.7.1"),
@@ -178,7 +186,7 @@ BY_ERROR: dict[type[TestkitError], tuple[int, str]] = {
     StoreBusy: (451, "4.3.2"),
     StoreBroken: (452, "4.3.0"),
 }
-"""Code and enhanced status code of everything that the domain raises on receipt."""
+"""Code and enhanced status code of each error that receiving mail may raise."""
 
 FAILURES: dict[type[TestkitError], str] = {
     StoreError: "Local error in processing",
@@ -186,25 +194,25 @@ FAILURES: dict[type[TestkitError], str] = {
     StoreBusy: "Insufficient system resources, try again later",
     StoreBroken: "The store is read-only: its disk failed",
 }
-"""What clients are told of failures, whose own texts name files of the server."""
+"""The texts for errors of the store, whose own texts name files of the server."""
 
 
 @functools.lru_cache
 def greeting(hostname: str) -> Reply:
-    """Return what a client is welcomed with."""
+    """Return the greeting."""
     return Reply(220, "", f"{hostname} ESMTP sirrchat_testkit")
 
 
 @functools.lru_cache
-def hello(hostname: str) -> Reply:
-    """Return the answer to HELO."""
+def helo(hostname: str) -> Reply:
+    """Return the reply to HELO."""
     return Reply(250, "", hostname)
 
 
 @functools.lru_cache
-def offers(hostname: str, lines: tuple[str, ...]) -> Reply:
-    """Return the answer to EHLO: the extensions, a line each (RFC 5321 section 4.1.1.1)."""
-    return Reply(250, "", "\n".join([hostname, *lines]))
+def ehlo(hostname: str, extensions: tuple[str, ...]) -> Reply:
+    """Return the reply to EHLO, with a line for each extension (RFC 5321 section 4.1.1.1)."""
+    return Reply(250, "", "\n".join([hostname, *extensions]))
 
 
 def challenge(data: bytes) -> Reply:
@@ -212,26 +220,26 @@ def challenge(data: bytes) -> Reply:
     return Reply(334, "", base64.b64encode(data).decode("ascii"))
 
 
-def chunk_taken(octets: int) -> Reply:
-    """Return the answer to a chunk that is not the last one (RFC 3030 section 2)."""
-    return Reply(250, "2.0.0", f"{octets} bytes received")
+def chunk_received(size: int) -> Reply:
+    """Return the reply to a chunk that is not the last one (RFC 3030 section 2)."""
+    return Reply(250, "2.0.0", f"{size} bytes received")
 
 
 def for_error(error: Refused | StoreError) -> Reply:
-    """Return the reply that ``error`` becomes; a refusal's own text says why, a failure's is not for clients."""
+    """Return the reply for ``error``, with the text of a refusal, or a fixed text for an error of the store."""
     kind = next(each for each in type(error).__mro__ if each in BY_ERROR)
     return Reply(*BY_ERROR[kind], FAILURES.get(kind) or str(error))
 
 
 def syntax(verb: str) -> Reply:
-    """Return the 501 that says how ``verb`` is used."""
+    """Return the 501 that shows the syntax of ``verb``."""
     return Reply(501, "5.5.4", f"Syntax: {SYNTAX[verb]}")
 
 
-def helped(topic: str) -> Reply:
-    """Return the answer to HELP, about all commands or the one named ``topic``."""
+def help_for(topic: str) -> Reply:
+    """Return the reply to HELP: the names of the commands, or the syntax of ``topic``."""
     if topic.upper() in SYNTAX:
         return Reply(214, "2.0.0", f"Syntax: {SYNTAX[topic.upper()]}")
     if topic:
-        return Reply(504, "5.5.4", "There is no help on that; HELP alone names the commands")
+        return Reply(504, "5.5.4", "No help for that; HELP lists the commands")
     return Reply(214, "2.0.0", f"Commands: {' '.join(SYNTAX)}")

@@ -30,8 +30,8 @@ from sirrchat_testkit.smtp.writer import ReplyWriter
 
 _log = logging.getLogger("sirrchat_testkit.smtp")
 
-_REFUSED = 100  # refused recipients that a transaction may have, even if max_recipients is lower
-_DIGITS = 20  # of a chunk's size: what fits into 64 bits
+_MAX_REFUSED = 100  # refused recipients that a transaction may have, even if max_recipients is lower
+_MAX_DIGITS = 19  # of the size of a chunk, which has 64 bits
 
 PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "SIZE": ("SIZE",),
@@ -41,11 +41,18 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "BINARYMIME": ("BINARYMIME",),
     "AUTH": ("AUTH",),
 }
-"""The parameters of MAIL and RCPT, or values of BODY, that each extension brings."""
+"""The parameters of MAIL and RCPT, or values of BODY, that each extension defines."""
 
 
 class Offer(NamedTuple):
-    """``lines`` is what EHLO says, ``names`` what is offered, ``hidden`` the parameters that are not taken."""
+    """The extensions offered to a client.
+
+    Attributes:
+        lines: The lines of the reply to EHLO.
+        names: The names of the extensions.
+        hidden: The parameters that are not accepted.
+        mechanisms: The SASL mechanisms.
+    """
 
     lines: tuple[str, ...]
     names: frozenset[str]
@@ -56,17 +63,17 @@ class Offer(NamedTuple):
 @functools.lru_cache(maxsize=256)
 def offer(hidden: tuple[str, ...], size_limit: int, mechanisms: tuple[str, ...], *, starttls: bool) -> Offer:
     """Return the extensions to offer if the settings hide ``hidden``."""
-    left = tuple(each for each in mechanisms if each not in hidden)
-    absent = {*hidden, *(() if starttls else ("STARTTLS",)), *(() if left else ("AUTH",))}
+    offered = tuple(each for each in mechanisms if each not in hidden)
+    absent = {*hidden, *(() if starttls else ("STARTTLS",)), *(() if offered else ("AUTH",))}
     if "CHUNKING" in absent:
-        absent.add("BINARYMIME")  # RFC 3030 section 3: binary text goes by BDAT alone
+        absent.add("BINARYMIME")  # RFC 3030 section 3: it requires BDAT
     names = tuple(each for each in EXTENSIONS if each not in absent)
-    more = {"SIZE": f"SIZE {size_limit}", "AUTH": f"AUTH {' '.join(left)}"}
+    lines = {"SIZE": f"SIZE {size_limit}", "AUTH": f"AUTH {' '.join(offered)}"}
     return Offer(
-        lines=tuple(more.get(each, each) for each in names),
+        lines=tuple(lines.get(each, each) for each in names),
         names=frozenset(names),
         hidden=frozenset(name for each in absent for name in PARAMETERS.get(each, ())),
-        mechanisms=left,
+        mechanisms=offered,
     )
 
 
@@ -74,30 +81,30 @@ class SmtpSession:
     """The commands of one connection, each a method that returns its reply.
 
     Attributes:
-        session: What other parts of the server know of the connection.
+        record: The session as other parts of the server see it.
         transaction: The transaction in progress; None between transactions.
         extended: Whether the client greeted with EHLO.
-        chunk: The size of the chunk that BDAT announced last, and whether it is the last one.
+        chunk: The size of the chunk that the latest BDAT announced, and whether it is the last one of its message.
     """
 
     def __init__(self, backend: Backend, hostname: str, peer: str, writer: ReplyWriter) -> None:
         self._backend = backend
         self._hostname = hostname
         self._faults = backend.faults.of(SMTP)
-        self.extended = False
         self._messages = 0
-        self.chunk = (0, False)
-        self.session = backend.sessions.open(peer)
+        self.record = backend.sessions.open(peer)
         self.transaction: Transaction | None = None
-        self.fault_points = FaultPoints(backend, self.session, writer)
-        self.login = Login(backend, hostname, self.session, self.fault_points.auth)
+        self.extended = False
+        self.chunk = (0, False)
+        self.fault_points = FaultPoints(backend, self.record, writer)
+        self.login = Login(backend, hostname, self.record, self.fault_points)
 
     @property
     def offer(self) -> Offer:
-        """What is offered now."""
-        settings, session = self._backend.settings.value, self.session
-        mechanisms = () if settings.auth == "tls" and not session.tls else self._backend.logins.mechanisms
-        starttls = settings.starttls and not session.tls
+        """The extensions offered now."""
+        settings, record = self._backend.settings.value, self.record
+        mechanisms = () if settings.auth == "tls" and not record.tls else self._backend.logins.mechanisms
+        starttls = settings.starttls and not record.tls
         return offer(settings.hide_extensions, settings.max_message_size, mechanisms, starttls=starttls)
 
     @property
@@ -105,15 +112,17 @@ class SmtpSession:
         """The maximum size of a message, in bytes."""
         return self._backend.settings.value.max_message_size
 
-    def greet(self) -> Answer:
-        """Welcome the client (RFC 5321 section 3.1); one that is not welcome is sent away."""
-        if self._faults.planned:
-            return self.fault_points.connect(self._welcome)
-        return self._welcome()
+    # The session: greeting, TLS, login.
 
-    def _welcome(self) -> Reply:
-        most = self._backend.settings.value.max_sessions
-        if most and len(self._backend.sessions) > most:
+    def greet(self) -> Answer:
+        """Return the greeting (RFC 5321 section 3.1), or 421 if there are too many connections."""
+        if self._faults.planned:
+            return self.fault_points.connect(self._greet)
+        return self._greet()
+
+    def _greet(self) -> Reply:
+        limit = self._backend.settings.value.max_sessions
+        if limit and len(self._backend.sessions) > limit:
             return replies.TOO_MANY_SESSIONS
         return replies.greeting(self._hostname)
 
@@ -121,24 +130,75 @@ class SmtpSession:
         """Answer HELO, which also ends a transaction (RFC 5321 section 4.1.4)."""
         if not name:
             return replies.syntax("HELO")
-        if self._wants_tls:
+        if self._lacks_tls:
             return replies.TLS_FIRST
-        if self._faults.planned:
-            return self.fault_points.at("ehlo", lambda: self._greeted(name, extended=False), ehlo=name)
-        return self._greeted(name, extended=False)
+        return self._begin_session(name, extended=False)
 
     def ehlo(self, name: str) -> Answer:
-        """Answer EHLO, which does what HELO does, and offers extensions."""
+        """Answer EHLO, which does what HELO does and lists the extensions."""
         if not name:
             return replies.syntax("EHLO")
-        if self._faults.planned:
-            return self.fault_points.at("ehlo", lambda: self._greeted(name, extended=True), ehlo=name)
-        return self._greeted(name, extended=True)
+        return self._begin_session(name, extended=True)
+
+    def _begin_session(self, name: str, *, extended: bool) -> Answer:
+        def begin() -> Reply:
+            self.end_transaction()
+            self.record.log.turn(between=True)
+            self.record.ehlo = name
+            self.extended = extended
+            return replies.ehlo(self._hostname, self.offer.lines) if extended else replies.helo(self._hostname)
+
+        return self.fault_points.at("ehlo", begin, ehlo=name) if self._faults.planned else begin()
+
+    def starttls(self, argument: str) -> Reply:
+        """Answer STARTTLS (RFC 3207); the connection then starts TLS."""
+        if self.record.tls:
+            return replies.TLS_IS_ON
+        if "STARTTLS" not in self.offer.names:
+            return replies.NOT_IMPLEMENTED
+        if argument:
+            return replies.NO_ARGUMENT
+        self.record.log.turn(between=True)
+        return replies.READY_FOR_TLS
+
+    def tls_started(self, tls: str) -> None:
+        """Start over under ``tls``: forget what the client sent before, its login too (RFC 3207 section 4.2)."""
+        self.end_transaction()
+        self.record.ehlo = self.record.login = ""
+        self.extended = False
+        self.record.tls = tls
+
+    def tls_failed(self, alert: str) -> None:
+        """Append the event that TLS failed, with the alert or OpenSSL's reason."""
+        backend, record = self._backend, self.record
+        backend.events.append(TlsFailed(at=backend.clock.now(), peer=record.peer, alert=alert))
+
+    def auth(self, argument: str) -> Answer:
+        """Answer AUTH: begin a login."""
+        settings = self._backend.settings.value
+        if self._lacks_tls:
+            return replies.TLS_FIRST
+        if settings.auth == "tls" and not self.record.tls and "AUTH" not in settings.hide_extensions:
+            return replies.LOGIN_NEEDS_TLS
+        if "AUTH" not in self.offer.names:
+            return replies.NOT_IMPLEMENTED
+        if not self.extended:
+            return replies.HELLO_FIRST
+        if self.transaction is not None:
+            return replies.NOT_NOW
+        self.record.log.turn(between=True)
+        return self.login.begin(argument, self.offer.mechanisms)
+
+    @property
+    def _lacks_tls(self) -> bool:
+        return self._backend.settings.value.tls_required and not self.record.tls
+
+    # The transaction.
 
     def mail(self, argument: str) -> Answer:
-        """Begin a transaction."""
+        """Answer MAIL: begin a transaction."""
         settings = self._backend.settings.value
-        if refusal := self._unready(settings):
+        if refusal := self._refuse_mail(settings):
             return refusal
         try:
             path = parse_mail(argument, extended=self.extended, hidden=self.offer.hidden)
@@ -148,20 +208,35 @@ class SmtpSession:
             return replies.TOO_BIG
         if self._faults.planned:
             known = {"mail_from": path.address, "size": path.size}
-            return self.fault_points.at("mail", lambda: self._begin(path), **known)
-        return self._begin(path)
+            return self.fault_points.at("mail", lambda: self._begin_transaction(path), **known)
+        return self._begin_transaction(path)
 
-    def _begin(self, path: Path) -> Reply:
+    def _refuse_mail(self, settings: Settings) -> Reply | None:
+        """Return the reply if no transaction may begin now, None if one may."""
+        record = self.record
+        if not record.ehlo:
+            return replies.HELLO_FIRST
+        if self.transaction is not None:
+            return replies.NESTED_MAIL
+        if settings.tls_required and not record.tls:
+            return replies.TLS_FIRST
+        if settings.auth != "optional" and not record.login and (settings.auth == "required" or record.tls):
+            return replies.LOGIN_FIRST
+        if settings.max_session_messages and self._messages >= settings.max_session_messages:
+            return replies.TOO_MANY_MESSAGES
+        return None
+
+    def _begin_transaction(self, path: Path) -> Reply:
         self.transaction = Transaction(path)
         self._messages += 1
-        self.session.begin(path.address)
+        self.record.begin(path.address)
         return replies.SENDER_OK
 
     def rcpt(self, argument: str) -> Answer:
-        """Add a recipient, if the post office takes mail for it."""
+        """Answer RCPT: add a recipient, if mail for it is accepted."""
         transaction = self.transaction
         if transaction is None:
-            return replies.MAIL_FIRST if self.session.ehlo else replies.HELLO_FIRST
+            return self._out_of_sequence()
         try:
             path = parse_rcpt(argument, extended=self.extended, utf8=transaction.utf8, hidden=self.offer.hidden)
         except Malformed as error:
@@ -169,22 +244,22 @@ class SmtpSession:
         recipient = path.address
         if "@" not in recipient:  # <postmaster>, RFC 5321 section 4.5.1
             recipient = f"{recipient}@{self._backend.settings.value.domains[0]}"
-        if full := self._full(transaction, recipient):
-            return full
+        if refusal := self._refuse_recipient(transaction, recipient):
+            return refusal
         if self._faults.planned:
             return self.fault_points.rcpt(transaction, recipient, lambda: self._admit(transaction, recipient, path))
         if self._backend.postoffice.takes(recipient):
-            return self._admitted(transaction, recipient, path)
+            return self._add_recipient(transaction, recipient, path)
         return self._admit(transaction, recipient, path)
 
-    def _full(self, transaction: Transaction, recipient: str) -> Reply | None:
-        """Refuse ``recipient`` if ``transaction`` takes no further one; return None if it does."""
-        most = self._backend.settings.value.max_recipients
-        if len(transaction.refused) >= max(most, _REFUSED):
+    def _refuse_recipient(self, transaction: Transaction, recipient: str) -> Reply | None:
+        """Return the reply if ``transaction`` has too many recipients, None if it has room for ``recipient``."""
+        limit = self._backend.settings.value.max_recipients
+        if len(transaction.refused) >= max(limit, _MAX_REFUSED):
             return replies.TOO_MANY_RECIPIENTS
-        return (
-            transaction.refuse(recipient, replies.TOO_MANY_RECIPIENTS) if len(transaction.recipients) >= most else None
-        )
+        if len(transaction.recipients) >= limit:
+            return transaction.refuse(recipient, replies.TOO_MANY_RECIPIENTS)
+        return None
 
     async def _admit(self, transaction: Transaction, recipient: str, path: Path) -> Reply:
         try:
@@ -192,11 +267,11 @@ class SmtpSession:
         except Refused as refusal:
             return transaction.refuse(recipient, replies.for_error(refusal))
         except StoreError as error:
-            return transaction.refuse(recipient, self._failed("RCPT", error))
-        return self._admitted(transaction, recipient, path)
+            return transaction.refuse(recipient, self._store_failed("RCPT", error))
+        return self._add_recipient(transaction, recipient, path)
 
     @staticmethod
-    def _admitted(transaction: Transaction, recipient: str, path: Path) -> Reply:
+    def _add_recipient(transaction: Transaction, recipient: str, path: Path) -> Reply:
         transaction.recipients.append(recipient)
         if path.parameters:
             transaction.parameters[recipient] = list(path.parameters)
@@ -205,7 +280,7 @@ class SmtpSession:
     def data(self, argument: str) -> Answer:
         """Answer DATA."""
         if self.transaction is None:
-            return replies.MAIL_FIRST if self.session.ehlo else replies.HELLO_FIRST
+            return self._out_of_sequence()
         if argument:
             return replies.NO_ARGUMENT
         if not self.transaction.recipients:
@@ -217,198 +292,140 @@ class SmtpSession:
         return self.fault_points.data(self.transaction) if self._faults.planned else replies.GO_AHEAD
 
     def bdat(self, argument: str) -> Answer:
-        """Let a chunk of the message come (RFC 3030 section 2); what is wrong is said behind its octets."""
+        """Answer BDAT (RFC 3030 section 2). An error is replied after the bytes of the chunk."""
         if "CHUNKING" not in self.offer.names:
             return replies.UNKNOWN
-        octets, _, last = argument.upper().partition(" ")
-        if not (octets.isdigit() and len(octets) < _DIGITS) or last not in {"", "LAST"}:
+        size, _, last = argument.upper().partition(" ")
+        if not (size.isdigit() and len(size) <= _MAX_DIGITS) or last not in {"", "LAST"}:
             return replies.syntax("BDAT")
-        self.chunk = (int(octets), bool(last))
-        if self._faults.planned and self.transaction is not None and self.keeps_chunk:
+        self.chunk = (int(size), bool(last))
+        if self._faults.planned and self.transaction is not None and self.accepts_chunk:
             return self.fault_points.chunk(self.transaction)
         return replies.CHUNK
 
     @property
-    def keeps_chunk(self) -> bool:
-        """Whether the chunk that comes is for a message that can take it."""
+    def accepts_chunk(self) -> bool:
+        """Whether the announced chunk belongs to a message and fits into it."""
         transaction = self.transaction
         if transaction is None or not transaction.recipients:
             return False
         return transaction.has_room(self.chunk[0], self.size_limit)
 
-    def take_chunk(self, raw: bytes, *, kept: bool) -> Answer:
+    def add_chunk(self, raw: bytes, *, accepted: bool) -> Answer:
         """Add the chunk ``raw`` to the message; the last one ends it."""
         transaction = self.transaction
         if transaction is None:
-            return replies.MAIL_FIRST if self.session.ehlo else replies.HELLO_FIRST
+            return self._out_of_sequence()
         if not transaction.recipients:
             return replies.RECIPIENTS_FIRST
-        if not kept:
-            return self.overflow()
+        if not accepted:
+            return self.reject_size()
         if transaction.chunks is None and (upload := self.fault_points.upload_of(transaction)):
             return self.fault_points.first_chunk(
-                upload, lambda: self._add_chunk(transaction, raw), lambda _: self.end()
+                upload, lambda: self._append(transaction, raw), lambda _: self.end_transaction()
             )
-        return self._add_chunk(transaction, raw)
+        return self._append(transaction, raw)
 
-    def _add_chunk(self, transaction: Transaction, raw: bytes) -> Answer:
-        octets, last = self.chunk
+    def _append(self, transaction: Transaction, raw: bytes) -> Answer:
+        size, last = self.chunk
         if transaction.chunks is None:
             if last:
                 return self.deliver(raw)
             transaction.chunks = bytearray()
         transaction.chunks += raw
-        return self.deliver(bytes(transaction.chunks)) if last else replies.chunk_taken(octets)
+        return self.deliver(bytes(transaction.chunks)) if last else replies.chunk_received(size)
 
     def deliver(self, raw: bytes) -> Coroutine[Any, Any, Reply]:
-        """Hand ``raw`` to the post office for every recipient, and so end the transaction."""
+        """Deliver the message ``raw`` to every recipient, which ends the transaction."""
         transaction = self.transaction
         assert transaction is not None
-        return self._post_under_faults(transaction, raw) if self._faults.planned else self._post(transaction, raw)
+        return self._deliver_with_faults(transaction, raw) if self._faults.planned else self._deliver(transaction, raw)
 
-    async def _post_under_faults(self, transaction: Transaction, raw: bytes) -> Reply:
+    async def _deliver_with_faults(self, transaction: Transaction, raw: bytes) -> Reply:
         try:
-            return await self.fault_points.end(transaction, raw, lambda: self._post(transaction, raw))
+            return await self.fault_points.end(transaction, raw, lambda: self._deliver(transaction, raw))
         finally:
-            self.end()
+            self.end_transaction()
 
-    async def _post(self, transaction: Transaction, raw: bytes) -> Reply:
-        if transaction.is_for_nobody:
-            self.end()
+    async def _deliver(self, transaction: Transaction, raw: bytes) -> Reply:
+        if transaction.has_lost_all:
+            self.end_transaction()
             return replies.STORED
         try:
-            copies = await self._backend.postoffice.deliver(transaction.envelope(self.session), raw)
-            self._backend.sessions.transcripts.keep(copies[0].envelope, self.session.log.of_message())
+            copies = await self._backend.postoffice.deliver(transaction.envelope(self.record), raw)
+            self._backend.sessions.transcripts.keep(copies[0].envelope, self.record.log.of_message())
         except Refused as refusal:
             for recipient in transaction.recipients:
                 self._backend.postoffice.note_refusal(recipient, transaction.sender, refusal)
             return replies.for_error(refusal)
         except StoreError as error:
-            return self._failed("end of data", error)
+            return self._store_failed("end of data", error)
         finally:
-            self.end()
+            self.end_transaction()
         return replies.STORED
 
-    def overflow(self) -> Reply:
-        """End the transaction, whose message was bigger than the limit."""
-        self.end()
+    def reject_size(self) -> Reply:
+        """End the transaction because its message exceeds the size limit."""
+        self.end_transaction()
         return replies.TOO_BIG
 
-    def end(self) -> None:
-        """Note that the transaction, if there is one, is over."""
-        if self.transaction is not None:
-            self.transaction = None
-            self.session.end()
-
-    def leave(self) -> None:
-        """Note that nothing more is to come."""
-        self.transaction = None
-        self.session.end()
-
     def rset(self, argument: str) -> Reply:
-        """Give up the transaction."""
+        """Answer RSET: end the transaction."""
         if argument:
             return replies.NO_ARGUMENT
-        self.end()
+        self.end_transaction()
         return replies.OK
 
-    def noop(self, argument: str) -> Reply:  # noqa: ARG002 - any is ignored, RFC 5321 section 4.1.1.9
-        """Do nothing."""
-        return replies.OK
+    def end_transaction(self) -> None:
+        """End the transaction in progress, if there is one."""
+        if self.transaction is not None:
+            self.transaction = None
+            self.record.end()
 
-    def help(self, argument: str) -> Reply:
-        """Tell what there is."""
-        return replies.helped(argument) if "HELP" in self.offer.names else replies.NOT_HERE
+    def _out_of_sequence(self) -> Reply:
+        return replies.MAIL_FIRST if self.record.ehlo else replies.HELLO_FIRST
+
+    # Other commands.
 
     def vrfy(self, argument: str) -> Reply:
-        """Leave open whether an address exists: RCPT tells (RFC 5321 section 3.5.3)."""
-        if self._wants_tls:
+        """Answer VRFY, without saying whether the address exists (RFC 5321 section 3.5.3)."""
+        if self._lacks_tls:
             return replies.TLS_FIRST
         return replies.CANNOT_VERIFY if argument else replies.syntax("VRFY")
 
-    def not_here(self, argument: str) -> Reply:  # noqa: ARG002 - a command takes one
-        """Refuse a command that is known and not offered."""
-        return replies.NOT_HERE
+    def expn(self, argument: str) -> Reply:  # noqa: ARG002 - every command has one
+        """Refuse EXPN: there are no mailing lists."""
+        return replies.NOT_IMPLEMENTED
 
-    def auth(self, argument: str) -> Answer:
-        """Begin a login."""
-        settings = self._backend.settings.value
-        if self._wants_tls:
-            return replies.TLS_FIRST
-        if settings.auth == "tls" and not self.session.tls and "AUTH" not in settings.hide_extensions:
-            return replies.LOGIN_NEEDS_TLS
-        if "AUTH" not in self.offer.names:
-            return replies.NOT_HERE
-        if not self.extended:
-            return replies.HELLO_FIRST
-        if self.transaction is not None:
-            return replies.NOT_NOW
-        self.session.log.turn(between=True)
-        return self.login.begin(argument, self.offer.mechanisms)
+    def help(self, argument: str) -> Reply:
+        """Answer HELP: name the commands, or show the syntax of one."""
+        return replies.help_for(argument) if "HELP" in self.offer.names else replies.NOT_IMPLEMENTED
 
-    def starttls(self, argument: str) -> Reply:
-        """Let TLS begin (RFC 3207); a second time is an error."""
-        if self.session.tls:
-            return replies.TLS_IS_ON
-        if "STARTTLS" not in self.offer.names:
-            return replies.NOT_HERE
-        if argument:
-            return replies.NO_ARGUMENT
-        self.session.log.turn(between=True)
-        return replies.READY_FOR_TLS
-
-    def secured(self, tls: str) -> None:
-        """Begin anew under TLS: what was known before, the login too, is forgotten (RFC 3207 section 4.2)."""
-        self.end()
-        self.session.ehlo = self.session.login = ""
-        self.extended = False
-        self.session.tls = tls
-
-    def tls_failed(self, alert: str) -> None:
-        """Note that TLS failed, with the alert or OpenSSL's reason."""
-        backend, session = self._backend, self.session
-        backend.events.append(TlsFailed(at=backend.clock.now(), peer=session.peer, alert=alert))
+    def noop(self, argument: str) -> Reply:  # noqa: ARG002 - it is ignored, RFC 5321 section 4.1.1.9
+        """Answer NOOP."""
+        return replies.OK
 
     def quit(self, argument: str) -> Reply:
-        """Take leave."""
+        """Answer QUIT; the connection is then closed."""
         return replies.NO_ARGUMENT if argument else replies.BYE
 
-    def close(self) -> None:
-        """Note that the connection is gone."""
+    # The end.
+
+    def finish(self) -> None:
+        """End the session's work: the server closes the connection and executes no further command."""
         self.transaction = None
-        self._backend.sessions.close(self.session)
+        self.record.end()
+
+    def close(self) -> None:
+        """Note that the connection is closed."""
+        self.transaction = None
+        self._backend.sessions.close(self.record)
 
     def crashed(self, during: str, error: BaseException) -> None:
-        """Tell the test that owns the server what failed, and that ``during`` was under way."""
-        self._backend.crashed(f"SMTP {during} from {self.session.peer}", error)
+        """Report ``error`` to the test that owns the server; ``during`` names the command."""
+        self._backend.crashed(f"SMTP {during} from {self.record.peer}", error)
 
-    def _unready(self, settings: Settings) -> Reply | None:
-        """Return why no transaction may begin now, None if one may."""
-        session = self.session
-        if not session.ehlo:
-            return replies.HELLO_FIRST
-        if self.transaction is not None:
-            return replies.NESTED_MAIL
-        if settings.tls_required and not session.tls:
-            return replies.TLS_FIRST
-        if settings.auth != "optional" and not session.login and (settings.auth == "required" or session.tls):
-            return replies.LOGIN_FIRST
-        if settings.max_session_messages and self._messages >= settings.max_session_messages:
-            return replies.TOO_MANY_MESSAGES
-        return None
-
-    def _failed(self, during: str, error: StoreError) -> Reply:
-        """Log what the client is not told of ``error``; return what it is told."""
-        _log.error("SMTP %s from %s: %s: %s", during, self.session.peer, type(error).__name__, error)
+    def _store_failed(self, during: str, error: StoreError) -> Reply:
+        """Log ``error``, whose text is not for clients; return the reply for it."""
+        _log.error("SMTP %s from %s: %s: %s", during, self.record.peer, type(error).__name__, error)
         return replies.for_error(error)
-
-    @property
-    def _wants_tls(self) -> bool:
-        return self._backend.settings.value.tls_required and not self.session.tls
-
-    def _greeted(self, name: str, *, extended: bool) -> Reply:
-        self.end()
-        self.session.log.turn(between=True)
-        self.session.ehlo = name
-        self.extended = extended
-        return replies.offers(self._hostname, self.offer.lines) if extended else replies.hello(self._hostname)

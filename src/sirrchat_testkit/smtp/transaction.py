@@ -1,4 +1,4 @@
-"""The transaction in progress: what MAIL, RCPT and BDAT said so far (RFC 5321 section 3.3, RFC 3030)."""
+"""The transaction in progress: the sender, recipients and chunks received so far (RFC 5321 section 3.3, RFC 3030)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,22 @@ from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.smtp.paths import Path
 from sirrchat_testkit.smtp.replies import Reply
 
-_NOBODY: Final = frozenset[str]()
+_NO_RECIPIENTS: Final = frozenset[str]()
 
 
 class Transaction:
-    """What becomes an envelope; ``lost`` are recipients that a fault takes and gives nothing."""
+    """One mail transaction, which becomes an envelope.
+
+    Attributes:
+        sender: The address given in MAIL; empty for the null reverse-path.
+        utf8: Whether MAIL had the parameter SMTPUTF8.
+        binary: Whether MAIL had the parameter BODY=BINARYMIME.
+        chunks: The chunks received by BDAT; None before the first.
+        recipients: The accepted recipients.
+        refused: The refused recipients, with their replies.
+        lost: Recipients that were accepted and get no mail, because of a fault.
+        parameters: The parameters of RCPT by recipient; those of MAIL under the empty string.
+    """
 
     __slots__ = ("binary", "chunks", "lost", "parameters", "recipients", "refused", "sender", "utf8")
 
@@ -24,34 +35,30 @@ class Transaction:
         self.chunks: bytearray | None = None
         self.recipients: list[str] = []
         self.refused: dict[str, str] = {}
-        self.lost: frozenset[str] = _NOBODY
+        self.lost: frozenset[str] = _NO_RECIPIENTS
         self.parameters: dict[str, list[str]] = {"": list(path.parameters)} if path.parameters else {}
 
     @property
-    def is_for_nobody(self) -> bool:
+    def has_lost_all(self) -> bool:
         """Whether every recipient is lost."""
         return bool(self.lost) and self.lost.issuperset(self.recipients)
 
-    @property
-    def kept(self) -> list[str]:
-        """The recipients that are not lost."""
-        return [each for each in self.recipients if each not in self.lost]
-
     def refuse(self, recipient: str, reply: Reply) -> Reply:
-        """Note that ``recipient`` was refused with ``reply``; return it."""
+        """Note that ``recipient`` was refused with ``reply``; return the reply."""
         self.refused[recipient] = str(reply)
         return reply
 
-    def has_room(self, octets: int, limit: int) -> bool:
-        """Return whether ``octets`` more fit into a message of ``limit``."""
-        return len(self.chunks or b"") + octets <= limit
+    def has_room(self, size: int, limit: int) -> bool:
+        """Return whether a chunk of ``size`` bytes fits into a message of ``limit``."""
+        return len(self.chunks or b"") + size <= limit
 
     def envelope(self, session: Session) -> Envelope:
-        """Return what was said, as the post office takes it."""
+        """Return the envelope for delivery, without the lost recipients."""
+        recipients = [each for each in self.recipients if each not in self.lost] if self.lost else self.recipients
         return Envelope(
             id="",
             sender=self.sender,
-            recipients=tuple(self.recipients if not self.lost else self.kept),
+            recipients=tuple(recipients),
             refused=self.refused,
             parameters=self.parameters,
             login=session.login,

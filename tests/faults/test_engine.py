@@ -243,7 +243,7 @@ def test_times_is_a_positive_number_or_none(times: Any) -> None:
 @pytest.mark.parametrize(
     ("conditions", "error", "text"),
     [
-        ({"title": "x"}, ValueError, "'title' is not known at stage 'ask' yet; it is from stage 'answer' on"),
+        ({"title": "x"}, ValueError, "'title' is not known at stage 'ask' yet, only from stage 'answer' on"),
         ({"pth": "x"}, TypeError, "did you mean 'path'"),
     ],
 )
@@ -265,4 +265,4 @@ def test_a_stage_is_found_by_its_name_in_any_case_or_by_an_alias() -> None:
     [("x", False), (5, False), ({"X": None}, False), (str.isupper, True), ({"X": bool}, True), (Page("", {}), True)],
 )
 def test_only_the_users_code_leaves_the_servers_thread(wanted: Any, code: bool) -> None:  # noqa: FBT001
-    assert fault(path=wanted).asks_user_code is code
+    assert fault(path=wanted).runs_user_code is code

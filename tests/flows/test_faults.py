@@ -258,10 +258,10 @@ def test_faults_of_both_protocols_that_never_struck_are_reported_together(mailse
     with pytest.raises(FaultNeverFired) as caught:
         mailserver.check()
     assert str(caught.value) == (
-        "2 planned faults never struck: drop before at MAIL; delay of 30 s at WEBHOOK for subject='never'"
+        "2 planned faults never struck: drop before the command at MAIL; delay of 30 s at WEBHOOK for subject='never'"
     )
     mailserver.webhook_faults.clear()
-    assert [str(each) for each in mailserver.faults] == ["drop before at MAIL"]
+    assert [str(each) for each in mailserver.faults] == ["drop before the command at MAIL"]
     mailserver.faults.clear()
     mailserver.check()
 
@@ -313,8 +313,8 @@ def test_a_failed_wait_says_which_fault_refused_the_mail(mailserver: MailServer)
 @pytest.mark.parametrize(
     ("fault", "error", "text"),
     [
-        ({"stage": "rcpt", "subject": "x"}, ValueError, "'subject' is not known at stage 'rcpt' yet; .* 'end' on"),
-        ({"stage": "mail", "recipient": "x"}, ValueError, "it is from stage 'rcpt' on"),
+        ({"stage": "rcpt", "subject": "x"}, ValueError, "'subject' is not known at stage 'rcpt' yet, .* 'end' on"),
+        ({"stage": "mail", "recipient": "x"}, ValueError, "only from stage 'rcpt' on"),
         ({"stage": "rcpt", "recipent": "x"}, TypeError, "did you mean 'recipient'"),
         ({"stage": "rctp"}, ValueError, "did you mean 'rcpt'"),
         ({"stage": "rcpt", "code": 250}, ValueError, "code takes a number from 400 to 599, not 250"),

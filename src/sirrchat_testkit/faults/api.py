@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, Generic, Literal, TypedDict, Unpack, get_args
+from typing import Any, ClassVar, Generic, Literal, TypedDict, Unpack
 
 from sirrchat_testkit.comparing import Number, Text
 from sirrchat_testkit.faults.engine import Always, C, D, Fault, FaultAction, FaultProtocol, FaultRegistry
@@ -310,7 +310,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         if when not in _WHEN:
             raise ValueError(f"when takes {' or '.join(map(repr, _WHEN))}, not {when!r}")
         if after_bytes is None:
-            action = Always(SmtpDecision(drop=when), f"drop {when}")
+            action = Always(SmtpDecision(drop=when), f"drop {_WHEN[when]}")
             return self._plan((SMTP.stage(stage or "end"),), action, times, match)
         _whole("after_bytes", after_bytes, 1)
         if SMTP.stage(stage or "data") != "data" or when != "before":
@@ -448,7 +448,11 @@ class WebhookFaults(_PlannedFaults[CallContext, CallDecision]):
         return self._plan(("send",), Always(CallDecision(tampering=what), text), times, conditions)
 
 
-_WHEN = get_args(DropWhen)
+_WHEN: Mapping[DropWhen, str] = {
+    "before": "before the command",
+    "instead": "instead of the reply",
+    "after": "after the reply",
+}
 
 
 def _seconds(name: str, seconds: float, *, zero: bool = True) -> float:

@@ -1,4 +1,4 @@
-"""Planned faults: at which stage, under which conditions, what they do, how many times.
+"""The engine of planned faults: where a fault strikes, under which conditions, what it does, and how many times.
 
 1. The engine knows no protocol. Each protocol brings a ``FaultProtocol``: its stages, and which conditions each of them
    can decide. Its actions return decisions, which are data; its adapter carries them out.
@@ -7,9 +7,9 @@
 3. ``ProtocolFaults.planned`` is a plain attribute. While it is False, the adapter does not call the engine, and faults
    of one protocol cost the others nothing.
 4. Conditions that run the user's code run in a worker thread. What they raise reaches the caller.
-5. A deferred decision counts when the adapter calls its ``strike``.
-6. What an action remembers is a plain value that ``snapshot`` returns and ``restore`` puts back, so a scope can end.
-7. A fault that never struck is a mistake in the test: ``fired`` is then 0.
+5. A deferred decision is counted when the adapter calls its ``strike``.
+6. The state of an action is a plain value that ``snapshot`` returns and ``restore`` puts back, so that a scope can end.
+7. A fault whose ``fired`` is 0 never struck. That is a mistake in the test, which fails.
 """
 
 from __future__ import annotations
@@ -39,28 +39,33 @@ class FaultContext(Protocol):
         ...
 
     def fired(self, at: int, text: str) -> Any:
-        """Return the event that a fault struck here: ``at`` is the kit's time, ``text`` what the fault did."""
+        """Return the event that a fault struck here.
+
+        Args:
+            at: The server's time in milliseconds.
+            text: What the fault did.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """What the adapter does at one stage. Each protocol adds its own fields.
+    """What the adapter is to do at one stage. Each protocol adds its own fields.
 
     Attributes:
-        strike: Set for a deferred decision. The adapter calls it when the fault takes effect; it counts the fault, and
-            returns False if the fault may not strike any more.
+        strike: Set if the decision is deferred. The adapter calls it when the fault takes effect. It counts the fault,
+            or returns False if the fault was used up or removed in the meantime.
     """
 
     strike: Callable[[], bool] | None = None
 
     @property
     def final(self) -> bool:
-        """Whether no further fault may strike at this stage."""
+        """Whether the search ends with this decision."""
         return True
 
     @property
     def deferred(self) -> bool:
-        """Whether the fault takes effect later than it is decided."""
+        """Whether the fault takes effect after the decision."""
         return False
 
     def combine(self, later: Self) -> Self | None:
@@ -69,24 +74,24 @@ class Decision:
 
 
 class FaultAction(Generic[C, D]):
-    """What a fault does. Failure texts show it as ``str`` does."""
+    """What a fault does. Its ``str`` is shown in failure texts."""
 
     __slots__ = ()
 
     def decide(self, context: C, now: int) -> D | None:
-        """Return what to do, or None to let it pass; ``now`` is the kit's time in milliseconds."""
+        """Return what to do, or None for nothing; ``now`` is the server's time in milliseconds."""
         raise NotImplementedError
 
     def snapshot(self) -> Any:
-        """Return what the action remembers."""
+        """Return the state of the action."""
         return None
 
     def restore(self, state: Any) -> None:
-        """Go back to what ``snapshot`` returned."""
+        """Restore a state that ``snapshot`` returned."""
 
 
 class Always(FaultAction[Any, D]):
-    """An action that decides the same every time."""
+    """An action with one decision. ``text`` describes it in failure texts."""
 
     __slots__ = ("decision", "text")
 
@@ -94,7 +99,7 @@ class Always(FaultAction[Any, D]):
         self.decision = decision
         self.text = text
 
-    def decide(self, context: Any, now: int) -> D | None:  # noqa: ARG002 - it depends on nothing
+    def decide(self, context: Any, now: int) -> D | None:  # noqa: ARG002 - the decision is always the same
         """Return the decision."""
         return self.decision
 
@@ -103,21 +108,21 @@ class Always(FaultAction[Any, D]):
 
 
 class Stage(NamedTuple):
-    """Where a fault may strike: its name in texts, and the conditions that can be decided there."""
+    """A stage: its name in texts, and the conditions that can be decided there."""
 
     title: str
     conditions: frozenset[str]
 
 
 class FaultProtocol(Generic[C, D]):
-    """The table of one protocol.
+    """The stages, conditions and decisions of one protocol.
 
     Args:
-        name: The protocol's name.
+        name: The name of the protocol.
         stages: Every stage, in the order in which a session reaches them.
         match: The conditions on a context.
-        nothing: The decision to misbehave in no way.
-        aliases: Other names of stages.
+        nothing: The decision to do nothing.
+        aliases: Other names of the stages.
     """
 
     def __init__(
@@ -135,7 +140,11 @@ class FaultProtocol(Generic[C, D]):
         self._aliases = aliases or {}
 
     def stage(self, name: str) -> str:
-        """Return the stage ``name``, given in any case or by an alias. Raises ``ValueError`` with the nearest one."""
+        """Return the name of the stage ``name``, which may be an alias or in any case.
+
+        Raises:
+            ValueError: There is no such stage. The text suggests the nearest one.
+        """
         word = str(name).lower()
         word = self._aliases.get(word, word)
         if word not in self.stages:
@@ -148,33 +157,43 @@ class FaultProtocol(Generic[C, D]):
         """Return a match for ``conditions``.
 
         Raises:
-            ValueError: One of ``stages`` cannot decide a condition.
-            TypeError: A condition is unknown; the text names the nearest.
+            ValueError: A condition cannot be decided at one of ``stages`` yet.
+            TypeError: A condition is unknown. The text suggests the nearest one.
         """
         match = self.match(**conditions)
         for stage in stages:
             for name in match.conditions:
                 if name not in self.stages[stage].conditions:
                     first = next(each for each, known in self.stages.items() if name in known.conditions)
-                    raise ValueError(f"{name!r} is not known at stage {stage!r} yet; it is from stage {first!r} on")
+                    raise ValueError(f"{name!r} is not known at stage {stage!r} yet, only from stage {first!r} on")
         return match
 
 
 class Fault:
-    """One planned fault.
+    """A planned fault, as the methods of ``mailserver.faults`` and ``mailserver.webhook_faults`` return it.
+
+    Its ``str`` describes it: ``reject 451 at RCPT for recipient='ann@example.com'``. A fault that never struck fails
+    the test, unless ``mailserver.faults.clear(fault)`` removes it.
+
+    Example:
+        fault = mailserver.faults.reject(stage="rcpt", code=451, times=1)
+        send_the_mail()
+        assert fault.spent
 
     Attributes:
+        stages: The names of the stages at which it may strike.
         times: How often it may strike; None for any number.
         fired: How often it has struck.
+        runs_user_code: Whether its conditions call functions of the test.
     """
 
-    __slots__ = ("action", "asks_user_code", "fired", "match", "protocol", "stages", "times")
+    __slots__ = ("action", "fired", "match", "protocol", "runs_user_code", "stages", "times")
 
     protocol: FaultProtocol[Any, Any]
     stages: tuple[str, ...]
     action: FaultAction[Any, Any]
     match: Match
-    asks_user_code: bool
+    runs_user_code: bool
     times: int | None
     fired: int
 
@@ -192,31 +211,35 @@ class Fault:
         self.stages = stages
         self.action = action
         self.match = protocol.matching(stages, conditions)
-        self.asks_user_code = self.match.runs_code
+        self.runs_user_code = self.match.runs_code
         self.times = times
         self.fired = 0
 
     @property
     def spent(self) -> bool:
-        """Whether it has struck as often as it may."""
+        """Whether it has struck as often as it may. Always False if ``times`` is None."""
         return self.times is not None and self.fired >= self.times
 
     def count(self) -> str:
-        """Return how often it struck, in words."""
+        """Return how often it has struck, in words: ``struck 1 of 2 times``."""
         times = f"{self.fired} of {counted(self.times, 'time')}" if self.times else counted(self.fired, "time")
         return f"struck {times}"
 
     def __str__(self) -> str:
-        where = " and ".join(self.protocol.stages[stage].title for stage in self.stages)
-        whom = f" for {self.match}" if self.match.conditions else ""
-        return f"{self.action} at {where}{whom}"
+        stages = " and ".join(self.protocol.stages[stage].title for stage in self.stages)
+        conditions = f" for {self.match}" if self.match.conditions else ""
+        return f"{self.action} at {stages}{conditions}"
 
     def __repr__(self) -> str:
         return f"<Fault {self}, {self.count()}>"
 
 
 class ProtocolFaults(Generic[C, D]):
-    """The planned faults of one protocol, as its adapter uses them, on the server's thread."""
+    """The planned faults of one protocol, for its adapter, on the server's thread.
+
+    Attributes:
+        planned: Whether there are any, used-up ones included.
+    """
 
     def __init__(self, protocol: FaultProtocol[C, D], now: Callable[[], int], append: Callable[[Any], None]) -> None:
         self.planned = False
@@ -233,32 +256,33 @@ class ProtocolFaults(Generic[C, D]):
     async def decide(self, context: C) -> D:
         """Return what to do at the stage of ``context``, and count each fault that strikes.
 
-        Raises whatever a user's condition raises.
+        An exception from a user's condition is not caught.
         """
-        found = self._nothing
+        decision = self._nothing
         for fault in self._faults:
-            if context.stage in fault.stages and not fault.spent and await self._meets(fault, context):
-                found = self._decide(fault, context, found)
-                if found.final:
+            if context.stage in fault.stages and not fault.spent and await self._matches(fault, context):
+                decision = self._add(fault, context, decision)
+                if decision.final:
                     break
-        return found
+        return decision
 
-    async def _meets(self, fault: Fault, context: C) -> bool:
-        if not fault.asks_user_code:
+    async def _matches(self, fault: Fault, context: C) -> bool:
+        if not fault.runs_user_code:
             return fault.match.accepts(context)
         return await asyncio.get_running_loop().run_in_executor(None, fault.match.accepts, context)
 
-    def _decide(self, fault: Fault, context: C, found: D) -> D:
-        wanted: D | None = fault.action.decide(context, self._now())
-        combined = None if wanted is None else found.combine(wanted)
+    def _add(self, fault: Fault, context: C, earlier: D) -> D:
+        """Return ``earlier`` combined with the decision of ``fault``, if that has one and strikes."""
+        decision: D | None = fault.action.decide(context, self._now())
+        combined = None if decision is None else earlier.combine(decision)
         if combined is None:
-            return found
+            return earlier
         if combined.deferred:
             return replace(combined, strike=functools.partial(self._count, fault, context))
-        return combined if self._count(fault, context) else found
+        return combined if self._count(fault, context) else earlier
 
     def _count(self, fault: Fault, context: C) -> bool:
-        """Count that ``fault`` strikes; return False if it was used up or cancelled while its conditions ran."""
+        """Count a strike of ``fault``; return False if it was used up or removed in the meantime."""
         if fault.spent or fault not in self._faults:
             return False
         fault.fired += 1
@@ -267,15 +291,15 @@ class ProtocolFaults(Generic[C, D]):
 
 
 FaultsMark: TypeAlias = tuple[tuple[Fault, int, Any], ...]
-"""Which faults are planned, how often each has struck, and what its action remembers."""
+"""The planned faults, how often each has struck, and the state of its action."""
 
 
 class FaultRegistry:
     """Every planned fault of one server.
 
     Args:
-        now: Returns the kit's time in milliseconds.
-        append: Takes the event that a fault struck.
+        now: Returns the server's time in milliseconds.
+        append: Receives the event of each strike.
     """
 
     def __init__(self, now: Callable[[], int], append: Callable[[Any], None]) -> None:
@@ -285,14 +309,14 @@ class FaultRegistry:
         self._protocols: dict[FaultProtocol[Any, Any], ProtocolFaults[Any, Any]] = {}
 
     def of(self, protocol: FaultProtocol[C, D]) -> ProtocolFaults[C, D]:
-        """Return the faults of ``protocol``, kept up to date."""
+        """Return the faults of ``protocol``. The object follows later changes."""
         if protocol not in self._protocols:
             self._protocols[protocol] = ProtocolFaults(protocol, self._now, self._append)
             self._set(self._faults)
         return self._protocols[protocol]
 
     def plan(self, fault: Fault) -> Fault:
-        """Add ``fault`` after those that were planned before it."""
+        """Add ``fault`` after the others; return it."""
         self._set((*self._faults, fault))
         return fault
 
@@ -301,15 +325,15 @@ class FaultRegistry:
         self._set(each for each in self._faults if each not in faults)
 
     def all(self, protocol: FaultProtocol[Any, Any] | None = None) -> tuple[Fault, ...]:
-        """Return the planned faults in order, used-up ones included; those of ``protocol``, or every one."""
+        """Return the planned faults in order, used-up ones included: those of ``protocol``, or of every protocol."""
         return tuple(each for each in self._faults if protocol in {None, each.protocol})
 
     def mark(self) -> FaultsMark:
-        """Return the present state."""
+        """Return the current state, for ``rewind``."""
         return tuple((each, each.fired, each.action.snapshot()) for each in self._faults)
 
     def rewind(self, mark: FaultsMark) -> None:
-        """Go back to ``mark``: remove what was planned since, and undo what has struck since."""
+        """Restore the state ``mark``: remove the faults planned since, and forget the strikes since."""
         for fault, fired, state in mark:
             fault.fired = fired
             fault.action.restore(state)

@@ -1,8 +1,9 @@
-"""The faults of SMTP: its stages, what each of them knows, and what a fault does there.
+"""Faults of SMTP: the stages of a session, the conditions known at each, and the actions.
 
-1. A stage knows what the stages before it knew: no recipient is known at MAIL, and no subject before the end of data.
-2. The message is parsed only for a condition that needs it, and at most once.
-3. Delays are real time, since the client feels them; greylisting and rates count on the kit's clock.
+1. A stage knows everything that earlier stages knew. No recipient is known at MAIL, and no subject before the end of
+   data.
+2. The message is parsed at most once, and only if a condition needs it.
+3. Delays are real time, because the client waits for them. Greylisting and rates use the server's clock.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from sirrchat_testkit.matching import MAIL, Condition, Match
 __tracebackhide__ = True
 
 FaultStage: TypeAlias = Literal["connect", "ehlo", "auth", "mail", "rcpt", "data", "end"]
-"""Where a fault of SMTP may strike, in the order of a session; ``end`` is the final dot."""
+"""The stages at which an SMTP fault may strike, in the order of a session. ``end`` is the end of the message."""
 
 DropWhen: TypeAlias = Literal["before", "instead", "after"]
-"""When ``drop`` ends the connection: before the command is carried out, instead of its reply, or after its reply."""
+"""When ``drop`` closes the connection: before the command is executed, instead of its reply, or after its reply."""
 
 MINUTE: Final = 60_000
-"""Milliseconds."""
+"""One minute in milliseconds."""
 
 _BY_CODE: Final = {
     421: "4.3.2", 430: "4.7.0", 432: "4.7.12", 450: "4.2.0", 451: "4.3.0", 452: "4.3.1", 454: "4.7.0", 455: "4.5.4",
@@ -48,7 +49,19 @@ _BY_STAGE: Final = {
 
 @dataclass(frozen=True, eq=False)
 class SmtpContext:
-    """An SMTP session at one of its stages; what is not known yet is empty."""
+    """An SMTP session at one of its stages. Attributes that are not known yet are empty.
+
+    Attributes:
+        stage: The name of the stage.
+        peer: The client's ``host:port``.
+        ehlo: The name given in EHLO or HELO.
+        login: The login of the client.
+        tls: The version and cipher of TLS.
+        mail_from: The sender given in MAIL.
+        recipients: The recipient given in RCPT, or all accepted recipients after it.
+        size: The size of the message in bytes; at MAIL, the declared one.
+        raw: The message.
+    """
 
     stage: str
     peer: str
@@ -62,17 +75,17 @@ class SmtpContext:
 
     @cached_property
     def header(self) -> mime.HeaderFields:
-        """The header fields that every message is read for."""
+        """The header fields that are read from every message."""
         return mime.read_header(self.raw)
 
     @cached_property
     def parsed(self) -> mime.Parsed:
-        """The whole message."""
+        """The parsed message."""
         return mime.parse(self.raw)
 
     @property
     def headers(self) -> mime.Headers:
-        """Every header field."""
+        """All header fields."""
         return self.parsed.headers
 
     def fired(self, at: int, text: str) -> FaultFired:
@@ -89,7 +102,7 @@ _MESSAGE = ("size", "subject", "sender", "to", "cc", "header", "text", "html", "
 
 
 def _of_message(name: str) -> Condition:
-    """Return the condition ``name`` on messages, read from a context."""
+    """Return the condition ``name`` of messages, for a context."""
     known = MAIL[name]
     if name in _HEADER:
         return Condition(attrgetter(_HEADER[name]), known.rule, many=known.many)
@@ -103,7 +116,8 @@ def _of_message(name: str) -> Condition:
 class SmtpMatch(Match):
     """Conditions on a session: ``peer``, ``ehlo``, ``login``, ``tls``, ``mail_from``, ``recipient``.
 
-    At the end of data those of a message count too. With several recipients, one that meets ``recipient`` is enough.
+    At the end of data there are also the conditions on its message. If there are several recipients, ``recipient``
+    holds if one of them matches.
     """
 
     table: ClassVar[Mapping[str, Condition]] = MappingProxyType(
@@ -115,8 +129,8 @@ class SmtpMatch(Match):
     __slots__ = ()
 
 
-class Refusal(NamedTuple):
-    """A reply in place of the command's own: code, enhanced status code (RFC 3463), text."""
+class FaultReply(NamedTuple):
+    """The reply of a fault: code, enhanced status code (RFC 3463), and text."""
 
     code: int
     status: str
@@ -128,15 +142,15 @@ class SmtpDecision(Decision):
     """What to do at one stage of a session.
 
     Attributes:
-        refusal: The reply, in place of carrying the command out; None to carry it out.
-        delay: Seconds of real time before that.
-        pause: Seconds between the bytes of the reply.
-        drop: When to end the connection; None to keep it.
-        lose: Reply with success and store nothing.
-        cut: Octets of the message after which the connection is broken off; 0 for none. Such a decision is deferred.
+        refusal: The reply to send instead of executing the command; None to execute it.
+        delay: Seconds of real time to wait before.
+        pause: Seconds of real time between the bytes of the reply.
+        drop: When to close the connection; None to keep it open.
+        lose: Whether to reply with success and store nothing.
+        cut: Bytes of the message after which to abort the connection; 0 for never. Such a decision is deferred.
     """
 
-    refusal: Refusal | None = None
+    refusal: FaultReply | None = None
     delay: float = 0.0
     pause: float = 0.0
     drop: DropWhen | None = None
@@ -145,7 +159,7 @@ class SmtpDecision(Decision):
 
     @property
     def final(self) -> bool:
-        """Whether it is more than a delay or a slow reply."""
+        """Whether there is more than a delay or a slow reply."""
         return bool(self.refusal or self.drop or self.lose or self.cut)
 
     @property
@@ -154,32 +168,34 @@ class SmtpDecision(Decision):
         return bool(self.cut)
 
     def combine(self, later: SmtpDecision) -> SmtpDecision | None:
-        """Return both, or None if both delay or both slow the reply down."""
+        """Return both in one, or None if both delay or both slow down the reply."""
         if (self.delay and later.delay) or (self.pause and later.pause):
             return None
         return replace(later, delay=self.delay or later.delay, pause=self.pause or later.pause)
 
 
 class LimitSize(FaultAction[SmtpContext, SmtpDecision]):
-    """Refuses a message that is declared, or turns out, to be bigger than ``limit`` bytes."""
+    """Refuses a message whose declared or actual size exceeds ``limit`` bytes."""
 
     __slots__ = ("limit",)
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
 
-    def decide(self, context: SmtpContext, now: int) -> SmtpDecision | None:  # noqa: ARG002 - at any time
-        """Refuse with 552 (RFC 1870 section 6.1)."""
+    def decide(self, context: SmtpContext, now: int) -> SmtpDecision | None:  # noqa: ARG002 - it does not depend on the time
+        """Refuse with 552 if the message is too big (RFC 1870 section 6.1)."""
         if context.size <= self.limit:
             return None
-        return SmtpDecision(refusal=Refusal(552, "5.3.4", f"The message is bigger than {counted(self.limit, 'byte')}"))
+        return SmtpDecision(
+            refusal=FaultReply(552, "5.3.4", f"The message is bigger than {counted(self.limit, 'byte')}")
+        )
 
     def __str__(self) -> str:
         return f"size limit of {counted(self.limit, 'byte')}"
 
 
 class Greylist(FaultAction[SmtpContext, SmtpDecision]):
-    """Refuses each pair of sender and recipient until ``milliseconds`` after its first try (RFC 6647)."""
+    """Refuses each pair of sender and recipient until ``milliseconds`` after its first attempt (RFC 6647)."""
 
     __slots__ = ("_first", "milliseconds")
 
@@ -188,21 +204,21 @@ class Greylist(FaultAction[SmtpContext, SmtpDecision]):
         self._first: dict[tuple[str, str], int] = {}
 
     def decide(self, context: SmtpContext, now: int) -> SmtpDecision | None:
-        """Refuse with 451 4.7.1 unless the pair has waited."""
+        """Refuse with 451 4.7.1 unless the pair has waited long enough."""
         pair = (context.mail_from.lower(), context.recipients[-1].lower())
         first = self._first.get(pair)
         left = self.milliseconds if first is None else first + self.milliseconds - now
         if first is not None and left <= 0:
             return None
         self._first.setdefault(pair, now)
-        return SmtpDecision(refusal=Refusal(451, "4.7.1", f"Greylisted; try again in {-(-left // 1000)} seconds"))
+        return SmtpDecision(refusal=FaultReply(451, "4.7.1", f"Greylisted; try again in {-(-left // 1000)} seconds"))
 
     def snapshot(self) -> dict[tuple[str, str], int]:
-        """Return when each pair was first seen."""
+        """Return the time of the first attempt of each pair."""
         return dict(self._first)
 
     def restore(self, state: dict[tuple[str, str], int]) -> None:
-        """Forget the pairs that were first seen since."""
+        """Forget the attempts since ``state``."""
         self._first = dict(state)
 
     def __str__(self) -> str:
@@ -210,39 +226,39 @@ class Greylist(FaultAction[SmtpContext, SmtpDecision]):
 
 
 class Throttle(FaultAction[SmtpContext, SmtpDecision]):
-    """Lets ``messages`` pass in any minute of the kit's clock, and refuses more."""
+    """Accepts ``messages`` in any minute of the server's clock, and refuses more."""
 
-    __slots__ = ("_passed", "code", "messages")
+    __slots__ = ("_accepted", "code", "messages")
 
     def __init__(self, messages: int, code: int) -> None:
         self.messages = messages
         self.code = code
-        self._passed: deque[int] = deque()
+        self._accepted: deque[int] = deque()
 
-    def decide(self, context: SmtpContext, now: int) -> SmtpDecision | None:  # noqa: ARG002 - the number matters
-        """Refuse with the code if that many messages began in the last minute."""
-        while self._passed and not now - MINUTE < self._passed[0] <= now:
-            self._passed.popleft()
-        if len(self._passed) >= self.messages:
+    def decide(self, context: SmtpContext, now: int) -> SmtpDecision | None:  # noqa: ARG002 - it only counts
+        """Refuse if that many messages were accepted in the last minute."""
+        while self._accepted and not now - MINUTE < self._accepted[0] <= now:
+            self._accepted.popleft()
+        if len(self._accepted) >= self.messages:
             text = f"More than {counted(self.messages, 'message')} a minute; try again later"
-            return SmtpDecision(refusal=Refusal(self.code, "4.7.0", text))
-        self._passed.append(now)
+            return SmtpDecision(refusal=FaultReply(self.code, "4.7.0", text))
+        self._accepted.append(now)
         return None
 
     def snapshot(self) -> tuple[int, ...]:
-        """Return when messages passed."""
-        return tuple(self._passed)
+        """Return the times of the accepted messages."""
+        return tuple(self._accepted)
 
     def restore(self, state: tuple[int, ...]) -> None:
-        """Forget the messages that passed since."""
-        self._passed = deque(state)
+        """Forget the messages accepted since ``state``."""
+        self._accepted = deque(state)
 
     def __str__(self) -> str:
         return f"throttling above {counted(self.messages, 'message')} a minute"
 
 
-def refusal(stage: str, code: int, text: str = "") -> Refusal:
-    """Return the refusal ``code`` with an enhanced code that suits it, unless ``text`` begins with one.
+def refusal(stage: str, code: int, text: str = "") -> FaultReply:
+    """Return the refusal ``code`` with the usual enhanced status code, unless ``text`` begins with one.
 
     Raises:
         ValueError: ``code`` is not from 400 to 599.
@@ -251,9 +267,9 @@ def refusal(stage: str, code: int, text: str = "") -> Refusal:
         raise ValueError(f"code takes a number from 400 to 599, not {code!r}")
     own = re.match(r"([245]\.\d{1,3}\.\d{1,3})(?: |$)", text)
     if own:
-        return Refusal(code, own[1], text[own.end() :] or "Refused by a fault")
+        return FaultReply(code, own[1], text[own.end() :] or "Refused by a fault")
     status = _BY_STAGE.get((stage, code)) or _BY_CODE.get(code) or f"{code // 100}.0.0"
-    return Refusal(code, status, text or "Refused by a fault")
+    return FaultReply(code, status, text or "Refused by a fault")
 
 
 def _stages() -> dict[str, Stage]:
@@ -283,4 +299,4 @@ SMTP: Final[FaultProtocol[SmtpContext, SmtpDecision]] = FaultProtocol(
         "end_of_data": "end",
     },
 )
-"""The stages of an SMTP session, and what each of them knows."""
+"""The stages of an SMTP session, with the conditions known at each."""

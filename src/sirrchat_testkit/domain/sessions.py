@@ -102,10 +102,17 @@ class Session:
 
 
 class Sessions:
-    """The live connections of one server."""
+    """The live connections of one server.
+
+    Attributes:
+        opened: How many connections there have been.
+        held: Bytes in memory of the messages that the connections have received incompletely.
+        transcripts: The transcripts of messages.
+    """
 
     def __init__(self) -> None:
         self.opened = 0
+        self.held = 0
         self.transcripts = Transcripts()
         self._closed: deque[Session] = deque()
         self._octets = 0  # of the transcripts of those

@@ -27,12 +27,6 @@ _ONE_WORD = frozenset({b"DATA", b"RSET", b"NOOP", b"QUIT"})  # shown unchanged i
 _WITH_PATH = frozenset({b"MAIL", b"RCPT"})  # shown unchanged unless the argument may hide an AUTH
 _CACHED = 1024  # lines
 
-FLAWS: Final = {
-    Flaw.TOO_LONG: replies.LINE_TOO_LONG,
-    Flaw.BARE_LINE_FEED: replies.BARE_LINE_FEED,
-}
-"""The replies to malformed lines."""
-
 COMMANDS: Final[Mapping[bytes, Execute]] = {
     b"AUTH": SmtpSession.auth,
     b"BDAT": SmtpSession.bdat,
@@ -81,7 +75,7 @@ def parse(line: Line) -> Command:
     if command is None:
         text = content(line)
         if isinstance(text, Flaw):
-            return _refused(FLAWS[text], b"", shown=b"(no command)")
+            return _refused(replies.BY_FLAW[text], b"", shown=b"(no command)")
         command = _parse(text)
         if text.upper() in _ONE_WORD or (command.name in _WITH_PATH and plain_path(command.argument)):
             if len(_cache) >= _CACHED:

@@ -25,6 +25,7 @@ from sirrchat_testkit.smtp.writer import ReplyWriter
 
 _READ_SIZE = 262_144  # bytes of one read, as in asyncio
 _HIGH_WATER = 65_536  # bytes of unparsed commands above which reading is paused
+_CYCLIC = ("_client_connected_cb", "_handler_coroutine", "_own_task", "_writer")  # attributes that refer back
 _TICK = 0.01  # seconds after which the time limits are checked again at the earliest
 
 
@@ -96,7 +97,12 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Process the ``nbytes`` that were read to the buffer."""
-        self.data_received(bytes(self._buffer[:nbytes]))
+        try:
+            data = bytes(self._buffer[:nbytes])
+        except MemoryError:
+            self._conversation.free_memory()
+            data = bytes(self._buffer[:nbytes])
+        self.data_received(data)
 
     def data_received(self, data: bytes) -> None:
         """Process ``data``, unless an earlier command has to wait."""
@@ -123,13 +129,14 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
             self._conversation.tls_failed(error)
         asyncio.StreamReaderProtocol.connection_lost(self, error)
         self.transport = self._replies.transport = None
-        self._conversation.over = True
+        self._conversation.connection_lost()
         self._replies.note_hang_up()
         if self._timeout_handle is not None:
             self._timeout_handle.cancel()
         if not self._runner.waiting:
+            task = self._own_task
             self._release()
-            self._own_task.cancel()
+            task.cancel()
 
     # Called by the listener.
 
@@ -211,7 +218,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         try:
             reply = self._runner.start(answer, self._own_task)
         except Exception as error:  # noqa: BLE001 - it is reported to the owner of the server
-            return self._conversation.crashed(error)
+            return self._conversation.failed(error)
         if isinstance(reply, Suspended):
             self._runner.defer(self._converse(reply))
             return None
@@ -234,7 +241,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
             try:
                 reply = answer if isinstance(answer, Reply) else await answer
             except Exception as error:  # noqa: BLE001 - it is reported to the owner of the server
-                reply = conversation.crashed(error)
+                reply = conversation.failed(error)
             self._reply(reply)
             if reply.next is Next.TLS:
                 await self._start_tls()
@@ -297,6 +304,8 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         close()
 
     def _release(self) -> None:
+        """Forget the connection, and break its reference cycles, so that it is freed at once."""
+        vars(self).update(dict.fromkeys(_CYCLIC))
         self._conversation.session.close()
         self._connections.discard(self)
 

@@ -3,7 +3,7 @@
 1. Nothing is parsed here (``reader``, ``commands``), worded here (``replies``) or decided here (``session``).
 2. Nothing waits here and nothing is written to the socket. The connection runs what may have to wait.
 3. Nothing that a client sends may raise, hang or print. An error in the server is answered 451 and reported to the test
-   that owns the server.
+   that owns the server; a lack of memory is answered 452 and logged.
 4. Every line is noted in the transcript, with credentials replaced, when it is received or replied.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.transcript import LONGEST, shortened
 from sirrchat_testkit.smtp import replies
-from sirrchat_testkit.smtp.commands import FLAWS, parse
+from sirrchat_testkit.smtp.commands import parse
 from sirrchat_testkit.smtp.faults import Upload
 from sirrchat_testkit.smtp.reader import AUTH_LIMIT, Flaw, Reader, content
 from sirrchat_testkit.smtp.redaction import Redaction
@@ -24,7 +24,7 @@ from sirrchat_testkit.smtp.replies import Answer, Next, Reply
 from sirrchat_testkit.smtp.session import SmtpSession
 from sirrchat_testkit.smtp.writer import ReplyWriter
 
-Read: TypeAlias = Callable[[], Answer | None]
+Read: TypeAlias = "Callable[[Conversation], Answer | None]"
 Run: TypeAlias = Callable[[Coroutine[Any, Any, Reply]], Reply | None]
 
 MANY: Final = 100
@@ -41,7 +41,6 @@ class Conversation:
     """
 
     __slots__ = (
-        "_accepted",
         "_log",
         "_read",
         "_reader",
@@ -65,8 +64,7 @@ class Conversation:
         self._replies = writer.replies
         self._reader = Reader()
         self._redaction = Redaction()
-        self._read: Read = self._read_command
-        self._accepted = False  # the chunk that is being read
+        self._read: Read = Conversation._read_command  # not a bound method, which would make a reference cycle
         self._tls_has_failed = False
         self._verb = b"a connection"
 
@@ -78,10 +76,12 @@ class Conversation:
     @property
     def login_attempt(self) -> object | None:
         """The login that waits for a response to a challenge of AUTH; None if there is none."""
-        return self.session.login.attempt if self._read == self._read_response and not self.over else None
+        return self.session.login.attempt if self._read is Conversation._read_response and not self.over else None
 
     def receive(self, data: bytes, at: float) -> None:
         """Add ``data``, received at ``at``, to the bytes to parse."""
+        if self.over:
+            return
         self.received_at = at
         if len(self._log.page) > LONGEST:
             self._log.trim()
@@ -92,9 +92,9 @@ class Conversation:
         if self.over:
             return None
         try:
-            return self._read()
+            return self._read(self)
         except Exception as error:  # noqa: BLE001 - it is reported to the owner of the server
-            return self.crashed(error)
+            return self.failed(error)
 
     def answer(self, run: Run) -> Reply | None:
         """Answer complete commands and messages until one has to wait; ``run`` starts those that may.
@@ -130,7 +130,7 @@ class Conversation:
         elif following is Next.CHUNK:
             self._expect_chunk()
         elif following is Next.RESPONSE:
-            self._read = self._read_response
+            self._read = Conversation._read_response
         elif following is Next.WATCHED_DATA:
             self._expect_message()
             self._watch()
@@ -144,7 +144,13 @@ class Conversation:
     def finish(self) -> None:
         """Parse nothing more: the connection is being closed."""
         self.over = True
+        self.discard_input()
         self.session.finish()
+
+    def connection_lost(self) -> None:
+        """Parse nothing more: the connection is lost. An answer in progress is finished."""
+        self.over = True
+        self.discard_input()
 
     def discard_input(self) -> None:
         """Discard the bytes that were received and not parsed."""
@@ -164,10 +170,13 @@ class Conversation:
         self._log.page += (self.received_at, f"TLS failed: {alert or 'the client closed the connection'}")
         self.session.tls_failed(alert)
 
-    def crashed(self, error: Exception) -> Reply:
-        """Report ``error`` to the owner of the server; return the reply for the client."""
-        self.session.crashed(self._verb.decode(), error)
-        return replies.CRASHED
+    def free_memory(self) -> None:
+        """Discard the message that is being received."""
+        self._reader.discard(Flaw.OUT_OF_MEMORY)
+
+    def failed(self, error: Exception) -> Reply:
+        """Report ``error``, which is no refusal; return the reply for the client."""
+        return self.session.failed(self._verb.decode(), error)
 
     def _read_command(self) -> Answer | None:
         line = self._reader.line()
@@ -190,35 +199,46 @@ class Conversation:
     def _read_message(self) -> Answer | None:
         message = self._reader.message()
         if message is None:
+            self._hold()
             return None
-        self._read = self._read_command
+        self._read = Conversation._read_command
         self._verb = b"end of data"
         if isinstance(message, Flaw):
-            return self.session.reject_size()
+            return self.session.reject_message(message)
         self._note((len(message),))
         return self.session.deliver(message)
 
     def _read_chunk(self) -> Answer | None:
         chunk = self._reader.chunk()
         if chunk is None:
+            self._hold()
             return None
-        self._read = self._read_command
+        self._read = Conversation._read_command
         self._note((self.session.chunk[0],))
-        return self.session.add_chunk(chunk, accepted=self._accepted)
+        return self.session.add_chunk(chunk)
+
+    def _hold(self) -> None:
+        """Count the bytes that are held of an incomplete message, and discard it if there is no memory for them."""
+        if not self.session.hold(self._reader.held):
+            self._reader.discard(Flaw.OUT_OF_MEMORY)
 
     def _read_response(self) -> Answer | None:
         received = self._reader.line()
         if received is None:
             return None
-        self._read = self._read_command
+        self._read = Conversation._read_command
         line = content(received, AUTH_LIMIT)
         self._note(self._redaction.response(line))
-        return FLAWS[line] if isinstance(line, Flaw) else self.session.login.respond(line.decode("ascii", "replace"))
+        return (
+            replies.BY_FLAW[line]
+            if isinstance(line, Flaw)
+            else self.session.login.respond(line.decode("ascii", "replace"))
+        )
 
-    def _read_watched(self, read: Read, upload: Upload) -> Answer | None:
+    def _read_watched(self, *, read: Read, upload: Upload) -> Answer | None:
         """Do as ``read`` does, unless ``upload`` is to be broken off after the bytes received so far."""
         before = self.pending
-        answer = read()
+        answer = read(self)
         after = self.pending
         if not upload.breaks(before - after, after if answer is None else 0):
             return answer
@@ -229,17 +249,17 @@ class Conversation:
         return replies.BROKEN_OFF
 
     def _expect_message(self) -> None:
-        self._read = self._read_message
+        self._read = Conversation._read_message
         self._reader.expect_message(self.session.size_limit)
 
     def _expect_chunk(self) -> None:
-        self._read = self._read_chunk
-        self._accepted = self.session.accepts_chunk
-        self._reader.expect_chunk(self.session.chunk[0], keep=self._accepted)
+        self._read = Conversation._read_chunk
+        self._reader.expect_chunk(self.session.chunk[0], self.session.chunk_flaw)
 
     def _watch(self) -> None:
-        assert self.session.fault_points.upload is not None
-        self._read = functools.partial(self._read_watched, self._read, self.session.fault_points.upload)
+        upload = self.session.fault_points.upload
+        assert upload is not None
+        self._read = functools.partial(Conversation._read_watched, read=self._read, upload=upload)
 
     def _note(self, received: bytes | tuple[int]) -> None:
         self._log.page += (self.received_at, received)

@@ -11,7 +11,7 @@ import asyncio
 import functools
 from asyncio import tasks
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 R = TypeVar("R")
 
@@ -77,9 +77,8 @@ class EagerRunner:
             except asyncio.CancelledError:
                 if self.deferred is None:
                     raise
-                task = asyncio.current_task()
-                assert task is not None
-                task.cancel()  # work was deferred in the same step: the next await cancels it, so that it unwinds
+                # Work was deferred in the same step: the next await cancels it, so that it unwinds.
+                cast("asyncio.Task[None]", asyncio.current_task()).cancel()
         try:
             await self.deferred
         finally:

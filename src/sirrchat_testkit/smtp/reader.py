@@ -8,12 +8,13 @@
 5. Lines of a message may be longer than the 1000 octets of section 4.5.3.1.6, since real servers accept them. The size
    of a message counts without the added dots, as RFC 1870 section 5 says.
 6. A line or message that is too long is read to its end and discarded in the meantime, so it never fills the memory.
+   The same is done with a message if there is no memory for it.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 COMMAND_LIMIT: Final = 512
 """The maximum length of a command line, CRLF included (RFC 5321 section 4.5.3.1.4), in bytes."""
@@ -37,30 +38,51 @@ class Flaw(enum.Enum):
     TOO_LONG = "the command line is too long"
     BARE_LINE_FEED = "the command line ends with a bare LF"
     TOO_BIG = "the message is bigger than the limit"
+    OUT_OF_MEMORY = "there is no memory for the message"
+
+
+LineFlaw: TypeAlias = Literal[Flaw.TOO_LONG, Flaw.BARE_LINE_FEED]
+MessageFlaw: TypeAlias = Literal[Flaw.TOO_BIG, Flaw.OUT_OF_MEMORY]
 
 
 class Reader:
     """The bytes of one connection that were received and not parsed yet."""
 
-    __slots__ = ("_at", "_buffer", "_limit", "_overflowed", "_seen", "_started")
+    __slots__ = ("_at", "_buffer", "_flaw", "_limit", "_overflowed", "_reading", "_seen", "_started")
 
     def __init__(self) -> None:
         self._buffer: bytes | bytearray = b""
         self._at = 0  # the bytes before were returned
         self._seen = 0  # the bytes before were searched for an end; never less than _at
-        self._overflowed = False  # the beginning of the line, message or chunk was discarded
+        self._reading: Literal["line", "message", "chunk"] = "line"
+        self._limit = 0  # the maximum size of the message, or the rest of the chunk
+        self._flaw: MessageFlaw | None = None  # why the message or chunk is being discarded
+        self._overflowed = False  # the beginning of the line was discarded
         self._started = False  # the message does not end within its first three bytes
-        self._limit = 0
 
     @property
     def pending(self) -> int:
         """The number of bytes that were not returned yet."""
         return len(self._buffer) - self._at
 
-    def feed(self, chunk: bytes) -> None:
-        """Add ``chunk`` to the bytes to parse."""
+    @property
+    def held(self) -> int:
+        """The number of bytes that are held of an incomplete message or chunk; 0 if it is being discarded."""
+        return 0 if self._flaw else self.pending
+
+    def feed(self, data: bytes) -> None:
+        """Add ``data`` to the bytes to parse. Without memory for it, the incomplete message or chunk is discarded."""
+        try:
+            self._append(data)
+        except MemoryError:
+            if self._reading == "line":
+                raise
+            self.discard(Flaw.OUT_OF_MEMORY)
+            self._append(data)
+
+    def _append(self, data: bytes) -> None:
         if self._at == len(self._buffer):
-            self._buffer = chunk
+            self._buffer = data
             self._at = self._seen = 0
             return
         if isinstance(self._buffer, bytes):
@@ -69,7 +91,7 @@ class Reader:
             del self._buffer[: self._at]
         self._seen = max(0, self._seen - self._at)
         self._at = 0
-        self._buffer += chunk
+        self._buffer += data
 
     def line(self) -> bytes | Literal[Flaw.TOO_LONG] | None:
         """Return the next line with its end, ``TOO_LONG`` if it was discarded, or None if it is incomplete.
@@ -81,7 +103,8 @@ class Reader:
         if not end:
             self._seen = len(buffer)
             if self._seen - self._at > AUTH_LIMIT:
-                self._discard(0)
+                self._overflowed = True
+                self._keep(0)
             return None
         line = buffer[self._at : end]
         self._at = self._seen = end
@@ -92,12 +115,14 @@ class Reader:
 
     def expect_message(self, limit: int) -> None:
         """Read a message of at most ``limit`` bytes next."""
+        self._reading = "message"
         self._limit = limit
-        self._overflowed = self._started = False
+        self._flaw = None
+        self._started = False
         self._seen = self._at
 
-    def message(self) -> bytes | Literal[Flaw.TOO_BIG] | None:
-        """Return the message, ``TOO_BIG`` if it exceeds the limit, or None if it is incomplete."""
+    def message(self) -> bytes | MessageFlaw | None:
+        """Return the message, what is wrong with it, or None if it is incomplete."""
         buffer, start = self._buffer, self._at
         if start == len(buffer):
             return None
@@ -112,33 +137,37 @@ class Reader:
             self._note_searched()
             return None
         self._seen = end + len(_END)
-        raw = bytes(buffer[start : end + len(b"\r\n")])
+        raw = self._copy(start, end + len(b"\r\n"))
         if searched > start or end > dot:  # there may be added dots
-            plain = dot - start if searched == start else 0
-            raw = raw[:plain] + raw[plain:].replace(_DOT, b"\r\n")
+            raw = self._without_dots(raw, dot - start if searched == start else 0)
         return self._finish(raw.removeprefix(b"."))
 
-    def expect_chunk(self, size: int, *, keep: bool) -> None:
-        """Read a chunk of ``size`` bytes next (RFC 3030 section 2), and discard it in the meantime unless ``keep``."""
+    def expect_chunk(self, size: int, flaw: MessageFlaw | None = None) -> None:
+        """Read a chunk of ``size`` bytes next (RFC 3030 section 2), and discard it if it has a ``flaw``."""
+        self._reading = "chunk"
         self._limit = size
-        self._overflowed = not keep
+        self._flaw = flaw
 
-    def chunk(self) -> bytes | None:
-        """Return the chunk, empty if it was discarded, or None if it is incomplete."""
-        if self._overflowed:
-            discarded = min(self.pending, self._limit)
-            self._at += discarded
-            self._limit -= discarded
-            self._seen = self._at
-            if self._limit:
-                return None
-            self._overflowed = False
-            return b""
+    def chunk(self) -> bytes | MessageFlaw | None:
+        """Return the chunk, the flaw for which it was discarded, or None if it is incomplete."""
+        if self._flaw:
+            self._skip()
+            return None if self._limit else self._finish(b"")
         if self.pending < self._limit:
             return None
-        raw = bytes(self._buffer[self._at : self._at + self._limit])
-        self._at = self._seen = self._at + self._limit
-        return raw
+        raw = self._copy(self._at, self._at + self._limit)
+        self._seen = self._at + self._limit
+        return self._finish(raw)
+
+    def discard(self, flaw: MessageFlaw) -> None:
+        """Discard the incomplete message or chunk, and the rest of it when that is received."""
+        if self._reading == "line":
+            return
+        self._flaw = self._flaw or flaw
+        if self._reading == "chunk":
+            self._skip()
+        elif self._started:
+            self._keep(_TAIL)
 
     def _start(self) -> bool:
         """Return whether the message goes on after its first bytes; ``.CRLF`` alone is an empty one."""
@@ -157,31 +186,56 @@ class Reader:
         """Note that the buffer contains no end of the message, and discard a message that is too big."""
         self._seen = len(self._buffer)
         # At most every third byte is an added dot: a message that is longer than this is too big without them.
-        if self._overflowed or self.pending > self._limit * 4 // 3 + _TAIL:
-            self._discard(_TAIL)
+        if self._flaw or self.pending > self._limit * 4 // 3 + _TAIL:
+            self.discard(Flaw.TOO_BIG)
 
-    def _finish(self, raw: bytes) -> bytes | Literal[Flaw.TOO_BIG]:
-        """Go to the end that was found and return ``raw``, unless it is too big."""
+    def _copy(self, start: int, end: int) -> bytes:
+        """Return a part of the buffer. Without memory for it, note the flaw and return nothing."""
+        try:
+            with memoryview(self._buffer) as view:
+                return bytes(view[start:end])
+        except MemoryError:
+            self._flaw = self._flaw or Flaw.OUT_OF_MEMORY
+            return b""
+
+    def _without_dots(self, raw: bytes, plain: int) -> bytes:
+        """Return ``raw`` without added dots, of which there are none in its first ``plain`` bytes."""
+        try:
+            return raw[:plain] + raw[plain:].replace(_DOT, b"\r\n")
+        except MemoryError:
+            self._flaw = self._flaw or Flaw.OUT_OF_MEMORY
+            return b""
+
+    def _finish(self, raw: bytes) -> bytes | MessageFlaw:
+        """Go to the end that was found; return ``raw``, or what is wrong with it."""
         self._at = self._seen
+        self._reading = "line"
+        self._release()
+        flaw, self._flaw = self._flaw, None
+        return flaw or (Flaw.TOO_BIG if len(raw) > self._limit else raw)
+
+    def _keep(self, size: int) -> None:
+        """Remove everything but the last ``size`` bytes from the buffer."""
+        self._buffer = self._buffer[max(self._at, len(self._buffer) - size) :]
+        self._at = 0
+        self._seen = len(self._buffer)
+
+    def _skip(self) -> None:
+        """Remove what was received of the chunk."""
+        skipped = min(self.pending, self._limit)
+        self._at += skipped
+        self._seen = self._at
+        self._limit -= skipped
+        self._release()
+
+    def _release(self) -> None:
+        """Release the buffer if everything was returned."""
         if self._at == len(self._buffer):
             self._buffer = b""
             self._at = self._seen = 0
-        if self._overflowed or len(raw) > self._limit:
-            self._overflowed = False
-            return Flaw.TOO_BIG
-        return raw
-
-    def _discard(self, keep: int) -> None:
-        """Discard the buffer except for its last ``keep`` bytes."""
-        self._overflowed = True
-        self._buffer = self._buffer[len(self._buffer) - keep :]
-        self._at = 0
-        self._seen = keep
 
 
-def content(
-    line: bytes | Literal[Flaw.TOO_LONG], limit: int = 0
-) -> bytes | Literal[Flaw.TOO_LONG, Flaw.BARE_LINE_FEED]:
+def content(line: bytes | Literal[Flaw.TOO_LONG], limit: int = 0) -> bytes | LineFlaw:
     """Return ``line`` without its CRLF, or what is wrong with it.
 
     ``limit`` is its maximum length, 0 for the maximum of its command.

@@ -30,6 +30,7 @@ from sirrchat_testkit.errors import (
     StoreFull,
     TestkitError,
 )
+from sirrchat_testkit.smtp.reader import Flaw
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _LONGEST = 500  # bytes of text in a line: RFC 5321 section 4.5.3.1.5 allows 512 for the whole line
@@ -125,6 +126,7 @@ SCOPE_ENDED = Reply(421, "4.3.2", "Closing connection: the test scope has ended"
 LOGIN_GONE = Reply(421, "4.7.0", "Closing connection: the account of this login no longer exists")
 TIMED_OUT = Reply(421, "4.4.2", "Timeout: closing connection")
 CRASHED = Reply(451, "4.3.0", "Server error; it is reported to the test that owns the server")
+OUT_OF_MEMORY = Reply(452, "4.3.1", "Insufficient memory; try again later")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
 
 TOO_MANY_SESSIONS = Reply(421, "4.7.0", "Too many connections")
@@ -157,6 +159,14 @@ TLS_FIRST = Reply(530, "5.7.0", "Send STARTTLS first")
 WRONG_CREDENTIALS = Reply(535, "5.7.8", "Authentication credentials invalid")
 LOGIN_NEEDS_TLS = Reply(538, "5.7.11", "Encryption required for authentication")
 TOO_BIG = Reply(552, "5.3.4", "Message size exceeds the limit")
+
+BY_FLAW = {
+    Flaw.TOO_LONG: LINE_TOO_LONG,
+    Flaw.BARE_LINE_FEED: BARE_LINE_FEED,
+    Flaw.TOO_BIG: TOO_BIG,
+    Flaw.OUT_OF_MEMORY: OUT_OF_MEMORY,
+}
+"""The replies to malformed lines and to messages that cannot be received."""
 
 SYNTAX = {
     "AUTH": "AUTH mechanism [initial-response]",

@@ -6,6 +6,8 @@
 4. EHLO lists every extension that is not hidden. A hidden extension is not accepted either: its command is refused as
    unknown, its parameters with 555, and without PIPELINING a command sent before the last reply with 503.
 5. A refusal at the end of the data is logged once for every recipient.
+6. The incomplete messages of all sessions together hold at most ``SHARE`` times the size limit in memory. A command
+   that would exceed that is answered 452.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.faults import FaultPoints
 from sirrchat_testkit.smtp.login import Login
 from sirrchat_testkit.smtp.paths import Malformed, Path, parse_mail, parse_rcpt
+from sirrchat_testkit.smtp.reader import Flaw, MessageFlaw
 from sirrchat_testkit.smtp.replies import Answer, Reply
 from sirrchat_testkit.smtp.transaction import Transaction
 from sirrchat_testkit.smtp.writer import ReplyWriter
@@ -32,6 +35,9 @@ _log = logging.getLogger("sirrchat_testkit.smtp")
 
 _MAX_REFUSED = 100  # refused recipients that a transaction may have, even if max_recipients is lower
 _MAX_DIGITS = 19  # of the size of a chunk, which has 64 bits
+
+SHARE: Final = 4
+"""The memory for the incomplete messages of all sessions, as a multiple of ``max_message_size``."""
 
 PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "SIZE": ("SIZE",),
@@ -92,6 +98,7 @@ class SmtpSession:
         self._hostname = hostname
         self._faults = backend.faults.of(SMTP)
         self._messages = 0
+        self._held = 0  # bytes of the incomplete message
         self.record = backend.sessions.open(peer)
         self.transaction: Transaction | None = None
         self.extended = False
@@ -279,17 +286,24 @@ class SmtpSession:
 
     def data(self, argument: str) -> Answer:
         """Answer DATA."""
-        if self.transaction is None:
+        transaction = self.transaction
+        if transaction is None:
             return self._out_of_sequence()
+        if refusal := self._refuse_data(transaction, argument):
+            return refusal
+        return self.fault_points.data(transaction) if self._faults.planned else replies.GO_AHEAD
+
+    def _refuse_data(self, transaction: Transaction, argument: str) -> Reply | None:
+        """Return the reply if the message may not be sent by DATA now, None if it may."""
         if argument:
             return replies.NO_ARGUMENT
-        if not self.transaction.recipients:
+        if not transaction.recipients:
             return replies.RECIPIENTS_FIRST
-        if self.transaction.chunks is not None:
+        if transaction.chunks is not None:
             return replies.MIXED
-        if self.transaction.binary:
+        if transaction.binary:
             return replies.BINARY_BY_BDAT
-        return self.fault_points.data(self.transaction) if self._faults.planned else replies.GO_AHEAD
+        return None if self._has_memory(transaction.size or 1) else replies.OUT_OF_MEMORY
 
     def bdat(self, argument: str) -> Answer:
         """Answer BDAT (RFC 3030 section 2). An error is replied after the bytes of the chunk."""
@@ -299,27 +313,30 @@ class SmtpSession:
         if not (size.isdigit() and len(size) <= _MAX_DIGITS) or last not in {"", "LAST"}:
             return replies.syntax("BDAT")
         self.chunk = (int(size), bool(last))
-        if self._faults.planned and self.transaction is not None and self.accepts_chunk:
+        if self._faults.planned and self.transaction is not None and self.chunk_flaw is None:
             return self.fault_points.chunk(self.transaction)
         return replies.CHUNK
 
     @property
-    def accepts_chunk(self) -> bool:
-        """Whether the announced chunk belongs to a message and fits into it."""
+    def chunk_flaw(self) -> MessageFlaw | None:
+        """Why the announced chunk is not accepted; None if it is."""
         transaction = self.transaction
         if transaction is None or not transaction.recipients:
-            return False
-        return transaction.has_room(self.chunk[0], self.size_limit)
+            return Flaw.TOO_BIG
+        size = transaction.received + self.chunk[0]
+        if size > self.size_limit:
+            return Flaw.TOO_BIG
+        return None if self._has_memory(size) else Flaw.OUT_OF_MEMORY
 
-    def add_chunk(self, raw: bytes, *, accepted: bool) -> Answer:
+    def add_chunk(self, raw: bytes | MessageFlaw) -> Answer:
         """Add the chunk ``raw`` to the message; the last one ends it."""
         transaction = self.transaction
         if transaction is None:
             return self._out_of_sequence()
         if not transaction.recipients:
             return replies.RECIPIENTS_FIRST
-        if not accepted:
-            return self.reject_size()
+        if isinstance(raw, Flaw):
+            return self.reject_message(raw)
         if transaction.chunks is None and (upload := self.fault_points.upload_of(transaction)):
             return self.fault_points.first_chunk(
                 upload, lambda: self._append(transaction, raw), lambda _: self.end_transaction()
@@ -333,6 +350,7 @@ class SmtpSession:
                 return self.deliver(raw)
             transaction.chunks = bytearray()
         transaction.chunks += raw
+        self._count_held(transaction.received)
         return self.deliver(bytes(transaction.chunks)) if last else replies.chunk_received(size)
 
     def deliver(self, raw: bytes) -> Coroutine[Any, Any, Reply]:
@@ -364,10 +382,33 @@ class SmtpSession:
             self.end_transaction()
         return replies.STORED
 
-    def reject_size(self) -> Reply:
-        """End the transaction because its message exceeds the size limit."""
+    def reject_message(self, flaw: MessageFlaw) -> Reply:
+        """End the transaction because its message has a ``flaw``."""
         self.end_transaction()
-        return replies.TOO_BIG
+        return replies.BY_FLAW[flaw]
+
+    def hold(self, size: int) -> bool:
+        """Count ``size`` bytes that are held of an incomplete message or chunk.
+
+        Return False if there is no memory for them: then earlier chunks are discarded, and the caller discards these.
+        """
+        transaction = self.transaction
+        size += transaction.received if transaction is not None else 0
+        if size <= self._held or self._has_memory(size):
+            self._count_held(size)
+            return True
+        if transaction is not None and transaction.chunks is not None:
+            transaction.chunks.clear()
+        self._count_held(0)
+        return False
+
+    def _has_memory(self, size: int) -> bool:
+        """Return whether the message in progress may hold ``size`` bytes."""
+        return self._backend.sessions.held - self._held + size <= SHARE * self.size_limit
+
+    def _count_held(self, size: int) -> None:
+        self._backend.sessions.held += size - self._held
+        self._held = size
 
     def rset(self, argument: str) -> Reply:
         """Answer RSET: end the transaction."""
@@ -379,8 +420,12 @@ class SmtpSession:
     def end_transaction(self) -> None:
         """End the transaction in progress, if there is one."""
         if self.transaction is not None:
-            self.transaction = None
+            self._release_message()
             self.record.end()
+
+    def _release_message(self) -> None:
+        self.transaction = self.fault_points.upload = None
+        self._count_held(0)
 
     def _out_of_sequence(self) -> Reply:
         return replies.MAIL_FIRST if self.record.ehlo else replies.HELLO_FIRST
@@ -413,17 +458,30 @@ class SmtpSession:
 
     def finish(self) -> None:
         """End the session's work: the server closes the connection and executes no further command."""
-        self.transaction = None
+        self._release_message()
         self.record.end()
 
     def close(self) -> None:
         """Note that the connection is closed."""
-        self.transaction = None
+        self._release_message()
         self._backend.sessions.close(self.record)
 
-    def crashed(self, during: str, error: BaseException) -> None:
-        """Report ``error`` to the test that owns the server; ``during`` names the command."""
+    def failed(self, during: str, error: Exception) -> Reply:
+        """Report ``error`` to the test that owns the server, or log it if the server is out of memory.
+
+        Args:
+            during: The command.
+            error: An error that no command expects.
+
+        Returns:
+            The reply for the client.
+        """
+        if isinstance(error, MemoryError):
+            self.end_transaction()
+            _log.error("SMTP %s from %s: out of memory", during, self.record.peer)
+            return replies.OUT_OF_MEMORY
         self._backend.crashed(f"SMTP {during} from {self.record.peer}", error)
+        return replies.CRASHED
 
     def _store_failed(self, during: str, error: StoreError) -> Reply:
         """Log ``error``, whose text is not for clients; return the reply for it."""

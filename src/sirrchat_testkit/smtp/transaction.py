@@ -17,6 +17,7 @@ class Transaction:
 
     Attributes:
         sender: The address given in MAIL; empty for the null reverse-path.
+        size: The size of the message as declared in MAIL, in bytes; 0 if it was not.
         utf8: Whether MAIL had the parameter SMTPUTF8.
         binary: Whether MAIL had the parameter BODY=BINARYMIME.
         chunks: The chunks received by BDAT; None before the first.
@@ -26,10 +27,11 @@ class Transaction:
         parameters: The parameters of RCPT by recipient; those of MAIL under the empty string.
     """
 
-    __slots__ = ("binary", "chunks", "lost", "parameters", "recipients", "refused", "sender", "utf8")
+    __slots__ = ("binary", "chunks", "lost", "parameters", "recipients", "refused", "sender", "size", "utf8")
 
     def __init__(self, path: Path) -> None:
         self.sender = path.address
+        self.size = path.size
         self.utf8 = path.utf8
         self.binary = path.binary
         self.chunks: bytearray | None = None
@@ -48,9 +50,10 @@ class Transaction:
         self.refused[recipient] = str(reply)
         return reply
 
-    def has_room(self, size: int, limit: int) -> bool:
-        """Return whether a chunk of ``size`` bytes fits into a message of ``limit``."""
-        return len(self.chunks or b"") + size <= limit
+    @property
+    def received(self) -> int:
+        """The number of bytes in ``chunks``."""
+        return len(self.chunks) if self.chunks else 0
 
     def envelope(self, session: Session) -> Envelope:
         """Return the envelope for delivery, without the lost recipients."""

@@ -93,6 +93,10 @@ class Credentials(NamedTuple):
     token: str | None = None
     acting_for: str = ""
 
+    def __repr__(self) -> str:
+        """Show no proof."""
+        return f"<Credentials {self.mechanism} of {self.user!r}>"
+
 
 class Logins:
     """Checks credentials."""

@@ -36,6 +36,8 @@ def plain(initial: bytes | None, hostname: str) -> Exchange:  # noqa: ARG001 - a
         acting_for, user, password = _text(response).split("\0")
     except ValueError:
         raise MalformedResponse from None
+    if not (user and password):  # RFC 4616 requires both; in another order, the password might be taken for the user
+        raise MalformedResponse
     return Credentials("PLAIN", user, password=password, acting_for=acting_for)
 
 

@@ -53,7 +53,7 @@ class Command(NamedTuple):
         name: The command in upper case; empty if the line is refused, and then ``execute`` returns the reply.
         execute: The method that answers it.
         argument: The text after the command.
-        line: The line without its end.
+        line: The line without its end; None if it is malformed.
         shown: The line as transcripts show it; None if that depends on the lines before.
         known: Whether the line begins with a known command.
     """
@@ -61,7 +61,7 @@ class Command(NamedTuple):
     name: bytes
     execute: Execute
     argument: str
-    line: bytes
+    line: bytes | None
     shown: bytes | None
     known: bool
 
@@ -75,7 +75,7 @@ def parse(line: Line) -> Command:
     if command is None:
         text = content(line)
         if isinstance(text, Flaw):
-            return _refused(replies.BY_FLAW[text], b"", shown=b"(no command)")
+            return _refused(replies.BY_FLAW[text], None, None, known=False)
         command = _parse(text)
         if text.upper() in _ONE_WORD or (command.name in _WITH_PATH and plain_path(command.argument)):
             if len(_cache) >= _CACHED:
@@ -101,5 +101,5 @@ def _parse(line: bytes) -> Command:
     return Command(name, execute, argument, line, shown, known=True)
 
 
-def _refused(reply: Reply, line: bytes, shown: bytes | None, *, known: bool = True) -> Command:
+def _refused(reply: Reply, line: bytes | None, shown: bytes | None, *, known: bool = True) -> Command:
     return Command(b"", lambda _session, _argument: reply, "", line, shown, known)

@@ -1,9 +1,11 @@
 """Redaction: transcripts never show credentials.
 
-1. A line with AUTH in its first two words, however it is spelled, is shown without what follows AUTH.
+1. A line with AUTH in its first two words, however it is spelled, is shown without what follows AUTH. An unknown
+   command with AUTH after them is shown as its length.
 2. A response to a challenge is shown as its length.
 3. A client may continue a login that was refused. After an AUTH, an unknown command may therefore be a password in
    base64, and is shown as its length.
+4. A line that is too long or ends with a bare LF is not shown at all, and may have been an AUTH.
 """
 
 from __future__ import annotations
@@ -31,12 +33,20 @@ class Redaction:
     def __init__(self) -> None:
         self._auth_seen = False
 
-    def command(self, line: bytes, *, known: bool) -> bytes:
-        """Return ``line`` as transcripts may show it; ``known`` says whether it begins with a known command."""
+    def command(self, line: bytes | None, *, known: bool) -> bytes:
+        """Return what transcripts show of a command line.
+
+        Args:
+            line: The line; None if it is malformed.
+            known: Whether it begins with a known command.
+        """
+        if line is None:
+            self._auth_seen = True
+            return b"(no command)"
         if b"AUTH" in line.upper():
             shown = _without_credentials(line, known=known)
+            self._auth_seen |= shown is not None or not known
             if shown is not None:
-                self._auth_seen = True
                 return shown
         return b"(%d bytes)" % len(line) if self._auth_seen and not known else line
 

@@ -132,7 +132,7 @@ def test_a_client_that_begins_with_tls(mailserver: MailServer, inbox: Inbox, oct
 def test_a_client_that_speaks_http(mailserver: MailServer, inbox: Inbox) -> None:
     say(mailserver, b"GET / HTTP/1.1\r\nHost: mail\r\n\r\n")
     assert ends(mailserver, inbox) == [
-        "was refused at C: GET / HTTP/1.1  S: 500 5.5.1 Command not recognized, and 2 more commands after it"
+        "was refused at C: GET / HTTP/1.1  S: 421 4.7.0 HTTP is not served on this port; closing connection"
     ]
 
 

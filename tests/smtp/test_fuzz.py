@@ -21,7 +21,7 @@ PIECES = st.sampled_from([
     b"RCPT TO:<nobody@example.com>\r\n", b"DATA\r\n", b"RSET\r\n", b"\r\n.\r\n", b".\r\n", b"\n.\n", b"\r", b"\n",
     b"\r\n", b"..", b"\0", b"\xff", b"MAIL ", b"RCPT TO:<", b"x" * 2100, "ü".encode(), b"AUTH PLAIN\r\n",
     b"STARTTLS\r\n", b"BDAT 3\r\n", b"HELP\r\n", b"VRFY \xff\r\n", b" ",
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP\r\nAccept: x\r\n\r\n",
 ])  # fmt: skip
 CHUNKS = st.lists(PIECES | st.binary(max_size=20), max_size=20)
 END = b"\r\n\r\n.\r\nQUIT\r\n"

@@ -46,3 +46,16 @@ async def test_a_command_smuggled_behind_a_bare_line_feed_is_not_obeyed(talk: Di
     assert (await talk.reply()).startswith("250 2.1.0")
     assert (await talk(b"NOOP x\rRCPT TO:<user@example.com>\r\n")).startswith("501")
     assert (await talk("DATA")).startswith("503")
+
+
+@pytest.mark.parametrize("target", ["/", "/" + "a" * 600, "/" + "a" * 20_000], ids=["short", "too long", "discarded"])
+@pytest.mark.parametrize("method", ["POST", "get", "NOOP"])
+async def test_a_web_page_cannot_send_mail(
+    talk: Dialogue, stored: Callable[..., Awaitable[list[bytes]]], method: str, target: str
+) -> None:
+    mail = b"EHLO x\r\nMAIL FROM:<evil@example.net>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n\r\n.\r\n"
+    request = f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:1025\r\nContent-Length: {len(mail)}\r\n\r\n".encode()
+    talk.write(request + mail)
+    *_, last = (await talk.reader.read()).splitlines()
+    assert last == b"421 4.7.0 HTTP is not served on this port; closing connection"
+    assert await stored() == []

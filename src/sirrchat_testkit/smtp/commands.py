@@ -1,5 +1,7 @@
 """From a command line to the method of the session that answers it. Only lines without a command are answered here.
 
+An HTTP request ends the connection: a web page can make a browser send one to any port, with mail in its body.
+
 The same few lines are sent again and again, so the commands parsed from them are cached: those of one word, and those
 with a plain path and nothing else. No other line is cached, because what a client sends by mistake may be a credential.
 """
@@ -22,6 +24,7 @@ Execute: TypeAlias = Callable[[SmtpSession, str], Answer]
 Line: TypeAlias = bytes | Literal[Flaw.TOO_LONG]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HTTP = re.compile(rb"host:.*|[^ ]+ .*HTTP/[0-9.]+", re.IGNORECASE | re.DOTALL)  # Host follows a line that is too long
 _UTF8 = frozenset({b"MAIL", b"RCPT", b"VRFY"})  # the commands with addresses (RFC 6531 section 3.7.1)
 _ONE_WORD = frozenset({b"DATA", b"RSET", b"NOOP", b"QUIT"})  # shown unchanged if nothing follows
 _WITH_PATH = frozenset({b"MAIL", b"RCPT"})  # shown unchanged unless the argument may hide an AUTH
@@ -90,6 +93,8 @@ def _parse(line: bytes) -> Command:
     harmless = rest[:1] not in MAY_HIDE_AUTH if name in _WITH_PATH else not rest and name in _ONE_WORD
     shown = shortened(line) if harmless else None
     execute = COMMANDS.get(name)
+    if _HTTP.fullmatch(line):
+        return _refused(replies.HTTP, line, shown, known=False)
     if execute is None:
         return _refused(replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX, line, shown, known=False)
     try:

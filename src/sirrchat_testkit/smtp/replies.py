@@ -123,6 +123,7 @@ CANNOT_VERIFY = Reply(252, "2.0.0", "Cannot verify; will accept the message and 
 
 STOPPING = Reply(421, "4.3.2", "The server is stopping")
 SCOPE_ENDED = Reply(421, "4.3.2", "Closing connection: the test scope has ended")
+HTTP = Reply(421, "4.7.0", "HTTP is not served on this port; closing connection")
 LOGIN_GONE = Reply(421, "4.7.0", "Closing connection: the account of this login no longer exists")
 TIMED_OUT = Reply(421, "4.4.2", "Timeout: closing connection")
 CRASHED = Reply(451, "4.3.0", "Server error; it is reported to the test that owns the server")

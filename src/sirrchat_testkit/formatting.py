@@ -1,11 +1,12 @@
-"""Values as failure texts show them: short, on one line, cut around the part that matters."""
+"""Values as failure texts show them: short, on one line, cut around the part that matters; and times as JSON has them."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 WIDTH: Final = 80
@@ -94,3 +95,24 @@ def _agreed(value: str, wanted: str) -> int:
         else:
             high = middle - 1
     return value.find(wanted[:low]) + low if low > 2 else 0  # noqa: PLR2004 - two characters agree by chance
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+
+
+@lru_cache(maxsize=4096)
+def iso_seconds(at: int) -> str:
+    """Return ``at`` (milliseconds since the epoch) as ISO 8601 in UTC to the second, as ``iso_milliseconds`` does."""
+    return f"{iso_milliseconds(at)[:-5]}Z"
+
+
+@lru_cache(maxsize=4096)  # lists show the same moments again and again
+def iso_milliseconds(at: int) -> str:
+    """Return ``at`` (milliseconds since the epoch) as ISO 8601 in UTC, such as ``2025-04-21T08:30:45.084Z``.
+
+    What lies outside the years 1 to 9999, all that four digits can say, becomes the nearest moment within.
+    """
+    moment = _EPOCH + timedelta(milliseconds=min(max(at, _FIRST), _LAST))
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

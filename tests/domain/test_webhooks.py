@@ -55,7 +55,7 @@ async def test_foreign_ones_and_those_for_everyone_look_absent_to_a_user(backend
     assert await backend.webhooks.page(ann, 0, 9) == ([], 0)
 
 
-async def test_the_other_dialect_s_webhook_is_one_and_not_listed(backend: Backend) -> None:
+async def test_the_other_api_s_webhook_is_one_and_not_listed(backend: Backend) -> None:
     ann = await key(backend, "ann")
     assert await backend.webhooks.push_of(ann.account) is None
     await backend.webhooks.set_push(ann.account, URL, enabled=True)

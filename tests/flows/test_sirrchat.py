@@ -160,7 +160,7 @@ def test_over_quota_is_552_and_nothing_is_stored(mailserver: MailServer) -> None
     assert ask(mailserver, f"/users/{full.id}/quota", full.api_key)["percentage"] == 100.0
 
 
-def test_an_account_receives_and_its_key_opens_both_dialects(mailserver: MailServer) -> None:
+def test_an_account_receives_and_its_key_opens_both_apis(mailserver: MailServer) -> None:
     account = mailserver.add_account("Ann@example.com", "pass word", 10_000)
     assert (str(account), account.address, account.password, account.quota) == (
         "Ann@example.com", "Ann@example.com", "pass word", 10_000,

@@ -184,7 +184,7 @@ async def test_bad_http_is_refused_in_the_shape_of_what_it_asks_for(
 
 @pytest.mark.parametrize(("sent", "status"), ODD.values(), ids=ODD)
 @pytest.mark.asyncio
-async def test_odd_http_is_answered_in_the_dialect(service: Service, wire: Wire, sent: bytes, status: int) -> None:
+async def test_odd_http_is_answered_in_the_api_style(service: Service, wire: Wire, sent: bytes, status: int) -> None:
     reader, writer = wire
     writer.write(sent.replace(b"KEY", service.key.encode()))
     got = await reader.readuntil(b"}")

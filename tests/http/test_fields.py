@@ -6,9 +6,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from sirrchat_testkit.domain.directory import EXPIRY_TIMES
+from sirrchat_testkit.formatting import iso_milliseconds
 from sirrchat_testkit.schemas.fields import Int, WebUrl
 from sirrchat_testkit.schemas.tempmail import GenerateRequest
-from sirrchat_testkit.schemas.times import iso_milliseconds
 
 INT: TypeAdapter[int] = TypeAdapter(Int)
 URL: TypeAdapter[str] = TypeAdapter(WebUrl)

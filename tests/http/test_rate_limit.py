@@ -1,4 +1,4 @@
-"""Rate limits: headers on every answer of both dialects, windows of the kit's clock, 429 in each dialect's shape."""
+"""Rate limits: headers on every answer of both APIs, windows of the server's clock, 429 in each API's shape."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def standing(answer: Answer) -> tuple[str, str]:
     return answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"]
 
 
-async def test_every_answer_of_both_dialects_says_it_and_no_other(service: Service) -> None:
+async def test_every_answer_of_both_apis_says_it_and_no_other(service: Service) -> None:
     reset = str((service.backend.clock.now() // HOUR + 1) * 3600)
     for answer in (
         await service.api("GET", "/users"),
@@ -75,7 +75,7 @@ async def test_the_third_of_two_is_429_until_the_next_full_hour(service: Service
     assert standing(await service.api("GET", "/users")) == ("2", "1")
 
 
-async def test_the_other_dialect_adds_when_to_come_back(service: Service) -> None:
+async def test_the_other_api_adds_when_to_come_back(service: Service) -> None:
     limited(service, rate_limit="custom", rate_limit_key=1)
     assert (await service.call("GET", "/api/emails")).status == 200
     answer = await service.call("GET", "/api/emails")
@@ -85,7 +85,7 @@ async def test_the_other_dialect_adds_when_to_come_back(service: Service) -> Non
     assert answer.headers["Retry-After"] == "1800"
 
 
-async def test_both_dialects_count_together_and_each_key_for_itself(service: Service) -> None:
+async def test_both_apis_count_together_and_each_key_for_itself(service: Service) -> None:
     key = await service.user()
     limited(service, rate_limit="custom", rate_limit_key=2)
     assert (await service.call("GET", "/api/emails")).status == 200

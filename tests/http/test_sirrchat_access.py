@@ -54,7 +54,7 @@ async def test_without_a_key_every_route_is_401_before_anything_else(service: Se
         got = await service.api(method, path, b"no json", key=key)
         assert got.problem == (401, "unauthorized", {})
     got = await service.call(method, f"/api/v1{path}", key="admin")
-    assert got.problem == (401, "unauthorized", {}), "the other dialect's header opens nothing here"
+    assert got.problem == (401, "unauthorized", {}), "the other API's header opens nothing here"
 
 
 @pytest.mark.parametrize("header", ["bearer KEY", "BEARER  KEY ", "Basic KEY", "KEY", "BearerKEY"])

@@ -1,4 +1,4 @@
-"""Users: batches, filters, races, and one record behind both dialects."""
+"""Users: batches, filters, races, and one record behind both APIs."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ async def test_a_quota_of_0_is_used_to_0_percent(service: Service) -> None:
     assert (await service.fetch(f"/users/{made['id']}/quota"))["percentage"] == 0.0
 
 
-async def test_a_user_owns_disposable_addresses_of_the_other_dialect(service: Service) -> None:
+async def test_a_user_owns_disposable_addresses_of_the_other_api(service: Service) -> None:
     ann = await service.add_user("ann@example.com")
     key = await service.key_of("ann@example.com")
     box = await service.generate("box", key=key)
@@ -144,7 +144,7 @@ async def test_a_user_owns_disposable_addresses_of_the_other_dialect(service: Se
     assert (await service.add_user("box@example.com"))["id"] != ann["id"]
 
 
-async def test_an_address_is_unique_over_both_dialects(service: Service) -> None:
+async def test_an_address_is_unique_over_both_apis(service: Service) -> None:
     await service.generate("box")
     body = {"email": "BOX@example.com", "password": "x"}
     assert (await service.api("POST", "/users", body)).status == 409

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sirrchat_testkit.cli.options import Target, add_target, fail, target
 from sirrchat_testkit.errors import TestkitError
-from sirrchat_testkit.schemas.times import iso_seconds
+from sirrchat_testkit.formatting import iso_seconds
 
 if TYPE_CHECKING:
     from sirrchat_testkit.domain.models import ApiKey

@@ -181,11 +181,11 @@ class Tally(Record):
 
 @record
 class Webhook(Record):
-    """Where an account wants to be told of mail.
+    """A URL that is called when mail arrives or is sent.
 
-    ``dialect`` says in which API it was made, ``sirrchat`` or ``tempmail``, and so what is sent. One that is for
-    ``everyone`` was made with an admin key: it hears of every account's mail. ``handed_over`` is the ``seq`` of the
-    last message that deliveries were made for: after a restart the next one is where to go on.
+    ``dialect`` is the API style that the webhook was made in, and that its calls have: ``sirrchat`` or ``tempmail``.
+    ``everyone`` is True if it was made with an admin key: it reports every account's mail. ``handed_over`` is the
+    ``seq`` of the last message that deliveries were made for; a restart continues after it.
     """
 
     kind: ClassVar[str] = "webhooks"

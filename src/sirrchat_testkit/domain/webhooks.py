@@ -1,6 +1,6 @@
 """Webhooks: who wants to be told of what, and what became of telling them. Sending is another part's job.
 
-1. An account has any number of webhooks of the SirrChat dialect, and at most one of the disposable-address dialect.
+1. An account has any number of webhooks of the SirrChat API, and at most one of the disposable-address API.
 2. A webhook hears of mail that comes after it was made or enabled anew: ``handed_over`` says from where on.
 3. Disabling or deleting a webhook ends its pending deliveries as ``cancelled``; they stay until the account goes.
 4. One that is for everyone is no business of a user's key, whosever account it was made for.
@@ -23,10 +23,10 @@ WebhookEvent: TypeAlias = Literal["email.received", "email.sent", "new_message"]
 """What a webhook reports."""
 
 EVENTS: Final[tuple[WebhookEvent, ...]] = ("email.received", "email.sent")
-"""What a webhook of the SirrChat dialect can ask for."""
+"""What a webhook of the SirrChat API can ask for."""
 
 PUSH: Final = "new_message"
-"""What the one webhook of the disposable-address dialect is told of."""
+"""What the one webhook of the disposable-address API is told of."""
 
 
 class Webhooks:
@@ -84,7 +84,7 @@ class Webhooks:
         await self._store.commit([Delete(Webhook, webhook.seq), *await self._cancelling(webhook)])
 
     async def push_of(self, account: str) -> Webhook | None:
-        """Return the account's one webhook of the disposable-address dialect, None if it was never set."""
+        """Return the account's one webhook of the disposable-address API, None if it was never set."""
         return await self._store.get(Webhook, account=account, dialect="tempmail")
 
     async def set_push(self, account: str, url: str, *, enabled: bool) -> None:

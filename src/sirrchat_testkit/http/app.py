@@ -16,7 +16,7 @@ from sirrchat_testkit.domain.webhooks import WebhookEvent
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.http.middleware import BACKEND, RATE_LIMIT, RateLimit, api_middleware, expect
 from sirrchat_testkit.http.sirrchat import sirrchat
-from sirrchat_testkit.http.style import DIALECT, MAX_BODY, Dialect, answer, flat
+from sirrchat_testkit.http.style import API_STYLE, MAX_BODY, ApiStyle, answer, flat
 from sirrchat_testkit.http.tempmail import tempmail
 from sirrchat_testkit.schemas.webhooks import SHAPES, webhook_schema
 
@@ -28,7 +28,7 @@ def application(backend: Backend) -> web.Application:
     app = web.Application(middlewares=[api_middleware], client_max_size=MAX_BODY + 1)
     app[BACKEND] = backend
     app[RATE_LIMIT] = RateLimit(backend.settings, backend.clock)
-    app[DIALECT] = Dialect(key=None, problem=flat)
+    app[API_STYLE] = ApiStyle(key=None, problem=flat)
     for path, status in (("/healthz", "ok"), ("/readyz", "ready")):
         app.router.add_route("GET", path, _say(status), expect_handler=expect)
     app.router.add_route("GET", SCHEMA_PATH, schema, expect_handler=expect)

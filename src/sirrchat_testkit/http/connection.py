@@ -1,7 +1,7 @@
 """A connection whose unreadable requests are refused in JSON, as every other request is.
 
 1. HTTP that the parser refuses (RFC 9112 section 2.2: 400, and the end of the connection) never reaches a route. Its
-   target, where there is one, says which dialect it is refused in.
+   target, if it can be read, decides in which API style it is refused.
 2. That is the client's matter: no log hears of it.
 3. ``work`` identifies the request in progress: from its first byte until it is answered and its body was read.
 4. ``RequestHandler`` is aiohttp's own, with ``connection_made``, ``handle_error``, ``data_received``,
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from sirrchat_testkit.http.style import DIALECT, Dialect
+from sirrchat_testkit.http.style import API_STYLE, ApiStyle
 
 LINE: Final = 8190
 """Bytes of a request that are kept until it is answered: its target is among them."""
@@ -88,7 +88,7 @@ class Connection(web.RequestHandler):
             message = "the server failed; its log says how"
         else:
             message = f"the request cannot be read: {_one_line(message)}"
-        refusal = dialect_at(self._app, self._head).refuse(status, message)
+        refusal = api_style_at(self._app, self._head).refuse(status, message)
         refusal.force_close()
         return refusal
 
@@ -98,8 +98,8 @@ class Connection(web.RequestHandler):
             super().log_exception(*args, **options)
 
 
-def dialect_at(app: web.Application, head: bytes) -> Dialect:
-    """Return the dialect of what a request that begins with ``head`` asks for, the outermost where that is unclear."""
+def api_style_at(app: web.Application, head: bytes) -> ApiStyle:
+    """Return the API style of the path in ``head``, the first bytes of a request; the outermost one if unclear."""
     words = head.split(b" ", 2)
     path = words[1].decode("latin-1").partition("?")[0] if len(words) > 1 else ""
     found = app
@@ -109,7 +109,7 @@ def dialect_at(app: web.Application, head: bytes) -> Dialect:
         prefix = info.get("prefix", "")
         if len(prefix) > len(longest) and f"{path}/".startswith(f"{prefix}/"):
             found, longest = info["app"], prefix
-    return found[DIALECT]
+    return found[API_STYLE]
 
 
 def _one_line(message: str) -> str:

@@ -9,7 +9,7 @@
 5. On exit requests in progress have ``GRACE`` seconds to finish; waiting connections are closed at once.
 6. When a scope ends, requests that began in it are cancelled, and their connections closed; so are the connections that
    wait for the API since. Idle connections stay open.
-7. A client's malformed HTTP is answered with 400 in a dialect's shape; nothing is printed.
+7. A client's malformed HTTP is answered with 400 in the API's own shape; nothing is printed.
 8. A forked child inherits the sockets: ``close_in_child`` closes them and touches nothing that the parent uses.
 """
 

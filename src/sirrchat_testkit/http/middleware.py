@@ -22,7 +22,7 @@ from sirrchat_testkit.domain.models import ApiKey
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.errors import RateLimited, TestkitError, Unauthorized
 from sirrchat_testkit.formatting import counted
-from sirrchat_testkit.http.style import DIALECT, MAX_BODY, Dialect, status_of
+from sirrchat_testkit.http.style import API_STYLE, MAX_BODY, ApiStyle, status_of
 from sirrchat_testkit.settings import CurrentSettings, Settings
 
 HOUR = 3_600_000
@@ -106,25 +106,25 @@ _admitted: ContextVar[ApiKey] = ContextVar("admitted")  # aiohttp serves each re
 async def api_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in who has a key and requests left, and translate what is raised."""
     apps = request.match_info.apps
-    backend, dialect = apps[0][BACKEND], apps[-1][DIALECT]
+    backend, style = apps[0][BACKEND], apps[-1][API_STYLE]
     status: RateLimitStatus | None = None
     response: web.StreamResponse
     try:
-        if dialect.key is not None:
-            key = await backend.keys.find(dialect.key(request))
+        if style.key is not None:
+            key = await backend.keys.find(style.key(request))
             status = apps[0][RATE_LIMIT].count(key, request.remote)
             status.check()
             if not isinstance(request.match_info.http_exception, web.HTTPNotFound):
                 _admit(key)
         response = await handler(request)
     except TestkitError as error:
-        response = _refuse(request, dialect, backend, error)
+        response = _refuse(request, style, backend, error)
     except web.HTTPException as error:
-        response = _say(request, dialect, error)
+        response = _say(request, style, error)
     except Exception as error:
         if isinstance(error, ConnectionError) and request.transport is None:
             raise  # the client is gone: there is nobody to answer, and nothing went wrong here
-        response = _own_up(request, dialect, backend, error)
+        response = _own_up(request, style, backend, error)
     if status is not None:
         status.note(response)
     return response
@@ -148,14 +148,14 @@ def _admit(key: ApiKey | None) -> None:
     _admitted.set(key)
 
 
-def _refuse(request: web.Request, dialect: Dialect, backend: Backend, error: TestkitError) -> web.Response:
+def _refuse(request: web.Request, style: ApiStyle, backend: Backend, error: TestkitError) -> web.Response:
     status = status_of(error)
     if status == _BUG:
         _tell(request, backend, error)
-    return dialect.refuse(status, str(error), error)
+    return style.refuse(status, str(error), error)
 
 
-def _say(request: web.Request, dialect: Dialect, error: web.HTTPException) -> web.Response:
+def _say(request: web.Request, style: ApiStyle, error: web.HTTPException) -> web.Response:
     text = error.reason
     if isinstance(error, web.HTTPNotFound):
         text = f"there is no route {request.path}"
@@ -163,15 +163,15 @@ def _say(request: web.Request, dialect: Dialect, error: web.HTTPException) -> we
         text = f"{request.path} takes {', '.join(sorted(error.allowed_methods))}, not {request.method}"
     elif isinstance(error, web.HTTPRequestEntityTooLarge):
         text = f"a body has at most {MAX_BODY} bytes"
-    refusal = dialect.refuse(error.status, text)
+    refusal = style.refuse(error.status, text)
     if "Allow" in error.headers:
         refusal.headers["Allow"] = error.headers["Allow"]
     return refusal
 
 
-def _own_up(request: web.Request, dialect: Dialect, backend: Backend, error: Exception) -> web.Response:
+def _own_up(request: web.Request, style: ApiStyle, backend: Backend, error: Exception) -> web.Response:
     _tell(request, backend, error)
-    return dialect.refuse(_BUG, "the server failed; its log says how", error)
+    return style.refuse(_BUG, "the server failed; its log says how", error)
 
 
 def _tell(request: web.Request, backend: Backend, error: Exception) -> None:

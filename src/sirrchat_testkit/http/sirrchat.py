@@ -18,12 +18,12 @@ from aiohttp.typedefs import Handler
 from sirrchat_testkit.domain.models import Account, ApiKey, Delivery, Domain, Webhook
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.errors import Forbidden
+from sirrchat_testkit.formatting import iso_seconds
 from sirrchat_testkit.http.middleware import api_key, expect
 from sirrchat_testkit.http.pagination import listed, window
 from sirrchat_testkit.http.sirrchat_users import MessageViews, UserViews
-from sirrchat_testkit.http.style import DIALECT, Dialect, answer, checked, encode, nested, read_object
+from sirrchat_testkit.http.style import API_STYLE, ApiStyle, answer, checked, encode, nested, read_object
 from sirrchat_testkit.schemas import sirrchat as schemas
-from sirrchat_testkit.schemas.times import iso_seconds
 
 
 def admin(view: Handler) -> Handler:
@@ -229,7 +229,7 @@ def bearer(request: web.Request) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
-SIRRCHAT = Dialect(key=bearer, problem=nested)
+SIRRCHAT = ApiStyle(key=bearer, problem=nested)
 
 
 def sirrchat(backend: Backend) -> web.Application:
@@ -237,7 +237,7 @@ def sirrchat(backend: Backend) -> web.Application:
     users, domains, messages = UserViews(backend), DomainViews(backend), MessageViews(backend)
     stats, webhooks, keys = StatsViews(backend), WebhookViews(backend), KeyViews(backend)
     app = web.Application()
-    app[DIALECT] = SIRRCHAT
+    app[API_STYLE] = SIRRCHAT
     for method, path, allowed, view in (
         ("GET", "/users", admin, users.listed),
         ("POST", "/users", admin, users.add),

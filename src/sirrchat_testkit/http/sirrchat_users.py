@@ -12,12 +12,12 @@ from sirrchat_testkit.domain.accounts import NewAccount
 from sirrchat_testkit.domain.models import INBOX, Account, Message
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.errors import InvalidValue, NotFound, TestkitError
+from sirrchat_testkit.formatting import iso_seconds
 from sirrchat_testkit.http.cache import LARGE, Rows, paged
 from sirrchat_testkit.http.pagination import limit, listed, number, window
 from sirrchat_testkit.http.style import answer, checked, nested, read_object, status_of
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.schemas import sirrchat as schemas
-from sirrchat_testkit.schemas.times import iso_seconds
 
 
 class UserViews:

@@ -42,7 +42,7 @@ STATUSES: Mapping[type[errors.TestkitError], int] = {
     errors.StoreFull: 507,
     errors.StoreBusy: 503,
 }
-"""The status of each error, the same in every dialect; a kind that is not named has its parent's."""
+"""The status of each error, the same in every API style; a kind that is not named has its parent's."""
 
 _CODES = {
     400: "invalid_request",
@@ -61,7 +61,7 @@ _JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class ApiStyle:
     """One API's manners.
 
     Attributes:
@@ -73,7 +73,7 @@ class Dialect:
     problem: Callable[[int, str, Exception | None], Any]
 
     def refuse(self, status: int, text: str, error: Exception | None = None) -> web.Response:
-        """Return the answer that says ``text``, in the dialect's shape."""
+        """Return the answer that says ``text``, in the API's shape."""
         return answer(self.problem(status, text, error), status)
 
 
@@ -115,8 +115,8 @@ def encode(data: Any) -> bytes:
         return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
 
 
-DIALECT = web.AppKey("DIALECT", Dialect)
-"""Where an application keeps its dialect."""
+API_STYLE = web.AppKey("API_STYLE", ApiStyle)
+"""Where an application keeps its API style."""
 
 
 M = TypeVar("M", bound=BaseModel)

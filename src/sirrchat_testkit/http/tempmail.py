@@ -13,14 +13,24 @@ from aiohttp import web
 
 from sirrchat_testkit.domain.models import Address, Message
 from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.formatting import iso_milliseconds
 from sirrchat_testkit.http.cache import Text, Texts
 from sirrchat_testkit.http.middleware import api_key, expect
 from sirrchat_testkit.http.pagination import ASKED, cut, position
-from sirrchat_testkit.http.style import DIALECT, Dialect, answer, checked, encode, flat, raw_fields, read_object, ready
+from sirrchat_testkit.http.style import (
+    API_STYLE,
+    ApiStyle,
+    answer,
+    checked,
+    encode,
+    flat,
+    raw_fields,
+    read_object,
+    ready,
+)
 from sirrchat_testkit.schemas import tempmail as schemas
-from sirrchat_testkit.schemas.times import iso_milliseconds
 
-TEMPMAIL = Dialect(key=lambda request: request.headers.get("X-API-Key", ""), problem=flat)
+TEMPMAIL = ApiStyle(key=lambda request: request.headers.get("X-API-Key", ""), problem=flat)
 
 _EMAIL = "/emails/{email:(?!generate$)[^{}/]+}"
 """One address. ``generate`` is none, so that asking for it by another method is 405 as on any other route."""
@@ -32,7 +42,7 @@ def tempmail(backend: Backend) -> web.Application:
     """Return the API as a sub-application for ``/api``."""
     views = _Views(backend)
     app = web.Application()
-    app[DIALECT] = TEMPMAIL
+    app[API_STYLE] = TEMPMAIL
     for method, path, view in (
         ("GET", "/email/domains", views.domains),
         ("POST", "/emails/generate", views.generate),

@@ -1,6 +1,6 @@
-"""The models of webhook bodies, in both dialects, and the schemas published of them.
+"""The models of webhook bodies, of both APIs, and the schemas published of them.
 
-1. ``bodies`` makes the bodies from plain values; tests compare them with the models.
+1. The server makes the bodies without these models, so that it need not load pydantic; tests compare the two.
 2. The models forbid what they do not name: a body that has more than was published has drifted.
 3. Nothing but the sibling shapes is imported here.
 """

@@ -19,8 +19,8 @@ from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.webhooks import WebhookEvent
 from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.faults.webhook import Tampering
+from sirrchat_testkit.formatting import iso_milliseconds, iso_seconds
 from sirrchat_testkit.mail import mime
-from sirrchat_testkit.schemas import bodies
 from sirrchat_testkit.signing import ID, SIGNATURE, TIMESTAMP, sign
 
 __tracebackhide__ = True
@@ -49,35 +49,34 @@ class OutgoingCall(NamedTuple):
 
 def received(message: Message) -> dict[str, Any]:
     """Return the body of ``email.received``."""
-    return bodies.email_received(
-        user=message.recipient,
-        sender=message.sender or message.mail_from,
-        subject=message.subject,
-        size=message.size,
-        at=message.received_at,
-    )
+    data = {
+        "user": message.recipient,
+        "from": message.sender or message.mail_from,
+        "subject": message.subject,
+        "size": message.size,
+    }
+    return {"event": "email.received", "timestamp": iso_seconds(message.received_at), "data": data}
 
 
 def sent(message: Message, envelope: Envelope) -> dict[str, Any]:
     """Return the body of ``email.sent``."""
-    return bodies.email_sent(
-        user=message.recipient, to=envelope.recipients, subject=message.subject, at=message.received_at
-    )
+    data = {"user": message.recipient, "to": list(envelope.recipients), "subject": message.subject}
+    return {"event": "email.sent", "timestamp": iso_seconds(message.received_at), "data": data}
 
 
 def pushed(message: Message, raw: bytes) -> dict[str, Any]:
     """Return the body of ``new_message``."""
     parts = mime.parse(raw)
-    return bodies.new_message(
-        email_id=message.address,
-        message_id=message.id,
-        sender=message.mail_from,
-        to=message.recipient,
-        subject=message.subject,
-        content=parts.text,
-        html=parts.html,
-        at=message.received_at,
-    )
+    return {
+        "emailId": message.address,
+        "messageId": message.id,
+        "fromAddress": message.mail_from,
+        "subject": message.subject,
+        "content": parts.text,
+        "html": parts.html,
+        "receivedAt": iso_milliseconds(message.received_at),
+        "toAddress": message.recipient,
+    }
 
 
 def encode(body: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ import pytest
 
 import sirrchat_testkit
 from sirrchat_testkit import RuntimeChanges, Settings, SettingsChanges, WebhookEvent, webhook_schema
-from sirrchat_testkit.domain.webhooks import EVENTS, PUSH
+from sirrchat_testkit.schemas.webhooks import SHAPES
 from sirrchat_testkit.settings import ROWS
 
 PACKAGE = "sirrchat_testkit"
@@ -168,5 +168,5 @@ def test_every_setting_can_be_changed_by_name_and_type() -> None:
 
 
 def test_every_webhook_event_has_a_schema() -> None:
-    assert get_args(WebhookEvent) == (*EVENTS, PUSH)
+    assert get_args(WebhookEvent) == (*SHAPES,)
     assert get_type_hints(webhook_schema)["event"] == WebhookEvent

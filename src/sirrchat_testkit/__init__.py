@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from sirrchat_testkit.domain.models import Envelope
     from sirrchat_testkit.domain.sessions import Activity, Session
     from sirrchat_testkit.domain.transcript import Transcript, TranscriptLine
-    from sirrchat_testkit.domain.webhooks import WebhookEvent
     from sirrchat_testkit.errors import (
         Conflict,
         ForeignDomain,
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.mail.mime import Attachment, Unsubscribe
     from sirrchat_testkit.net import Tls
     from sirrchat_testkit.schemas.sirrchat import ApiKey, NewlyMadeApiKey, User
+    from sirrchat_testkit.schemas.webhook_events import WebhookEvent
     from sirrchat_testkit.schemas.webhooks import webhook_schema
     from sirrchat_testkit.server import MailServer
     from sirrchat_testkit.settings import RuntimeChanges, Settings, SettingsChanges, TokenCheck
@@ -234,7 +234,7 @@ _HOMES = {
     "WebhookAttempt": "handles.webhooks",
     "WebhookCall": "sink.call",
     "WebhookDelivery": "handles.webhooks",
-    "WebhookEvent": "domain.webhooks",
+    "WebhookEvent": "schemas.webhook_events",
     "WebhookFaultConditions": "faults.api",
     "WebhookFaults": "faults.api",
     "WebhookHandle": "handles.webhooks",

@@ -1,4 +1,4 @@
-"""Values as failure texts show them: short, on one line, cut around the part that matters; and times as JSON has them."""
+"""Values in failure texts: short, on one line, cut around the part that matters. Times in JSON."""
 
 from __future__ import annotations
 

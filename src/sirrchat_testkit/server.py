@@ -18,7 +18,6 @@ from sirrchat_testkit.assembly import Assembly, assemble, netloc
 from sirrchat_testkit.domain.counters import ServerStats
 from sirrchat_testkit.domain.models import Envelope
 from sirrchat_testkit.domain.sessions import Session
-from sirrchat_testkit.domain.webhooks import WebhookEvent
 from sirrchat_testkit.faults.api import Faults, WebhookFaults
 from sirrchat_testkit.faults.webhook import Tampering
 from sirrchat_testkit.handles.clock import Clock
@@ -33,6 +32,7 @@ from sirrchat_testkit.handles.service import RUNNING, Service
 from sirrchat_testkit.handles.wait import settle
 from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery, WebhookHandle
 from sirrchat_testkit.net import Tls
+from sirrchat_testkit.schemas.webhook_events import WebhookEvent
 from sirrchat_testkit.settings import RuntimeChanges, Settings, SettingsChanges
 from sirrchat_testkit.threads import LoopThread
 from sirrchat_testkit.webhooks.calls import make_call

@@ -109,7 +109,13 @@ async def test_deleting_takes_everything_along_and_nothing_of_others(backend: Ba
         [
             Put(
                 Delivery(
-                    id="d", account=ann.id, webhook=webhook.id, event="e", message="m", created_at=1, request_body=""
+                    id="d",
+                    account=ann.id,
+                    webhook=webhook.id,
+                    event="email.sent",
+                    message="m",
+                    created_at=1,
+                    request_body="",
                 )
             )
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.error import HTTPError
 
 import jsonschema
@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from sirrchat_testkit import GoldenDiffers, MailServer, WebhookEvent, WebhookInvalid, WebhookSink, webhook_schema
 
-EVENTS = ["email.received", "email.sent", "new_message"]
+EVENTS = get_args(WebhookEvent)
 
 DOCUMENTED: dict[str, dict[str, Any]] = {
     "email.received": {

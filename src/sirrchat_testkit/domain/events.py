@@ -15,6 +15,7 @@ from typing import Any
 
 from sirrchat_testkit.domain.models import Delivery, Message
 from sirrchat_testkit.records import record
+from sirrchat_testkit.schemas.webhook_events import DeliveryStatus, WebhookEvent
 
 KEPT = 10_000
 
@@ -122,7 +123,7 @@ class DeliveryAttempted(Event):
     delivery: str
     webhook: str
     url: str
-    event: str
+    event: WebhookEvent
     number: int
     status: int | None
     error: str | None
@@ -130,7 +131,7 @@ class DeliveryAttempted(Event):
     duration_ms: int
     request: str
     response: str
-    outcome: str
+    outcome: DeliveryStatus
     due_at: int = 0
 
 

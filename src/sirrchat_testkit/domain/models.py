@@ -17,6 +17,7 @@ from dataclasses import field
 from typing import Any, ClassVar
 
 from sirrchat_testkit.records import Record, record, register_record
+from sirrchat_testkit.schemas.webhook_events import PENDING, DeliveryStatus, WebhookEvent
 
 INBOX = "INBOX"
 SENT = "Sent"
@@ -24,8 +25,6 @@ FOLDERS = (INBOX, SENT, "Drafts", "Trash", "Junk", "Archive")
 
 SEEN = "\\Seen"
 """The flag of a message that somebody has read (RFC 9051 section 2.3.2)."""
-
-DELIVERY_STATUSES = ("pending", "delivered", "failed", "cancelled")
 
 
 @record
@@ -192,7 +191,7 @@ class Webhook(Record):
 
     account: str
     url: str
-    events: tuple[str, ...]
+    events: tuple[WebhookEvent, ...]
     created_at: int
     enabled: bool = True
     secret: str = ""
@@ -205,7 +204,7 @@ class Webhook(Record):
 class Delivery(Record):
     """One event on its way to one webhook: every attempt sends the same ``request_body``.
 
-    ``status`` is one of ``DELIVERY_STATUSES``; ``message`` is a message's id. Each of ``attempts`` has ``at`` (when it
+    ``message`` is a message's id. Each of ``attempts`` has ``at`` (when it
     began), ``http_status`` (None without an answer), ``error`` (None where there was none) and ``duration_ms``.
     ``due_at`` is when the next attempt is due, 0 for at once or never; ``tries`` counts the attempts since the delivery
     was made or asked for again.
@@ -215,11 +214,11 @@ class Delivery(Record):
 
     account: str
     webhook: str
-    event: str
+    event: WebhookEvent
     message: str
     created_at: int
     request_body: str
-    status: str = "pending"
+    status: DeliveryStatus = PENDING
     attempts: tuple[Mapping[str, Any], ...] = ()
     due_at: int = 0
     tries: int = 0

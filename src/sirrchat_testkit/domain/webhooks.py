@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any
 
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.events import DeliveryRequested, EventLog, WebhookAdded
@@ -18,15 +18,7 @@ from sirrchat_testkit.domain.ids import Ids
 from sirrchat_testkit.domain.models import Account, ApiKey, Delivery, Message, Webhook
 from sirrchat_testkit.domain.store import Change, Delete, Patch, Put, Store
 from sirrchat_testkit.errors import Conflict, NotFound
-
-WebhookEvent: TypeAlias = Literal["email.received", "email.sent", "new_message"]
-"""What a webhook reports."""
-
-EVENTS: Final[tuple[WebhookEvent, ...]] = ("email.received", "email.sent")
-"""What a webhook of the SirrChat API can ask for."""
-
-PUSH: Final = "new_message"
-"""What the one webhook of the disposable-address API is told of."""
+from sirrchat_testkit.schemas.webhook_events import CANCELLED, NEW_MESSAGE, PENDING, WebhookEvent
 
 
 class Webhooks:
@@ -38,7 +30,7 @@ class Webhooks:
         self._clock = clock
         self._ids = ids
 
-    async def add(self, key: ApiKey, url: str, events: Sequence[str], secret: str = "") -> Webhook:
+    async def add(self, key: ApiKey, url: str, events: Sequence[WebhookEvent], secret: str = "") -> Webhook:
         """Make a webhook: for everyone's mail with an admin key, for that of its own account with a user's."""
         await self._check_owner(key.account)
         webhook = Webhook(
@@ -98,7 +90,7 @@ class Webhooks:
             id=self._ids.uuid(),
             account=account,
             url=url,
-            events=(PUSH,),
+            events=(NEW_MESSAGE,),
             created_at=self._clock.now(),
             enabled=enabled,
             dialect="tempmail",
@@ -125,7 +117,7 @@ class Webhooks:
         if not webhook.enabled:
             raise Conflict("the webhook is disabled")
         now = self._clock.now()
-        changes: dict[str, Any] = {"status": "pending", "due_at": now, "tries": 0}
+        changes: dict[str, Any] = {"status": PENDING, "due_at": now, "tries": 0}
         await self._store.commit([Patch(Delivery, delivery.seq, **changes)])
         delivery = replace(delivery, **changes)
         self._events.append(DeliveryRequested(at=now, delivery=delivery))
@@ -145,8 +137,8 @@ class Webhooks:
         return newest[0].seq if newest else 0
 
     async def _cancelling(self, webhook: Webhook) -> list[Change]:
-        pending = await self._store.find(Delivery, {"webhook": webhook.id, "status": "pending"})
-        return [Patch(Delivery, each.seq, status="cancelled", due_at=0) for each in pending]
+        pending = await self._store.find(Delivery, {"webhook": webhook.id, "status": PENDING})
+        return [Patch(Delivery, each.seq, status=CANCELLED, due_at=0) for each in pending]
 
 
 def _concerns(webhook: Webhook, key: ApiKey) -> bool:

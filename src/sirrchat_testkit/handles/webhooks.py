@@ -11,11 +11,11 @@ from typing import Any, ClassVar, TypeVar
 from sirrchat_testkit.domain.events import DeliveryAttempted
 from sirrchat_testkit.domain.models import ApiKey, Delivery, Webhook
 from sirrchat_testkit.domain.services import Backend
-from sirrchat_testkit.domain.webhooks import EVENTS, PUSH, WebhookEvent
 from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.handles.feed import Steps, pull_records, run
 from sirrchat_testkit.records import record
+from sirrchat_testkit.schemas.webhook_events import NEW_MESSAGE, PENDING, SIRRCHAT_EVENTS, WebhookEvent
 from sirrchat_testkit.signing import key_of
 from sirrchat_testkit.suggestions import Hints
 from sirrchat_testkit.threads import LoopThread
@@ -107,7 +107,7 @@ class WebhookDelivery(Hints):
     @property
     def due_at(self) -> datetime | None:
         """When the next attempt is due, by the server's clock, in UTC; None if it is due now or there is none."""
-        return _moment(self._record.due_at) if self._record.due_at and self.status == "pending" else None
+        return _moment(self._record.due_at) if self._record.due_at and self.status == PENDING else None
 
     def redeliver(self) -> None:
         """Attempt it again, with the same id and body.
@@ -214,7 +214,7 @@ class WebhookControl:
         _check_url(url)
         names = _events(events)
         key_of(secret or "")
-        if names == (PUSH,):
+        if names == (NEW_MESSAGE,):
             if secret:
                 raise InvalidValue("new_message calls are never signed: leave out the secret", field="secret")
             own_key = self._own_key()
@@ -239,7 +239,7 @@ class WebhookControl:
         """Set a delivery pending again."""
         self._thread.call(self._redeliver(delivery))
 
-    async def _add(self, url: str, events: tuple[str, ...], secret: str) -> Webhook:
+    async def _add(self, url: str, events: tuple[WebhookEvent, ...], secret: str) -> Webhook:
         admin = await self._backend.accounts.of(f"admin@{self._backend.settings.value.domains[0]}")
         key = ApiKey(id="", account=admin.id, role="admin", key_hash="", created_at=0)
         return await self._backend.webhooks.add(key, url, events, secret)
@@ -288,10 +288,12 @@ def _check_url(url: object) -> None:
         raise InvalidValue(f"url takes a URL such as http://127.0.0.1:8000/hook, not {url!r}", field="url", value=url)
 
 
-def _events(events: Sequence[str] | None) -> tuple[str, ...]:
-    names = EVENTS if events is None else (events,) if isinstance(events, str) else tuple(events)
-    if names != (PUSH,) and not (names and set(names) <= set(EVENTS)):
-        raise InvalidValue(f"events takes some of {', '.join(EVENTS)}, or {PUSH} alone, not {events!r}", field="events")
+def _events(events: Sequence[str] | None) -> tuple[WebhookEvent, ...]:
+    events = SIRRCHAT_EVENTS if events is None else events
+    names: tuple[Any, ...] = (events,) if isinstance(events, str) else tuple(events)
+    if names != (NEW_MESSAGE,) and not (names and set(names) <= set(SIRRCHAT_EVENTS)):
+        known = ", ".join(SIRRCHAT_EVENTS)
+        raise InvalidValue(f"events takes some of {known}, or {NEW_MESSAGE} alone, not {events!r}", field="events")
     return names
 
 

@@ -12,12 +12,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from sirrchat_testkit.domain.services import Backend
-from sirrchat_testkit.domain.webhooks import WebhookEvent
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.http.middleware import BACKEND, RATE_LIMIT, RateLimit, api_middleware, expect
 from sirrchat_testkit.http.sirrchat import sirrchat
 from sirrchat_testkit.http.style import API_STYLE, MAX_BODY, ApiStyle, answer, flat
 from sirrchat_testkit.http.tempmail import tempmail
+from sirrchat_testkit.schemas.webhook_events import WebhookEvent
 from sirrchat_testkit.schemas.webhooks import SHAPES, webhook_schema
 
 SCHEMA_PATH = "/schemas/webhooks/{event}.json"

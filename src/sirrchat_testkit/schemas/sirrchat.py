@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, AwareDatetime, Field, StrictBool, StrictStr
 
 from sirrchat_testkit.schemas.fields import Int, Shape, WebUrl
+from sirrchat_testkit.schemas.webhook_events import DeliveryStatus, SirrchatEvent
 
 MAX_QUOTA = 2**53 - 1
 DEFAULT_QUOTA = 5_368_709_120
@@ -36,8 +37,7 @@ def _secret(text: str) -> str:
 Quota: TypeAlias = Annotated[Int, Field(ge=0, le=MAX_QUOTA)]
 Password: TypeAlias = Annotated[StrictStr, Field(min_length=1, json_schema_extra={"format": "password"})]
 Blockchain: TypeAlias = Annotated[StrictStr, Field(pattern="^0x", max_length=128)]
-Event: TypeAlias = Literal["email.received", "email.sent"]
-Events: TypeAlias = Annotated[list[Event], Field(min_length=1)]
+Events: TypeAlias = Annotated[list[SirrchatEvent], Field(min_length=1)]
 Secret: TypeAlias = Annotated[StrictStr, AfterValidator(_secret)]
 """Signs calls; an empty one signs none."""
 
@@ -298,7 +298,7 @@ class Webhook(Shape):
 
     id: str
     url: str
-    events: list[Event]
+    events: list[SirrchatEvent]
     enabled: bool
     created_at: AwareDatetime
 
@@ -325,7 +325,7 @@ class Delivery(Shape):
 
     id: str
     event: str
-    status: Literal["pending", "delivered", "failed", "cancelled"]
+    status: DeliveryStatus
     request_body: str
     attempts: list[Attempt]
 

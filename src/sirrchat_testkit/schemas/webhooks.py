@@ -9,12 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
 
 from sirrchat_testkit.schemas import tempmail
 from sirrchat_testkit.schemas.fields import Shape
+from sirrchat_testkit.schemas.webhook_events import (
+    EMAIL_RECEIVED,
+    EMAIL_SENT,
+    NEW_MESSAGE,
+    ReceivedEvent,
+    SentEvent,
+    WebhookEvent,
+)
 
 
 class _Told(Shape):
@@ -41,7 +49,7 @@ class Sent(_Told):
 class EmailReceived(_Told):
     """``email.received`` of the administration API."""
 
-    event: Literal["email.received"]
+    event: ReceivedEvent
     timestamp: AwareDatetime
     data: Received
 
@@ -49,7 +57,7 @@ class EmailReceived(_Told):
 class EmailSent(_Told):
     """``email.sent`` of the administration API."""
 
-    event: Literal["email.sent"]
+    event: SentEvent
     timestamp: AwareDatetime
     data: Sent
 
@@ -61,12 +69,12 @@ class NewMessage(tempmail.NewMessage):
 
 
 SHAPES: Final[Mapping[str, type[Shape]]] = MappingProxyType(
-    {"email.received": EmailReceived, "email.sent": EmailSent, "new_message": NewMessage}
+    {EMAIL_RECEIVED: EmailReceived, EMAIL_SENT: EmailSent, NEW_MESSAGE: NewMessage}
 )
 """The model of each event's body."""
 
 
-def webhook_schema(event: Literal["email.received", "email.sent", "new_message"]) -> dict[str, Any]:
+def webhook_schema(event: WebhookEvent) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of an event's body. Raises ``KeyError`` where there is no such event."""
     schema = SHAPES[event].model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

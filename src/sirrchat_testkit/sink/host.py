@@ -17,6 +17,7 @@ from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.diagnostics import attempted
 from sirrchat_testkit.handles.failures import Section
 from sirrchat_testkit.handles.feed import End, Feed
+from sirrchat_testkit.schemas.webhook_events import PENDING
 from sirrchat_testkit.sink.call import WebhookCall
 from sirrchat_testkit.threads import LoopThread
 
@@ -232,7 +233,7 @@ class InServer:
         log = self._backend.events.after()
         lines = [attempted(each) for each in log if isinstance(each, DeliveryAttempted) and each.webhook in ids]
         for webhook in webhooks:
-            where = {"webhook": webhook.id, "status": "pending"}
+            where = {"webhook": webhook.id, "status": PENDING}
             for each in await self._backend.store.find(Delivery, where, limit=5):
                 if (seconds := (each.due_at - self._backend.clock.now()) / 1000) > 0:
                     remedy = f"after mailserver.clock.advance(seconds={seconds:g})"

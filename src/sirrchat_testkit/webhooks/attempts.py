@@ -23,6 +23,7 @@ from sirrchat_testkit.domain.models import Delivery, Webhook
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.store import Patch
 from sirrchat_testkit.faults.webhook import WEBHOOK, CallContext, CallDecision
+from sirrchat_testkit.schemas.webhook_events import CANCELLED, DELIVERED, FAILED, PENDING
 from sirrchat_testkit.threads import import_in_thread
 from sirrchat_testkit.webhooks.calls import EVENT, call
 
@@ -108,8 +109,6 @@ class Queue:
 
 RETRIES: Final = (1000, 5000, 25_000)
 """Milliseconds of the kit's clock from the end of a failed attempt to the next."""
-
-PENDING, DELIVERED, FAILED, CANCELLED = "pending", "delivered", "failed", "cancelled"
 
 
 class Attempts:

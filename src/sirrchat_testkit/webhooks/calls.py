@@ -16,16 +16,15 @@ from typing import Any, Final, NamedTuple, get_args
 
 from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.services import Backend
-from sirrchat_testkit.domain.webhooks import WebhookEvent
 from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.faults.webhook import Tampering
 from sirrchat_testkit.formatting import iso_milliseconds, iso_seconds
 from sirrchat_testkit.mail import mime
+from sirrchat_testkit.schemas.webhook_events import EMAIL_RECEIVED, EMAIL_SENT, NEW_MESSAGE, WEBHOOK_EVENTS
 from sirrchat_testkit.signing import ID, SIGNATURE, TIMESTAMP, sign
 
 __tracebackhide__ = True
 
-PUSH = "new_message"
 EVENT = "X-Webhook-Event"
 
 WRONG = "a secret that nobody knows"
@@ -55,13 +54,13 @@ def received(message: Message) -> dict[str, Any]:
         "subject": message.subject,
         "size": message.size,
     }
-    return {"event": "email.received", "timestamp": iso_seconds(message.received_at), "data": data}
+    return {"event": EMAIL_RECEIVED, "timestamp": iso_seconds(message.received_at), "data": data}
 
 
 def sent(message: Message, envelope: Envelope) -> dict[str, Any]:
     """Return the body of ``email.sent``."""
     data = {"user": message.recipient, "to": list(envelope.recipients), "subject": message.subject}
-    return {"event": "email.sent", "timestamp": iso_seconds(message.received_at), "data": data}
+    return {"event": EMAIL_SENT, "timestamp": iso_seconds(message.received_at), "data": data}
 
 
 def pushed(message: Message, raw: bytes) -> dict[str, Any]:
@@ -94,15 +93,13 @@ def call(event: str, delivery_id: str, body: str, *, secret: str, seconds: int, 
         data = data + b" " * max(HUGE - len(data), 0)
     at = seconds - STALE if tampering == "timestamp" else seconds
     headers = {"Content-Type": "text/plain" if tampering == "content_type" else "application/json"}
-    if event == PUSH:
+    if event == NEW_MESSAGE:
         headers[EVENT] = event
     headers |= {ID: delivery_id, TIMESTAMP: str(at)}
     if secret:
         headers[SIGNATURE] = sign(WRONG if tampering == "signature" else secret, delivery_id, at, data)
     return OutgoingCall(MappingProxyType(headers), data)
 
-
-EVENTS: Final = get_args(WebhookEvent)
 
 _RAW = b"From: Shop <shop@example.org>\r\nTo: ann@example.com\r\nSubject: Welcome\r\n\r\nHello Ann.\r\n"
 
@@ -114,14 +111,14 @@ async def make_call(backend: Backend, event: str, message: Message | None, secre
         InvalidValue: There is no such event, or no such tampering.
         NotFound: The message's bytes are gone.
     """
-    if event not in EVENTS:
-        raise InvalidValue(f"event takes one of {', '.join(EVENTS)}, not {event!r}", field="event")
+    if event not in WEBHOOK_EVENTS:
+        raise InvalidValue(f"event takes one of {', '.join(WEBHOOK_EVENTS)}, not {event!r}", field="event")
     if tamper and tamper not in TAMPERINGS:
         raise InvalidValue(f"tamper takes one of {', '.join(TAMPERINGS)}, not {tamper!r}", field="tamper")
     told = message or _sample(backend)
-    if event == PUSH:
+    if event == NEW_MESSAGE:
         body = pushed(told, await backend.postoffice.raw(told) if message else _RAW)
-    elif event == "email.sent":
+    elif event == EMAIL_SENT:
         envelope = await backend.postoffice.envelope(told) if message else None
         body = sent(told, envelope or Envelope(id="", sender=told.recipient, recipients=("bob@example.org",)))
     else:

@@ -26,6 +26,7 @@ from sirrchat_testkit.domain.models import Delivery
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.sessions import Activity
 from sirrchat_testkit.errors import StoreError
+from sirrchat_testkit.schemas.webhook_events import PENDING
 from sirrchat_testkit.webhooks.attempts import Attempts, Queue
 from sirrchat_testkit.webhooks.outbox import Outbox
 
@@ -218,7 +219,7 @@ class Dispatcher:
         after = 0
         now = self._backend.clock.now()
         while found := await self._backend.store.find(
-            Delivery, {"status": "pending"}, after=after, limit=_PENDING_AT_ONCE
+            Delivery, {"status": PENDING}, after=after, limit=_PENDING_AT_ONCE
         ):
             for each in found:
                 if each.due_at <= now:

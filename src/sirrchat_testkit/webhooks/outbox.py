@@ -11,18 +11,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 from uuid import UUID, uuid5
 
-from sirrchat_testkit.domain.models import Address, Delivery, Envelope, Message, Webhook
+from sirrchat_testkit.domain.models import SENT, Address, Delivery, Envelope, Message, Webhook
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.store import Change, Patch, Put
 from sirrchat_testkit.errors import NotFound, StoreError
+from sirrchat_testkit.schemas.webhook_events import EMAIL_RECEIVED, EMAIL_SENT, NEW_MESSAGE, WebhookEvent
 from sirrchat_testkit.webhooks import calls
-
-RECEIVED, SENT, PUSH = "email.received", "email.sent", calls.PUSH
-
-SENT_FOLDER: Final = "Sent"
 
 
 class Outbox:
@@ -101,7 +98,9 @@ class Outbox:
         return [each for each in known[message.account] if each.handed_over < message.seq]
 
     async def _deliveries(self, webhook: Webhook, message: Message) -> list[Delivery]:
-        event = PUSH if webhook.dialect == "tempmail" else SENT if message.folder == SENT_FOLDER else RECEIVED
+        event: WebhookEvent = EMAIL_SENT if message.folder == SENT else EMAIL_RECEIVED
+        if webhook.dialect == "tempmail":
+            event = NEW_MESSAGE
         if event not in webhook.events:
             return []
         try:
@@ -122,14 +121,14 @@ class Outbox:
             )
         ]
 
-    async def body(self, event: str, message: Message) -> dict[str, Any] | None:
+    async def body(self, event: WebhookEvent, message: Message) -> dict[str, Any] | None:
         """Return what ``event`` says of ``message``; None where it says nothing. Raises ``NotFound``."""
-        if event == RECEIVED:
+        if event == EMAIL_RECEIVED:
             return calls.received(message)
-        if event == SENT:
+        if event == EMAIL_SENT:
             envelope = await self._store.get(Envelope, id=message.envelope)
             return calls.sent(message, envelope) if envelope else None
         address = await self._store.get(Address, id=message.address)
-        if address is None or not address.disposable or message.folder == SENT_FOLDER:
+        if address is None or not address.disposable or message.folder == SENT:
             return None
         return calls.pushed(message, await self._postoffice.raw(message))

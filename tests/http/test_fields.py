@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
 
 from sirrchat_testkit.domain.directory import EXPIRY_TIMES
 from sirrchat_testkit.formatting import iso_milliseconds
-from sirrchat_testkit.schemas.fields import Int, WebUrl
+from sirrchat_testkit.schemas.fields import Int, WebUrl, reason_of
 from sirrchat_testkit.schemas.tempmail import GenerateRequest
 
 INT: TypeAdapter[int] = TypeAdapter(Int)
@@ -69,6 +70,42 @@ def test_web_urls_are_kept_as_given(url: str) -> None:
 def test_nothing_else_is_a_web_url(url: Any) -> None:
     with pytest.raises(ValidationError):
         URL.validate_python(url)
+
+
+class Item(BaseModel, extra="forbid"):
+    size: float
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason"),
+    [
+        (Item, {}, "is required"),
+        (Item, {"size": 1, "more": 2}, "is not in the schema"),
+        (Item, {"size": "big"}, "must be a number"),
+        (Item, [], "must be an object"),
+        (Int, "1", "must be an integer"),
+        (int, 1.5, "must be an integer"),
+        (int, "x", "must be an integer"),
+        (str, 1, "must be a string"),
+        (bool, "perhaps", "must be true or false"),
+        (list[int], 1, "must be an array"),
+        (dict[str, int], 1, "must be an object"),
+        (Literal["a", "b"], "c", "must be 'a' or 'b'"),
+        (WebUrl, "x", "must be an http or https URL"),
+        (Annotated[int, Field(ge=1, le=9)], 0, "must be 1 or more"),
+        (Annotated[int, Field(ge=1, le=9)], 10, "must be 9 or less"),
+        (Annotated[str, Field(min_length=1)], "", "must have at least 1 character"),
+        (Annotated[list[int], Field(min_length=2)], [1], "must have at least 2 items, not 1"),
+        (Annotated[str, Field(pattern="^0x")], "1", "must match pattern '^0x'"),
+        (AwareDatetime, "2025-01-15T10:30:00", "must have an offset from UTC, such as Z"),
+        (datetime, "yesterday", "must be a time such as 2025-01-15T10:30:00Z"),
+        (datetime, [], "must be a time such as 2025-01-15T10:30:00Z"),
+    ],
+)
+def test_a_validation_error_is_a_plain_sentence(kind: Any, value: Any, reason: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(kind).validate_python(value)
+    assert [reason_of(each) for each in caught.value.errors()] == [reason]
 
 
 @pytest.mark.parametrize(

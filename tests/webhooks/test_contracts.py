@@ -91,23 +91,24 @@ def received(sink: WebhookSink, body: Any, event: str = "") -> Any:
 
 def test_drift_is_named_with_path_and_reason(webhook_sink: WebhookSink) -> None:
     body = json.loads(json.dumps(DOCUMENTED["email.received"]))
-    body["data"]["size"] = "big"
+    body["data"]["size"] = "12"
     body["data"]["more"] = 1
     del body["data"]["user"]
     with pytest.raises(WebhookInvalid) as failure:
         received(webhook_sink, body).validate()
     text = str(failure.value)
     assert text.startswith("The body of email.received does not match its schema:\n")
-    assert "  data.size: Input should be a valid integer" in text
-    assert "was 'big'" in text
-    assert "  data.user: Field required" in text
-    assert "  data.more: Extra inputs are not permitted" in text
+    assert text.splitlines()[1:] == [
+        "  data.user: is required",
+        "  data.size: must be an integer, was '12'",
+        "  data.more: is not in the schema, was 1",
+    ]
 
 
 def test_a_model_of_one_s_own_is_held_against_the_body(webhook_sink: WebhookSink) -> None:
     call = received(webhook_sink, {"type": "paid", "amount": 7})
     call.validate(Paid)
-    with pytest.raises(WebhookInvalid, match="amount: Input should be a valid integer"):
+    with pytest.raises(WebhookInvalid, match="amount: must be an integer, was 'much'"):
         received(webhook_sink, {"type": "paid", "amount": "much"}).validate(Paid)
 
 

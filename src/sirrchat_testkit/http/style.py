@@ -23,6 +23,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from sirrchat_testkit import errors
 from sirrchat_testkit.errors import InvalidValue
+from sirrchat_testkit.schemas.fields import reason_of
 
 STATUSES: Mapping[type[errors.TestkitError], int] = {
     errors.TestkitError: 500,
@@ -150,11 +151,10 @@ def checked(model: type[M], body: dict[str, Any]) -> M:
     try:
         return model.model_validate(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
+        first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "body"
         value = None if first["type"] == "missing" or field in _SECRET else first["input"]
-        reason = first["msg"].removeprefix("Value error, ")
-        raise InvalidValue(f"{field}: {reason}", field=field, value=value) from None
+        raise InvalidValue(f"{field} {reason_of(first)}", field=field, value=value) from None
 
 
 def raw_fields(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:

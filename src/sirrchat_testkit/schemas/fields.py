@@ -1,16 +1,19 @@
-"""Types of JSON fields that pydantic's own do not get right.
+"""JSON fields: types that pydantic's own do not get right, and validation errors in plain words.
 
-1. A boolean is no number, a text is no number, and ``3600000.0`` is the integer that JSON Schema says it is.
-2. What is taken is kept as it was given: a URL is checked, never normalised.
+1. Neither a boolean nor a string is a number, and ``3600000.0`` is an integer, as JSON Schema defines it.
+2. Values are kept as they were sent: a URL is checked, never normalized.
 3. Nothing of ours is imported here.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
+from pydantic_core import ErrorDetails
 
 
 class Shape(BaseModel):
@@ -41,3 +44,40 @@ Int: TypeAlias = Annotated[int, BeforeValidator(_whole)]
 
 WebUrl: TypeAlias = Annotated[StrictStr, AfterValidator(_web_url), Field(json_schema_extra={"format": "uri"})]
 """An ``http`` or ``https`` URL with a host, as it was given. Whether it may be called is decided at each call."""
+
+_REASONS: Final[Mapping[str, str]] = {
+    "missing": "is required",
+    "extra_forbidden": "is not in the schema",
+    "value_error": "{error}",
+    "assertion_error": "{error}",
+    "json_invalid": "is not JSON: {error}",
+    "string_type": "must be a string",
+    "int_type": "must be an integer",
+    "int_parsing": "must be an integer",
+    "int_from_float": "must be an integer",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be an array",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "datetime_type": "must be a time such as 2025-01-15T10:30:00Z",
+    "datetime_parsing": "must be a time such as 2025-01-15T10:30:00Z",
+    "datetime_from_date_parsing": "must be a time such as 2025-01-15T10:30:00Z",
+    "timezone_aware": "must have an offset from UTC, such as Z",
+}
+"""What a field must be, by pydantic's type of error; a type that is missing here keeps pydantic's words."""
+
+_SUBJECT = re.compile(r"^\w+ should ")
+
+
+def reason_of(error: ErrorDetails) -> str:
+    """Return why a field is invalid: a sentence without its subject, such as ``must be an integer``."""
+    known = _REASONS.get(error["type"])
+    if known is None:
+        return _SUBJECT.sub("must ", error["msg"]).replace(" after validation", "")
+    return known.format(**error.get("ctx", {}))

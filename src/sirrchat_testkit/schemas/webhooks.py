@@ -1,7 +1,7 @@
 """The models of webhook bodies, of both APIs, and the schemas published of them.
 
 1. The server makes the bodies without these models, so that it need not load pydantic; tests compare the two.
-2. The models forbid what they do not name: a body that has more than was published has drifted.
+2. The models are strict and forbid unknown fields: a body must be exactly as it was published.
 3. Nothing but the sibling shapes is imported here.
 """
 
@@ -12,9 +12,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from sirrchat_testkit.schemas import tempmail
-from sirrchat_testkit.schemas.fields import Shape
+from sirrchat_testkit.schemas.fields import Int, Shape, reason_of
 from sirrchat_testkit.schemas.webhook_events import (
     EMAIL_RECEIVED,
     EMAIL_SENT,
@@ -25,20 +26,20 @@ from sirrchat_testkit.schemas.webhook_events import (
 )
 
 
-class _Told(Shape):
-    model_config = ConfigDict(extra="forbid")
+class _Body(Shape):
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Received(_Told):
+class Received(_Body):
     """Mail that came in; ``user`` is the receiving address, ``size`` in bytes."""
 
     user: str
     sender: str = Field(alias="from")
     subject: str
-    size: int
+    size: Int
 
 
-class Sent(_Told):
+class Sent(_Body):
     """Mail that a user sent, to all of its recipients."""
 
     user: str
@@ -46,7 +47,7 @@ class Sent(_Told):
     subject: str
 
 
-class EmailReceived(_Told):
+class EmailReceived(_Body):
     """``email.received`` of the administration API."""
 
     event: ReceivedEvent
@@ -54,7 +55,7 @@ class EmailReceived(_Told):
     data: Received
 
 
-class EmailSent(_Told):
+class EmailSent(_Body):
     """``email.sent`` of the administration API."""
 
     event: SentEvent
@@ -65,7 +66,7 @@ class EmailSent(_Told):
 class NewMessage(tempmail.NewMessage):
     """``new_message`` of the disposable-address API."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 SHAPES: Final[Mapping[str, type[Shape]]] = MappingProxyType(
@@ -81,12 +82,17 @@ def webhook_schema(event: WebhookEvent) -> dict[str, Any]:
 
 
 def faults_of(model: Any, body: bytes) -> list[str]:
-    """Return what in ``body`` is not as ``model``, a pydantic model, says: a path and a reason each."""
+    """Return where ``body`` differs from ``model``, a pydantic model: path, reason and value of each field."""
     try:
         model.model_validate_json(body)
     except ValidationError as error:
-        return [f"{_path(each['loc'])}: {each['msg']}, was {each['input']!r:.80}" for each in error.errors()]
+        return [f"{_path(each['loc'])}: {_fault(each)}" for each in error.errors(include_url=False)]
     return []
+
+
+def _fault(error: ErrorDetails) -> str:
+    reason = reason_of(error)
+    return reason if error["type"] in {"missing", "json_invalid"} else f"{reason}, was {error['input']!r:.80}"
 
 
 def _path(places: Sequence[str | int]) -> str:

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote_plus
 
 from aiohttp import web
 from pydantic_core import from_json, to_json
 
 from sirrchat_testkit.errors import InvalidValue
-from sirrchat_testkit.http.cache import paged
+from sirrchat_testkit.http.style import answer
 from sirrchat_testkit.records import Record
 
 DEFAULT_LIMIT = 20
@@ -70,11 +70,11 @@ def number(request: web.Request, name: str, default: int, *, least: int) -> int:
     return min(value, _HIGHEST_NUMBER)
 
 
-def listed(request: web.Request, asked: Window, rows: Sequence[bytes], total: int) -> web.Response:
+def listed(request: web.Request, asked: Window, rows: Sequence[Mapping[str, Any]], total: int) -> web.Response:
     """Return the answer that shows ``rows``, one page of ``total`` records."""
     last = -(-total // asked.limit)
     meta = {"page": asked.page, "limit": asked.limit, "total": total, "total_pages": last}
-    return paged(rows, meta=meta, links=_links(request, asked.page, last))
+    return answer({"data": rows, "meta": meta, "links": _links(request, asked.page, last)})
 
 
 def _links(request: web.Request, page: int, last: int) -> dict[str, str | None]:

@@ -22,7 +22,7 @@ from sirrchat_testkit.formatting import iso_seconds
 from sirrchat_testkit.http.middleware import api_key, expect
 from sirrchat_testkit.http.pagination import listed, window
 from sirrchat_testkit.http.sirrchat_users import MessageViews, UserViews
-from sirrchat_testkit.http.style import API_STYLE, ApiStyle, answer, checked, encode, nested, read_object
+from sirrchat_testkit.http.style import API_STYLE, ApiStyle, answer, checked, nested, read_object
 from sirrchat_testkit.schemas import sirrchat as schemas
 
 
@@ -64,7 +64,7 @@ class DomainViews:
         """``GET /domains``: a page of domains."""
         asked = window(request)
         found, total = await self._domains.page(asked.offset, asked.limit)
-        return listed(request, asked, [encode(await self._shown(each)) for each in found], total)
+        return listed(request, asked, [await self._shown(each) for each in found], total)
 
     async def add(self, request: web.Request) -> web.Response:
         """``POST /domains``: serve one more."""
@@ -96,7 +96,7 @@ class KeyViews:
         """``GET /api-keys``: a page of keys, without their texts."""
         asked = window(request)
         found, total = await self._keys.page(asked.offset, asked.limit)
-        shown = [encode(_shown_key(each, await self._accounts.owner(each.account))) for each in found]
+        shown = [_shown_key(each, await self._accounts.owner(each.account)) for each in found]
         return listed(request, asked, shown, total)
 
     async def add(self, request: web.Request) -> web.Response:
@@ -146,7 +146,7 @@ class WebhookViews:
         """``GET /webhooks``: a page of those that concern the key."""
         asked = window(request)
         found, total = await self._webhooks.page(api_key(), asked.offset, asked.limit)
-        return listed(request, asked, [encode(_shown_webhook(each)) for each in found], total)
+        return listed(request, asked, [_shown_webhook(each) for each in found], total)
 
     async def add(self, request: web.Request) -> web.Response:
         """``POST /webhooks``: make one."""
@@ -177,7 +177,7 @@ class WebhookViews:
         """``GET /webhooks/{id}/deliveries``: a page of what was sent there, newest first."""
         asked = window(request)
         found, total = await self._webhooks.deliveries(await self._webhook(request), asked.offset, asked.limit)
-        return listed(request, asked, [encode(_delivery(each)) for each in found], total)
+        return listed(request, asked, [_delivery(each) for each in found], total)
 
     async def redeliver(self, request: web.Request) -> web.Response:
         """``POST /webhooks/{id}/deliveries/{delivery}/redeliver``: send the same again."""

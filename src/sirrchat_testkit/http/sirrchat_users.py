@@ -13,7 +13,7 @@ from sirrchat_testkit.domain.models import INBOX, Account, Message
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.errors import InvalidValue, NotFound, TestkitError
 from sirrchat_testkit.formatting import iso_seconds
-from sirrchat_testkit.http.cache import LARGE, Rows, paged
+from sirrchat_testkit.http.cache import LARGE
 from sirrchat_testkit.http.pagination import limit, listed, number, window
 from sirrchat_testkit.http.style import answer, checked, nested, read_object, status_of
 from sirrchat_testkit.mail import mime
@@ -25,14 +25,13 @@ class UserViews:
 
     def __init__(self, backend: Backend) -> None:
         self._accounts = backend.accounts
-        self._rows = Rows[Account](_shown)
 
     async def listed(self, request: web.Request) -> web.Response:
         """``GET /users``: a page of users, of one domain if asked for."""
         asked = window(request)
         found, total = await self._accounts.page(asked.offset, asked.limit, request.query.get("domain"))
         sizes = await self._accounts.sizes(found)
-        rows = [self._rows.of(each, used) for each, used in zip(found, sizes, strict=True)]
+        rows = [_shown(each, used) for each, used in zip(found, sizes, strict=True)]
         return listed(request, asked, rows, total)
 
     async def add(self, request: web.Request) -> web.Response:
@@ -146,7 +145,6 @@ class MessageViews:
         self._accounts = backend.accounts
         self._folders = backend.folders
         self._postoffice = backend.postoffice
-        self._rows = Rows[Message](_listed)
 
     async def listed(self, request: web.Request) -> web.Response:
         """``GET /users/{id}/messages``: what is in a folder, newest first; changes no flag."""
@@ -154,7 +152,7 @@ class MessageViews:
         meta = {"limit": limit(request), "offset": number(request, "offset", 0, least=0)}
         folder = request.query.get("mailbox", INBOX)
         found, total = await self._folders.page(account, folder, meta["offset"], meta["limit"])
-        return paged([self._rows.of(each) for each in found], meta={**meta, "total": total})
+        return answer({"data": [_listed(each) for each in found], "meta": {**meta, "total": total}})
 
     async def show(self, request: web.Request) -> web.Response:
         r"""``GET /users/{id}/messages/{uid}``: all of a message, or its bytes; sets ``\Seen``."""

@@ -100,12 +100,7 @@ def status_of(error: errors.TestkitError) -> int:
 
 def answer(data: Any, status: int = 200) -> web.Response:
     """Return ``data`` as a JSON answer."""
-    return ready(encode(data), status)
-
-
-def ready(body: bytes, status: int = 200) -> web.Response:
-    """Return what is JSON already as an answer."""
-    return web.Response(body=body, status=status, headers=_JSON)
+    return web.Response(body=encode(data), status=status, headers=_JSON)
 
 
 def encode(data: Any) -> bytes:

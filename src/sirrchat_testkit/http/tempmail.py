@@ -2,7 +2,7 @@
 
 1. A view reads the request, calls the domain, and shapes the answer: it decides and catches nothing.
 2. A key sees the addresses of its own account alone, an admin's too.
-3. Answers are plain dictionaries, or JSON put together where texts are long; ``schemas.tempmail`` says what is in them.
+3. Answers are plain dictionaries; ``schemas.tempmail`` has their shapes.
 """
 
 from __future__ import annotations
@@ -22,11 +22,9 @@ from sirrchat_testkit.http.style import (
     ApiStyle,
     answer,
     checked,
-    encode,
     flat,
     raw_fields,
     read_object,
-    ready,
 )
 from sirrchat_testkit.schemas import tempmail as schemas
 
@@ -96,14 +94,12 @@ class _Views:
         found = await self._postoffice.page(address, before=position(request), limit=ASKED)
         page, following = cut(found.messages)
         shown = [_listed(message, text) for message, text in await self._texts.of_all(page)]
-        return ready(
-            b'{"messages":[%b],"nextCursor":%b,"total":%d}' % (b",".join(shown), encode(following), found.total)
-        )
+        return answer({"messages": shown, "nextCursor": following, "total": found.total})
 
     async def message(self, request: web.Request) -> web.Response:
         message = await self._message(request)
         text = await self._texts.of(message)
-        return ready(b'{"message":%b,"attachments":%b}}' % (_listed(message, text)[:-1], text.files))
+        return answer({"message": _listed(message, text) | {"attachments": text.files}})
 
     async def delete_message(self, request: web.Request) -> web.Response:
         await self._postoffice.delete([await self._message(request)])
@@ -139,12 +135,13 @@ def _email(address: Address) -> dict[str, Any]:
     }
 
 
-def _listed(message: Message, text: Text) -> bytes:
-    fields = {
+def _listed(message: Message, text: Text) -> dict[str, Any]:
+    return {
         "id": message.id,
         "from_address": message.mail_from,
         "to_address": message.recipient,
         "subject": message.subject,
         "received_at": message.received_at,
+        "content": text.content,
+        "html": text.html,
     }
-    return b"%b,%b}" % (encode(fields)[:-1], text.members)

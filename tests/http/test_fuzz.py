@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sirrchat_testkit.domain.events import Crashed
-from sirrchat_testkit.http.pagination import encode
+from sirrchat_testkit.http.pagination import encode_cursor
 from sirrchat_testkit.schemas import tempmail as wire
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ urls = values | st.builds("{}{}".format, st.sampled_from(["http://", "https://",
 webhooks = st.fixed_dictionaries({}, optional={"url": urls, "enabled": values})
 bodies = st.binary(max_size=60) | st.builds(lambda value: json.dumps(value).encode(), generates | webhooks | values)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-cursors = texts | st.integers().map(str) | st.integers(1, 2**64).map(encode) | st.text(string.ascii_letters + "-_=")
+numbers = st.integers().map(str) | st.integers(1, 2**64).map(encode_cursor)
+cursors = texts | numbers | st.text(string.ascii_letters + "-_=")
 segments = texts | st.sampled_from(["emails", "email", "domains", "generate", "webhook", "config", "v1", "..", ".", ""])
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sirrchat_testkit.errors import InvalidValue
-from sirrchat_testkit.http.pagination import decode, encode
+from sirrchat_testkit.http.pagination import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:
     from tests.http.conftest import Service
@@ -51,20 +51,20 @@ BAD = {
 
 @given(st.integers(1, 2**63 - 1))
 def test_a_cursor_is_url_safe_and_comes_back_with_padding_or_without(seq: int) -> None:
-    cursor = encode(seq)
+    cursor = encode_cursor(seq)
     assert quote(cursor, safe="") == cursor
-    assert decode(cursor) == seq
-    assert decode(cursor + "=" * (-len(cursor) % 4)) == seq
+    assert decode_cursor(cursor) == seq
+    assert decode_cursor(cursor + "=" * (-len(cursor) % 4)) == seq
 
 
 @given(st.text(max_size=80) | st.text("ABCabc-_=", max_size=80))
 def test_any_other_text_is_an_invalid_value(text: str) -> None:
     try:
-        seq = decode(text)
+        seq = decode_cursor(text)
     except InvalidValue:
         pass
     else:
-        assert decode(encode(seq)) == seq
+        assert decode_cursor(encode_cursor(seq)) == seq
 
 
 @pytest.mark.parametrize("cursor", BAD.values(), ids=BAD)

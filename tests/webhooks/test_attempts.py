@@ -19,7 +19,7 @@ from sirrchat_testkit.webhooks import dispatcher as dispatcher_module
 from sirrchat_testkit.webhooks.attempts import RETRIES
 from sirrchat_testkit.webhooks.calls import OutgoingCall
 from sirrchat_testkit.webhooks.client import READ, Outcome, Sender
-from sirrchat_testkit.webhooks.dispatcher import AGAIN, Dispatcher, _Running
+from sirrchat_testkit.webhooks.dispatcher import STORE_RETRY, Dispatcher, _Running
 
 pytestmark = pytest.mark.asyncio
 
@@ -88,7 +88,7 @@ async def dispatcher(
     made = Dispatcher(backend)
     monkeypatch.setattr(made._attempts, "_sender", receiver)
     async with made.running():
-        await made.calm()
+        await made.wait_until_idle()
         yield made
     assert [event for event in backend.events.after() if isinstance(event, Crashed)] == []
 
@@ -117,7 +117,7 @@ async def test_the_answer_for_a_deleted_delivery_is_ignored(
     answer = await receiver.called()
     await backend.accounts.delete(ann)
     reply(answer)
-    await dispatcher.calm()
+    await dispatcher.wait_until_idle()
     assert [event for event in backend.events.after() if isinstance(event, DeliveryAttempted)] == []
 
 
@@ -131,7 +131,7 @@ async def test_the_answer_for_a_delivery_is_not_that_of_the_next_one_in_its_plac
     await backend.store.rewind(mark)
     assert await backend.store.commit([Put(pending(webhook, "another"))]) == [before.seq]
     reply(answer)
-    await dispatcher.calm()
+    await dispatcher.wait_until_idle()
     assert ((await only(backend)).status, (await only(backend)).attempts) == ("pending", ())
 
 
@@ -154,7 +154,7 @@ async def test_a_delivery_that_was_cancelled_meanwhile_stays_so(
     answer = await receiver.called()
     await backend.webhooks.update(webhook, enabled=False)
     reply(answer, status)
-    await dispatcher.calm()
+    await dispatcher.wait_until_idle()
     delivery = await only(backend)
     assert (delivery.status, len(delivery.attempts)) == ("cancelled", 1)
 
@@ -172,7 +172,7 @@ async def test_a_cancelled_delivery_is_not_attempted_when_its_webhook_is_enabled
 ) -> None:
     await deliver(backend)
     await receiver.answer(503)
-    await dispatcher.calm()
+    await dispatcher.wait_until_idle()
     webhook = await backend.webhooks.update(webhook, enabled=False)
     await backend.webhooks.update(webhook, enabled=True)
     await backend.clock.advance(60_000)
@@ -189,7 +189,7 @@ async def test_a_delivery_requested_while_it_is_attempted_is_attempted_once_more
     assert receiver.calls == 1
     reply(answer)
     await receiver.answer()
-    await dispatcher.calm()
+    await dispatcher.wait_until_idle()
     delivery = await only(backend)
     assert (delivery.status, len(delivery.attempts), receiver.calls) == ("delivered", 2, 2)
 
@@ -206,7 +206,7 @@ async def test_a_delivery_that_is_queued_twice_is_attempted_by_one_at_a_time(
     await steps()
     assert receiver.calls == 1
     reply(answer)
-    await dispatcher.calm()
+    await dispatcher.wait_until_idle()
     assert receiver.calls == 1
 
 
@@ -221,7 +221,7 @@ async def test_a_request_from_a_scope_that_ended_is_forgotten(
     await backend.scopes.close(scope)
     await deliver(backend)
     await receiver.answer()
-    await dispatcher.calm()
+    await dispatcher.wait_until_idle()
     assert ((await only(backend)).status, receiver.calls) == ("delivered", 2)
 
 
@@ -233,8 +233,8 @@ async def test_an_attempt_whose_outcome_was_not_stored_is_made_again(
     with monkeypatch.context() as patch:
         patch.setattr(backend.store, "commit", full)
         reply(answer)
-        await dispatcher.calm()
-    advancing = asyncio.create_task(backend.clock.advance(AGAIN))
+        await dispatcher.wait_until_idle()
+    advancing = asyncio.create_task(backend.clock.advance(STORE_RETRY))
     await receiver.answer()
     await advancing
     assert (await only(backend)).status == "delivered"
@@ -243,13 +243,13 @@ async def test_an_attempt_whose_outcome_was_not_stored_is_made_again(
 async def test_a_full_store_keeps_nobody_waiting(
     backend: Backend, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher_module, "PAUSE", 0.001)
+    monkeypatch.setattr(dispatcher_module, "STORE_PAUSE", 0.001)
     await deliver(backend)
     with monkeypatch.context() as patch:
         patch.setattr(backend.store, "commit", full)
-        await asyncio.wait_for(dispatcher.calm(), 10)
+        await asyncio.wait_for(dispatcher.wait_until_idle(), 10)
     await receiver.answer()
-    await dispatcher.calm()
+    await dispatcher.wait_until_idle()
     assert (await only(backend)).status == "delivered"
 
 
@@ -258,10 +258,10 @@ async def test_a_retry_is_made_after_a_scope_in_which_an_earlier_one_was_due(
 ) -> None:
     await deliver(backend)
     await receiver.answer(503)
-    await dispatcher.calm()
+    await dispatcher.wait_until_idle()
     scope = await backend.scopes.open("one")
     dispatcher._queue.put_later(webhook.id, 99, backend.clock.now() + 500)
-    dispatcher._arm()
+    dispatcher._set_timer()
     await backend.clock.advance(500)
     await backend.scopes.close(scope)
     advancing = asyncio.create_task(backend.clock.advance(RETRIES[0]))

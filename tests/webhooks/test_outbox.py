@@ -119,7 +119,7 @@ async def test_without_a_webhook_there_is_nothing_to_do(backend: Backend) -> Non
     await backend.directory.add_address(ann.id, "box@example.com")
     outbox = Outbox(backend)
     await outbox.resume()
-    outbox.hear(await deliver(backend))
+    outbox.note_stored(await deliver(backend))
     assert not outbox.behind
 
 

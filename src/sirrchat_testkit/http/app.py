@@ -30,14 +30,14 @@ def application(backend: Backend) -> web.Application:
     app[RATE_LIMIT] = RateLimit(backend.settings, backend.clock)
     app[API_STYLE] = ApiStyle(key=None, problem=flat)
     for path, status in (("/healthz", "ok"), ("/readyz", "ready")):
-        app.router.add_route("GET", path, _say(status), expect_handler=expect)
+        app.router.add_route("GET", path, _status_view(status), expect_handler=expect)
     app.router.add_route("GET", SCHEMA_PATH, schema, expect_handler=expect)
     app.add_subapp("/api/v1", sirrchat(backend))
     app.add_subapp("/api", tempmail(backend))
     return app
 
 
-def _say(status: str) -> Handler:
+def _status_view(status: str) -> Handler:
     async def view(_request: web.Request) -> web.Response:
         return answer({"status": status})
 

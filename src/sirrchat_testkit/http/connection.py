@@ -18,7 +18,7 @@ from aiohttp import web
 
 from sirrchat_testkit.http.style import API_STYLE, ApiStyle
 
-LINE: Final = 8190
+HEAD_BYTES: Final = 8190
 """Bytes of a request that are kept until it is answered: its target is among them."""
 
 
@@ -60,8 +60,8 @@ class Connection(web.RequestHandler):
         """Note how the request begins, then read it."""
         if self._answered:
             self._head, self._answered = b"", False
-        if len(self._head) < LINE:
-            self._head += data[:LINE]
+        if len(self._head) < HEAD_BYTES:
+            self._head += data[:HEAD_BYTES]
         waited = self._waits
         if waited and not self._in_head:
             self._work, self._unread = object(), False

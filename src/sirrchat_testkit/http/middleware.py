@@ -53,7 +53,7 @@ class RateLimitStatus:
                 resets_at=self.resets_at,
             )
 
-    def note(self, response: web.StreamResponse) -> None:
+    def add_headers(self, response: web.StreamResponse) -> None:
         """Tell the client in the headers of ``response``, unless they are out already."""
         if not response.prepared:
             response.headers.update(self._headers)
@@ -98,7 +98,7 @@ RATE_LIMIT = web.AppKey("RATE_LIMIT", RateLimit)
 LOG = logging.getLogger("sirrchat_testkit.http")
 LOG.addHandler(logging.NullHandler())
 
-_BUG = 500
+_SERVER_ERROR = 500
 _admitted: ContextVar[ApiKey] = ContextVar("admitted")  # aiohttp serves each request in a context of its own
 
 
@@ -118,15 +118,15 @@ async def api_middleware(request: web.Request, handler: Handler) -> web.StreamRe
                 _admit(key)
         response = await handler(request)
     except TestkitError as error:
-        response = _refuse(request, style, backend, error)
+        response = _refusal(request, style, backend, error)
     except web.HTTPException as error:
-        response = _say(request, style, error)
+        response = _http_error(request, style, error)
     except Exception as error:
         if isinstance(error, ConnectionError) and request.transport is None:
             raise  # the client is gone: there is nobody to answer, and nothing went wrong here
-        response = _own_up(request, style, backend, error)
+        response = _server_error(request, style, backend, error)
     if status is not None:
-        status.note(response)
+        status.add_headers(response)
     return response
 
 
@@ -148,14 +148,14 @@ def _admit(key: ApiKey | None) -> None:
     _admitted.set(key)
 
 
-def _refuse(request: web.Request, style: ApiStyle, backend: Backend, error: TestkitError) -> web.Response:
+def _refusal(request: web.Request, style: ApiStyle, backend: Backend, error: TestkitError) -> web.Response:
     status = status_of(error)
-    if status == _BUG:
-        _tell(request, backend, error)
+    if status == _SERVER_ERROR:
+        _report(request, backend, error)
     return style.refuse(status, str(error), error)
 
 
-def _say(request: web.Request, style: ApiStyle, error: web.HTTPException) -> web.Response:
+def _http_error(request: web.Request, style: ApiStyle, error: web.HTTPException) -> web.Response:
     text = error.reason
     if isinstance(error, web.HTTPNotFound):
         text = f"there is no route {request.path}"
@@ -169,12 +169,12 @@ def _say(request: web.Request, style: ApiStyle, error: web.HTTPException) -> web
     return refusal
 
 
-def _own_up(request: web.Request, style: ApiStyle, backend: Backend, error: Exception) -> web.Response:
-    _tell(request, backend, error)
-    return style.refuse(_BUG, "the server failed; its log says how", error)
+def _server_error(request: web.Request, style: ApiStyle, backend: Backend, error: Exception) -> web.Response:
+    _report(request, backend, error)
+    return style.refuse(_SERVER_ERROR, "the server failed; its log says how", error)
 
 
-def _tell(request: web.Request, backend: Backend, error: Exception) -> None:
+def _report(request: web.Request, backend: Backend, error: Exception) -> None:
     where = f"{request.method} {request.path}"
     LOG.error("%s failed", where, exc_info=error)
     backend.crashed(where, error)

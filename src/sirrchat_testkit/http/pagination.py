@@ -24,7 +24,7 @@ from sirrchat_testkit.http.style import answer
 from sirrchat_testkit.records import Record
 
 DEFAULT_LIMIT = 20
-MOST = 100
+MAX_LIMIT = 100
 
 _DIGITS = re.compile(r"0*([0-9]+)")
 _HIGHEST_NUMBER = 10**18
@@ -55,7 +55,7 @@ def window(request: web.Request) -> Window:
 
 def limit(request: web.Request) -> int:
     """Return how many records ``request`` asks for at most. Raises ``InvalidValue``."""
-    return min(number(request, "limit", DEFAULT_LIMIT, least=1), MOST)
+    return min(number(request, "limit", DEFAULT_LIMIT, least=1), MAX_LIMIT)
 
 
 def number(request: web.Request, name: str, default: int, *, least: int) -> int:
@@ -70,11 +70,11 @@ def number(request: web.Request, name: str, default: int, *, least: int) -> int:
     return min(value, _HIGHEST_NUMBER)
 
 
-def listed(request: web.Request, asked: Window, rows: Sequence[Mapping[str, Any]], total: int) -> web.Response:
+def page_answer(request: web.Request, requested: Window, rows: Sequence[Mapping[str, Any]], total: int) -> web.Response:
     """Return the answer that shows ``rows``, one page of ``total`` records."""
-    last = -(-total // asked.limit)
-    meta = {"page": asked.page, "limit": asked.limit, "total": total, "total_pages": last}
-    return answer({"data": rows, "meta": meta, "links": _links(request, asked.page, last)})
+    last = -(-total // requested.limit)
+    meta = {"page": requested.page, "limit": requested.limit, "total": total, "total_pages": last}
+    return answer({"data": rows, "meta": meta, "links": _links(request, requested.page, last)})
 
 
 def _links(request: web.Request, page: int, last: int) -> dict[str, str | None]:
@@ -98,43 +98,43 @@ R = TypeVar("R", bound=Record)
 CURSOR_PAGE = 20
 """Records on a page."""
 
-ASKED = CURSOR_PAGE + 1
+FETCHED = CURSOR_PAGE + 1
 """How many to ask a store for: one more than is shown tells whether there is a next page."""
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,64}={0,2}")
 _HIGHEST_SEQ = 2**63 - 1
 
 
-def position(request: web.Request) -> int | None:
+def cursor_position(request: web.Request) -> int | None:
     """Return the ``seq`` below which the page asked for begins, None for the first page. Raises ``InvalidValue``."""
     cursor = request.query.get("cursor", "")
-    return decode(cursor) if cursor else None
+    return decode_cursor(cursor) if cursor else None
 
 
-def cut(records: Sequence[R]) -> tuple[Sequence[R], str | None]:
+def split_page(records: Sequence[R]) -> tuple[Sequence[R], str | None]:
     """Return the page out of up to ``ASKED`` records, and the cursor of the next page or None."""
     page = records[:CURSOR_PAGE]
-    return page, encode(page[-1].seq) if len(records) > CURSOR_PAGE else None
+    return page, encode_cursor(page[-1].seq) if len(records) > CURSOR_PAGE else None
 
 
-def encode(seq: int) -> str:
+def encode_cursor(seq: int) -> str:
     """Return the cursor of what comes after the record at ``seq``."""
     return base64.urlsafe_b64encode(to_json({"seq": seq})).decode("ascii").rstrip("=")
 
 
-def decode(cursor: str) -> int:
+def decode_cursor(cursor: str) -> int:
     """Return the position that ``cursor`` holds. Raises ``InvalidValue``."""
     try:
-        held = from_json(_unpack(cursor), allow_inf_nan=False)
+        content = from_json(_from_base64url(cursor), allow_inf_nan=False)
     except ValueError:
-        held = None
-    seq = held.get("seq") if isinstance(held, dict) else None
+        content = None
+    seq = content.get("seq") if isinstance(content, dict) else None
     if type(seq) is not int or not 0 < seq <= _HIGHEST_SEQ:
         raise InvalidValue("cursor must be a nextCursor that was answered here", field="cursor", value=cursor)
     return seq
 
 
-def _unpack(cursor: str) -> bytes:
+def _from_base64url(cursor: str) -> bytes:
     if not _BASE64URL.fullmatch(cursor):
         raise ValueError("no base64url")
     text = cursor.rstrip("=")

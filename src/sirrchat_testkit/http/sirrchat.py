@@ -20,7 +20,7 @@ from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.errors import Forbidden
 from sirrchat_testkit.formatting import iso_seconds
 from sirrchat_testkit.http.middleware import api_key, expect
-from sirrchat_testkit.http.pagination import listed, window
+from sirrchat_testkit.http.pagination import page_answer, window
 from sirrchat_testkit.http.sirrchat_users import MessageViews, UserViews
 from sirrchat_testkit.http.style import API_STYLE, ApiStyle, answer, checked, nested, read_object
 from sirrchat_testkit.schemas import sirrchat as schemas
@@ -49,7 +49,7 @@ def owner(view: Handler) -> Handler:
     return guarded
 
 
-def anybody(view: Handler) -> Handler:
+def any_key(view: Handler) -> Handler:
     """Return ``view`` for whoever has a key."""
     return view
 
@@ -60,23 +60,23 @@ class DomainViews:
     def __init__(self, backend: Backend) -> None:
         self._domains = backend.domains
 
-    async def listed(self, request: web.Request) -> web.Response:
+    async def page(self, request: web.Request) -> web.Response:
         """``GET /domains``: a page of domains."""
-        asked = window(request)
-        found, total = await self._domains.page(asked.offset, asked.limit)
-        return listed(request, asked, [await self._shown(each) for each in found], total)
+        requested = window(request)
+        found, total = await self._domains.page(requested.offset, requested.limit)
+        return page_answer(request, requested, [await self._json(each) for each in found], total)
 
     async def add(self, request: web.Request) -> web.Response:
         """``POST /domains``: serve one more."""
-        asked = checked(schemas.NewDomain, await read_object(request))
-        return answer(await self._shown(await self._domains.add(asked.name)), 201)
+        body = checked(schemas.NewDomain, await read_object(request))
+        return answer(await self._json(await self._domains.add(body.name)), 201)
 
     async def delete(self, request: web.Request) -> web.Response:
         """``DELETE /domains/{id}``: serve it no more; 409 while somebody is there."""
         await self._domains.delete(await self._domains.get(request.match_info["domain"]))
         return web.Response(status=204)
 
-    async def _shown(self, domain: Domain) -> dict[str, Any]:
+    async def _json(self, domain: Domain) -> dict[str, Any]:
         return {
             "id": domain.id,
             "name": domain.name,
@@ -92,20 +92,20 @@ class KeyViews:
         self._accounts = backend.accounts
         self._keys = backend.keys
 
-    async def listed(self, request: web.Request) -> web.Response:
+    async def page(self, request: web.Request) -> web.Response:
         """``GET /api-keys``: a page of keys, without their texts."""
-        asked = window(request)
-        found, total = await self._keys.page(asked.offset, asked.limit)
-        shown = [_shown_key(each, await self._accounts.owner(each.account)) for each in found]
-        return listed(request, asked, shown, total)
+        requested = window(request)
+        found, total = await self._keys.page(requested.offset, requested.limit)
+        shown = [_key_json(each, await self._accounts.owner(each.account)) for each in found]
+        return page_answer(request, requested, shown, total)
 
     async def add(self, request: web.Request) -> web.Response:
         """``POST /api-keys``: make one; the only answer that shows key and secret."""
-        asked = checked(schemas.NewApiKey, await read_object(request))
-        find = self._accounts.of if "@" in asked.user else self._accounts.owner
-        account = await find(asked.user)
-        made = await self._keys.add(account, asked.role)
-        return answer(_shown_key(made.record, account) | {"key": made.key, "secret": made.secret}, 201)
+        body = checked(schemas.NewApiKey, await read_object(request))
+        find = self._accounts.of if "@" in body.user else self._accounts.owner
+        account = await find(body.user)
+        made = await self._keys.add(account, body.role)
+        return answer(_key_json(made.record, account) | {"key": made.key, "secret": made.secret}, 201)
 
     async def revoke(self, request: web.Request) -> web.Response:
         """``DELETE /api-keys/{id}``: take it no more."""
@@ -113,7 +113,7 @@ class KeyViews:
         return web.Response(status=204)
 
 
-def _shown_key(key: ApiKey, account: Account) -> dict[str, Any]:
+def _key_json(key: ApiKey, account: Account) -> dict[str, Any]:
     return {"id": key.id, "user": account.email, "role": key.role, "created_at": iso_seconds(key.created_at)}
 
 
@@ -142,31 +142,31 @@ class WebhookViews:
     def __init__(self, backend: Backend) -> None:
         self._webhooks = backend.webhooks
 
-    async def listed(self, request: web.Request) -> web.Response:
+    async def page(self, request: web.Request) -> web.Response:
         """``GET /webhooks``: a page of those that concern the key."""
-        asked = window(request)
-        found, total = await self._webhooks.page(api_key(), asked.offset, asked.limit)
-        return listed(request, asked, [_shown_webhook(each) for each in found], total)
+        requested = window(request)
+        found, total = await self._webhooks.page(api_key(), requested.offset, requested.limit)
+        return page_answer(request, requested, [_webhook_json(each) for each in found], total)
 
     async def add(self, request: web.Request) -> web.Response:
         """``POST /webhooks``: make one."""
-        asked = checked(schemas.NewWebhook, await read_object(request))
-        made = await self._webhooks.add(api_key(), asked.url, asked.events, asked.secret or "")
-        return answer(_shown_webhook(made), 201)
+        body = checked(schemas.NewWebhook, await read_object(request))
+        made = await self._webhooks.add(api_key(), body.url, body.events, body.secret or "")
+        return answer(_webhook_json(made), 201)
 
     async def show(self, request: web.Request) -> web.Response:
         """``GET /webhooks/{id}``."""
-        return answer(_shown_webhook(await self._webhook(request)))
+        return answer(_webhook_json(await self._webhook(request)))
 
     async def update(self, request: web.Request) -> web.Response:
         """``PUT /webhooks/{id}``: change the named fields."""
-        body = await read_object(request)
+        sent = await read_object(request)
         webhook = await self._webhook(request)
-        asked = checked(schemas.WebhookChanges, body)
-        changes = {name: getattr(asked, name) for name in asked.model_fields_set}
+        body = checked(schemas.WebhookChanges, sent)
+        changes = {name: getattr(body, name) for name in body.model_fields_set}
         if "secret" in changes:
-            changes["secret"] = asked.secret or ""
-        return answer(_shown_webhook(await self._webhooks.update(webhook, **changes)))
+            changes["secret"] = body.secret or ""
+        return answer(_webhook_json(await self._webhooks.update(webhook, **changes)))
 
     async def delete(self, request: web.Request) -> web.Response:
         """``DELETE /webhooks/{id}``; what is pending is cancelled."""
@@ -175,20 +175,20 @@ class WebhookViews:
 
     async def deliveries(self, request: web.Request) -> web.Response:
         """``GET /webhooks/{id}/deliveries``: a page of what was sent there, newest first."""
-        asked = window(request)
-        found, total = await self._webhooks.deliveries(await self._webhook(request), asked.offset, asked.limit)
-        return listed(request, asked, [_delivery(each) for each in found], total)
+        requested = window(request)
+        found, total = await self._webhooks.deliveries(await self._webhook(request), requested.offset, requested.limit)
+        return page_answer(request, requested, [_delivery_json(each) for each in found], total)
 
     async def redeliver(self, request: web.Request) -> web.Response:
         """``POST /webhooks/{id}/deliveries/{delivery}/redeliver``: send the same again."""
         webhook = await self._webhook(request)
-        return answer(_delivery(await self._webhooks.redeliver(webhook, request.match_info["delivery"])), 202)
+        return answer(_delivery_json(await self._webhooks.redeliver(webhook, request.match_info["delivery"])), 202)
 
     async def _webhook(self, request: web.Request) -> Webhook:
         return await self._webhooks.get(api_key(), request.match_info["webhook"])
 
 
-def _shown_webhook(webhook: Webhook) -> dict[str, Any]:
+def _webhook_json(webhook: Webhook) -> dict[str, Any]:
     return {
         "id": webhook.id,
         "url": webhook.url,
@@ -198,17 +198,17 @@ def _shown_webhook(webhook: Webhook) -> dict[str, Any]:
     }
 
 
-def _delivery(delivery: Delivery) -> dict[str, Any]:
+def _delivery_json(delivery: Delivery) -> dict[str, Any]:
     return {
         "id": delivery.id,
         "event": delivery.event,
         "status": delivery.status,
         "request_body": delivery.request_body,
-        "attempts": [_attempt(each) for each in delivery.attempts],
+        "attempts": [_attempt_json(each) for each in delivery.attempts],
     }
 
 
-def _attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
+def _attempt_json(attempt: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "at": iso_seconds(attempt["at"]),
         "http_status": attempt["http_status"],
@@ -220,7 +220,7 @@ def _attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
 _USER = "/users/{user:(?!batch$)[^{}/]+}"
 """One user. ``batch`` is none, so that asking for it by another method is 405 as on any other route."""
 
-_HOOK = "/webhooks/{webhook}"
+_WEBHOOK = "/webhooks/{webhook}"
 
 
 def bearer(request: web.Request) -> str:
@@ -239,10 +239,10 @@ def sirrchat(backend: Backend) -> web.Application:
     app = web.Application()
     app[API_STYLE] = SIRRCHAT
     for method, path, allowed, view in (
-        ("GET", "/users", admin, users.listed),
+        ("GET", "/users", admin, users.page),
         ("POST", "/users", admin, users.add),
         ("POST", "/users/batch", admin, users.add_batch),
-        ("GET", _USER + "/messages", owner, messages.listed),  # the most asked for is looked at first
+        ("GET", _USER + "/messages", owner, messages.page),  # the most asked for is looked at first
         ("GET", _USER, owner, users.show),
         ("PUT", _USER, owner, users.update),
         ("DELETE", _USER, owner, users.delete),
@@ -252,17 +252,17 @@ def sirrchat(backend: Backend) -> web.Application:
         ("DELETE", _USER + "/messages/{uid}", owner, messages.delete),
         ("GET", _USER + "/stats", owner, stats.account),
         ("GET", "/stats", admin, stats.server),
-        ("GET", "/domains", admin, domains.listed),
+        ("GET", "/domains", admin, domains.page),
         ("POST", "/domains", admin, domains.add),
         ("DELETE", "/domains/{domain}", admin, domains.delete),
-        ("GET", "/webhooks", anybody, webhooks.listed),
-        ("POST", "/webhooks", anybody, webhooks.add),
-        ("GET", _HOOK, anybody, webhooks.show),
-        ("PUT", _HOOK, anybody, webhooks.update),
-        ("DELETE", _HOOK, anybody, webhooks.delete),
-        ("GET", _HOOK + "/deliveries", anybody, webhooks.deliveries),
-        ("POST", _HOOK + "/deliveries/{delivery}/redeliver", anybody, webhooks.redeliver),
-        ("GET", "/api-keys", admin, keys.listed),
+        ("GET", "/webhooks", any_key, webhooks.page),
+        ("POST", "/webhooks", any_key, webhooks.add),
+        ("GET", _WEBHOOK, any_key, webhooks.show),
+        ("PUT", _WEBHOOK, any_key, webhooks.update),
+        ("DELETE", _WEBHOOK, any_key, webhooks.delete),
+        ("GET", _WEBHOOK + "/deliveries", any_key, webhooks.deliveries),
+        ("POST", _WEBHOOK + "/deliveries/{delivery}/redeliver", any_key, webhooks.redeliver),
+        ("GET", "/api-keys", admin, keys.page),
         ("POST", "/api-keys", admin, keys.add),
         ("DELETE", "/api-keys/{key}", admin, keys.revoke),
     ):

@@ -14,7 +14,7 @@ from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.errors import InvalidValue, NotFound, TestkitError
 from sirrchat_testkit.formatting import iso_seconds
 from sirrchat_testkit.http.cache import LARGE
-from sirrchat_testkit.http.pagination import limit, listed, number, window
+from sirrchat_testkit.http.pagination import limit, number, page_answer, window
 from sirrchat_testkit.http.style import answer, checked, nested, read_object, status_of
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.schemas import sirrchat as schemas
@@ -26,43 +26,43 @@ class UserViews:
     def __init__(self, backend: Backend) -> None:
         self._accounts = backend.accounts
 
-    async def listed(self, request: web.Request) -> web.Response:
+    async def page(self, request: web.Request) -> web.Response:
         """``GET /users``: a page of users, of one domain if asked for."""
-        asked = window(request)
-        found, total = await self._accounts.page(asked.offset, asked.limit, request.query.get("domain"))
+        requested = window(request)
+        found, total = await self._accounts.page(requested.offset, requested.limit, request.query.get("domain"))
         sizes = await self._accounts.sizes(found)
-        rows = [_shown(each, used) for each, used in zip(found, sizes, strict=True)]
-        return listed(request, asked, rows, total)
+        rows = [_user_json(each, used) for each, used in zip(found, sizes, strict=True)]
+        return page_answer(request, requested, rows, total)
 
     async def add(self, request: web.Request) -> web.Response:
         """``POST /users``: make one."""
-        wanted = _wanted(await read_object(request))
+        wanted = _new_account(await read_object(request))
         [made] = await self._accounts.add_all([wanted])
         if isinstance(made, TestkitError):
             raise made
-        return answer(await self._shown(made), 201)
+        return answer(await self._user_json(made), 201)
 
     async def add_batch(self, request: web.Request) -> web.Response:
         """``POST /users/batch``: make each that can be made, and say of each what became of it."""
-        asked = checked(schemas.UserBatch, await read_object(request))
-        wanted = [_wanted_or_why_not(each) for each in asked.users]
+        body = checked(schemas.UserBatch, await read_object(request))
+        wanted = [_new_account_or_error(each) for each in body.users]
         outcomes = iter(await self._accounts.add_all([each for each in wanted if isinstance(each, NewAccount)]))
         made = [next(outcomes) if isinstance(each, NewAccount) else each for each in wanted]
-        data = [await self._outcome(index, each) for index, each in enumerate(made)]
+        data = [await self._batch_item(index, each) for index, each in enumerate(made)]
         failed = sum(isinstance(each, TestkitError) for each in made)
         meta = {"created": len(made) - failed, "failed": failed}
         return answer({"data": data, "meta": meta}, 207 if failed else 201)
 
     async def show(self, request: web.Request) -> web.Response:
         """``GET /users/{id}``."""
-        return answer(await self._shown(await self._account(request)))
+        return answer(await self._user_json(await self._account(request)))
 
     async def update(self, request: web.Request) -> web.Response:
         """``PUT /users/{id}``: change the named fields."""
         account = await self._account(request)
-        asked = checked(schemas.UserChanges, await read_object(request))
-        changes = {name: getattr(asked, name) for name in asked.model_fields_set}
-        return answer(await self._shown(await self._accounts.update(account.id, **changes)))
+        body = checked(schemas.UserChanges, await read_object(request))
+        changes = {name: getattr(body, name) for name in body.model_fields_set}
+        return answer(await self._user_json(await self._accounts.update(account.id, **changes)))
 
     async def delete(self, request: web.Request) -> web.Response:
         """``DELETE /users/{id}``, with everything that is theirs."""
@@ -71,21 +71,21 @@ class UserViews:
 
     async def quota(self, request: web.Request) -> web.Response:
         """``GET /users/{id}/quota``."""
-        return answer(await self._filled(await self._account(request)))
+        return answer(await self._quota_json(await self._account(request)))
 
     async def set_quota(self, request: web.Request) -> web.Response:
         """``PUT /users/{id}/quota``."""
         account = await self._account(request)
-        asked = checked(schemas.NewQuota, await read_object(request))
-        return answer(await self._filled(await self._accounts.update(account.id, quota=asked.quota)))
+        body = checked(schemas.NewQuota, await read_object(request))
+        return answer(await self._quota_json(await self._accounts.update(account.id, quota=body.quota)))
 
     async def _account(self, request: web.Request) -> Account:
         return await self._accounts.get(request.match_info["user"])
 
-    async def _shown(self, account: Account) -> dict[str, Any]:
-        return _shown(account, (await self._accounts.usage(account)).size)
+    async def _user_json(self, account: Account) -> dict[str, Any]:
+        return _user_json(account, (await self._accounts.usage(account)).size)
 
-    async def _filled(self, account: Account) -> dict[str, Any]:
+    async def _quota_json(self, account: Account) -> dict[str, Any]:
         usage = await self._accounts.usage(account)
         return {
             "quota": account.quota,
@@ -94,14 +94,14 @@ class UserViews:
             "files_count": usage.count,
         }
 
-    async def _outcome(self, index: int, made: Account | TestkitError) -> dict[str, Any]:
+    async def _batch_item(self, index: int, made: Account | TestkitError) -> dict[str, Any]:
         if isinstance(made, Account):
-            return {"index": index, "status": 201, "user": await self._shown(made)}
+            return {"index": index, "status": 201, "user": await self._user_json(made)}
         status = status_of(made)
         return {"index": index, "status": status, **nested(status, str(made), made)}
 
 
-def _shown(account: Account, used: int) -> dict[str, Any]:
+def _user_json(account: Account, used: int) -> dict[str, Any]:
     shown = {
         "id": account.id,
         "email": account.email,
@@ -114,20 +114,20 @@ def _shown(account: Account, used: int) -> dict[str, Any]:
     return shown
 
 
-def _wanted(body: dict[str, Any]) -> NewAccount:
-    asked = checked(schemas.NewUser, body)
+def _new_account(body: dict[str, Any]) -> NewAccount:
+    user = checked(schemas.NewUser, body)
     return NewAccount(
-        email=asked.email,
-        password=asked.password,
-        quota=asked.quota,
-        blockchain_address=asked.blockchain_address,
+        email=user.email,
+        password=user.password,
+        quota=user.quota,
+        blockchain_address=user.blockchain_address,
     )
 
 
-def _wanted_or_why_not(body: Any) -> NewAccount | TestkitError:
+def _new_account_or_error(body: Any) -> NewAccount | TestkitError:
     """Return a user of a batch, or why there cannot be one: the others are made all the same."""
     try:
-        return _wanted(body)
+        return _new_account(body)
     except InvalidValue as error:
         return error
 
@@ -146,13 +146,13 @@ class MessageViews:
         self._folders = backend.folders
         self._postoffice = backend.postoffice
 
-    async def listed(self, request: web.Request) -> web.Response:
+    async def page(self, request: web.Request) -> web.Response:
         """``GET /users/{id}/messages``: what is in a folder, newest first; changes no flag."""
         account = await self._account(request)
         meta = {"limit": limit(request), "offset": number(request, "offset", 0, least=0)}
         folder = request.query.get("mailbox", INBOX)
         found, total = await self._folders.page(account, folder, meta["offset"], meta["limit"])
-        return answer({"data": [_listed(each) for each in found], "meta": {**meta, "total": total}})
+        return answer({"data": [_message_json(each) for each in found], "meta": {**meta, "total": total}})
 
     async def show(self, request: web.Request) -> web.Response:
         r"""``GET /users/{id}/messages/{uid}``: all of a message, or its bytes; sets ``\Seen``."""
@@ -161,7 +161,7 @@ class MessageViews:
         message = await self._folders.see(message)
         if _wants_raw(request):
             return web.Response(body=raw, headers={"Content-Type": RAW})
-        return answer(_listed(message) | await _contents(raw))
+        return answer(_message_json(message) | await _parse(raw))
 
     async def delete(self, request: web.Request) -> web.Response:
         """``DELETE /users/{id}/messages/{uid}``."""
@@ -184,7 +184,7 @@ def _wants_raw(request: web.Request) -> bool:
     return any(each.partition(";")[0].strip().lower() == RAW for each in accepted)
 
 
-def _listed(message: Message) -> dict[str, Any]:
+def _message_json(message: Message) -> dict[str, Any]:
     return {
         "uid": message.seq,
         "from": message.sender or message.mail_from,
@@ -196,13 +196,13 @@ def _listed(message: Message) -> dict[str, Any]:
     }
 
 
-async def _contents(raw: bytes) -> dict[str, Any]:
+async def _parse(raw: bytes) -> dict[str, Any]:
     if len(raw) < LARGE:
-        return _read(raw)
-    return await asyncio.get_running_loop().run_in_executor(None, _read, raw)
+        return _contents_json(raw)
+    return await asyncio.get_running_loop().run_in_executor(None, _contents_json, raw)
 
 
-def _read(raw: bytes) -> dict[str, Any]:
+def _contents_json(raw: bytes) -> dict[str, Any]:
     parsed = mime.parse(raw)
     return {
         "cc": parsed.cc,

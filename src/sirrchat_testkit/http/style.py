@@ -127,10 +127,10 @@ _SECRET = frozenset({"password", "secret", "body"})
 async def read_object(request: web.Request) -> dict[str, Any]:
     """Return the JSON object that is the body of ``request``. Raises ``InvalidValue``."""
     try:
-        sent = await request.read()
-        if len(sent) > MAX_BODY:
-            raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(sent))
-        body = from_json(sent, allow_inf_nan=False)
+        raw = await request.read()
+        if len(raw) > MAX_BODY:
+            raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(raw))
+        body = from_json(raw, allow_inf_nan=False)
     except (web.RequestPayloadError, HttpProcessingError):
         text = "the body does not match its Content-Length, Transfer-Encoding or Content-Encoding"
         raise InvalidValue(text) from None
@@ -157,10 +157,10 @@ def raw_fields(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:
 
     For an API that promises in which order it looks at its fields: the domain then names the first that is wrong.
     """
-    return {name: _fitted(adapter, body.get(name)) for name, adapter in _adapters(model).items()}
+    return {name: _converted(adapter, body.get(name)) for name, adapter in _adapters(model).items()}
 
 
-def _fitted(adapter: TypeAdapter[Any], value: Any) -> Any:
+def _converted(adapter: TypeAdapter[Any], value: Any) -> Any:
     try:
         return adapter.validate_python(value)
     except ValidationError:

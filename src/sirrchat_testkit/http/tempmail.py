@@ -16,7 +16,7 @@ from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.formatting import iso_milliseconds
 from sirrchat_testkit.http.cache import Text, Texts
 from sirrchat_testkit.http.middleware import api_key, expect
-from sirrchat_testkit.http.pagination import ASKED, cut, position
+from sirrchat_testkit.http.pagination import FETCHED, cursor_position, split_page
 from sirrchat_testkit.http.style import (
     API_STYLE,
     ApiStyle,
@@ -73,17 +73,17 @@ class _Views:
         return answer({"domains": [each.name for each in served]})
 
     async def generate(self, request: web.Request) -> web.Response:
-        asked = raw_fields(schemas.GenerateRequest, await read_object(request))
+        body = raw_fields(schemas.GenerateRequest, await read_object(request))
         account = api_key().account
-        made = await self._directory.generate(account, asked["name"], asked["expiryTime"], asked["domain"])
+        made = await self._directory.generate(account, body["name"], body["expiryTime"], body["domain"])
         return answer({"id": made.id, "email": made.text})
 
     async def emails(self, request: web.Request) -> web.Response:
         account = api_key().account
-        found = await self._directory.addresses(account, before=position(request), limit=ASKED)
-        page, following = cut(found)
+        found = await self._directory.addresses(account, before=cursor_position(request), limit=FETCHED)
+        page, next_cursor = split_page(found)
         total = await self._directory.count_active(account)
-        return answer({"emails": [_email(each) for each in page], "nextCursor": following, "total": total})
+        return answer({"emails": [_address_json(each) for each in page], "nextCursor": next_cursor, "total": total})
 
     async def delete_email(self, request: web.Request) -> web.Response:
         await self._postoffice.delete_address(await self._address(request))
@@ -91,15 +91,15 @@ class _Views:
 
     async def messages(self, request: web.Request) -> web.Response:
         address = await self._address(request)
-        found = await self._postoffice.page(address, before=position(request), limit=ASKED)
-        page, following = cut(found.messages)
-        shown = [_listed(message, text) for message, text in await self._texts.of_all(page)]
-        return answer({"messages": shown, "nextCursor": following, "total": found.total})
+        found = await self._postoffice.page(address, before=cursor_position(request), limit=FETCHED)
+        page, next_cursor = split_page(found.messages)
+        shown = [_message_json(message, text) for message, text in await self._texts.of_all(page)]
+        return answer({"messages": shown, "nextCursor": next_cursor, "total": found.total})
 
     async def message(self, request: web.Request) -> web.Response:
         message = await self._message(request)
         text = await self._texts.of(message)
-        return answer({"message": _listed(message, text) | {"attachments": text.files}})
+        return answer({"message": _message_json(message, text) | {"attachments": text.files}})
 
     async def delete_message(self, request: web.Request) -> web.Response:
         await self._postoffice.delete([await self._message(request)])
@@ -110,8 +110,8 @@ class _Views:
         return answer({"url": webhook.url if webhook else "", "enabled": webhook is not None and webhook.enabled})
 
     async def set_webhook(self, request: web.Request) -> web.Response:
-        asked = checked(schemas.WebhookRequest, await read_object(request))
-        await self._webhooks.set_push(api_key().account, asked.url, enabled=asked.enabled)
+        body = checked(schemas.WebhookRequest, await read_object(request))
+        await self._webhooks.set_push(api_key().account, body.url, enabled=body.enabled)
         return answer(_DONE)
 
     async def config(self, _request: web.Request) -> web.Response:
@@ -125,7 +125,7 @@ class _Views:
         return await self._postoffice.message(await self._address(request), request.match_info["message"])
 
 
-def _email(address: Address) -> dict[str, Any]:
+def _address_json(address: Address) -> dict[str, Any]:
     return {
         "id": address.id,
         "address": address.text,
@@ -135,7 +135,7 @@ def _email(address: Address) -> dict[str, Any]:
     }
 
 
-def _listed(message: Message, text: Text) -> dict[str, Any]:
+def _message_json(message: Message, text: Text) -> dict[str, Any]:
     return {
         "id": message.id,
         "from_address": message.mail_from,

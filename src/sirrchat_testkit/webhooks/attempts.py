@@ -125,9 +125,9 @@ class Attempts:
         self._loading = asyncio.Lock()
         self._urls: dict[str, str] = {}
         self._put_off: set[int] = set()
-        self._again: set[int] = set()
+        self._requested_again: set[int] = set()
 
-    def wants(self, delivery: Delivery) -> bool:
+    def is_due(self, delivery: Delivery) -> bool:
         """Return whether an attempt is due."""
         return delivery.status == PENDING and delivery.due_at <= self._clock.now()
 
@@ -138,7 +138,7 @@ class Attempts:
     def request(self, delivery: Delivery, *, in_flight: bool) -> None:
         """Attempt ``delivery`` anew, once the attempt that is under way is over."""
         if in_flight:
-            self._again.add(delivery.seq)
+            self._requested_again.add(delivery.seq)
         else:
             self._queue.put(delivery.webhook, delivery.seq)
 
@@ -146,7 +146,7 @@ class Attempts:
         """Drop the marks of postponed and re-requested deliveries, and the URLs."""
         self._urls.clear()
         self._put_off.clear()
-        self._again.clear()
+        self._requested_again.clear()
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -160,7 +160,7 @@ class Attempts:
             await self._store.commit([Patch(Delivery, delivery.seq, status=CANCELLED, due_at=0)])
             return
         self._urls[webhook.id] = webhook.url
-        if await self._is_put_off(webhook, delivery):
+        if await self._put_off_by_fault(webhook, delivery):
             return
         decision = await self._decide("send", webhook, delivery)
         await self._attempt(webhook, delivery, decision.tampering)
@@ -196,7 +196,7 @@ class Attempts:
                 )
             ]
         )
-        self._tell(webhook, changed, outcome, began)
+        self._report(webhook, changed, outcome, began)
         if changed.status == PENDING:
             self._queue.put_later(webhook.id, changed.seq, changed.due_at)
 
@@ -215,8 +215,8 @@ class Attempts:
             "duration_ms": outcome.duration_ms,
         }
         delivery = replace(delivery, attempts=(*delivery.attempts, entry), tries=delivery.tries + 1, due_at=0)
-        if delivery.seq in self._again:
-            self._again.discard(delivery.seq)
+        if delivery.seq in self._requested_again:
+            self._requested_again.discard(delivery.seq)
             return replace(delivery, status=PENDING, tries=0, due_at=self._clock.now())
         if delivery.status in {CANCELLED, DELIVERED}:
             return delivery
@@ -226,7 +226,7 @@ class Attempts:
             return replace(delivery, status=FAILED)
         return replace(delivery, due_at=self._clock.now() + RETRIES[delivery.tries - 1])
 
-    def _tell(self, webhook: Webhook, delivery: Delivery, outcome: Outcome, began: int) -> None:
+    def _report(self, webhook: Webhook, delivery: Delivery, outcome: Outcome, began: int) -> None:
         self._events.append(
             DeliveryAttempted(
                 at=began,
@@ -246,7 +246,7 @@ class Attempts:
             )
         )
 
-    async def _is_put_off(self, webhook: Webhook, delivery: Delivery) -> bool:
+    async def _put_off_by_fault(self, webhook: Webhook, delivery: Delivery) -> bool:
         """Put ``delivery`` off if a fault says so: until after the next one, or to a later time."""
         if delivery.tries or delivery.due_at or delivery.seq in self._put_off:
             self._put_off.discard(delivery.seq)

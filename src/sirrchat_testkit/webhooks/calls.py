@@ -46,7 +46,7 @@ class OutgoingCall(NamedTuple):
     body: bytes
 
 
-def received(message: Message) -> dict[str, Any]:
+def received_body(message: Message) -> dict[str, Any]:
     """Return the body of ``email.received``."""
     data = {
         "user": message.recipient,
@@ -57,13 +57,13 @@ def received(message: Message) -> dict[str, Any]:
     return {"event": EMAIL_RECEIVED, "timestamp": iso_seconds(message.received_at), "data": data}
 
 
-def sent(message: Message, envelope: Envelope) -> dict[str, Any]:
+def sent_body(message: Message, envelope: Envelope) -> dict[str, Any]:
     """Return the body of ``email.sent``."""
     data = {"user": message.recipient, "to": list(envelope.recipients), "subject": message.subject}
     return {"event": EMAIL_SENT, "timestamp": iso_seconds(message.received_at), "data": data}
 
 
-def pushed(message: Message, raw: bytes) -> dict[str, Any]:
+def push_body(message: Message, raw: bytes) -> dict[str, Any]:
     """Return the body of ``new_message``."""
     parts = mime.parse(raw)
     return {
@@ -115,14 +115,15 @@ async def make_call(backend: Backend, event: str, message: Message | None, secre
         raise InvalidValue(f"event takes one of {', '.join(WEBHOOK_EVENTS)}, not {event!r}", field="event")
     if tamper and tamper not in TAMPERINGS:
         raise InvalidValue(f"tamper takes one of {', '.join(TAMPERINGS)}, not {tamper!r}", field="tamper")
-    told = message or _sample(backend)
+    reported = message or _sample(backend)
     if event == NEW_MESSAGE:
-        body = pushed(told, await backend.postoffice.raw(told) if message else _RAW)
+        body = push_body(reported, await backend.postoffice.raw(reported) if message else _RAW)
     elif event == EMAIL_SENT:
-        envelope = await backend.postoffice.envelope(told) if message else None
-        body = sent(told, envelope or Envelope(id="", sender=told.recipient, recipients=("bob@example.org",)))
+        envelope = await backend.postoffice.envelope(reported) if message else None
+        sample = Envelope(id="", sender=reported.recipient, recipients=("bob@example.org",))
+        body = sent_body(reported, envelope or sample)
     else:
-        body = received(told)
+        body = received_body(reported)
     seconds = backend.clock.now() // 1000
     return call(event, backend.ids.uuid(), encode(body), secret=secret, seconds=seconds, tampering=tamper)
 

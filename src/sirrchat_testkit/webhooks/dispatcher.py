@@ -42,10 +42,10 @@ AT_ONCE: Final = 40
 QUIET: Final = 0.1
 """Seconds of real time without mail after which attempts are no longer spaced."""
 
-PAUSE: Final = 1.0
+STORE_PAUSE: Final = 1.0
 """Seconds of real time until a store that is full is asked again."""
 
-AGAIN: Final = 1000
+STORE_RETRY: Final = 1000
 """Milliseconds of the kit's clock until an attempt is made again whose outcome could not be stored."""
 
 _PENDING_AT_ONCE: Final = 500
@@ -81,19 +81,19 @@ class Dispatcher:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Dispatcher]:
         """Send until the context is left; what is pending then goes on when the store is opened anew."""
-        unsubscribe = self._backend.events.subscribe(self._hear, self._glance)
-        self._backend.clock.hold(self.calm)
+        unsubscribe = self._backend.events.subscribe(self._on_event, self._concerns_webhooks)
+        self._backend.clock.hold(self.wait_until_idle)
         self._backend.sessions.watch(self.busy)
         self._backend.scopes.join(self)
-        pump = asyncio.create_task(self._pump())
+        runner = asyncio.create_task(self._run())
         try:
             yield self
         finally:
             unsubscribe()
-            await _end([pump, *(each.task for each in self._in_flight.values())])
+            await _end([runner, *(each.task for each in self._in_flight.values())])
             await self._attempts.close()
 
-    async def calm(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Return when nothing is due or under way."""
         while self._is_busy():
             change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -133,15 +133,15 @@ class Dispatcher:
         await self._resume()
         self._wake.set()
 
-    def _glance(self, event: Event) -> bool:
+    def _concerns_webhooks(self, event: Event) -> bool:
         if isinstance(event, _MAIL):
-            self.outbox.hear(event.message)
+            self.outbox.note_stored(event.message)
             return self.outbox.behind
         if isinstance(event, WebhookAdded):
-            self.outbox.nobody = False
+            self.outbox.no_webhooks = False
         return isinstance(event, DeliveryRequested)
 
-    def _hear(self, _number: int, event: Event) -> None:
+    def _on_event(self, _number: int, event: Event) -> None:
         if isinstance(event, _MAIL):
             self._last_mail = _now()
             self._wake.set()
@@ -149,20 +149,20 @@ class Dispatcher:
             self._attempts.request(event.delivery, in_flight=event.delivery.seq in self._in_flight)
             self._wake.set()
 
-    async def _pump(self) -> None:
+    async def _run(self) -> None:
         await self._resume()
         while True:
             try:
-                await self._turn()
+                await self._step()
                 self._stuck = False
             except StoreError:
                 self._stuck = True
-                self._tell()
-                await asyncio.sleep(PAUSE)
+                self._notify_if_idle()
+                await asyncio.sleep(STORE_PAUSE)
             except Exception as error:  # noqa: BLE001 - a bug must not end all webhooks
                 self._backend.crashed("handing mail over to webhooks", error)
 
-    async def _turn(self) -> None:
+    async def _step(self) -> None:
         now = _now()
         if (pause := self._next_start - AT_ONCE * SPACING - now) > 0:
             await asyncio.sleep(pause)
@@ -176,8 +176,8 @@ class Dispatcher:
         if started or self.outbox.behind:
             await asyncio.sleep(0)
             return
-        self._arm()
-        self._tell()
+        self._set_timer()
+        self._notify_if_idle()
         self._wake.clear()
         await self._wake.wait()
 
@@ -189,7 +189,7 @@ class Dispatcher:
                 return count
             webhook, seq = taken
             delivery = await self._backend.store.get(Delivery, seq=seq)
-            if delivery is None or seq in self._in_flight or not self._attempts.wants(delivery):
+            if delivery is None or seq in self._in_flight or not self._attempts.is_due(delivery):
                 self._queue.finished(webhook)
                 continue
             task = asyncio.create_task(self._attempt(delivery))
@@ -201,7 +201,7 @@ class Dispatcher:
         try:
             await self._attempts.make(delivery)
         except StoreError:  # it stays pending, and is tried again
-            self._queue.put_later(delivery.webhook, delivery.seq, self._backend.clock.now() + AGAIN)
+            self._queue.put_later(delivery.webhook, delivery.seq, self._backend.clock.now() + STORE_RETRY)
         except Exception as error:  # noqa: BLE001 - a bug must not end all webhooks
             self._backend.crashed("calling a webhook", error)
 
@@ -209,7 +209,7 @@ class Dispatcher:
         """Note that the attempt has ended, also if it was cancelled before its first step."""
         self._in_flight.pop(delivery.seq, None)
         self._queue.finished(delivery.webhook)
-        self._arm()
+        self._set_timer()
         self._wake.set()
 
     async def _resume(self) -> None:
@@ -229,21 +229,21 @@ class Dispatcher:
             after = found[-1].seq
         await self.outbox.resume()
         self._resuming = False
-        self._arm()
+        self._set_timer()
 
-    def _arm(self) -> None:
+    def _set_timer(self) -> None:
         """Let the clock wake us for what is due next."""
         due = self._queue.next_due
         if self._timer is not None:
             if self._timer.at == due and not self._timer.cancelled:
                 return
             self._timer.cancel()
-        self._timer = None if due is None else self._backend.clock.at(due, self._ring)
+        self._timer = None if due is None else self._backend.clock.at(due, self._on_timer)
 
-    async def _ring(self) -> None:
+    async def _on_timer(self) -> None:
         self._timer = None
         self._queue.promote_due(self._backend.clock.now())
-        self._arm()
+        self._set_timer()
         self._wake.set()
 
     def _is_busy(self) -> bool:
@@ -251,7 +251,7 @@ class Dispatcher:
             return False
         return self._resuming or self.outbox.behind or bool(self._in_flight) or not self._queue.idle
 
-    def _tell(self) -> None:
+    def _notify_if_idle(self) -> None:
         if not self._is_busy():
             self._backend.sessions.changed()
             for change in self._changes:

@@ -4,7 +4,7 @@
    and nothing has to be kept in memory, however much mail comes at once.
 2. The commit that makes deliveries also notes, in each webhook that was looked at, how far it has come. So a kill at
    any moment neither loses a delivery nor makes it twice.
-3. Mail that left, and that nobody submitted, belongs to no account and concerns no webhook.
+3. Outgoing mail that no account submitted concerns no webhook.
 4. A delivery's id follows from its webhook and its message: which ids a test sees does not depend on timing.
 """
 
@@ -25,7 +25,7 @@ from sirrchat_testkit.webhooks import calls
 class Outbox:
     """Makes deliveries of what was stored.
 
-    ``behind`` says that there is more to hand over, ``nobody`` that there is no webhook to tell.
+    ``behind`` is True while messages are still to be handed over, ``no_webhooks`` if the store has no webhook.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -35,7 +35,7 @@ class Outbox:
         self._cursor = 0
         self._round = 0
         self.behind = True
-        self.nobody = False
+        self.no_webhooks = False
 
     async def resume(self) -> None:
         """Go on where the webhooks in the store have come to."""
@@ -43,23 +43,23 @@ class Outbox:
         newest = await self._store.find(Message, newest=True, limit=1)
         self._cursor = newest[0].seq if newest else 0
         self.behind = False
-        self.nobody = not await self._store.count(Webhook)
+        self.no_webhooks = not await self._store.count(Webhook)
         for webhook in await self._store.find(Webhook, match=lambda each: each.enabled):
             where = {} if webhook.everyone else {"account": webhook.account}
             for message in await self._store.find(Message, where, after=webhook.handed_over, limit=1):
                 self._cursor = min(self._cursor, message.seq - 1)
                 self.behind = True
 
-    def hear(self, message: Message) -> None:
+    def note_stored(self, message: Message) -> None:
         """Note that ``message`` was stored."""
-        if self.nobody:
+        if self.no_webhooks:
             self._cursor = message.seq
         else:
             self.behind = True
 
     async def step(self, limit: int) -> list[Delivery]:
         """Hand over at most ``limit`` messages; return the deliveries that were made, in order."""
-        began = self._round
+        round_number = self._round
         messages = await self._store.find(Message, after=self._cursor, limit=limit)
         self.behind = len(messages) == limit
         made: list[Delivery] = []
@@ -69,7 +69,7 @@ class Outbox:
             for webhook in await self._concerned(message, known):
                 looked_at[webhook.seq] = message.seq
                 made += await self._deliveries(webhook, message)
-        if began != self._round:  # a scope ended while bytes were read: all this is of the past
+        if round_number != self._round:  # a scope ended while bytes were read: all this is of the past
             return []
         if messages and self._store.at_hand(Message, "id", messages[-1].id) is None:  # a scope is ending, or a deletion
             self.behind = True
@@ -82,7 +82,7 @@ class Outbox:
         except StoreError:
             self.behind = True
             raise
-        if began == self._round and messages:
+        if round_number == self._round and messages:
             self._cursor = messages[-1].seq
         return made
 
@@ -124,11 +124,11 @@ class Outbox:
     async def body(self, event: WebhookEvent, message: Message) -> dict[str, Any] | None:
         """Return what ``event`` says of ``message``; None where it says nothing. Raises ``NotFound``."""
         if event == EMAIL_RECEIVED:
-            return calls.received(message)
+            return calls.received_body(message)
         if event == EMAIL_SENT:
             envelope = await self._store.get(Envelope, id=message.envelope)
-            return calls.sent(message, envelope) if envelope else None
+            return calls.sent_body(message, envelope) if envelope else None
         address = await self._store.get(Address, id=message.address)
         if address is None or not address.disposable or message.folder == SENT:
             return None
-        return calls.pushed(message, await self._postoffice.raw(message))
+        return calls.push_body(message, await self._postoffice.raw(message))

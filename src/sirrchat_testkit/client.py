@@ -1,17 +1,17 @@
 """A client of the SirrChat API: ``Client(api_key=...).users.get("user123").email``.
 
-A ``Call`` is one request as data, with the function that reads its answer; it sends nothing. The client sends calls and
-raises the error that an answer stands for::
+A ``Call`` describes one request and reads its answer, without I/O. The client sends calls and raises an error for an
+answer of 400 or more::
 
     ApiError                  status, code, message, details
-    ├── InvalidRequest        400, 413
+    ├── InvalidRequest        400, 413              also an InvalidValue
     ├── Unauthorized          401
     ├── Forbidden             403
-    ├── NotFound              404, 405
-    ├── Conflict              409
+    ├── NotFound              404, 405              also a sirrchat_testkit.NotFound
+    ├── Conflict              409                   also a sirrchat_testkit.Conflict
     ├── RateLimited           429
     ├── ServerError           500 and above
-    └── Unreachable           0: there was no answer
+    └── Unreachable           0: no answer
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from typing import Any, Generic, Literal, Self, TypeVar
 import httpx
 from pydantic import BaseModel
 
+from sirrchat_testkit import errors
+from sirrchat_testkit.errors import InvalidValue, TestkitError
 from sirrchat_testkit.schemas import sirrchat as answers
 
 T = TypeVar("T")
@@ -34,14 +36,27 @@ URL_VARIABLE = "SIRRCHAT_TESTKIT_URL"
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 
-class ApiError(Exception):
-    """A request that was refused, or had no answer.
+class ApiError(TestkitError):
+    """A request failed: the server refused it, or did not answer.
+
+    Subclasses in ``sirrchat_testkit.client`` name the kind. ``NotFound``, ``Conflict`` and ``InvalidValue`` of
+    ``sirrchat_testkit`` catch those kinds too.
+
+    Example:
+        Read a user, or None if there is none::
+
+            try:
+                user = client.users.get(user_id)
+            except NotFound:
+                user = None
 
     Attributes:
-        status: The HTTP status; 0 where there was no answer.
-        code: The answer's code, such as ``not_found``.
-        message: The answer's words.
-        details: What the answer tells of the field at fault: ``field`` and ``value``, or nothing.
+        status: The HTTP status; 0 without an answer.
+        code: The error code of the API, such as ``not_found``.
+        message: The error text of the API.
+        details: The invalid field as ``field`` and ``value``, or empty.
+        field: The invalid field, or None.
+        value: The value that was sent in it, or None.
     """
 
     __module__ = "sirrchat_testkit"
@@ -52,38 +67,40 @@ class ApiError(Exception):
         self.code = code
         self.message = message
         self.details = details
+        self.field = details.get("field")
+        self.value = details.get("value")
 
 
-class InvalidRequest(ApiError):
-    """A value is not what its field takes."""
+class InvalidRequest(ApiError, InvalidValue):
+    """A field or parameter is invalid, or the body is too large."""
 
 
 class Unauthorized(ApiError):
-    """The key is missing, wrong or revoked."""
+    """The API key is missing, wrong or revoked."""
 
 
 class Forbidden(ApiError):
-    """The key may not do this."""
+    """The API key lacks the permission."""
 
 
-class NotFound(ApiError):
-    """There is no such thing, or it belongs to somebody else."""
+class NotFound(ApiError, errors.NotFound):
+    """The object does not exist, or belongs to another account."""
 
 
-class Conflict(ApiError):
-    """The name is taken."""
+class Conflict(ApiError, errors.Conflict):
+    """The name is taken, or the object is still in use."""
 
 
 class RateLimited(ApiError):
-    """There were too many requests in this hour."""
+    """Too many requests within the hour."""
 
 
 class ServerError(ApiError):
-    """The server failed."""
+    """The server failed, or its answer is not JSON of this API."""
 
 
 class Unreachable(ApiError):
-    """There was no answer."""
+    """The server did not answer."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(0, "unreachable", f"no answer from {url}: {reason}", {})
@@ -102,13 +119,14 @@ _KINDS: Mapping[int, type[ApiError]] = {
 
 
 def error_for(status: int, answer: Any) -> ApiError:
-    """Return the error that an answer stands for, in either API's shape, or in none."""
-    said = answer.get("error") if isinstance(answer, Mapping) else None
+    """Return the error for an answer with ``status`` of 400 or more; ``answer`` is its JSON, or None."""
+    error = answer.get("error") if isinstance(answer, Mapping) else None
     kind = _KINDS.get(status, ServerError)
-    if isinstance(said, Mapping):
-        message, details = str(said.get("message", "")), said.get("details") or {}
-        return kind(status, str(said.get("code", "")), message, details)
-    return kind(status, kind.__name__.lower(), said if isinstance(said, str) else "the answer is not the API's", {})
+    if isinstance(error, Mapping):
+        message, details = str(error.get("message", "")), error.get("details") or {}
+        return kind(status, str(error.get("code", "")), message, details)
+    message = error if isinstance(error, str) else "the answer has no error of this API"
+    return kind(status, kind.__name__.lower(), message, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +140,8 @@ class Call(Generic[T]):
     query: Mapping[str, Any] = field(default_factory=dict)
 
     def result(self, status: int, answer: Any) -> T:
-        """Return what the call is for. Raises the ``ApiError`` that ``status`` and ``answer`` stand for."""
-        if status >= 400:  # noqa: PLR2004 - where HTTP's errors begin
+        """Return the value in ``answer``. Raises an ``ApiError`` if ``status`` is 400 or more."""
+        if status >= 400:  # noqa: PLR2004 - the first error of HTTP
             raise error_for(status, answer)
         return self.read(answer)
 
@@ -158,13 +176,28 @@ def _one(model: type[Model]) -> Callable[[Any], Model]:
 
 
 class Client:
-    """Asks a SirrChat server.
+    """A client of the SirrChat API of a running server, over HTTP.
+
+    Close it, or use it as a context manager. Methods raise an ``ApiError`` if the server refuses a request or does not
+    answer.
 
     Args:
-        api_key: ``mk_live_…``.
-        base_url: The server's ``api_url``, without ``/api/v1``. Default: ``SIRRCHAT_TESTKIT_URL``, else
-            ``http://127.0.0.1:8080``.
+        api_key: An API key, such as ``mailserver.api_key``.
+        base_url: The server's ``api_url``, without ``/api/v1``. Default: the environment variable
+            ``SIRRCHAT_TESTKIT_URL``, else ``http://127.0.0.1:8080``.
         timeout: Seconds of real time for one request.
+
+    Attributes:
+        base_url: The URL in use, without a trailing slash.
+        users: The users: ``get`` and ``list``.
+        api_keys: The API keys: ``create``, ``list`` and ``revoke``.
+
+    Example:
+        Print the addresses of all users::
+
+            with Client(mailserver.api_key, mailserver.api_url) as client:
+                for user in client.users.list():
+                    print(user.email)
     """
 
     base_url: str
@@ -187,7 +220,7 @@ class Client:
         return request.result(answer.status_code, _json(answer))
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. The client cannot be used afterwards."""
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -203,38 +236,83 @@ class Client:
 
 
 class Users:
-    """The accounts."""
+    """The users of a server: ``client.users``."""
 
     def __init__(self, send: Callable[[Call[Any]], Any]) -> None:
         self._send = send
 
     def get(self, user: str) -> answers.User:
-        """Return the user with this id. Raises ``NotFound``."""
+        """Return a user by id.
+
+        Args:
+            user: The user's id, such as ``mailserver.add_account("ann@example.com").id``.
+
+        Raises:
+            NotFound: No user has this id.
+            ApiError: The request failed: for another user's id with a user's key, ``status`` is 403.
+
+        Example:
+            ``client.users.get(ann.id).email`` is ``"ann@example.com"``.
+        """
         found: answers.User = self._send(get_user(user))
         return found
 
     def list(self, *, domain: str | None = None) -> Iterator[answers.User]:
-        """Return every user, oldest first, of one domain or of all; pages are read as they are needed."""
+        """Return an iterator over the users, oldest first. Pages are requested as they are needed.
+
+        Args:
+            domain: Return only users whose address is at this domain. Default: all.
+
+        Raises:
+            ApiError: The request failed: without an admin key, ``status`` is 403. Raised by the iterator.
+
+        Example:
+            ``[user.email for user in client.users.list(domain="example.com")]``
+        """
         return _walk(lambda page: self._send(list_users(page, domain=domain)))
 
 
 class ApiKeys:
-    """The API keys."""
+    """The API keys of a server: ``client.api_keys``. All methods need an admin key."""
 
     def __init__(self, send: Callable[[Call[Any]], Any]) -> None:
         self._send = send
 
     def create(self, user: str, role: Literal["admin", "user"] = "admin") -> answers.NewlyMadeApiKey:
-        """Make a key for ``user``, an e-mail address or an id; its text is in no later answer. Raises ``NotFound``."""
+        """Make an API key and return it, with ``key`` and ``secret``. No later answer shows them again.
+
+        Args:
+            user: The e-mail address or the id of the key's user.
+            role: ``admin`` for every route, ``user`` for the user's own data.
+
+        Raises:
+            NotFound: There is no such user.
+            ApiError: The request failed.
+
+        Example:
+            ``Client(client.api_keys.create("ann@example.com", role="user").key, client.base_url)``
+        """
         made: answers.NewlyMadeApiKey = self._send(create_api_key(user, role))
         return made
 
     def list(self) -> Iterator[answers.ApiKey]:
-        """Return every key, oldest first, without its text."""
+        """Return an iterator over the API keys, oldest first, without ``key`` and ``secret``.
+
+        Raises:
+            ApiError: The request failed. Raised by the iterator.
+        """
         return _walk(lambda page: self._send(list_api_keys(page)))
 
     def revoke(self, key: str) -> None:
-        """Take the key with this id no more. Raises ``NotFound``."""
+        """Revoke an API key.
+
+        Args:
+            key: The id of the key, not its text.
+
+        Raises:
+            NotFound: No key has this id.
+            ApiError: The request failed.
+        """
         self._send(revoke_api_key(key))
 
 

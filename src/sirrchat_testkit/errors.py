@@ -27,7 +27,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 
 class LateMailWarning(UserWarning):
@@ -42,7 +42,7 @@ class TestkitError(Exception):
     __module__ = "sirrchat_testkit"
 
     __test__ = False
-    code: ClassVar[str] = "error"
+    code: str = "error"
 
 
 class InvalidValue(TestkitError, ValueError):

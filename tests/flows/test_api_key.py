@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sirrchat_testkit import Client, MailServer
+from sirrchat_testkit import ApiError, Client, Conflict, InvalidValue, MailServer, NotFound, TestkitError
 from sirrchat_testkit import client as errors
 from sirrchat_testkit.cli import main
 
@@ -126,3 +126,16 @@ def test_the_sdk_s_pages_are_walked_to_their_end(mailserver: MailServer) -> None
         assert [each.id for each in client.users.list(domain="example.org")] == wanted
         with pytest.raises(errors.NotFound, match="404 not_found"):
             client.users.get("user123")
+
+
+def test_errors_of_the_client_are_those_of_the_package_too(mailserver: MailServer) -> None:
+    with Client(api_key=mailserver.api_key, base_url=mailserver.api_url) as client:
+        with pytest.raises(NotFound) as missing:
+            client.users.get("user123")
+        with pytest.raises(InvalidValue) as wrong:
+            client.api_keys.create("ann@example.com", role="root")  # type: ignore[arg-type]
+    assert isinstance(missing.value, errors.NotFound)
+    assert isinstance(wrong.value, errors.InvalidRequest)
+    assert (wrong.value.field, wrong.value.value, wrong.value.status) == ("role", "root", 400)
+    assert issubclass(errors.Conflict, Conflict)
+    assert issubclass(ApiError, TestkitError)

@@ -38,11 +38,9 @@ def add_keys(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _guarded(work: Callable[[argparse.Namespace, Target], int]) -> Callable[[argparse.Namespace], int]:
     def run(arguments: argparse.Namespace) -> int:
-        from sirrchat_testkit.client import ApiError
-
         try:
             return work(arguments, target(arguments, os.environ))
-        except (ApiError, TestkitError, OSError) as error:
+        except (TestkitError, OSError) as error:
             return fail(str(error))
         except ValueError as error:
             return fail(str(error), 2)

@@ -1,9 +1,10 @@
-"""Webhook signatures by the Standard Webhooks scheme: made, and verified.
+"""Webhook signatures of the Standard Webhooks scheme: making and verifying them.
 
-1. What is signed is ``id.timestamp.body``, with HMAC-SHA256; a signature is ``v1,`` and its base64.
-2. A secret that begins ``whsec_`` is base64 after that prefix; any other is used as its UTF-8 bytes.
-3. Signatures are compared in constant time. Of several, one that fits is enough: that is how secrets are rotated.
-4. A failure says what is wrong and what would be right, but never what the right signature is.
+1. The signed content is ``id.timestamp.body``; a signature is ``v1,`` and its HMAC-SHA256 in base64.
+2. A secret that begins with ``whsec_`` is base64 after that prefix; any other is used as its UTF-8 bytes.
+3. Signatures are compared in constant time. If there are several, one valid signature is enough, so that secrets can
+   be rotated.
+4. An error names the reason, but never contains the right signature.
 
 The scheme: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -25,7 +26,7 @@ ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature
 """The headers of the scheme."""
 
 PREFIX = "whsec_"
-"""What a secret in base64 begins with."""
+"""The prefix of a secret in base64."""
 
 TOLERANCE = 300
 """Seconds by which a timestamp may differ from the time of verification."""
@@ -35,23 +36,23 @@ _wall = time.time
 
 
 class WebhookNotVerified(InvalidValue):
-    """A call was not signed by who knows the secret, or not just now; the text says which."""
+    """A call has no valid signature, or its timestamp is too old or too new. The text names the reason."""
 
     __module__ = "sirrchat_testkit"
 
 
 def key_of(secret: str) -> bytes:
-    """Return the bytes to sign with. Raises ``InvalidValue`` where a ``whsec_`` secret is no base64."""
+    """Return the bytes to sign with. Raises ``InvalidValue`` if a ``whsec_`` secret is not base64."""
     if not secret.startswith(PREFIX):
         return secret.encode()
     try:
         return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidValue(f"a secret that begins with {PREFIX} is base64 after it", field="secret") from None
+        raise InvalidValue(f"secret must be base64 after {PREFIX}", field="secret") from None
 
 
 def sign(secret: str, delivery_id: str, timestamp: int, body: bytes) -> str:
-    """Return the signature of one call; ``timestamp`` in seconds since the epoch."""
+    """Return the signature of a call; ``timestamp`` is in seconds since the epoch."""
     signed = b"%b.%d.%b" % (delivery_id.encode("utf-8", "replace"), timestamp, body)
     return "v1," + base64.b64encode(hmac.digest(key_of(secret), signed, "sha256")).decode()
 
@@ -64,18 +65,26 @@ def verify_webhook(
     tolerance: float = TOLERANCE,
     now: float | None = None,
 ) -> str:
-    """Return the id of a call whose signature is right: the same in every retry, so that work is done only once.
+    """Verify the signature of a webhook call and return its ``webhook-id``.
+
+    The id is the same in every retry, so that a receiver can ignore calls that it has already processed.
 
     Args:
         headers: The request's headers; names in any case.
-        body: The request's body, byte for byte as it came.
-        secret: What sender and receiver know.
+        body: The request's raw body, not parsed and encoded again.
+        secret: The secret of the webhook.
         tolerance: Seconds by which the call's timestamp may differ from ``now``, either way.
         now: Seconds since the epoch. Default: the system's clock.
 
     Raises:
-        WebhookNotVerified: A header is missing or malformed, the timestamp too old or too new, the signature wrong.
-        InvalidValue: The secret itself is malformed.
+        WebhookNotVerified: A header is missing or malformed, the timestamp is too old or too new, or the signature is
+            wrong.
+        InvalidValue: The secret is malformed.
+
+    Example:
+        In a view of your application::
+
+            verify_webhook(request.headers, request.body, "whsec_...")
     """
     found = {name.lower(): value for name, value in headers.items()}
     delivery_id, sent_at, signatures = (_header(found, name) for name in (ID, TIMESTAMP, SIGNATURE))
@@ -83,20 +92,20 @@ def verify_webhook(
     right = sign(secret, delivery_id, int(sent_at), body.encode() if isinstance(body, str) else body).encode()
     given = signatures.split()
     if not any([hmac.compare_digest(right, each.encode("utf-8", "replace")) for each in given]):  # noqa: C419 - no early end
-        raise WebhookNotVerified(f"{SIGNATURE} does not fit: {_why(given)}")
+        raise WebhookNotVerified(f"{SIGNATURE} is wrong: {_why(given)}")
     return delivery_id
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
     value = headers.get(name, "").strip()
     if not value:
-        raise WebhookNotVerified(f"the header {name} is missing")
+        raise WebhookNotVerified(f"header {name} is missing")
     return value
 
 
 def _check_age(sent_at: str, tolerance: float, now: float) -> None:
     if not _SECONDS.fullmatch(sent_at):
-        raise WebhookNotVerified(f"{TIMESTAMP} takes seconds since the epoch, not {sent_at!r}")
+        raise WebhookNotVerified(f"{TIMESTAMP} must be seconds since the epoch, not {sent_at!r}")
     late = now - int(sent_at)
     if abs(late) > tolerance:
         when = f"{late:.0f} s old" if late > 0 else f"{-late:.0f} s ahead"
@@ -105,5 +114,5 @@ def _check_age(sent_at: str, tolerance: float, now: float) -> None:
 
 def _why(given: list[str]) -> str:
     if any(each.startswith("v1,") for each in given):
-        return "another secret, another id or timestamp, or a body that was changed (it must be the raw bytes)"
-    return f"none of {', '.join(map(repr, given))} begins with 'v1,'"
+        return "the secret, the id or the timestamp differs, or the body was changed (pass the raw bytes)"
+    return f"no signature begins with 'v1,': {' '.join(given)}"

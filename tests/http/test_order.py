@@ -39,7 +39,7 @@ FAULTS: list[tuple[str, dict[str, Any], int, str]] = [
 @pytest.mark.asyncio
 async def test_without_a_key_every_route_is_401(service: Service, method: str, path: str, key: str | None) -> None:
     got = await service.call(method, path, b"{broken" if method == "POST" else None, key=key)
-    assert (got.status, got.error) == (401, "the API key is missing, wrong or revoked")
+    assert (got.status, got.error) == (401, "API key missing, invalid or revoked")
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
@@ -89,14 +89,14 @@ async def test_health_takes_nothing_but_get(service: Service, path: str) -> None
 async def test_an_unknown_route_is_404_whoever_asks(service: Service, path: str, key: str | None) -> None:
     for method in ("GET", "POST", "OPTIONS"):
         got = await service.call(method, path, key=key)
-        assert (got.status, got.error) == (404, f"there is no route {path}")
+        assert (got.status, got.error) == (404, f"no such route: {path}")
 
 
 @pytest.mark.parametrize("path", ["/api/v1", "/api/v1/", "/api/v1/nope"])
 @pytest.mark.asyncio
 async def test_below_the_nested_apis_an_unknown_route_has_the_nested_shape(service: Service, path: str) -> None:
     got = await service.call("GET", path, key=None)
-    error = {"code": "not_found", "message": f"there is no route {path}", "details": {}}
+    error = {"code": "not_found", "message": f"no such route: {path}", "details": {}}
     assert (got.status, got.json) == (404, {"error": error})
 
 

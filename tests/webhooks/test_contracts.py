@@ -126,6 +126,14 @@ def test_an_event_without_a_schema_wants_one(webhook_sink: WebhookSink) -> None:
         received(webhook_sink, {"type": "paid"}).validate(int)
 
 
+def test_a_body_that_is_not_json_is_explained(webhook_sink: WebhookSink) -> None:
+    urllib.request.urlopen(webhook_sink.url, data=b"{", timeout=20).close()
+    call = webhook_sink.receive()
+    for schema in (Paid, {"type": "object"}):
+        with pytest.raises(WebhookInvalid, match="\n  the body is not JSON: "):
+            call.validate(schema)
+
+
 def test_a_body_is_compared_with_a_golden_file(
     webhook_sink: WebhookSink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

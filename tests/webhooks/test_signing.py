@@ -70,10 +70,10 @@ def test_without_a_time_it_is_the_system_s() -> None:
 @pytest.mark.parametrize(
     ("headers", "body", "secret", "reason"),
     [
-        ({}, BODY, SECRET, "the header webhook-id is missing"),
-        (signed() | {"Webhook-Signature": " "}, BODY, SECRET, "the header webhook-signature is missing"),
-        (signed() | {"Webhook-Timestamp": "soon"}, BODY, SECRET, "takes seconds since the epoch, not 'soon'"),
-        (signed() | {"Webhook-Timestamp": "9" * 5000}, BODY, SECRET, "takes seconds since the epoch"),
+        ({}, BODY, SECRET, "header webhook-id is missing"),
+        (signed() | {"Webhook-Signature": " "}, BODY, SECRET, "header webhook-signature is missing"),
+        (signed() | {"Webhook-Timestamp": "soon"}, BODY, SECRET, "must be seconds since the epoch, not 'soon'"),
+        (signed() | {"Webhook-Timestamp": "9" * 5000}, BODY, SECRET, "must be seconds since the epoch"),
         (signed(at=NOW - 301), BODY, SECRET, "webhook-timestamp is 301 s old; the tolerance is 300 s"),
         (signed(at=NOW + 400), BODY, SECRET, "webhook-timestamp is 400 s ahead; the tolerance is 300 s"),
         (signed(), BODY + b" ", SECRET, "webhook-signature does not fit: another secret"),

@@ -204,10 +204,9 @@ class Webhook(Record):
 class Delivery(Record):
     """One event on its way to one webhook: every attempt sends the same ``request_body``.
 
-    ``message`` is a message's id. Each of ``attempts`` has ``at`` (when it
-    began), ``http_status`` (None without an answer), ``error`` (None where there was none) and ``duration_ms``.
-    ``due_at`` is when the next attempt is due, 0 for at once or never; ``tries`` counts the attempts since the delivery
-    was made or asked for again.
+    ``message`` is a message's id. Each of ``attempts`` has ``at`` (its beginning), ``http_status`` (None without an
+    answer), ``error`` (None if there was none) and ``duration_ms``. ``due_at`` is the time of the next attempt, 0 for
+    at once or never. ``tries`` counts the attempts since the delivery was made or requested again.
     """
 
     kind: ClassVar[str] = "deliveries"

@@ -1,9 +1,9 @@
-"""Webhooks: who wants to be told of what, and what became of telling them. Sending is another part's job.
+"""Webhooks and their deliveries, as records. Sending is the task of ``webhooks/``.
 
 1. An account has any number of webhooks of the SirrChat API, and at most one of the disposable-address API.
-2. A webhook hears of mail that comes after it was made or enabled anew: ``handed_over`` says from where on.
+2. A webhook reports mail that is stored after the webhook was made or enabled: after the message ``handed_over``.
 3. Disabling or deleting a webhook ends its pending deliveries as ``cancelled``; they stay until the account goes.
-4. One that is for everyone is no business of a user's key, whosever account it was made for.
+4. A webhook for everyone is visible to admin keys only.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Webhooks:
         self._ids = ids
 
     async def add(self, key: ApiKey, url: str, events: Sequence[WebhookEvent], secret: str = "") -> Webhook:
-        """Make a webhook: for everyone's mail with an admin key, for that of its own account with a user's."""
+        """Make a webhook: for all mail with an admin key, for the account's mail with a user key."""
         await self._check_owner(key.account)
         webhook = Webhook(
             id=self._ids.uuid(),
@@ -46,14 +46,14 @@ class Webhooks:
         return await self._put(webhook)
 
     async def get(self, key: ApiKey, webhook_id: str) -> Webhook:
-        """Return the webhook. Raises ``NotFound``, also where it is no business of ``key``."""
+        """Return the webhook. Raises ``NotFound``, also if ``key`` may not see it."""
         webhook = await self._store.get(Webhook, id=webhook_id)
-        if webhook is None or not _concerns(webhook, key):
+        if webhook is None or not _is_visible(webhook, key):
             raise NotFound("no such webhook")
         return webhook
 
     async def page(self, key: ApiKey, offset: int, limit: int) -> tuple[list[Webhook], int]:
-        """Return ``limit`` webhooks after the oldest ``offset`` ones that concern ``key``, and how many there are."""
+        """Return ``limit`` webhooks that ``key`` may see, after the oldest ``offset`` ones, and their total number."""
         where: dict[str, Any] = {"dialect": "sirrchat"}
         if key.role != "admin":
             where |= {"account": key.account, "everyone": False}
@@ -61,7 +61,7 @@ class Webhooks:
         return found, await self._store.count(Webhook, **where)
 
     async def update(self, webhook: Webhook, **changes: Any) -> Webhook:
-        """Change the named fields: ``url``, ``events``, ``enabled``, ``secret``."""
+        """Change the given fields: ``url``, ``events``, ``enabled``, ``secret``."""
         if "events" in changes:
             changes["events"] = tuple(dict.fromkeys(changes["events"]))
         if changes.get("enabled") and not webhook.enabled:
@@ -72,15 +72,15 @@ class Webhooks:
         return replace(webhook, **changes)
 
     async def delete(self, webhook: Webhook) -> None:
-        """Delete ``webhook``."""
+        """Delete ``webhook``. Its pending deliveries are cancelled."""
         await self._store.commit([Delete(Webhook, webhook.seq), *await self._cancelling(webhook)])
 
     async def push_of(self, account: str) -> Webhook | None:
-        """Return the account's one webhook of the disposable-address API, None if it was never set."""
+        """Return the account's webhook of the disposable-address API, or None if it was never set."""
         return await self._store.get(Webhook, account=account, dialect="tempmail")
 
     async def set_push(self, account: str, url: str, *, enabled: bool) -> None:
-        """Set where the account's disposable addresses push new messages."""
+        """Set the URL that is called for new messages of the account's disposable addresses."""
         webhook = await self.push_of(account)
         if webhook is not None:
             await self.update(webhook, url=url, enabled=enabled)
@@ -99,17 +99,17 @@ class Webhooks:
         await self._put(webhook)
 
     async def deliveries(self, webhook: Webhook, offset: int, limit: int) -> tuple[list[Delivery], int]:
-        """Return ``limit`` deliveries before the newest ``offset`` ones, newest first, and how many there are."""
+        """Return ``limit`` deliveries, newest first, after the newest ``offset`` ones, and their total number."""
         where = {"webhook": webhook.id}
         found = await self._store.find(Delivery, where, newest=True, offset=offset, limit=limit)
         return found, await self._store.count(Delivery, webhook=webhook.id)
 
     async def redeliver(self, webhook: Webhook, delivery_id: str) -> Delivery:
-        """Set a delivery pending again, its attempts kept: the same id, the same body.
+        """Set a delivery pending again, with the same id and body. Its attempts are kept.
 
         Raises:
             NotFound: The webhook has no such delivery.
-            Conflict: The webhook is disabled: what is pending there would be cancelled.
+            Conflict: The webhook is disabled.
         """
         delivery = await self._store.get(Delivery, id=delivery_id)
         if delivery is None or delivery.webhook != webhook.id:
@@ -129,7 +129,7 @@ class Webhooks:
         return webhook
 
     async def _check_owner(self, account: str) -> None:
-        if not await self._store.count(Account, id=account):  # deleted since the request was let in
+        if not await self._store.count(Account, id=account):  # deleted since the key was checked
             raise NotFound("no such user")
 
     async def _newest(self) -> int:
@@ -141,6 +141,6 @@ class Webhooks:
         return [Patch(Delivery, each.seq, status=CANCELLED, due_at=0) for each in pending]
 
 
-def _concerns(webhook: Webhook, key: ApiKey) -> bool:
+def _is_visible(webhook: Webhook, key: ApiKey) -> bool:
     own = webhook.account == key.account and not webhook.everyone
     return webhook.dialect == "sirrchat" and (key.role == "admin" or own)

@@ -2,10 +2,10 @@
 
 1. A delivery passes stage ``queue`` once, before its first attempt; a fault there postpones the attempt. Each attempt,
    postponed or not, passes stage ``send``.
-2. One fault strikes at each stage. Two planned faults of the same kind are a sequence.
-3. The two APIs name the fields of a body differently; ``WebhookPayload`` reads ``subject``, ``sender`` and
-   ``recipient`` from either. Sinks use it for their conditions too.
-4. If a body is not JSON or lacks a field, the field is empty. Nothing here raises.
+2. At most one fault applies at each stage. Two planned faults of the same kind are a sequence.
+3. The two APIs have different names for the same fields of a body; ``WebhookPayload`` reads ``subject``, ``sender``
+   and ``recipient`` of both. The conditions of sinks use it too.
+4. If a body is not JSON or lacks a field, the field is an empty string. Nothing here raises.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class WebhookPayload:
-    """The fields of a call. A subclass brings its ``headers`` and its ``body``."""
+    """The fields of a webhook call. A subclass has its ``headers`` and its ``body``."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -43,28 +43,28 @@ class WebhookPayload:
 
     @property
     def event(self) -> str:
-        """The event: the header X-Webhook-Event, else the body's ``event`` or ``type``."""
+        """The event: the header ``X-Webhook-Event``, else the body's ``event`` or ``type``, else an empty string."""
         named = next((value for name, value in self.headers.items() if name.lower() == "x-webhook-event"), "")
         return named or self._first("event", "type")
 
     @property
     def subject(self) -> str:
-        """The mail's subject."""
+        """The subject of the mail."""
         return self._first("subject")
 
     @property
     def sender(self) -> str:
-        """The mail's sender."""
+        """The sender of the mail."""
         return self._first("from", "fromAddress", "from_address")
 
     @property
     def recipient(self) -> str:
-        """The address whose mail it is."""
+        """The address that received or sent the mail."""
         return self._first("user", "toAddress", "to_address")
 
     @property
     def text(self) -> str:
-        """The body as text."""
+        """The body as a string; invalid UTF-8 is replaced."""
         return self.body.decode("utf-8", "replace")
 
     def _first(self, *names: str) -> str:
@@ -79,11 +79,11 @@ class WebhookPayload:
 
 
 class CallMatch(Match):
-    """Keyword conditions on a webhook call. All of them must be met.
+    """Keyword conditions on a webhook call. All of them must hold.
 
-    ``event``, ``subject``, ``method`` and ``path`` are equal; ``sender``, ``recipient`` and ``url`` equal without case,
-    ``*`` and ``?`` allowed; ``text`` is contained in the body; ``json`` is ``==`` or a function of it; ``header`` maps
-    names to what is wanted of them; ``attempt`` counts from 1; ``where`` is a function of the whole call.
+    ``event``, ``subject``, ``method`` and ``path`` must be equal. ``sender``, ``recipient`` and ``url`` are compared
+    without case, with ``*`` and ``?`` as wildcards. ``text`` must be contained in the body. ``json`` is a value or a
+    function of it, ``header`` maps names to values, ``attempt`` counts from 1, and ``where`` is a function of the call.
     """
 
     table: ClassVar[Mapping[str, Condition]] = MappingProxyType(
@@ -110,11 +110,11 @@ class CallMatch(Match):
 
 
 Tampering: TypeAlias = Literal["signature", "timestamp", "json", "content_type", "huge"]
-"""What can be wrong with a call on purpose."""
+"""A deliberate error in a call."""
 
 
 class CallContext(WebhookPayload):
-    """A call that is about to be made, as the conditions of a fault see it."""
+    """A call before it is made, for the conditions of faults."""
 
     def __init__(self, stage: str, url: str, headers: Mapping[str, str], body: bytes, attempt: int) -> None:
         self.stage = stage
@@ -124,13 +124,13 @@ class CallContext(WebhookPayload):
         self.attempt = attempt
 
     def fired(self, at: int, text: str) -> FaultFired:
-        """Return the event that a fault struck this call."""
+        """Return the event of a fault that was applied to this call."""
         recipients = (self.recipient,) if self.recipient else ()
         return FaultFired(at=at, stage="webhook", text=text, peer=self.url, sender=self.sender, recipients=recipients)
 
 
 class CallFaultMatch(Match):
-    """Conditions on a call that is about to be made."""
+    """Conditions on a call before it is made."""
 
     table: ClassVar[Mapping[str, Condition]] = MappingProxyType(
         {
@@ -144,13 +144,13 @@ class CallFaultMatch(Match):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CallDecision(Decision):
-    """What to do with a call.
+    """The action of a fault on a call.
 
     Attributes:
-        hold: Keep it back until the next delivery to the same webhook was sent.
-        delay: Seconds of the kit's clock by which to put it off.
+        hold: Hold it until the next delivery of the same webhook was sent.
+        delay: Seconds of the server's clock by which it is delayed.
         duplicate: Send it twice.
-        tampering: What to make wrong; empty for nothing.
+        tampering: The error to make in it, or an empty string.
     """
 
     hold: bool = False
@@ -160,7 +160,7 @@ class CallDecision(Decision):
 
     @property
     def final(self) -> bool:
-        """Whether there is something to do."""
+        """Whether it ends the search for faults, because there is something to do."""
         return bool(self.hold or self.delay or self.duplicate or self.tampering)
 
 
@@ -169,4 +169,4 @@ _STAGE = Stage("WEBHOOK", frozenset(CallFaultMatch.table))
 WEBHOOK: Final[FaultProtocol[CallContext, CallDecision]] = FaultProtocol(
     "webhook", {"queue": _STAGE, "send": _STAGE}, CallFaultMatch, CallDecision()
 )
-"""The stages of a webhook call. Texts show both as WEBHOOK."""
+"""The stages of a webhook call. Messages show both as WEBHOOK."""

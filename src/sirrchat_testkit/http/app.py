@@ -1,7 +1,7 @@
-"""The application: which API answers which path.
+"""The application: the routes of all APIs.
 
-1. One sub-application per API, each with its own error shape; the longest prefix wins.
-2. ``/healthz``, ``/readyz`` and the schemas of webhook bodies need no key.
+1. Each API is a sub-application with its own API style. The longest prefix wins.
+2. ``/healthz``, ``/readyz`` and the schemas of webhook bodies need no API key.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SCHEMA_PATH = "/schemas/webhooks/{event}.json"
 
 
 def application(backend: Backend) -> web.Application:
-    """Return everything that is served over HTTP."""
+    """Return the application that serves all APIs of ``backend``."""
     app = web.Application(middlewares=[api_middleware], client_max_size=MAX_BODY + 1)
     app[BACKEND] = backend
     app[RATE_LIMIT] = RateLimit(backend.settings, backend.clock)
@@ -45,8 +45,8 @@ def _status_view(status: str) -> Handler:
 
 
 async def schema(request: web.Request) -> web.Response:
-    """``GET /schemas/webhooks/{event}.json``: needs no key."""
+    """``GET /schemas/webhooks/{event}.json``: the JSON Schema of a webhook body."""
     event = request.match_info["event"]
     if event not in SHAPES:
-        raise NotFound(f"there are schemas of {', '.join(SHAPES)}")
+        raise NotFound(f"no schema of {event}; there are schemas of {', '.join(SHAPES)}")
     return answer(webhook_schema(cast("WebhookEvent", event)))

@@ -1,11 +1,10 @@
-"""A connection whose unreadable requests are refused in JSON, as every other request is.
+"""An HTTP connection that refuses malformed requests in JSON, like all other requests.
 
-1. HTTP that the parser refuses (RFC 9112 section 2.2: 400, and the end of the connection) never reaches a route. Its
-   target, if it can be read, decides in which API style it is refused.
-2. That is the client's matter: no log hears of it.
-3. ``work`` identifies the request in progress: from its first byte until it is answered and its body was read.
-4. ``RequestHandler`` is aiohttp's own, with ``connection_made``, ``handle_error``, ``data_received``,
-   ``finish_response`` and ``log_exception`` overridden. Its ``_waiter`` is pending while it waits for a request; its
+1. Malformed HTTP never reaches a route: it is answered with 400, and the connection is closed (RFC 9112 section 2.2).
+   The path, if it can be read, determines the API style of the answer.
+2. A client's error is not logged.
+3. ``work`` identifies the request in progress, from its first byte until it is answered and its body was read.
+4. The base class is aiohttp's ``RequestHandler``. Its ``_waiter`` is pending while it waits for a request; its
    ``_task_handler`` serves all requests.
 """
 
@@ -19,11 +18,11 @@ from aiohttp import web
 from sirrchat_testkit.http.style import API_STYLE, ApiStyle
 
 HEAD_BYTES: Final = 8190
-"""Bytes of a request that are kept until it is answered: its target is among them."""
+"""Bytes of a request that are kept until it is answered. They include its path."""
 
 
 class Connection(web.RequestHandler):
-    """One connection of ``server``, which serves ``app``."""
+    """A connection to ``server``, which serves ``app``."""
 
     def __init__(self, server: web.Server, app: web.Application, **options: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
@@ -40,7 +39,7 @@ class Connection(web.RequestHandler):
 
     @property
     def _waits(self) -> bool:
-        """Whether no complete header of a request was read that is not answered yet."""
+        """Whether the connection is waiting for the next request."""
         return self._waiter is not None and not self._waiter.done()
 
     def abort(self) -> None:
@@ -51,13 +50,13 @@ class Connection(web.RequestHandler):
             self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Serve the connection. One that was not read until now, because the API was loading, counts as a request."""
+        """Serve the connection. If it was not read while the API was loading, it counts as a request in progress."""
         assert isinstance(transport, asyncio.Transport)
         self._work, self._unread = transport, not transport.is_reading()
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Note how the request begins, then read it."""
+        """Keep the beginning of the request, then parse it."""
         if self._answered:
             self._head, self._answered = b"", False
         if len(self._head) < HEAD_BYTES:
@@ -71,7 +70,7 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Answer; what comes next is another request."""
+        """Send the answer. Bytes that arrive afterwards belong to the next request."""
         self._answered = True
         return await super().finish_response(request, resp, start_time)
 
@@ -82,24 +81,24 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Return what a request is refused with that no route was asked about; the connection ends with it."""
+        """Return the answer to a request that reached no route; the connection is closed after it."""
         if message is None:
-            super().handle_error(request, status, exc)  # it logs a failure of the server
-            message = "the server failed; its log says how"
+            super().handle_error(request, status, exc)  # it logs errors of the server
+            message = "internal server error; see the server's log"
         else:
-            message = f"the request cannot be read: {_one_line(message)}"
+            message = f"malformed request: {_one_line(message)}"
         refusal = api_style_at(self._app, self._head).refuse(status, message)
         refusal.force_close()
         return refusal
 
     def log_exception(self, *args: Any, **options: Any) -> None:
-        """Log that something failed, unless it is the rest of a body that nobody can read."""
+        """Log an error, except for a body that could not be read to its end."""
         if not isinstance(options.get("exc_info"), web.RequestPayloadError):
             super().log_exception(*args, **options)
 
 
 def api_style_at(app: web.Application, head: bytes) -> ApiStyle:
-    """Return the API style of the path in ``head``, the first bytes of a request; the outermost one if unclear."""
+    """Return the API style of the path in ``head``, the first bytes of a request; the outermost one if in doubt."""
     words = head.split(b" ", 2)
     path = words[1].decode("latin-1").partition("?")[0] if len(words) > 1 else ""
     found = app
@@ -113,5 +112,5 @@ def api_style_at(app: web.Application, head: bytes) -> ApiStyle:
 
 
 def _one_line(message: str) -> str:
-    """Return a parser's ``message`` without the mark that points into the line above it."""
+    """Return a parser's ``message`` without line breaks and the mark below the wrong character."""
     return " ".join(message.split()).removesuffix(" ^")

@@ -1,15 +1,15 @@
-"""The HTTP port: bound on entry, closed on exit. The API is loaded at the first connection.
+"""The HTTP listener. It loads the API when the first connection arrives.
 
-1. aiohttp, pydantic and the API's own modules take far longer to import than everything else of a server, and many
-   tests never call the API. So a thread imports them when the first connection arrives; the loop is not blocked.
-2. Connections that arrive meanwhile are accepted and not read. They are served once the API is loaded.
-3. Where freezegun is loaded, the API is imported at once: pydantic, imported while the time is frozen, would not know
-   ``datetime`` any more afterwards.
-4. An import that fails is reported as a crash. The waiting connections are closed; the next one tries again.
-5. On exit requests in progress have ``GRACE`` seconds to finish; waiting connections are closed at once.
-6. When a scope ends, requests that began in it are cancelled, and their connections closed; so are the connections that
-   wait for the API since. Idle connections stay open.
-7. A client's malformed HTTP is answered with 400 in the API's own shape; nothing is printed.
+1. aiohttp, pydantic and the API's own modules take far longer to import than the rest of a server, and many tests never
+   call the API. So a thread imports them when the first connection arrives; the loop is not blocked.
+2. Connections that arrive in the meantime are accepted but not read. They are served once the API is loaded.
+3. If freezegun is loaded, the API is imported at once: pydantic, imported while the time is frozen, would not recognize
+   ``datetime`` afterwards.
+4. A failed import is reported as a crash. The waiting connections are closed; the next connection tries again.
+5. On exit, requests in progress have ``GRACE`` seconds to finish; waiting connections are closed at once.
+6. When a scope ends, requests that began in it are cancelled and their connections closed, as are connections that
+   began to wait for the API in it. Idle connections stay open.
+7. Malformed HTTP is answered with 400 in the API's own shape; nothing is printed.
 8. A forked child inherits the sockets: ``close_in_child`` closes them and touches nothing that the parent uses.
 """
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from sirrchat_testkit.http.connection import Connection
 
 GRACE: Final = 1.0
-"""Seconds of real time that requests in progress have when the listener stops."""
+"""Seconds of real time for requests in progress to finish when the listener stops."""
 
 
 class Listener:
-    """A bound HTTP socket; ``host`` and ``port`` are what it is bound to."""
+    """A bound HTTP socket; ``host`` and ``port`` are its address."""
 
     def __init__(self, backend: Backend, sock: socket.socket) -> None:
         self.host, self.port = sock.getsockname()[:2]
@@ -95,7 +95,7 @@ class Listener:
         """Do nothing: ``end`` did everything."""
 
     def close_in_child(self) -> None:
-        """Close every inherited socket. To be called in a forked child, and nowhere else.
+        """Close every inherited socket. Call it in a forked child only.
 
         Only the descriptors are closed: the event loop's epoll is shared with the parent and must not be changed.
         """
@@ -131,7 +131,7 @@ class Listener:
             runner, connect = await import_in_thread(functools.partial(_load_api, self._backend))
             self._runner = runner
             await runner.setup()
-        except Exception as error:  # noqa: BLE001 - the test that owns the server gets it
+        except Exception as error:  # noqa: BLE001 - raised in the test that owns the server
             self._backend.crashed("loading the REST API", error)
             self._drop_waiting()
             self._loading = None
@@ -148,13 +148,13 @@ class Listener:
 
 
 class _Waiting(asyncio.Protocol):
-    """A connection that arrived before the API was loaded. It is not read until then."""
+    """A connection that arrived before the API was loaded. It is not read yet."""
 
     def __init__(self, arrived: Callable[[asyncio.Transport], None]) -> None:
         self._arrived = arrived
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Stop reading; whatever the client sends stays in the socket."""
+        """Stop reading; data from the client stays in the socket."""
         assert isinstance(transport, asyncio.Transport)
         transport.pause_reading()
         self._arrived(transport)
@@ -162,10 +162,10 @@ class _Waiting(asyncio.Protocol):
 
 @contextlib.asynccontextmanager
 async def serve_rest(backend: Backend) -> AsyncIterator[Listener]:
-    """Listen for HTTP as ``backend.settings`` says, on the running loop, until the context is left.
+    """Listen for HTTP at the host and port of the settings, on the running loop, until the context is left.
 
     Raises:
-        OSError: The port is taken, or the host is none of this machine's.
+        OSError: The port is taken, or the host is not an address of this machine.
     """
     listener = Listener(backend, await bind("HTTP", backend.settings.value.host, backend.settings.value.http_port))
     try:
@@ -182,7 +182,7 @@ def _hand_over(transport: asyncio.Transport, protocol: asyncio.Protocol) -> None
 
 
 def _load_api(backend: Backend) -> tuple[web.AppRunner, Callable[[], asyncio.Protocol]]:
-    """Import and build the API; return what runs it, and what makes a protocol for each connection."""
+    """Import and build the API. Return its runner, and a function that makes the protocol of a connection."""
     from aiohttp import web
 
     from sirrchat_testkit.http.app import application

@@ -1,7 +1,7 @@
-"""What all routes share: API keys, rate limits, and errors as answers.
+"""The middleware of all routes: API keys, rate limits, and errors.
 
 1. On a known route the key is checked first; an unknown route is 404, with or without a key.
-2. Every error becomes an answer here, in the style of the API of its route. Views catch nothing.
+2. Errors are converted to answers here, in the API style of the route. Views catch nothing.
 3. An unexpected error is answered 500, logged, and raised in the test that owns the server.
 4. Requests are counted only if a rate limit is set; otherwise the headers always show the whole limit as left.
 5. A window begins on the full hour of the server's clock, so a test opens the next one by moving the clock. A change of
@@ -29,11 +29,11 @@ HOUR = 3_600_000
 """Milliseconds."""
 
 PER_KEY, PER_IP = 1000, 100
-"""The document's numbers."""
+"""Requests in an hour, as the API documents say."""
 
 
 class RateLimitStatus:
-    """Where a client stands after a request: times in milliseconds since the epoch."""
+    """The state of a client's rate limit after a request; times in milliseconds since the epoch."""
 
     def __init__(self, limit: int, remaining: int, now: int, resets_at: int) -> None:
         self.limit, self.remaining, self.resets_at = limit, remaining, resets_at
@@ -46,21 +46,21 @@ class RateLimitStatus:
             self._headers["Retry-After"] = str(-((now - resets_at) // 1000))  # whole seconds, rounded up
 
     def check(self) -> None:
-        """Raise ``RateLimited`` if this request was one too many."""
+        """Raise ``RateLimited`` if the request exceeds the limit."""
         if self.remaining < 0:
             raise RateLimited(
-                f"at most {counted(self.limit, 'request')} an hour {'is' if self.limit == 1 else 'are'} answered",
+                f"rate limit exceeded: {counted(self.limit, 'request')} an hour",
                 resets_at=self.resets_at,
             )
 
     def add_headers(self, response: web.StreamResponse) -> None:
-        """Tell the client in the headers of ``response``, unless they are out already."""
+        """Add the headers to ``response``, unless its headers were already sent."""
         if not response.prepared:
             response.headers.update(self._headers)
 
 
 class RateLimit:
-    """Counts the requests of one server."""
+    """The request counts of one server."""
 
     def __init__(self, settings: CurrentSettings, clock: Clock) -> None:
         self._current = settings
@@ -70,7 +70,7 @@ class RateLimit:
         self._unlimited: list[RateLimitStatus] = []
 
     def count(self, key: ApiKey | None, ip: str | None) -> RateLimitStatus:
-        """Count a request with ``key``, or from ``ip`` where there is no valid one."""
+        """Count a request with ``key``, or from ``ip`` if it has no valid key."""
         settings = self._current.value
         now = self._clock.now()
         window = now // HOUR
@@ -90,21 +90,21 @@ class RateLimit:
 
 
 BACKEND = web.AppKey("BACKEND", Backend)
-"""Where the outermost application keeps the domain."""
+"""The domain, at the outermost application."""
 
 RATE_LIMIT = web.AppKey("RATE_LIMIT", RateLimit)
-"""Where it keeps the count of requests."""
+"""The request counts, at the outermost application."""
 
 LOG = logging.getLogger("sirrchat_testkit.http")
 LOG.addHandler(logging.NullHandler())
 
 _SERVER_ERROR = 500
-_admitted: ContextVar[ApiKey] = ContextVar("admitted")  # aiohttp serves each request in a context of its own
+_admitted: ContextVar[ApiKey] = ContextVar("admitted")  # aiohttp serves each request in its own context
 
 
 @web.middleware
 async def api_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let in who has a key and requests left, and translate what is raised."""
+    """Check the key and the rate limit, call the view, and convert errors to answers."""
     apps = request.match_info.apps
     backend, style = apps[0][BACKEND], apps[-1][API_STYLE]
     status: RateLimitStatus | None = None
@@ -123,7 +123,7 @@ async def api_middleware(request: web.Request, handler: Handler) -> web.StreamRe
         response = _http_error(request, style, error)
     except Exception as error:
         if isinstance(error, ConnectionError) and request.transport is None:
-            raise  # the client is gone: there is nobody to answer, and nothing went wrong here
+            raise  # the client closed the connection: that is not an error of the server
         response = _server_error(request, style, backend, error)
     if status is not None:
         status.add_headers(response)
@@ -131,20 +131,20 @@ async def api_middleware(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 def api_key() -> ApiKey:
-    """Return the record of the key that the request being served was let in with."""
+    """Return the record of the API key of the current request."""
     return _admitted.get()
 
 
 async def expect(request: web.Request) -> None:
-    """Ask for the body where the client waits to be asked; any other expectation is ignored (RFC 9110 10.1.1)."""
+    """Answer ``Expect: 100-continue`` with 100; any other expectation is ignored (RFC 9110 section 10.1.1)."""
     if request.headers["Expect"].lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # nothing of the answer itself is out yet
+        request.writer.output_size = 0  # the answer itself has not begun
 
 
 def _admit(key: ApiKey | None) -> None:
     if key is None:
-        raise Unauthorized("the API key is missing, wrong or revoked")
+        raise Unauthorized("API key missing, invalid or revoked")
     _admitted.set(key)
 
 
@@ -158,11 +158,11 @@ def _refusal(request: web.Request, style: ApiStyle, backend: Backend, error: Tes
 def _http_error(request: web.Request, style: ApiStyle, error: web.HTTPException) -> web.Response:
     text = error.reason
     if isinstance(error, web.HTTPNotFound):
-        text = f"there is no route {request.path}"
+        text = f"no such route: {request.path}"
     elif isinstance(error, web.HTTPMethodNotAllowed):
-        text = f"{request.path} takes {', '.join(sorted(error.allowed_methods))}, not {request.method}"
+        text = f"method {request.method} is not allowed here; allowed: {', '.join(sorted(error.allowed_methods))}"
     elif isinstance(error, web.HTTPRequestEntityTooLarge):
-        text = f"a body has at most {MAX_BODY} bytes"
+        text = f"the body is larger than {MAX_BODY} bytes"
     refusal = style.refuse(error.status, text)
     if "Allow" in error.headers:
         refusal.headers["Allow"] = error.headers["Allow"]
@@ -171,7 +171,7 @@ def _http_error(request: web.Request, style: ApiStyle, error: web.HTTPException)
 
 def _server_error(request: web.Request, style: ApiStyle, backend: Backend, error: Exception) -> web.Response:
     _report(request, backend, error)
-    return style.refuse(_SERVER_ERROR, "the server failed; its log says how", error)
+    return style.refuse(_SERVER_ERROR, "internal server error; see the server's log", error)
 
 
 def _report(request: web.Request, backend: Backend, error: Exception) -> None:

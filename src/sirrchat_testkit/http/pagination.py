@@ -1,10 +1,10 @@
 """Pagination: numbered pages for the SirrChat API, cursors for the disposable-address API.
 
-1. ``page`` begins at 1. ``limit`` is 1 to 100, by default 20; a higher one is reduced to 100, and the answer shows it.
+1. ``page`` begins at 1. ``limit`` is 1 to 100, by default 20; a higher one is reduced to 100, as the answer shows.
 2. Links are paths that keep every other query parameter as it was sent; None if there is no such page.
 3. A page past the end is empty, not an error.
 4. A cursor is base64url of JSON without padding, so it can be pasted into a URL. It holds a position, so it outlives
-   the deletion of the record that it was made from, and mail that arrives meanwhile does not change the next pages.
+   the deletion of the record that it was made from, and mail that arrives later does not change the next pages.
 5. Cursors are opaque to clients. An invalid one is ``InvalidValue``.
 """
 
@@ -28,18 +28,18 @@ MAX_LIMIT = 100
 
 _DIGITS = re.compile(r"0*([0-9]+)")
 _HIGHEST_NUMBER = 10**18
-"""No list is as long: whoever asks for more gets what is there, which is nothing."""
+"""Longer than any list; higher numbers are reduced to it."""
 
 
 class Window(NamedTuple):
-    """Which page is asked for."""
+    """The page that was requested."""
 
     page: int
     limit: int
 
     @property
     def offset(self) -> int:
-        """How many records come before it."""
+        """The number of records before it."""
         return (self.page - 1) * self.limit
 
 
@@ -47,31 +47,31 @@ _FIRST = Window(1, DEFAULT_LIMIT)
 
 
 def window(request: web.Request) -> Window:
-    """Return the page that ``request`` asks for. Raises ``InvalidValue``."""
+    """Return the requested page. Raises ``InvalidValue``."""
     if not request.rel_url.raw_query_string:
         return _FIRST
     return Window(number(request, "page", 1, least=1), limit(request))
 
 
 def limit(request: web.Request) -> int:
-    """Return how many records ``request`` asks for at most. Raises ``InvalidValue``."""
+    """Return the requested number of records. Raises ``InvalidValue``."""
     return min(number(request, "limit", DEFAULT_LIMIT, least=1), MAX_LIMIT)
 
 
 def number(request: web.Request, name: str, default: int, *, least: int) -> int:
-    """Return the query parameter ``name``, ``default`` without it. Raises ``InvalidValue`` below ``least``."""
+    """Return the query parameter ``name``, or ``default`` without it. Raises ``InvalidValue`` below ``least``."""
     text = request.query.get(name)
     if text is None:
         return default
     digits = _DIGITS.fullmatch(text)
     value = -1 if digits is None else int(digits[1]) if len(digits[1]) <= len(str(_HIGHEST_NUMBER)) else _HIGHEST_NUMBER
     if value < least:
-        raise InvalidValue(f"{name} must be a whole number, {least} or more", field=name, value=text)
+        raise InvalidValue(f"{name} must be an integer, {least} or more", field=name, value=text)
     return min(value, _HIGHEST_NUMBER)
 
 
 def page_answer(request: web.Request, requested: Window, rows: Sequence[Mapping[str, Any]], total: int) -> web.Response:
-    """Return the answer that shows ``rows``, one page of ``total`` records."""
+    """Return the answer for ``rows``, the requested page of ``total`` records."""
     last = -(-total // requested.limit)
     meta = {"page": requested.page, "limit": requested.limit, "total": total, "total_pages": last}
     return answer({"data": rows, "meta": meta, "links": _links(request, requested.page, last)})
@@ -99,14 +99,14 @@ CURSOR_PAGE = 20
 """Records on a page."""
 
 FETCHED = CURSOR_PAGE + 1
-"""How many to ask a store for: one more than is shown tells whether there is a next page."""
+"""Records to read from the store: one more than a page, to see whether there is a next one."""
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,64}={0,2}")
 _HIGHEST_SEQ = 2**63 - 1
 
 
 def cursor_position(request: web.Request) -> int | None:
-    """Return the ``seq`` below which the page asked for begins, None for the first page. Raises ``InvalidValue``."""
+    """Return the ``seq`` below which the requested page begins, or None for the first. Raises ``InvalidValue``."""
     cursor = request.query.get("cursor", "")
     return decode_cursor(cursor) if cursor else None
 
@@ -118,24 +118,24 @@ def split_page(records: Sequence[R]) -> tuple[Sequence[R], str | None]:
 
 
 def encode_cursor(seq: int) -> str:
-    """Return the cursor of what comes after the record at ``seq``."""
+    """Return the cursor of the page after the record at ``seq``."""
     return base64.urlsafe_b64encode(to_json({"seq": seq})).decode("ascii").rstrip("=")
 
 
 def decode_cursor(cursor: str) -> int:
-    """Return the position that ``cursor`` holds. Raises ``InvalidValue``."""
+    """Return the position in ``cursor``. Raises ``InvalidValue``."""
     try:
         content = from_json(_from_base64url(cursor), allow_inf_nan=False)
     except ValueError:
         content = None
     seq = content.get("seq") if isinstance(content, dict) else None
     if type(seq) is not int or not 0 < seq <= _HIGHEST_SEQ:
-        raise InvalidValue("cursor must be a nextCursor that was answered here", field="cursor", value=cursor)
+        raise InvalidValue("cursor must be the nextCursor of an earlier answer", field="cursor", value=cursor)
     return seq
 
 
 def _from_base64url(cursor: str) -> bytes:
     if not _BASE64URL.fullmatch(cursor):
-        raise ValueError("no base64url")
+        raise ValueError("not base64url")
     text = cursor.rstrip("=")
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

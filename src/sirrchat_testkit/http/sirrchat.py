@@ -1,9 +1,9 @@
 """The SirrChat API, below ``/api/v1``: routes, permissions, domains, API keys, statistics and webhooks.
 
-1. A view reads the request, calls the domain, and shapes the answer: it decides and catches nothing.
-2. Permissions stand beside the paths and are checked before the body is read. An admin key may call every route. A user
+1. A view reads the request, calls the domain, and makes the answer. It decides and catches nothing.
+2. Each route names its permission, which is checked before the body is read. An admin key may call every route. A user
    key may call its own ``/users/{id}`` and the paths below it; any other user, existing or not, is 403.
-3. Answers are plain dictionaries; ``schemas.sirrchat`` has their shapes.
+3. Answers are plain dictionaries; ``schemas.sirrchat`` has their models.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ from sirrchat_testkit.schemas import sirrchat as schemas
 
 
 def admin(view: Handler) -> Handler:
-    """Return ``view`` for admins alone."""
+    """Return ``view``, allowed with an admin key only."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         if api_key().role != "admin":
-            raise Forbidden("this takes an admin's API key")
+            raise Forbidden("an admin's API key is required")
         return await view(request)
 
     return guarded
 
 
 def owner(view: Handler) -> Handler:
-    """Return ``view`` for admins and for the user that the path names."""
+    """Return ``view``, allowed with an admin key, or a key of the user in the path."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         key = api_key()
         if key.role != "admin" and key.account != request.match_info["user"]:
-            raise Forbidden("this takes an admin's API key, or the user's own")
+            raise Forbidden("an admin's API key, or one of this user, is required")
         return await view(request)
 
     return guarded
 
 
 def any_key(view: Handler) -> Handler:
-    """Return ``view`` for whoever has a key."""
+    """Return ``view``, allowed with any key."""
     return view
 
 
 class DomainViews:
-    """One method for each route."""
+    """The routes of domains."""
 
     def __init__(self, backend: Backend) -> None:
         self._domains = backend.domains
@@ -67,12 +67,12 @@ class DomainViews:
         return page_answer(request, requested, [await self._json(each) for each in found], total)
 
     async def add(self, request: web.Request) -> web.Response:
-        """``POST /domains``: serve one more."""
+        """``POST /domains``: add a domain."""
         body = checked(schemas.NewDomain, await read_object(request))
         return answer(await self._json(await self._domains.add(body.name)), 201)
 
     async def delete(self, request: web.Request) -> web.Response:
-        """``DELETE /domains/{id}``: serve it no more; 409 while somebody is there."""
+        """``DELETE /domains/{id}``: delete a domain; 409 while it has users or addresses."""
         await self._domains.delete(await self._domains.get(request.match_info["domain"]))
         return web.Response(status=204)
 
@@ -86,21 +86,21 @@ class DomainViews:
 
 
 class KeyViews:
-    """One method for each route."""
+    """The routes of API keys."""
 
     def __init__(self, backend: Backend) -> None:
         self._accounts = backend.accounts
         self._keys = backend.keys
 
     async def page(self, request: web.Request) -> web.Response:
-        """``GET /api-keys``: a page of keys, without their texts."""
+        """``GET /api-keys``: a page of keys, without ``key`` and ``secret``."""
         requested = window(request)
         found, total = await self._keys.page(requested.offset, requested.limit)
         shown = [_key_json(each, await self._accounts.owner(each.account)) for each in found]
         return page_answer(request, requested, shown, total)
 
     async def add(self, request: web.Request) -> web.Response:
-        """``POST /api-keys``: make one; the only answer that shows key and secret."""
+        """``POST /api-keys``: make a key. Only this answer shows ``key`` and ``secret``."""
         body = checked(schemas.NewApiKey, await read_object(request))
         find = self._accounts.of if "@" in body.user else self._accounts.owner
         account = await find(body.user)
@@ -108,7 +108,7 @@ class KeyViews:
         return answer(_key_json(made.record, account) | {"key": made.key, "secret": made.secret}, 201)
 
     async def revoke(self, request: web.Request) -> web.Response:
-        """``DELETE /api-keys/{id}``: take it no more."""
+        """``DELETE /api-keys/{id}``: revoke a key."""
         await self._keys.revoke(request.match_info["key"])
         return web.Response(status=204)
 
@@ -118,18 +118,18 @@ def _key_json(key: ApiKey, account: Account) -> dict[str, Any]:
 
 
 class StatsViews:
-    """One method for each route."""
+    """The routes of statistics."""
 
     def __init__(self, backend: Backend) -> None:
         self._accounts = backend.accounts
         self._stats = backend.stats
 
     async def server(self, _request: web.Request) -> web.Response:
-        """``GET /stats``: what the whole server did and holds."""
+        """``GET /stats``: the counters of the server."""
         return answer(asdict(await self._stats.server()))
 
     async def account(self, request: web.Request) -> web.Response:
-        """``GET /users/{id}/stats``: what one user received and stores."""
+        """``GET /users/{id}/stats``: the counters of a user."""
         account = await self._accounts.get(request.match_info["user"])
         shown = asdict(await self._stats.account(account))
         last = shown["last_received_at"]
@@ -137,29 +137,29 @@ class StatsViews:
 
 
 class WebhookViews:
-    """One method for each route."""
+    """The routes of webhooks."""
 
     def __init__(self, backend: Backend) -> None:
         self._webhooks = backend.webhooks
 
     async def page(self, request: web.Request) -> web.Response:
-        """``GET /webhooks``: a page of those that concern the key."""
+        """``GET /webhooks``: a page of the webhooks that the key may see."""
         requested = window(request)
         found, total = await self._webhooks.page(api_key(), requested.offset, requested.limit)
         return page_answer(request, requested, [_webhook_json(each) for each in found], total)
 
     async def add(self, request: web.Request) -> web.Response:
-        """``POST /webhooks``: make one."""
+        """``POST /webhooks``: make a webhook."""
         body = checked(schemas.NewWebhook, await read_object(request))
         made = await self._webhooks.add(api_key(), body.url, body.events, body.secret or "")
         return answer(_webhook_json(made), 201)
 
     async def show(self, request: web.Request) -> web.Response:
-        """``GET /webhooks/{id}``."""
+        """``GET /webhooks/{id}``: a webhook."""
         return answer(_webhook_json(await self._webhook(request)))
 
     async def update(self, request: web.Request) -> web.Response:
-        """``PUT /webhooks/{id}``: change the named fields."""
+        """``PUT /webhooks/{id}``: change the given fields."""
         sent = await read_object(request)
         webhook = await self._webhook(request)
         body = checked(schemas.WebhookChanges, sent)
@@ -169,18 +169,18 @@ class WebhookViews:
         return answer(_webhook_json(await self._webhooks.update(webhook, **changes)))
 
     async def delete(self, request: web.Request) -> web.Response:
-        """``DELETE /webhooks/{id}``; what is pending is cancelled."""
+        """``DELETE /webhooks/{id}``: delete a webhook; its pending deliveries are cancelled."""
         await self._webhooks.delete(await self._webhook(request))
         return web.Response(status=204)
 
     async def deliveries(self, request: web.Request) -> web.Response:
-        """``GET /webhooks/{id}/deliveries``: a page of what was sent there, newest first."""
+        """``GET /webhooks/{id}/deliveries``: a page of a webhook's deliveries, newest first."""
         requested = window(request)
         found, total = await self._webhooks.deliveries(await self._webhook(request), requested.offset, requested.limit)
         return page_answer(request, requested, [_delivery_json(each) for each in found], total)
 
     async def redeliver(self, request: web.Request) -> web.Response:
-        """``POST /webhooks/{id}/deliveries/{delivery}/redeliver``: send the same again."""
+        """``POST /webhooks/{id}/deliveries/{delivery}/redeliver``: attempt a delivery again."""
         webhook = await self._webhook(request)
         return answer(_delivery_json(await self._webhooks.redeliver(webhook, request.match_info["delivery"])), 202)
 
@@ -218,13 +218,13 @@ def _attempt_json(attempt: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _USER = "/users/{user:(?!batch$)[^{}/]+}"
-"""One user. ``batch`` is none, so that asking for it by another method is 405 as on any other route."""
+"""One user. ``batch`` is not an id, so another method than POST is 405 there."""
 
 _WEBHOOK = "/webhooks/{webhook}"
 
 
 def bearer(request: web.Request) -> str:
-    """Return the key that ``request`` was sent with (RFC 6750 section 2.1), empty where there is none."""
+    """Return the bearer token of ``request`` (RFC 6750 section 2.1), or an empty string."""
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
 
@@ -242,7 +242,7 @@ def sirrchat(backend: Backend) -> web.Application:
         ("GET", "/users", admin, users.page),
         ("POST", "/users", admin, users.add),
         ("POST", "/users/batch", admin, users.add_batch),
-        ("GET", _USER + "/messages", owner, messages.page),  # the most asked for is looked at first
+        ("GET", _USER + "/messages", owner, messages.page),  # routes are matched in order: the most used first
         ("GET", _USER, owner, users.show),
         ("PUT", _USER, owner, users.update),
         ("DELETE", _USER, owner, users.delete),

@@ -1,4 +1,4 @@
-"""SirrChat API: users, their quotas, and the messages of their permanent addresses by folder and uid."""
+"""The SirrChat API: users, their quotas, and the messages of their permanent addresses by folder and uid."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from sirrchat_testkit.schemas import sirrchat as schemas
 
 
 class UserViews:
-    """One method for each route."""
+    """The routes of users."""
 
     def __init__(self, backend: Backend) -> None:
         self._accounts = backend.accounts
 
     async def page(self, request: web.Request) -> web.Response:
-        """``GET /users``: a page of users, of one domain if asked for."""
+        """``GET /users``: a page of users, of one domain or of all."""
         requested = window(request)
         found, total = await self._accounts.page(requested.offset, requested.limit, request.query.get("domain"))
         sizes = await self._accounts.sizes(found)
@@ -35,7 +35,7 @@ class UserViews:
         return page_answer(request, requested, rows, total)
 
     async def add(self, request: web.Request) -> web.Response:
-        """``POST /users``: make one."""
+        """``POST /users``: make a user."""
         wanted = _new_account(await read_object(request))
         [made] = await self._accounts.add_all([wanted])
         if isinstance(made, TestkitError):
@@ -43,7 +43,7 @@ class UserViews:
         return answer(await self._user_json(made), 201)
 
     async def add_batch(self, request: web.Request) -> web.Response:
-        """``POST /users/batch``: make each that can be made, and say of each what became of it."""
+        """``POST /users/batch``: make all users that are valid; the answer has the outcome of each."""
         body = checked(schemas.UserBatch, await read_object(request))
         wanted = [_new_account_or_error(each) for each in body.users]
         outcomes = iter(await self._accounts.add_all([each for each in wanted if isinstance(each, NewAccount)]))
@@ -54,27 +54,27 @@ class UserViews:
         return answer({"data": data, "meta": meta}, 207 if failed else 201)
 
     async def show(self, request: web.Request) -> web.Response:
-        """``GET /users/{id}``."""
+        """``GET /users/{id}``: a user."""
         return answer(await self._user_json(await self._account(request)))
 
     async def update(self, request: web.Request) -> web.Response:
-        """``PUT /users/{id}``: change the named fields."""
+        """``PUT /users/{id}``: change the given fields."""
         account = await self._account(request)
         body = checked(schemas.UserChanges, await read_object(request))
         changes = {name: getattr(body, name) for name in body.model_fields_set}
         return answer(await self._user_json(await self._accounts.update(account.id, **changes)))
 
     async def delete(self, request: web.Request) -> web.Response:
-        """``DELETE /users/{id}``, with everything that is theirs."""
+        """``DELETE /users/{id}``: delete a user with all its data."""
         await self._accounts.delete(await self._account(request))
         return web.Response(status=204)
 
     async def quota(self, request: web.Request) -> web.Response:
-        """``GET /users/{id}/quota``."""
+        """``GET /users/{id}/quota``: the quota and how much of it is used."""
         return answer(await self._quota_json(await self._account(request)))
 
     async def set_quota(self, request: web.Request) -> web.Response:
-        """``PUT /users/{id}/quota``."""
+        """``PUT /users/{id}/quota``: set the quota."""
         account = await self._account(request)
         body = checked(schemas.NewQuota, await read_object(request))
         return answer(await self._quota_json(await self._accounts.update(account.id, quota=body.quota)))
@@ -125,7 +125,7 @@ def _new_account(body: dict[str, Any]) -> NewAccount:
 
 
 def _new_account_or_error(body: Any) -> NewAccount | TestkitError:
-    """Return a user of a batch, or why there cannot be one: the others are made all the same."""
+    """Return a user of a batch, or the error that refuses it."""
     try:
         return _new_account(body)
     except InvalidValue as error:
@@ -133,13 +133,13 @@ def _new_account_or_error(body: Any) -> NewAccount | TestkitError:
 
 
 RAW = "message/rfc822"
-"""Who accepts it gets the bytes as they were received."""
+"""With this media type in ``Accept``, the answer is the raw message."""
 
 _UID = re.compile(r"[1-9][0-9]{0,18}")
 
 
 class MessageViews:
-    """One method for each route."""
+    """The routes of messages."""
 
     def __init__(self, backend: Backend) -> None:
         self._accounts = backend.accounts
@@ -147,7 +147,7 @@ class MessageViews:
         self._postoffice = backend.postoffice
 
     async def page(self, request: web.Request) -> web.Response:
-        """``GET /users/{id}/messages``: what is in a folder, newest first; changes no flag."""
+        """``GET /users/{id}/messages``: the messages of a folder, newest first. Flags stay the same."""
         account = await self._account(request)
         meta = {"limit": limit(request), "offset": number(request, "offset", 0, least=0)}
         folder = request.query.get("mailbox", INBOX)
@@ -155,7 +155,7 @@ class MessageViews:
         return answer({"data": [_message_json(each) for each in found], "meta": {**meta, "total": total}})
 
     async def show(self, request: web.Request) -> web.Response:
-        r"""``GET /users/{id}/messages/{uid}``: all of a message, or its bytes; sets ``\Seen``."""
+        r"""``GET /users/{id}/messages/{uid}``: a whole message, or its raw bytes. Sets ``\Seen``."""
         message = await self._message(request)
         raw = await self._postoffice.raw(message)
         message = await self._folders.see(message)
@@ -164,7 +164,7 @@ class MessageViews:
         return answer(_message_json(message) | await _parse(raw))
 
     async def delete(self, request: web.Request) -> web.Response:
-        """``DELETE /users/{id}/messages/{uid}``."""
+        """``DELETE /users/{id}/messages/{uid}``: delete a message."""
         await self._postoffice.delete([await self._message(request)])
         return web.Response(status=204)
 

@@ -1,9 +1,9 @@
-"""API styles: where an API expects its key, how it shapes errors; and reading and writing JSON.
+"""API styles: where an API expects its key, and the shape of its errors. Reading and writing JSON.
 
-1. An error is raised once, in ``domain``. Its status is looked up here, its shape belongs to the API style.
-2. Every answer is JSON. Text that is not valid Unicode (a lone surrogate) is sent as ``?``.
-3. A request body is a JSON object in UTF-8, whatever its ``Content-Type``; anything else is ``InvalidValue``.
-4. NaN, Infinity, lone surrogates (escaped ones too) and deeper nesting than any API needs are refused.
+1. An error is raised once, in ``domain``. Its status is looked up here; its shape depends on the API style.
+2. Every answer is JSON. A lone surrogate, which UTF-8 cannot encode, is sent as ``?``.
+3. A request body must be a JSON object in UTF-8, whatever its ``Content-Type``.
+4. NaN, Infinity, lone surrogates (escaped ones too) and excessive nesting are refused.
 5. Unknown fields are ignored.
 """
 
@@ -43,7 +43,7 @@ STATUSES: Mapping[type[errors.TestkitError], int] = {
     errors.StoreFull: 507,
     errors.StoreBusy: 503,
 }
-"""The status of each error, the same in every API style; a kind that is not named has its parent's."""
+"""The status of each kind of error, in all API styles; a kind that is missing has that of its parent."""
 
 _CODES = {
     400: "invalid_request",
@@ -63,30 +63,30 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class ApiStyle:
-    """One API's manners.
+    """The conventions of one API.
 
     Attributes:
-        key: Reads the API key from a request, empty where there is none; None for routes that need no key.
-        problem: Makes the body of an error from its status, its text, and what was raised.
+        key: Reads the API key from a request, or an empty string; None for routes that need no key.
+        problem: Makes the body of an error from its status, its text and the exception.
     """
 
     key: Callable[[web.Request], str] | None
     problem: Callable[[int, str, Exception | None], Any]
 
     def refuse(self, status: int, text: str, error: Exception | None = None) -> web.Response:
-        """Return the answer that says ``text``, in the API's shape."""
+        """Return an error's answer, in the API's shape."""
         return answer(self.problem(status, text, error), status)
 
 
 def flat(_status: int, text: str, error: Exception | None) -> Any:
-    """Return the disposable-address API's error; over the rate limit it says when there is room again."""
+    """Return the body of an error of the disposable-address API; for the rate limit also when it resets."""
     if isinstance(error, errors.RateLimited):
         return {"error": text, "remaining": 0, "resetTime": error.resets_at}
     return {"error": text}
 
 
 def nested(status: int, text: str, error: Exception | None) -> Any:
-    """Return the administration API's error: a code, a text, and the field that is at fault."""
+    """Return the body of an error of the SirrChat API: a code, a text, and the invalid field."""
     details = {}
     if isinstance(error, errors.InvalidValue | errors.Conflict) and error.field is not None:
         details = {"field": error.field, "value": error.value}
@@ -94,7 +94,7 @@ def nested(status: int, text: str, error: Exception | None) -> Any:
 
 
 def status_of(error: errors.TestkitError) -> int:
-    """Return the status of ``error``, of its nearest known kind where it is a new one."""
+    """Return the status of ``error``, or of the nearest parent in the table."""
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 
@@ -106,26 +106,26 @@ def answer(data: Any, status: int = 200) -> web.Response:
 def encode(data: Any) -> bytes:
     """Return ``data`` as JSON in UTF-8."""
     try:
-        return to_json(data, inf_nan_mode="null")  # "Infinity" is no JSON
+        return to_json(data, inf_nan_mode="null")  # "Infinity" is not JSON
     except PydanticSerializationError:
         return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
 
 
 API_STYLE = web.AppKey("API_STYLE", ApiStyle)
-"""Where an application keeps its API style."""
+"""The API style, at an application."""
 
 
 M = TypeVar("M", bound=BaseModel)
 
 MAX_BODY = 1_048_576
-"""Bytes of a body, as sent or as unpacked; more is 413."""
+"""Bytes of a body, as sent and as decompressed; more is 413."""
 
 _SECRET = frozenset({"password", "secret", "body"})
-"""Fields whose value no answer shows; the whole body is none, but may hold one."""
+"""Fields whose value no answer shows; the whole body may contain one."""
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
-    """Return the JSON object that is the body of ``request``. Raises ``InvalidValue``."""
+    """Return the body of ``request``, a JSON object. Raises ``InvalidValue``."""
     try:
         raw = await request.read()
         if len(raw) > MAX_BODY:
@@ -142,7 +142,7 @@ async def read_object(request: web.Request) -> dict[str, Any]:
 
 
 def checked(model: type[M], body: dict[str, Any]) -> M:
-    """Return ``body`` as a ``model``. Raises ``InvalidValue`` that names the first field at fault."""
+    """Return ``body`` as a ``model``. Raises ``InvalidValue`` with the first invalid field."""
     try:
         return model.model_validate(body)
     except ValidationError as error:
@@ -153,9 +153,9 @@ def checked(model: type[M], body: dict[str, Any]) -> M:
 
 
 def raw_fields(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:
-    """Return what ``body`` has for each field of ``model``: as sent where it is of another type, None where missing.
+    """Return the value of each field of ``model`` in ``body``: converted if possible, else as sent; None if missing.
 
-    For an API that promises in which order it looks at its fields: the domain then names the first that is wrong.
+    For an API that checks its fields in a documented order: the domain then refuses the first invalid one.
     """
     return {name: _converted(adapter, body.get(name)) for name, adapter in _adapters(model).items()}
 

@@ -1,8 +1,8 @@
 """The disposable-address API, below ``/api``.
 
-1. A view reads the request, calls the domain, and shapes the answer: it decides and catches nothing.
-2. A key sees the addresses of its own account alone, an admin's too.
-3. Answers are plain dictionaries; ``schemas.tempmail`` has their shapes.
+1. A view reads the request, calls the domain, and makes the answer. It decides and catches nothing.
+2. A key sees only the addresses of its own account, even an admin key.
+3. Answers are plain dictionaries; ``schemas.tempmail`` has their models.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sirrchat_testkit.schemas import tempmail as schemas
 TEMPMAIL = ApiStyle(key=lambda request: request.headers.get("X-API-Key", ""), problem=flat)
 
 _EMAIL = "/emails/{email:(?!generate$)[^{}/]+}"
-"""One address. ``generate`` is none, so that asking for it by another method is 405 as on any other route."""
+"""One address. ``generate`` is not an id, so another method than POST is 405 there."""
 
 _DONE = {"success": True}
 
@@ -58,7 +58,7 @@ def tempmail(backend: Backend) -> web.Application:
 
 
 class _Views:
-    """One method for each route."""
+    """The routes of the API."""
 
     def __init__(self, backend: Backend) -> None:
         self._settings = backend.settings

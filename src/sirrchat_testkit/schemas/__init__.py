@@ -1,1 +1,1 @@
-"""The shapes of each JSON API, shared by the server, webhooks and clients."""
+"""The pydantic models of both JSON APIs, shared by the server, webhooks and clients."""

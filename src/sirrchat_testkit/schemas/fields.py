@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 
 class Shape(BaseModel):
-    """A JSON object whose fields have Python names here and the API's names on the wire."""
+    """A JSON object; its fields have Python names here and the API's names in JSON."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
 
@@ -40,10 +40,10 @@ def _web_url(text: str) -> str:
 
 
 Int: TypeAlias = Annotated[int, BeforeValidator(_whole)]
-"""An integer as JSON Schema understands it; neither ``true`` nor ``"1"`` is one."""
+"""An integer as JSON Schema defines it, so neither ``true`` nor ``"1"``."""
 
 WebUrl: TypeAlias = Annotated[StrictStr, AfterValidator(_web_url), Field(json_schema_extra={"format": "uri"})]
-"""An ``http`` or ``https`` URL with a host, as it was given. Whether it may be called is decided at each call."""
+"""An ``http`` or ``https`` URL with a host, kept as it was sent. Each call checks whether the host is allowed."""
 
 _REASONS: Final[Mapping[str, str]] = {
     "missing": "is required",

@@ -1,9 +1,9 @@
 """Requests and answers of the SirrChat API.
 
-1. An optional field of a request has its default here. A change names the fields to change; the others stay.
-2. Sizes and quotas are bytes, up to the largest integer that every JSON reader holds exactly.
-3. Times are ISO 8601 in UTC, to the second.
-4. The server writes its answers without these models, for speed; tests compare the two.
+1. Optional fields of a request have their defaults here. Only the fields that a change names are changed.
+2. Sizes and quotas are bytes, up to the largest integer that every JSON parser represents exactly.
+3. Times are ISO 8601 in UTC, with seconds.
+4. The server makes its answers without these models, for speed; tests compare the two.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_QUOTA = 2**53 - 1
 DEFAULT_QUOTA = 5_368_709_120
 MAX_BATCH = 1000
 PREFIX = "whsec_"
-"""What a secret begins with that is base64 behind it (Standard Webhooks)."""
+"""The prefix of a secret in base64 (Standard Webhooks)."""
 
 
 def _secret(text: str) -> str:
@@ -30,7 +30,7 @@ def _secret(text: str) -> str:
         except ValueError:
             known = b""
         if not known:
-            raise ValueError(f"must be base64 behind {PREFIX}")
+            raise ValueError(f"must be base64 after {PREFIX}")
     return text
 
 
@@ -39,7 +39,7 @@ Password: TypeAlias = Annotated[StrictStr, Field(min_length=1, json_schema_extra
 Blockchain: TypeAlias = Annotated[StrictStr, Field(pattern="^0x", max_length=128)]
 Events: TypeAlias = Annotated[list[SirrchatEvent], Field(min_length=1)]
 Secret: TypeAlias = Annotated[StrictStr, AfterValidator(_secret)]
-"""Signs calls; an empty one signs none."""
+"""The secret that signs calls; empty for unsigned calls."""
 
 
 class NewUser(Shape):
@@ -52,7 +52,7 @@ class NewUser(Shape):
 
 
 class UserBatch(Shape):
-    """``POST /users/batch``. Each of ``users`` is a ``NewUser``, and is looked at by itself."""
+    """``POST /users/batch``. Each of ``users`` is checked as a ``NewUser`` by itself."""
 
     users: Annotated[list[Any], Field(min_length=1, max_length=MAX_BATCH)]
 
@@ -102,14 +102,14 @@ class NewApiKey(Shape):
 
 
 class Details(Shape):
-    """The field at fault and what was sent in it; both are missing where no one field is."""
+    """The invalid field and the value sent in it; empty if no single field is invalid."""
 
     field: str | None = None
     value: Any = None
 
 
 class Error(Shape):
-    """Why a request was refused."""
+    """The reason why a request was refused."""
 
     code: str
     message: str
@@ -117,13 +117,13 @@ class Error(Shape):
 
 
 class Problem(Shape):
-    """Any answer from 400 on."""
+    """The answer to a request that was refused."""
 
     error: Error
 
 
 class Meta(Shape):
-    """Where a page is."""
+    """The position of a page, and totals."""
 
     page: int
     limit: int
@@ -132,7 +132,7 @@ class Meta(Shape):
 
 
 class Links(Shape):
-    """Paths of other pages."""
+    """Paths of other pages, with their queries."""
 
     first: str
     last: str
@@ -141,7 +141,16 @@ class Links(Shape):
 
 
 class User(Shape):
-    """An account; ``blockchain_address`` is there only where there is one."""
+    """A user of the SirrChat API.
+
+    Attributes:
+        id: The id, a UUID.
+        email: The permanent address.
+        quota: The quota in bytes.
+        used: The bytes of stored mail that count against the quota.
+        created_at: The time at which the user was made.
+        blockchain_address: The address given for the user, or None.
+    """
 
     id: str
     email: str
@@ -160,7 +169,7 @@ class UserPage(Shape):
 
 
 class BatchItem(Shape):
-    """What became of one user of a batch: ``status`` as if it had been made by itself."""
+    """The outcome for one user of a batch; ``status`` is that of a ``POST /users`` with it."""
 
     index: int
     status: int
@@ -169,14 +178,14 @@ class BatchItem(Shape):
 
 
 class BatchMeta(Shape):
-    """How a batch went."""
+    """How many users of a batch were made, and how many were not."""
 
     created: int
     failed: int
 
 
 class BatchResult(Shape):
-    """``POST /users/batch``: 201 where all were made, else 207."""
+    """``POST /users/batch``: 201 if all were made, else 207."""
 
     data: list[BatchItem]
     meta: BatchMeta
@@ -209,7 +218,7 @@ class QuotaUsage(Shape):
 
 
 class ListedMessage(Shape):
-    """A message as a list shows it; ``date`` is when it was received."""
+    """A message in a list; ``date`` is the time of receipt."""
 
     uid: int
     sender: str = Field(alias="from")
@@ -221,7 +230,7 @@ class ListedMessage(Shape):
 
 
 class MessageMeta(Shape):
-    """Where a list of messages begins."""
+    """The position of a list of messages, and the total."""
 
     limit: int
     offset: int
@@ -244,7 +253,7 @@ class Attachment(Shape):
 
 
 class Message(ListedMessage):
-    """A message by itself; ``headers`` has the first value of each field, as named first."""
+    """A whole message; ``headers`` has the first value of each header field."""
 
     cc: list[str]
     headers: dict[str, str]
@@ -254,7 +263,7 @@ class Message(ListedMessage):
 
 
 class SmtpStats(Shape):
-    """Copies that left and came in, and recipients that were refused."""
+    """Copies sent and received, and recipients refused."""
 
     sent: int
     received: int
@@ -262,14 +271,14 @@ class SmtpStats(Shape):
 
 
 class ImapStats(Shape):
-    """Zeros where no IMAP is served."""
+    """Counters of IMAP; zero, because there is no IMAP."""
 
     connections: int
     commands: int
 
 
 class ServerStats(Shape):
-    """``GET /stats``: ``uptime`` in seconds; ``messages_today`` is what was received and sent this day in UTC."""
+    """``GET /stats``: ``uptime`` in seconds; ``messages_today`` counts copies received and sent on this day in UTC."""
 
     uptime: int
     users_total: int
@@ -294,7 +303,7 @@ class UserStats(Shape):
 
 
 class Webhook(Shape):
-    """Where mail is told of. Its secret is in no answer."""
+    """A webhook. No answer shows its secret."""
 
     id: str
     url: str
@@ -312,7 +321,7 @@ class WebhookPage(Shape):
 
 
 class Attempt(Shape):
-    """One call; ``http_status`` is None without an answer, ``error`` where there was none."""
+    """One call; ``http_status`` is None without an answer, ``error`` is None if there was none."""
 
     at: AwareDatetime
     http_status: int | None
@@ -321,7 +330,7 @@ class Attempt(Shape):
 
 
 class Delivery(Shape):
-    """One event on its way to a webhook; every attempt sends ``request_body`` to the byte."""
+    """One event for one webhook; every attempt sends exactly ``request_body``."""
 
     id: str
     event: str
@@ -339,7 +348,14 @@ class DeliveryPage(Shape):
 
 
 class ApiKey(Shape):
-    """An API key; ``user`` is an e-mail address."""
+    """An API key, as lists show it.
+
+    Attributes:
+        id: The id, a UUID.
+        user: The e-mail address of the key's user.
+        role: ``admin`` for every route, ``user`` for the user's own data.
+        created_at: The time at which the key was made.
+    """
 
     id: str
     user: str
@@ -348,7 +364,12 @@ class ApiKey(Shape):
 
 
 class NewlyMadeApiKey(ApiKey):
-    """The answer that makes a key, the only one that shows it."""
+    """A new API key. No later answer shows ``key`` and ``secret`` again.
+
+    Attributes:
+        key: The key that requests send, ``mk_live_`` and 32 characters.
+        secret: ``sk_live_`` and 32 characters; no route needs it.
+    """
 
     key: str
     secret: str

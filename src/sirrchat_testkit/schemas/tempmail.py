@@ -1,8 +1,8 @@
-"""Requests, answers and the webhook of the disposable-address API.
+"""Requests, answers and the webhook body of the disposable-address API.
 
-1. Field names on the wire are the API's own mixture: ``nextCursor`` and ``userId`` beside ``from_address``.
-2. Moments of addresses are ISO 8601 texts, those of messages milliseconds since the epoch.
-3. Requests are read by these models; the server writes its answers without them, for speed, and tests compare the two.
+1. Field names in JSON are mixed, as the API document has them: ``nextCursor`` and ``userId``, but ``from_address``.
+2. Times of addresses are ISO 8601 strings, those of messages are milliseconds since the epoch.
+3. The server makes its answers without these models, for speed; tests compare the two.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class WebhookRequest(Shape):
 
 
 class Problem(Shape):
-    """Any answer that is not 200."""
+    """The answer to a request that was refused."""
 
     error: str
 
 
 class Done(Shape):
-    """A change was made."""
+    """The answer to a change."""
 
     success: bool
 
@@ -82,7 +82,7 @@ class Attachment(Shape):
 
 
 class ListedMessage(Shape):
-    """A message as a list shows it; ``received_at`` in milliseconds since the epoch."""
+    """A message in a list; ``received_at`` in milliseconds since the epoch."""
 
     id: str
     from_address: str
@@ -102,7 +102,7 @@ class MessagePage(Shape):
 
 
 class DetailedMessage(ListedMessage):
-    """A message by itself."""
+    """A whole message."""
 
     attachments: list[Attachment]
 
@@ -114,7 +114,7 @@ class OneMessage(Shape):
 
 
 class Webhook(Shape):
-    """Where new messages are pushed; ``url`` is empty where none was ever set."""
+    """The webhook for new messages; ``url`` is empty if it was never set."""
 
     url: str
     enabled: bool
@@ -128,7 +128,7 @@ class Config(Shape):
 
 
 class NewMessage(Shape):
-    """What is pushed to the webhook, with ``X-Webhook-Event: new_message``."""
+    """The body of a webhook call with ``X-Webhook-Event: new_message``."""
 
     email_id: str = Field(alias="emailId")
     message_id: str = Field(alias="messageId")

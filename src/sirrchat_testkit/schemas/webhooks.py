@@ -1,8 +1,8 @@
-"""The models of webhook bodies, of both APIs, and the schemas published of them.
+"""The models of webhook bodies of both APIs, and their JSON Schemas.
 
 1. The server makes the bodies without these models, so that it need not load pydantic; tests compare the two.
 2. The models are strict and forbid unknown fields: a body must be exactly as it was published.
-3. Nothing but the sibling shapes is imported here.
+3. Nothing but the other schemas is imported here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Body(Shape):
 
 
 class Received(_Body):
-    """Mail that came in; ``user`` is the receiving address, ``size`` in bytes."""
+    """A received mail; ``user`` is the receiving address, ``size`` is in bytes."""
 
     user: str
     sender: str = Field(alias="from")
@@ -40,7 +40,7 @@ class Received(_Body):
 
 
 class Sent(_Body):
-    """Mail that a user sent, to all of its recipients."""
+    """A mail that a user sent, with all its recipients."""
 
     user: str
     to: list[str]
@@ -48,7 +48,7 @@ class Sent(_Body):
 
 
 class EmailReceived(_Body):
-    """``email.received`` of the administration API."""
+    """``email.received`` of the SirrChat API."""
 
     event: ReceivedEvent
     timestamp: AwareDatetime
@@ -56,7 +56,7 @@ class EmailReceived(_Body):
 
 
 class EmailSent(_Body):
-    """``email.sent`` of the administration API."""
+    """``email.sent`` of the SirrChat API."""
 
     event: SentEvent
     timestamp: AwareDatetime
@@ -76,17 +76,29 @@ SHAPES: Final[Mapping[str, type[Shape]]] = MappingProxyType(
 
 
 def webhook_schema(event: WebhookEvent) -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of an event's body. Raises ``KeyError`` where there is no such event."""
+    """Return the JSON Schema (draft 2020-12) of the webhook body of an event.
+
+    ``call.validate()`` of a webhook sink checks against it.
+
+    Args:
+        event: ``email.received``, ``email.sent`` or ``new_message``.
+
+    Raises:
+        KeyError: There is no such event.
+
+    Example:
+        ``jsonschema.validate(body, webhook_schema("email.received"))``
+    """
     schema = SHAPES[event].model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def faults_of(model: Any, body: bytes) -> list[str]:
-    """Return where ``body`` differs from ``model``, a pydantic model: path, reason and value of each field."""
+    """Return the path, the reason and the value of each field of ``body`` that is invalid for a pydantic ``model``."""
     try:
         model.model_validate_json(body)
     except ValidationError as error:
-        return [f"{_path(each['loc'])}: {_fault(each)}" for each in error.errors(include_url=False)]
+        return [f"{_place(each['loc'])} {_fault(each)}" for each in error.errors(include_url=False)]
     return []
 
 
@@ -95,6 +107,6 @@ def _fault(error: ErrorDetails) -> str:
     return reason if error["type"] in {"missing", "json_invalid"} else f"{reason}, was {error['input']!r:.80}"
 
 
-def _path(places: Sequence[str | int]) -> str:
-    text = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in places)
-    return text.removeprefix(".") or "the body"
+def _place(loc: Sequence[str | int]) -> str:
+    path = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in loc).removeprefix(".")
+    return f"{path}:" if path else "the body"

@@ -1,1 +1,1 @@
-"""Webhooks are told of mail here: one subscriber of the log makes deliveries and attempts them."""
+"""The sender of webhooks: a subscriber of the event log makes deliveries of mail and attempts them."""

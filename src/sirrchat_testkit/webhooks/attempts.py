@@ -1,12 +1,12 @@
-"""The queue of attempts, and one attempt: read the webhook, call it, store the outcome and the time of the next.
+"""The queue of deliveries, and attempts: call the webhook, store the outcome and the time of the next attempt.
 
 1. Each webhook has a ``WebhookQueue`` of delivery ids, with at most ``IN_FLIGHT`` attempts at a time. Queues take
    turns. Deliveries that are due later wait in one heap, and one timer of the clock wakes it.
-2. A delivery is read when its turn comes; one that was cancelled or deleted meanwhile is skipped.
+2. A delivery is read when its turn comes. It is skipped if it was cancelled or deleted in the meantime.
 3. The outcome is one commit and one event.
 4. A failed attempt is repeated 1, 5 and 25 seconds after its end, on the server's clock; then the delivery has failed.
-   A target that is not allowed is not tried again.
-5. Planned faults strike at stage ``queue``, once for each delivery, and at stage ``send``, for each attempt.
+   A target that is not allowed is not called again.
+5. Planned faults apply at stage ``queue``, once for each delivery, and at stage ``send``, for each attempt.
 6. ``client``, and aiohttp with it, is imported for the first attempt: a server without webhooks never loads it.
 """
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from sirrchat_testkit.webhooks.client import Outcome, Sender
 
 IN_FLIGHT: Final = 8
-"""Attempts of one webhook that may be under way at once."""
+"""Attempts of one webhook in progress at once, at most."""
 
 
 class WebhookQueue:
-    """One webhook's deliveries that are due, and how many of them are under way; ``held`` ones wait for another."""
+    """One webhook's due deliveries, and how many are in progress. ``held`` ones wait until another one was sent."""
 
     def __init__(self) -> None:
         self.ready: deque[int] = deque()
@@ -44,7 +44,7 @@ class WebhookQueue:
 
 
 class Queue:
-    """The deliveries of all webhooks."""
+    """The pending deliveries of all webhooks."""
 
     def __init__(self) -> None:
         self._queues: dict[str, WebhookQueue] = {}
@@ -55,26 +55,26 @@ class Queue:
         return self._queues.setdefault(webhook, WebhookQueue())
 
     def put(self, webhook: str, seq: int) -> None:
-        """Let the delivery at ``seq`` be attempted as soon as it is its turn."""
+        """Add the delivery at ``seq``; it is due now."""
         self.of(webhook).ready.append(seq)
 
     def put_later(self, webhook: str, seq: int, due_at: int) -> None:
-        """Let it be attempted at ``due_at``."""
+        """Add the delivery at ``seq``; it is due at ``due_at``."""
         heapq.heappush(self._later, (due_at, seq, webhook))
 
     def promote_due(self, now: int) -> None:
-        """Make ready what is due."""
+        """Move deliveries that are due by ``now`` to the queues of their webhooks."""
         while self._later and self._later[0][0] <= now:
             _, seq, webhook = heapq.heappop(self._later)
             self.put(webhook, seq)
 
     @property
     def next_due(self) -> int | None:
-        """When the next of what waits is due."""
+        """The time at which the next delivery is due, or None."""
         return self._later[0][0] if self._later else None
 
     def take(self) -> tuple[str, int] | None:
-        """Return a webhook and what is to be attempted there next, None where nothing can begin; queues take turns."""
+        """Remove and return the next delivery to attempt, with its webhook, or None. Webhooks take turns."""
         for webhook, queue in self._queues.items():
             if queue.ready and queue.in_flight < IN_FLIGHT:
                 queue.in_flight += 1
@@ -83,24 +83,24 @@ class Queue:
         return None
 
     def finished(self, webhook: str) -> None:
-        """Note that an attempt is over."""
+        """Note that an attempt has ended."""
         queue = self.of(webhook)
         queue.in_flight -= 1
         if not (queue.ready or queue.in_flight or queue.held):
             del self._queues[webhook]
 
     def busy(self) -> dict[str, int]:
-        """Return how many deliveries are due or under way, by webhook."""
+        """Return the number of deliveries due or in progress, by webhook."""
         found = {webhook: len(queue.ready) + queue.in_flight for webhook, queue in self._queues.items()}
         return {webhook: count for webhook, count in found.items() if count}
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is due or under way."""
+        """Whether no delivery is due or in progress."""
         return not any(queue.ready or queue.in_flight for queue in self._queues.values())
 
     def clear(self) -> None:
-        """Forget everything but what is under way."""
+        """Remove all deliveries except those in progress."""
         self._later.clear()
         for queue in self._queues.values():
             queue.ready.clear()
@@ -108,11 +108,11 @@ class Queue:
 
 
 RETRIES: Final = (1000, 5000, 25_000)
-"""Milliseconds of the kit's clock from the end of a failed attempt to the next."""
+"""Milliseconds of the server's clock from the end of a failed attempt to the next one."""
 
 
 class Attempts:
-    """Makes attempts, and notes what came of them."""
+    """Makes attempts and stores their outcomes."""
 
     def __init__(self, backend: Backend, queue: Queue) -> None:
         self._store = backend.store
@@ -128,15 +128,15 @@ class Attempts:
         self._requested_again: set[int] = set()
 
     def is_due(self, delivery: Delivery) -> bool:
-        """Return whether an attempt is due."""
+        """Return whether ``delivery`` is pending and due."""
         return delivery.status == PENDING and delivery.due_at <= self._clock.now()
 
     def url_of(self, webhook: str) -> str:
-        """Return where ``webhook`` was called last, as far as is known."""
+        """Return the URL of the last attempt of ``webhook``, or ``webhooks`` if unknown."""
         return self._urls.get(webhook, "webhooks")
 
     def request(self, delivery: Delivery, *, in_flight: bool) -> None:
-        """Attempt ``delivery`` anew, once the attempt that is under way is over."""
+        """Attempt ``delivery`` again, after the attempt in progress if there is one."""
         if in_flight:
             self._requested_again.add(delivery.seq)
         else:
@@ -149,12 +149,12 @@ class Attempts:
         self._requested_again.clear()
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close the connections."""
         if self._sender is not None:
             await self._sender.close()
 
     async def make(self, delivery: Delivery) -> None:
-        """Attempt ``delivery`` once, or twice where a fault says so."""
+        """Attempt ``delivery`` once, or twice if a fault duplicates it."""
         webhook = await self._store.get(Webhook, id=delivery.webhook)
         if webhook is None or not webhook.enabled:
             await self._store.commit([Patch(Delivery, delivery.seq, status=CANCELLED, due_at=0)])
@@ -201,13 +201,13 @@ class Attempts:
             self._queue.put_later(webhook.id, changed.seq, changed.due_at)
 
     async def _ready_sender(self) -> Sender:
-        async with self._loading:  # attempts go on in the order in which they arrived here
+        async with self._loading:  # keeps the order of the attempts
             if self._sender is None:
                 self._sender = (await import_in_thread(_sender_class))(self._settings)
             return self._sender
 
     def _after(self, delivery: Delivery, outcome: Outcome, began: int) -> Delivery:
-        """Return ``delivery`` as it is after an attempt."""
+        """Return ``delivery`` as it is after an attempt with ``outcome``."""
         entry: dict[str, Any] = {
             "at": began,
             "http_status": outcome.status,
@@ -247,7 +247,7 @@ class Attempts:
         )
 
     async def _put_off_by_fault(self, webhook: Webhook, delivery: Delivery) -> bool:
-        """Put ``delivery`` off if a fault says so: until after the next one, or to a later time."""
+        """Put ``delivery`` off if a fault asks for it: until another one was sent, or to a later time."""
         if delivery.tries or delivery.due_at or delivery.seq in self._put_off:
             self._put_off.discard(delivery.seq)
             return False

@@ -1,9 +1,9 @@
-"""Webhook calls: headers and body, made from a message or a delivery; and how they are spoilt on purpose.
+"""Webhook calls: headers and body of a message or a delivery, and deliberate errors in them.
 
 1. Bodies are made once, when a delivery is queued, and kept as text: every attempt sends the same bytes.
-2. Headers are exactly those that the APIs document.
-3. A tampering changes a finished call. If the signature itself is not the fault, the call is signed as it is sent, so
-   that the receiver sees only the intended fault.
+2. Headers are exactly those of the API documents.
+3. Tampering changes a finished call. Unless the signature itself is to be wrong, the changed call is signed, so the
+   receiver finds only the intended error.
 4. ``make_call`` makes a call as an object, to test a receiver without a URL.
 """
 
@@ -28,13 +28,13 @@ __tracebackhide__ = True
 EVENT = "X-Webhook-Event"
 
 WRONG = "a secret that nobody knows"
-"""What a corrupt signature is made with."""
+"""The secret of a wrong signature."""
 
 STALE = 3600
-"""Seconds by which a stale timestamp is old."""
+"""Age of a stale timestamp in seconds."""
 
 HUGE = 10_485_760
-"""Bytes that a huge body has."""
+"""Bytes of a huge body."""
 
 TAMPERINGS: Final = get_args(Tampering)
 
@@ -79,13 +79,13 @@ def push_body(message: Message, raw: bytes) -> dict[str, Any]:
 
 
 def encode(body: Mapping[str, Any]) -> str:
-    """Return a body as the text that is kept and sent; what is no Unicode becomes a question mark."""
+    """Return a body as JSON; a lone surrogate becomes a question mark."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace").decode()
 
 
 def call(event: str, delivery_id: str, body: str, *, secret: str, seconds: int, tampering: str = "") -> OutgoingCall:
-    """Return the call of one attempt, at ``seconds`` since the epoch; without a secret it is not signed."""
+    """Return the call of an attempt at ``seconds`` since the epoch. Without a secret it is not signed."""
     data = body.encode()
     if tampering == "json":
         data = data[:-1]
@@ -105,11 +105,11 @@ _RAW = b"From: Shop <shop@example.org>\r\nTo: ann@example.com\r\nSubject: Welcom
 
 
 async def make_call(backend: Backend, event: str, message: Message | None, secret: str, tamper: str) -> OutgoingCall:
-    """Return the call that tells of ``message``, or of a sample.
+    """Return the call of ``event`` for ``message``, or for a sample message.
 
     Raises:
         InvalidValue: There is no such event, or no such tampering.
-        NotFound: The message's bytes are gone.
+        NotFound: The message was deleted.
     """
     if event not in WEBHOOK_EVENTS:
         raise InvalidValue(f"event takes one of {', '.join(WEBHOOK_EVENTS)}, not {event!r}", field="event")

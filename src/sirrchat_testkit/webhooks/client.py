@@ -1,11 +1,11 @@
 """One attempt at a webhook: a POST, its outcome, and the check of its target.
 
-1. It ends after ten seconds of real time. It follows no redirect and keeps no cookie.
-2. Each attempt opens its own connection, so a stale one cannot make it fail.
-3. An attempt raises only if it is cancelled: every error is part of the outcome.
+1. An attempt ends after ten seconds of real time. It follows no redirects and keeps no cookies.
+2. Each attempt opens its own connection, so a stale connection cannot make it fail.
+3. An attempt raises only if it is cancelled. All errors are part of the outcome.
 4. Targets are loopback, and the hosts of ``webhook_hosts``. A name is resolved and checked for each connection, and the
    checked address is the one connected to. A listed host may resolve to any address; ``*`` lists every host.
-5. A host that looks like an address is checked as one, and refused if it is malformed: ``2130706433``, ``127.1``.
+5. A host that looks like an IP address is checked as one, and refused if malformed: ``2130706433``, ``127.1``.
 
 See OWASP, Server-Side Request Forgery Prevention Cheat Sheet.
 """
@@ -34,15 +34,15 @@ class TargetNotAllowed(Exception):
 
 
 class Targets(AbstractResolver):
-    """Resolves the hosts of webhooks, and refuses those that may not be called."""
+    """Resolves the hosts of webhooks and refuses those that are not allowed."""
 
     def __init__(self, settings: CurrentSettings) -> None:
         self._settings = settings
 
     def check(self, host: str) -> None:
-        """Raise ``TargetNotAllowed`` if ``host`` is an address, not a name, and may not be called.
+        """Raise ``TargetNotAllowed`` if ``host`` is an IP address that is not allowed.
 
-        The client connects to such a host without resolving it, so it is judged here.
+        The client connects to an IP address without resolving it.
         """
         if not self._named(host) and _is_numeric(host) and not _is_loopback(host):
             raise TargetNotAllowed(f"{host} is neither loopback nor one of webhook_hosts")
@@ -50,7 +50,7 @@ class Targets(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of ``host`` that may be connected to. Raises ``TargetNotAllowed`` if none may."""
+        """Return the allowed addresses of ``host``. Raises ``TargetNotAllowed`` if there are none."""
         loop = asyncio.get_running_loop()
         infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
         named = self._named(host)
@@ -61,7 +61,7 @@ class Targets(AbstractResolver):
         return found
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to close."""
 
     def _named(self, host: str) -> bool:
         allowed = self._settings.value.webhook_hosts
@@ -92,13 +92,13 @@ def _result(host: str, info: Any) -> ResolveResult:
 
 
 TIMEOUT = 10.0
-"""Seconds of real time that a receiver has to answer."""
+"""Seconds of real time within which a receiver must answer."""
 
 READ = 65_536
-"""Bytes of an answer that are read; the rest is the receiver's own affair."""
+"""Bytes of an answer that are read; the rest is ignored."""
 
 LARGE = 262_144
-"""Bytes from which on a body is written piece by piece, so that nobody else waits for it."""
+"""Bytes from which on a body is written in pieces, so that it does not block the loop."""
 
 AGENT = "sirrchat-testkit"
 
@@ -106,7 +106,7 @@ NOT_ALLOWED = "target_not_allowed"
 """The error of an attempt that webhook_hosts does not allow."""
 
 NO_URL = "invalid_url"
-"""The error of an attempt at what looked like a URL when it was set, and names no host that could be called."""
+"""The error of an attempt whose URL has no host that can be called."""
 
 _SUCCESS = range(200, 300)
 _monotonic = time.clock_gettime
@@ -114,9 +114,9 @@ _monotonic = time.clock_gettime
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an attempt.
+    """The outcome of an attempt.
 
-    ``status`` is None without an answer; ``error`` names what went wrong, ``reason`` says it in words.
+    ``status`` is None without an answer; ``error`` is a stable name or None, ``reason`` a text for people.
     """
 
     status: int | None
@@ -128,12 +128,12 @@ class Outcome:
 
     @property
     def success(self) -> bool:
-        """Whether the receiver took it."""
+        """Whether the receiver answered with 2xx."""
         return self.error is None and self.status in _SUCCESS
 
     @property
     def final(self) -> bool:
-        """Whether to try again would be no use."""
+        """Whether another attempt would be useless."""
         return self.success or self.error in {NOT_ALLOWED, NO_URL}
 
 
@@ -154,7 +154,7 @@ class Sender:
         )
 
     async def send(self, url: str, call: OutgoingCall) -> Outcome:
-        """POST ``call`` to ``url``."""
+        """POST ``call`` to ``url`` and return the outcome."""
         began = _monotonic(time.CLOCK_MONOTONIC)
         status, error, reason, request, response = None, None, "", "", ""
         try:
@@ -177,13 +177,13 @@ class Sender:
         return Outcome(status, error, reason, duration, request, response)
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close the connections."""
         await self._session.close()
-        await asyncio.sleep(0)  # transports end in the loop's next step
+        await asyncio.sleep(0)  # transports close in the next step of the loop
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO:
-    return body if len(body) < LARGE else io.BytesIO(body)  # written piece by piece
+    return body if len(body) < LARGE else io.BytesIO(body)  # written in pieces
 
 
 def _kind(failure: Exception) -> str:

@@ -1,13 +1,13 @@
-"""The sender of webhooks: hears of mail by the log, and attempts what is due.
+"""The sender of webhooks: it follows the event log and attempts due deliveries.
 
-1. What is pending is records, not tasks: only attempts under way are tasks. One task starts them, one timer of the
-   kit's clock wakes it for what is due later.
-2. Per webhook first attempts start in the order of arrival, up to eight under way; webhooks take turns.
-3. While mail arrives, receiving comes first: after ``AT_ONCE`` attempts one starts every ``SPACING`` seconds.
-4. An attempt reads its record and its webhook when it starts: what was cancelled, disabled, deleted or moved meanwhile
-   is seen then. So nobody has to tell the dispatcher.
-5. A clock that is moved waits until nothing is due, and so does whoever settles. What is due later does not count.
-6. A scope that ends takes its deliveries along: attempts under way are cut off, and what is left is read anew.
+1. Pending deliveries are records; only attempts in progress are tasks. One task starts them, and one timer of the
+   server's clock wakes it for deliveries that are due later.
+2. The first attempts of a webhook start in the order of arrival, up to eight at once. Webhooks take turns.
+3. While mail arrives, receiving has priority: after ``AT_ONCE`` attempts, one starts every ``SPACING`` seconds.
+4. An attempt reads its delivery and its webhook when it starts. It notices there if they were cancelled, disabled,
+   deleted or changed, so the dispatcher need not be notified.
+5. Moving the clock waits until no delivery is due, and so does ``settle``. Deliveries due later do not count.
+6. The end of a scope removes its deliveries: their attempts are cancelled, and the remaining deliveries are read again.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from sirrchat_testkit.webhooks.attempts import Attempts, Queue
 from sirrchat_testkit.webhooks.outbox import Outbox
 
 STEP: Final = 8
-"""Messages that are handed over, and attempts that are started, in one go."""
+"""Messages to hand over, and attempts to start, in one step."""
 
 SPACING: Final = 0.005
-"""Seconds of real time from one attempt to the next while mail arrives; an attempt keeps the loop busy for a fifth."""
+"""Seconds of real time between attempts while mail arrives; an attempt occupies the loop for a fifth of that."""
 
 AT_ONCE: Final = 40
-"""Attempts that may start at once while mail arrives."""
+"""Attempts that may start without spacing while mail arrives."""
 
 QUIET: Final = 0.1
 """Seconds of real time without mail after which attempts are no longer spaced."""
 
 STORE_PAUSE: Final = 1.0
-"""Seconds of real time until a store that is full is asked again."""
+"""Seconds of real time until the next step after an error of the store."""
 
 STORE_RETRY: Final = 1000
-"""Milliseconds of the kit's clock until an attempt is made again whose outcome could not be stored."""
+"""Milliseconds of the server's clock until an attempt is repeated whose outcome could not be stored."""
 
 _PENDING_AT_ONCE: Final = 500
 
@@ -80,7 +80,7 @@ class Dispatcher:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Dispatcher]:
-        """Send until the context is left; what is pending then goes on when the store is opened anew."""
+        """Send until the context is left. Deliveries still pending then continue when the store is opened again."""
         unsubscribe = self._backend.events.subscribe(self._on_event, self._concerns_webhooks)
         self._backend.clock.hold(self.wait_until_idle)
         self._backend.sessions.watch(self.busy)
@@ -94,32 +94,32 @@ class Dispatcher:
             await self._attempts.close()
 
     async def wait_until_idle(self) -> None:
-        """Return when nothing is due or under way."""
+        """Wait until no delivery is due or in progress."""
         while self._is_busy():
             change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._changes.add(change)
             await change
 
     async def finished(self, delivery: str) -> None:
-        """Return when no attempt of ``delivery`` is under way."""
+        """Wait until no attempt of ``delivery`` is in progress."""
         if tasks := [each.task for each in self._in_flight.values() if each.delivery == delivery]:
             await asyncio.wait(tasks)
 
     def busy(self) -> list[Activity]:
-        """Return the work that is due or under way."""
+        """Return the work that is due or in progress."""
         if not self._is_busy():
             return []
         waiting = self._queue.busy() or {"": 0}
         return [Activity(self._attempts.url_of(each), _work(count)) for each, count in waiting.items()]
 
     def mark(self) -> None:
-        """Return nothing: everything is in the store."""
+        """Do nothing: all state is in the store."""
 
     def end(self, mark: None) -> None:
-        """Do nothing: which attempts go is known when the records are back, so ``rewind`` cuts them off."""
+        """Do nothing: ``rewind`` cancels attempts, once the store was rewound."""
 
-    async def rewind(self, mark: None) -> None:  # noqa: ARG002 - everything is in the store
-        """Go on with what is in the store now, and with nothing else."""
+    async def rewind(self, mark: None) -> None:  # noqa: ARG002 - all state is in the store
+        """Cancel attempts of deliveries that are gone, and read the others from the store."""
         self._attempts.forget()
         gone = []
         for seq, running in self._in_flight.items():
@@ -127,7 +127,7 @@ class Dispatcher:
             if found is None or found.id != running.delivery:
                 gone.append(running.task)
         await _end(gone)
-        if self._timer is not None:  # the clock has forgotten it
+        if self._timer is not None:  # the clock has dropped it
             self._timer.cancel()
             self._timer = None
         await self._resume()
@@ -160,7 +160,7 @@ class Dispatcher:
                 self._notify_if_idle()
                 await asyncio.sleep(STORE_PAUSE)
             except Exception as error:  # noqa: BLE001 - a bug must not end all webhooks
-                self._backend.crashed("handing mail over to webhooks", error)
+                self._backend.crashed("making webhook deliveries of mail", error)
 
     async def _step(self) -> None:
         now = _now()
@@ -200,20 +200,20 @@ class Dispatcher:
     async def _attempt(self, delivery: Delivery) -> None:
         try:
             await self._attempts.make(delivery)
-        except StoreError:  # it stays pending, and is tried again
+        except StoreError:  # it stays pending and is attempted again
             self._queue.put_later(delivery.webhook, delivery.seq, self._backend.clock.now() + STORE_RETRY)
         except Exception as error:  # noqa: BLE001 - a bug must not end all webhooks
             self._backend.crashed("calling a webhook", error)
 
     def _attempt_ended(self, delivery: Delivery, _: asyncio.Task[None]) -> None:
-        """Note that the attempt has ended, also if it was cancelled before its first step."""
+        """Note the end of an attempt, also if it was cancelled before its first step."""
         self._in_flight.pop(delivery.seq, None)
         self._queue.finished(delivery.webhook)
         self._set_timer()
         self._wake.set()
 
     async def _resume(self) -> None:
-        """Read what is pending from the store, then what was not handed over."""
+        """Read pending deliveries from the store, then messages that were not handed over."""
         self._resuming = True
         self._queue.clear()
         after = 0
@@ -232,7 +232,7 @@ class Dispatcher:
         self._set_timer()
 
     def _set_timer(self) -> None:
-        """Let the clock wake us for what is due next."""
+        """Set the timer to the next due delivery."""
         due = self._queue.next_due
         if self._timer is not None:
             if self._timer.at == due and not self._timer.cancelled:
@@ -273,5 +273,5 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 def _work(count: int) -> str:
     if not count:
-        return "mail is being handed over to webhooks"
-    return f"{count} webhook {'delivery is' if count == 1 else 'deliveries are'} due or under way"
+        return "webhook deliveries are being made of mail"
+    return f"{count} webhook {'delivery is' if count == 1 else 'deliveries are'} due or in progress"

@@ -1,11 +1,11 @@
-"""From mail to deliveries: every webhook that a message concerns gets a record of its own, in one commit.
+"""The outbox: makes the webhook deliveries of stored messages.
 
-1. Messages are looked up in the store, from the last one that was handed over on: a restart goes on in the same way,
-   and nothing has to be kept in memory, however much mail comes at once.
-2. The commit that makes deliveries also notes, in each webhook that was looked at, how far it has come. So a kill at
-   any moment neither loses a delivery nor makes it twice.
+1. Messages are read from the store, after the last one that was handed over. So nothing is kept in memory, however much
+   mail arrives at once, and a restart continues in the same way.
+2. The commit that makes deliveries also updates ``handed_over`` of the webhooks. So a kill at any moment neither loses
+   a delivery nor makes it twice.
 3. Outgoing mail that no account submitted concerns no webhook.
-4. A delivery's id follows from its webhook and its message: which ids a test sees does not depend on timing.
+4. A delivery's id is derived from its webhook and its message, so it does not depend on timing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sirrchat_testkit.webhooks import calls
 
 
 class Outbox:
-    """Makes deliveries of what was stored.
+    """Makes deliveries of stored messages.
 
     ``behind`` is True while messages are still to be handed over, ``no_webhooks`` if the store has no webhook.
     """
@@ -38,7 +38,7 @@ class Outbox:
         self.no_webhooks = False
 
     async def resume(self) -> None:
-        """Go on where the webhooks in the store have come to."""
+        """Continue after the last message that the webhooks in the store have handed over."""
         self._round += 1
         newest = await self._store.find(Message, newest=True, limit=1)
         self._cursor = newest[0].seq if newest else 0
@@ -58,7 +58,7 @@ class Outbox:
             self.behind = True
 
     async def step(self, limit: int) -> list[Delivery]:
-        """Hand over at most ``limit`` messages; return the deliveries that were made, in order."""
+        """Hand over at most ``limit`` messages. Return the new deliveries, in order."""
         round_number = self._round
         messages = await self._store.find(Message, after=self._cursor, limit=limit)
         self.behind = len(messages) == limit
@@ -69,9 +69,9 @@ class Outbox:
             for webhook in await self._concerned(message, known):
                 looked_at[webhook.seq] = message.seq
                 made += await self._deliveries(webhook, message)
-        if round_number != self._round:  # a scope ended while bytes were read: all this is of the past
+        if round_number != self._round:  # a scope ended while messages were read
             return []
-        if messages and self._store.at_hand(Message, "id", messages[-1].id) is None:  # a scope is ending, or a deletion
+        if messages and self._store.at_hand(Message, "id", messages[-1].id) is None:  # deleted, or a scope is ending
             self.behind = True
             return []
         stamps = [Patch(Webhook, seq, handed_over=message_seq) for seq, message_seq in looked_at.items()]
@@ -87,7 +87,7 @@ class Outbox:
         return made
 
     async def _concerned(self, message: Message, known: dict[str, list[Webhook]]) -> Iterable[Webhook]:
-        """Return the webhooks that ``message`` may be told to; ``known`` keeps what was looked up."""
+        """Return the enabled webhooks that ``message`` concerns; ``known`` caches them by account."""
         if not message.account:
             return ()
         if message.account not in known:
@@ -105,7 +105,7 @@ class Outbox:
             return []
         try:
             body = await self.body(event, message)
-        except NotFound:  # deleted before anybody could be told
+        except NotFound:  # deleted before it was handed over
             return []
         if body is None:
             return []
@@ -122,7 +122,7 @@ class Outbox:
         ]
 
     async def body(self, event: WebhookEvent, message: Message) -> dict[str, Any] | None:
-        """Return what ``event`` says of ``message``; None where it says nothing. Raises ``NotFound``."""
+        """Return the body of ``event`` for ``message``, or None if there is none to send. Raises ``NotFound``."""
         if event == EMAIL_RECEIVED:
             return calls.received_body(message)
         if event == EMAIL_SENT:

@@ -89,6 +89,18 @@ async def test_the_field_at_fault_is_named_with_its_value(
 
 
 @pytest.mark.parametrize(
+    ("email", "message"),
+    [("invalid-email", "Invalid email format"), ("a@foreign.example", "email must be at a served domain")],
+)
+async def test_a_malformed_address_has_the_documented_text_and_a_foreign_one_its_own(
+    service: Service, email: str, message: str
+) -> None:
+    got = await service.api("POST", "/users", USER | {"email": email})
+    details = {"field": "email", "value": email}
+    assert got.json == {"error": {"code": "invalid_request", "message": message, "details": details}}
+
+
+@pytest.mark.parametrize(
     ("method", "path", "body", "field"),
     [
         ("POST", "/users", {"password": "x"}, "email"),

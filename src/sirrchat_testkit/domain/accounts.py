@@ -160,8 +160,10 @@ class Accounts:
         email = wanted.email
         try:
             _check_quota(wanted.quota)
-            if not addressing.is_mailbox(email) or not await self._domains.serves(addressing.split(email)[1]):
-                raise InvalidValue("email must be an address at a served domain", field="email", value=email)
+            if not addressing.is_mailbox(email):
+                raise InvalidValue("Invalid email format", field="email", value=email)
+            if not await self._domains.serves(addressing.split(email)[1]):
+                raise InvalidValue("email must be at a served domain", field="email", value=email)
             await self._directory.check_free(email, taken)
         except TestkitError as refusal:
             return refusal

@@ -1,4 +1,4 @@
-"""What the REST tests share: a server on a free port in the test's own loop, and a client."""
+"""Fixtures of the REST tests: a server on a free port in the test's own loop, and a client."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ START = 1_745_224_200_000
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer; ``json`` is None where the body is none."""
+    """One HTTP answer; ``json`` is None if the body is not JSON."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -42,14 +42,14 @@ class Answer:
 
     @property
     def error(self) -> str:
-        """The text of an error, once its shape is seen to be right."""
+        """The text of an error of the disposable-address API, whose shape is checked."""
         assert list(self.json) == ["error"], self.json
         assert isinstance(self.json["error"], str)
         return self.json["error"]
 
     @property
     def problem(self) -> tuple[int, str, Any]:
-        """Status, code and details of an error of the SirrChat API, once its shape is seen to be right."""
+        """Status, code and details of an error of the SirrChat API, whose shape is checked."""
         wire.Problem.model_validate(self.json)
         assert list(self.json) == ["error"], self.json
         assert list(self.json["error"]) == ["code", "message", "details"]
@@ -69,7 +69,7 @@ class Service:
     async def call(
         self, method: str, path: str, body: Any = None, *, key: str | None = "admin", **headers: str
     ) -> Answer:
-        """Send a request: ``body`` as it is if it is bytes, as JSON otherwise; ``key`` None sends none."""
+        """Send a request. ``body`` is bytes or becomes JSON; without ``key`` no key is sent."""
         if key is not None:
             headers["X-API-Key"] = self.key if key == "admin" else key
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
@@ -95,7 +95,7 @@ class Service:
         return got.json
 
     async def add_user(self, email: str = "", **details: Any) -> Any:
-        """Make a user over the SirrChat API, with an address of its own unless one is given; return the JSON."""
+        """Make a user over the SirrChat API, with a new address unless one is given. Return the JSON."""
         email = email or f"u{next(self._numbers)}@example.com"
         got = await self.api("POST", "/users", {"email": email, "password": "secret", **details})
         assert got.status == 201, got
@@ -115,7 +115,7 @@ class Service:
         return got.json
 
     async def generate(self, name: str = "", *, expiry: int = 3_600_000, **options: Any) -> dict[str, str]:
-        """Make an address, with a name of its own unless one is given."""
+        """Make an address, with a new name unless one is given."""
         body = {"name": name or f"n{next(self._numbers)}", "expiryTime": expiry, "domain": "example.com"}
         got = await self.call("POST", "/api/emails/generate", body, **options)
         assert got.status == 200, got
@@ -135,7 +135,7 @@ class Service:
 
 @pytest_asyncio.fixture
 async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Service]:
-    """A server with the default settings, its clock frozen at half past eight; in memory unless a test says folder."""
+    """A server with the default settings and a clock that is frozen at half past eight; durable with ``folder``."""
     store = TinyStore(tmp_path / "data", fsync=True) if getattr(request, "param", "") == "folder" else TinyStore()
     backend = Backend.build(Settings(), store, asyncio.get_running_loop())
     backend.clock.freeze(START)
@@ -151,7 +151,7 @@ Mail = Callable[..., bytes]
 
 @pytest.fixture
 def mail() -> Mail:
-    """Return a message as a program would send it: ``mail("subject", "text", "<p>html</p>", name=b"file")``."""
+    """Return a raw message: ``mail("subject", "text", "<p>html</p>", name=b"file")``."""
     return _mail
 
 

@@ -1,4 +1,4 @@
-"""What a client may send as a body, and what it is told where it may not."""
+"""Valid and invalid request bodies of the disposable-address API."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ NO_JSON_OBJECT = {
 @pytest.mark.parametrize("path", POSTS)
 @pytest.mark.parametrize("body", NO_JSON_OBJECT.values(), ids=NO_JSON_OBJECT)
 @pytest.mark.asyncio
-async def test_a_body_that_is_no_json_object_is_400(service: Service, path: str, body: bytes) -> None:
+async def test_a_body_that_is_not_a_json_object_is_400(service: Service, path: str, body: bytes) -> None:
     got = await service.call("POST", path, body)
     assert got.status == 400
     assert got.error.startswith("the body must be")
@@ -172,7 +172,7 @@ async def test_a_body_may_have_one_mebibyte_and_no_more(service: Service) -> Non
 
 
 @pytest.mark.asyncio
-async def test_a_packed_body_is_unpacked_but_not_without_end(service: Service) -> None:
+async def test_a_compressed_body_is_decompressed_up_to_the_limit(service: Service) -> None:
     headers = {"Content-Encoding": "gzip"}
     packed = gzip.compress(json.dumps(GOOD).encode())
     assert (await service.call("POST", "/api/emails/generate", packed, **headers)).status == 200
@@ -183,7 +183,7 @@ async def test_a_packed_body_is_unpacked_but_not_without_end(service: Service) -
 
 
 @pytest.mark.asyncio
-async def test_a_body_where_none_belongs_is_not_looked_at(service: Service) -> None:
+async def test_a_body_that_no_route_expects_is_ignored(service: Service) -> None:
     assert (await service.call("GET", "/api/emails", b"\xff{")).status == 200
     made = await service.generate()
     assert (await service.call("DELETE", f"/api/emails/{made['id']}", b"[" * 100_000)).status == 200

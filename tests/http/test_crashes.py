@@ -1,4 +1,4 @@
-"""What is nobody's fault but the server's, and what is the client's alone."""
+"""Errors of the server are reported to its owner; errors of a client are not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def break_domains(service: Service, monkeypatch: pytest.MonkeyPatch, error: Exce
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), TimeoutError(), ConnectionResetError(), KeyError("x")])
 @pytest.mark.asyncio
-async def test_a_bug_is_500_logged_and_told_to_the_owner(
+async def test_a_bug_is_500_logged_and_reported_to_the_owner(
     service: Service,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -49,7 +49,7 @@ async def test_a_bug_is_500_logged_and_told_to_the_owner(
 
 
 @pytest.mark.asyncio
-async def test_a_full_store_is_507_and_no_bug(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_store_is_507_and_not_a_bug(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     break_domains(service, monkeypatch, StoreFull("no room"))
     got = await service.call("GET", "/api/config")
     assert (got.status, got.error) == (507, "no room")
@@ -57,7 +57,7 @@ async def test_a_full_store_is_507_and_no_bug(service: Service, monkeypatch: pyt
 
 
 @pytest.mark.asyncio
-async def test_a_broken_store_is_500_and_told_to_the_owner(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broken_store_is_500_and_reported(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     error = StoreBroken("the disk failed")
     break_domains(service, monkeypatch, error)
     got = await service.call("GET", "/api/config")
@@ -111,7 +111,7 @@ UNFINISHED = {
 async def wire(
     service: Service, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> AsyncIterator[Wire]:
-    """A bare connection; whatever goes over it, nothing crashes and no log and no console hears of it."""
+    """A bare connection. At the end no crash was reported and nothing was logged or printed."""
     caplog.set_level(logging.INFO)
     host, port = service.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -202,14 +202,14 @@ async def test_a_request_that_ends_early_is_forgotten(service: Service, wire: Wi
 
 
 @pytest.mark.asyncio
-async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(service: Service) -> None:
+async def test_expect_100_continue_is_answered(service: Service) -> None:
     body = {"url": "http://localhost", "enabled": True}
     assert (await service.call("POST", "/api/webhook", body, Expect="100-continue")).status == 200
     assert (await service.call("POST", "/api/webhook", body, Expect="nonsense")).status == 200
 
 
 @pytest.mark.asyncio
-async def test_a_client_that_goes_away_is_no_crash(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_disconnects_is_not_a_crash(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 
     async def domains() -> Any:

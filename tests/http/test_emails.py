@@ -156,7 +156,7 @@ async def test_an_admin_too_sees_only_its_own_addresses(service: Service) -> Non
 
 
 @pytest.mark.asyncio
-async def test_a_permanent_address_is_no_email_of_this_api(service: Service) -> None:
+async def test_a_permanent_address_is_not_in_this_api(service: Service) -> None:
     address = await service.backend.directory.find_address("admin@example.com")
     assert address is not None
     assert (await service.call("GET", f"/api/emails/{address.id}")).status == 404

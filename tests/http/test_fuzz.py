@@ -1,4 +1,4 @@
-"""Whatever a client sends over HTTP is answered in the API's shape, and never with 500."""
+"""Arbitrary requests are answered in the API's shape, and never with 500."""
 
 from __future__ import annotations
 

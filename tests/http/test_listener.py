@@ -31,7 +31,7 @@ async def backend() -> AsyncIterator[Backend]:
 
 
 class Held:
-    """A view that answers when it is told to."""
+    """A view that answers when it is released."""
 
     def __init__(self, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun, self.go_on, self.cancelled = asyncio.Event(), asyncio.Event(), False
@@ -67,7 +67,7 @@ def no_freezegun(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Loading:
-    """The import of the API, which goes on when it is released. It fails as often as ``failures`` says."""
+    """The import of the API, which waits until it is released. It fails ``failures`` times."""
 
     def __init__(self, load: Callable[[Backend], Any]) -> None:
         self._load = load
@@ -170,7 +170,7 @@ async def test_an_import_that_fails_is_a_crash_and_the_next_connection_tries_aga
 
 
 @pytest.mark.asyncio
-async def test_any_free_port_is_read_back_and_let_go_of(backend: Backend) -> None:
+async def test_a_free_port_is_chosen_and_released(backend: Backend) -> None:
     async with serve_rest(backend) as bound:
         host, port = bound.address
         assert host == "127.0.0.1"
@@ -285,7 +285,7 @@ async def test_a_forked_child_closes_connections_that_wait_for_the_api(
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.asyncio
-async def test_a_forked_child_lets_go_of_what_it_inherited(backend: Backend) -> None:
+async def test_a_forked_child_closes_inherited_sockets(backend: Backend) -> None:
     told, tell = os.pipe()
     stay, leave = os.pipe()
     serving = serve_rest(backend)

@@ -1,4 +1,4 @@
-"""Which of two faults is told: each pair of neighbours in the order of checks."""
+"""The order of the checks: for each neighbouring pair, the first error is reported."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_health_takes_nothing_but_get(service: Service, path: str) -> None
 )
 @pytest.mark.parametrize("key", [None, "admin"])
 @pytest.mark.asyncio
-async def test_an_unknown_route_is_404_whoever_asks(service: Service, path: str, key: str | None) -> None:
+async def test_an_unknown_route_is_404_with_and_without_a_key(service: Service, path: str, key: str | None) -> None:
     for method in ("GET", "POST", "OPTIONS"):
         got = await service.call(method, path, key=key)
         assert (got.status, got.error) == (404, f"no such route: {path}")
@@ -102,7 +102,7 @@ async def test_below_the_nested_apis_an_unknown_route_has_the_nested_shape(servi
 
 @pytest.mark.parametrize("first", range(len(FAULTS)))
 @pytest.mark.asyncio
-async def test_generate_tells_the_first_fault_in_its_order(service: Service, first: int) -> None:
+async def test_generate_reports_the_first_error_in_its_order(service: Service, first: int) -> None:
     await service.generate("taken")
     settings = service.backend.settings
     if first == 0:

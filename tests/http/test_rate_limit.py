@@ -22,11 +22,11 @@ def limited(service: Service, **changes: Unpack[RuntimeChanges]) -> None:
     service.backend.settings.value = service.backend.settings.value.replace(**changes)
 
 
-def standing(answer: Answer) -> tuple[str, str]:
+def limit_headers(answer: Answer) -> tuple[str, str]:
     return answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"]
 
 
-async def test_every_answer_of_both_apis_says_it_and_no_other(service: Service) -> None:
+async def test_every_answer_of_both_apis_has_the_headers_and_no_other_answer(service: Service) -> None:
     reset = str((service.backend.clock.now() // HOUR + 1) * 3600)
     for answer in (
         await service.api("GET", "/users"),
@@ -38,21 +38,21 @@ async def test_every_answer_of_both_apis_says_it_and_no_other(service: Service) 
         await service.call("GET", "/api/emails/nothing"),
         await service.call("GET", "/api/nothing"),
     ):
-        assert standing(answer) == ("1000", "1000")
+        assert limit_headers(answer) == ("1000", "1000")
         assert answer.headers["X-RateLimit-Reset"] == reset
     for answer in (await service.api("GET", "/users", key=None), await service.call("GET", "/api/emails", key="x")):
-        assert (answer.status, standing(answer)) == (401, ("100", "100"))
+        assert (answer.status, limit_headers(answer)) == (401, ("100", "100"))
     for path in ("/healthz", "/readyz", "/nothing"):
         assert "X-RateLimit-Limit" not in (await service.call("GET", path)).headers
 
 
-async def test_a_failure_of_ours_says_it_too(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_internal_error_has_the_headers_too(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(service.backend.domains, "page", broken)
     answer = await service.api("GET", "/domains")
-    assert (answer.problem, standing(answer)) == ((500, "internal_error", {}), ("1000", "1000"))
+    assert (answer.problem, limit_headers(answer)) == ((500, "internal_error", {}), ("1000", "1000"))
     assert [each for each in service.backend.events.after() if isinstance(each, Crashed)]
 
 
@@ -61,21 +61,21 @@ async def test_the_third_of_two_is_429_until_the_next_full_hour(service: Service
     limited(service, rate_limit="custom", rate_limit_key=2)
     for remaining in ("1", "0"):
         answer = await service.api("GET", "/users")
-        assert (answer.status, standing(answer)) == (200, ("2", remaining))
+        assert (answer.status, limit_headers(answer)) == (200, ("2", remaining))
         assert "Retry-After" not in answer.headers
     answer = await service.api("GET", "/users")
     assert answer.problem == (429, "rate_limited", {})
-    assert standing(answer) == ("2", "0")
+    assert limit_headers(answer) == ("2", "0")
     assert answer.headers["X-RateLimit-Reset"] == str(11 * 3600)
     assert answer.headers["Retry-After"] == "3599"
     await service.backend.clock.advance(HOUR - 1_501)
     answer = await service.api("GET", "/users")
     assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
     await service.backend.clock.advance(1)
-    assert standing(await service.api("GET", "/users")) == ("2", "1")
+    assert limit_headers(await service.api("GET", "/users")) == ("2", "1")
 
 
-async def test_the_other_api_adds_when_to_come_back(service: Service) -> None:
+async def test_the_disposable_address_api_adds_the_reset_time(service: Service) -> None:
     limited(service, rate_limit="custom", rate_limit_key=1)
     assert (await service.call("GET", "/api/emails")).status == 200
     answer = await service.call("GET", "/api/emails")
@@ -99,7 +99,7 @@ async def test_without_a_valid_key_the_ip_address_counts_before_the_key(service:
     for key in ("wrong", None, "worse"):
         assert (await service.api("GET", "/users", key=key)).status == 401
     answer = await service.api("GET", "/users", key=None)
-    assert (answer.status, standing(answer)) == (429, ("3", "0"))
+    assert (answer.status, limit_headers(answer)) == (429, ("3", "0"))
     assert (await service.api("GET", "/nothing", key=None)).status == 429
     assert (await service.api("GET", "/users")).status == 200
 
@@ -116,11 +116,11 @@ async def test_what_was_asked_before_the_limit_was_set_does_not_count(service: S
 
 async def test_documented_is_a_thousand_and_a_hundred(service: Service) -> None:
     limited(service, rate_limit="documented", rate_limit_key=5, rate_limit_ip=5)
-    assert standing(await service.api("GET", "/users")) == ("1000", "999")
-    assert standing(await service.api("GET", "/users", key=None)) == ("100", "99")
+    assert limit_headers(await service.api("GET", "/users")) == ("1000", "999")
+    assert limit_headers(await service.api("GET", "/users", key=None)) == ("100", "99")
 
 
-async def test_a_limit_of_nothing_answers_nothing(service: Service) -> None:
+async def test_a_rate_limit_of_0_refuses_every_request(service: Service) -> None:
     limited(service, rate_limit="custom", rate_limit_key=0)
     assert (await service.api("GET", "/users")).status == 429
     assert (await service.call("GET", "/healthz")).status == 200

@@ -1,4 +1,4 @@
-"""Who may call what: keys, roles, methods."""
+"""Permissions of the SirrChat API: keys, roles, methods."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def test_a_user_s_admin_key_opens_everything(service: Service) -> None:
         await service.fetch(path, key=key)
 
 
-async def test_a_secret_opens_nothing_and_a_revoked_key_no_longer(service: Service) -> None:
+async def test_a_secret_and_a_revoked_key_are_refused(service: Service) -> None:
     user = await service.add_user()
     made = (await service.api("POST", "/api-keys", {"user": user["id"]})).json
     assert (await service.api("GET", "/users", key=made["secret"])).status == 401
@@ -137,7 +137,7 @@ async def test_another_method_is_405_with_allow(service: Service, method: str, p
 
 
 @pytest.mark.parametrize("path", ["", "/", "/nothing", "/users/", "/users/x/nothing", "/v2/users", "/emails"])
-async def test_an_unknown_route_is_404_whoever_asks(service: Service, path: str) -> None:
+async def test_an_unknown_route_is_404_with_and_without_a_key(service: Service, path: str) -> None:
     for key in ("admin", None):
         assert (await service.api("GET", path, key=key)).problem == (404, "not_found", {})
 

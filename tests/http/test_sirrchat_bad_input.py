@@ -1,4 +1,4 @@
-"""Whatever a client sends: a refusal in the documented shape that names the field, and never a 500."""
+"""Invalid input is refused in the documented shape, with the field, and never with 500."""
 
 from __future__ import annotations
 
@@ -147,12 +147,12 @@ BAD_BODIES = {
         ("POST", "/api-keys"),
     ],
 )
-async def test_a_body_that_is_no_json_object_is_400(service: Service, method: str, path: str, body: bytes) -> None:
+async def test_a_body_that_is_not_a_json_object_is_400(service: Service, method: str, path: str, body: bytes) -> None:
     got = await service.api(method, await place(service, path), body)
     assert got.problem == (400, "invalid_request", {})
 
 
-async def test_a_number_beyond_every_float_is_no_quota(service: Service) -> None:
+async def test_a_number_too_large_for_a_float_is_not_a_quota(service: Service) -> None:
     got = await service.api("PUT", await place(service, "/users/ID/quota"), b'{"quota": 1e999}')
     assert got.problem == (400, "invalid_request", {"field": "quota", "value": None})
 
@@ -180,7 +180,7 @@ async def test_a_secret_may_be_base64_behind_its_prefix_or_any_text(service: Ser
 
 
 @pytest.mark.parametrize("part", ["%00", "%FF", "..%2F..", "%F0%9F%92%A9", "a" * 4000, "%ED%A0%80", "' OR 1=1"])
-async def test_what_is_no_id_is_404(service: Service, part: str) -> None:
+async def test_an_invalid_id_is_404(service: Service, part: str) -> None:
     for method, path in (
         ("GET", "/users/{}"),
         ("DELETE", "/domains/{}"),

@@ -1,4 +1,4 @@
-"""What a page costs does not depend on how much is stored: counted in calls, so that no noise can disturb it."""
+"""The cost of a page does not depend on the number of records. It is counted in calls, which noise cannot disturb."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbered pages: what is on them, and where their links lead."""
+"""Numbered pages: their records and their links."""
 
 from __future__ import annotations
 

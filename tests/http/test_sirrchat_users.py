@@ -94,7 +94,7 @@ async def test_the_list_can_be_of_one_domain(service: Service) -> None:
     assert (await service.fetch("/users?domain=nowhere.example"))["data"] == []
 
 
-async def test_the_admin_is_no_user(service: Service) -> None:
+async def test_the_admin_is_not_a_user(service: Service) -> None:
     assert (await service.fetch("/users"))["meta"]["total"] == 0
     assert (await service.fetch("/stats"))["users_total"] == 0
     admin = await service.backend.accounts.of("admin@example.com")

@@ -51,11 +51,11 @@ def test_the_nested_shape_has_a_code_and_the_field_at_fault(
     assert nested(status, "no", error) == {"error": {"code": code, "message": "no", "details": details}}
 
 
-def test_the_flat_shape_is_a_text() -> None:
+def test_the_flat_shape_is_a_string() -> None:
     assert flat(400, "no", None) == {"error": "no"}
 
 
-def test_a_lone_surrogate_goes_out_as_a_question_mark() -> None:
+def test_a_lone_surrogate_is_sent_as_a_question_mark() -> None:
     assert encode({"a": "x\ud800y", "b": "é"}) == '{"a": "x?y", "b": "é"}'.encode()
 
 

@@ -53,7 +53,7 @@ async def test_what_is_kept_is_bounded_and_the_least_recently_used_goes(mail: Ma
 
 
 @pytest.mark.asyncio
-async def test_a_large_message_is_read_beside_the_loop(mail: Mail, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_message_is_parsed_in_a_thread(mail: Mail, monkeypatch: pytest.MonkeyPatch) -> None:
     threads = []
 
     def read(raw: bytes) -> Text:

@@ -1,4 +1,4 @@
-"""What the webhook tests share."""
+"""Fixtures of the webhook tests."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from sirrchat_testkit import MailServer
 
 @pytest.fixture
 def server() -> Iterator[MailServer]:
-    """A server of this test's own: for settings, restarts, and what must not be rewound."""
+    """A server of this test alone: for settings, restarts, and state that must not be rewound."""
     with MailServer() as server:
         yield server

@@ -1,4 +1,4 @@
-"""Attempts under way: what may happen to a delivery before the receiver answers."""
+"""Attempts in progress: changes of a delivery before the receiver answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio
 
 
 class Receiver:
-    """Takes the place of the sender's HTTP: each call waits until it is answered."""
+    """Replaces the sender's HTTP: each call waits until the test answers it."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -41,7 +41,7 @@ class Receiver:
         """Do nothing: there are no connections."""
 
     async def called(self) -> asyncio.Future[Outcome]:
-        """Wait for the next call; return what takes its answer."""
+        """Wait for the next call. Return a future for its answer."""
         return await self._waiting.get()
 
     async def answer(self, status: int = 200) -> None:
@@ -54,12 +54,12 @@ def reply(answer: asyncio.Future[Outcome], status: int = 200) -> None:
 
 
 async def full(*_: object) -> list[int]:
-    """Fail as a store's ``commit`` does where there is no room."""
+    """Raise ``StoreFull``, like ``commit`` of a full store."""
     raise StoreFull("no room")
 
 
 async def steps() -> None:
-    """Let the loop do what it can do now."""
+    """Run the loop until nothing is ready."""
     for _ in range(100):
         await asyncio.sleep(0)
 
@@ -240,7 +240,7 @@ async def test_an_attempt_whose_outcome_was_not_stored_is_made_again(
     assert (await only(backend)).status == "delivered"
 
 
-async def test_a_full_store_keeps_nobody_waiting(
+async def test_waiting_ends_while_the_store_is_full(
     backend: Backend, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher_module, "STORE_PAUSE", 0.001)

@@ -1,4 +1,4 @@
-"""Schemas, published and one's own, and golden files."""
+"""Published schemas, schemas of a test, and golden files."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def received(sink: WebhookSink, body: Any, event: str = "") -> Any:
     return sink.receive()
 
 
-def test_drift_is_named_with_path_and_reason(webhook_sink: WebhookSink) -> None:
+def test_an_invalid_body_is_explained_by_path_and_reason(webhook_sink: WebhookSink) -> None:
     body = json.loads(json.dumps(DOCUMENTED["email.received"]))
     body["data"]["size"] = "12"
     body["data"]["more"] = 1
@@ -105,14 +105,14 @@ def test_drift_is_named_with_path_and_reason(webhook_sink: WebhookSink) -> None:
     ]
 
 
-def test_a_model_of_one_s_own_is_held_against_the_body(webhook_sink: WebhookSink) -> None:
+def test_a_body_is_checked_against_a_model_of_the_test(webhook_sink: WebhookSink) -> None:
     call = received(webhook_sink, {"type": "paid", "amount": 7})
     call.validate(Paid)
     with pytest.raises(WebhookInvalid, match="amount: must be an integer, was 'much'"):
         received(webhook_sink, {"type": "paid", "amount": "much"}).validate(Paid)
 
 
-def test_a_schema_of_one_s_own_is_held_against_the_body(webhook_sink: WebhookSink) -> None:
+def test_a_body_is_checked_against_a_schema_of_the_test(webhook_sink: WebhookSink) -> None:
     schema = {"type": "object", "properties": {"items": {"type": "array", "items": {"type": "integer"}}}}
     received(webhook_sink, {"items": [1, 2]}).validate(schema)
     with pytest.raises(WebhookInvalid, match=r"items\[1\]: 'x' is not of type 'integer'"):
@@ -157,7 +157,7 @@ def test_a_body_is_compared_with_a_golden_file(
         received(webhook_sink, DOCUMENTED["new_message"] | same).assert_golden(golden)
 
 
-def test_what_else_varies_is_named(webhook_sink: WebhookSink) -> None:
+def test_further_fields_are_normalised_by_name(webhook_sink: WebhookSink) -> None:
     call = received(webhook_sink, DOCUMENTED["email.received"])
     assert call.normalised(user="<me>", size="<n>") == {
         "event": "email.received",

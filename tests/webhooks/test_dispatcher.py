@@ -1,4 +1,4 @@
-"""When attempts start, and which ones the end of a scope cuts off."""
+"""The start of attempts, and their end with a scope."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sender misbehaves on demand: counted, scoped, and seen by the receiver as what it is."""
+"""Faults of the webhook sender: counted, limited to a scope, and visible to the receiver."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_conditions_say_with_which_calls(hooked: Webhooked, make_inbox: MakeInbo
     assert [each.verified for each in sink.calls] == [True, False]
 
 
-def test_a_fault_that_never_strikes_is_told(server: MailServer) -> None:
+def test_a_fault_that_never_strikes_is_reported(server: MailServer) -> None:
     with server.scope("test"):
         server.webhook_faults.duplicate(subject="never")
         with pytest.raises(
@@ -176,7 +176,7 @@ def test_some_faults_are_cleared_and_the_others_stay(mailserver: MailServer) -> 
     mailserver.faults.clear()
 
 
-def test_a_condition_of_the_users_runs_elsewhere_than_the_server(hooked: Webhooked) -> None:
+def test_a_condition_of_the_user_does_not_run_in_the_server_s_thread(hooked: Webhooked) -> None:
     server, inbox, sink = hooked
     ran: list[str] = []
 
@@ -225,7 +225,7 @@ def test_faults_of_webhooks_do_not_concern_smtp(mailserver: MailServer) -> None:
     mailserver.webhook_faults.clear()
 
 
-def test_a_misguessed_name_is_answered(mailserver: MailServer) -> None:
+def test_a_misspelt_name_has_a_suggestion(mailserver: MailServer) -> None:
     with pytest.raises(AttributeError, match="did you mean 'corrupt_signature'"):
         mailserver.webhook_faults.bad_signature()  # type: ignore[attr-defined]
     with pytest.raises(AttributeError, match="did you mean 'duplicate'"):

@@ -1,4 +1,4 @@
-"""Making deliveries from messages: what may happen while the store is at work."""
+"""Making deliveries of messages: changes while the store is working."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ async def test_a_message_is_not_handed_over_twice(backend: Backend) -> None:
     assert await Outbox(backend).step(8) == []  # reads the message again
 
 
-async def test_a_message_that_was_deleted_before_it_was_read_is_passed_over(
+async def test_a_message_that_was_deleted_before_it_was_read_is_skipped(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outbox = Outbox(backend)
@@ -146,7 +146,7 @@ async def test_a_message_that_was_deleted_before_it_was_read_is_passed_over(
 
 
 class Reading:
-    """A hand-over that has begun to read messages of the address, and waits with the last of them."""
+    """A step that has begun to read messages of the address, and waits at the last one."""
 
     def __init__(self, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
         self.backend = backend

@@ -6,7 +6,7 @@ from sirrchat_testkit.webhooks.attempts import IN_FLIGHT, Queue
 
 
 def taken(queue: Queue) -> list[tuple[str, int]]:
-    """Take everything that may start now."""
+    """Take all deliveries that may start now."""
     found = []
     while one := queue.take():
         found.append(one)

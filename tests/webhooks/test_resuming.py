@@ -1,4 +1,4 @@
-"""What a durable server owes after a restart, and after ``kill -9``."""
+"""Deliveries of a durable server after a restart, and after ``kill -9``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def start(serve: StartServe, tmp_path: Path) -> Callable[[], Serve]:
 
 
 def watch(sink: WebhookSink, enough: int = 1, status: int = 503) -> threading.Event:
-    """Answer every call with ``status``; return what is set when there were enough."""
+    """Answer every call with ``status``. Return an event that is set after enough calls."""
     seen = threading.Event()
 
     def answer(_call: WebhookCall) -> int:
@@ -69,7 +69,7 @@ def test_a_kill_in_a_burst_loses_nothing_and_makes_nothing_twice(start: Callable
     assert len({each.id for each in sink.calls}) == len(subjects)
 
 
-def test_a_restart_goes_on_with_what_is_pending(tmp_path: Path) -> None:
+def test_a_restart_continues_pending_deliveries(tmp_path: Path) -> None:
     with WebhookSink() as sink:
         sink.refuse()
         with MailServer(data=str(tmp_path)) as server:

@@ -1,4 +1,4 @@
-"""What the sender promises, over real sockets: bodies, headers, order, retries, and what ends a delivery."""
+"""The sender over real sockets: bodies, headers, order, retries, and the end of deliveries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sirrchat_testkit.webhooks import client as sender
 from tests.support import call_api, connect, generate, send
 
 
-def test_mail_is_told_as_documented(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> None:
+def test_mail_is_reported_as_documented(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> None:
     mailserver.add_webhook(webhook_sink.url, ["email.received"])
     send(mailserver, inbox, subject="Email Subject")
     call = webhook_sink.receive(event="email.received")
@@ -74,7 +74,7 @@ def test_a_permanent_address_pushes_nothing(mailserver: MailServer, webhook_sink
     webhook_sink.assert_nothing()
 
 
-def test_each_recipient_is_told_of(
+def test_each_recipient_is_reported(
     mailserver: MailServer, make_inboxes: MakeInboxes, webhook_sink: WebhookSink
 ) -> None:
     mailserver.add_webhook(webhook_sink.url)
@@ -83,7 +83,7 @@ def test_each_recipient_is_told_of(
     assert [each.recipient for each in webhook_sink.receive_all(3)] == [each.address for each in inboxes]
 
 
-def test_a_user_s_webhook_hears_of_its_own_mail_alone(mailserver: MailServer, webhook_sink: WebhookSink) -> None:
+def test_a_user_s_webhook_reports_only_its_own_mail(mailserver: MailServer, webhook_sink: WebhookSink) -> None:
     ann, bob = mailserver.add_account("ann@example.com"), mailserver.add_account("bob@example.com")
     body = {"url": webhook_sink.url, "events": ["email.received"]}
     call_api(mailserver, "POST", "/api/v1/webhooks", body, key=ann.api_key)
@@ -92,14 +92,14 @@ def test_a_user_s_webhook_hears_of_its_own_mail_alone(mailserver: MailServer, we
     assert [each.subject for each in webhook_sink.receive_all(1)] == ["for Ann"]
 
 
-def test_mail_that_left_tells_nobody(mailserver: MailServer, webhook_sink: WebhookSink) -> None:
+def test_outgoing_mail_without_an_account_is_not_reported(mailserver: MailServer, webhook_sink: WebhookSink) -> None:
     mailserver.add_webhook(webhook_sink.url)
     send(mailserver, "somebody@corp.com")
     mailserver.receive(recipient="somebody@corp.com")
     webhook_sink.assert_nothing()
 
 
-def test_mail_from_before_is_not_told(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> None:
+def test_earlier_mail_is_not_reported(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> None:
     inbox.deliver(subject="before")
     webhook = mailserver.add_webhook(webhook_sink.url)
     webhook.disable()
@@ -127,7 +127,7 @@ def test_calls_are_signed_where_there_is_a_secret(
         assert Webhook(secret).verify(call.body, {name.lower(): each for name, each in call.headers.items()})
 
 
-def test_a_story_of_thirty_one_seconds_takes_none(
+def test_retries_over_31_seconds_take_no_real_time(
     mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink
 ) -> None:
     mailserver.add_webhook(webhook_sink.url, secret="s")
@@ -184,7 +184,7 @@ def test_any_2xx_is_success(mailserver: MailServer, inbox: Inbox, webhook_sink: 
     assert [each.status for each in mailserver.deliveries] == ["delivered"]
 
 
-def test_a_redirect_is_no_success_and_is_not_followed(
+def test_a_redirect_is_a_failure_and_not_followed(
     mailserver: MailServer, inbox: Inbox, make_webhook_sink: MakeWebhookSink
 ) -> None:
     near, far = make_webhook_sink(), make_webhook_sink()
@@ -210,7 +210,7 @@ def test_a_dropped_connection_is_retried(mailserver: MailServer, inbox: Inbox, w
     assert [each.answered for each in webhook_sink.calls] == [None, 200]
 
 
-def test_nobody_listening_is_an_error_of_the_attempt(mailserver: MailServer, inbox: Inbox) -> None:
+def test_a_refused_connection_is_an_error_of_the_attempt(mailserver: MailServer, inbox: Inbox) -> None:
     with WebhookSink() as gone:
         pass
     mailserver.add_webhook(gone.url)
@@ -244,7 +244,7 @@ def test_first_attempts_start_in_the_order_of_arrival(
     assert [each.subject for each in webhook_sink.calls] == [str(number) for number in range(60)]
 
 
-def test_eight_are_under_way_at_most_and_a_slow_one_holds_up_nobody(
+def test_at_most_eight_attempts_are_in_progress_and_a_slow_webhook_delays_no_other(
     mailserver: MailServer, inbox: Inbox, make_webhook_sink: MakeWebhookSink
 ) -> None:
     slow, quick = make_webhook_sink(), make_webhook_sink()
@@ -334,7 +334,7 @@ def test_what_is_sent_again_has_all_its_retries(
     assert len(delivery.attempts) == 5
 
 
-def test_a_scope_takes_its_deliveries_along(server: MailServer) -> None:
+def test_the_end_of_a_scope_removes_its_deliveries(server: MailServer) -> None:
     server.clock.freeze()
     with server.make_webhook_sink() as sink:
         with server.scope("one"):
@@ -423,7 +423,7 @@ def test_ids_do_not_depend_on_when_a_webhook_was_called() -> None:
     assert seen[0] == seen[1]
 
 
-def test_mail_that_a_user_submits_is_told_as_documented(
+def test_mail_that_a_user_submits_is_reported_as_documented(
     mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink
 ) -> None:
     mailserver.add_webhook(webhook_sink.url)

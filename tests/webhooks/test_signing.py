@@ -1,4 +1,4 @@
-"""Signatures, held against the scheme's own library."""
+"""Signatures, compared with the scheme's own library."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_library_accepts_our_signature() -> None:
     assert Webhook(SECRET).verify(BODY.decode(), headers)
 
 
-def test_we_accept_the_library_s_signature() -> None:
+def test_verify_accepts_the_library_s_signature() -> None:
     signature = Webhook(SECRET).sign("d1", datetime.fromtimestamp(NOW, UTC), BODY.decode())
     headers = {"webhook-id": "d1", "webhook-timestamp": str(NOW), "webhook-signature": signature}
     assert verify_webhook(headers, BODY, SECRET, now=NOW) == "d1"

@@ -1,4 +1,4 @@
-"""Where webhooks may be sent: nobody reaches inside a network through a shared server."""
+"""Allowed hosts of webhooks: a shared server gives no access to its network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sirrchat_testkit.webhooks.client import TargetNotAllowed, Targets
 
 
 def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, str]) -> None:
-    """Let host names stand for addresses."""
+    """Resolve host names to the given addresses."""
     real = socket.getaddrinfo
 
     def resolve(host: Any, port: Any, *args: Any, **options: Any) -> Any:
@@ -48,7 +48,7 @@ def test_an_address_elsewhere_is_never_called(mailserver: MailServer, inbox: Inb
     assert "is neither loopback nor one of webhook_hosts" in delivery.attempts[0].reason
 
 
-def test_a_name_is_judged_by_what_it_stands_for(
+def test_a_host_name_is_checked_by_its_addresses(
     mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names(monkeypatch, {"inside.example": "10.0.0.1", "here.example": "127.0.0.1"})
@@ -62,7 +62,7 @@ def test_a_name_is_judged_by_what_it_stands_for(
     assert len(webhook_sink.calls) == 1
 
 
-def test_a_name_is_judged_anew_for_each_connection(
+def test_a_host_name_is_resolved_for_each_connection(
     mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = {"rebound.example": "127.0.0.1"}
@@ -82,7 +82,7 @@ def test_localhost_is_here(mailserver: MailServer, inbox: Inbox, webhook_sink: W
     assert webhook_sink.receive().headers["host"].startswith("localhost:")
 
 
-def test_a_redirect_leads_nowhere(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> None:
+def test_a_redirect_is_not_followed(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> None:
     mailserver.add_webhook(webhook_sink.url)
     mailserver.clock.freeze()
     webhook_sink.refuse(307, times=None)

@@ -1,4 +1,4 @@
-"""Time: a clock that is moved waits for what falls due, and never blocks a receiver in the test's own loop."""
+"""Moving the clock waits for due attempts, and never blocks a receiver in the test's own loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sirrchat_testkit import Inbox, MailServer, WebhookSink
 
 @contextlib.asynccontextmanager
 async def receiver(*statuses: int) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A receiver in the running loop: answers with ``statuses``, the last one for ever."""
+    """A receiver in the running loop. It answers with ``statuses``, then always with the last one."""
     bodies: list[bytes] = []
 
     async def handle(request: web.Request) -> web.Response:
@@ -118,7 +118,7 @@ def test_a_resumed_clock_goes_on(mailserver: MailServer, inbox: Inbox, webhook_s
     assert webhook_sink.receive().attempt == 2
 
 
-def test_travelling_back_calls_nobody(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> None:
+def test_a_clock_moved_back_calls_no_webhook(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> None:
     mailserver.clock.freeze()
     mailserver.add_webhook(webhook_sink.url)
     webhook_sink.refuse()

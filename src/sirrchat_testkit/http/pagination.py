@@ -112,7 +112,7 @@ def cursor_position(request: web.Request) -> int | None:
 
 
 def split_page(records: Sequence[R]) -> tuple[Sequence[R], str | None]:
-    """Return the page out of up to ``ASKED`` records, and the cursor of the next page or None."""
+    """Return the page of up to ``FETCHED`` records, and the cursor of the next page or None."""
     page = records[:CURSOR_PAGE]
     return page, encode_cursor(page[-1].seq) if len(records) > CURSOR_PAGE else None
 

@@ -27,7 +27,7 @@ CONNECTIONS = 16
 REQUESTS = 4_000
 FEW, MANY = 100, 100_000
 
-FLOOR, GOAL = 0.35, 0.45
+FLOOR, GOAL = 0.4, 0.55
 FLAT = 1.25
 """How many times what a page of ``FEW`` costs one of ``MANY`` may cost."""
 

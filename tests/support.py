@@ -18,6 +18,7 @@ import aiosmtplib
 
 from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.threads import LoopThread
 
 SERVE = [sys.executable, "-m", "sirrchat_testkit", "serve"]
 ANY_PORT = ["--smtp-port", "0", "--http-port", "0"]
@@ -87,6 +88,18 @@ def environment(**variables: str) -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if not name.startswith("SIRRCHAT_TESTKIT_")} | variables
 
 
+def until(thread: LoopThread, true: Callable[[], object]) -> None:
+    """Return as soon as ``true()`` holds. ``thread`` runs one step of its loop between two checks; nothing sleeps."""
+    while not true():
+        thread.call(asyncio.sleep(0))
+
+
+async def auntil(true: Callable[[], object]) -> None:
+    """Return as soon as ``true()`` holds. The running loop runs one step between two checks; nothing sleeps."""
+    while not true():  # noqa: ASYNC110 - there is no event to wait for
+        await asyncio.sleep(0)
+
+
 def connect(server: Server, timeout: float = 30) -> smtplib.SMTP:
     """Open an SMTP connection whose client names itself ``client.example``."""
     return smtplib.SMTP(server.smtp_host, server.smtp_port, "client.example", timeout=timeout)
@@ -119,8 +132,7 @@ async def asend(raw: bytes, sender: str, recipient: str, **options: Any) -> None
         async with smtp:
             await smtp.sendmail(sender, recipient, raw)
     finally:
-        while socket.fileno() != -1:  # noqa: ASYNC110 - the end of a transport has no event
-            await asyncio.sleep(0)
+        await auntil(lambda: socket.fileno() == -1)
 
 
 def call_api(

@@ -23,6 +23,7 @@ from sirrchat_testkit import FaultStage, Inbox, MailServer, WebhookSink
 from sirrchat_testkit.domain import sessions
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.http import listener as rest_listener
+from tests.support import until
 
 ABORTED = b"421 4.3.2 Closing connection: the test scope has ended\r\n"
 GONE = b"421 4.7.0 Closing connection: the account of this login no longer exists\r\n"
@@ -110,12 +111,6 @@ def inbox(server: MailServer) -> Inbox:
     return server.make_inbox()
 
 
-def until(server: MailServer, true: Callable[[], object]) -> None:
-    """Let the server go on until a condition is true; the test's time limit is the limit."""
-    while not true():
-        _ = server.stats  # a turn of the server's loop
-
-
 def noticed(server: MailServer) -> list[object]:
     """Return what the next scope would see of an earlier one, or wait for."""
     with server.scope("next"):
@@ -140,7 +135,7 @@ def amid_data(client: Client, inbox: Inbox) -> None:
     [session] = client.server._now.backend.sessions
     [connection] = client.server._now.smtp._connections  # type: ignore[attr-defined]
     client.send(RAW)
-    until(client.server, lambda: connection._conversation.pending)
+    until(client.server._thread, lambda: connection._conversation.pending)
     assert session.busy
 
 
@@ -183,7 +178,7 @@ def test_a_delayed_command_is_broken_off(server: MailServer, inbox: Inbox, dial:
         client = dial(server, greeted=stage != "connect")
         client(*script[: max(before - 1, 0)])
         client.send(RAW + b".\r\n" if stage == "end" else script[before - 1].encode() + b"\r\n")
-        until(server, lambda: fault.fired)
+        until(server._thread, lambda: fault.fired)
     assert not noticed(server)
     assert client.rest() == ABORTED
     assert server.messages == []
@@ -196,7 +191,7 @@ def test_what_was_sent_behind_a_delayed_command_is_dropped(server: MailServer, i
         mail = f"MAIL FROM:<a@shop.example>\r\nRCPT TO:<{inbox}>\r\n".encode() + b"DATA\r\n" + RAW + b".\r\n"
         client.send(b"EHLO me\r\n" + mail + mail + b"QUIT\r\n")
         client.read(4)
-        until(server, lambda: fault.fired)
+        until(server._thread, lambda: fault.fired)
     assert not noticed(server)
     assert client.read(1) in {"354", "421"}
     client.rest()
@@ -222,7 +217,7 @@ def test_a_handshake_is_broken_off(dial: Dial) -> None:
             assert client("EHLO me", "STARTTLS") == "220"
         assert not noticed(server)
         assert client.rest() == b""
-        until(server, lambda: not server.stats.sessions_active)
+        until(server._thread, lambda: not server.stats.sessions_active)
 
 
 def test_a_transaction_under_tls_is_broken_off() -> None:
@@ -233,7 +228,7 @@ def test_a_transaction_under_tls_is_broken_off() -> None:
             smtp.ehlo()
             smtp.mail("a@shop.example")
         assert not noticed(server)
-        until(server, lambda: not server.stats.sessions_active)  # the client need not answer the end of TLS
+        until(server._thread, lambda: not server.stats.sessions_active)  # the client need not answer the end of TLS
         with contextlib.suppress(ssl.SSLEOFError):
             assert smtp.getreply()[0] == 421
         smtp.close()
@@ -311,7 +306,7 @@ def test_the_server_stops_at_once_after_a_command_was_broken_off(dial: Dial, cap
             fault = server.faults.delay(LONG, stage="ehlo")
             client = dial(server)
             client.send(b"EHLO me\r\n")
-            until(server, lambda: fault.fired)
+            until(server._thread, lambda: fault.fired)
         assert client.rest() == ABORTED
     assert not [each for each in caplog.records if each.name == "sirrchat_testkit.smtp"]  # a late stop is logged
 
@@ -341,7 +336,7 @@ def test_a_move_of_the_clock_ends_with_its_scope(server: MailServer) -> None:
             server.add_webhook(f"http://127.0.0.1:{silent.getsockname()[1]}/")
             server.make_inbox().deliver(subject="x")
             moved = pool.submit(server.clock.advance, hours=5)
-            until(server, lambda: server._now.backend.clock._moves)
+            until(server._thread, lambda: server._now.backend.clock._moves)
         with pytest.raises(RuntimeError, match="the test that moved it has ended"):
             moved.result()
     assert server.clock.now() - now < timedelta(hours=1)
@@ -410,7 +405,7 @@ def test_a_request_that_is_not_complete_is_aborted(server: MailServer, sent: int
         with server.scope("early"):
             request = caller.request("POST", "/api/v1/users", ANN)
             caller.send(request[:sent])
-            until(server, lambda: requests_of(server))
+            until(server._thread, lambda: requests_of(server))
         with server.scope("next"):
             with contextlib.suppress(OSError):
                 caller.send(request[sent:])
@@ -448,7 +443,7 @@ def test_a_request_in_progress_does_not_write_into_the_next_scope(
     with Caller(server) as caller:
         with server.scope("early"):
             caller.send(caller.request("GET", "/api/email/domains"))
-            until(server, lambda: entered)
+            until(server._thread, lambda: entered)
         assert caller.rest() == b""
         server.add_domain("late.example")
 
@@ -457,7 +452,7 @@ def test_a_request_that_began_before_the_scope_goes_on(server: MailServer) -> No
     with Caller(server) as caller:
         request = caller.request("POST", "/api/v1/users", ANN)
         caller.send(request[:-5])
-        until(server, lambda: requests_of(server))
+        until(server._thread, lambda: requests_of(server))
         with server.scope("inner"):
             pass
         caller.send(request[-5:])
@@ -475,7 +470,7 @@ def test_an_idle_connection_of_the_rest_api_stays_usable(server: MailServer) -> 
                 caller.send(unknown[:-5])
                 assert caller.status() == 404
                 caller.send(unknown[-5:])
-                until(server, lambda: not requests_of(server))
+                until(server._thread, lambda: not requests_of(server))
 
 
 def test_a_connection_that_waits_for_the_api_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -491,11 +486,11 @@ def test_a_connection_that_waits_for_the_api_is_closed(monkeypatch: pytest.Monke
     with MailServer() as server, contextlib.ExitStack() as callers:
         before = callers.enter_context(Caller(server))
         before.send(before.request("GET", "/api/v1/users"))
-        until(server, lambda: len(requests_of(server)) == 1)
+        until(server._thread, lambda: len(requests_of(server)) == 1)
         with server.scope("early"):
             early = callers.enter_context(Caller(server))
             early.send(early.request("POST", "/api/v1/users", ANN))
-            until(server, lambda: len(requests_of(server)) == 2)
+            until(server._thread, lambda: len(requests_of(server)) == 2)
         assert early.rest() == b""
         with server.scope("next"):
             late = callers.enter_context(Caller(server))
@@ -569,11 +564,11 @@ def test_a_login_that_began_before_the_scope_goes_on_after_it(server: MailServer
 def test_a_sink_ends_with_its_scope_and_so_do_waits_on_sinks(server: MailServer) -> None:
     with server.make_webhook_sink() as wide, ThreadPoolExecutor() as pool:
         around = pool.submit(wide.receive)
-        until(server, lambda: len(wide._source.feeds.all()) == 1)
+        until(server._thread, lambda: len(wide._source.feeds.all()) == 1)
         with server.scope("early"):
             sink = server.make_webhook_sink()
             waits = [pool.submit(each.receive) for each in (sink, wide)]
-            until(server, lambda: len([*wide._source.feeds.all(), *sink._source.feeds.all()]) == 3)
+            until(server._thread, lambda: len([*wide._source.feeds.all(), *sink._source.feeds.all()]) == 3)
         for each in waits:
             with pytest.raises(RuntimeError, match="the scope that this wait began in has ended"):
                 each.result()
@@ -589,6 +584,6 @@ def test_a_wait_on_a_sink_ends_when_its_server_stops() -> None:
         with MailServer() as server:
             sink = server.make_webhook_sink()
             waiting = pool.submit(sink.receive)
-            until(server, sink._source.feeds.all)
+            until(server._thread, sink._source.feeds.all)
         with pytest.raises(RuntimeError, match="stopped"):
             waiting.result()

@@ -14,7 +14,7 @@ import pytest
 from dirty_equals import IsStr
 
 from sirrchat_testkit import Inbox, MailNotReceived, MailServer, MakeInbox, NotSettled, ReceivedMessage, UnexpectedMail
-from tests.support import connect, send
+from tests.support import connect, send, until
 
 
 async def asend(server: MailServer, recipient: object, subject: str = "Hello") -> None:
@@ -219,8 +219,7 @@ def test_taken_mail_is_not_unexpected(mailserver: MailServer, inbox: Inbox) -> N
 
 def test_a_watch_fails_at_once_on_arrival(mailserver: MailServer, inbox: Inbox) -> None:
     def send_during_the_watch() -> None:
-        while not mailserver._control.feeds.all():
-            mailserver.settle()
+        until(mailserver._thread, mailserver._control.feeds.all)
         send(mailserver, inbox, subject="June news")
 
     sender = in_thread(send_during_the_watch)
@@ -299,8 +298,7 @@ def test_a_wait_ends_when_the_server_stops() -> None:
             errors.append(error)
 
     waiter = in_thread(wait)
-    while not server._control.feeds.all():
-        server.settle()
+    until(server._thread, server._control.feeds.all)
     server.stop()
     waiter.join(30)
     assert not waiter.is_alive()
@@ -442,8 +440,7 @@ def test_a_message_that_is_deleted_during_a_wait_does_not_count(
     first = inbox.deliver(subject="deleted")
     got: list[str] = []
     wait = in_thread(lambda: got.extend(each.subject for each in mailserver.receive_all(2, timeout=30)))
-    while not mailserver._control.feeds.all():
-        mailserver.settle()
+    until(mailserver._thread, mailserver._control.feeds.all)
     if deleted == "inbox":
         inbox.clear()
     else:
@@ -488,8 +485,7 @@ def test_a_wait_of_an_ended_scope_ends_with_it() -> None:
 
         with server.scope("earlier"):
             waiter = in_thread(wait)
-            while not server._control.feeds.all():
-                server.settle()
+            until(server._thread, server._control.feeds.all)
         waiter.join(30)
         assert not waiter.is_alive()
         assert "the scope that this wait began in has ended" in str(errors[0])
@@ -498,8 +494,7 @@ def test_a_wait_of_an_ended_scope_ends_with_it() -> None:
 def test_a_wait_on_another_address_is_not_woken(mailserver: MailServer, make_inbox: MakeInbox) -> None:
     waiting, other = make_inbox(), make_inbox()
     waiter = in_thread(lambda: waiting.receive(timeout=30))
-    while not mailserver._control.feeds.all():
-        mailserver.settle()
+    until(mailserver._thread, mailserver._control.feeds.all)
     pushed: list[object] = []
     [feed] = mailserver._control.feeds.all()
     push = feed.push
@@ -546,8 +541,7 @@ def test_a_verb_on_a_stopped_server_names_it(mailserver: MailServer) -> None:
 
 def test_the_default_of_within_counts(inbox: Inbox, mailserver: MailServer) -> None:
     def send_during_the_watch() -> None:
-        while not mailserver._control.feeds.all():
-            mailserver.settle()
+        until(mailserver._thread, mailserver._control.feeds.all)
         send(mailserver, inbox, subject="June news")
 
     mailserver.within = 30

@@ -29,6 +29,7 @@ from sirrchat_testkit.handles.feed import (
 from sirrchat_testkit.handles.wait import Wait
 from sirrchat_testkit.matching import Condition, Match
 from sirrchat_testkit.threads import LoopThread
+from tests.support import until
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,7 @@ def wait_for(words: Words, wanted: int, **match: Any) -> tuple[threading.Thread,
         )
     )
     thread.start()
-    while not words.feeds.all():
-        words.thread.call(asyncio.sleep(0))
+    until(words.thread, words.feeds.all)
     return thread, found
 
 
@@ -363,8 +363,7 @@ def test_a_failure_does_not_count_what_was_removed(words: Words) -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    while not words.feeds.all():
-        words.thread.call(asyncio.sleep(0))
+    until(words.thread, words.feeds.all)
 
     async def remove_and_end() -> None:
         words.feeds.push((None,), Removed(frozenset({1})))
@@ -386,8 +385,7 @@ def test_a_wait_that_ends_because_the_source_stops_says_so(words: Words) -> None
 
     thread = threading.Thread(target=wait)
     thread.start()
-    while not words.feeds.all():
-        words.thread.call(asyncio.sleep(0))
+    until(words.thread, words.feeds.all)
     for feed in words.feeds.all():
         feed.push(End.STOPPED)
     thread.join()

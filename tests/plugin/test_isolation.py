@@ -27,7 +27,7 @@ def test_the_next_test_notices_nothing(project: pytest.Pytester, workers: tuple[
         test_elsewhere=ELSEWHERE,
         test_leaks="""
         import smtplib, threading
-        from tests.support import send
+        from tests.support import send, until
 
         leaked = []
 
@@ -58,8 +58,7 @@ def test_the_next_test_notices_nothing(project: pytest.Pytester, workers: tuple[
             fault = mailserver.faults.delay(60, stage="end")
             leaked.append(threading.Thread(target=deliver))
             leaked[-1].start()
-            while not fault.fired:
-                mailserver.stats
+            until(mailserver._thread, lambda: fault.fired)
 
         def test_after_the_thread(mailserver, inbox):
             inbox.assert_nothing()

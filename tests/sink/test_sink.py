@@ -26,6 +26,7 @@ from sirrchat_testkit import (
     WebhookSink,
 )
 from sirrchat_testkit.signing import sign
+from tests.support import until
 
 
 def post(sink: WebhookSink, body: Any = None, path: str = "", **headers: str) -> int:
@@ -235,8 +236,7 @@ def test_assert_nothing_fails_at_once_on_arrival() -> None:
     with WebhookSink() as sink:
 
         def post_during_the_watch() -> None:
-            while not sink._source.feeds.all():
-                sink._source.thread.call(asyncio.sleep(0))
+            until(sink._source.thread, sink._source.feeds.all)
             post(sink)
 
         thread = threading.Thread(target=post_during_the_watch)

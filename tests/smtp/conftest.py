@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import pytest
 import pytest_asyncio
 
 from sirrchat_testkit.domain.events import Crashed, RecipientRefused
@@ -62,19 +61,7 @@ class Dialogue:
             await self.writer.wait_closed()
 
 
-Until = Callable[[Callable[[], object]], Awaitable[None]]
 Dial = Callable[[], Awaitable[Dialogue]]
-
-
-@pytest.fixture
-def until() -> Until:
-    """Let the loop run until a condition is true; the test's time limit is the limit."""
-
-    async def wait(true: Callable[[], object]) -> None:
-        while not true():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0)
-
-    return wait
 
 
 @pytest_asyncio.fixture

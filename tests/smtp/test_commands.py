@@ -14,9 +14,10 @@ import pytest
 from sirrchat_testkit.domain.events import Crashed
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.smtp.listener import Listener, serve_smtp
+from tests.support import auntil
 
 if TYPE_CHECKING:
-    from tests.smtp.conftest import Dialogue, Until
+    from tests.smtp.conftest import Dialogue
 
 pytestmark = pytest.mark.asyncio
 
@@ -248,14 +249,14 @@ async def test_whatever_a_client_does_nothing_is_logged_as_a_warning(
     assert not caplog.records
 
 
-async def test_a_client_that_reads_no_replies_is_held_up_and_gets_them_all(smtp: Listener, until: Until) -> None:
+async def test_a_client_that_reads_no_replies_is_held_up_and_gets_them_all(smtp: Listener) -> None:
     loop, commands = asyncio.get_running_loop(), b"HELP\r\n" * 100_000 + b"QUIT\r\n"
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(smtp.address)
         client.setblocking(False)
         sending = loop.create_task(loop.sock_sendall(client, commands))
-        await until(lambda: [each for each in smtp._connections if each._runner.waiting])
+        await auntil(lambda: [each for each in smtp._connections if each._runner.waiting])
         [connection] = smtp._connections
         assert connection._socket.get_write_buffer_size() < 200_000
         text = b""

@@ -12,9 +12,10 @@ import pytest
 from sirrchat_testkit.domain.events import Crashed, RecipientRefused
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.errors import NoSuchAddress, OverQuota, StoreBroken, StoreFull
+from tests.support import auntil
 
 if TYPE_CHECKING:
-    from tests.smtp.conftest import Dial, Dialogue, Until
+    from tests.smtp.conftest import Dial, Dialogue
 
 pytestmark = pytest.mark.asyncio
 
@@ -123,12 +124,12 @@ async def test_a_message_that_is_too_big_is_read_to_its_end_and_not_stored(
 
 
 async def test_a_lost_connection_stores_nothing(
-    talk: Dialogue, backend: Backend, stored: Stored, crashes: Callable[[], list[Crashed]], until: Until
+    talk: Dialogue, backend: Backend, stored: Stored, crashes: Callable[[], list[Crashed]]
 ) -> None:
     await talk.to_data()
     talk.write(RAW + b"\r\n.")
     await talk.close()
-    await until(lambda: not len(backend.sessions))
+    await auntil(lambda: not len(backend.sessions))
     assert await stored() == []
     assert not crashes()
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from sirrchat_testkit.smtp.eager import EagerRunner
-
-if TYPE_CHECKING:
-    from tests.smtp.conftest import Until
+from tests.support import auntil
 
 pytestmark = pytest.mark.asyncio
 
@@ -38,7 +36,7 @@ class Bench:
         if rest is not None:
             self.steps.defer(rest)
 
-    async def run(self, work: Coroutine[Any, Any, None], until: Until) -> None:
+    async def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work``, and note what happens in the loop's next step."""
 
         def start() -> None:
@@ -46,21 +44,21 @@ class Bench:
             self.loop.call_soon(self.notes.append, "next step")
 
         self.loop.call_soon(start)
-        await until(lambda: "next step" in self.notes and not self.steps.waiting)
+        await auntil(lambda: "next step" in self.notes and not self.steps.waiting)
         self.task.cancel()
 
 
-async def test_work_that_need_not_wait_is_done_in_the_same_step(until: Until) -> None:
+async def test_work_that_need_not_wait_is_done_in_the_same_step() -> None:
     bench = Bench()
 
     async def work() -> None:
         bench.notes.append("work")
 
-    await bench.run(work(), until)
+    await bench.run(work())
     assert bench.notes == ["work", "next step"]
 
 
-async def test_replies_are_flushed_before_each_wait_and_at_the_end_in_the_same_step(until: Until) -> None:
+async def test_replies_are_flushed_before_each_wait_and_at_the_end_in_the_same_step() -> None:
     bench = Bench()
 
     async def work() -> None:
@@ -71,13 +69,13 @@ async def test_replies_are_flushed_before_each_wait_and_at_the_end_in_the_same_s
         bench.loop.call_soon(bench.notes.append, "observer")
         bench.notes.append("end")
 
-    await bench.run(work(), until)
+    await bench.run(work())
     await asyncio.sleep(0)
     notes = [note for note in bench.notes if note != "next step"]
     assert notes == ["flush", "second part", "flush", "observer", "end", "flush", "observer"]
 
 
-async def test_the_current_task_is_the_same_before_and_after_a_wait(until: Until) -> None:
+async def test_the_current_task_is_the_same_before_and_after_a_wait() -> None:
     bench = Bench()
     seen: list[Any] = []
 
@@ -86,11 +84,11 @@ async def test_the_current_task_is_the_same_before_and_after_a_wait(until: Until
         await asyncio.sleep(0)
         seen.append(asyncio.current_task())
 
-    await bench.run(work(), until)
+    await bench.run(work())
     assert seen == [bench.task, bench.task]
 
 
-async def test_a_time_limit_that_was_set_before_the_first_wait_holds(until: Until) -> None:
+async def test_a_time_limit_that_was_set_before_the_first_wait_holds() -> None:
     bench = Bench()
 
     async def work() -> None:
@@ -100,11 +98,11 @@ async def test_a_time_limit_that_was_set_before_the_first_wait_holds(until: Unti
         except TimeoutError:
             bench.notes.append("timed out")
 
-    await bench.run(work(), until)
+    await bench.run(work())
     assert bench.notes == ["flush", "next step", "timed out", "flush"]
 
 
-async def test_cancelling_the_task_reaches_the_work(until: Until) -> None:
+async def test_cancelling_the_task_reaches_the_work() -> None:
     bench = Bench()
 
     async def work() -> None:
@@ -114,7 +112,7 @@ async def test_cancelling_the_task_reaches_the_work(until: Until) -> None:
             bench.notes.append("cancelled")
 
     bench.loop.call_soon(lambda: bench.start(work()))
-    await until(lambda: bench.steps.waiting)
+    await auntil(lambda: bench.steps.waiting)
     await asyncio.sleep(0)
     bench.task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -17,12 +17,13 @@ from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.smtp import listener as listening
 from sirrchat_testkit.smtp.listener import Listener, serve_smtp
 from sirrchat_testkit.storage.store import TinyStore
+from tests.support import auntil
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from sirrchat_testkit import SettingsChanges
-    from tests.smtp.conftest import Dialogue, Until
+    from tests.smtp.conftest import Dialogue
 
 pytestmark = pytest.mark.asyncio
 
@@ -175,9 +176,7 @@ async def test_a_delivery_that_never_ends_is_broken_off(
     writer.close()
 
 
-async def test_a_client_that_does_not_read_its_421_cannot_hold_up_the_stop(
-    monkeypatch: pytest.MonkeyPatch, until: Until
-) -> None:
+async def test_a_client_that_does_not_read_its_421_cannot_hold_up_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listening, "GRACE", 0.05)
     async with served() as (_, listener):
         with socket.socket() as client:
@@ -185,7 +184,7 @@ async def test_a_client_that_does_not_read_its_421_cannot_hold_up_the_stop(
             client.connect(listener.address)
             client.setblocking(False)
             sending = asyncio.create_task(asyncio.get_running_loop().sock_sendall(client, b"HELP\r\n" * 100_000))
-            await until(lambda: any(each._runner.waiting for each in listener._connections))
+            await auntil(lambda: any(each._runner.waiting for each in listener._connections))
             sending.cancel()
             await listener._stop()
             assert not len(listener._connections)

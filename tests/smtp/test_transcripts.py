@@ -9,9 +9,10 @@ import pytest
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.sessions import Sessions
 from sirrchat_testkit.domain.transcript import KEPT, PAGE, SESSION, MessageLog, SessionLog, Transcripts
+from tests.support import auntil
 
 if TYPE_CHECKING:
-    from tests.smtp.conftest import Dialogue, Until
+    from tests.smtp.conftest import Dialogue
 
 LONG = "x" * 1_960
 RAW = b"Subject: hello\r\n\r\nbody\r\n"
@@ -27,9 +28,7 @@ async def test_a_long_line_is_shortened(talk: Dialogue, backend: Backend) -> Non
 
 
 @pytest.mark.asyncio
-async def test_a_message_with_many_refused_recipients_keeps_a_page(
-    talk: Dialogue, backend: Backend, until: Until
-) -> None:
+async def test_a_message_with_many_refused_recipients_keeps_a_page(talk: Dialogue, backend: Backend) -> None:
     await talk("EHLO client.example", "MAIL FROM:<a@example.net>")
     for number in range(500):
         await talk(f"RCPT TO:<{LONG}{number}@example.com>")
@@ -40,7 +39,7 @@ async def test_a_message_with_many_refused_recipients_keeps_a_page(
     [session] = backend.sessions
     part = backend.sessions.transcripts.get(message.envelope)
     await talk.close()
-    await until(lambda: not len(backend.sessions))
+    await auntil(lambda: not len(backend.sessions))
     assert part is not None
     text = str(part.transcript())
     assert "220 " in text.splitlines()[0]

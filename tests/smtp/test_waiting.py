@@ -15,9 +15,10 @@ import pytest_asyncio
 from sirrchat_testkit.domain.events import Event, MessageReceived
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.smtp.listener import Listener
+from tests.support import auntil
 
 if TYPE_CHECKING:
-    from tests.smtp.conftest import Dialogue, Until
+    from tests.smtp.conftest import Dialogue
 
 pytestmark = pytest.mark.asyncio
 
@@ -93,7 +94,7 @@ async def test_commands_behind_the_final_dot_wait_for_it(talk: Dialogue, held: H
 
 @pytest.mark.parametrize("reset", [True, False], ids=["by a reset", "by closing"])
 async def test_a_delivery_that_has_begun_is_finished_although_the_client_has_gone(
-    smtp: Listener, talk: Dialogue, held: Held, backend: Backend, stored: Stored, until: Until, *, reset: bool
+    smtp: Listener, talk: Dialogue, held: Held, backend: Backend, stored: Stored, *, reset: bool
 ) -> None:
     await talk.to_data()
     [connection] = smtp._connections
@@ -103,15 +104,15 @@ async def test_a_delivery_that_has_begun_is_finished_although_the_client_has_gon
         linger = struct.pack("ii", 1, 0)
         talk.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     await talk.close()
-    await until(lambda: connection.transport is None if reset else connection._eof_received)
+    await auntil(lambda: connection.transport is None if reset else connection._eof_received)
     assert backend.sessions.busy()
     held.go_on.set()
-    await until(lambda: not len(backend.sessions))
+    await auntil(lambda: not len(backend.sessions))
     assert await stored() == [RAW]
 
 
 async def test_a_delivery_is_finished_although_its_client_was_gone_before_anything_could_be_answered(
-    talk: Dialogue, held: Held, backend: Backend, stored: Stored, until: Until
+    talk: Dialogue, held: Held, backend: Backend, stored: Stored
 ) -> None:
     await talk("EHLO client.example")
     writing = talk.writer.get_extra_info("socket")
@@ -120,33 +121,33 @@ async def test_a_delivery_is_finished_although_its_client_was_gone_before_anythi
     talk.writer.transport.abort()  # a reset, before the server has read: its first write fails
     await held.asked.wait()
     held.go_on.set()
-    await until(lambda: not len(backend.sessions))
+    await auntil(lambda: not len(backend.sessions))
     assert await stored() == [RAW]
 
 
-async def test_a_client_that_goes_on_sending_is_held_up(smtp: Listener, held: Held, until: Until) -> None:
+async def test_a_client_that_goes_on_sending_is_held_up(smtp: Listener, held: Held) -> None:
     loop = asyncio.get_running_loop()
     with socket.create_connection(smtp.address) as client:
         client.setblocking(False)
         sending = loop.create_task(loop.sock_sendall(client, START + b".\r\n" + b"NOOP\r\n" * 4_000_000))
         await held.asked.wait()
         [connection] = smtp._connections
-        await until(lambda: not connection._socket.is_reading())
+        await auntil(lambda: not connection._socket.is_reading())
         assert connection._conversation.pending < 1_000_000
         assert not sending.done()
         sending.cancel()
         held.go_on.set()
-        await until(lambda: connection._socket.is_reading() and not connection._runner.waiting)
+        await auntil(lambda: connection._socket.is_reading() and not connection._runner.waiting)
 
 
 async def test_a_client_that_has_closed_its_side_still_gets_its_replies(
-    smtp: Listener, talk: Dialogue, held: Held, stored: Stored, until: Until
+    smtp: Listener, talk: Dialogue, held: Held, stored: Stored
 ) -> None:
     await talk.to_data()
     talk.write(RAW + b".\r\nNOOP\r\n")
     talk.writer.write_eof()
     [connection] = smtp._connections
-    await until(lambda: connection._eof_received)
+    await auntil(lambda: connection._eof_received)
     held.go_on.set()
     assert await talk.reader.read() == b"250 2.0.0 Message stored\r\n250 2.0.0 OK\r\n"
     assert await stored() == [RAW]
@@ -193,7 +194,7 @@ async def test_a_delivery_in_the_store_ends_with_its_scope(
 
 
 async def test_a_delivery_whose_client_has_gone_ends_with_its_scope(
-    talk: Dialogue, held: Held, backend: Backend, stored: Stored, until: Until
+    talk: Dialogue, held: Held, backend: Backend, stored: Stored
 ) -> None:
     scope = await backend.scopes.open("test")
     await talk.to_data()
@@ -204,7 +205,7 @@ async def test_a_delivery_whose_client_has_gone_ends_with_its_scope(
     await backend.scopes.close(scope)
     assert not session.busy
     held.go_on.set()
-    await until(lambda: not len(backend.sessions))
+    await auntil(lambda: not len(backend.sessions))
     assert await stored() == []
 
 

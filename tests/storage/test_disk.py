@@ -16,6 +16,7 @@ from sirrchat_testkit.domain.store import Delete, Put
 from sirrchat_testkit.storage import TinyStore, blobs, disk
 from sirrchat_testkit.storage.journal_file import JournalFile
 from sirrchat_testkit.storage.snapshot import Draft
+from tests.support import auntil
 
 pytestmark = pytest.mark.asyncio
 Make = Callable[..., Any]
@@ -115,9 +116,7 @@ async def test_a_commit_during_the_background_fsync_gets_one_of_its_own(
     await asyncio.to_thread(slow.reached.wait, 10)
     await store.commit([Put(make(Account))])
     slow.may_end.set()
-    async with asyncio.timeout(10):
-        while store._storage.dirty:  # type: ignore[attr-defined]  # it is a JournalStorage  # noqa: ASYNC110
-            await asyncio.sleep(0)
+    await auntil(lambda: not store._storage.dirty)  # type: ignore[attr-defined]  # it is a JournalStorage
     await store.close()
 
 
@@ -132,9 +131,7 @@ async def test_bytes_that_are_released_during_the_background_fsync_are_deleted_a
     await asyncio.to_thread(slow.reached.wait, 10)
     store.release_blob(digest)
     slow.may_end.set()
-    async with asyncio.timeout(10):
-        while (tmp_path / "data" / "raw" / digest[:2] / f"{digest}.eml").exists():  # noqa: ASYNC110
-            await asyncio.sleep(0)
+    await auntil(lambda: not (tmp_path / "data" / "raw" / digest[:2] / f"{digest}.eml").exists())
     await store.close()
 
 

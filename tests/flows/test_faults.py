@@ -13,7 +13,7 @@ import pytest
 
 from sirrchat_testkit import MailNotReceived, MailServer
 from sirrchat_testkit.handles.failures import FaultNeverFired
-from tests.support import connect, send
+from tests.support import connect, send, until
 
 
 def code(caught: pytest.ExceptionInfo[smtplib.SMTPResponseException]) -> tuple[int, bytes]:
@@ -90,11 +90,19 @@ def test_faults_one_after_the_other_are_a_sequence(mailserver: MailServer) -> No
 
 def test_a_delay_is_felt_by_the_client_and_by_nobody_else(mailserver: MailServer) -> None:
     slow, quick = mailserver.make_inbox(), mailserver.make_inbox()
-    mailserver.faults.delay(30, stage="end", recipient=slow.address)
-    with connect(mailserver, timeout=0.2) as smtp:
-        with pytest.raises(smtplib.SMTPServerDisconnected):
-            smtp.sendmail("a@shop.example", [slow.address], b"Subject: Hello\r\n\r\n")
+    fault = mailserver.faults.delay(30, stage="end", recipient=slow.address)
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        smtp.mail("a@shop.example")
+        smtp.rcpt(slow.address)
+        smtp.docmd("DATA")
+        smtp.send("Subject: Hello\r\n\r\n.\r\n")
+        until(mailserver._thread, lambda: fault.fired)
         send(mailserver, quick.address)
+        assert isinstance(smtp.sock, socket.socket)
+        smtp.sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            smtp.sock.recv(1)
         smtp.close()
     mailserver.settle()
     assert (len(slow.messages), len(quick.messages)) == (0, 1)
@@ -102,7 +110,7 @@ def test_a_delay_is_felt_by_the_client_and_by_nobody_else(mailserver: MailServer
 
 def test_a_delay_ends_and_the_mail_is_taken(mailserver: MailServer) -> None:
     inbox = mailserver.make_inbox()
-    mailserver.faults.delay(0.05, stage="rcpt")
+    mailserver.faults.delay(0.05, stage="rcpt")  # real time is the subject
     before = time.monotonic()
     send(mailserver, inbox.address)
     assert time.monotonic() - before >= 0.05
@@ -116,7 +124,7 @@ def octets(server: MailServer) -> Iterator[bytes]:
 
 
 def test_a_reply_comes_octet_by_octet(mailserver: MailServer) -> None:
-    mailserver.faults.trickle(0.002, stage="connect", times=1)
+    mailserver.faults.trickle(0.002, stage="connect", times=1)  # real time is the subject
     chunks = octets(mailserver)
     greeting = [next(chunks) for _ in range(10)]
     assert b"".join(greeting).startswith(b"220 ")

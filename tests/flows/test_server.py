@@ -14,6 +14,7 @@ import pytest
 
 from sirrchat_testkit import MailServer, NotSettled
 from sirrchat_testkit.domain.events import MessageReceived
+from sirrchat_testkit.handles import wait as waits
 from tests.support import call_api, connect, send
 
 
@@ -208,11 +209,11 @@ def test_scopes_nest() -> None:
         assert len(outer.messages) == 1
 
 
-def test_settle_names_what_is_still_under_way() -> None:
-    with MailServer() as server, socket.create_connection((server.smtp_host, server.smtp_port)) as client:
-        client.recv(1000)
-        client.sendall(b"HELO me\r\nMAIL FROM:<a@shop.example>\r\n")
-        client.recv(1000)
+def test_settle_names_what_is_still_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "CALM", 0.0)
+    with MailServer() as server, connect(server) as smtp:
+        smtp.ehlo()
+        smtp.mail("a@shop.example")
         with pytest.raises(NotSettled, match=r"MAIL FROM:<a@shop\.example>"):
             server.settle()
 

@@ -98,7 +98,7 @@ def test_no_credentials_are_in_it(mailserver: MailServer, mechanism: str) -> Non
 
 
 def test_faults_are_seen_with_their_times(mailserver: MailServer) -> None:
-    mailserver.faults.delay(0.05, stage="mail")
+    mailserver.faults.delay(0.05, stage="mail")  # real time is the subject
     with connect(mailserver) as smtp:
         smtp.ehlo()
         smtp.mail("a@x.example")

@@ -25,6 +25,7 @@ from sirrchat_testkit import (
     WebhookNotReceived,
     WebhookSink,
 )
+from sirrchat_testkit.handles import wait as waits
 from sirrchat_testkit.signing import sign
 from tests.support import until
 
@@ -132,7 +133,7 @@ def test_a_dropped_call_is_recorded() -> None:
 
 def test_a_delayed_call_is_answered_later() -> None:
     with WebhookSink() as sink:
-        sink.delay(0.05)
+        sink.delay(0.05)  # real time is the subject
         began = time.monotonic()
         assert post(sink) == 200
         assert time.monotonic() - began >= 0.05
@@ -249,11 +250,13 @@ def test_assert_nothing_fails_at_once_on_arrival() -> None:
 
 
 def test_a_server_that_is_still_sending_has_not_settled(
-    mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink
+    mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(waits, "CALM", 0.0)
     mailserver.add_webhook(webhook_sink.url)
     webhook_sink.delay(60)
     inbox.deliver(subject="x")
+    until(mailserver._thread, lambda: webhook_sink.calls)
     with pytest.raises(NotSettled, match=r"127.0.0.1:\d+/: 1 webhook delivery is due or in progress"):
         webhook_sink.assert_nothing()
 

@@ -100,7 +100,7 @@ def test_a_forked_child_is_told_instead_of_hanging(thread: LoopThread) -> None:
 
 
 def test_faked_time_does_not_stop_the_loop_s_timers(thread: LoopThread) -> None:
-    with freezegun.freeze_time("2001-01-01"):
+    with freezegun.freeze_time("2001-01-01"):  # real time is the subject
         assert thread.call(asyncio.wait_for(asyncio.sleep(0.001, "awake"), 30)) == "awake"
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from sirrchat_testkit.domain.events import KEPT, Crashed, Event, EventLog
-from sirrchat_testkit.domain.sessions import Sessions
+from sirrchat_testkit.domain.sessions import FRESH, Sessions
+from tests.support import auntil
 
 pytestmark = pytest.mark.asyncio
 
@@ -87,8 +89,7 @@ async def test_a_transaction_is_waited_for() -> None:
     session = sessions.open("127.0.0.1:1")
     session.begin("a@b")
     waiting = asyncio.ensure_future(sessions.settled(30))
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await auntil(lambda: sessions._waiting or waiting.done())
     assert not waiting.done()
     session.end()
     assert await waiting == []
@@ -100,18 +101,26 @@ async def test_what_is_still_busy_when_time_is_up_is_named() -> None:
     assert [str(each) for each in await sessions.settled(0)] == ["127.0.0.1:1: MAIL FROM:<a@b>"]
 
 
-async def test_a_fresh_connection_counts_as_busy_until_it_ages() -> None:
+async def test_a_fresh_connection_counts_as_busy_until_it_ages(monkeypatch: pytest.MonkeyPatch) -> None:
     sessions = Sessions()
-    sessions.open("127.0.0.1:1")
+    timers: list[tuple[Any, ...]] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "call_later", lambda *timer: timers.append(timer))
+        sessions.open("127.0.0.1:1")
     assert len(await sessions.settled(0)) == 1
-    assert await sessions.settled(30) == []
+    [(seconds, age, *arguments)] = timers
+    assert seconds == FRESH == 0.25
+    waiting = asyncio.ensure_future(sessions.settled(30))
+    await auntil(lambda: sessions._waiting)
+    age(*arguments)
+    assert await waiting == []
 
 
 async def test_a_connection_that_closes_is_no_longer_waited_for() -> None:
     sessions = Sessions()
     session = sessions.open("127.0.0.1:1")
     waiting = asyncio.ensure_future(sessions.settled(30))
-    await asyncio.sleep(0)
+    await auntil(lambda: sessions._waiting)
     sessions.close(session)
     assert await waiting == []
     assert (len(sessions), sessions.opened) == (0, 1)

@@ -29,7 +29,7 @@ from sirrchat_testkit.handles.feed import (
 from sirrchat_testkit.handles.wait import Wait
 from sirrchat_testkit.matching import Condition, Match
 from sirrchat_testkit.threads import LoopThread
-from tests.support import until
+from tests.support import auntil, until
 
 
 @dataclass(frozen=True)
@@ -232,10 +232,11 @@ def test_what_is_removed_no_longer_counts(words: Words) -> None:
 
 def test_a_wait_that_was_given_up_leaves_no_feed_open(words: Words) -> None:
     async def main() -> None:
-        wait = Wait(words, words.match({}), 60)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.01):
-                await arun(words.thread, wait.receive)
+        waiting = asyncio.create_task(arun(words.thread, Wait(words, words.match({}), 60).receive))
+        await auntil(words.feeds.all)
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
 
     asyncio.run(main())
     assert words.feeds.all() == []

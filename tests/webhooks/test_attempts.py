@@ -20,6 +20,7 @@ from sirrchat_testkit.webhooks.attempts import RETRIES
 from sirrchat_testkit.webhooks.calls import OutgoingCall
 from sirrchat_testkit.webhooks.client import READ, Outcome, Sender
 from sirrchat_testkit.webhooks.dispatcher import STORE_RETRY, Dispatcher, _Running
+from tests.support import auntil
 
 pytestmark = pytest.mark.asyncio
 
@@ -58,10 +59,9 @@ async def full(*_: object) -> list[int]:
     raise StoreFull("no room")
 
 
-async def steps() -> None:
-    """Run the loop until nothing is ready."""
-    for _ in range(100):
-        await asyncio.sleep(0)
+async def asleep(dispatcher: Dispatcher) -> None:
+    """Return when ``dispatcher`` has seen every event, has started what is due, and waits for a change."""
+    await auntil(lambda: not dispatcher._backend.events._untold and not dispatcher._wake.is_set())
 
 
 @pytest_asyncio.fixture
@@ -185,7 +185,7 @@ async def test_a_delivery_requested_while_it_is_attempted_is_attempted_once_more
     await deliver(backend)
     answer = await receiver.called()
     await backend.webhooks.redeliver(webhook, (await only(backend)).id)
-    await steps()
+    await asleep(dispatcher)
     assert receiver.calls == 1
     reply(answer)
     await receiver.answer()
@@ -203,7 +203,7 @@ async def test_a_delivery_that_is_queued_twice_is_attempted_by_one_at_a_time(
         dispatcher._attempts.request(delivery, in_flight=False)
     dispatcher._wake.set()
     answer = await receiver.called()
-    await steps()
+    await asleep(dispatcher)
     assert receiver.calls == 1
     reply(answer)
     await dispatcher.wait_until_idle()
@@ -217,7 +217,7 @@ async def test_a_request_from_a_scope_that_ended_is_forgotten(
     await deliver(backend)
     await receiver.called()
     await backend.webhooks.redeliver(webhook, (await only(backend)).id)
-    await steps()
+    await asleep(dispatcher)
     await backend.scopes.close(scope)
     await deliver(backend)
     await receiver.answer()
@@ -243,11 +243,11 @@ async def test_an_attempt_whose_outcome_was_not_stored_is_made_again(
 async def test_waiting_ends_while_the_store_is_full(
     backend: Backend, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher_module, "STORE_PAUSE", 0.001)
+    monkeypatch.setattr(dispatcher_module, "STORE_PAUSE", 0.001)  # of real time
     await deliver(backend)
     with monkeypatch.context() as patch:
         patch.setattr(backend.store, "commit", full)
-        await asyncio.wait_for(dispatcher.wait_until_idle(), 10)
+        await dispatcher.wait_until_idle()
     await receiver.answer()
     await dispatcher.wait_until_idle()
     assert (await only(backend)).status == "delivered"
@@ -276,7 +276,8 @@ async def test_every_pending_delivery_is_read_however_many_there_are(
     monkeypatch.setattr(dispatcher_module, "_PENDING_AT_ONCE", 2)
     await backend.store.commit([Put(pending(webhook, str(number))) for number in range(5)])
     await dispatcher.rewind(None)
-    await steps()
+    await asleep(dispatcher)
+    await auntil(lambda: receiver.calls == len(dispatcher._in_flight))
     assert receiver.calls == 5
 
 

@@ -11,12 +11,35 @@ from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.store import Put
 from sirrchat_testkit.webhooks import dispatcher
 from sirrchat_testkit.webhooks.dispatcher import AT_ONCE, QUIET, SPACING, STEP, Dispatcher
+from tests.support import auntil
 
 pytestmark = pytest.mark.asyncio
 
 
+class Pauses:
+    """Takes the place of ``asyncio.sleep``: a pause lasts until the test ends it."""
+
+    def __init__(self) -> None:
+        self._sleep = asyncio.sleep
+        self._pause: asyncio.Future[None] | None = None
+
+    async def __call__(self, seconds: float) -> None:
+        if seconds:
+            self._pause = asyncio.get_running_loop().create_future()
+            await self._pause
+        else:
+            await self._sleep(0)
+
+    def __bool__(self) -> bool:
+        return self._pause is not None and not self._pause.done()
+
+    def end(self) -> None:
+        assert self._pause is not None
+        self._pause.set_result(None)
+
+
 async def test_while_mail_arrives_attempts_are_spaced(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
+    now, pauses = 1000.0, Pauses()
     started: list[str] = []
 
     async def make(delivery: Delivery) -> None:
@@ -24,13 +47,13 @@ async def test_while_mail_arrives_attempts_are_spaced(backend: Backend, monkeypa
 
     sender = Dispatcher(backend)
     monkeypatch.setattr(dispatcher, "_now", lambda: now)
+    monkeypatch.setattr(asyncio, "sleep", pauses)
     monkeypatch.setattr(sender._attempts, "make", make)
     ann = await backend.accounts.add("ann@example.com")
     await backend.webhooks.add((await backend.keys.add(ann, "user")).record, "http://127.0.0.1/", ["email.received"])
 
-    async def started_after_a_while() -> int:
-        for _ in range(1000):  # steps of the loop
-            await asyncio.sleep(0)
+    async def started_by_the_next_pause() -> int:
+        await auntil(lambda: pauses or not sender._is_busy())
         return len(started)
 
     async def deliver() -> None:
@@ -38,20 +61,19 @@ async def test_while_mail_arrives_attempts_are_spaced(backend: Backend, monkeypa
         await backend.postoffice.deliver(envelope, b"Subject: hello\r\n\r\nhello\r\n")
 
     async with sender.running():
-        assert await started_after_a_while() == 0
+        assert await started_by_the_next_pause() == 0
         for _ in range(200):
             await deliver()
-        assert AT_ONCE <= await started_after_a_while() <= AT_ONCE + STEP
+        assert AT_ONCE <= await started_by_the_next_pause() <= AT_ONCE + STEP
         now += 10 * SPACING
-        while len(started) < AT_ONCE + 10:  # noqa: ASYNC110 - the dispatcher is asleep, and what wakes it is a timer
-            await asyncio.sleep(0)
-        assert await started_after_a_while() <= AT_ONCE + 10 + STEP
+        pauses.end()
+        assert AT_ONCE + 10 <= await started_by_the_next_pause() <= AT_ONCE + 10 + STEP
         now += QUIET
-        while len(started) < 200:  # noqa: ASYNC110 - same
-            await asyncio.sleep(0)
+        pauses.end()
+        assert await started_by_the_next_pause() == 200
         now += AT_ONCE * SPACING
         await deliver()
-        assert await started_after_a_while() == 201
+        assert await started_by_the_next_pause() == 201
 
 
 async def test_an_attempt_that_is_cut_off_before_its_first_step_is_not_waited_for(backend: Backend) -> None:

@@ -442,7 +442,7 @@ def test_a_receiver_that_does_not_answer_in_time_is_called_again(
     webhook_sink: WebhookSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert sender.TIMEOUT == 10
-    monkeypatch.setattr(sender, "TIMEOUT", 0.05)
+    monkeypatch.setattr(sender, "TIMEOUT", 0.05)  # real time is the subject
     with MailServer() as server:
         server.clock.freeze()
         webhook = server.add_webhook(webhook_sink.url)

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from sirrchat_testkit import Inbox, MailServer, WebhookSink
+from sirrchat_testkit import Inbox, MailServer, WebhookCall, WebhookSink
+from tests.support import until
 
 
 @contextlib.asynccontextmanager
@@ -68,10 +69,16 @@ async def test_a_story_plays_out_on_both_loops(
 def test_an_attempt_under_way_is_waited_for_before_the_clock_moves(
     mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink
 ) -> None:
+    clock = mailserver._now.backend.clock
+
+    def refuse_once_the_clock_is_moved(_: WebhookCall) -> int:
+        until(mailserver._thread, lambda: clock._moves or clock.now() > began)
+        return 503
+
     mailserver.add_webhook(webhook_sink.url)
     mailserver.clock.freeze()
-    webhook_sink.delay(0.05)
-    webhook_sink.refuse(times=1)
+    began = clock.now()
+    webhook_sink.answer(refuse_once_the_clock_is_moved, times=1)
     inbox.deliver(subject="x")
     mailserver.clock.advance(seconds=1)
     first, second = mailserver.deliveries[0].attempts
@@ -102,7 +109,7 @@ def test_a_clock_that_runs_retries_by_itself(mailserver: MailServer, inbox: Inbo
     webhook_sink.refuse()
     inbox.deliver(subject="x")
     mailserver.settle()
-    mailserver.clock.advance(milliseconds=900)
+    mailserver.clock.advance(milliseconds=900)  # real time, the subject, brings the rest
     assert webhook_sink.receive().attempt == 2
 
 
@@ -114,7 +121,7 @@ def test_a_resumed_clock_goes_on(mailserver: MailServer, inbox: Inbox, webhook_s
     mailserver.settle()
     mailserver.clock.advance(milliseconds=990)
     webhook_sink.assert_nothing()
-    mailserver.clock.resume()
+    mailserver.clock.resume()  # real time, the subject, brings the rest
     assert webhook_sink.receive().attempt == 2
 
 

@@ -376,7 +376,7 @@ async def rewind(most: int, folder: Path) -> None:
 async def longest_gap(stop: Callable[[], bool]) -> float:
     longest, last = 0.0, time.perf_counter()
     while not stop():
-        await asyncio.sleep(0.0005)
+        await asyncio.sleep(0.0005)  # real time is the subject
         now = time.perf_counter()
         longest, last = max(longest, now - last), now
     return longest * 1e3

@@ -228,7 +228,7 @@ async def test_a_request_in_flight_is_finished(backend: Backend, monkeypatch: py
 @pytest.mark.asyncio
 async def test_a_request_that_does_not_end_is_given_up(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     assert listener.GRACE == 1
-    monkeypatch.setattr(listener, "GRACE", 0.01)
+    monkeypatch.setattr(listener, "GRACE", 0.01)  # real time is the subject
     held = Held(backend, monkeypatch)
     async with serve_rest(backend) as bound:
         request = asyncio.create_task(ask(*bound.address))

@@ -215,7 +215,7 @@ async def test_a_postmaster_that_exists_gets_mail_without_a_domain(backend: Back
 
 
 async def test_an_idle_client_gets_421_and_is_closed(backend: Backend) -> None:
-    backend.settings.value = backend.settings.value.replace(idle_timeout=0.05)
+    backend.settings.value = backend.settings.value.replace(idle_timeout=0.01)  # real time is the subject
     async with serve_smtp(backend) as listener:
         reader, writer = await asyncio.open_connection(*listener.address)
         text = (await reader.read()).decode()

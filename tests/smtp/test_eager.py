@@ -93,7 +93,7 @@ async def test_a_time_limit_that_was_set_before_the_first_wait_holds() -> None:
 
     async def work() -> None:
         try:
-            async with asyncio.timeout(0.001):
+            async with asyncio.timeout(0.001):  # real time is the subject
                 await asyncio.Event().wait()
         except TimeoutError:
             bench.notes.append("timed out")

@@ -100,7 +100,11 @@ async def test_two_listeners_stand_side_by_side() -> None:
         assert [each.recipient for each in await two.postoffice.messages()] == ["at-second@elsewhere.example"]
 
 
-async def test_idle_clients_get_421_and_are_closed_at_once(log: Callable[[], list[str]]) -> None:
+async def test_idle_clients_get_421_and_are_closed_at_once(
+    monkeypatch: pytest.MonkeyPatch, log: Callable[[], list[str]]
+) -> None:
+    assert listening.GRACE == 1
+    monkeypatch.setattr(listening, "GRACE", 30)
     async with served() as (_, listener):
         reader, writer = await connected(listener)
         writer.write(b"EHLO x\r\n")
@@ -140,7 +144,7 @@ async def test_a_transaction_in_flight_is_finished(talk: Dialogue, smtp: Listene
 async def test_a_transaction_that_does_not_end_is_broken_off_and_named(
     monkeypatch: pytest.MonkeyPatch, log: Callable[[], list[str]]
 ) -> None:
-    monkeypatch.setattr(listening, "GRACE", 0.05)
+    monkeypatch.setattr(listening, "GRACE", 0.05)  # real time is the subject
     async with served() as (backend, listener):
         reader, writer = await connected(listener)
         writer.write(b"EHLO x\r\nMAIL FROM:<a@example.net>\r\nRCPT TO:<b@elsewhere.example>\r\nDATA\r\nunfinished")
@@ -159,7 +163,7 @@ async def test_a_transaction_that_does_not_end_is_broken_off_and_named(
 async def test_a_delivery_that_never_ends_is_broken_off(
     monkeypatch: pytest.MonkeyPatch, log: Callable[[], list[str]]
 ) -> None:
-    monkeypatch.setattr(listening, "GRACE", 0.05)
+    monkeypatch.setattr(listening, "GRACE", 0.05)  # real time is the subject
     async with served() as (backend, listener):
 
         async def never(_: bytes) -> str:
@@ -177,7 +181,7 @@ async def test_a_delivery_that_never_ends_is_broken_off(
 
 
 async def test_a_client_that_does_not_read_its_421_cannot_hold_up_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "GRACE", 0.05)
+    monkeypatch.setattr(listening, "GRACE", 0.05)  # real time is the subject
     async with served() as (_, listener):
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -109,7 +109,7 @@ async def test_bytes_that_come_while_they_are_deleted_are_written_again(
 async def test_a_commit_during_the_background_fsync_gets_one_of_its_own(
     make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(disk, "LAZY", 0.001)
+    monkeypatch.setattr(disk, "LAZY", 0.001)  # real time is the subject
     store = TinyStore(tmp_path / "data")
     slow = SlowSync(monkeypatch)
     await store.commit([Put(make(Account))])
@@ -123,7 +123,7 @@ async def test_a_commit_during_the_background_fsync_gets_one_of_its_own(
 async def test_bytes_that_are_released_during_the_background_fsync_are_deleted_after_it(
     make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(disk, "LAZY", 0.001)
+    monkeypatch.setattr(disk, "LAZY", 0.001)  # real time is the subject
     store = TinyStore(tmp_path / "data")
     digest = await store.put_blob(b"raw")
     slow = SlowSync(monkeypatch)

@@ -252,7 +252,7 @@ async def test_the_background_fsync_comes_by_itself(
         threads.add(threading.get_ident())
         synced.set()
 
-    monkeypatch.setattr(disk, "LAZY", 0.001)
+    monkeypatch.setattr(disk, "LAZY", 0.001)  # real time is the subject
     monkeypatch.setattr(JournalFile, "sync", note)
     store = TinyStore(tmp_path / "data")
     await store.commit([Put(make(Message))])

@@ -60,6 +60,7 @@ def test_a_session_has_all_of_it_and_who_connected(mailserver: MailServer) -> No
         "S 221 2.0.0 Bye",
     ]
     assert mailserver.sessions == [session]
+    assert str(session.transcript[0]) == "   0.000 S: 220 example.com ESMTP sirrchat_testkit"
 
 
 def test_sessions_are_those_of_the_scope(mailserver: MailServer) -> None:

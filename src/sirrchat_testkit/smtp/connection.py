@@ -83,8 +83,8 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         super().connection_made(transport)
         self._socket = self._replies.transport = cast("asyncio.Transport", transport)
         self._own_task = cast("asyncio.Task[None]", self._handler_coroutine)
-        self._began_at = self.loop.time()
-        self._conversation = Conversation(self._backend, self.hostname, self._replies, self._began_at)
+        self._conversation = Conversation(self._backend, self.hostname, self._replies)
+        self._began_at = self._conversation.received_at
         self._connections.add(self)
         if self._connections.stopping:
             self._close_with(replies.STOPPING)

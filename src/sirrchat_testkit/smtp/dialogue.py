@@ -54,13 +54,13 @@ class Conversation:
         "session",
     )
 
-    def __init__(self, backend: Backend, hostname: str, writer: ReplyWriter, began_at: float) -> None:
+    def __init__(self, backend: Backend, hostname: str, writer: ReplyWriter) -> None:
         self.session = SmtpSession(backend, hostname, writer.peer, writer)
         self.session.record.tls = writer.tls
-        self.received_at = began_at
         self.over = False
         self._settings = backend.settings
         self._log = self.session.record.log
+        self.received_at = self._log.began
         self._replies = writer.replies
         self._reader = Reader()
         self._redaction = Redaction()

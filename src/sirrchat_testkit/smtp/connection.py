@@ -166,7 +166,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     def break_off(self, reply: Reply) -> None:
         """Send ``reply``, unless another one or a handshake is in progress; close at once and cancel the command."""
         if not self._replies.partial and self._socket.get_protocol() is self:  # asyncio's own during a handshake
-            self._reply(reply)
+            self._announce(reply)
         self._close(abort=True)
         if self._runner.waiting:
             self._own_task.cancel()
@@ -290,9 +290,14 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
             self._conversation.received_at = self.loop.time()  # the idle time of the client begins now
         self._conversation.add_reply(reply)
 
+    def _announce(self, reply: Reply) -> None:
+        """Send a reply that does not answer the latest command: its time is now."""
+        self._conversation.received_at = self.loop.time()
+        self._reply(reply)
+
     def _close_with(self, reply: Reply) -> None:
         """Send ``reply`` and close the connection."""
-        self._reply(reply)
+        self._announce(reply)
         self._close()
 
     def _close(self, *, abort: bool = False) -> None:

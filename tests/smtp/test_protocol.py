@@ -1,4 +1,4 @@
-"""What the protocol relies on of aiosmtpd and asyncio: when one of these fails, read ``protocol.py`` again."""
+"""What ``smtp/connection.py`` relies on of aiosmtpd and asyncio: if one of these fails, read that module again."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import inspect
 import re
 import socket
+from unittest.mock import Mock
 
-import aiosmtpd
 import pytest
 from aiosmtpd.smtp import SMTP
 
@@ -27,10 +27,7 @@ OVERRIDDEN = {
     "get_buffer",
     "push",
 }
-
-
-def test_the_version_is_the_one_that_was_read() -> None:
-    assert aiosmtpd.__version__.startswith("1.4.")
+USED = {"_handler_coroutine", "_timeout_handle", "_writer", "hostname", "loop", "transport"}
 
 
 def test_what_is_overridden_is_what_the_docstring_says() -> None:
@@ -69,6 +66,19 @@ def test_the_connection_is_made_as_we_expect() -> None:
         "self._handle_client()",
     ):
         assert needed in source
+
+
+@pytest.mark.asyncio
+async def test_a_connection_of_aiosmtpd_has_the_attributes_that_ours_uses() -> None:
+    source = inspect.getsource(Protocol)
+    own = set(re.findall(r"self\.(\w+)(?::| = )", source)) - {"_timeout_handle", "transport"}
+    assert set(re.findall(r"self\.(\w+)", source)) - own - set(dir(Protocol)) == USED
+    stock = SMTP(None, hostname="mail.example", loop=asyncio.get_running_loop())
+    stock.connection_made(Mock(asyncio.Transport))
+    assert vars(stock).keys() >= USED
+    for begun in (stock._timeout_handle, stock._handler_coroutine):
+        assert begun is not None
+        begun.cancel()
 
 
 def test_none_of_our_attributes_is_used_by_a_base_class() -> None:

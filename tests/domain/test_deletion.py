@@ -5,16 +5,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from sirrchat_testkit.domain.events import MessageReceived, MessagesChanged, MessagesRemoved
-from sirrchat_testkit.domain.models import SEEN, Account, Address, Envelope, Message
+from sirrchat_testkit.domain.models import SEEN, Account, Address, Message
 from sirrchat_testkit.domain.services import Backend
+from tests.support import deliver
 
 pytestmark = pytest.mark.asyncio
-
-RAW = b"Subject: Hello\r\n\r\n"
-
-
-async def deliver(backend: Backend, *recipients: str) -> list[Message]:
-    return await backend.postoffice.deliver(Envelope(id="", sender="a@b.example", recipients=recipients), RAW)
 
 
 async def make(backend: Backend) -> tuple[Account, Address, list[Message]]:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from sirrchat_testkit.domain.models import Address, Envelope, Message
+from sirrchat_testkit.domain.models import Address, Message
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.errors import Conflict, NotFound
+from tests.support import deliver
 
 pytestmark = pytest.mark.asyncio
 
@@ -46,7 +47,7 @@ async def test_expired_addresses_do_not_hold_a_domain_and_go_along(backend: Back
     domain = await backend.domains.add("new.example")
     account = await backend.accounts.add("ann@example.com")
     await backend.directory.add_address(account.id, "box@new.example", expires_in=10)
-    await backend.postoffice.deliver(Envelope(id="", sender="", recipients=("box@new.example",)), b"x")
+    await deliver(backend, "box@new.example")
     await backend.clock.advance(10)
     await backend.domains.delete(domain)
     assert not await backend.store.find(Address, {"domain": "new.example"})

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import smtplib
-from collections.abc import Iterator
-
 import pytest
 
 from sirrchat_testkit import FaultNeverFired, MailServer
 from sirrchat_testkit.domain.events import EventLog, RecipientRefused
 from sirrchat_testkit.handles.findings import KEPT, Findings
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[MailServer]:
-    with MailServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared: MailServer) -> Iterator[MailServer]:
-    with shared.scope("around", check=False):
-        yield shared
+from tests.support import connect
 
 
 def crash(server: MailServer) -> None:
@@ -78,7 +64,7 @@ def test_an_unchecked_scope_raises_nothing_there_or_around_it(server: MailServer
 def test_a_fault_planned_around_a_scope_may_strike_in_it(server: MailServer) -> None:
     with server.scope("outer"):
         server.faults.reject(stage="mail", code=451)
-        with server.scope("inner"), smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp:
+        with server.scope("inner"), connect(server) as smtp:
             smtp.ehlo()
             assert smtp.mail("a@shop.example")[0] == 451
 

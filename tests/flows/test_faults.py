@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import smtplib
 import socket
@@ -212,12 +211,6 @@ def test_a_size_limit_for_all_counts_what_is_declared(mailserver: MailServer) ->
     with pytest.raises(smtplib.SMTPSenderRefused) as caught:
         send(mailserver, mailserver.make_inbox().address, text="x" * 990)
     assert caught.value.smtp_code == 552
-
-
-async def slept(server: MailServer) -> None:
-    reader, writer = await asyncio.open_connection(server.smtp_host, server.smtp_port)
-    await reader.readline()
-    writer.close()
 
 
 def test_a_condition_of_the_users_runs_elsewhere_than_the_server(mailserver: MailServer) -> None:

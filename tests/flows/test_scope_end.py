@@ -92,19 +92,6 @@ def dial() -> Iterator[Callable[..., Client]]:
 Dial = Callable[..., Client]
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[MailServer]:
-    """A server that every test opens scopes in."""
-    with MailServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared: MailServer) -> Iterator[MailServer]:
-    with shared.scope("around", check=False):
-        yield shared
-
-
 @pytest.fixture
 def inbox(server: MailServer) -> Inbox:
     """An inbox that outlives the scopes of its test: mail for it would be stored."""

@@ -619,7 +619,7 @@ def test_all_taken_messages_outlive_their_deletion(inbox: Inbox) -> None:
 
 
 def test_copies_in_sent_folders_are_no_received_mail(mailserver: MailServer, inbox: Inbox) -> None:
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+    with connect(mailserver) as smtp:
         smtp.login(mailserver.smtp_username, mailserver.smtp_password)
         for number in range(10):
             smtp.sendmail("a@b.example", [inbox.address], f"Subject: {number}\r\n\r\n")
@@ -659,7 +659,7 @@ def test_the_refusal_of_the_awaited_address_comes_first(mailserver: MailServer, 
 
 
 def test_an_older_connection_counts_as_one(mailserver: MailServer, inbox: Inbox) -> None:
-    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+    with connect(mailserver) as smtp:
         smtp.ehlo()
         with mailserver.scope("later"):
             smtp.docmd("RSET")

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from sirrchat_testkit.domain.events import Crashed, DeliveryAttempted
-from sirrchat_testkit.domain.models import Account, Delivery, Envelope, Webhook
+from sirrchat_testkit.domain.models import Account, Delivery, Webhook
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.store import Patch, Put
 from sirrchat_testkit.errors import StoreFull
@@ -20,7 +20,7 @@ from sirrchat_testkit.webhooks.attempts import RETRIES
 from sirrchat_testkit.webhooks.calls import OutgoingCall
 from sirrchat_testkit.webhooks.client import READ, Outcome, Sender
 from sirrchat_testkit.webhooks.dispatcher import STORE_RETRY, Dispatcher, _Running
-from tests.support import auntil
+from tests.support import auntil, deliver
 
 pytestmark = pytest.mark.asyncio
 
@@ -93,11 +93,6 @@ async def dispatcher(
     assert [event for event in backend.events.after() if isinstance(event, Crashed)] == []
 
 
-async def deliver(backend: Backend) -> None:
-    envelope = Envelope(id="", sender="a@shop.example", recipients=("ann@example.com",))
-    await backend.postoffice.deliver(envelope, b"Subject: hello\r\n\r\nhello\r\n")
-
-
 async def only(backend: Backend) -> Delivery:
     [delivery] = await backend.store.find(Delivery)
     return delivery
@@ -113,7 +108,7 @@ def pending(webhook: Webhook, name: str) -> Delivery:
 async def test_the_answer_for_a_deleted_delivery_is_ignored(
     backend: Backend, ann: Account, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
-    await deliver(backend)
+    await deliver(backend, "ann@example.com")
     answer = await receiver.called()
     await backend.accounts.delete(ann)
     reply(answer)
@@ -125,7 +120,7 @@ async def test_the_answer_for_a_delivery_is_not_that_of_the_next_one_in_its_plac
     backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
     mark = backend.store.mark()
-    await deliver(backend)
+    await deliver(backend, "ann@example.com")
     answer = await receiver.called()
     before = await only(backend)
     await backend.store.rewind(mark)
@@ -150,7 +145,7 @@ async def test_a_scope_that_ends_ends_an_attempt_whose_place_was_taken(
 async def test_a_delivery_that_was_cancelled_meanwhile_stays_so(
     backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver, status: int
 ) -> None:
-    await deliver(backend)
+    await deliver(backend, "ann@example.com")
     answer = await receiver.called()
     await backend.webhooks.update(webhook, enabled=False)
     reply(answer, status)
@@ -170,7 +165,7 @@ async def test_a_delivery_of_a_disabled_webhook_is_cancelled_when_its_attempt_be
 async def test_a_cancelled_delivery_is_not_attempted_when_its_webhook_is_enabled_again(
     backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
-    await deliver(backend)
+    await deliver(backend, "ann@example.com")
     await receiver.answer(503)
     await dispatcher.wait_until_idle()
     webhook = await backend.webhooks.update(webhook, enabled=False)
@@ -182,7 +177,7 @@ async def test_a_cancelled_delivery_is_not_attempted_when_its_webhook_is_enabled
 async def test_a_delivery_requested_while_it_is_attempted_is_attempted_once_more(
     backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
-    await deliver(backend)
+    await deliver(backend, "ann@example.com")
     answer = await receiver.called()
     await backend.webhooks.redeliver(webhook, (await only(backend)).id)
     await asleep(dispatcher)
@@ -214,12 +209,12 @@ async def test_a_request_from_a_scope_that_ended_is_forgotten(
     backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
     scope = await backend.scopes.open("one")
-    await deliver(backend)
+    await deliver(backend, "ann@example.com")
     await receiver.called()
     await backend.webhooks.redeliver(webhook, (await only(backend)).id)
     await asleep(dispatcher)
     await backend.scopes.close(scope)
-    await deliver(backend)
+    await deliver(backend, "ann@example.com")
     await receiver.answer()
     await dispatcher.wait_until_idle()
     assert ((await only(backend)).status, receiver.calls) == ("delivered", 2)
@@ -228,7 +223,7 @@ async def test_a_request_from_a_scope_that_ended_is_forgotten(
 async def test_an_attempt_whose_outcome_was_not_stored_is_made_again(
     backend: Backend, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await deliver(backend)
+    await deliver(backend, "ann@example.com")
     answer = await receiver.called()
     with monkeypatch.context() as patch:
         patch.setattr(backend.store, "commit", full)
@@ -244,7 +239,7 @@ async def test_waiting_ends_while_the_store_is_full(
     backend: Backend, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher_module, "STORE_PAUSE", 0.001)  # of real time
-    await deliver(backend)
+    await deliver(backend, "ann@example.com")
     with monkeypatch.context() as patch:
         patch.setattr(backend.store, "commit", full)
         await dispatcher.wait_until_idle()
@@ -256,7 +251,7 @@ async def test_waiting_ends_while_the_store_is_full(
 async def test_a_retry_is_made_after_a_scope_in_which_an_earlier_one_was_due(
     backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
-    await deliver(backend)
+    await deliver(backend, "ann@example.com")
     await receiver.answer(503)
     await dispatcher.wait_until_idle()
     scope = await backend.scopes.open("one")

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from sirrchat_testkit.domain.models import Delivery, Envelope, Webhook
+from sirrchat_testkit.domain.models import Delivery, Webhook
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.store import Put
 from sirrchat_testkit.webhooks import dispatcher
 from sirrchat_testkit.webhooks.dispatcher import AT_ONCE, QUIET, SPACING, STEP, Dispatcher
-from tests.support import auntil
+from tests.support import auntil, deliver
 
 pytestmark = pytest.mark.asyncio
 
@@ -56,14 +56,10 @@ async def test_while_mail_arrives_attempts_are_spaced(backend: Backend, monkeypa
         await auntil(lambda: pauses or not sender._is_busy())
         return len(started)
 
-    async def deliver() -> None:
-        envelope = Envelope(id="", sender="a@shop.example", recipients=("ann@example.com",))
-        await backend.postoffice.deliver(envelope, b"Subject: hello\r\n\r\nhello\r\n")
-
     async with sender.running():
         assert await started_by_the_next_pause() == 0
         for _ in range(200):
-            await deliver()
+            await deliver(backend, "ann@example.com")
         assert AT_ONCE <= await started_by_the_next_pause() <= AT_ONCE + STEP
         now += 10 * SPACING
         pauses.end()
@@ -72,7 +68,7 @@ async def test_while_mail_arrives_attempts_are_spaced(backend: Backend, monkeypa
         pauses.end()
         assert await started_by_the_next_pause() == 200
         now += AT_ONCE * SPACING
-        await deliver()
+        await deliver(backend, "ann@example.com")
         assert await started_by_the_next_pause() == 201
 
 

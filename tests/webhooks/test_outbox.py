@@ -13,6 +13,7 @@ from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.domain.store import Change, Delete
 from sirrchat_testkit.errors import StoreFull
 from sirrchat_testkit.webhooks.outbox import Outbox
+from tests.support import deliver
 
 pytestmark = pytest.mark.asyncio
 
@@ -41,19 +42,13 @@ async def webhook(backend: Backend) -> None:
     await backend.webhooks.set_push(ann.id, "https://hooks.example/in", enabled=True)
 
 
-async def deliver(backend: Backend) -> Message:
-    envelope = Envelope(id="", sender="a@shop.example", recipients=("box@example.com",))
-    [message] = await backend.postoffice.deliver(envelope, b"Subject: hello\r\n\r\nhello\r\n")
-    return message
-
-
 async def test_messages_of_a_scope_that_ends_meanwhile_are_not_handed_over(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outbox = Outbox(backend)
     await webhook(backend)
     scope = await backend.scopes.open("a test")
-    await deliver(backend)
+    await deliver(backend, "box@example.com")
     reading = Held(monkeypatch, backend.store, "raw", after=True)
     step = asyncio.create_task(outbox.step(8))
     await reading.reached.wait()
@@ -69,7 +64,7 @@ async def test_a_message_whose_delivery_a_scope_took_back_is_handed_over_again(
 ) -> None:
     outbox = Outbox(backend)
     await webhook(backend)
-    message = await deliver(backend)
+    [message] = await deliver(backend, "box@example.com")
     scope = await backend.scopes.open("a test")
     with monkeypatch.context() as patch:
         waiting = Held(patch, backend.store, "commit", after=True)
@@ -88,7 +83,7 @@ async def test_messages_are_handed_over_again_after_a_commit_that_failed(
 ) -> None:
     outbox = Outbox(backend)
     await webhook(backend)
-    message = await deliver(backend)
+    [message] = await deliver(backend, "box@example.com")
 
     async def fail(_changes: Sequence[Change]) -> list[int]:
         raise StoreFull("no room")
@@ -107,8 +102,7 @@ async def test_the_webhook_that_is_furthest_behind_says_where_to_go_on(backend: 
         key = (await backend.keys.add(await backend.accounts.add(f"{name}@example.com"), "user")).record
         await backend.webhooks.add(key, "https://hooks.example/in", ["email.received"])
     for recipient in ("ann@example.com", "bob@example.com"):
-        envelope = Envelope(id="", sender="a@shop.example", recipients=(recipient,))
-        await backend.postoffice.deliver(envelope, b"Subject: hello\r\n\r\nhello\r\n")
+        await deliver(backend, recipient)
     outbox = Outbox(backend)
     await outbox.resume()
     assert len(await outbox.step(8)) == 2
@@ -119,13 +113,13 @@ async def test_without_a_webhook_there_is_nothing_to_do(backend: Backend) -> Non
     await backend.directory.add_address(ann.id, "box@example.com")
     outbox = Outbox(backend)
     await outbox.resume()
-    outbox.note_stored(await deliver(backend))
+    outbox.note_stored(*await deliver(backend, "box@example.com"))
     assert not outbox.behind
 
 
 async def test_a_message_is_not_handed_over_twice(backend: Backend) -> None:
     await webhook(backend)
-    await deliver(backend)
+    await deliver(backend, "box@example.com")
     assert len(await Outbox(backend).step(8)) == 1
     assert await Outbox(backend).step(8) == []  # reads the message again
 
@@ -135,7 +129,7 @@ async def test_a_message_that_was_deleted_before_it_was_read_is_skipped(
 ) -> None:
     outbox = Outbox(backend)
     await webhook(backend)
-    first = await deliver(backend)
+    [first] = await deliver(backend, "box@example.com")
     reading = Held(monkeypatch, backend.store, "raw")
     step = asyncio.create_task(outbox.step(8))
     await reading.reached.wait()

@@ -529,7 +529,7 @@ class MailServer(Service, Receiver):
 
     @property
     def _webhooks(self) -> WebhookControl:
-        return WebhookControl(self._thread, self._now.backend, self._control.api_key)
+        return WebhookControl(self._thread, self._now.backend, self.api_key, self._control.api_key)
 
     @property
     def _source(self) -> MailSource:

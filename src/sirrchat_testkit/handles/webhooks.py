@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
 from sirrchat_testkit.domain.events import DeliveryAttempted
-from sirrchat_testkit.domain.models import ApiKey, Delivery, Webhook
+from sirrchat_testkit.domain.models import Delivery, Webhook
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.formatting import counted
@@ -204,9 +204,10 @@ class WebhookHandle(Hints):
 class WebhookControl:
     """Reads and changes the webhooks of a server, from any thread."""
 
-    def __init__(self, thread: LoopThread, backend: Backend, own_key: Callable[[], str]) -> None:
+    def __init__(self, thread: LoopThread, backend: Backend, admin_key: str, own_key: Callable[[], str]) -> None:
         self._thread = thread
         self._backend = backend
+        self._admin_key = admin_key
         self._own_key = own_key
 
     def add(self, url: str, events: Sequence[str] | None, secret: str | None) -> WebhookHandle:
@@ -240,8 +241,8 @@ class WebhookControl:
         self._thread.call(self._redeliver(delivery))
 
     async def _add(self, url: str, events: tuple[WebhookEvent, ...], secret: str) -> Webhook:
-        admin = await self._backend.accounts.of(f"admin@{self._backend.settings.value.domains[0]}")
-        key = ApiKey(id="", account=admin.id, role="admin", key_hash="", created_at=0)
+        key = await self._backend.keys.find(self._admin_key)
+        assert key is not None
         return await self._backend.webhooks.add(key, url, events, secret)
 
     async def _set_push(self, own_key: str, url: str) -> Webhook:

@@ -1,4 +1,4 @@
-"""The parts list of a running server: everything is built, wired, entered and left here, and nowhere else."""
+"""The parts list of a running server: ``assemble`` builds, connects and starts them; ``Assembly.close`` stops them."""
 
 from __future__ import annotations
 

@@ -5,12 +5,12 @@
     TestkitError                  code
     ├── InvalidValue              invalid_request     a field is wrong: .field, .value
     ├── NotFound                  not_found           also: expired, deleted, or somebody else's
-    ├── Conflict                  conflict            the name is taken: .field, .value
+    ├── Conflict                  conflict            the name is taken, or the state forbids it: .field, .value
     ├── Forbidden                 forbidden           the key may not do this
-    ├── Unauthorized              unauthorized        no key, or a wrong one
-    ├── LimitReached              limit_reached       the account has as many addresses as it may
+    ├── Unauthorized              unauthorized        the API key or the login is missing or wrong
+    ├── LimitReached              limit_reached       the account has max_addresses active disposable addresses
     ├── RateLimited               rate_limited        too many requests within the hour: .resets_at
-    ├── Refused                   refused             mail is not taken: .reason
+    ├── Refused                   refused             mail is refused; the text is the reason
     │   ├── NoSuchAddress         no_such_address     unknown at a served domain, expired or deleted
     │   ├── ForeignDomain         foreign_domain      outgoing mail is not kept
     │   ├── OverQuota             over_quota          it would exceed the account's quota

@@ -1,9 +1,10 @@
 """Accounts: who owns addresses, messages, keys and webhooks.
 
-1. An account has one permanent address, made and deleted with it; both are unique over every address there is.
-2. Passwords are hashed before it is decided whether the account can be made: nothing may suspend in between.
-3. The hidden account, the server's own admin, is in no list and no count, and is ``NotFound`` by its id. The owner of a
-   test's inboxes is not listed either, but whoever has its key finds it.
+1. An account has one permanent address, which is made and deleted with it and is unique among all addresses.
+2. Whether an account can be made is decided again after its password was hashed: hashing suspends, and nothing may
+   suspend between the decision and the commit.
+3. The hidden account, the server's own admin, is in no list and no count, and ``get`` raises ``NotFound`` for its id.
+   The account that owns a test's inboxes is in no list and no count either, but ``get`` returns it.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 3. What such work schedules is scheduled from the time it ran at, so a chain of delays plays out in one ``advance``.
    What goes on after its work returned is waited for by ``hold``: a clock that is moved stands still meanwhile.
 4. A move that waits goes on only in the scope that it began in: ``rewind`` ends those that began since.
-5. Only the server's thread touches a clock.
+5. A clock is changed in the server's thread only.
 """
 
 from __future__ import annotations

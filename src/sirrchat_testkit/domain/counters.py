@@ -1,8 +1,8 @@
 """Counters that deletion must not lower (received, sent, rejected), by account and in all; and the statistics.
 
-1. Counts are added up in memory and stored in a commit of their own, at most one in ``PAUSE`` and one before the server
-   closes; reading the counters adds what is pending. So a message costs two additions, and a flood of rejections does
-   not reach the disk.
+1. Counts are added up in memory and stored in a commit of their own: ``PAUSE`` after the first one, when a scope opens
+   and when the server closes. Reading the counters adds the pending counts. So counting a message costs no commit, and
+   a flood of rejections does not reach the disk.
 2. The stored counters name the newest message that is included. After a kill, later messages are counted again from
    their records (``recover``); only messages deleted within the last second are missed.
 3. A rejection is one refused recipient. It counts for the account that has this address, if there is one.

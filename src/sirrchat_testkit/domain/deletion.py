@@ -1,7 +1,9 @@
 """Deletion: which records are deleted together, in one commit, and the event that follows it.
 
-1. With the last copy of a message goes its envelope, and with both the raw bytes.
-2. With an address go its messages; with an account its addresses, messages, keys, webhooks, deliveries and counters.
+1. The envelope is deleted with the last copy of its message. The store then drops the raw bytes, unless another record
+   names them.
+2. An address is deleted with its messages; an account with its addresses, messages, keys, webhooks, deliveries and
+   counters.
 3. ``MessagesRemoved`` is appended after the commit. A rewind of a scope is not a deletion and appends nothing.
 """
 

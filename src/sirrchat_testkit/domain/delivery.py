@@ -3,13 +3,14 @@ r"""Delivery: from an envelope and its bytes to stored copies, in folders, withi
 1. A delivery is all or nothing: every recipient gets its copy in one commit, or none does.
 2. No await that can suspend lies between a decision (exists, quota) and its commit. The bytes are kept before both.
 3. The event is appended after the commit.
-4. A client that is logged in submits mail: one more copy, already read, is stored in the account's Sent folder and
+4. If the client has logged in as an account, one more copy, already read, is stored in the account's Sent folder and
    announced as ``MessageSent``. It counts as sent and is in no inbox.
-5. Nothing is relayed: mail for a domain that is not served is stored as outgoing, for tests to read.
-6. Every account has all ``FOLDERS``, empty ones too. A message's uid is its ``seq``. Reading a message sets ``\Seen``.
-   Mail for disposable addresses is in no folder of an account.
+5. Nothing is relayed. Mail for a domain that is not served is stored as outgoing, for tests to read, or refused if
+   ``foreign_recipients`` is ``reject``.
+6. Every account has all ``FOLDERS``, empty ones too. A message's UID is its ``seq``. Reading a message through the
+   SirrChat API sets ``\Seen``. Mail for disposable addresses is in no folder of an account.
 7. The limits ``max_messages``, ``max_bytes`` and ``max_age`` are applied by the delivery that would exceed them, in its
-   own commit: the oldest copies go first, the delivered one never. Age is also checked by the hourly purge.
+   own commit. The oldest copies are deleted first, the delivered ones never. Age is also checked by the hourly purge.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
 """What happened, in order: one bounded log that every observer reads.
 
-1. An event is a frozen fact in the past tense. It is appended in the step that made it true, so order is a promise.
-2. Subscribers are told in the loop's next step: whoever caused the event (and its client) is answered first. They may
-   glance at it at once, and say that they need not be told: so mail that nobody waits for wakes nobody.
-3. Subscribers only look. What one raises is itself an event, ``Crashed``, and reaches the test by ``check``.
-4. The log is never stored; what outlives a process is in the store.
+1. An event is a fact in the past tense and never changes. Events of stored changes are appended after their commit, in
+   the order of the commits.
+2. Subscribers are called in the loop's next step, so the client that caused an event gets its reply first. The
+   ``glance`` of a subscriber runs at once and decides whether the subscriber is called, so mail without a waiting test
+   costs no wake-up.
+3. A subscriber cannot change or prevent what happened. An exception that it raises is appended as ``Crashed``, which
+   ``MailServer.check`` and the end of a scope raise in the test. An exception that it raises on ``Crashed`` is dropped.
+4. The log is never stored; what outlives the process is in the store.
 """
 
 from __future__ import annotations
@@ -195,7 +198,6 @@ class EventLog:
             for subscriber, _ in [entry for entry in wanted if entry in self._subscribers]:
                 try:
                     subscriber(number, event)
-                except Exception as error:
-                    if isinstance(event, Crashed):
-                        raise
-                    self.append(Crashed(at=event.at, where=f"telling {subscriber!r}", error=error))
+                except Exception as error:  # noqa: BLE001 - it becomes an event
+                    if not isinstance(event, Crashed):  # or each crash would cause the next
+                        self.append(Crashed(at=event.at, where=f"telling {subscriber!r}", error=error))

@@ -2,12 +2,12 @@
 
 Rules of this module:
 
-1. A record is data. It decides nothing, asks nobody, and is replaced, never changed. But for what it gets on its way
-   into a store: its ``seq`` from the store, and an envelope its receipt from the post office.
-2. Every value is JSON or becomes JSON without loss (tuples become lists), so each store can keep each record.
-3. Times are integers: milliseconds since the epoch, on the kit's clock.
-4. ``seq`` is the position in the record's table: it rises and is never reused. 0 means "not stored yet".
-   A message's ``seq`` is its uid.
+1. A record is data without behavior. It is replaced, never changed, except on its way into a store: the store sets
+   ``seq``, and delivery sets the receipt of an envelope.
+2. Every value is JSON or becomes JSON without loss (tuples become lists), so every store can keep every record.
+3. Times are integers: milliseconds since the epoch on the server's clock, or 0 for "never".
+4. ``seq`` is the position in the record's table. It rises and is not reused, except after a memory store has been
+   rewound. 0 means "not stored yet". A message's ``seq`` is its UID.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ApiKey(Record):
 
 @record
 class Domain(Record):
-    """A domain that is served here; ``name`` is in lower case, IDNA names in Unicode as given."""
+    """A served domain. ``name`` is in lower case, with international labels in their ASCII form (``xn--...``)."""
 
     kind: ClassVar[str] = "domains"
 
@@ -133,9 +133,11 @@ class Envelope(Record):
 class Message(Record):
     r"""One stored copy for one recipient; ``blob`` names the raw bytes, which are kept once for all copies.
 
-    ``account`` and ``address`` are empty for mail that left: its recipient is at no served domain.
-    ``sender``, ``to`` and ``subject`` are read from the header, ``mail_from`` is the envelope's.
-    ``seen`` says whether ``flags`` has ``\Seen``, so that what has not can be counted by index.
+    ``account`` and ``address`` are empty if the recipient has no address on this server: its domain is not served, or
+    the setting ``unknown_recipients`` is ``keep``. ``recipient_key`` is the recipient in the form that addresses are
+    compared in; it is empty for the copy in a Sent folder. ``sender``, ``to``, ``subject`` and ``message_id`` come from
+    the header, ``mail_from`` from the envelope. ``seen`` repeats the flag ``\Seen``, so that an index can count unread
+    messages.
     """
 
     kind: ClassVar[str] = "messages"

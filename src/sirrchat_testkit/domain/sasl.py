@@ -1,6 +1,6 @@
 """SASL mechanisms (RFC 4422), as generators without input or output.
 
-1. A mechanism yields challenges, is sent responses, and returns ``Credentials``; ``domain.logins`` checks them.
+1. A mechanism yields challenges, is sent responses, and returns ``Credentials``; ``domain.auth.Logins`` checks them.
 2. It knows no protocol: a malformed response is raised, and the adapter chooses the reply.
 """
 

@@ -1,6 +1,7 @@
 """How tests stay apart: ``open`` notes where everything stands, and ``close`` goes back to it.
 
-1. Work that began in a scope ends first, and then the records go back: nothing writes into the next scope.
+1. A scope closes in three steps: the parts end their work, the records go back, and everything else goes back. So
+   nothing that began in a scope writes into the next one.
 2. The cost of a scope follows the changes made in it, not the number of stored records.
 3. Scopes nest; the innermost is closed first.
 4. Addresses of a closed scope are remembered by name, so that late mail is charged to the test that caused it.

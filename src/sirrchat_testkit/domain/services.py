@@ -1,4 +1,4 @@
-"""The bundle that every adapter receives. Nothing else is passed around."""
+"""The parts of one server's domain, bundled: adapters receive the bundle and take what they need from it."""
 
 from __future__ import annotations
 

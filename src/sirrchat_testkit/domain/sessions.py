@@ -1,7 +1,7 @@
 """The open connections of a server and the activities in progress: a test settles when there are none.
 
-1. A connection is busy until its first transaction ends, and after that from MAIL until the reply that ends the
-   transaction; after QUIT it never is. One that has not sent MAIL yet is fresh, which ends after 250 ms.
+1. A connection is busy from MAIL until the reply that ends the transaction. A new one is fresh and counts as busy too,
+   for at most 250 ms, because it may be about to send mail. After QUIT a connection is not busy.
 2. ``settled`` waits until nothing is under way. It sleeps until something changes and never polls.
 3. Other work, such as webhook deliveries, is reported by functions that are registered with ``watch``.
 """

@@ -18,7 +18,7 @@ async def backend() -> AsyncIterator[Backend]:
     """A domain without sockets, on the test's own loop."""
     store = TinyStore()
     backend = Backend.build(Settings(), store, asyncio.get_running_loop())
-    await backend.furnish()
+    await backend.set_up()
     yield backend
     await backend.close()
     await store.close()

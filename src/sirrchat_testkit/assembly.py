@@ -25,7 +25,7 @@ from sirrchat_testkit.webhooks.dispatcher import Dispatcher
 
 
 class Listener(Protocol):
-    """What serves one protocol, bound to ``address``."""
+    """A server of one protocol, bound to ``address``."""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -33,12 +33,12 @@ class Listener(Protocol):
         ...
 
     def close_in_child(self) -> None:
-        """Close every inherited socket. To be called in a forked child, and nowhere else."""
+        """Close every inherited socket. Call it in a forked child only."""
 
 
 @record
 class Assembly:
-    """What a running server consists of."""
+    """The parts of a running server."""
 
     backend: Backend
     control: ServerControl
@@ -55,26 +55,26 @@ class Assembly:
     exits: contextlib.AsyncExitStack
 
     async def close(self) -> None:
-        """Leave everything in reverse order: transactions in flight may finish."""
+        """Stop every part, the last one first. Transactions in progress may finish."""
         await self.exits.aclose()
 
     def abandon(self) -> None:
-        """Let go of what a forked child has inherited; the parent goes on with it."""
+        """Close the sockets that a forked child has inherited; the parent keeps its own."""
         for listener in (self.smtp, self.smtps, self.http):
             if listener is not None:
                 listener.close_in_child()
 
 
 async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
-    """Build and enter everything on the running loop. Raises what a part raises, and leaves nothing behind then."""
+    """Build and start every part on the running loop. If one raises, the others are stopped and the error is raised."""
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as exits:
         store = TinyStore(Path(settings.data), fsync=settings.fsync) if settings.data else TinyStore()
         exits.push_async_callback(store.close)
         backend = Backend.build(settings, store, loop)
         exits.push_async_callback(backend.close)
-        loop.set_exception_handler(lambda _, context: _note(backend, context))
-        api_key = await backend.furnish()
+        loop.set_exception_handler(lambda _, context: _report(backend, context))
+        api_key = await backend.set_up()
         dispatcher = await exits.enter_async_context(Dispatcher(backend).running())
         findings = Findings(backend.events, backend.faults.all)
         tls, context = _secure(settings, exits)
@@ -104,19 +104,19 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
             sinks=sinks,
             exits=exits.pop_all(),
         )
-    raise AssertionError("unreachable: an exit stack swallows nothing")
+    raise AssertionError("unreachable: an exit stack suppresses no errors")
 
 
 def _secure(settings: Settings, exits: contextlib.AsyncExitStack) -> tuple[Tls | None, ssl.SSLContext | None]:
-    """Return what clients are to trust, and the server's side of TLS; None where there is no TLS."""
+    """Return the certificates for clients to trust and the server's SSL context; None and None without TLS."""
     if not settings.tls:
         return None, None
     from sirrchat_testkit.net import identity
 
-    own = identity(settings.tls_cert, settings.tls_key, settings.host)
-    tls = Tls(own.authority)
+    server = identity(settings.tls_cert, settings.tls_key, settings.host)
+    tls = Tls(server.authority)
     exits.callback(tls.close)
-    return tls, own.context
+    return tls, server.context
 
 
 def netloc(bound: tuple[str, int]) -> str:
@@ -125,6 +125,7 @@ def netloc(bound: tuple[str, int]) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _note(backend: Backend, context: dict[str, Any]) -> None:
+def _report(backend: Backend, context: dict[str, Any]) -> None:
+    """Report an exception that reached the event loop."""
     error = context.get("exception") or RuntimeError(context.get("message"))
     backend.crashed(context.get("message") or "the event loop", error)

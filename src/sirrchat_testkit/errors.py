@@ -1,20 +1,20 @@
-"""Everything the domain refuses, as one tree; an adapter's table turns each class into its own status or reply.
+"""The errors of the package, as one tree. A table in each adapter maps each class to an HTTP status or an SMTP reply.
 
 ::
 
     TestkitError                  code
-    ├── InvalidValue              invalid_request     a field is wrong: .field, .value
-    ├── NotFound                  not_found           also: expired, deleted, or somebody else's
+    ├── InvalidValue              invalid_request     a value is not valid: .field, .value
+    ├── NotFound                  not_found           it does not exist, or belongs to another account
     ├── Conflict                  conflict            the name is taken, or the state forbids it: .field, .value
-    ├── Forbidden                 forbidden           the key may not do this
+    ├── Forbidden                 forbidden           the API key has too few rights
     ├── Unauthorized              unauthorized        the API key or the login is missing or wrong
     ├── LimitReached              limit_reached       the account has max_addresses active disposable addresses
-    ├── RateLimited               rate_limited        too many requests within the hour: .resets_at
+    ├── RateLimited               rate_limited        too many requests within one hour: .resets_at
     ├── Refused                   refused             mail is refused; the text is the reason
     │   ├── NoSuchAddress         no_such_address     unknown at a served domain, expired or deleted
     │   ├── ForeignDomain         foreign_domain      outgoing mail is not kept
     │   ├── OverQuota             over_quota          it would exceed the account's quota
-    │   └── FaultRefused          fault               a planned fault has it so
+    │   └── FaultRefused          fault               a planned fault refuses it
     └── StoreError                store_error
         ├── StoreFull             store_full          the disk is full; reading works
         ├── StoreBusy             store_busy          no file descriptor or memory left; try again
@@ -22,7 +22,7 @@
         ├── StoreLocked           store_locked        the data folder is already open
         └── StoreDamaged          store_damaged       a file cannot be read: .file, .byte
 
-``code`` is stable; texts are for people. No protocol numbers live here.
+``code`` does not change between versions; texts may. No class knows the numbers of a protocol.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ class LateMailWarning(UserWarning):
 
 
 class TestkitError(Exception):
-    """Anything that the kit refuses."""
+    """Base class of the package's errors.
+
+    Attributes:
+        code: A name of the error that does not change between versions, such as ``not_found``.
+    """
 
     __module__ = "sirrchat_testkit"
 
@@ -46,7 +50,12 @@ class TestkitError(Exception):
 
 
 class InvalidValue(TestkitError, ValueError):
-    """A value is not what its field takes. ``value`` is None where showing it would give something away."""
+    """An argument, or a field of a request, has an invalid value.
+
+    Attributes:
+        field: The name of the field; None if no single field is wrong.
+        value: The value; None if it is secret, or if ``field`` is None.
+    """
 
     __module__ = "sirrchat_testkit"
 
@@ -59,7 +68,7 @@ class InvalidValue(TestkitError, ValueError):
 
 
 class NotFound(TestkitError, LookupError):
-    """It does not exist, exists no longer, or belongs to somebody else: the three look the same."""
+    """A record does not exist, was deleted, has expired, or belongs to another account."""
 
     __module__ = "sirrchat_testkit"
 
@@ -67,7 +76,12 @@ class NotFound(TestkitError, LookupError):
 
 
 class Conflict(TestkitError):
-    """The name is taken, or what is there stands in the way; ``field`` is None where no field is at fault."""
+    """A name or an address is taken, or the current state forbids the change, as for a domain that has addresses.
+
+    Attributes:
+        field: The name of the field whose value is taken; None if no field is wrong.
+        value: The value of that field; None if no field is wrong.
+    """
 
     __module__ = "sirrchat_testkit"
 
@@ -80,19 +94,19 @@ class Conflict(TestkitError):
 
 
 class Forbidden(TestkitError):
-    """The key is right, but may not do this."""
+    """The API key is valid and does not permit the request, such as a user's key for an admin's endpoint."""
 
     code = "forbidden"
 
 
 class Unauthorized(TestkitError):
-    """There is no key, or it is wrong or revoked."""
+    """An API key is missing, wrong or revoked, or the credentials of a login are wrong."""
 
     code = "unauthorized"
 
 
 class LimitReached(TestkitError):
-    """The account has as many active addresses as ``max_addresses`` allows."""
+    """An account that has ``max_addresses`` active disposable addresses requested another one by the REST API."""
 
     __module__ = "sirrchat_testkit"
 
@@ -100,7 +114,11 @@ class LimitReached(TestkitError):
 
 
 class RateLimited(TestkitError):
-    """Too many requests came within the hour. ``resets_at``: when the next window opens, on the kit's clock (ms)."""
+    """An API key or an IP address made more requests within one hour than ``rate_limit`` allows.
+
+    Attributes:
+        resets_at: When the next hour begins, in milliseconds since the epoch on the server's clock.
+    """
 
     code = "rate_limited"
 
@@ -110,7 +128,7 @@ class RateLimited(TestkitError):
 
 
 class Refused(TestkitError):
-    """Mail is not taken; the text says why."""
+    """Mail was refused; the text is the reason. Raised as one of the subclasses."""
 
     __module__ = "sirrchat_testkit"
 
@@ -118,7 +136,7 @@ class Refused(TestkitError):
 
 
 class NoSuchAddress(Refused):
-    """Nobody here has this address, or no longer."""
+    """The recipient's domain is served and the address does not exist, has expired, or belonged to an ended scope."""
 
     __module__ = "sirrchat_testkit"
 
@@ -126,7 +144,7 @@ class NoSuchAddress(Refused):
 
 
 class ForeignDomain(Refused):
-    """The domain is not served here and ``foreign_recipients`` is ``reject``."""
+    """The recipient's domain is not served, and the setting ``foreign_recipients`` is ``reject``."""
 
     __module__ = "sirrchat_testkit"
 
@@ -134,7 +152,7 @@ class ForeignDomain(Refused):
 
 
 class OverQuota(Refused):
-    """The message would exceed the account's quota."""
+    """The message would exceed the quota of an account, either a recipient's or the sender's."""
 
     __module__ = "sirrchat_testkit"
 
@@ -142,7 +160,7 @@ class OverQuota(Refused):
 
 
 class FaultRefused(Refused):
-    """A planned fault refused it; the reply is the fault's."""
+    """A planned fault refused the mail. Never raised: the event log records it as the reason of a refusal."""
 
     code = "fault"
 

@@ -120,7 +120,7 @@ async def serve(stored: int) -> None:
 
     loop = asyncio.get_running_loop()
     backend = Backend.build(Settings(), TinyStore(), loop)
-    key = await backend.furnish()
+    key = await backend.set_up()
     for start in range(0, stored, 1000):
         wanted = [NewAccount(email=f"u{number}@example.com") for number in range(start, min(start + 1000, stored))]
         await backend.accounts.add_all(wanted)

@@ -1,4 +1,4 @@
-"""Accounts: made alone and in batches, listed, changed, deleted with all that is theirs."""
+"""Accounts: made alone and in batches, listed, changed, and deleted with everything they own."""
 
 import asyncio
 
@@ -30,7 +30,7 @@ async def test_an_account_is_found_by_id_and_by_address(backend: Backend) -> Non
     assert await backend.passwords.verify("x", made.password)
 
 
-async def test_of_thirty_creations_at_once_one_wins_though_each_hashes_first(backend: Backend) -> None:
+async def test_one_of_thirty_simultaneous_creations_succeeds_after_all_have_hashed(backend: Backend) -> None:
     made = await asyncio.gather(
         *(backend.accounts.add("ann@example.com", password="x") for _ in range(30)), return_exceptions=True
     )
@@ -39,7 +39,7 @@ async def test_of_thirty_creations_at_once_one_wins_though_each_hashes_first(bac
     assert await backend.store.count(Account, listed=True) == 1
 
 
-async def test_a_batch_makes_what_can_be_made_and_says_why_the_rest_cannot(backend: Backend) -> None:
+async def test_a_batch_makes_the_valid_accounts_and_returns_an_error_for_each_other(backend: Backend) -> None:
     await backend.accounts.add("taken@example.com")
     wanted = ["one@example.com", "taken@example.com", "no address", "ONE@example.com", "two@example.com"]
     made = await backend.accounts.add_all([NewAccount(email=email, password="x") for email in wanted])
@@ -51,7 +51,7 @@ async def test_a_batch_makes_what_can_be_made_and_says_why_the_rest_cannot(backe
 
 
 @pytest.mark.parametrize("quota", [-1, 2**53, 1.5, True, None])
-async def test_a_quota_is_a_whole_number_that_json_can_hold(backend: Backend, quota: object) -> None:
+async def test_a_quota_is_an_integer_that_json_represents_exactly(backend: Backend, quota: object) -> None:
     with pytest.raises(InvalidValue) as caught:
         await backend.accounts.add("ann@example.com", quota=quota)
     assert (caught.value.field, caught.value.value) == ("quota", quota)
@@ -78,7 +78,7 @@ async def test_the_hidden_account_is_not_found_by_its_id(backend: Backend) -> No
             await verb(admin.id)
 
 
-async def test_a_change_touches_the_named_fields_alone(backend: Backend) -> None:
+async def test_a_change_touches_only_the_named_fields(backend: Backend) -> None:
     made = await backend.accounts.add("ann@example.com", password="old", quota=5, blockchain_address="0x1")
     changed = await backend.accounts.update(made.id, quota=7)
     assert (changed.quota, changed.password, changed.blockchain_address) == (7, made.password, "0x1")
@@ -89,7 +89,7 @@ async def test_a_change_touches_the_named_fields_alone(backend: Backend) -> None
     assert changed.blockchain_address is None
 
 
-async def test_who_is_deleted_while_a_password_is_hashed_is_not_found(backend: Backend) -> None:
+async def test_an_account_deleted_while_its_password_is_hashed_is_not_found(backend: Backend) -> None:
     made = await backend.accounts.add("ann@example.com")
     change = asyncio.ensure_future(backend.accounts.update(made.id, password="new"))
     await asyncio.sleep(0)
@@ -98,7 +98,7 @@ async def test_who_is_deleted_while_a_password_is_hashed_is_not_found(backend: B
         await change
 
 
-async def test_deleting_takes_everything_along_and_nothing_of_others(backend: Backend) -> None:
+async def test_deleting_an_account_deletes_everything_it_owns_and_nothing_else(backend: Backend) -> None:
     before = {kind: await backend.store.find(kind) for kind in RECORDS}
     ann, bob = await backend.accounts.add("ann@example.com"), await backend.accounts.add("bob@example.com")
     theirs = {kind: set(await backend.store.find(kind)) - set(before[kind]) for kind in (Account, Address, Tally)}
@@ -136,7 +136,7 @@ async def test_deleting_takes_everything_along_and_nothing_of_others(backend: Ba
     await backend.accounts.add("ann@example.com")
 
 
-async def test_nothing_can_be_made_for_an_account_that_is_gone(backend: Backend) -> None:
+async def test_nothing_can_be_made_for_a_deleted_account(backend: Backend) -> None:
     ann = await backend.accounts.add("ann@example.com")
     key = (await backend.keys.add(ann, "user")).record
     await backend.accounts.delete(ann)

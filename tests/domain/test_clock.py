@@ -1,4 +1,4 @@
-"""The clock: due work in order of time, frozen, advanced, followed."""
+"""The clock: the order of due work, and freezing, moving and following."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ def frozen() -> Clock:
 
 
 class Diary:
-    """Notes when work was done."""
+    """Records when work ran."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -65,7 +65,7 @@ async def test_work_due_at_the_same_time_runs_in_the_order_it_was_scheduled() ->
     assert [name for name, _ in diary.lines] == ["a", "b", "c"]
 
 
-async def test_what_follows_from_work_is_scheduled_from_the_time_it_ran_at() -> None:
+async def test_work_scheduled_by_work_counts_from_the_due_time() -> None:
     clock = frozen()
     diary = Diary(clock)
     clock.at(START + 100, diary.work("a", then=50))
@@ -75,7 +75,7 @@ async def test_what_follows_from_work_is_scheduled_from_the_time_it_ran_at() -> 
     assert diary.lines == [("a", 100), ("a+", 150)]
 
 
-async def test_cancelled_work_is_never_done() -> None:
+async def test_cancelled_work_does_not_run() -> None:
     clock = frozen()
     diary = Diary(clock)
     clock.at(START + 1, diary.work("a")).cancel()
@@ -126,13 +126,13 @@ async def test_freezing_holds_back_due_work_until_it_resumes() -> None:
     await done.wait()
 
 
-async def test_resume_goes_on_from_the_time_it_is() -> None:
+async def test_resume_continues_from_the_current_time() -> None:
     clock = frozen()
     clock.resume()
     assert 0 <= clock.now() - START < 5000
 
 
-async def test_rewind_puts_time_and_schedule_back() -> None:
+async def test_rewind_restores_time_and_schedule() -> None:
     clock = frozen()
     diary = Diary(clock)
     clock.at(START + 100, diary.work("before"))
@@ -148,7 +148,7 @@ async def test_rewind_puts_time_and_schedule_back() -> None:
     assert diary.lines == [("before", 100)]
 
 
-async def test_what_is_due_every_hour_runs_once_for_a_long_way() -> None:
+async def test_hourly_work_runs_once_for_a_long_move() -> None:
     clock = frozen()
     diary = Diary(clock)
     hour = 3_600_000
@@ -165,7 +165,7 @@ async def test_what_is_due_every_hour_runs_once_for_a_long_way() -> None:
     ]
 
 
-async def test_what_is_due_every_hour_goes_on() -> None:
+async def test_hourly_work_runs_every_hour() -> None:
     clock = frozen()
     diary = Diary(clock)
     clock.every(1000, diary.work("again"))
@@ -197,7 +197,7 @@ async def test_follow_reads_the_time_that_the_process_sees() -> None:
     assert abs(clock.now() - time.time() * 1000) < 60_000
 
 
-async def test_a_move_does_not_go_on_after_the_clock_went_back() -> None:
+async def test_a_move_ends_after_a_rewind() -> None:
     clock = frozen()
     diary = Diary(clock)
     clock.at(START + 500, diary.work("due"))
@@ -221,7 +221,7 @@ async def test_a_move_does_not_go_on_after_the_clock_went_back() -> None:
     assert clock.now() == START + 600
 
 
-async def test_a_move_does_not_go_on_when_its_work_returns_after_the_clock_went_back() -> None:
+async def test_a_move_ends_when_its_work_returns_after_a_rewind() -> None:
     clock = frozen()
     diary = Diary(clock)
     begun, go_on = asyncio.Event(), asyncio.Event()

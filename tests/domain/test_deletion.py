@@ -1,4 +1,4 @@
-"""Whatever deletes messages appends one event after its commit, and a changed flag another."""
+"""Each way to delete messages appends one event after its commit, and so does a changed flag."""
 
 from collections.abc import Awaitable, Callable
 
@@ -63,7 +63,7 @@ async def test_a_delivery_that_makes_room_appends_the_removal_after_the_arrival(
     assert [type(each) for each in backend.events.held()][-2:] == [MessageReceived, MessagesRemoved]
 
 
-async def test_what_deletes_no_message_appends_nothing(backend: Backend) -> None:
+async def test_deleting_no_message_appends_no_event(backend: Backend) -> None:
     account = await backend.accounts.add("ann@example.com")
     await backend.directory.add_address(account.id, "box@example.com")
     await backend.postoffice.delete([])
@@ -71,7 +71,7 @@ async def test_what_deletes_no_message_appends_nothing(backend: Backend) -> None
     assert removed(backend) == []
 
 
-async def test_reading_a_message_appends_that_its_flags_changed(backend: Backend) -> None:
+async def test_reading_a_message_appends_a_change_of_flags(backend: Backend) -> None:
     await backend.accounts.add("ann@example.com")
     [message] = await deliver(backend, "ann@example.com")
     await backend.folders.see(message)

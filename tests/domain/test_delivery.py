@@ -1,4 +1,4 @@
-"""Delivery: one copy for each recipient, all or none, and only then the log."""
+"""Delivery: one copy for each recipient or none at all, and then the events."""
 
 import asyncio
 import hashlib
@@ -37,7 +37,7 @@ async def test_a_message_is_stored_once_for_each_recipient(backend: Backend) -> 
     assert await stored(backend) == (2, 1)
 
 
-async def test_the_header_is_read_and_the_bytes_are_kept(backend: Backend) -> None:
+async def test_the_header_is_read_and_the_bytes_are_unchanged(backend: Backend) -> None:
     await address(backend)
     [message] = await deliver(backend, "box@example.com")
     assert (message.subject, message.sender, message.to) == ("Hello", "shop@shop.example", ("ann@example.com",))
@@ -46,21 +46,21 @@ async def test_the_header_is_read_and_the_bytes_are_kept(backend: Backend) -> No
     assert await backend.postoffice.raw(message) == RAW
 
 
-async def test_the_envelope_shows_who_is_in_no_header(backend: Backend) -> None:
+async def test_the_envelope_has_recipients_that_no_header_names(backend: Backend) -> None:
     await address(backend)
     await address(backend, "bcc@example.com")
     message, _ = await deliver(backend, "box@example.com", "bcc@example.com")
     assert (await backend.postoffice.envelope(message)).recipients == ("box@example.com", "bcc@example.com")
 
 
-async def test_one_bad_recipient_and_nobody_gets_it(backend: Backend) -> None:
+async def test_one_unknown_recipient_prevents_the_whole_delivery(backend: Backend) -> None:
     await address(backend)
     with pytest.raises(NoSuchAddress):
         await deliver(backend, "box@example.com", "unknown@example.com")
     assert await stored(backend) == (0, 0)
 
 
-async def test_mail_beyond_the_quota_is_refused_whole(backend: Backend) -> None:
+async def test_mail_beyond_a_quota_is_refused_for_all_recipients(backend: Backend) -> None:
     box = await address(backend)
     await address(backend, "two@example.com")
     account = await backend.accounts.get(box.account)
@@ -81,13 +81,13 @@ async def test_two_copies_count_twice_against_the_quota(backend: Backend) -> Non
     assert await stored(backend) == (0, 0)
 
 
-async def test_foreign_mail_is_kept_and_belongs_to_nobody(backend: Backend) -> None:
+async def test_foreign_mail_is_stored_without_an_account(backend: Backend) -> None:
     [message] = await deliver(backend, "Ops@Corp.example")
     assert (message.account, message.address, message.recipient) == ("", "", "Ops@Corp.example")
     assert await backend.postoffice.messages("ops@corp.example") == [message]
 
 
-async def test_the_log_hears_of_each_copy_after_the_commit(backend: Backend) -> None:
+async def test_each_copy_appends_an_event_after_the_commit(backend: Backend) -> None:
     await address(backend)
     messages = await deliver(backend, "box@example.com", "ops@corp.example")
     told = [event.message for event in backend.events.after() if isinstance(event, MessageReceived)]
@@ -95,7 +95,7 @@ async def test_the_log_hears_of_each_copy_after_the_commit(backend: Backend) -> 
     assert await backend.store.find(Message) == messages
 
 
-async def test_a_received_envelope_says_all_that_was_said(backend: Backend) -> None:
+async def test_a_stored_envelope_has_all_details_of_the_transaction(backend: Backend) -> None:
     said = Envelope(
         id="", sender="a@shop.example", recipients=("ops@corp.example",), refused={"x@example.com": "550 no"},
         parameters={"": ["BODY=8BITMIME"]}, login="ann@example.com", tls="TLSv1.3", ehlo="mx", peer="[::1]:2",
@@ -115,7 +115,7 @@ async def test_counters_count_and_deletion_does_not_lower_them(backend: Backend)
     assert (server.received, server.sent, account.received) == (1, 1, 1)
 
 
-async def test_the_last_copy_takes_envelope_and_bytes_along(backend: Backend) -> None:
+async def test_the_last_copy_is_deleted_with_envelope_and_bytes(backend: Backend) -> None:
     await address(backend)
     await address(backend, "two@example.com")
     first, second = await deliver(backend, "box@example.com", "two@example.com")
@@ -128,7 +128,7 @@ async def test_the_last_copy_takes_envelope_and_bytes_along(backend: Backend) ->
         await backend.postoffice.raw(second)
 
 
-async def test_deleting_an_address_takes_its_messages_along(backend: Backend) -> None:
+async def test_an_address_is_deleted_with_its_messages(backend: Backend) -> None:
     box = await address(backend)
     await address(backend, "two@example.com")
     await deliver(backend, "box@example.com", "two@example.com")
@@ -137,7 +137,7 @@ async def test_deleting_an_address_takes_its_messages_along(backend: Backend) ->
     assert await backend.directory.find_address("box@example.com") is None
 
 
-async def test_a_page_is_newest_first_and_knows_the_total(backend: Backend) -> None:
+async def test_a_page_is_newest_first_and_has_the_total(backend: Backend) -> None:
     backend.clock.freeze(0)
     box = await address(backend)
     made = [(await deliver(backend, "box@example.com"))[0] for _ in range(5)]
@@ -146,7 +146,7 @@ async def test_a_page_is_newest_first_and_knows_the_total(backend: Backend) -> N
     assert (await backend.postoffice.page(box, before=made[3].seq, limit=2)).messages == [made[2], made[1]]
 
 
-async def test_a_refusal_is_remembered_in_its_words(backend: Backend) -> None:
+async def test_a_refusal_is_recorded_with_its_reason(backend: Backend) -> None:
     with pytest.raises(NoSuchAddress):
         await backend.postoffice.admit("unknown@example.com", "a@b.example")
     [event] = [event for event in backend.events.after() if isinstance(event, RecipientRefused)]
@@ -154,7 +154,7 @@ async def test_a_refusal_is_remembered_in_its_words(backend: Backend) -> None:
     assert event.reason == "unknown@example.com does not exist here"
 
 
-async def test_a_message_is_found_by_its_own_address_alone(backend: Backend) -> None:
+async def test_a_message_is_found_only_by_its_own_address(backend: Backend) -> None:
     box, two = await address(backend), await address(backend, "two@example.com")
     [message] = await deliver(backend, "box@example.com")
     assert await backend.postoffice.message(box, message.id) == message
@@ -162,7 +162,7 @@ async def test_a_message_is_found_by_its_own_address_alone(backend: Backend) -> 
         await backend.postoffice.message(two, message.id)
 
 
-async def test_a_scope_leaves_nothing_and_keeps_what_was(backend: Backend) -> None:
+async def test_a_scope_leaves_nothing_behind_and_keeps_earlier_messages(backend: Backend) -> None:
     await address(backend)
     [before] = await deliver(backend, "box@example.com")
     backend.clock.freeze(5_000)
@@ -181,7 +181,7 @@ async def test_a_scope_leaves_nothing_and_keeps_what_was(backend: Backend) -> No
     assert await backend.directory.find_address("late@example.com") is None
 
 
-async def test_mail_that_is_late_is_charged_to_its_own_test(backend: Backend) -> None:
+async def test_late_mail_is_recorded_for_its_own_scope(backend: Backend) -> None:
     scope = await backend.scopes.open("tests/test_a.py::test_one")
     await address(backend, "late@example.com")
     await backend.scopes.close(scope)
@@ -191,7 +191,7 @@ async def test_mail_that_is_late_is_charged_to_its_own_test(backend: Backend) ->
     assert event.scope == "tests/test_a.py::test_one"
 
 
-async def test_a_scope_makes_ids_from_its_name_and_from_how_often_it_was_opened(backend: Backend) -> None:
+async def test_a_scope_makes_ids_from_its_name_and_its_count(backend: Backend) -> None:
     async def ids_of(made: Backend) -> list[str]:
         ids = []
         for _ in range(2):
@@ -202,7 +202,7 @@ async def test_a_scope_makes_ids_from_its_name_and_from_how_often_it_was_opened(
 
     store = TinyStore()
     other = Backend.build(backend.settings.value, store, asyncio.get_running_loop())
-    await other.furnish()
+    await other.set_up()
     await address(other, "earlier@example.com")
     ids = await ids_of(backend)
     assert ids == await ids_of(other)

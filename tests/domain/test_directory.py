@@ -1,4 +1,4 @@
-"""Who exists: accounts, keys, domains, addresses and their expiry."""
+"""The directory: accounts, keys, domains, addresses and their expiry."""
 
 import asyncio
 from typing import Literal
@@ -35,13 +35,13 @@ async def test_an_account_owns_its_permanent_address(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("email", ["ann", "ann@foreign.example", "a b@example.com", ""])
-async def test_an_account_needs_a_mailbox_at_a_served_domain(backend: Backend, email: str) -> None:
+async def test_an_account_needs_an_address_at_a_served_domain(backend: Backend, email: str) -> None:
     with pytest.raises(InvalidValue) as caught:
         await account(backend, email)
     assert (caught.value.field, caught.value.value) == ("email", email)
 
 
-async def test_an_address_is_unique_over_both_kinds(backend: Backend) -> None:
+async def test_an_address_is_unique_among_both_kinds(backend: Backend) -> None:
     ann = await account(backend)
     await backend.directory.add_address(ann.id, "Box@example.com")
     with pytest.raises(Conflict, match="already exists"):
@@ -50,7 +50,7 @@ async def test_an_address_is_unique_over_both_kinds(backend: Backend) -> None:
         await backend.directory.add_address(ann.id, "ann@EXAMPLE.com")
 
 
-async def test_of_thirty_creations_of_one_address_one_wins(backend: Backend) -> None:
+async def test_one_of_thirty_creations_of_the_same_address_succeeds(backend: Backend) -> None:
     ann = await account(backend)
     made = await asyncio.gather(
         *(backend.directory.add_address(ann.id, "box@example.com") for _ in range(30)), return_exceptions=True
@@ -59,12 +59,12 @@ async def test_of_thirty_creations_of_one_address_one_wins(backend: Backend) -> 
     assert sum(isinstance(each, Conflict) for each in made) == 29
 
 
-async def test_nobody_else_can_have_the_admin_s_address(backend: Backend) -> None:
+async def test_the_address_of_the_admin_is_taken(backend: Backend) -> None:
     with pytest.raises(Conflict):
         await account(backend, "admin@example.com")
 
 
-async def test_a_key_opens_and_is_stored_as_a_hash(backend: Backend) -> None:
+async def test_a_key_is_accepted_and_stored_as_a_hash(backend: Backend) -> None:
     ann = await account(backend)
     made = await backend.keys.add(ann, "user")
     assert await backend.keys.find(made.key) == made.record
@@ -75,13 +75,13 @@ async def test_a_key_opens_and_is_stored_as_a_hash(backend: Backend) -> None:
     assert made.secret not in stored
 
 
-async def test_a_wrong_key_and_the_secret_open_nothing(backend: Backend) -> None:
+async def test_a_wrong_key_and_the_secret_are_not_accepted(backend: Backend) -> None:
     made = await backend.keys.add(await account(backend), "user")
     for key in ("", "mk_live_", made.secret, made.key + "x", "\ud800"):
         assert await backend.keys.find(key) is None
 
 
-async def test_an_address_is_gone_at_the_very_moment_of_its_expiry(backend: Backend) -> None:
+async def test_an_address_expires_at_the_exact_millisecond(backend: Backend) -> None:
     backend.clock.freeze(0)
     ann = await account(backend)
     address = await backend.directory.add_address(ann.id, "box@example.com", expires_in=1000)
@@ -107,7 +107,7 @@ async def test_the_name_of_an_expired_address_is_free_after_the_full_hour(backen
     await backend.directory.add_address(ann.id, "box@example.com")
 
 
-async def test_somebody_else_s_address_looks_absent(backend: Backend) -> None:
+async def test_an_address_of_another_account_is_not_found(backend: Backend) -> None:
     ann, bob = await account(backend), await account(backend, "bob@example.com")
     address = await backend.directory.add_address(ann.id, "box@example.com")
     with pytest.raises(NotFound, match="no such address"):
@@ -150,7 +150,7 @@ async def test_an_expired_address_no_longer_counts_against_the_limit(backend: Ba
         ({"foreign_recipients": "reject"}, "ops@corp.example", ForeignDomain),
     ],
 )
-async def test_the_settings_decide_on_strangers(
+async def test_the_settings_decide_on_unknown_and_foreign_recipients(
     backend: Backend, changes: RuntimeChanges, recipient: str, refusal: type[Exception] | None
 ) -> None:
     backend.settings.value = backend.settings.value.replace(**changes)
@@ -172,7 +172,7 @@ async def test_the_nearest_address_is_found(backend: Backend) -> None:
     assert await nearest(backend, "zzz@other.example") is None
 
 
-async def test_a_domain_is_served_from_the_moment_it_is_added(backend: Backend) -> None:
+async def test_a_domain_is_served_as_soon_as_it_is_added(backend: Backend) -> None:
     await backend.domains.add("Shop.Example")
     assert await backend.domains.serves("SHOP.example")
     with pytest.raises(Conflict):
@@ -193,13 +193,13 @@ async def test_a_domain_is_served_from_the_moment_it_is_added(backend: Backend) 
         ("box.es@corp.test", None),
     ],
 )
-async def test_only_what_is_near_is_suggested(backend: Backend, recipient: str, near: str | None) -> None:
+async def test_only_a_near_address_is_suggested(backend: Backend, recipient: str, near: str | None) -> None:
     owner = await backend.accounts.add("owner@example.com", listed=False)
     await backend.directory.add_address(owner.id, "box.es@example.com")
     assert await nearest(backend, recipient) == near
 
 
-async def test_addresses_are_suggested_slice_by_slice_the_latest_first(backend: Backend) -> None:
+async def test_addresses_to_suggest_come_in_slices_latest_first(backend: Backend) -> None:
     ann = await account(backend)
     for number in range(5):
         await backend.directory.add_address(ann.id, f"box{number}@example.com")
@@ -213,7 +213,7 @@ async def test_addresses_are_suggested_slice_by_slice_the_latest_first(backend: 
     assert found == [*(f"box{number}@example.com" for number in range(4, -1, -1)), "ann@example.com"]
 
 
-async def test_when_an_address_expired_is_known_after_its_purge(backend: Backend) -> None:
+async def test_the_time_of_expiry_is_known_after_the_purge(backend: Backend) -> None:
     backend.clock.freeze(1000)
     ann = await account(backend)
     await backend.directory.add_address(ann.id, "box@example.com", expires_in=1000)

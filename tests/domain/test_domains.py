@@ -1,4 +1,4 @@
-"""Domains: served from when they are added, gone only when nobody is left."""
+"""Domains: served as soon as they are added, deleted only without users and addresses."""
 
 import pytest
 
@@ -23,7 +23,7 @@ async def test_pages_are_oldest_first(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("who", ["user", "address"])
-async def test_a_domain_with_somebody_at_it_stays(backend: Backend, who: str) -> None:
+async def test_a_domain_with_users_or_addresses_cannot_be_deleted(backend: Backend, who: str) -> None:
     domain = await backend.domains.add("new.example")
     account = await backend.accounts.add("ann@new.example" if who == "user" else "ann@example.com")
     if who == "address":
@@ -37,12 +37,12 @@ async def test_a_domain_with_somebody_at_it_stays(backend: Backend, who: str) ->
         await backend.domains.get(domain.id)
 
 
-async def test_the_admin_s_domain_stays(backend: Backend) -> None:
+async def test_the_domain_of_the_admin_cannot_be_deleted(backend: Backend) -> None:
     with pytest.raises(Conflict):
         await backend.domains.delete((await backend.domains.all())[0])
 
 
-async def test_expired_addresses_do_not_hold_a_domain_and_go_along(backend: Backend) -> None:
+async def test_a_domain_is_deleted_with_its_expired_addresses(backend: Backend) -> None:
     backend.clock.freeze(1000)
     domain = await backend.domains.add("new.example")
     account = await backend.accounts.add("ann@example.com")

@@ -1,4 +1,4 @@
-"""The log: order, bounds, and observers that only look."""
+"""The event log: order, bounds, subscribers, and when a server has settled."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,47 +17,47 @@ def log() -> EventLog:
     return EventLog(asyncio.get_running_loop().call_soon)
 
 
-async def test_subscribers_hear_in_order_and_not_before_the_next_step() -> None:
-    events, heard = log(), []
-    events.subscribe(lambda number, event: heard.append((number, event.at)))
+async def test_subscribers_are_called_in_order_in_the_next_step() -> None:
+    events, received = log(), []
+    events.subscribe(lambda number, event: received.append((number, event.at)))
     events.append(Event(at=1))
     events.append(Event(at=2))
-    assert heard == []
+    assert received == []
     await asyncio.sleep(0)
-    assert heard == [(1, 1), (2, 2)]
+    assert received == [(1, 1), (2, 2)]
 
 
-async def test_who_has_left_hears_nothing() -> None:
-    events, heard = log(), []
-    events.subscribe(lambda _, event: heard.append(event))()
-    leave = events.subscribe(lambda _, event: heard.append(event))
+async def test_a_subscriber_that_has_unsubscribed_is_not_called() -> None:
+    events, received = log(), []
+    events.subscribe(lambda _, event: received.append(event))()
+    leave = events.subscribe(lambda _, event: received.append(event))
     events.append(Event(at=1))
     leave()
     await asyncio.sleep(0)
-    assert heard == []
+    assert received == []
 
 
-async def test_who_glances_is_told_of_what_it_wants_and_nobody_is_woken_for_the_rest() -> None:
+async def test_a_filter_sees_each_event_at_once_and_an_unwanted_one_schedules_nothing() -> None:
     seen: list[int] = []
-    heard: list[int] = []
+    received: list[int] = []
     steps: list[Callable[[], None]] = []
     events = EventLog(steps.append)
 
-    def glance(event: Event) -> bool:
+    def wants(event: Event) -> bool:
         seen.append(event.at)
         return event.at % 2 == 0
 
-    events.subscribe(lambda _, event: heard.append(event.at), glance)
+    events.subscribe(lambda _, event: received.append(event.at), wants)
     events.append(Event(at=1))
     assert (seen, steps) == ([1], [])
     events.append(Event(at=2))
     events.append(Event(at=3))
-    [tell] = steps
-    tell()
-    assert (seen, heard) == ([1, 2, 3], [2])
+    [notify] = steps
+    notify()
+    assert (seen, received) == ([1, 2, 3], [2])
 
 
-async def test_the_log_is_bounded_and_its_numbers_go_on() -> None:
+async def test_the_log_is_bounded_and_its_numbers_continue() -> None:
     events = log()
     for at in range(KEPT + 5):
         events.append(Event(at=at))
@@ -66,18 +66,18 @@ async def test_the_log_is_bounded_and_its_numbers_go_on() -> None:
     assert [event.at for event in events.after(KEPT + 4)] == [KEPT + 4]
 
 
-async def test_what_a_subscriber_raises_is_an_event_and_the_others_still_hear() -> None:
-    events, heard = log(), []
+async def test_an_error_in_a_subscriber_is_an_event_and_the_others_are_still_called() -> None:
+    events, received = log(), []
 
     def bad(_number: int, event: Event) -> None:
         if not isinstance(event, Crashed):
             raise ValueError("mine")
 
     events.subscribe(bad)
-    events.subscribe(lambda _, event: heard.append(type(event)))
+    events.subscribe(lambda _, event: received.append(type(event)))
     events.append(Event(at=1))
     await asyncio.sleep(0)
-    assert heard == [Event, Crashed]
+    assert received == [Event, Crashed]
 
 
 async def test_an_idle_server_is_settled_at_once() -> None:
@@ -95,7 +95,7 @@ async def test_a_transaction_is_waited_for() -> None:
     assert await waiting == []
 
 
-async def test_what_is_still_busy_when_time_is_up_is_named() -> None:
+async def test_activities_left_at_the_timeout_are_returned() -> None:
     sessions = Sessions()
     sessions.open("127.0.0.1:1").begin("a@b")
     assert [str(each) for each in await sessions.settled(0)] == ["127.0.0.1:1: MAIL FROM:<a@b>"]

@@ -1,4 +1,4 @@
-"""API keys: what is stored of them, who has which, and when they are taken no more."""
+"""API keys: stored as hashes, listed in pages, and revoked."""
 
 import pytest
 
@@ -17,7 +17,7 @@ async def test_a_store_holds_no_key_and_no_secret(backend: Backend) -> None:
     assert len(made.record.key_hash) == len(made.record.secret_hash) == 64
 
 
-async def test_a_revoked_key_opens_nothing(backend: Backend) -> None:
+async def test_a_revoked_key_is_not_accepted(backend: Backend) -> None:
     made = await backend.keys.add(await backend.accounts.add("ann@example.com"), "admin")
     assert await backend.keys.find(made.key) == made.record
     await backend.keys.revoke(made.record.id)
@@ -26,7 +26,7 @@ async def test_a_revoked_key_opens_nothing(backend: Backend) -> None:
         await backend.keys.revoke(made.record.id)
 
 
-async def test_pages_are_oldest_first_without_what_ends_with_the_process(backend: Backend) -> None:
+async def test_pages_are_oldest_first_without_keys_that_are_not_stored(backend: Backend) -> None:
     ann = await backend.accounts.add("ann@example.com")
     made = [(await backend.keys.add(ann, "user")).record for _ in range(3)]
     assert await backend.keys.page(1, 5) == (made[1:], 3)

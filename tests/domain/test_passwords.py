@@ -1,4 +1,4 @@
-"""Passwords: what is kept of them, and where the work is done."""
+"""Passwords: their hashes, and the threads that compute them."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ from sirrchat_testkit.domain.passwords import Passwords
 pytestmark = pytest.mark.asyncio
 
 
-async def test_what_is_kept_says_how_it_was_made_and_not_what_of() -> None:
+async def test_a_hash_describes_its_parameters_and_hides_the_password() -> None:
     [kept] = await Passwords(5).hash_all(["securepassword"])
     name, cost, block, parallel, salt, derived = kept.split("$")
     assert (name, cost, block, parallel) == ("scrypt", "5", "8", "1")
@@ -21,7 +21,7 @@ async def test_what_is_kept_says_how_it_was_made_and_not_what_of() -> None:
     assert "securepassword" not in kept
 
 
-async def test_the_right_password_opens_and_another_does_not() -> None:
+async def test_only_the_right_password_verifies() -> None:
     hasher = Passwords()
     [kept] = await hasher.hash_all(["pässwörd \ud800"])
     assert await hasher.verify("pässwörd \ud800", kept)
@@ -34,12 +34,12 @@ async def test_a_hash_of_another_cost_still_verifies() -> None:
     assert await Passwords(4).verify("old", kept)
 
 
-async def test_the_same_password_is_kept_differently_each_time() -> None:
+async def test_the_same_password_has_another_hash_each_time() -> None:
     one, two = await Passwords().hash_all(["same", "same"])
     assert one != two
 
 
-async def test_an_empty_password_opens_nothing() -> None:
+async def test_an_empty_password_never_verifies() -> None:
     hasher = Passwords()
     first, second, third = await hasher.hash_all(["", "x", ""])
     assert (first, third) == ("", "")
@@ -47,7 +47,7 @@ async def test_an_empty_password_opens_nothing() -> None:
     assert not await hasher.verify("", "")
 
 
-async def test_many_come_back_in_order() -> None:
+async def test_hashes_are_in_the_order_of_the_passwords() -> None:
     hasher = Passwords()
     typed = [f"pass{number}" for number in range(70)]
     kept = await hasher.hash_all(typed)
@@ -56,7 +56,7 @@ async def test_many_come_back_in_order() -> None:
 
 
 @pytest.mark.parametrize("verb", ["hash_all", "verify"])
-async def test_the_loop_goes_on_while_a_password_is_worked_on(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+async def test_the_loop_runs_while_a_password_is_hashed_or_verified(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
     hasher = Passwords()
     [kept] = await hasher.hash_all(["x"])
     here, release, threads = threading.get_ident(), threading.Event(), list[int]()
@@ -71,14 +71,14 @@ async def test_the_loop_goes_on_while_a_password_is_worked_on(monkeypatch: pytes
 
     monkeypatch.setattr(passwords, "_derive", held)
     work = asyncio.ensure_future(hasher.hash_all(["x"]) if verb == "hash_all" else hasher.verify("x", kept))
-    await begun.wait()  # the loop runs: else nobody would come here
+    await begun.wait()  # passes only if the loop runs
     assert not work.done()
     release.set()
     assert await work
     assert here not in threads
 
 
-async def test_no_more_are_worked_on_at_once_than_there_are_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_at_most_as_many_run_at_once_as_there_are_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     lock, state = threading.Lock(), {"now": 0, "most": 0}
     derive = passwords._derive
 
@@ -97,7 +97,7 @@ async def test_no_more_are_worked_on_at_once_than_there_are_threads(monkeypatch:
     assert 1 <= state["most"] <= 4
 
 
-async def test_keys_for_challenges_are_forgotten_by_a_rewind() -> None:
+async def test_a_rewind_drops_the_keys_for_challenges() -> None:
     hasher = Passwords(keyed=True)
     [before] = await hasher.hash_all(["one"])
     mark = hasher.mark()

@@ -1,4 +1,4 @@
-"""How much is kept: the oldest go first, in the commit of the delivery that has no room."""
+"""Retention: the oldest messages are deleted by the commit of the delivery that exceeds a limit."""
 
 import pytest
 
@@ -18,13 +18,13 @@ async def kept(backend: Backend) -> list[str]:
     return [each.subject for each in await backend.store.find(Message)]
 
 
-async def test_nothing_goes_unless_a_bound_is_set(backend: Backend) -> None:
+async def test_nothing_is_deleted_without_a_limit(backend: Backend) -> None:
     for number in range(50):
         await deliver(backend, str(number))
     assert len(await kept(backend)) == 50
 
 
-async def test_beyond_the_number_the_oldest_go(backend: Backend) -> None:
+async def test_the_oldest_are_deleted_beyond_max_messages(backend: Backend) -> None:
     backend.settings.value = backend.settings.value.replace(max_messages=3)
     for number in range(5):
         await deliver(backend, str(number))
@@ -40,21 +40,21 @@ async def test_every_copy_counts(backend: Backend) -> None:
     assert await kept(backend) == ["two", "two", "four"]
 
 
-async def test_beyond_the_bytes_the_oldest_go(backend: Backend) -> None:
+async def test_the_oldest_are_deleted_beyond_max_bytes(backend: Backend) -> None:
     backend.settings.value = backend.settings.value.replace(max_bytes=250)
     for number in range(4):
         await deliver(backend, str(number))
     assert await kept(backend) == ["2", "3"]
 
 
-async def test_what_is_just_being_delivered_stays_however_large(backend: Backend) -> None:
+async def test_the_delivered_message_stays_at_any_size(backend: Backend) -> None:
     backend.settings.value = backend.settings.value.replace(max_bytes=250)
     await deliver(backend, "small")
     await deliver(backend, "large", size=1000)
     assert await kept(backend) == ["large"]
 
 
-async def test_what_is_too_old_goes_by_the_clock(backend: Backend) -> None:
+async def test_messages_beyond_max_age_are_deleted_by_the_clock(backend: Backend) -> None:
     backend.clock.freeze(0)
     await backend.postoffice.purge_hourly()
     backend.settings.value = backend.settings.value.replace(max_age=1800)
@@ -68,7 +68,7 @@ async def test_what_is_too_old_goes_by_the_clock(backend: Backend) -> None:
     assert await kept(backend) == []
 
 
-async def test_the_bytes_of_what_went_are_gone_too(backend: Backend) -> None:
+async def test_the_raw_bytes_are_deleted_too(backend: Backend) -> None:
     backend.settings.value = backend.settings.value.replace(max_messages=1)
     await deliver(backend, "one")
     [one] = await backend.store.find(Message)
@@ -77,7 +77,7 @@ async def test_the_bytes_of_what_went_are_gone_too(backend: Backend) -> None:
         await backend.store.raw(one.blob)
 
 
-async def test_a_scope_brings_back_what_went(backend: Backend) -> None:
+async def test_a_scope_restores_deleted_messages(backend: Backend) -> None:
     await deliver(backend, "one")
     scope = await backend.scopes.open("test")
     backend.settings.value = backend.settings.value.replace(max_messages=1)

@@ -1,4 +1,4 @@
-"""Statistics: counted from what happened, the same after a restart, and cheap under a flood of refusals."""
+"""Statistics: exact, the same after a restart, and cheap under a flood of refusals."""
 
 import asyncio
 import itertools
@@ -43,7 +43,7 @@ async def test_a_new_server_has_zeros(backend: Backend) -> None:
     assert (stats.imap.connections, stats.imap.commands) == (0, 0)
 
 
-async def test_today_is_a_day_in_utc_on_the_kit_s_clock(backend: Backend) -> None:
+async def test_today_is_a_day_in_utc_on_the_server_s_clock(backend: Backend) -> None:
     backend.clock.freeze(NOON)
     await backend.accounts.add("ann@example.com")
     await deliver(backend, "ann@example.com", "ops@corp.example")
@@ -56,7 +56,7 @@ async def test_today_is_a_day_in_utc_on_the_kit_s_clock(backend: Backend) -> Non
     assert (await backend.stats.server()).messages_today == 1
 
 
-async def test_deleting_lowers_what_is_stored_and_not_what_happened(backend: Backend) -> None:
+async def test_deleting_lowers_storage_and_not_the_counters(backend: Backend) -> None:
     ann = await backend.accounts.add("ann@example.com")
     messages = await deliver(backend, "ann@example.com", "ops@corp.example")
     await backend.postoffice.delete(messages)
@@ -77,7 +77,7 @@ async def test_unseen_falls_when_a_message_is_read(backend: Backend) -> None:
     assert (await backend.stats.account(ann)).messages_unseen == 1
 
 
-async def test_a_refusal_counts_at_once_and_in_the_account_whose_address_it_was(backend: Backend) -> None:
+async def test_a_refusal_counts_at_once_and_for_the_account_of_the_address(backend: Backend) -> None:
     ann = await backend.accounts.add("ann@example.com", quota=1)
     await refuse(backend)
     with pytest.raises(OverQuota) as caught:
@@ -139,7 +139,7 @@ class _Timer:
 
 
 class _Loop:
-    """Keeps what is called later."""
+    """A loop that records scheduled calls."""
 
     def __init__(self) -> None:
         self.later: list[Any] = []
@@ -190,12 +190,12 @@ async def test_a_mark_can_be_used_again(backend: Backend) -> None:
         assert (server.sent, server.rejected) == (2, 1)
 
 
-async def test_counts_add_up_wherever_they_are_cut(backend: Backend) -> None:
+async def test_counts_stored_in_parts_add_up(backend: Backend) -> None:
     def counted(days: Sequence[int], first: int) -> _Count:
         count = _Count()
         for number, day in enumerate(days, first):
             message = replace(Message(**_MESSAGE), received_at=day * DAY + number)
-            count.note(message, received=number % 2 == 0)
+            count.add(message, received=number % 2 == 0)
         return count
 
     stored = counted([7], 0).apply_to({})
@@ -243,7 +243,7 @@ async def test_a_full_store_loses_no_count(backend: Backend, monkeypatch: pytest
         await backend.counters.flush()
 
 
-async def test_what_is_pending_of_two_days_counts_the_last(backend: Backend) -> None:
+async def test_pending_counts_of_two_days_set_today_to_the_last(backend: Backend) -> None:
     backend.clock.freeze(NOON)
     await backend.accounts.add("ann@example.com")
     await deliver(backend, "ann@example.com")
@@ -257,10 +257,10 @@ async def test_what_is_pending_of_two_days_counts_the_last(backend: Backend) -> 
         await backend.counters.flush()
 
 
-async def test_what_a_killed_process_had_not_counted_is_counted_after_it(tmp_path: Path) -> None:
+async def test_the_next_process_counts_what_a_killed_one_had_not(tmp_path: Path) -> None:
     async def open_backend(folder: Path) -> Backend:
         backend = Backend.build(Settings(password_cost=4), TinyStore(folder), asyncio.get_running_loop())
-        await backend.furnish()
+        await backend.set_up()
         return backend
 
     first = await open_backend(tmp_path / "first")
@@ -281,7 +281,7 @@ async def test_what_a_killed_process_had_not_counted_is_counted_after_it(tmp_pat
         await each.store.close()
 
 
-async def test_what_a_process_killed_before_its_first_count_received_is_counted_after_it(backend: Backend) -> None:
+async def test_the_next_process_counts_what_one_killed_before_its_first_count_received(backend: Backend) -> None:
     await backend.accounts.add("ann@example.com")
     await deliver(backend, "ann@example.com")
     after = Counters(backend.store, _Loop())  # of the next process
@@ -292,7 +292,7 @@ async def test_what_a_process_killed_before_its_first_count_received_is_counted_
         await after.recover()
 
 
-async def test_a_folder_that_does_not_say_what_is_counted_is_not_counted_again(backend: Backend) -> None:
+async def test_a_folder_of_an_older_version_is_not_counted_again(backend: Backend) -> None:
     await backend.accounts.add("ann@example.com")
     await deliver(backend, "ann@example.com", "ops@corp.example")
     await backend.counters.flush()
@@ -303,7 +303,7 @@ async def test_a_folder_that_does_not_say_what_is_counted_is_not_counted_again(b
         assert await backend.counters.read() == server
 
 
-async def test_a_clock_that_goes_back_counts_alike_however_often_it_is_stored(backend: Backend) -> None:
+async def test_counts_after_a_clock_went_back_do_not_depend_on_when_they_are_stored(backend: Backend) -> None:
     await backend.accounts.add("ann@example.com")
     said = []
     for flushes in (True, False):
@@ -322,18 +322,18 @@ async def opened(folder: Path, *, fsync: bool = True) -> Backend:
     backend = Backend.build(
         Settings(data=str(folder), password_cost=4), TinyStore(folder, fsync=fsync), asyncio.get_running_loop()
     )
-    await backend.furnish()
+    await backend.set_up()
     await backend.accounts.add("ann@example.com")
     return backend
 
 
 async def counted(backend: Backend) -> tuple[int, int]:
-    """Return how many messages are stored, and how many were counted."""
+    """Return the number of stored messages, and of counted ones."""
     return await backend.store.count(Message), (await backend.counters.read()).received
 
 
 async def delivering(backend: Backend, *, after: int = 0) -> asyncio.Task[list[Message]]:
-    """Return a delivery that is stored, and waits for the disk."""
+    """Return the task of a delivery that is stored and waits for the disk."""
     task = asyncio.create_task(deliver(backend, "ann@example.com"))
     while await backend.store.count(Message) == after:  # noqa: ASYNC110 - it is a matter of steps of the loop
         await asyncio.sleep(0)
@@ -341,7 +341,7 @@ async def delivering(backend: Backend, *, after: int = 0) -> asyncio.Task[list[M
     return task
 
 
-async def test_a_delivery_that_is_cancelled_while_the_disk_is_at_work_counts(tmp_path: Path) -> None:
+async def test_a_delivery_cancelled_while_the_disk_writes_counts(tmp_path: Path) -> None:
     backend = await opened(tmp_path)
     task = await delivering(backend)
     task.cancel()
@@ -352,7 +352,7 @@ async def test_a_delivery_that_is_cancelled_while_the_disk_is_at_work_counts(tmp
     await backend.store.close()
 
 
-async def test_a_delivery_that_a_scope_takes_back_while_the_disk_is_at_work_does_not(tmp_path: Path) -> None:
+async def test_a_delivery_undone_by_a_scope_while_the_disk_writes_does_not_count(tmp_path: Path) -> None:
     backend = await opened(tmp_path)
     scope = await backend.scopes.open("a test")
     task = await delivering(backend)
@@ -363,7 +363,7 @@ async def test_a_delivery_that_a_scope_takes_back_while_the_disk_is_at_work_does
     await backend.store.close()
 
 
-async def test_a_delivery_while_a_scope_opens_is_counted_as_it_is_stored(tmp_path: Path) -> None:
+async def test_a_delivery_while_a_scope_opens_counts_where_it_is_stored(tmp_path: Path) -> None:
     backend = await opened(tmp_path)
     await deliver(backend, "ann@example.com")
     opening = asyncio.create_task(backend.scopes.open("a test"))
@@ -379,7 +379,7 @@ async def test_a_delivery_while_a_scope_opens_is_counted_as_it_is_stored(tmp_pat
     await backend.store.close()
 
 
-async def test_a_scope_whose_beginning_was_not_stored_keeps_what_was_before(
+async def test_a_scope_that_opened_on_a_full_store_keeps_earlier_counts(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await backend.accounts.add("ann@example.com")
@@ -409,7 +409,7 @@ async def test_a_scope_that_cannot_end_keeps_its_counts(backend: Backend, monkey
     assert await counted(backend) == (1, 1)
 
 
-async def test_a_scope_takes_its_refusals_along_and_keeps_those_before(backend: Backend) -> None:
+async def test_a_scope_drops_its_refusals_and_keeps_earlier_ones(backend: Backend) -> None:
     await refuse(backend)
     scope = await backend.scopes.open("a test")
     await refuse(backend)
@@ -420,12 +420,12 @@ async def test_a_scope_takes_its_refusals_along_and_keeps_those_before(backend: 
     assert (await backend.stats.server()).smtp.rejected == 1
 
 
-async def test_a_durable_server_says_the_same_after_a_restart(tmp_path: Path) -> None:
+async def test_a_durable_server_has_the_same_statistics_after_a_restart(tmp_path: Path) -> None:
     async def open_backend() -> Backend:
         store = TinyStore(tmp_path / "data")
         backend = Backend.build(Settings(data=str(tmp_path), password_cost=4), store, asyncio.get_running_loop())
         backend.clock.freeze(NOON)
-        await backend.furnish()
+        await backend.set_up()
         return backend
 
     first = await open_backend()

@@ -139,7 +139,7 @@ async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     store = TinyStore(tmp_path / "data", fsync=True) if getattr(request, "param", "") == "folder" else TinyStore()
     backend = Backend.build(Settings(), store, asyncio.get_running_loop())
     backend.clock.freeze(START)
-    key = await backend.furnish()
+    key = await backend.set_up()
     async with serve_rest(backend) as bound, aiohttp.ClientSession() as client:
         yield Service(backend, key, f"http://{bound.host}:{bound.port}", client)
     await backend.close()

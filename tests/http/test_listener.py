@@ -24,7 +24,7 @@ from sirrchat_testkit.storage import TinyStore
 async def backend() -> AsyncIterator[Backend]:
     store = TinyStore()
     made = Backend.build(Settings(api_key="key"), store, asyncio.get_running_loop())
-    await made.furnish()
+    await made.set_up()
     yield made
     made.clock.close()
     await store.close()
@@ -203,7 +203,7 @@ async def test_a_taken_port_is_an_os_error_and_leaves_nothing_open(backend: Back
 async def test_ipv6() -> None:
     store = TinyStore()
     backend = Backend.build(Settings(host="::1", api_key="key"), store, asyncio.get_running_loop())
-    await backend.furnish()
+    await backend.set_up()
     async with serve_rest(backend) as bound:
         host, port = bound.address
         assert host == "::1"

@@ -152,7 +152,7 @@ class Both:
         store = TinyStore()
         self._exits.push_async_callback(store.close)
         self._backend = Backend.build(Settings(), store, loop)
-        await self._backend.furnish()
+        await self._backend.set_up()
         self._exits.callback(self._backend.clock.close)
         await self._backend.accounts.add(USER.decode(), password=PASSWORD.decode())
         ours = await self._exits.enter_async_context(serve_smtp(self._backend))

@@ -39,7 +39,7 @@ async def answers(chunks: list[bytes]) -> bytes:
     """Return everything that is answered to ``chunks``, each sent by itself, and to a goodbye."""
     store = TinyStore()
     backend = Backend.build(Settings(), store, asyncio.get_running_loop())
-    await backend.furnish()
+    await backend.set_up()
     async with serve_smtp(backend) as listener:
         reader, writer = await asyncio.open_connection(*listener.address)
         for chunk in [*chunks, END]:

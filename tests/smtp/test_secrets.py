@@ -98,7 +98,7 @@ async def shown_after(chunks: list[bytes], **changes: Any) -> str:
     """Return everything that a server shows after ``chunks``."""
     store = TinyStore()
     backend = Backend.build(Settings().replace(**changes), store, asyncio.get_running_loop())
-    await backend.furnish()
+    await backend.set_up()
     await backend.accounts.add(USER, password=SECRET)
     async with serve_smtp(backend) as listener:
         reader, writer = await asyncio.open_connection(*listener.address)

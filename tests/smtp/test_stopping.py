@@ -39,7 +39,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 async def served(**changes: Unpack[SettingsChanges]) -> AsyncIterator[tuple[Backend, Listener]]:
     store = TinyStore()
     backend = Backend.build(Settings().replace(**changes), store, asyncio.get_running_loop())
-    await backend.furnish()
+    await backend.set_up()
     async with serve_smtp(backend) as listener:
         yield backend, listener
     backend.clock.close()

@@ -47,7 +47,7 @@ async def test_a_message_with_many_refused_recipients_keeps_a_page(talk: Dialogu
     assert "lines left out" in text
     assert text.endswith("Message stored")
     assert len(text) < 2 * PAGE
-    assert part.octets < 2 * PAGE
+    assert part.size < 2 * PAGE
     assert "VRFY 499" in str(session.transcript)
 
 
@@ -62,7 +62,7 @@ def test_the_oldest_transcripts_make_room() -> None:
     assert transcripts.get("later") is None
     assert transcripts.get("9") is not None
     transcripts.rewind(0)
-    assert (transcripts.octets, transcripts.mark()) == (0, 0)
+    assert (transcripts.size, transcripts.mark()) == (0, 0)
 
 
 def long_talk(pages: int) -> SessionLog:
@@ -78,7 +78,7 @@ def long_talk(pages: int) -> SessionLog:
 
 def test_a_session_keeps_so_many_bytes_and_its_first_page() -> None:
     talk = long_talk(100)
-    assert talk.octets <= SESSION
+    assert talk.size <= SESSION
     text = str(talk.transcript())
     assert len(text) < 2 * SESSION
     assert "220 hello" in text.splitlines()[0]
@@ -102,7 +102,7 @@ async def test_closed_sessions_keep_so_many_bytes() -> None:
         session.log = long_talk(30)
         sessions.close(session)
     kept = sessions.known()
-    assert sum(each.log.octets for each in kept) <= KEPT
+    assert sum(each.log.size for each in kept) <= KEPT
     assert kept[-1].peer == "peer 99"
 
 

@@ -1,4 +1,4 @@
-"""Accounts: who owns addresses, messages, keys and webhooks.
+"""Accounts: the owners of addresses, messages, keys and webhooks.
 
 1. An account has one permanent address, which is made and deleted with it and is unique among all addresses.
 2. Whether an account can be made is decided again after its password was hashed: hashing suspends, and nothing may
@@ -25,15 +25,15 @@ from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.records import record
 
 QUOTA = 5_368_709_120
-"""Bytes an account may store unless told otherwise: the SirrChat document's 5 GiB."""
+"""Default quota in bytes: 5 GiB, as in the SirrChat document."""
 
 MAX_QUOTA = 2**53 - 1
-"""The highest quota: what every JSON reader can hold exactly."""
+"""The highest quota: the largest integer that every JSON reader represents exactly."""
 
 
 @record
 class NewAccount:
-    """An account that is wanted. ``password`` is as it was typed; an empty one opens nothing."""
+    """The fields of an account to be made. ``password`` is in plain text; if it is empty, no login is possible."""
 
     email: str
     password: str = ""
@@ -44,7 +44,7 @@ class NewAccount:
 
 
 class Accounts:
-    """The accounts of one server, on a store."""
+    """Makes, reads, changes and deletes the accounts of one server."""
 
     def __init__(
         self,
@@ -68,8 +68,8 @@ class Accounts:
         """Make an account whose permanent address is ``email``; ``details`` are fields of ``NewAccount``.
 
         Raises:
-            InvalidValue: ``email`` is no mailbox, its domain is not served, or the quota is out of bounds.
-            Conflict: Somebody has the address.
+            InvalidValue: ``email`` is not valid, its domain is not served, or the quota is out of bounds.
+            Conflict: The address exists already.
         """
         [made] = await self.add_all([NewAccount(email=email, **details)])
         if isinstance(made, TestkitError):
@@ -77,7 +77,7 @@ class Accounts:
         return made
 
     async def add_all(self, wanted: Sequence[NewAccount]) -> list[Account | TestkitError]:
-        """Make every account of ``wanted`` that can be made, in one commit; return each, or why there is none."""
+        """Make the accounts ``wanted`` in one commit; return each account, or the error if it cannot be made."""
         early = [await self._refusal(each) for each in wanted]
         hashes = await self._passwords.hash_all(
             ["" if refusal else each.password for each, refusal in zip(wanted, early, strict=True)]
@@ -86,7 +86,7 @@ class Accounts:
         changes: list[Change] = []
         taken: set[str] = set()
         for each, refusal, password in zip(wanted, early, hashes, strict=True):
-            late = refusal or await self._refusal(each, taken)  # somebody may have come first while it was hashed
+            late = refusal or await self._refusal(each, taken)  # another request may have taken it during the hashing
             if late is None:
                 taken.add(addressing.key(each.email))
                 account, others = self._new(each, password)
@@ -99,21 +99,21 @@ class Accounts:
         return made
 
     async def get(self, account_id: str) -> Account:
-        """Return the account. Raises ``NotFound``, also for the hidden one."""
+        """Return the account ``account_id``. Raises ``NotFound``, also for the hidden one."""
         account = await self.owner(account_id)
         if account.hidden:
             raise NotFound("no such user")
         return account
 
     async def owner(self, account_id: str) -> Account:
-        """Return the account that something belongs to, be it hidden. Raises ``NotFound``."""
+        """Return the account ``account_id``, even if it is hidden. Raises ``NotFound``."""
         account = await self._store.get(Account, id=account_id)
         if account is None:
             raise NotFound("no such user")
         return account
 
     async def of(self, email: str) -> Account:
-        """Return the account whose permanent address is ``email``, be it hidden. Raises ``NotFound``."""
+        """Return the account whose permanent address is ``email``, even if it is hidden. Raises ``NotFound``."""
         address = await self._store.get(Address, key=addressing.key(email))
         account = address and not address.disposable and await self._store.get(Account, id=address.account)
         if not account:
@@ -121,25 +121,25 @@ class Accounts:
         return account
 
     async def page(self, offset: int, limit: int, domain: str | None = None) -> tuple[list[Account], int]:
-        """Return ``limit`` accounts after the oldest ``offset`` ones, at ``domain`` if given, and the number of all."""
+        """Return ``limit`` accounts after the oldest ``offset`` ones, at ``domain`` if given, and the total number."""
         where: dict[str, Any] = {} if domain is None else {"domain": addressing.domain_key(domain)}
         where["listed"] = True
         found = await self._store.find(Account, where, offset=offset, limit=limit)
         return found, await self._store.count(Account, **where)
 
     async def usage(self, account: Account) -> Usage:
-        """Return how many copies ``account`` stores, permanent and disposable alike, and their bytes."""
+        """Return the number and the bytes of the messages that ``account`` stores, for all of its addresses."""
         return await self._store.usage(account.id)
 
     async def sizes(self, accounts: Sequence[Account]) -> list[int]:
-        """Return how many bytes each of ``accounts`` stores, in order."""
+        """Return the number of bytes that each of ``accounts`` stores, in order."""
         return await self._store.sizes([account.id for account in accounts])
 
     async def update(self, account_id: str, **changes: Any) -> Account:
-        """Change the named fields: ``quota``, ``password`` (as it was typed), ``blockchain_address``.
+        """Change the named fields: ``quota``, ``password`` (in plain text), ``blockchain_address``.
 
         Raises:
-            NotFound: There is no such account, or it was deleted while the password was hashed.
+            NotFound: The account does not exist, or was deleted while the password was hashed.
             InvalidValue: The quota is out of bounds.
         """
         account = await self.get(account_id)
@@ -157,7 +157,7 @@ class Accounts:
         await self._deletion.delete_account(account)
 
     async def _refusal(self, wanted: NewAccount, taken: set[str] | frozenset[str] = frozenset()) -> TestkitError | None:
-        """Return why ``wanted`` cannot be made, None if it can; ``taken`` are addresses about to be made."""
+        """Return the error if ``wanted`` cannot be made, else None; ``taken`` are keys of addresses to be made."""
         email = wanted.email
         try:
             _check_quota(wanted.quota)

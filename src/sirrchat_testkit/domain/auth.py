@@ -1,11 +1,11 @@
 """Authentication: API keys, and the credentials of logins.
 
 1. An API key is ``mk_live_`` and 32 random characters; its secret is ``sk_live_`` and 32 more, and grants nothing.
-2. Only the SHA-256 of both is stored; the texts are returned once, by the call that makes them.
+2. Only the SHA-256 of both is stored. Key and secret are returned once, by ``Keys.add``.
 3. The role of a key is ``admin`` or ``user``. The permissions of a role are in the adapter's table.
-4. A login is an account's address; without a domain, at the first served domain.
-5. The client is not told why a login failed. The event log is, so that a failing test can show the reason.
-6. A function that checks tokens is the user's code: it runs in a thread of its own, and its errors reach the caller.
+4. A user logs in with the address of an account. Without a domain, it is at the first served domain.
+5. The client does not learn why a login failed. The event log records the reason, so a failing test can show it.
+6. The function in ``oauth_tokens`` is the user's code: it runs in a worker thread, and its errors reach the caller.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sirrchat_testkit.settings import CurrentSettings
 
 
 class NewKey(NamedTuple):
-    """A key that was just made: the only time its text can be had."""
+    """A new key with its secret, both in plain text, and its record."""
 
     key: str
     secret: str
@@ -34,7 +34,7 @@ class NewKey(NamedTuple):
 
 
 class Keys:
-    """The API keys of one server, on a store."""
+    """Makes, finds and revokes the API keys of one server."""
 
     def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
         self._store = store
@@ -57,25 +57,25 @@ class Keys:
         await self._store.commit([Put(record)])
         return NewKey(text, secret, record)
 
-    def admit_until_close(self, account: Account, role: str, key: str) -> None:
-        """Take ``key`` as one of ``account`` until the server stops; it is stored nowhere."""
+    def accept_until_close(self, account: Account, role: str, key: str) -> None:
+        """Accept ``key`` as a key of ``account`` until the server stops, without storing it."""
         hashed = hash_key(key)
         self._until_close[hashed] = ApiKey(
             id=self._ids.uuid(), account=account.id, role=role, key_hash=hashed, created_at=self._clock.now()
         )
 
     async def find(self, key: str) -> ApiKey | None:
-        """Return the record of ``key``, None if it is empty, wrong or revoked. Compares in constant time."""
+        """Return the record of ``key``, or None if it is empty, wrong or revoked. Compares in constant time."""
         hashed = hash_key(key)
         record = self._until_close.get(hashed) or await self._store.get(ApiKey, key_hash=hashed)
         return record if record is not None and hmac.compare_digest(record.key_hash, hashed) else None
 
     async def page(self, offset: int, limit: int) -> tuple[list[ApiKey], int]:
-        """Return ``limit`` keys after the oldest ``offset`` ones, and how many there are."""
+        """Return ``limit`` keys after the oldest ``offset`` ones, and the total number."""
         return await self._store.find(ApiKey, offset=offset, limit=limit), await self._store.count(ApiKey)
 
     async def revoke(self, key_id: str) -> None:
-        """Revoke a key. Raises ``NotFound``."""
+        """Revoke the key ``key_id``. Raises ``NotFound``."""
         record = await self._store.get(ApiKey, id=key_id)
         if record is None:
             raise NotFound("no such API key")
@@ -99,7 +99,7 @@ class Credentials(NamedTuple):
 
 
 class Logins:
-    """Checks credentials."""
+    """Checks the credentials of logins."""
 
     def __init__(
         self, accounts: Accounts, passwords: Passwords, settings: CurrentSettings, clock: Clock, events: EventLog
@@ -112,18 +112,18 @@ class Logins:
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
-        """The mechanisms that can work now."""
+        """The SASL mechanisms that the settings allow now."""
         challenges = ("CRAM-MD5",) if self._passwords.answers_challenges else ()
         return ("PLAIN", "LOGIN", *challenges, *(("XOAUTH2",) if self._settings.value.oauth_tokens else ()))
 
     async def check(self, credentials: Credentials, domain: str) -> str:
-        """Return who has logged in: the account's address, or the user that a token is for.
+        """Return the address of the account that has logged in, or the user that the token is for.
 
         Raises:
-            Unauthorized: The credentials are wrong; the log holds the reason.
+            Unauthorized: The credentials are wrong; the event log has the reason.
         """
         if credentials.acting_for not in {"", credentials.user}:
-            raise self.refused(credentials, f"it cannot act for {credentials.acting_for!r}")
+            raise self.refused(credentials, f"not allowed to act for {credentials.acting_for!r}")
         if credentials.token is not None:
             if not await self._has_token(credentials.user, credentials.token):
                 raise self.refused(credentials, "wrong token")
@@ -137,7 +137,7 @@ class Logins:
         return account.email
 
     def refused(self, credentials: Credentials, reason: str) -> Unauthorized:
-        """Record that ``credentials`` were refused; return the error."""
+        """Append ``LoginRefused`` to the event log; return the error to raise."""
         self._events.append(
             LoginRefused(at=self._clock.now(), mechanism=credentials.mechanism, login=credentials.user, reason=reason)
         )

@@ -1,11 +1,11 @@
-"""Mail time: what expiry, timestamps and every delay but a test's own timeout are read from.
+"""Mail time: the clock of expiry, timestamps and every delay except a test's own timeouts.
 
 1. Times are milliseconds since the epoch. Libraries that fake ``time.time`` move it only after ``follow``.
-2. Work is kept in order of its due time. Real time runs it by one timer; ``advance`` goes from due time to due time,
-   sets the clock to each, and lets the work due there finish before it goes on.
-3. What such work schedules is scheduled from the time it ran at, so a chain of delays plays out in one ``advance``.
-   What goes on after its work returned is waited for by ``hold``: a clock that is moved stands still meanwhile.
-4. A move that waits goes on only in the scope that it began in: ``rewind`` ends those that began since.
+2. Work is sorted by due time. In real time one timer runs it; ``advance`` goes from due time to due time, sets the
+   clock to each, and waits until the work due there has finished.
+3. Work that schedules more work does so from its own due time, so one ``advance`` runs a whole chain of delays. A clock
+   that is moved does not leave a due time before the functions registered with ``hold`` have returned.
+4. ``rewind`` ends the moves that began after the mark, because their scope has ended.
 5. A clock is changed in the server's thread only.
 """
 
@@ -29,7 +29,7 @@ class _Timer(Protocol):
 
 
 class Scheduler(Protocol):
-    """What the clock needs of an event loop."""
+    """The methods of an event loop that the clock uses."""
 
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> _Timer: ...  # noqa: D102 - asyncio's own
 
@@ -38,7 +38,7 @@ class Scheduler(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Due:
-    """Scheduled work; sorts by due time, then by the order of scheduling."""
+    """Scheduled work, sorted by due time, then by the order of scheduling."""
 
     at: int
     order: int
@@ -50,12 +50,12 @@ class Due:
         return (self.at, self.order) < (other.at, other.order)
 
     def cancel(self) -> None:
-        """Never run the work."""
+        """Do not run the work."""
         self.cancelled = True
 
 
 class ClockState(NamedTuple):
-    """Where a clock stands: what a scope goes back to."""
+    """The state of a clock, for a scope to go back to."""
 
     frozen_at: int | None
     shift: int
@@ -65,7 +65,7 @@ class ClockState(NamedTuple):
 
 
 class Clock:
-    """Real, frozen, advanced, or following the process's own ``time.time``."""
+    """A clock that runs in real time, with or without an offset, stands still, or follows ``time.time``."""
 
     def __init__(self, scheduler: Scheduler | None = None) -> None:
         self._scheduler = scheduler
@@ -90,31 +90,31 @@ class Clock:
         return self._frozen_at is not None
 
     def freeze(self, at: int | None = None) -> None:
-        """Stand still, now or at ``at``; work that falls due meanwhile waits for ``advance``."""
+        """Stand still, now or at ``at``; due work waits until the clock is moved or resumed."""
         self._frozen_at = self.now() if at is None else at
         self._arm()
 
     def resume(self) -> None:
-        """Run in real time again, from the time it is now."""
+        """Run in real time again, from the clock's current time."""
         if self._frozen_at is not None:
             self._shift = self._frozen_at - self._running()
             self._frozen_at = None
         self._arm()
 
     def follow(self) -> None:
-        """Read ``time.time`` itself from now on, so that libraries that fake it move mail time too."""
+        """Read ``time.time`` from now on, so that libraries that fake it move mail time too."""
         self._following, self._frozen_at, self._shift = True, None, 0
         self._arm()
 
     async def advance(self, milliseconds: int) -> None:
-        """Move forward by ``milliseconds``, running what falls due on the way. Raises what ``move_to`` raises."""
+        """Move forward by ``milliseconds``, and run the work that falls due. Raises what ``move_to`` raises."""
         await self.move_to(self.now() + milliseconds)
 
     async def move_to(self, to: int) -> None:
-        """Go to ``to``: forward runs what falls due on the way, backward only sets the time.
+        """Go to ``to``. A move forward runs the work that falls due; a move backward only sets the time.
 
         Raises:
-            RuntimeError: The scope in which this began has ended, and the clock went back.
+            RuntimeError: The scope in which the move began has ended, and the clock went back.
         """
         move = object()
         self._moves |= {move}
@@ -146,23 +146,23 @@ class Clock:
     def every(self, period: int, work: Work) -> None:
         """Run ``work`` at each full ``period`` milliseconds since the epoch.
 
-        Who moves the clock over many of them, with nothing else due between, has it run once, at the last.
+        If the clock is moved over several periods with no other work due in between, it runs once, at the last one.
         """
         heapq.heappush(self._queue, Due(self.now() // period * period + period, next(self._order), work, period))
         self._arm()
 
     def hold(self, calm: Work) -> None:
-        """Whenever the clock is moved forward, wait for ``calm`` before it leaves a time at which work was due."""
+        """Whenever the clock is moved forward, wait for ``calm`` before leaving a time at which work was due."""
         self._holding.append(calm)
 
     def mark(self) -> ClockState:
-        """Return where the clock stands."""
+        """Return the current state, for ``rewind``."""
         return ClockState(self._frozen_at, self._shift, self._following, tuple(self._queue), self._moves)
 
     def rewind(self, state: ClockState) -> None:
-        """Go back to ``state``; work scheduled since is dropped, work done since waits for its time again.
+        """Go back to ``state``. Work scheduled since is dropped; work done since is scheduled again.
 
-        Moves that began since end with an error, at the latest when the work that they wait for returns.
+        Moves that began since raise ``RuntimeError``, at the latest when the work that they wait for returns.
         """
         self._frozen_at, self._shift, self._following = state.frozen_at, state.shift, state.following
         self._queue = list(state.queue)
@@ -170,7 +170,7 @@ class Clock:
         self._arm()
 
     def close(self) -> None:
-        """Run nothing any more."""
+        """Drop all scheduled work."""
         self._queue.clear()
         self._arm()
 
@@ -222,7 +222,7 @@ class Clock:
         await due.work()
 
     def _last(self, due: Due, to: int) -> int:
-        """Return the last time before anything else is due, and not after ``to``, at which ``due`` is due."""
+        """Return the last time at which ``due`` is due, not after ``to`` and before any other work is due."""
         others = [each.at for each in self._queue if not each.period and not each.cancelled]
         end = max(min([to, *others]), due.at)
         return due.at + (end - due.at) // due.period * due.period

@@ -1,13 +1,13 @@
-"""Counters that deletion must not lower (received, sent, rejected), by account and in all; and the statistics.
+"""Counters that deletion does not lower (received, sent, rejected), per account and for the server; and statistics.
 
 1. Counts are added up in memory and stored in a commit of their own: ``PAUSE`` after the first one, when a scope opens
    and when the server closes. Reading the counters adds the pending counts. So counting a message costs no commit, and
    a flood of rejections does not reach the disk.
-2. The stored counters name the newest message that is included. After a kill, later messages are counted again from
-   their records (``recover``); only messages deleted within the last second are missed.
-3. A rejection is one refused recipient. It counts for the account that has this address, if there is one.
-4. A day is one of UTC, on the server's clock. Uptime follows the same clock, so a test can move both.
-5. Users, storage and sessions are read from indexes and live connections on request. IMAP figures are 0.
+2. The stored counters name the newest message that they include. After the process was killed, ``recover`` counts
+   later messages from their records; only messages that were deleted in the last second are missed.
+3. A rejection is one refused recipient. It counts for the server, and for the account with that address if any.
+4. A day is a day in UTC on the server's clock. Uptime follows the same clock, so a test can move both.
+5. Users, storage and sessions are read from indexes and open connections on request. IMAP figures are 0.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ PAUSE = 1.0
 """Seconds of real time from an event to the commit that counts it."""
 
 DAY = 86_400_000
-"""Milliseconds."""
+"""Milliseconds in a day."""
 
 
 class Loop(Protocol):
-    """What counting needs of an event loop."""
+    """The methods of an event loop that the counters use."""
 
     def call_later(self, delay: float, callback: Any, *args: Any) -> Any: ...  # noqa: D102 - asyncio's own
 
@@ -42,9 +42,10 @@ class Loop(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Count:
-    """What is pending for one account.
+    """The pending counts of one account.
 
-    ``today`` counts ``day``, on top of what is stored unless ``anew``; ``newest`` is the ``seq`` of a message.
+    ``today`` counts the messages of ``day``. It is added to the stored count of that day, or replaces it if
+    ``new_day``. ``newest`` is the ``seq`` of the newest message.
     """
 
     received: int = 0
@@ -53,10 +54,10 @@ class _Count:
     last_received_at: int = 0
     day: int = 0
     today: int = 0
-    anew: bool = False
+    new_day: bool = False
     newest: int = 0
 
-    def note(self, copy: Message, *, received: bool) -> None:
+    def add(self, copy: Message, *, received: bool) -> None:
         """Count ``copy``."""
         if received:
             self.received += 1
@@ -65,7 +66,7 @@ class _Count:
             self.sent += 1
         day = copy.received_at // DAY
         if self.today and day != self.day:
-            self.today, self.anew = 0, True
+            self.today, self.new_day = 0, True
         self.today += 1
         self.day = day
 
@@ -74,17 +75,17 @@ class _Count:
         self.received += earlier.received
         self.sent += earlier.sent
         self.last_received_at = self.last_received_at or earlier.last_received_at
-        if earlier.today and not self.anew:
+        if earlier.today and not self.new_day:
             same = self.day == earlier.day
-            self.today, self.anew = self.today + (earlier.today if same else 0), earlier.anew or not same
+            self.today, self.new_day = self.today + (earlier.today if same else 0), earlier.new_day or not same
 
     def apply_to(self, stored: Doc) -> Doc:
-        """Return the counters ``stored`` with this added."""
+        """Return the document ``stored`` with these counts added."""
         new = dict(stored)
         for name in ("received", "sent", "rejected"):
             new[name] = stored.get(name, 0) + getattr(self, name)
         if self.today:
-            adds = not self.anew and stored.get("day", 0) == self.day
+            adds = not self.new_day and stored.get("day", 0) == self.day
             new["today"] = self.today + (stored.get("today", 0) if adds else 0)
             new["day"] = self.day
         for name in ("last_received_at", "newest"):
@@ -93,11 +94,11 @@ class _Count:
 
 
 CountersMark: TypeAlias = tuple[dict[str, _Count], Counter[str]]
-"""What was pending at a moment."""
+"""The pending counts and rejections at one time."""
 
 
 class Counters:
-    """The counters of one server, on a store."""
+    """Counts messages and rejections of one server, and stores the counts."""
 
     def __init__(self, store: Store, loop: Loop) -> None:
         self._store = store
@@ -108,14 +109,14 @@ class Counters:
         self._tasks: set[Any] = set()
 
     def count(self, copies: Iterable[Message]) -> None:
-        """Count ``copies``, which have been stored."""
+        """Count the stored messages ``copies``."""
         for copy in copies:
-            incoming = bool(copy.account and copy.recipient_key)  # the copy in Sent is for no recipient
-            server = self._of("")
+            incoming = bool(copy.account and copy.recipient_key)  # a copy in Sent has no recipient
+            server = self._pending_of("")
             if incoming or not copy.account:
-                server.note(copy, received=incoming)
+                server.add(copy, received=incoming)
             if copy.account:
-                self._of(copy.account).note(copy, received=incoming)
+                self._pending_of(copy.account).add(copy, received=incoming)
             server.newest = copy.seq
         self._arm()
 
@@ -125,25 +126,25 @@ class Counters:
         self._arm()
 
     async def read(self, account: str = "") -> Tally:
-        """Return the counters of ``account``, or of the whole server, with what is pending."""
+        """Return the counters of ``account``, or of the whole server, with the pending counts."""
         tally = await self._store.get(Tally, account=account) or Tally(id="", account=account)
         pending = (await self._pending()).get(account)
         return tally if pending is None else Tally.from_doc(tally.seq, pending.apply_to(tally.to_doc()))
 
     async def recover(self) -> None:
-        """Count what was stored and not counted when the process was killed that had the store open before."""
+        """Count the messages that the previous process stored and had not counted when it was killed."""
         server = await self._store.get(Tally, account="")
         if server is None:
             return
-        behind = await self._store.find(Message, after=server.newest)
+        uncounted = await self._store.find(Message, after=server.newest)
         if server.newest or not (server.received or server.sent):
-            self.count(behind)
+            self.count(uncounted)
             await self.flush()
-        elif behind:  # the folder is older than this note: everything in it was counted with its delivery
-            await self._store.commit([Patch(Tally, server.seq, newest=behind[-1].seq)])
+        elif uncounted:  # an older version wrote the folder, and counted each message with its delivery
+            await self._store.commit([Patch(Tally, server.seq, newest=uncounted[-1].seq)])
 
     async def flush(self) -> None:
-        """Store what is pending; where the store cannot, it stays pending."""
+        """Store the pending counts. If the store fails, they stay pending."""
         self._disarm()
         pending = await self._pending()
         if not pending:
@@ -161,25 +162,25 @@ class Counters:
             self._arm()
 
     def mark(self) -> CountersMark:
-        """Return what is pending, for ``rewind``."""
+        """Return a copy of the pending counts, for ``rewind``."""
         return {who: replace(count) for who, count in self._counts.items()}, Counter(self._rejected)
 
     def rewind(self, mark: CountersMark) -> None:
-        """Go back to what was pending at ``mark``; what is stored goes back with the store."""
+        """Restore the pending counts of ``mark``. The stored ones go back with the store."""
         self._disarm()
         counts, rejected = mark
         self._counts, self._rejected = {who: replace(count) for who, count in counts.items()}, Counter(rejected)
         if counts or rejected:
             self._arm()
 
-    def _of(self, account: str) -> _Count:
+    def _pending_of(self, account: str) -> _Count:
         count = self._counts.get(account)
         if count is None:
             count = self._counts[account] = _Count()
         return count
 
     async def _pending(self) -> dict[str, _Count]:
-        """Return what is pending for each account, and for the whole server under ``""``."""
+        """Return the pending counts by account; those of the whole server are under ``""``."""
         pending = dict(self._counts)
         for key, rejected in self._rejected.items():
             address = await self._store.get(Address, key=key)
@@ -205,7 +206,13 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class SmtpStats:
-    """Copies sent elsewhere and received here, and recipients that were refused."""
+    """Counters of mail. Deletion does not lower them.
+
+    Attributes:
+        sent: Copies for recipients that have no address on this server.
+        received: Copies for addresses on this server.
+        rejected: Refused recipients.
+    """
 
     sent: int
     received: int
@@ -214,7 +221,12 @@ class SmtpStats:
 
 @record
 class ImapStats:
-    """Zeros: no IMAP is served."""
+    """IMAP statistics; always 0, because the server has no IMAP.
+
+    Attributes:
+        connections: 0.
+        commands: 0.
+    """
 
     connections: int = 0
     commands: int = 0
@@ -222,7 +234,17 @@ class ImapStats:
 
 @record
 class ServerStats:
-    """The whole server: ``uptime`` in seconds, ``storage_used`` in bytes, ``messages_today`` received and sent."""
+    """Statistics of the whole server.
+
+    Attributes:
+        uptime: Seconds since the server started, on its clock.
+        users_total: Accounts, without the server's own and the owners of test inboxes.
+        sessions_active: Open SMTP connections.
+        messages_today: Messages received and sent since midnight UTC.
+        storage_used: Bytes of all stored messages.
+        smtp: Counters of mail.
+        imap: Always 0.
+    """
 
     uptime: int
     users_total: int
@@ -235,7 +257,10 @@ class ServerStats:
 
 @record
 class AccountStats:
-    """One account, disposable addresses included; ``last_received_at`` in milliseconds, 0 for never."""
+    """Statistics of one account with all its addresses.
+
+    ``storage_used`` and ``quota`` are in bytes, ``last_received_at`` in milliseconds since the epoch or 0 for never.
+    """
 
     messages_total: int
     messages_unseen: int
@@ -248,7 +273,7 @@ class AccountStats:
 
 
 class Stats:
-    """Reads the statistics of one server."""
+    """Computes the statistics of one server."""
 
     def __init__(self, store: Store, clock: Clock, sessions: Sessions, counters: Counters) -> None:
         self._store = store

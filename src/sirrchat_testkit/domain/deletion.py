@@ -18,7 +18,7 @@ from sirrchat_testkit.domain.store import Change, Delete, Store
 from sirrchat_testkit.records import Record
 
 _OWNED: tuple[type[Record], ...] = (ApiKey, Webhook, Delivery, Tally)
-"""The kinds whose records name their account and nothing else that would have to go with them."""
+"""The kinds that are deleted with their account and have no records that depend on them."""
 
 
 class Deletion:
@@ -30,7 +30,7 @@ class Deletion:
         self._events = events
 
     async def delete_messages(self, messages: Sequence[Message]) -> None:
-        """Delete ``messages``, and the envelopes of which no copy is left."""
+        """Delete ``messages``, and the envelopes that have no copy left."""
         await self._commit(await self.changes(messages), messages)
 
     async def delete_addresses(self, addresses: Iterable[Address], also: Sequence[Change] = ()) -> None:
@@ -43,7 +43,7 @@ class Deletion:
         await self._commit([*also, *dropped, *await self.changes(messages)], messages)
 
     async def delete_account(self, account: Account) -> None:
-        """Delete ``account`` with everything that it owns."""
+        """Delete ``account`` with everything that it owns, in one commit."""
         owned = {"account": account.id}
         changes: list[Change] = [Delete(Account, account.seq)]
         changes += [Delete(Address, each.seq) for each in await self._store.find(Address, owned)]
@@ -54,20 +54,20 @@ class Deletion:
         await self._commit(changes, messages)
 
     async def changes(self, messages: Sequence[Message]) -> list[Change]:
-        """Return the changes that delete ``messages``, for a commit of the caller's, who calls ``note`` after it."""
+        """Return the changes that delete ``messages``. The caller commits them and then calls ``announce``."""
         changes: list[Change] = [Delete(Message, message.seq) for message in reversed(messages)]  # last first: cheapest
-        going: dict[str, int] = {}
+        removed: dict[str, int] = {}  # copies of each envelope
         for message in messages:
-            going[message.envelope] = going.get(message.envelope, 0) + 1
-        for envelope_id, copies in going.items():
+            removed[message.envelope] = removed.get(message.envelope, 0) + 1
+        for envelope_id, copies in removed.items():
             if await self._store.count(Message, envelope=envelope_id) == copies:
                 envelope = await self._store.get(Envelope, id=envelope_id)
                 if envelope is not None:
                     changes.append(Delete(Envelope, envelope.seq))
         return changes
 
-    def note(self, messages: Sequence[Message]) -> None:
-        """Append the event that ``messages`` were deleted; nothing if there are none."""
+    def announce(self, messages: Sequence[Message]) -> None:
+        """Append ``MessagesRemoved`` for ``messages``, if there are any."""
         if messages:
             ids = tuple(each.id for each in messages)
             recipients = frozenset(each.recipient_key for each in messages)
@@ -75,4 +75,4 @@ class Deletion:
 
     async def _commit(self, changes: Sequence[Change], messages: Sequence[Message]) -> None:
         await self._store.commit(changes)
-        self.note(messages)
+        self.announce(messages)

@@ -1,7 +1,8 @@
 r"""Delivery: from an envelope and its bytes to stored copies, in folders, within the limits of retention.
 
 1. A delivery is all or nothing: every recipient gets its copy in one commit, or none does.
-2. No await that can suspend lies between a decision (exists, quota) and its commit. The bytes are kept before both.
+2. Nothing suspends between a decision (the address exists, the quota suffices) and its commit. The raw bytes are stored
+   before both.
 3. The event is appended after the commit.
 4. If the client has logged in as an account, one more copy, already read, is stored in the account's Sent folder and
    announced as ``MessageSent``. It counts as sent and is in no inbox.
@@ -36,12 +37,12 @@ HOUR = 3_600_000
 
 
 def _sent(copy: Message) -> Message:
-    """Return ``copy`` as it lies in its sender's Sent folder: read, and nobody's incoming mail."""
+    """Return ``copy`` as stored in the Sent folder: read, and without a recipient."""
     return replace(copy, folder=SENT, flags=(SEEN,), seen=True, recipient_key="")
 
 
 class Page(NamedTuple):
-    """A slice of a list that is newest first, and how long the whole list is."""
+    """A slice of a list, newest first, and the length of the whole list."""
 
     messages: list[Message]
     total: int
@@ -71,7 +72,7 @@ class PostOffice:
         self._deletion = deletion
 
     async def admit(self, recipient: str, sender: str) -> None:
-        """Decide whether mail for ``recipient`` is taken. Raises ``Refused``, and remembers that it did."""
+        """Check whether mail for ``recipient`` is accepted. Raises ``Refused``, after it has recorded the refusal."""
         try:
             await self._directory.route(recipient)
         except Refused as refusal:
@@ -83,7 +84,7 @@ class PostOffice:
         return self._directory.known(recipient) is not None
 
     def note_refusal(self, recipient: str, sender: str, refusal: Refused) -> None:
-        """Remember that mail for ``recipient`` was not taken, and count it."""
+        """Count the refusal of mail for ``recipient``, and append ``RecipientRefused`` to the event log."""
         self._counters.reject(recipient)
         self._events.append(
             RecipientRefused(
@@ -97,11 +98,11 @@ class PostOffice:
         )
 
     async def deliver(self, envelope: Envelope, raw: bytes) -> list[Message]:
-        """Store one copy of ``raw`` for each recipient of ``envelope``, which is completed, and tell the log.
+        """Store one copy of ``raw`` for each recipient of ``envelope``, complete ``envelope``, and append the events.
 
         Raises:
             Refused: A recipient no longer exists, or the message would exceed a quota. Nothing was stored.
-            StoreError: The store cannot keep it. Nothing was stored.
+            StoreError: The store failed. Nothing was stored.
         """
         header = read_header(raw)
         blob = await self._store.put_blob(raw)
@@ -115,21 +116,21 @@ class PostOffice:
             if sent_by is not None:
                 copies.append(_sent(self._copy(envelope, header, sent_by.text, sent_by)))
             changes: list[Change] = [Put(envelope), *map(Put, copies)]
-            going: list[Message] = []
+            overflow: list[Message] = []
             if self._retention.bounded:
-                going = await self._retention.overflow(len(copies), len(copies) * len(raw))
-                changes += await self._deletion.changes(going)
+                overflow = await self._retention.overflow(len(copies), len(copies) * len(raw))
+                changes += await self._deletion.changes(overflow)
             await self._store.commit(changes, lambda: self._counters.count(copies))
         finally:
             self._store.release_blob(blob)
         for message in copies:
             kind = MessageSent if message.folder == SENT else MessageReceived
             self._events.append(kind(at=now, message=message))
-        self._deletion.note(going)
+        self._deletion.announce(overflow)
         return copies
 
     async def page(self, address: Address, *, before: int | None, limit: int) -> Page:
-        """Return messages of ``address``, newest first, with ``seq`` below ``before``."""
+        """Return at most ``limit`` messages of ``address`` with a ``seq`` below ``before``, newest first."""
         where = {"address": address.id}
         found = await self._store.find(Message, where, before=before, newest=True, limit=limit)
         return Page(found, await self._store.count(Message, address=address.id))
@@ -146,11 +147,11 @@ class PostOffice:
         """Return messages of ``recipient``, or of every recipient, oldest first.
 
         Args:
-            recipient: None returns every stored copy, those in Sent folders too.
+            recipient: Any spelling of the address. None returns every stored copy, also those in Sent folders.
             after: Only messages with a higher ``seq``.
             before: Only messages with a lower ``seq``.
             newest: Newest first.
-            limit: At most so many.
+            limit: The maximum number of messages.
         """
         if recipient is not None:
             where = {"recipient_key": addressing.key(recipient)}
@@ -158,14 +159,14 @@ class PostOffice:
         return await self._store.find(Message, after=after, before=before, newest=newest, limit=limit)
 
     async def message(self, address: Address, message_id: str) -> Message:
-        """Return a message of ``address``. Raises ``NotFound``."""
+        """Return the message ``message_id`` of ``address``. Raises ``NotFound``."""
         message = await self._store.get(Message, id=message_id)
         if message is None or message.address != address.id:
             raise NotFound("no such message")
         return message
 
     async def raw(self, message: Message | Envelope) -> bytes:
-        """Return the bytes as they were received. Raises ``NotFound`` where they are gone."""
+        """Return the raw bytes as received. Raises ``NotFound`` if they were deleted."""
         return await self._store.raw(message.blob)
 
     async def envelope(self, message: Message) -> Envelope:
@@ -180,7 +181,7 @@ class PostOffice:
         return await self._store.find(Envelope, after=after, limit=limit)
 
     async def delete(self, messages: Sequence[Message]) -> None:
-        """Delete ``messages``, and with the last copy its envelope."""
+        """Delete ``messages``, and the envelopes that have no copy left."""
         await self._deletion.delete_messages(messages)
 
     async def delete_address(self, address: Address) -> None:
@@ -188,16 +189,16 @@ class PostOffice:
         await self._deletion.delete_addresses([address])
 
     async def purge(self) -> None:
-        """Delete what is too old, and every expired address with its messages: its name is free again from now on."""
-        lapsed = await self._store.expired(self._clock.now())
-        if lapsed:
-            self._directory.remember_expired(lapsed)
-            await self._deletion.delete_addresses(lapsed)
-        if going := await self._retention.overflow():
-            await self.delete(going)
+        """Delete expired addresses with their messages, and messages beyond the limits of retention."""
+        expired = await self._store.expired(self._clock.now())
+        if expired:
+            self._directory.remember_expired(expired)
+            await self._deletion.delete_addresses(expired)
+        if overflow := await self._retention.overflow():
+            await self.delete(overflow)
 
     async def purge_hourly(self) -> None:
-        """Purge now, and from now on at every full hour of the kit's clock."""
+        """Purge now and at every full hour of the server's clock."""
         await self.purge()
         self._clock.every(HOUR, self.purge)
 
@@ -213,11 +214,11 @@ class PostOffice:
         return dict(routes.values())
 
     async def _check_quotas(self, addresses: Iterable[Address | None], size: int) -> None:
-        coming: dict[str, int] = {}
+        added: dict[str, int] = {}  # bytes by account
         for address in addresses:
             if address is not None:
-                coming[address.account] = coming.get(address.account, 0) + size
-        for owner, more in coming.items():
+                added[address.account] = added.get(address.account, 0) + size
+        for owner, more in added.items():
             account = self._store.at_hand(Account, "id", owner) or await self._store.get(Account, id=owner)
             if account is None or account.hidden:  # the hidden account has no quota
                 continue
@@ -245,7 +246,7 @@ class PostOffice:
 
 
 class Folders:
-    """Lists and reads what is in folders, on a store."""
+    """Lists and reads the messages in the folders of accounts."""
 
     def __init__(self, store: Store, clock: Clock, directory: Directory, events: EventLog) -> None:
         self._store = store
@@ -254,26 +255,26 @@ class Folders:
         self._events = events
 
     async def page(self, account: Account, folder: str, offset: int, limit: int) -> tuple[list[Message], int]:
-        """Return ``limit`` messages before the newest ``offset`` ones, newest first, and how many there are.
+        """Return ``limit`` messages of a folder before the newest ``offset`` ones, newest first, and the total number.
 
         Raises:
-            NotFound: There is no such folder.
+            NotFound: The folder does not exist.
         """
         if folder not in FOLDERS:
-            raise NotFound(f"there is no mailbox {folder}; there are {', '.join(FOLDERS)}")
+            raise NotFound(f"there is no mailbox {folder}; the mailboxes are {', '.join(FOLDERS)}")
         where = {"address": (await self._directory.permanent(account)).id, "folder": folder}
         found = await self._store.find(Message, where, newest=True, offset=offset, limit=limit)
         return found, await self._store.count(Message, **where)
 
     async def message(self, account: Account, uid: int) -> Message:
-        """Return the account's message ``uid``, in whichever folder. Raises ``NotFound``."""
+        """Return the message ``uid`` of any folder of ``account``. Raises ``NotFound``."""
         message = await self._store.get(Message, seq=uid)
         if message is None or message.address != (await self._directory.permanent(account)).id:
             raise NotFound("no such message")
         return message
 
     async def see(self, message: Message) -> Message:
-        """Note that ``message`` was read; return it with its flag."""
+        r"""Set ``\Seen`` on ``message``, and return the changed message."""
         if message.seen:
             return message
         flags = (*message.flags, SEEN)
@@ -283,11 +284,11 @@ class Folders:
         return seen
 
 
-_AT_ONCE = 64
+_SLICE = 64  # messages that are read at once
 
 
 class Retention:
-    """Chooses what has to go."""
+    """Selects the messages that exceed the limits of storage and age."""
 
     def __init__(self, store: Store, clock: Clock, settings: CurrentSettings) -> None:
         self._store = store
@@ -296,26 +297,26 @@ class Retention:
 
     @property
     def bounded(self) -> bool:
-        """Whether anything ever has to go."""
+        """Whether the settings limit messages, bytes or age."""
         settings = self._settings.value
         return bool(settings.max_messages or settings.max_bytes or settings.max_age)
 
-    async def overflow(self, coming: int = 0, size: int = 0) -> list[Message]:
-        """Return what goes so that ``coming`` copies of ``size`` bytes in all fit: the oldest, as many as need be."""
+    async def overflow(self, copies: int = 0, size: int = 0) -> list[Message]:
+        """Return the oldest messages to delete so that ``copies`` more, of ``size`` bytes together, fit the limits."""
         settings = self._settings.value
         if not self.bounded:
             return []
         usage = await self._store.usage()
-        count, in_all = usage.count + coming, usage.size + size
+        count, total = usage.count + copies, usage.size + size
         horizon = self._clock.now() - settings.max_age * 1000
-        going: list[Message] = []
-        while oldest := await self._store.find(Message, after=going[-1].seq if going else 0, limit=_AT_ONCE):
+        overflow: list[Message] = []
+        while oldest := await self._store.find(Message, after=overflow[-1].seq if overflow else 0, limit=_SLICE):
             for message in oldest:
                 too_many = bool(settings.max_messages) and count > settings.max_messages
-                too_much = bool(settings.max_bytes) and in_all > settings.max_bytes
+                too_much = bool(settings.max_bytes) and total > settings.max_bytes
                 too_old = bool(settings.max_age) and message.received_at <= horizon
                 if not (too_many or too_much or too_old):
-                    return going
-                going.append(message)
-                count, in_all = count - 1, in_all - message.size
-        return going
+                    return overflow
+                overflow.append(message)
+                count, total = count - 1, total - message.size
+        return overflow

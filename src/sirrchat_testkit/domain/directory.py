@@ -1,13 +1,13 @@
-"""The directory: which domains are served, which addresses exist, and where mail for a recipient goes.
+"""The directory: served domains, existing addresses, and the address that mail for a recipient goes to.
 
-1. An address is unique over permanent and disposable ones, compared by ``mail.addresses.key``.
-2. An expired address no longer exists, but its name is free only after the next purge, on the full hour.
+1. An address is unique among permanent and disposable ones, compared by ``mail.addresses.key``.
+2. An expired address no longer exists, but it can be made again only after the next purge, on the full hour.
 3. The addresses of ended scopes are remembered. Mail for them is refused, whatever the settings and domains, until they
    are made or looked up again.
-4. Without permission to see a record, the answer is ``NotFound``, as for a record that does not exist.
-5. Domains are compared in lower case, international ones in their ASCII spelling, and shown so.
-6. A domain can be deleted only when it has no addresses; expired ones do not count and are deleted with it. The hidden
-   admin's domain cannot be deleted, so a server always has one.
+4. A record of another account raises ``NotFound``, as a record that does not exist.
+5. Domains are compared and shown in lower case, international labels in their ASCII form.
+6. A domain can be deleted only if it has no addresses; expired ones do not count and are deleted with it. The domain of
+   the hidden admin account cannot be deleted, so a server always has one.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from sirrchat_testkit.settings import CurrentSettings
 V = TypeVar("V")
 
 EXPIRY_TIMES = (3_600_000, 86_400_000, 259_200_000, 0)
-"""Milliseconds that ``generate`` takes: one hour, one day, three days, never."""
+"""The lifetimes that ``generate`` accepts, in milliseconds: one hour, one day, three days, 0 for unlimited."""
 
-_KEPT = 10_000  # addresses that are remembered when they are gone
+_KEPT = 10_000  # former and expired addresses that are remembered, the latest of each
 
 
 class Directory:
-    """The addresses of one server, on a store and a clock."""
+    """Makes and finds the addresses of one server."""
 
     def __init__(self, store: Store, clock: Clock, ids: Ids, settings: CurrentSettings, domains: Domains) -> None:
         self._store = store
@@ -49,42 +49,42 @@ class Directory:
         self._settings = settings
         self._domains = domains
         self._former: dict[str, str] = {}
-        self._lapsed: dict[str, int] = {}
+        self._expired: dict[str, int] = {}
         self._made: list[dict[str, None]] = []  # the keys that each open scope made, the innermost last
 
     async def generate(self, account_id: str, name: Any, expiry: Any, domain: Any) -> Address:
         """Make a disposable address as the disposable-address API does, checking in that API's order.
 
         Args:
-            account_id: Whose it is to be.
-            name: As it was asked for, of whatever type; None where it is missing. So are the other two.
-            expiry: Milliseconds, one of ``EXPIRY_TIMES``.
-            domain: A served one.
+            account_id: The account that will own it.
+            name: The local part. This and the next two are values from the request: of any type, None if missing.
+            expiry: The lifetime in milliseconds, one of ``EXPIRY_TIMES``.
+            domain: A served domain.
 
         Raises:
             LimitReached: The account has as many active addresses as ``max_addresses`` allows.
-            InvalidValue: The expiry is none of ``EXPIRY_TIMES``, the domain is not served, or the name is not valid; or
-                it is missing, as the text says then.
-            Conflict: The address exists already, or existed until it expired and is not purged yet.
+            InvalidValue: The expiry is not one of ``EXPIRY_TIMES``, the domain is not served, or the name is not valid;
+                or one of them is missing.
+            Conflict: The address exists already, or has expired and is not purged yet.
         """
         most = self._settings.value.max_addresses
         if most and await self.count_active(account_id) >= most:
             raise LimitReached(f"the limit of {most} active addresses is reached")
         if type(expiry) is not int or expiry not in EXPIRY_TIMES:
-            raise _unfit("expiryTime", f"one of {', '.join(map(str, EXPIRY_TIMES))}", expiry)
+            raise _invalid("expiryTime", f"one of {', '.join(map(str, EXPIRY_TIMES))}", expiry)
         if not isinstance(domain, str) or not await self._domains.serves(domain):
-            raise _unfit("domain", "one of the served domains", domain)
+            raise _invalid("domain", "one of the served domains", domain)
         if not isinstance(name, str) or not addressing.is_name(name):
-            raise _unfit("name", "1 to 64 of A-Z a-z 0-9 . _ + -", name)
+            raise _invalid("name", "1 to 64 of A-Z a-z 0-9 . _ + -", name)
         return await self.add_address(account_id, f"{name}@{domain}", expires_in=expiry or None)
 
     async def add_address(self, account_id: str, text: str, *, expires_in: int | None = None) -> Address:
-        """Make a disposable address that expires in ``expires_in`` milliseconds, or never.
+        """Make a disposable address that expires in ``expires_in`` milliseconds, or never if it is None.
 
         Raises:
-            InvalidValue: ``text`` is no mailbox, or its domain is not served.
-            Conflict: Somebody has the address.
-            NotFound: The account was deleted meanwhile.
+            InvalidValue: ``text`` is not a valid address, or its domain is not served.
+            Conflict: The address exists already.
+            NotFound: The account does not exist, because it was deleted in the meantime.
         """
         if not addressing.is_mailbox(text) or not await self._domains.serves(addressing.split(text)[1]):
             raise InvalidValue("an address must be a mailbox at a served domain", field="address", value=text)
@@ -104,19 +104,19 @@ class Directory:
         return address
 
     async def permanent(self, account: Account) -> Address:
-        """Return the account's permanent address. Raises ``NotFound`` where it was deleted meanwhile."""
+        """Return the account's permanent address. Raises ``NotFound`` if the account was deleted in the meantime."""
         address = await self._store.get(Address, account=account.id, disposable=False)
         if address is None:
             raise NotFound("no such user")
         return address
 
     async def find_address(self, text: str) -> Address | None:
-        """Return the address that is ``text``, unless it has expired."""
+        """Return the address that is spelled ``text``, or None if it does not exist or has expired."""
         address = await self._store.get(Address, key=addressing.key(text))
         return None if address is None or self.has_expired(address) else address
 
     async def permanent_address(self, text: str) -> Address | None:
-        """Return the permanent address that is ``text``; None where it is nobody's, or a disposable one."""
+        """Return the permanent address that is spelled ``text``, or None if there is none."""
         address = await self._store.get(Address, key=addressing.key(text)) if "@" in text else None
         return None if address is None or address.disposable else address
 
@@ -129,12 +129,12 @@ class Directory:
 
     async def count_active(self, account_id: str) -> int:
         """Return how many disposable addresses of the account have not expired."""
-        lapsed = await self._store.expired(self._clock.now())
-        mine = sum(each.account == account_id for each in lapsed)
-        return await self._store.count(Address, account=account_id, disposable=True) - mine
+        expired = await self._store.expired(self._clock.now())
+        own = sum(each.account == account_id for each in expired)
+        return await self._store.count(Address, account=account_id, disposable=True) - own
 
     async def route(self, recipient: str) -> Address | None:
-        """Return the address that mail for ``recipient`` goes to, None where it is kept as outgoing or unknown.
+        """Return the address that mail for ``recipient`` goes to, or None if the mail is kept without one.
 
         Raises:
             NoSuchAddress: The domain is served here and the address does not exist, or it belonged to an ended scope.
@@ -148,7 +148,7 @@ class Directory:
         if self.former_scope(recipient) or (served and settings.unknown_recipients == "reject"):
             raise NoSuchAddress(f"{recipient} does not exist here")
         if not served and settings.foreign_recipients == "reject":
-            raise ForeignDomain(f"{recipient} is at no domain that is served here")
+            raise ForeignDomain(f"the domain of {recipient} is not served here")
         return None
 
     def known(self, recipient: str) -> Address | None:
@@ -157,92 +157,93 @@ class Directory:
         return None if address is None or self.has_expired(address) else address
 
     async def latest(self, before: int | None, limit: int) -> tuple[list[str], int | None]:
-        """Return the addresses that a misspelt one may have meant, the latest first, from one slice of all addresses.
+        """Return the latest addresses, to suggest one for a misspelled recipient.
 
         Args:
-            before: The ``seq`` that the slice ends before; None for the end.
-            limit: Addresses that are looked at.
+            before: Only addresses with a lower ``seq``; None begins with the latest.
+            limit: The number of addresses to read.
 
         Returns:
-            The addresses that exist and are known to tests, and the ``before`` of the next slice, None if it is empty.
+            The addresses among them that exist and belong to an inbox or a listed account, the latest first; and
+            ``before`` for the next call, None if no addresses are left.
         """
         found = await self._store.find(Address, before=before, newest=True, limit=limit)
-        known = [each.text for each in found if not self.has_expired(each) and await self._is_open(each)]
+        known = [each.text for each in found if not self.has_expired(each) and await self._is_visible(each)]
         return known, found[-1].seq if len(found) == limit else None
 
     async def expired_at(self, recipient: str, at: int) -> int:
-        """Return when the address that ``recipient`` was expired, 0 where by the time ``at`` none had."""
-        known = addressing.key(recipient)
-        address = await self._store.get(Address, key=known)
-        expired = address.expires_at if address else self._lapsed.get(known, 0)
+        """Return the time at which the address ``recipient`` expired, or 0 if it had not expired by the time ``at``."""
+        key = addressing.key(recipient)
+        address = await self._store.get(Address, key=key)
+        expired = address.expires_at if address else self._expired.get(key, 0)
         return expired if expired <= at else 0
 
     def remember_expired(self, addresses: Iterable[Address]) -> None:
-        """Note when ``addresses`` expired, which are purged now."""
-        _note(self._lapsed, {each.key: each.expires_at for each in addresses})
+        """Remember when ``addresses`` expired, which are about to be purged."""
+        _remember(self._expired, {each.key: each.expires_at for each in addresses})
 
     def begin_scope(self) -> None:
-        """Note which addresses are made from now on, also those that are deleted before the scope ends."""
+        """Record the addresses that are made from now on, also those that are deleted before the scope ends."""
         self._made.append({})
 
     def end_scope(self, name: str) -> None:
-        """Remember the addresses that were made in the innermost scope, which ends, as those of ``name``."""
-        _note(self._former, dict.fromkeys(self._made.pop(), name))
+        """End the innermost scope: remember the addresses made in it, with its ``name``."""
+        _remember(self._former, dict.fromkeys(self._made.pop(), name))
 
     def forget_former(self, recipient: str) -> None:
-        """Note that ``recipient`` is used again, although it belonged to an ended scope."""
+        """Forget that ``recipient`` belonged to an ended scope, because it is used again."""
         self._former.pop(addressing.key(recipient), None)
 
     def former_scope(self, recipient: str) -> str:
-        """Return the closed scope that ``recipient`` belonged to, or an empty text."""
+        """Return the name of the ended scope that ``recipient`` belonged to, or an empty string."""
         return self._former.get(addressing.key(recipient), "")
 
     def has_expired(self, address: Address) -> bool:
-        """Return whether the address's time is over."""
+        """Return whether ``address`` has expired."""
         return bool(address.expires_at) and address.expires_at <= self._clock.now()
 
-    async def _is_open(self, address: Address) -> bool:
-        """Return whether ``address`` is one that a test knows of: of an inbox, or of an account that is listed."""
+    async def _is_visible(self, address: Address) -> bool:
+        """Return whether ``address`` is disposable, as that of an inbox, or belongs to a listed account."""
         account = None if address.disposable else await self._store.get(Account, id=address.account)
         return account is None or (account.listed and not account.hidden)
 
     async def check_free(self, text: str, taken: Container[str] = ()) -> None:
-        """Raise ``Conflict`` if somebody has the address ``text``, or its key is among ``taken``."""
-        known = addressing.key(text)
-        if known in taken or await self._store.get(Address, key=known):
+        """Raise ``Conflict`` if the address ``text`` exists, or its key is among ``taken``."""
+        key = addressing.key(text)
+        if key in taken or await self._store.get(Address, key=key):
             raise Conflict(f"{text} already exists", field="email", value=text)
 
     def new_address(self, account_id: str, text: str, *, expires_at: int = 0, disposable: bool = True) -> Address:
-        """Return an address that can be stored; whether it is free has been checked."""
-        known = addressing.key(text)
+        """Return an address to be stored. The caller has checked that it is free."""
+        key = addressing.key(text)
         if self._made:
-            self._made[-1][known] = None
+            self._made[-1][key] = None
         return Address(
             id=self._ids.uuid(),
             account=account_id,
             text=text,
-            key=known,
-            domain=addressing.split(known)[1],
+            key=key,
+            domain=addressing.split(key)[1],
             created_at=self._clock.now(),
             expires_at=expires_at,
             disposable=disposable,
         )
 
 
-def _unfit(field: str, takes: str, value: Any) -> InvalidValue:
+def _invalid(field: str, takes: str, value: Any) -> InvalidValue:
     missing = "; it is missing" if value is None else ""
     return InvalidValue(f"{field} must be {takes}{missing}", field=field, value=value)
 
 
-def _note(known: dict[str, V], more: Mapping[str, V]) -> None:
-    """Add ``more`` to what is ``known``; the oldest go first."""
+def _remember(known: dict[str, V], more: Mapping[str, V]) -> None:
+    """Add ``more`` to ``known``, and drop the oldest entries beyond the limit."""
     known.update(more)
     while len(known) > _KEPT:
         del known[next(iter(known))]
 
 
 class Domains:
-    """The served domains, on a store."""
+    """Adds, finds and deletes the served domains of one server."""
 
     def __init__(self, store: Store, clock: Clock, ids: Ids, deletion: Deletion) -> None:
         self._store = store
@@ -251,18 +252,23 @@ class Domains:
         self._deletion = deletion
 
     async def add(self, name: str) -> Domain:
-        """Serve ``name`` from now on. Raises ``InvalidValue`` or ``Conflict``."""
+        """Serve ``name`` from now on.
+
+        Raises:
+            InvalidValue: ``name`` is not a host name.
+            Conflict: The domain is served already.
+        """
         if not addressing.is_domain(name):
             raise InvalidValue("name must be a host name such as example.com", field="name", value=name)
-        known = addressing.domain_key(name)
-        if await self._store.get(Domain, name=known):
-            raise Conflict(f"domain {known} already exists", field="name", value=name)
-        domain = Domain(id=self._ids.uuid(), name=known, created_at=self._clock.now())
+        key = addressing.domain_key(name)
+        if await self._store.get(Domain, name=key):
+            raise Conflict(f"domain {key} already exists", field="name", value=name)
+        domain = Domain(id=self._ids.uuid(), name=key, created_at=self._clock.now())
         await self._store.commit([Put(domain)])
         return domain
 
     async def get(self, domain_id: str) -> Domain:
-        """Return the domain. Raises ``NotFound``."""
+        """Return the domain ``domain_id``. Raises ``NotFound``."""
         domain = await self._store.get(Domain, id=domain_id)
         if domain is None:
             raise NotFound("no such domain")
@@ -273,21 +279,21 @@ class Domains:
         return await self._store.find(Domain)
 
     async def page(self, offset: int, limit: int) -> tuple[list[Domain], int]:
-        """Return ``limit`` domains after the oldest ``offset`` ones, and how many there are."""
+        """Return ``limit`` domains after the oldest ``offset`` ones, and the total number."""
         return await self._store.find(Domain, offset=offset, limit=limit), await self._store.count(Domain)
 
     async def serves(self, name: str) -> bool:
-        """Return whether mail for ``name`` is for here."""
+        """Return whether the domain ``name`` is served."""
         return await self._store.get(Domain, name=addressing.domain_key(name)) is not None
 
     async def users(self, domain: Domain) -> int:
-        """Return how many accounts have their permanent address at ``domain``."""
+        """Return the number of listed accounts with their permanent address at ``domain``."""
         return await self._store.count(Account, domain=domain.name, listed=True)
 
     async def delete(self, domain: Domain) -> None:
-        """Serve ``domain`` no more. Raises ``Conflict`` while an account or an address is at it."""
+        """Stop serving ``domain``. Raises ``Conflict`` if it has an account or an address that has not expired."""
         now = self._clock.now()
-        there = await self._store.find(Address, {"domain": domain.name})
-        if any(not each.expires_at or each.expires_at > now for each in there):
+        addresses = await self._store.find(Address, {"domain": domain.name})
+        if any(not each.expires_at or each.expires_at > now for each in addresses):
             raise Conflict(f"domain {domain.name} still has users or addresses")
-        await self._deletion.delete_addresses(there, also=[Delete(Domain, domain.seq)])
+        await self._deletion.delete_addresses(addresses, also=[Delete(Domain, domain.seq)])

@@ -1,10 +1,10 @@
-"""What happened, in order: one bounded log that every observer reads.
+"""The event log: the latest events of a server, in order, for every observer to read.
 
 1. An event is a fact in the past tense and never changes. Events of stored changes are appended after their commit, in
    the order of the commits.
-2. Subscribers are called in the loop's next step, so the client that caused an event gets its reply first. The
-   ``glance`` of a subscriber runs at once and decides whether the subscriber is called, so mail without a waiting test
-   costs no wake-up.
+2. Subscribers are called in the loop's next step, so the client that caused an event gets its reply first. The filter
+   of a subscriber runs at once and decides whether the subscriber is called, so mail without a waiting test costs no
+   wake-up.
 3. A subscriber cannot change or prevent what happened. An exception that it raises is appended as ``Crashed``, which
    ``MailServer.check`` and the end of a scope raise in the test. An exception that it raises on ``Crashed`` is dropped.
 4. The log is never stored; what outlives the process is in the store.
@@ -25,30 +25,30 @@ KEPT = 10_000
 
 @record
 class Event:
-    """Something that happened, ``at`` a time of the kit's clock (milliseconds)."""
+    """Something that happened ``at`` a time of the server's clock, in milliseconds since the epoch."""
 
     at: int
 
 
 @record
 class MessageReceived(Event):
-    """A copy was stored for one recipient, local or foreign."""
+    """A copy was stored for one recipient, at a served domain or elsewhere."""
 
     message: Message
 
 
 @record
 class MessageSent(Event):
-    """A user sent mail; ``message`` is the copy in its Sent folder."""
+    """An account sent mail; ``message`` is the copy in its Sent folder."""
 
     message: Message
 
 
 @record
 class MessagesRemoved(Event):
-    """Messages were deleted: by a client, with their address or account, or because there were too many.
+    """Messages were deleted: by a client, with their address or account, or because a limit was exceeded.
 
-    ``ids`` are theirs, ``recipients`` the compared form of their recipients' addresses.
+    ``ids`` are their ids, ``recipients`` the recipients' addresses in the form that is compared.
     """
 
     ids: tuple[str, ...]
@@ -57,14 +57,14 @@ class MessagesRemoved(Event):
 
 @record
 class MessagesChanged(Event):
-    """The flags of messages changed; ``messages`` are as they are now."""
+    """The flags of messages changed; ``messages`` are the records after the change."""
 
     messages: tuple[Message, ...]
 
 
 @record
 class RecipientRefused(Event):
-    """Mail for ``recipient`` was not taken. ``scope`` names the ended scope whose address it was, if it was one."""
+    """Mail for ``recipient`` was refused. ``scope`` is the ended scope that the address belonged to, or empty."""
 
     recipient: str
     sender: str
@@ -75,7 +75,7 @@ class RecipientRefused(Event):
 
 @record
 class LoginRefused(Event):
-    """Somebody could not log in; ``reason`` says why, as its client is not told."""
+    """A login failed, for a ``reason`` that the client does not learn."""
 
     mechanism: str
     login: str
@@ -84,7 +84,7 @@ class LoginRefused(Event):
 
 @record
 class TlsFailed(Event):
-    """A TLS handshake failed; ``alert`` is the client's alert or OpenSSL's reason, empty if the client just left."""
+    """A TLS handshake failed. ``alert`` is the client's alert or OpenSSL's reason, empty if the client disconnected."""
 
     peer: str
     alert: str
@@ -92,7 +92,7 @@ class TlsFailed(Event):
 
 @record
 class FaultFired(Event):
-    """A planned fault struck; ``text`` says what it did, ``recipients`` are those known at ``stage``."""
+    """A planned fault struck. ``text`` describes what it did, ``recipients`` are those known at ``stage``."""
 
     stage: str
     text: str
@@ -117,10 +117,10 @@ class DeliveryRequested(Event):
 
 @record
 class DeliveryAttempted(Event):
-    """A webhook was called; ``at`` is when the attempt began, ``number`` which one it was of its delivery.
+    """A webhook was called: attempt ``number`` of its delivery, which began ``at`` that time.
 
-    ``status`` is None without an answer, ``error`` where there was none; ``reason`` says in words what was wrong.
-    ``request`` and ``response`` are the heads as text. ``outcome`` is the delivery's status from now on.
+    ``status`` is None without a response, ``error`` None if there was none; ``reason`` describes the failure in words.
+    ``request`` and ``response`` are the start lines and headers as text. ``outcome`` is the new status of the delivery.
     """
 
     delivery: str
@@ -140,14 +140,14 @@ class DeliveryAttempted(Event):
 
 @record
 class Crashed(Event):
-    """Something in the server failed in a way that nobody asked for; ``where`` says what was under way."""
+    """The server failed unexpectedly; ``where`` names the work that failed."""
 
     where: str
     error: BaseException
 
 
 Subscriber = Callable[[int, Event], None]
-Glance = Callable[[Event], bool]
+Filter = Callable[[Event], bool]
 
 
 def _always(_event: Event) -> bool:
@@ -160,44 +160,44 @@ class EventLog:
     def __init__(self, call_soon: Callable[..., Any]) -> None:
         self._call_soon = call_soon
         self._entries: deque[Event] = deque(maxlen=KEPT)
-        self._subscribers: list[tuple[Subscriber, Glance]] = []
-        self._untold: deque[tuple[int, Event, list[tuple[Subscriber, Glance]]]] = deque()
+        self._subscribers: list[tuple[Subscriber, Filter]] = []
+        self._undelivered: deque[tuple[int, Event, list[tuple[Subscriber, Filter]]]] = deque()
         self.last = 0
 
     def append(self, event: Event) -> None:
-        """Add ``event``; subscribers hear of it in the loop's next step."""
+        """Add ``event``; subscribers are called in the loop's next step."""
         self.last += 1
         self._entries.append(event)
         wanted = [entry for entry in self._subscribers if entry[1](event)]
         if wanted:
-            if not self._untold:
-                self._call_soon(self._tell)
-            self._untold.append((self.last, event, wanted))
+            if not self._undelivered:
+                self._call_soon(self._notify)
+            self._undelivered.append((self.last, event, wanted))
 
     def held(self) -> tuple[Event, ...]:
-        """Return the events that are still held, oldest first; the last one has the number ``last``."""
+        """Return the events that the log still holds, oldest first; the last one has the number ``last``."""
         return tuple(self._entries)
 
     def after(self, number: int = 0) -> Iterator[Event]:
-        """Return the events after ``number`` that are still held, oldest first."""
+        """Return the events after ``number`` that the log still holds, oldest first."""
         held = self.held()
         return (event for at, event in enumerate(held, self.last - len(held) + 1) if at > number)
 
-    def subscribe(self, subscriber: Subscriber, glance: Glance = _always) -> Callable[[], None]:
-        """Call ``subscriber(number, event)`` for every later event that ``glance`` wants; return what ends that.
+    def subscribe(self, subscriber: Subscriber, wants: Filter = _always) -> Callable[[], None]:
+        """Call ``subscriber(number, event)`` for each later event that ``wants`` accepts; return a function to stop.
 
-        ``glance`` sees each event in the step in which it is appended. It is quick, and never raises.
+        ``wants(event)`` is called in the step in which the event is appended. It must be quick and must not raise.
         """
-        entry = (subscriber, glance)
+        entry = (subscriber, wants)
         self._subscribers.append(entry)
         return lambda: self._subscribers.remove(entry)
 
-    def _tell(self) -> None:
-        while self._untold:
-            number, event, wanted = self._untold.popleft()
+    def _notify(self) -> None:
+        while self._undelivered:
+            number, event, wanted = self._undelivered.popleft()
             for subscriber, _ in [entry for entry in wanted if entry in self._subscribers]:
                 try:
                     subscriber(number, event)
                 except Exception as error:  # noqa: BLE001 - it becomes an event
                     if not isinstance(event, Crashed):  # or each crash would cause the next
-                        self.append(Crashed(at=event.at, where=f"telling {subscriber!r}", error=error))
+                        self.append(Crashed(at=event.at, where=f"calling the subscriber {subscriber!r}", error=error))

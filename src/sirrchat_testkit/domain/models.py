@@ -1,4 +1,4 @@
-"""The records: frozen facts about who exists and what was delivered.
+"""The records: accounts, addresses, messages and everything else that a store keeps.
 
 Rules of this module:
 
@@ -24,15 +24,16 @@ SENT = "Sent"
 FOLDERS = (INBOX, SENT, "Drafts", "Trash", "Junk", "Archive")
 
 SEEN = "\\Seen"
-"""The flag of a message that somebody has read (RFC 9051 section 2.3.2)."""
+"""The flag of a message that was read (RFC 9051 section 2.3.2)."""
 
 
 @record
 class Account(Record):
-    """Who owns things: a permanent address, a password, a quota in bytes, keys.
+    """An owner of addresses, messages, API keys and webhooks, with a password and a quota in bytes.
 
-    A ``hidden`` one is the server's own, nobody's to ask for. One that is not ``listed`` is in no list and no count.
-    ``domain`` is that of ``email`` in the form that is compared; ``password`` is a hash, empty where none opens it.
+    ``email`` is the permanent address, ``domain`` its domain in the form that is compared. ``password`` is a hash,
+    empty if no password is accepted. Only the server's own admin account is ``hidden``: clients cannot see it. An
+    account that is not ``listed`` is in no list and no count.
     """
 
     kind: ClassVar[str] = "accounts"
@@ -49,7 +50,7 @@ class Account(Record):
 
 @record
 class ApiKey(Record):
-    """A key's SHA-256, never the key itself. ``role`` is ``admin`` or ``user``."""
+    """An API key, as its SHA-256. ``role`` is ``admin`` or ``user``."""
 
     kind: ClassVar[str] = "keys"
 
@@ -72,9 +73,10 @@ class Domain(Record):
 
 @record
 class Address(Record):
-    """What can receive mail: an account's permanent address, or a disposable one.
+    """An address that can receive mail: the permanent one of its account, or a disposable one.
 
-    ``text`` is the address as it was made, ``key`` the form that is compared; ``expires_at`` is 0 for never.
+    ``text`` is the address as it was made, ``key`` and ``domain`` are the forms that are compared. ``expires_at`` is 0
+    if it never expires.
     """
 
     kind: ClassVar[str] = "addresses"
@@ -125,13 +127,13 @@ class Envelope(Record):
     peer: str = ""
 
     def note_receipt(self, id: str, at: int, blob: str, size: int) -> None:  # noqa: A002 - the field's name
-        """Set the fields that are known at receipt. Only the post office calls it, before the envelope is used."""
+        """Set the fields that receipt adds. Only delivery calls this, before the envelope is stored."""
         self.id, self.received_at, self.blob, self.size = id, at, blob, size  # type: ignore[misc]
 
 
 @record
 class Message(Record):
-    r"""One stored copy for one recipient; ``blob`` names the raw bytes, which are kept once for all copies.
+    r"""One stored copy for one recipient. ``blob`` names the raw bytes, which are stored once for all copies.
 
     ``account`` and ``address`` are empty if the recipient has no address on this server: its domain is not served, or
     the setting ``unknown_recipients`` is ``keep``. ``recipient_key`` is the recipient in the form that addresses are
@@ -162,10 +164,10 @@ class Message(Record):
 
 @record
 class Tally(Record):
-    """Counters that deletion must not lower: of one account, or of the whole server (``account`` is empty).
+    """The counters of one account, or of the whole server if ``account`` is empty; deletion does not lower them.
 
-    ``today`` counts what was received and sent on ``day``, a number of days since the epoch in UTC. ``newest`` of the
-    server's is the ``seq`` of the newest message that is counted.
+    ``today`` counts the messages received and sent on ``day``, in days since the epoch in UTC. In the server's record,
+    ``newest`` is the ``seq`` of the newest message that is included.
     """
 
     kind: ClassVar[str] = "tallies"
@@ -182,11 +184,11 @@ class Tally(Record):
 
 @record
 class Webhook(Record):
-    """A URL that is called when mail arrives or is sent.
+    """A URL that is called for an account's mail.
 
-    ``dialect`` is the API style that the webhook was made in, and that its calls have: ``sirrchat`` or ``tempmail``.
-    ``everyone`` is True if it was made with an admin key: it reports every account's mail. ``handed_over`` is the
-    ``seq`` of the last message that deliveries were made for; a restart continues after it.
+    ``dialect`` is the API that it was made in, ``sirrchat`` or ``tempmail``, and decides what is sent. A webhook for
+    ``everyone`` was made with an admin key and is called for the mail of every account. ``handed_over`` is the ``seq``
+    of the last message that was checked for it; after a restart, deliveries are made for later messages.
     """
 
     kind: ClassVar[str] = "webhooks"
@@ -204,11 +206,12 @@ class Webhook(Record):
 
 @record
 class Delivery(Record):
-    """One event on its way to one webhook: every attempt sends the same ``request_body``.
+    """One event for one webhook: every attempt sends the same ``request_body``.
 
-    ``message`` is a message's id. Each of ``attempts`` has ``at`` (its beginning), ``http_status`` (None without an
-    answer), ``error`` (None if there was none) and ``duration_ms``. ``due_at`` is the time of the next attempt, 0 for
-    at once or never. ``tries`` counts the attempts since the delivery was made or requested again.
+    ``status`` is one of ``DELIVERY_STATUSES``; ``message`` is the id of a message. Each of ``attempts`` has ``at`` (its
+    start), ``http_status`` (None without a response), ``error`` (None if there was none) and ``duration_ms``.
+    ``due_at`` is the time of the next attempt, or 0 if it is due at once or there is none. ``tries`` counts the
+    attempts since the delivery was made or was last requested again.
     """
 
     kind: ClassVar[str] = "deliveries"

@@ -1,7 +1,7 @@
 """SASL mechanisms (RFC 4422), as generators without input or output.
 
 1. A mechanism yields challenges, is sent responses, and returns ``Credentials``; ``domain.auth.Logins`` checks them.
-2. It knows no protocol: a malformed response is raised, and the adapter chooses the reply.
+2. It knows no protocol: it raises ``MalformedResponse``, and the adapter chooses the reply.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Final, TypeAlias
 from sirrchat_testkit.domain.auth import Credentials
 
 Exchange: TypeAlias = Generator[bytes, bytes, Credentials]
-"""What a mechanism returns when it is called: challenges out, responses in, credentials at the end."""
+"""A mechanism in progress: yields challenges, receives responses, returns the credentials."""
 
 TOKEN_REFUSED: Final = b'{"status":"401","schemes":"bearer","scope":"mail"}'
-"""What XOAUTH2 says before the 535; the client answers with an empty line."""
+"""The challenge that XOAUTH2 sends before the 535; the client answers with an empty line."""
 
 
 class MalformedResponse(ValueError):
-    """A response that the mechanism does not define."""
+    """The response does not have the format that the mechanism defines."""
 
 
 class NotBase64(MalformedResponse):
-    """A response that is not base64."""
+    """The response is not valid base64."""
 
 
 def plain(initial: bytes | None, hostname: str) -> Exchange:  # noqa: ARG001 - a mechanism takes both
@@ -42,14 +42,14 @@ def plain(initial: bytes | None, hostname: str) -> Exchange:  # noqa: ARG001 - a
 
 
 def login(initial: bytes | None, hostname: str) -> Exchange:  # noqa: ARG001 - a mechanism takes both
-    """LOGIN: two questions, of which the first may be answered in advance (draft-murchison-sasl-login)."""
+    """LOGIN: asks for user and password; the initial response may contain the user (draft-murchison-sasl-login)."""
     user = initial if initial is not None else (yield b"Username:")
     password = yield b"Password:"
     return Credentials("LOGIN", _text(user), password=_text(password))
 
 
 def cram_md5(initial: bytes | None, hostname: str) -> Exchange:
-    """CRAM-MD5 (RFC 2195): the challenge's HMAC, keyed with the password. The server speaks first."""
+    """CRAM-MD5 (RFC 2195): the HMAC of the challenge, keyed with the password. There is no initial response."""
     if initial is not None:
         raise MalformedResponse
     challenge = f"<{secrets.token_hex(12)}@{hostname}>".encode()
@@ -75,7 +75,7 @@ MECHANISMS: Mapping[str, Callable[[bytes | None, str], Exchange]] = {
     "CRAM-MD5": cram_md5,
     "XOAUTH2": xoauth2,
 }
-"""Every mechanism that is known."""
+"""The supported mechanisms, by name."""
 
 
 def decode(word: str) -> bytes:

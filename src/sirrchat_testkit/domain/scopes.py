@@ -1,12 +1,12 @@
-"""How tests stay apart: ``open`` notes where everything stands, and ``close`` goes back to it.
+"""Scopes keep tests apart: ``open`` notes the state of the server, and ``close`` restores it.
 
 1. A scope closes in three steps: the parts end their work, the records go back, and everything else goes back. So
    nothing that began in a scope writes into the next one.
 2. The cost of a scope follows the changes made in it, not the number of stored records.
 3. Scopes nest; the innermost is closed first.
-4. Addresses of a closed scope are remembered by name, so that late mail is charged to the test that caused it.
-5. The name of a scope within another one begins with that one's name. Names and ids are made from ``seed``: the name,
-   and for later scopes of the same name its count, so that no two scopes make the same address.
+4. The addresses of a closed scope are remembered with its name, so that late mail is reported for the right test.
+5. The name of a nested scope begins with the name of the outer one. Names and ids are made from ``seed``: the name of
+   the scope, with a number from its second use on, so that no two scopes make the same address.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from sirrchat_testkit.settings import CurrentSettings, Settings
 
 
 class Part(Protocol):
-    """What else ends with a scope, or goes back with it."""
+    """Another part of the server that takes part in scopes."""
 
     def mark(self) -> Any:
-        """Return where it stands."""
+        """Return the current state, for ``end`` and ``rewind``."""
 
     def end(self, mark: Any) -> None:
-        """End the work that began since ``mark``, before the records go back."""
+        """End the work that began since ``mark``. Called before the records go back."""
 
     async def rewind(self, mark: Any) -> None:
-        """Go back to ``mark``, after the records went back."""
+        """Go back to ``mark``. Called after the records went back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What to go back to, the scope's name (such as a test's id), and what names and ids are made from in it."""
+    """An open scope: the state to go back to, its name (such as a test's id), and the seed of its names and ids."""
 
     name: str
     seed: str
@@ -57,7 +57,7 @@ class Scope:
 
 
 class Scopes:
-    """Opens and closes scopes of one server."""
+    """Opens and closes the scopes of one server."""
 
     def __init__(
         self,
@@ -86,11 +86,11 @@ class Scopes:
         self._opened: Counter[str] = Counter()
 
     def join(self, part: Part) -> None:
-        """End ``part``'s work, and rewind it, with every scope that is opened from now on."""
+        """Call ``part`` for every scope that is opened from now on."""
         self._parts.append(part)
 
     async def open(self, name: str) -> Scope:
-        """Note where everything stands; what is random follows from the scope's seed until it is closed."""
+        """Note the state of the server; ids are made from the scope's seed until it is closed."""
         await self._counters.flush()
         if self._open:
             name = f"{self._open[-1]} > {name}"
@@ -115,7 +115,7 @@ class Scopes:
         return scope
 
     async def close(self, scope: Scope) -> None:
-        """End what began in ``scope``, and put everything back to where it was opened."""
+        """End the work that began in ``scope``, and restore the state from when it was opened."""
         for part, mark in scope.parts:
             part.end(mark)
         self._open.pop()

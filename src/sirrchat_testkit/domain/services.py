@@ -28,7 +28,7 @@ from sirrchat_testkit.settings import CurrentSettings, Settings
 
 
 class Loop(Scheduler, Protocol):
-    """What the domain needs of an event loop."""
+    """The methods of an event loop that the domain uses."""
 
     def call_soon(self, callback: Callable[..., Any], *args: Any) -> Any: ...  # noqa: D102 - asyncio's own
 
@@ -59,7 +59,7 @@ class Backend:
 
     @classmethod
     def build(cls, settings: Settings, store: Store, loop: Loop) -> Backend:
-        """Return a domain on ``store``, timed by ``loop``."""
+        """Return the domain of a server that keeps its records in ``store`` and runs on ``loop``."""
         current = CurrentSettings(settings)
         clock = Clock(loop)
         ids = Ids("" if settings.data else settings.seed)
@@ -98,8 +98,8 @@ class Backend:
             ),
         )
 
-    async def furnish(self) -> str:
-        """Make what every server has: its domains, the admin account, counters, the purge; return the admin's key."""
+    async def set_up(self) -> str:
+        """Make the domains, the admin account and the counters, and start the hourly purge; return the admin's key."""
         for name in self.settings.value.domains:
             if not await self.domains.serves(name):
                 await self.domains.add(name)
@@ -107,19 +107,19 @@ class Backend:
             await self.store.commit([Put(Tally(id=self.ids.uuid(), account=""))])
         await self.counters.recover()
         key = self.settings.value.api_key or f"mk_live_{self.ids.token(32)}"
-        self.keys.admit_until_close(await self._admin(), "admin", key)
+        self.keys.accept_until_close(await self._admin(), "admin", key)
         self.stats.begin()
         await self.postoffice.purge_hourly()
         return key
 
     async def close(self) -> None:
-        """Count what is not counted yet, run nothing any more, and let go of the threads. The store stays open."""
+        """Store pending counts, drop scheduled work and end the password threads. The store stays open."""
         await self.counters.flush()
         self.clock.close()
         self.passwords.close()
 
     def crashed(self, where: str, error: BaseException) -> None:
-        """Note that the server failed in a way nobody asked for; the test that owns it will be told."""
+        """Append ``Crashed``, which fails the test: ``error`` was unexpected, ``where`` names the work that failed."""
         self.events.append(Crashed(at=self.clock.now(), where=where, error=error))
 
     async def _admin(self) -> Account:
@@ -128,5 +128,5 @@ class Backend:
             return await self.accounts.of(email)
         except NotFound:
             if await self.directory.find_address(addressing.key(email)):
-                raise Conflict(f"{email} is a disposable address; the admin account needs it") from None
+                raise Conflict(f"{email} is a disposable address, but the admin account needs it") from None
             return await self.accounts.add(email, hidden=True)

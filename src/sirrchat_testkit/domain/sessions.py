@@ -2,7 +2,7 @@
 
 1. A connection is busy from MAIL until the reply that ends the transaction. A new one is fresh and counts as busy too,
    for at most 250 ms, because it may be about to send mail. After QUIT a connection is not busy.
-2. ``settled`` waits until nothing is under way. It sleeps until something changes and never polls.
+2. ``settled`` waits until no activity is in progress. It sleeps until something changes and does not poll.
 3. Other work, such as webhook deliveries, is reported by functions that are registered with ``watch``.
 """
 
@@ -18,11 +18,11 @@ from sirrchat_testkit.domain.transcript import KEPT, SessionLog, Transcript, Tra
 FRESH = 0.25
 """Seconds of real time for which a new connection counts as busy before it sends MAIL."""
 
-_REMEMBERED = 200  # closed sessions, with their transcripts
+_REMEMBERED = 200  # closed sessions that are kept, with their transcripts
 
 _NO_MAIL_YET = "connected, and has not sent mail yet"
 
-_PASSES = 6  # steps of the loop that a connection needs from the kernel's queue to a session that is busy
+_PASSES = 6  # steps of the loop until a connection in the kernel's queue has a busy session
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,14 @@ class Session:
         return Activity(self.peer, _NO_MAIL_YET if self.sender is None else f"MAIL FROM:<{self.sender}>")
 
     def begin(self, sender: str) -> None:
-        """Note that a transaction has begun, with mail from ``sender``."""
+        """Note that a transaction has begun with ``MAIL FROM:<sender>``."""
         self.log.turn(between=False)
         self.sender = sender
         self.busy = True
         self.fresh = False
 
     def end(self) -> None:
-        """Note that no transaction is under way."""
+        """Note that no transaction is in progress."""
         self.fresh = self.busy = False
         self.sender = None
         if self._sessions is not None:
@@ -102,11 +102,11 @@ class Session:
 
 
 class Sessions:
-    """The live connections of one server.
+    """The open connections of one server, and those that were closed recently.
 
     Attributes:
-        opened: How many connections there have been.
-        held: Bytes in memory of the messages that the connections have received incompletely.
+        opened: The number of connections so far.
+        held: Bytes of incomplete messages that the open connections hold in memory.
         transcripts: The transcripts of messages.
     """
 
@@ -115,7 +115,7 @@ class Sessions:
         self.held = 0
         self.transcripts = Transcripts()
         self._closed: deque[Session] = deque()
-        self._octets = 0  # of the transcripts of those
+        self._closed_size = 0  # bytes of their transcripts
         self._live: set[Session] = set()
         self._waiting: set[asyncio.Future[None]] = set()
         self._others: list[Callable[[], list[Activity]]] = []
@@ -127,7 +127,7 @@ class Sessions:
         return len(self._live)
 
     def open(self, peer: str) -> Session:
-        """Note a new connection."""
+        """Note a new connection; return its session."""
         loop = asyncio.get_running_loop()
         self.opened += 1
         session = Session(peer, number=self.opened, log=SessionLog(loop.time()), _sessions=self)
@@ -136,19 +136,19 @@ class Sessions:
         return session
 
     def close(self, session: Session) -> None:
-        """Note that a connection is gone."""
+        """Note that a connection was closed."""
         if session in self._live:
             self._live.discard(session)
             session.closed = True
             session.log.close()
             self._closed.append(session)
-            self._octets += session.log.octets
-            while len(self._closed) > _REMEMBERED or self._octets > KEPT:
-                self._octets -= self._closed.popleft().log.octets
+            self._closed_size += session.log.size
+            while len(self._closed) > _REMEMBERED or self._closed_size > KEPT:
+                self._closed_size -= self._closed.popleft().log.size
         session.end()
 
     def known(self, after: int = 0) -> list[Session]:
-        """Return the sessions opened after number ``after`` that are live or were closed lately, oldest first."""
+        """Return the sessions opened after number ``after`` that are open or were closed recently, oldest first."""
         return sorted(
             (each for each in {*self._live, *self._closed} if each.number > after), key=lambda each: each.number
         )
@@ -162,11 +162,11 @@ class Sessions:
         ]
 
     def watch(self, busy: Callable[[], list[Activity]]) -> None:
-        """Wait in ``settled`` for what ``busy`` returns as well. Call ``changed`` when that may have ended."""
+        """Wait in ``settled`` also for the activities that ``busy`` returns. Call ``changed`` when one has ended."""
         self._others.append(busy)
 
-    async def settled(self, timeout: float, after: int = 0) -> list[Activity]:  # noqa: ASYNC109 - it returns what it waited for
-        """Wait until nothing is under way, ``timeout`` seconds at most; return what still is.
+    async def settled(self, timeout: float, after: int = 0) -> list[Activity]:  # noqa: ASYNC109 - it does not raise
+        """Wait until no activity is in progress, for at most ``timeout`` seconds; return those that still are.
 
         Connections up to number ``after``, which were opened before the caller's scope, do not count as fresh.
         """
@@ -181,7 +181,7 @@ class Sessions:
             await self._change(deadline - loop.time())
 
     def changed(self) -> None:
-        """Wake the waits in ``settled``, which then look again."""
+        """Wake the calls of ``settled``, which then check again."""
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)

@@ -1,12 +1,13 @@
-"""What was said in an SMTP session, both ways, with times.
+"""Transcripts: the commands and replies of SMTP sessions, with times.
 
-1. Lines are kept as they went over the wire, and become text when somebody asks: noting one costs next to nothing.
-2. A reply keeps its CRLF and a command has none: that tells who said it. A tuple of a number stands for so many octets
-   of a message, which are never kept here; a text is a remark.
-3. A page is what was said in one transaction, or between two. A message's transcript is its own page, behind those of
-   greeting, EHLO, TLS and AUTH. Credentials are replaced before they get here.
-4. Everything is in memory, and bounded by octets: a line, a page, a session, and what is kept of all. A long line loses
-   its end, a page its middle, a session its oldest pages but the first; and the oldest messages lose their transcripts.
+1. Lines are kept as bytes and decoded when a transcript is read, so recording a line costs very little.
+2. In a page, bytes that end in CRLF are a reply, and other bytes a command. A tuple of a number stands for that many
+   bytes of message content, which are not kept here. A string is a remark of the server.
+3. A page has the lines of one transaction, or of the time between two. The transcript of a message is its own page,
+   after those of greeting, EHLO, TLS and AUTH. Credentials are replaced before lines are recorded.
+4. Everything is in memory, and the bytes of a line, a page, a session and of all transcripts are bounded. A long line
+   is cut at its end and a long page in the middle. A long session drops its oldest pages except the first. Beyond the
+   limit for all, the transcripts of the oldest messages are dropped.
 """
 
 from __future__ import annotations
@@ -18,31 +19,33 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from sirrchat_testkit.formatting import printable
 
 Page: TypeAlias = list[Any]
-"""Times (seconds, monotonic) and what was said then, in turn."""
+"""Times (monotonic seconds) and items, alternating."""
 
 PAGES: Final = 200
+"""Most pages of a session."""
+
 LONGEST: Final = 4000
-"""Items of a page: half as many lines."""
+"""Most entries of a page; each line takes two, its time and its item."""
 
 LINE: Final = 512
-"""Octets of a line."""
+"""Most bytes of a line."""
 
 PAGE: Final = 65_536
-"""Octets of a page that is over."""
+"""Most bytes of a finished page."""
 
 SESSION: Final = 1_048_576
-"""Octets of a session's pages."""
+"""Most bytes of a session's pages."""
 
 KEPT: Final = 33_554_432
-"""Octets of the transcripts of all messages, and of all closed sessions."""
+"""Most bytes of the transcripts of all messages, and again of all closed sessions."""
 
-_SHOWN = 500  # octets of a line that is too long
-_ITEM = 48  # octets that an item takes beside its text, about
-_FEW = 64  # items of a page whose octets need no look: they are fewer than PAGE
+_SHOWN = 500  # bytes that are kept of a line that is too long
+_ITEM = 48  # bytes that an entry takes in addition to its text, about
+_FEW = 64  # entries of a page that cannot exceed PAGE bytes
 
 
 def shortened(line: bytes) -> bytes:
-    """Return ``line``, or the beginning of one that is too long, and how long it was."""
+    """Return ``line``; if it is too long, its beginning and a note of its length."""
     return line if len(line) <= LINE else b"%s... [%d characters]" % (line[:_SHOWN], len(line))
 
 
@@ -78,93 +81,93 @@ class Transcript(tuple[TranscriptLine, ...]):
 
 
 class SessionLog:
-    """Everything that was said in one session."""
+    """The recorded lines of one session."""
 
-    __slots__ = ("_before", "_between", "_counted", "_end", "_pages", "_sizes", "began", "messages", "octets", "page")
+    __slots__ = ("_before", "_between", "_counted", "_end", "_pages", "_sizes", "began", "messages", "page", "size")
 
     def __init__(self, began: float) -> None:
         self.began = began
-        self.messages = 0  # that were stored
-        self.octets = 0  # of the pages that are over
+        self.messages = 0  # stored messages
+        self.size = 0  # bytes of the finished pages
         self.page: Page = []
         self._pages: deque[Page] = deque((self.page,))
         self._sizes: deque[int] = deque()
         self._between: tuple[Page, ...] = (self.page,)
-        self._before = 0  # octets of what belongs to all later messages
-        self._end = 0  # items of the page up to the end of its message, 0 where none has ended
-        self._counted = 0  # octets of those but for the reply
+        self._before = 0  # bytes of the pages that belong to all later messages
+        self._end = 0  # entries of the page up to the reply to its message; 0 if no message has ended
+        self._counted = 0  # bytes of those entries without the reply
 
     def turn(self, *, between: bool) -> None:
-        """Begin a page with the command that was just noted; one that is ``between`` belongs to all later messages."""
+        """Begin a page with the last recorded command. If ``between``, the page belongs to all later messages."""
         page = self.page
         if between and page is self._between[-1]:
             return
-        begins = page[-2:]
+        new = page[-2:]
         del page[-2:]
         self._close()
-        self.page = begins
-        self._pages.append(begins)
+        self.page = new
+        self._pages.append(new)
         if between:
-            self._between = (*self._between[-9:], begins)
+            self._between = (*self._between[-9:], new)
 
     def trim(self) -> None:
-        """Drop the middle of the page if it is too long."""
+        """Drop the middle of the page if it has too many entries."""
         if len(self.page) > LONGEST:
             self.page[LONGEST // 4 : -LONGEST // 2] = [self.page[LONGEST // 4], "lines left out"]
 
     def of_message(self) -> MessageLog:
-        """Return what belongs to the transaction that ends now."""
+        """Return the log of the message that was just stored; its reply is recorded next."""
         self.messages += 1
         self._counted = _cut(self.page)
-        self._end = len(self.page) + 2  # its reply is still to come
+        self._end = len(self.page) + 2  # with its reply
         return MessageLog(self.began, self._between, self.page, self._counted + self._before)
 
     def close(self) -> None:
-        """Note that nothing more will be said."""
+        """End the last page: the connection was closed."""
         self._close()
         self.page = []
         self._pages.append(self.page)
 
     def _close(self) -> None:
-        """End the page; what was said behind the end of its message becomes another one."""
+        """End the page. Entries after the reply to its message become a page of their own."""
         page, end = self.page, self._end
         self._end = 0
-        if end and end == len(page):  # a message and its reply, as ever
-            self._shelve(self._counted + 2 * _ITEM + len(page[-1]))
+        if end and end == len(page):  # the usual case: the page ends with the reply to its message
+            self._add_size(self._counted + 2 * _ITEM + len(page[-1]))
         else:
-            behind = page[end:] if end else []
-            if behind:
+            rest = page[end:] if end else []
+            if rest:
                 del page[end:]
-                self._pages.append(behind)
-            for over in (page, behind) if behind else (page,):
-                self._shelve(_cut(over))
+                self._pages.append(rest)
+            for finished in (page, rest) if rest else (page,):
+                self._add_size(_cut(finished))
         if page is self._between[-1]:
-            self._before = sum(map(_octets, self._between))
+            self._before = sum(map(_size, self._between))
 
-    def _shelve(self, octets: int) -> None:
-        """Count a page that is over, and let the oldest go where there is too much."""
-        self._sizes.append(octets)
-        self.octets += octets
-        while self.octets > SESSION or len(self._pages) >= PAGES:
+    def _add_size(self, size: int) -> None:
+        """Add the size of a finished page, and drop the oldest pages beyond the limits."""
+        self._sizes.append(size)
+        self.size += size
+        while self.size > SESSION or len(self._pages) >= PAGES:
             self._pages.popleft()
-            self.octets -= self._sizes.popleft()
+            self.size -= self._sizes.popleft()
 
     def transcript(self) -> Transcript:
-        """Return everything as text."""
+        """Return the lines of the whole session."""
         first = () if self._between[0] in self._pages else (self._between[0],)
         return _text(self.began, (*first, *tuple(self._pages)))
 
 
 class MessageLog(NamedTuple):
-    """The transcript of one message, not yet text."""
+    """The recorded lines of one message; ``size`` is their number of bytes, about."""
 
     began: float
     between: tuple[Page, ...]
     page: Page
-    octets: int
+    size: int
 
     def transcript(self) -> Transcript:
-        """Return it as text."""
+        """Return the lines of the message."""
         return _text(self.began, (*self.between, self.page))
 
 
@@ -172,55 +175,55 @@ class Transcripts:
     """The transcripts of messages, by their envelope's id."""
 
     def __init__(self) -> None:
-        self.octets = 0
-        self._gone = 0  # the oldest, which made room
+        self.size = 0  # bytes
+        self._dropped = 0  # the oldest ones, beyond the limit
         self._parts: dict[str, MessageLog] = {}
-        self._order: deque[str] = deque()  # the oldest key of a dict costs what went before it
+        self._order: deque[str] = deque()  # finding the oldest key of a dict skips every deleted one
 
     def keep(self, envelope: str, part: MessageLog) -> None:
-        """Keep what was said about ``envelope``; the oldest go first."""
+        """Keep the log of the message with ``envelope``; drop the oldest logs beyond the limit."""
         self._parts[envelope] = part
         self._order.append(envelope)
-        self.octets += part.octets
-        while self.octets > KEPT:
-            self.octets -= self._parts.pop(self._order.popleft()).octets
-            self._gone += 1
+        self.size += part.size
+        while self.size > KEPT:
+            self.size -= self._parts.pop(self._order.popleft()).size
+            self._dropped += 1
 
     def get(self, envelope: str) -> MessageLog | None:
-        """Return what was said about ``envelope``, None where nothing was or it is gone."""
+        """Return the log of the message with ``envelope``; None if it was not received by SMTP or was dropped."""
         return self._parts.get(envelope)
 
     def mark(self) -> int:
-        """Return how many there have been."""
-        return self._gone + len(self._parts)
+        """Return the number of logs so far, dropped ones included."""
+        return self._dropped + len(self._parts)
 
     def rewind(self, mark: int) -> None:
-        """Forget what came since ``mark``."""
+        """Drop the logs kept since ``mark``."""
         while self._parts and self.mark() > mark:
-            self.octets -= self._parts.pop(self._order.pop()).octets
-        self._gone = min(self._gone, mark)
+            self.size -= self._parts.pop(self._order.pop()).size
+        self._dropped = min(self._dropped, mark)
 
 
-def _octets(page: Page) -> int:
+def _size(page: Page) -> int:
     return _ITEM * len(page) + sum(map(len, page[1::2]))
 
 
 def _cut(page: Page) -> int:
-    """Drop the middle of a page that has too many octets; return how many it has then."""
-    octets = _octets(page)
-    if octets <= PAGE or len(page) <= _FEW:
-        return octets
+    """Drop the middle of a page that has too many bytes; return its size after that."""
+    size = _size(page)
+    if size <= PAGE or len(page) <= _FEW:
+        return size
     tail, kept = len(page), 0
     while kept < PAGE // 2:
         tail -= 2
-        kept += _octets(page[tail : tail + 2])
+        kept += _size(page[tail : tail + 2])
     head, kept = 0, 0
     while kept < PAGE // 4 and head < tail:
-        kept += _octets(page[head : head + 2])
+        kept += _size(page[head : head + 2])
         head += 2
     if head < tail:
         page[head:tail] = [page[head], "lines left out"]
-    return _octets(page)
+    return _size(page)
 
 
 def _text(began: float, pages: Iterable[Page]) -> Transcript:
@@ -228,13 +231,13 @@ def _text(began: float, pages: Iterable[Page]) -> Transcript:
 
 
 def _lines(began: float, page: Page) -> Iterator[TranscriptLine]:
-    for at, what in zip(page[::2], page[1::2], strict=False):
+    for at, item in zip(page[::2], page[1::2], strict=False):
         after = round(at - began, 3)
-        if isinstance(what, bytes) and what.endswith(b"\r\n"):
-            yield from (TranscriptLine(after, "S", line) for line in what.decode("ascii", "replace").splitlines())
-        elif isinstance(what, bytes):
-            yield TranscriptLine(after, "C", what.decode("utf-8", "backslashreplace"))
-        elif isinstance(what, tuple):
-            yield TranscriptLine(after, "C", f"[{what[0]} bytes]")
+        if isinstance(item, bytes) and item.endswith(b"\r\n"):
+            yield from (TranscriptLine(after, "S", line) for line in item.decode("ascii", "replace").splitlines())
+        elif isinstance(item, bytes):
+            yield TranscriptLine(after, "C", item.decode("utf-8", "backslashreplace"))
+        elif isinstance(item, tuple):
+            yield TranscriptLine(after, "C", f"[{item[0]} bytes]")
         else:
-            yield TranscriptLine(after, "-", what)
+            yield TranscriptLine(after, "-", item)

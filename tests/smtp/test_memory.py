@@ -19,8 +19,10 @@ from sirrchat_testkit.smtp.listener import Listener
 from sirrchat_testkit.smtp.reader import Flaw, Reader
 from tests.support import StartServe, connect
 
+from tests.support import auntil
+
 if TYPE_CHECKING:
-    from tests.smtp.conftest import Dial, Dialogue, Until
+    from tests.smtp.conftest import Dial, Dialogue
 
 pytestmark = pytest.mark.asyncio
 
@@ -49,7 +51,7 @@ def no_gc() -> Iterator[None]:
     gc.enable()
 
 
-async def upload(dial: Dial, until: Until, backend: Backend, *, chunk: bool = False) -> Dialogue:
+async def upload(dial: Dial, backend: Backend, *, chunk: bool = False) -> Dialogue:
     """Send most of a message, and wait until the server holds it."""
     talk = await dial()
     before = backend.sessions.held
@@ -59,17 +61,17 @@ async def upload(dial: Dial, until: Until, backend: Backend, *, chunk: bool = Fa
     else:
         await talk.to_data()
         talk.write(MOST)
-    await until(lambda: backend.sessions.held == before + len(MOST))
+    await auntil(lambda: backend.sessions.held == before + len(MOST))
     return talk
 
 
 @pytest.mark.parametrize("chunk", [False, True], ids=["DATA", "BDAT"])
 async def test_incomplete_messages_of_all_connections_share_one_bound(
-    dial: Dial, until: Until, limited: Backend, stored: Stored, *, chunk: bool
+    dial: Dial, limited: Backend, stored: Stored, *, chunk: bool
 ) -> None:
     late = await dial()
     await late.to_data()
-    talks = [await upload(dial, until, limited, chunk=chunk) for _ in range(4)]
+    talks = [await upload(dial, limited, chunk=chunk) for _ in range(4)]
     late.write(MOST)
     assert await late(b".\r\n") == OUT_OF_MEMORY
     assert limited.sessions.held == 4 * len(MOST)
@@ -81,7 +83,7 @@ async def test_incomplete_messages_of_all_connections_share_one_bound(
     assert sorted(await stored()) == sorted([MOST + b"y\r\n" * chunk] * 4 + [MOST])
 
 
-async def test_many_uploads_at_once_never_hold_more_than_the_bound(dial: Dial, until: Until, limited: Backend) -> None:
+async def test_many_uploads_at_once_never_hold_more_than_the_bound(dial: Dial, limited: Backend) -> None:
     talks = [await dial() for _ in range(20)]
     for talk in talks:
         await talk.to_data()
@@ -100,13 +102,13 @@ async def test_many_uploads_at_once_never_hold_more_than_the_bound(dial: Dial, u
 
 
 async def test_a_chunk_that_would_exceed_the_bound_ends_the_transaction(
-    dial: Dial, until: Until, limited: Backend
+    dial: Dial, limited: Backend
 ) -> None:
     late = await dial()
     await late(HELLO, MAIL, RCPT, b"BDAT 10\r\n1234567890")
     assert limited.sessions.held == 10
     for _ in range(4):
-        await upload(dial, until, limited)
+        await upload(dial, limited)
     assert await late(b"BDAT %d LAST\r\n" % LIMIT + b"x" * LIMIT) == "552 5.3.4 Message size exceeds the limit"
     await late(MAIL, RCPT)
     assert await late(b"BDAT 30000\r\n" + b"x" * 30_000) == OUT_OF_MEMORY
@@ -116,22 +118,22 @@ async def test_a_chunk_that_would_exceed_the_bound_ends_the_transaction(
 
 
 async def test_earlier_chunks_are_discarded_with_the_one_that_exceeds_the_bound(
-    dial: Dial, until: Until, limited: Backend
+    dial: Dial, limited: Backend
 ) -> None:
     late = await dial()
     await late(HELLO, MAIL, RCPT, b"BDAT 10000\r\n" + b"x" * 10_000)
     late.write(b"BDAT 90000 LAST\r\n")
     for _ in range(4):
-        await upload(dial, until, limited)
+        await upload(dial, limited)
     late.write(b"x" * 50_000)
-    await until(lambda: limited.sessions.held == 4 * len(MOST))
+    await auntil(lambda: limited.sessions.held == 4 * len(MOST))
     assert await late(b"x" * 40_000) == OUT_OF_MEMORY
 
 
 async def test_data_is_refused_while_there_is_no_memory_for_the_declared_size(
-    dial: Dial, until: Until, limited: Backend
+    dial: Dial, limited: Backend
 ) -> None:
-    talks = [await upload(dial, until, limited) for _ in range(4)]
+    talks = [await upload(dial, limited) for _ in range(4)]
     late = await dial()
     await late(HELLO, f"{MAIL} SIZE=30000", RCPT)
     assert await late("DATA") == OUT_OF_MEMORY
@@ -139,18 +141,18 @@ async def test_data_is_refused_while_there_is_no_memory_for_the_declared_size(
     assert (await late("DATA")).startswith("354")
 
 
-async def test_the_bound_follows_the_size_limit(dial: Dial, until: Until, limited: Backend) -> None:
+async def test_the_bound_follows_the_size_limit(dial: Dial, limited: Backend) -> None:
     for _ in range(4):
-        await upload(dial, until, limited)
+        await upload(dial, limited)
     limited.settings.value = limited.settings.value.replace(max_message_size=2 * LIMIT)
-    await upload(dial, until, limited)
+    await upload(dial, limited)
     limited.settings.value = limited.settings.value.replace(max_message_size=LIMIT)
     late = await dial()
     assert await late.to_data() == OUT_OF_MEMORY
 
 
 @pytest.mark.parametrize("end", ["RSET", "close", "abort", "scope"])
-async def test_memory_is_released_with_the_transaction(dial: Dial, until: Until, limited: Backend, end: str) -> None:
+async def test_memory_is_released_with_the_transaction(dial: Dial, limited: Backend, end: str) -> None:
     scope = await limited.scopes.open("test")
     talk = await dial()
     await talk(HELLO, MAIL, RCPT, b"BDAT 1000\r\n" + b"x" * 1000)
@@ -162,12 +164,12 @@ async def test_memory_is_released_with_the_transaction(dial: Dial, until: Until,
     elif end == "abort":
         talk.writer.transport.abort()
     await limited.scopes.close(scope)
-    await until(lambda: limited.sessions.held == 0)
+    await auntil(lambda: limited.sessions.held == 0)
 
 
 @pytest.mark.parametrize("chunk", [False, True], ids=["DATA", "BDAT"])
 async def test_an_aborted_upload_is_freed_without_the_garbage_collector(
-    dial: Dial, until: Until, backend: Backend, smtp: Listener, no_gc: None, *, chunk: bool
+    dial: Dial, backend: Backend, smtp: Listener, no_gc: None, *, chunk: bool
 ) -> None:
     size = 8_000_000
     tracemalloc.start()
@@ -180,10 +182,10 @@ async def test_an_aborted_upload_is_freed_without_the_garbage_collector(
             else:
                 await talk("DATA")
             talk.write(LINE * (size // 100))
-            await until(lambda: backend.sessions.held == size)
+            await auntil(lambda: backend.sessions.held == size)
             assert tracemalloc.get_traced_memory()[0] > size
             talk.writer.transport.abort()
-            await until(lambda: not len(backend.sessions))
+            await auntil(lambda: not len(backend.sessions))
             await asyncio.sleep(0)
             assert tracemalloc.get_traced_memory()[0] < size // 2
     finally:
@@ -192,12 +194,12 @@ async def test_an_aborted_upload_is_freed_without_the_garbage_collector(
 
 @pytest.mark.parametrize("abort", [False, True], ids=["closed", "aborted"])
 async def test_a_connection_is_freed_without_the_garbage_collector(
-    dial: Dial, until: Until, backend: Backend, smtp: Listener, no_gc: None, *, abort: bool
+    dial: Dial, backend: Backend, smtp: Listener, no_gc: None, *, abort: bool
 ) -> None:
     talk = await dial()
     await talk.to_data()
     talk.write(MOST)
-    await until(lambda: backend.sessions.held)
+    await auntil(lambda: backend.sessions.held)
     [connection] = smtp._connections
     freed: list[weakref.ref[object]] = [weakref.ref(connection), weakref.ref(connection._conversation.session)]
     del connection
@@ -205,7 +207,7 @@ async def test_a_connection_is_freed_without_the_garbage_collector(
         talk.writer.transport.abort()
     else:
         await talk.close()
-    await until(lambda: not len(backend.sessions))
+    await auntil(lambda: not len(backend.sessions))
     for _ in range(3):
         await asyncio.sleep(0)
     assert [each() for each in freed] == [None, None]
@@ -240,7 +242,7 @@ async def test_a_lack_of_memory_in_the_store_is_a_452(
 
 @pytest.mark.parametrize("chunk", [False, True], ids=["DATA", "BDAT"])
 async def test_a_lack_of_memory_while_a_message_is_received_is_a_452(
-    talk: Dialogue, until: Until, backend: Backend, stored: Stored, crashes: Crashes, limited: Backend,
+    talk: Dialogue, backend: Backend, stored: Stored, crashes: Crashes, limited: Backend,
     monkeypatch: pytest.MonkeyPatch, *, chunk: bool,
 ) -> None:  # fmt: skip
     append = Reader._append

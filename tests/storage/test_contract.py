@@ -479,20 +479,6 @@ async def test_sizes_are_those_of_each_account_in_order(store: Store, make: Make
     assert await store.sizes([]) == []
 
 
-async def test_what_is_at_hand_is_what_get_returns(store: Store, make: Make) -> None:
-    await put(store, make(Account, email="a@example.com", id="1"))
-    for quota in (7, 8):
-        await store.commit([Patch(Account, 1, quota=quota)])
-        found = store.at_hand(Account, "id", "1")
-        assert found is not None
-        assert (found.email, found.quota) == ("a@example.com", quota)
-        assert found == await store.get(Account, id="1")
-    await store.commit([Delete(Account, 1)])
-    assert store.at_hand(Account, "id", "1") is None
-    await store.close()
-    assert store.at_hand(Account, "id", "1") is None
-
-
 async def test_only_so_many_records_are_held(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "CACHED", 3)
     store = TinyStore()

@@ -79,10 +79,6 @@ class PostOffice:
             self.note_refusal(recipient, sender, refusal)
             raise
 
-    def takes(self, recipient: str) -> bool:
-        """Return whether mail for ``recipient`` is known to be accepted; if not, ``admit`` decides. Never suspends."""
-        return self._directory.known(recipient) is not None
-
     def note_refusal(self, recipient: str, sender: str, refusal: Refused) -> None:
         """Count the refusal of mail for ``recipient``, and append ``RecipientRefused`` to the event log."""
         self._counters.reject(recipient)
@@ -205,7 +201,7 @@ class PostOffice:
     async def _routes(self, envelope: Envelope) -> dict[str, Address | None]:
         if len(envelope.recipients) == 1:
             [recipient] = envelope.recipients
-            return {recipient: self._directory.known(recipient) or await self._directory.route(recipient)}
+            return {recipient: await self._directory.route(recipient)}
         routes: dict[str, tuple[str, Address | None]] = {}
         for recipient in envelope.recipients:
             key = addressing.key(recipient)
@@ -219,7 +215,7 @@ class PostOffice:
             if address is not None:
                 added[address.account] = added.get(address.account, 0) + size
         for owner, more in added.items():
-            account = self._store.at_hand(Account, "id", owner) or await self._store.get(Account, id=owner)
+            account = await self._store.get(Account, id=owner)
             if account is None or account.hidden:  # the hidden account has no quota
                 continue
             [used] = await self._store.sizes([owner])

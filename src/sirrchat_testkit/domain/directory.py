@@ -140,8 +140,8 @@ class Directory:
             NoSuchAddress: The domain is served here and the address does not exist, or it belonged to an ended scope.
             ForeignDomain: The domain is not served here, and ``foreign_recipients`` is ``reject``.
         """
-        address = self.known(recipient) or await self.find_address(recipient)
-        if address is not None:
+        address = await self._store.get(Address, key=addressing.key(recipient))
+        if address is not None and not self.has_expired(address):
             return address
         settings = self._settings.value
         served = await self._domains.serves(addressing.split(recipient)[1])
@@ -150,11 +150,6 @@ class Directory:
         if not served and settings.foreign_recipients == "reject":
             raise ForeignDomain(f"the domain of {recipient} is not served here")
         return None
-
-    def known(self, recipient: str) -> Address | None:
-        """Return what ``route`` does if that is an address and takes no waiting; None says nothing."""
-        address = self._store.at_hand(Address, "key", addressing.key(recipient))
-        return None if address is None or self.has_expired(address) else address
 
     async def latest(self, before: int | None, limit: int) -> tuple[list[str], int | None]:
         """Return the latest addresses, to suggest one for a misspelled recipient.

@@ -3,8 +3,8 @@
 Rules for every store:
 
 1. A commit makes all of its changes or none. The next read sees them.
-2. A commit to a memory store never suspends, so what was read just before still holds. One to a durable store suspends
-   only while it waits for the disk, after its changes are applied.
+2. Reading records never suspends, and neither does a commit to a memory store. A commit to a durable store suspends
+   only while it waits for the disk, after its changes are applied. So what was read just before a commit still holds.
 3. ``seq`` rises for each kind and is never reused, except after a rewind of a memory store.
 4. ``where`` names only indexed fields. Other conditions on a record are the caller's ``match``.
 5. While a scope is open, the store can return to its mark. This costs as much as was changed since.
@@ -100,9 +100,6 @@ class Store(Protocol):
     async def raw(self, blob: str) -> bytes:
         """Return the bytes of ``blob``. Raises ``NotFound`` if they were deleted."""
         ...
-
-    def at_hand(self, kind: type[R], field: str, value: Any) -> R | None:
-        """Return the oldest record whose indexed ``field`` is ``value`` if it is in memory; None means unknown."""
 
     async def get(self, kind: type[R], **where: Any) -> R | None:
         """Return the oldest record whose indexed fields equal ``where`` (``seq=`` and ``id=`` always are), or None."""

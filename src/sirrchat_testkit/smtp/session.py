@@ -255,8 +255,6 @@ class SmtpSession:
             return refusal
         if self._faults.planned:
             return self.fault_points.rcpt(transaction, recipient, lambda: self._admit(transaction, recipient, path))
-        if self._backend.postoffice.takes(recipient):
-            return self._add_recipient(transaction, recipient, path)
         return self._admit(transaction, recipient, path)
 
     def _refuse_recipient(self, transaction: Transaction, recipient: str) -> Reply | None:
@@ -275,10 +273,6 @@ class SmtpSession:
             return transaction.refuse(recipient, replies.for_error(refusal))
         except StoreError as error:
             return transaction.refuse(recipient, self._store_failed("RCPT", error))
-        return self._add_recipient(transaction, recipient, path)
-
-    @staticmethod
-    def _add_recipient(transaction: Transaction, recipient: str, path: Path) -> Reply:
         transaction.recipients.append(recipient)
         if path.parameters:
             transaction.parameters[recipient] = list(path.parameters)

@@ -35,18 +35,15 @@ class Reader(Generic[R]):
         doc = self._table.docs.get(str(seq))
         return None if doc is None else self._record(seq, doc)
 
-    def first_of(self, field: str, value: Any) -> R | None:
-        """Return the oldest record whose ``field`` is ``value``, or None. Fast, for it is called for every message."""
-        index = self._singles.get(field)
-        if index is None:
-            return self.first({field: value})
-        seq = index.first(value)
-        if seq is None:
-            return None
-        return self._records.get(seq) or self._record(seq, self._table.docs[str(seq)])
-
     def first(self, where: Mapping[str, Any]) -> R | None:
         """Return the oldest record that equals ``where``, or None."""
+        if len(where) == 1:  # the usual case: every delivery reads an address and an account
+            [(field, value)] = where.items()
+            if (index := self._singles.get(field)) is not None:
+                seq = index.first(value)
+                if seq is None:
+                    return None
+                return self._records.get(seq) or self._record(seq, self._table.docs[str(seq)])
         ids, rest = self._narrow(where)
         if not rest:
             return self.at(ids[0]) if ids else None

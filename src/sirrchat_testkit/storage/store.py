@@ -208,10 +208,6 @@ class TinyStore:
         self._check_open()
         return await self._blobs.get(blob)
 
-    def at_hand(self, kind: type[R], field: str, value: Any) -> R | None:
-        """Return the oldest record whose indexed ``field`` is ``value``, or None if there is none."""
-        return None if self.closed else self._readers[kind].first_of(field, value)  # type: ignore[return-value]  # as in ``_reader``
-
     async def get(self, kind: type[R], **where: Any) -> R | None:
         """Return the oldest record whose indexed fields equal ``where``, or None."""
         self._check_open()

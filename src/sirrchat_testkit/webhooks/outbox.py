@@ -71,7 +71,7 @@ class Outbox:
                 made += await self._deliveries(webhook, message)
         if round_number != self._round:  # a scope ended while messages were read
             return []
-        if messages and self._store.at_hand(Message, "id", messages[-1].id) is None:  # deleted, or a scope is ending
+        if messages and await self._store.get(Message, id=messages[-1].id) is None:  # deleted, or a scope is ending
             self.behind = True
             return []
         stamps = [Patch(Webhook, seq, handed_over=message_seq) for seq, message_seq in looked_at.items()]

@@ -61,7 +61,7 @@ async def full(*_: object) -> list[int]:
 
 async def asleep(dispatcher: Dispatcher) -> None:
     """Return when ``dispatcher`` has seen every event, has started what is due, and waits for a change."""
-    await auntil(lambda: not dispatcher._backend.events._untold and not dispatcher._wake.is_set())
+    await auntil(lambda: not dispatcher._backend.events._undelivered and not dispatcher._wake.is_set())
 
 
 @pytest_asyncio.fixture

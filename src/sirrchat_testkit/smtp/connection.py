@@ -69,6 +69,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._replies = ReplyWriter(loop)
         self._runner = EagerRunner(loop, self._replies.flush)
         self._eof_received = False
+        self._released = False
 
     @classmethod
     def template(cls, hostname: str, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
@@ -133,7 +134,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._replies.note_hang_up()
         if self._timeout_handle is not None:
             self._timeout_handle.cancel()
-        if not self._runner.waiting:
+        if not (self._runner.waiting or self._released):  # after a failed handshake, this is called twice
             task = self._own_task
             self._release()
             task.cancel()
@@ -310,6 +311,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def _release(self) -> None:
         """Forget the connection, and break its reference cycles, so that it is freed at once."""
+        self._released = True
         vars(self).update(dict.fromkeys(_CYCLIC))
         self._conversation.session.close()
         self._connections.discard(self)

@@ -17,9 +17,7 @@ from sirrchat_testkit.domain.events import Crashed
 from sirrchat_testkit.domain.services import Backend
 from sirrchat_testkit.smtp.listener import Listener
 from sirrchat_testkit.smtp.reader import Flaw, Reader
-from tests.support import StartServe, connect
-
-from tests.support import auntil
+from tests.support import StartServe, auntil, connect
 
 if TYPE_CHECKING:
     from tests.smtp.conftest import Dial, Dialogue
@@ -101,9 +99,7 @@ async def test_many_uploads_at_once_never_hold_more_than_the_bound(dial: Dial, l
     assert limited.sessions.held == 0
 
 
-async def test_a_chunk_that_would_exceed_the_bound_ends_the_transaction(
-    dial: Dial, limited: Backend
-) -> None:
+async def test_a_chunk_that_would_exceed_the_bound_ends_the_transaction(dial: Dial, limited: Backend) -> None:
     late = await dial()
     await late(HELLO, MAIL, RCPT, b"BDAT 10\r\n1234567890")
     assert limited.sessions.held == 10
@@ -117,9 +113,7 @@ async def test_a_chunk_that_would_exceed_the_bound_ends_the_transaction(
     assert (await late(b"BDAT 1 LAST\r\n1")).startswith("250")
 
 
-async def test_earlier_chunks_are_discarded_with_the_one_that_exceeds_the_bound(
-    dial: Dial, limited: Backend
-) -> None:
+async def test_earlier_chunks_are_discarded_with_the_one_that_exceeds_the_bound(dial: Dial, limited: Backend) -> None:
     late = await dial()
     await late(HELLO, MAIL, RCPT, b"BDAT 10000\r\n" + b"x" * 10_000)
     late.write(b"BDAT 90000 LAST\r\n")
@@ -130,9 +124,7 @@ async def test_earlier_chunks_are_discarded_with_the_one_that_exceeds_the_bound(
     assert await late(b"x" * 40_000) == OUT_OF_MEMORY
 
 
-async def test_data_is_refused_while_there_is_no_memory_for_the_declared_size(
-    dial: Dial, limited: Backend
-) -> None:
+async def test_data_is_refused_while_there_is_no_memory_for_the_declared_size(dial: Dial, limited: Backend) -> None:
     talks = [await upload(dial, limited) for _ in range(4)]
     late = await dial()
     await late(HELLO, f"{MAIL} SIZE=30000", RCPT)

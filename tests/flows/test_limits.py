@@ -66,12 +66,12 @@ def test_a_delay_is_not_the_clients_silence(mailserver: MailServer) -> None:
     with connect(mailserver) as smtp:
         smtp.putcmd("ehlo", "client.example")
         [connection] = mailserver._now.smtp._connections  # type: ignore[attr-defined]
-        until(mailserver._thread, lambda: connection._replies._gone)
+        until(mailserver._thread, lambda: connection._replies._hang_up)
 
         async def time_out_and_end_the_delay() -> None:
             connection._conversation.heard_at -= 10_000
             connection._timeout_cb()
-            connection._replies._gone.set_result(None)
+            connection._replies._hang_up.set_result(None)
 
         mailserver._thread.call(time_out_and_end_the_delay())
         assert smtp.getreply()[0] == 250

@@ -190,4 +190,4 @@ def test_of_one_it_is_said_in_the_singular(mailserver: MailServer, inbox: Inbox,
     mailserver.rate_limit(1)
     first, second = (call_api(mailserver, "GET", "/api/emails", key=inbox.api_key) for _ in range(2))
     assert (first.status, second.status) == (200, 429)
-    assert "at most 1 request an hour is answered" in second.json["error"]
+    assert "rate limit exceeded: 1 request an hour" in second.json["error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -264,8 +265,8 @@ async def test_webhook_calls_have_the_documented_fields() -> None:
         "timestamp": "2025-01-15T10:30:00Z",
         "data": {"user": "user@example.com", "to": ["recipient@example.org"], "subject": "Email Subject"},
     }
-    assert calls.EmailReceived.model_validate(received).model_dump(mode="json", by_alias=True) == received
-    assert calls.EmailSent.model_validate(sent).model_dump(mode="json", by_alias=True) == sent
+    for model, body in ((calls.EmailReceived, received), (calls.EmailSent, sent)):
+        assert model.model_validate_json(json.dumps(body)).model_dump(mode="json", by_alias=True) == body
 
 
 async def test_the_error_shape(service: Service) -> None:

@@ -69,7 +69,7 @@ def test_a_delay_is_not_the_clients_silence(mailserver: MailServer) -> None:
         until(mailserver._thread, lambda: connection._replies._hang_up)
 
         async def time_out_and_end_the_delay() -> None:
-            connection._conversation.heard_at -= 10_000
+            connection._conversation.received_at -= 10_000
             connection._timeout_cb()
             connection._replies._hang_up.set_result(None)
 

@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.storage.store import TinyStore
 from tests.support import Serve, StartServe
 
 
 @pytest_asyncio.fixture
-async def backend() -> AsyncIterator[Backend]:
+async def services() -> AsyncIterator[Services]:
     """A domain without sockets, on the test's own loop."""
     store = TinyStore()
-    backend = Backend.build(Settings(), store, asyncio.get_running_loop())
-    await backend.set_up()
-    yield backend
-    await backend.close()
+    services = Services.build(Settings(), store, asyncio.get_running_loop())
+    await services.set_up()
+    yield services
+    await services.close()
     await store.close()
 
 

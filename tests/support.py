@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import aiosmtplib
 
 from sirrchat_testkit.domain.models import Envelope, Message
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.threads import LoopThread
 
 SERVE = [sys.executable, "-m", "sirrchat_testkit", "serve"]
@@ -155,8 +155,8 @@ def generate(server: Server, name: str) -> Answer:
 
 
 async def deliver(
-    backend: Backend, *recipients: str, raw: bytes = RAW, sender: str = "a@shop.example", login: str = ""
+    services: Services, *recipients: str, raw: bytes = RAW, sender: str = "a@shop.example", login: str = ""
 ) -> list[Message]:
     """Deliver ``raw`` without SMTP; return the stored copies."""
     envelope = Envelope(id="", sender=sender, recipients=recipients, login=login)
-    return await backend.postoffice.deliver(envelope, raw)
+    return await services.delivery.deliver(envelope, raw)

@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 from typing import Any, Protocol
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.handles.clock import Clock
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.findings import Findings
@@ -40,7 +40,7 @@ class Listener(Protocol):
 class Assembly:
     """The parts of a running server."""
 
-    backend: Backend
+    services: Services
     control: ServerControl
     database: Database
     clock: Clock
@@ -71,26 +71,26 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
     async with contextlib.AsyncExitStack() as exits:
         store = TinyStore(Path(settings.data), fsync=settings.fsync) if settings.data else TinyStore()
         exits.push_async_callback(store.close)
-        backend = Backend.build(settings, store, loop)
-        exits.push_async_callback(backend.close)
-        loop.set_exception_handler(lambda _, context: _report(backend, context))
-        api_key = await backend.set_up()
-        dispatcher = await exits.enter_async_context(Dispatcher(backend).running())
-        findings = Findings(backend.events, backend.faults.all)
+        services = Services.build(settings, store, loop)
+        exits.push_async_callback(services.close)
+        loop.set_exception_handler(lambda _, context: _report(services, context))
+        api_key = await services.set_up()
+        dispatcher = await exits.enter_async_context(Dispatcher(services).running())
+        findings = Findings(services.events, services.faults.all)
         tls, context = _secure(settings, exits)
-        smtp = await exits.enter_async_context(serve_smtp(backend, context))
+        smtp = await exits.enter_async_context(serve_smtp(services, context))
         smtps = None
         if settings.smtps_port is not None:
-            smtps = await exits.enter_async_context(serve_smtp(backend, context, tls=True))
-        http = await exits.enter_async_context(serve_rest(backend))
-        control = ServerControl(thread, backend, netloc(smtp.address))
+            smtps = await exits.enter_async_context(serve_smtp(services, context, tls=True))
+        http = await exits.enter_async_context(serve_rest(services))
+        control = ServerControl(thread, services, netloc(smtp.address))
         exits.callback(control.stop)
-        clock = Clock(thread, backend.clock)
+        clock = Clock(thread, services.clock)
         sinks = Sinks()
-        backend.scopes.join(sinks)
+        services.scopes.join(sinks)
         exits.push_async_callback(sinks.close)
         return Assembly(
-            backend=backend,
+            services=services,
             control=control,
             database=Database(thread, store),
             clock=clock,
@@ -125,7 +125,7 @@ def netloc(bound: tuple[str, int]) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _report(backend: Backend, context: dict[str, Any]) -> None:
+def _report(services: Services, context: dict[str, Any]) -> None:
     """Report an exception that reached the event loop."""
     error = context.get("exception") or RuntimeError(context.get("message"))
-    backend.crashed(context.get("message") or "the event loop", error)
+    services.crashed(context.get("message") or "the event loop", error)

@@ -198,7 +198,7 @@ class MailServer(Service, Receiver):
             "MAIL_API_URL": "{api_url}",
             "MAIL_API_KEY": "{api_key}",
         }
-        if "AUTH" not in self._now.backend.settings.value.hide_extensions:
+        if "AUTH" not in self._now.services.settings.value.hide_extensions:
             values["smtp_username"], values["smtp_password"] = self._control.login()
             defaults |= {"SMTP_USERNAME": "{smtp_username}", "SMTP_PASSWORD": "{smtp_password}"}
         if self._now.tls is not None:
@@ -284,7 +284,7 @@ class MailServer(Service, Receiver):
             InvalidValue: ``name`` is not a domain name.
             Conflict: The domain is already served.
         """
-        self._thread.call(self._now.backend.domains.add(name))
+        self._thread.call(self._now.services.domains.add(name))
 
     def add_webhook(
         self, url: str | WebhookSink, events: Sequence[WebhookEvent] | None = None, secret: str | None = None
@@ -311,7 +311,7 @@ class MailServer(Service, Receiver):
     @property
     def webhook_faults(self) -> WebhookFaults:
         """The faults of the webhook sender; those planned in a scope are removed when it ends."""
-        return WebhookFaults(self._thread, self._now.backend.faults)
+        return WebhookFaults(self._thread, self._now.services.faults)
 
     def webhook_call(
         self,
@@ -341,7 +341,7 @@ class MailServer(Service, Receiver):
         from sirrchat_testkit.sink.call import prepared_call
 
         record = record_of(message) if message is not None else None
-        made = self._thread.call(make_call(self._now.backend, event, record, secret, tamper))
+        made = self._thread.call(make_call(self._now.services, event, record, secret, tamper))
         return prepared_call(made.headers, made.body, secret, self._now.clock.now())
 
     def make_webhook_sink(self, secret: str | None = None) -> WebhookSink:
@@ -356,7 +356,7 @@ class MailServer(Service, Receiver):
         from sirrchat_testkit.sink.sink import WebhookSink
 
         now = self._now
-        host = InServer(self._thread, now.backend, now.control, now.dispatcher.finished, now.sinks)
+        host = InServer(self._thread, now.services, now.control, now.dispatcher.finished, now.sinks)
         return WebhookSink(secret, _host=host).start()
 
     @property
@@ -367,7 +367,7 @@ class MailServer(Service, Receiver):
     @property
     def faults(self) -> Faults:
         """The faults of SMTP; those planned in a scope are removed when it ends."""
-        return Faults(self._thread, self._now.backend.faults)
+        return Faults(self._thread, self._now.services.faults)
 
     @property
     def timeout(self) -> float:
@@ -390,7 +390,7 @@ class MailServer(Service, Receiver):
     @property
     def settings(self) -> Settings:
         """The settings in force: those that it was started with, and the changes that ``configure`` made since."""
-        return self._settings if self._running is None else self._running.backend.settings.value
+        return self._settings if self._running is None else self._running.services.settings.value
 
     def configure(self, **changes: Unpack[RuntimeChanges]) -> None:
         """Change settings until the scope ends, such as ``mailserver.configure(max_recipients=3)``.
@@ -412,7 +412,7 @@ class MailServer(Service, Receiver):
     @property
     def stats(self) -> ServerStats:
         """The statistics of ``GET /api/v1/stats``: counts of mail, users and storage."""
-        return self._thread.call(self._now.backend.stats.server())
+        return self._thread.call(self._now.services.stats.server())
 
     @property
     def database(self) -> Database:
@@ -430,7 +430,7 @@ class MailServer(Service, Receiver):
     @property
     def envelopes(self) -> list[Envelope]:
         """The envelopes of all stored messages, oldest first."""
-        return run(self._thread, lambda _: pull_records(self._now.backend.postoffice.envelopes))
+        return run(self._thread, lambda _: pull_records(self._now.services.delivery.envelopes))
 
     @property
     def refusals(self) -> list[Refusal]:
@@ -502,7 +502,7 @@ class MailServer(Service, Receiver):
                 ...
         """
         __tracebackhide__ = True
-        scopes, findings = self._now.backend.scopes, self._now.findings
+        scopes, findings = self._now.services.scopes, self._now.findings
         scope = self._thread.call(scopes.open(name))
         outer, around = self._control.mark(scope.name, scope.seed), findings.begin()
         try:
@@ -518,18 +518,18 @@ class MailServer(Service, Receiver):
         """Generate names and ids outside of scopes from ``seed``."""
 
         async def reseed() -> None:
-            self._now.backend.ids.reseed(seed)
+            self._now.services.ids.reseed(seed)
 
         self._thread.call(reseed())
         self._control.name_after(seed)
 
     async def _configure(self, changes: RuntimeChanges) -> None:
-        current = self._now.backend.settings
+        current = self._now.services.settings
         current.value = current.value.configured(**changes)
 
     @property
     def _webhooks(self) -> WebhookControl:
-        return WebhookControl(self._thread, self._now.backend, self.api_key, self._control.api_key)
+        return WebhookControl(self._thread, self._now.services, self.api_key, self._control.api_key)
 
     @property
     def _source(self) -> MailSource:

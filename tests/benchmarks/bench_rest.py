@@ -112,27 +112,27 @@ async def serve(stored: int) -> None:
 
     from sirrchat_testkit.domain.accounts import NewAccount
     from sirrchat_testkit.domain.models import Message
-    from sirrchat_testkit.domain.services import Backend
+    from sirrchat_testkit.domain.services import Services
     from sirrchat_testkit.domain.store import Put
     from sirrchat_testkit.http.listener import serve_rest
     from sirrchat_testkit.settings import Settings
     from sirrchat_testkit.storage.store import TinyStore
 
     loop = asyncio.get_running_loop()
-    backend = Backend.build(Settings(), TinyStore(), loop)
-    key = await backend.set_up()
+    services = Services.build(Settings(), TinyStore(), loop)
+    key = await services.set_up()
     for start in range(0, stored, 1000):
         wanted = [NewAccount(email=f"u{number}@example.com") for number in range(start, min(start + 1000, stored))]
-        await backend.accounts.add_all(wanted)
-    user = await backend.accounts.of("u0@example.com")
-    address = await backend.directory.permanent(user)
+        await services.accounts.add_all(wanted)
+    user = await services.accounts.of("u0@example.com")
+    address = await services.directory.permanent(user)
     for number in range(stored):
         message = Message(
-            id=backend.ids.uuid(), account=user.id, address=address.id, recipient=address.text,
+            id=services.ids.uuid(), account=user.id, address=address.id, recipient=address.text,
             recipient_key=address.key, envelope="e", blob="b", size=1000 + number, received_at=1_745_224_245_084,
             mail_from="a@shop.example", sender="shop@shop.example", to=("u0@example.com",), subject=f"Order {number}",
         )  # fmt: skip
-        await backend.store.commit([Put(message)])
+        await services.store.commit([Put(message)])
 
     async def trivial(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
@@ -143,7 +143,7 @@ async def serve(stored: int) -> None:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    async with serve_rest(backend) as listener:
+    async with serve_rest(services) as listener:
         ended = asyncio.Event()
         say(json.dumps({"trivial": runner.addresses[0][1], "port": listener.port, "key": key, "user": user.id}))
 

@@ -8,7 +8,7 @@ import pytest
 from sirrchat_testkit import RuntimeChanges
 from sirrchat_testkit.domain import directory
 from sirrchat_testkit.domain.models import Account, Address, ApiKey
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import (
     Conflict,
     ForeignDomain,
@@ -23,101 +23,101 @@ pytestmark = pytest.mark.asyncio
 HOUR = 3_600_000
 
 
-async def account(backend: Backend, email: str = "ann@example.com") -> Account:
-    return await backend.accounts.add(email)
+async def account(services: Services, email: str = "ann@example.com") -> Account:
+    return await services.accounts.add(email)
 
 
-async def test_an_account_owns_its_permanent_address(backend: Backend) -> None:
-    ann = await account(backend)
-    address = await backend.directory.find_address("ANN@example.COM")
+async def test_an_account_owns_its_permanent_address(services: Services) -> None:
+    ann = await account(services)
+    address = await services.directory.find_address("ANN@example.COM")
     assert address is not None
     assert (address.account, address.disposable, address.expires_at) == (ann.id, False, 0)
 
 
 @pytest.mark.parametrize("email", ["ann", "ann@foreign.example", "a b@example.com", ""])
-async def test_an_account_needs_an_address_at_a_served_domain(backend: Backend, email: str) -> None:
+async def test_an_account_needs_an_address_at_a_served_domain(services: Services, email: str) -> None:
     with pytest.raises(InvalidValue) as caught:
-        await account(backend, email)
+        await account(services, email)
     assert (caught.value.field, caught.value.value) == ("email", email)
 
 
-async def test_an_address_is_unique_among_both_kinds(backend: Backend) -> None:
-    ann = await account(backend)
-    await backend.directory.add_address(ann.id, "Box@example.com")
+async def test_an_address_is_unique_among_both_kinds(services: Services) -> None:
+    ann = await account(services)
+    await services.directory.add_address(ann.id, "Box@example.com")
     with pytest.raises(Conflict, match="already exists"):
-        await account(backend, "box@example.com")
+        await account(services, "box@example.com")
     with pytest.raises(Conflict, match="already exists"):
-        await backend.directory.add_address(ann.id, "ann@EXAMPLE.com")
+        await services.directory.add_address(ann.id, "ann@EXAMPLE.com")
 
 
-async def test_one_of_thirty_creations_of_the_same_address_succeeds(backend: Backend) -> None:
-    ann = await account(backend)
+async def test_one_of_thirty_creations_of_the_same_address_succeeds(services: Services) -> None:
+    ann = await account(services)
     made = await asyncio.gather(
-        *(backend.directory.add_address(ann.id, "box@example.com") for _ in range(30)), return_exceptions=True
+        *(services.directory.add_address(ann.id, "box@example.com") for _ in range(30)), return_exceptions=True
     )
     assert sum(isinstance(each, Address) for each in made) == 1
     assert sum(isinstance(each, Conflict) for each in made) == 29
 
 
-async def test_the_address_of_the_admin_is_taken(backend: Backend) -> None:
+async def test_the_address_of_the_admin_is_taken(services: Services) -> None:
     with pytest.raises(Conflict):
-        await account(backend, "admin@example.com")
+        await account(services, "admin@example.com")
 
 
-async def test_a_key_is_accepted_and_stored_as_a_hash(backend: Backend) -> None:
-    ann = await account(backend)
-    made = await backend.keys.add(ann, "user")
-    assert await backend.keys.find(made.key) == made.record
+async def test_a_key_is_accepted_and_stored_as_a_hash(services: Services) -> None:
+    ann = await account(services)
+    made = await services.keys.add(ann, "user")
+    assert await services.keys.find(made.key) == made.record
     assert made.record.account == ann.id
     assert len(made.key) == len(made.secret) == len("mk_live_") + 32
-    stored = str(await backend.store.find(ApiKey))
+    stored = str(await services.store.find(ApiKey))
     assert made.key not in stored
     assert made.secret not in stored
 
 
-async def test_a_wrong_key_and_the_secret_are_not_accepted(backend: Backend) -> None:
-    made = await backend.keys.add(await account(backend), "user")
+async def test_a_wrong_key_and_the_secret_are_not_accepted(services: Services) -> None:
+    made = await services.keys.add(await account(services), "user")
     for key in ("", "mk_live_", made.secret, made.key + "x", "\ud800"):
-        assert await backend.keys.find(key) is None
+        assert await services.keys.find(key) is None
 
 
-async def test_an_address_expires_at_the_exact_millisecond(backend: Backend) -> None:
-    backend.clock.freeze(0)
-    ann = await account(backend)
-    address = await backend.directory.add_address(ann.id, "box@example.com", expires_in=1000)
-    await backend.clock.advance(999)
-    assert await backend.directory.find_address("box@example.com") == address
-    await backend.clock.advance(1)
-    assert await backend.directory.find_address("box@example.com") is None
+async def test_an_address_expires_at_the_exact_millisecond(services: Services) -> None:
+    services.clock.freeze(0)
+    ann = await account(services)
+    address = await services.directory.add_address(ann.id, "box@example.com", expires_in=1000)
+    await services.clock.advance(999)
+    assert await services.directory.find_address("box@example.com") == address
+    await services.clock.advance(1)
+    assert await services.directory.find_address("box@example.com") is None
     with pytest.raises(NotFound):
-        await backend.directory.address(ann.id, address.id)
+        await services.directory.address(ann.id, address.id)
     with pytest.raises(NoSuchAddress):
-        await backend.directory.route("box@example.com")
+        await services.directory.route("box@example.com")
 
 
-async def test_the_name_of_an_expired_address_is_free_after_the_full_hour(backend: Backend) -> None:
-    backend.clock.freeze(10 * HOUR + 1000)
-    await backend.postoffice.purge_hourly()
-    ann = await account(backend)
-    await backend.directory.add_address(ann.id, "box@example.com", expires_in=1000)
-    await backend.clock.advance(HOUR - 1001)
+async def test_the_name_of_an_expired_address_is_free_after_the_full_hour(services: Services) -> None:
+    services.clock.freeze(10 * HOUR + 1000)
+    await services.delivery.purge_hourly()
+    ann = await account(services)
+    await services.directory.add_address(ann.id, "box@example.com", expires_in=1000)
+    await services.clock.advance(HOUR - 1001)
     with pytest.raises(Conflict):
-        await backend.directory.add_address(ann.id, "box@example.com")
-    await backend.clock.advance(1)
-    await backend.directory.add_address(ann.id, "box@example.com")
+        await services.directory.add_address(ann.id, "box@example.com")
+    await services.clock.advance(1)
+    await services.directory.add_address(ann.id, "box@example.com")
 
 
-async def test_an_address_of_another_account_is_not_found(backend: Backend) -> None:
-    ann, bob = await account(backend), await account(backend, "bob@example.com")
-    address = await backend.directory.add_address(ann.id, "box@example.com")
+async def test_an_address_of_another_account_is_not_found(services: Services) -> None:
+    ann, bob = await account(services), await account(services, "bob@example.com")
+    address = await services.directory.add_address(ann.id, "box@example.com")
     with pytest.raises(NotFound, match="no such address"):
-        await backend.directory.address(bob.id, address.id)
+        await services.directory.address(bob.id, address.id)
 
 
-async def test_generate_checks_in_the_documented_order(backend: Backend) -> None:
-    backend.settings.value = backend.settings.value.replace(max_addresses=1)
-    ann = await account(backend)
-    generate = backend.directory.generate
+async def test_generate_checks_in_the_documented_order(services: Services) -> None:
+    services.settings.value = services.settings.value.replace(max_addresses=1)
+    ann = await account(services)
+    generate = services.directory.generate
     with pytest.raises(InvalidValue, match="expiryTime"):
         await generate(ann.id, "", 5, "nowhere.example")
     with pytest.raises(InvalidValue, match="domain"):
@@ -131,14 +131,14 @@ async def test_generate_checks_in_the_documented_order(backend: Backend) -> None
         await generate(ann.id, "", 5, "nowhere.example")
 
 
-async def test_an_expired_address_no_longer_counts_against_the_limit(backend: Backend) -> None:
-    backend.clock.freeze(1000)
-    backend.settings.value = backend.settings.value.replace(max_addresses=1)
-    ann = await account(backend)
-    await backend.directory.generate(ann.id, "one", HOUR, "example.com")
-    await backend.clock.advance(HOUR)
-    await backend.directory.generate(ann.id, "two", HOUR, "example.com")
-    assert await backend.directory.count_active(ann.id) == 1
+async def test_an_expired_address_no_longer_counts_against_the_limit(services: Services) -> None:
+    services.clock.freeze(1000)
+    services.settings.value = services.settings.value.replace(max_addresses=1)
+    ann = await account(services)
+    await services.directory.generate(ann.id, "one", HOUR, "example.com")
+    await services.clock.advance(HOUR)
+    await services.directory.generate(ann.id, "two", HOUR, "example.com")
+    assert await services.directory.count_active(ann.id) == 1
 
 
 @pytest.mark.parametrize(
@@ -151,34 +151,34 @@ async def test_an_expired_address_no_longer_counts_against_the_limit(backend: Ba
     ],
 )
 async def test_the_settings_decide_on_unknown_and_foreign_recipients(
-    backend: Backend, changes: RuntimeChanges, recipient: str, refusal: type[Exception] | None
+    services: Services, changes: RuntimeChanges, recipient: str, refusal: type[Exception] | None
 ) -> None:
-    backend.settings.value = backend.settings.value.replace(**changes)
+    services.settings.value = services.settings.value.replace(**changes)
     if refusal is None:
-        assert await backend.directory.route(recipient) is None
+        assert await services.directory.route(recipient) is None
     else:
         with pytest.raises(refusal):
-            await backend.directory.route(recipient)
+            await services.directory.route(recipient)
 
 
-async def nearest(backend: Backend, recipient: str) -> str | None:
-    known, _ = await backend.directory.latest(None, 100)
+async def nearest(services: Services, recipient: str) -> str | None:
+    known, _ = await services.directory.latest(None, 100)
     return addressing.nearest(recipient, known)
 
 
-async def test_the_nearest_address_is_found(backend: Backend) -> None:
-    await account(backend, "anna.schmidt@example.com")
-    assert await nearest(backend, "ana.schmidt@example.com") == "anna.schmidt@example.com"
-    assert await nearest(backend, "zzz@other.example") is None
+async def test_the_nearest_address_is_found(services: Services) -> None:
+    await account(services, "anna.schmidt@example.com")
+    assert await nearest(services, "ana.schmidt@example.com") == "anna.schmidt@example.com"
+    assert await nearest(services, "zzz@other.example") is None
 
 
-async def test_a_domain_is_served_as_soon_as_it_is_added(backend: Backend) -> None:
-    await backend.domains.add("Shop.Example")
-    assert await backend.domains.serves("SHOP.example")
+async def test_a_domain_is_served_as_soon_as_it_is_added(services: Services) -> None:
+    await services.domains.add("Shop.Example")
+    assert await services.domains.serves("SHOP.example")
     with pytest.raises(Conflict):
-        await backend.domains.add("shop.example")
+        await services.domains.add("shop.example")
     with pytest.raises(InvalidValue):
-        await backend.domains.add("no domain")
+        await services.domains.add("no domain")
 
 
 @pytest.mark.parametrize(
@@ -193,79 +193,79 @@ async def test_a_domain_is_served_as_soon_as_it_is_added(backend: Backend) -> No
         ("box.es@corp.test", None),
     ],
 )
-async def test_only_a_near_address_is_suggested(backend: Backend, recipient: str, near: str | None) -> None:
-    owner = await backend.accounts.add("owner@example.com", listed=False)
-    await backend.directory.add_address(owner.id, "box.es@example.com")
-    assert await nearest(backend, recipient) == near
+async def test_only_a_near_address_is_suggested(services: Services, recipient: str, near: str | None) -> None:
+    owner = await services.accounts.add("owner@example.com", listed=False)
+    await services.directory.add_address(owner.id, "box.es@example.com")
+    assert await nearest(services, recipient) == near
 
 
-async def test_addresses_to_suggest_come_in_slices_latest_first(backend: Backend) -> None:
-    ann = await account(backend)
+async def test_addresses_to_suggest_come_in_slices_latest_first(services: Services) -> None:
+    ann = await account(services)
     for number in range(5):
-        await backend.directory.add_address(ann.id, f"box{number}@example.com")
+        await services.directory.add_address(ann.id, f"box{number}@example.com")
     found: list[str] = []
     before: int | None = None
     for _ in range(10):
-        some, before = await backend.directory.latest(before, 2)
+        some, before = await services.directory.latest(before, 2)
         found += some
         if before is None:
             break
     assert found == [*(f"box{number}@example.com" for number in range(4, -1, -1)), "ann@example.com"]
 
 
-async def test_the_time_of_expiry_is_known_after_the_purge(backend: Backend) -> None:
-    backend.clock.freeze(1000)
-    ann = await account(backend)
-    await backend.directory.add_address(ann.id, "box@example.com", expires_in=1000)
-    await backend.clock.advance(1000)
+async def test_the_time_of_expiry_is_known_after_the_purge(services: Services) -> None:
+    services.clock.freeze(1000)
+    ann = await account(services)
+    await services.directory.add_address(ann.id, "box@example.com", expires_in=1000)
+    await services.clock.advance(1000)
     for _ in range(2):
-        assert await backend.directory.expired_at("BOX@example.com", 1999) == 0
-        assert await backend.directory.expired_at("BOX@example.com", 2000) == 2000
-        await backend.postoffice.purge()
-    assert await backend.directory.expired_at("ann@example.com", 2000) == 0
+        assert await services.directory.expired_at("BOX@example.com", 1999) == 0
+        assert await services.directory.expired_at("BOX@example.com", 2000) == 2000
+        await services.delivery.purge()
+    assert await services.directory.expired_at("ann@example.com", 2000) == 0
 
 
 async def test_only_the_latest_addresses_of_closed_scopes_are_remembered(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory, "_KEPT", 3)
     for number in range(5):
-        scope = await backend.scopes.open(f"test {number}")
-        await backend.accounts.add(f"box{number}@example.com")
-        await backend.scopes.close(scope)
-    found = [backend.directory.former_scope(f"box{number}@example.com") for number in range(5)]
+        scope = await services.scopes.open(f"test {number}")
+        await services.accounts.add(f"box{number}@example.com")
+        await services.scopes.close(scope)
+    found = [services.directory.former_scope(f"box{number}@example.com") for number in range(5)]
     assert found == ["", "", "test 2", "test 3", "test 4"]
 
 
 async def test_only_the_latest_expired_addresses_are_remembered(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory, "_KEPT", 3)
-    backend.clock.freeze(0)
-    ann = await account(backend)
+    services.clock.freeze(0)
+    ann = await account(services)
     for number in range(5):
-        await backend.directory.add_address(ann.id, f"box{number}@example.com", expires_in=number + 1)
-    await backend.clock.advance(1000)
-    await backend.postoffice.purge()
-    found = [await backend.directory.expired_at(f"box{number}@example.com", 1000) for number in range(5)]
+        await services.directory.add_address(ann.id, f"box{number}@example.com", expires_in=number + 1)
+    await services.clock.advance(1000)
+    await services.delivery.purge()
+    found = [await services.directory.expired_at(f"box{number}@example.com", 1000) for number in range(5)]
     assert found == [0, 0, 3, 4, 5]
 
 
 @pytest.mark.parametrize("unknown", ["reject", "keep"])
 async def test_mail_for_an_address_of_an_ended_scope_is_refused_in_every_case(
-    backend: Backend, unknown: Literal["reject", "keep"]
+    services: Services, unknown: Literal["reject", "keep"]
 ) -> None:
-    backend.settings.value = backend.settings.value.replace(unknown_recipients=unknown, foreign_recipients="keep")
-    scope = await backend.scopes.open("test")
-    await backend.domains.add("own.example")
-    owner = (await account(backend)).id
-    directory = backend.directory
+    services.settings.value = services.settings.value.replace(unknown_recipients=unknown, foreign_recipients="keep")
+    scope = await services.scopes.open("test")
+    await services.domains.add("own.example")
+    owner = (await account(services)).id
+    directory = services.directory
     await directory.add_address(owner, "box@example.com")
     await directory.add_address(owner, "box@own.example")
-    await backend.postoffice.delete_address(await directory.add_address(owner, "deleted@example.com"))
+    await services.delivery.delete_address(await directory.add_address(owner, "deleted@example.com"))
     await directory.add_address(owner, "expired@example.com", expires_in=HOUR)
-    await backend.clock.advance(5 * HOUR)
-    await backend.scopes.close(scope)
+    await services.clock.advance(5 * HOUR)
+    await services.scopes.close(scope)
     for name in ("ann@example.com", "box@example.com", "BOX@own.example", "deleted@example.com", "expired@example.com"):
         with pytest.raises(NoSuchAddress):
             await directory.route(name)
@@ -275,13 +275,13 @@ async def test_mail_for_an_address_of_an_ended_scope_is_refused_in_every_case(
     assert await directory.route("box@own.example") is None
 
 
-async def test_an_address_belongs_to_the_innermost_scope(backend: Backend) -> None:
-    outer = await backend.scopes.open("outer")
-    await account(backend, "ann@example.com")
-    inner = await backend.scopes.open("inner")
-    await account(backend, "bob@example.com")
-    await backend.scopes.close(inner)
-    assert backend.directory.former_scope("bob@example.com") == "outer > inner"
-    assert backend.directory.former_scope("ann@example.com") == ""
-    await backend.scopes.close(outer)
-    assert backend.directory.former_scope("ann@example.com") == "outer"
+async def test_an_address_belongs_to_the_innermost_scope(services: Services) -> None:
+    outer = await services.scopes.open("outer")
+    await account(services, "ann@example.com")
+    inner = await services.scopes.open("inner")
+    await account(services, "bob@example.com")
+    await services.scopes.close(inner)
+    assert services.directory.former_scope("bob@example.com") == "outer > inner"
+    assert services.directory.former_scope("ann@example.com") == ""
+    await services.scopes.close(outer)
+    assert services.directory.former_scope("ann@example.com") == "outer"

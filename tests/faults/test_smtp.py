@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit.domain.events import FaultFired
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.faults.api import (
     FaultConditions,
     MailFaultConditions,
@@ -59,8 +59,8 @@ def test_the_typed_conditions_are_those_of_the_table() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_delay_and_a_refusal_go_together_and_two_refusals_do_not(backend: Backend) -> None:
-    registry, faults = backend.faults, backend.faults.of(SMTP)
+async def test_a_delay_and_a_refusal_go_together_and_two_refusals_do_not(services: Services) -> None:
+    registry, faults = services.faults, services.faults.of(SMTP)
     registry.plan(fault(SmtpDecision(delay=1.0)))
     registry.plan(fault(SmtpDecision(delay=2.0)))
     registry.plan(fault(SmtpDecision(refusal=refusal("end", 451)), times=1))
@@ -69,7 +69,7 @@ async def test_a_delay_and_a_refusal_go_together_and_two_refusals_do_not(backend
     assert (first.delay, first.drop, first.refusal) == (1.0, None, refusal("end", 451))
     assert (second.delay, second.drop, second.refusal) == (1.0, "after", None)
     assert [each.fired for each in registry.all()] == [2, 0, 1, 1]
-    struck = [event for event in backend.events.after() if isinstance(event, FaultFired)]
+    struck = [event for event in services.events.after() if isinstance(event, FaultFired)]
     assert len(struck) == 4
     assert struck[0] == FaultFired(
         at=struck[0].at,
@@ -82,18 +82,18 @@ async def test_a_delay_and_a_refusal_go_together_and_two_refusals_do_not(backend
 
 
 @pytest.mark.asyncio
-async def test_a_scope_gives_back_what_was_remembered(backend: Backend) -> None:
-    backend.clock.freeze(0)
-    registry, faults = backend.faults, backend.faults.of(SMTP)
+async def test_a_scope_gives_back_what_was_remembered(services: Services) -> None:
+    services.clock.freeze(0)
+    registry, faults = services.faults, services.faults.of(SMTP)
     for action in (Greylist(1000), Throttle(1, 450)):
         registry.plan(Fault(SMTP, ("rcpt",), action, {}))
     rcpt = SmtpContext("rcpt", "peer", mail_from="a@x.example", recipients=("b@example.com",))
     assert (await faults.decide(rcpt)).refusal
     before = [each.action.snapshot() for each in registry.all()]
-    scope = await backend.scopes.open("inner")
-    await backend.clock.advance(2000)
+    scope = await services.scopes.open("inner")
+    await services.clock.advance(2000)
     assert not (await faults.decide(rcpt)).refusal
-    await backend.scopes.close(scope)
+    await services.scopes.close(scope)
     assert [each.action.snapshot() for each in registry.all()] == before
     assert [each.fired for each in registry.all()] == [1, 0]
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from sirrchat_testkit.domain.events import FaultFired
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.faults.api import WebhookFaultConditions
 from sirrchat_testkit.faults.engine import Always, Fault
 from sirrchat_testkit.faults.webhook import (
@@ -48,12 +48,12 @@ def test_the_typed_conditions_are_those_of_the_table() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_fault_that_strikes_a_call_is_an_event(backend: Backend) -> None:
-    planned = backend.faults.plan(Fault(WEBHOOK, ("send",), Always(CallDecision(duplicate=True), "duplicate"), {}, 1))
-    decisions = [await backend.faults.of(WEBHOOK).decide(CALL) for _ in range(2)]
+async def test_a_fault_that_strikes_a_call_is_an_event(services: Services) -> None:
+    planned = services.faults.plan(Fault(WEBHOOK, ("send",), Always(CallDecision(duplicate=True), "duplicate"), {}, 1))
+    decisions = [await services.faults.of(WEBHOOK).decide(CALL) for _ in range(2)]
     assert [each.duplicate for each in decisions] == [True, False]
     assert planned.fired == 1
-    [struck] = [event for event in backend.events.after() if isinstance(event, FaultFired)]
+    [struck] = [event for event in services.events.after() if isinstance(event, FaultFired)]
     assert (struck.stage, struck.text, struck.peer) == ("webhook", "duplicate", "http://127.0.0.1:9/hook")
     assert (struck.sender, struck.recipients) == ("a@x.example", ("ann@example.com",))
 

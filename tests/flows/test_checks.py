@@ -11,7 +11,7 @@ from tests.support import connect
 
 
 def crash(server: MailServer) -> None:
-    server._now.backend.crashed("a request", ZeroDivisionError("a bug"))
+    server._now.services.crashed("a request", ZeroDivisionError("a bug"))
 
 
 def test_an_error_in_the_server_is_raised_at_the_end_of_its_scope(server: MailServer) -> None:

@@ -91,18 +91,18 @@ def test_a_login_submits(mailserver: MailServer) -> None:
     assert inbox.receive(timeout=0).envelope.login == ANN
     assert len(mailserver.messages) == 2
     assert ann.inbox.messages == []
-    backend = mailserver._now.backend
+    services = mailserver._now.services
 
     async def sent() -> tuple[list[Message], Tally]:
-        account = await backend.accounts.of(ANN)
-        found, total = await backend.folders.page(account, "Sent", 0, 10)
+        account = await services.accounts.of(ANN)
+        found, total = await services.folders.page(account, "Sent", 0, 10)
         assert total == len(found)
-        return found, await backend.counters.read(account.id)
+        return found, await services.counters.read(account.id)
 
     [copy], tally = mailserver._thread.call(sent())
     assert (copy.subject, copy.flags, copy.seen) == ("Hello", ("\\Seen",), True)
     assert (tally.sent, tally.received) == (1, 0)
-    [event] = [each for each in backend.events.after() if isinstance(each, MessageSent) and each.message.id == copy.id]
+    [event] = [each for each in services.events.after() if isinstance(each, MessageSent) and each.message.id == copy.id]
     assert event.message.folder == "Sent"
 
 

@@ -21,7 +21,7 @@ import pytest
 
 from sirrchat_testkit import FaultStage, Inbox, MailServer, WebhookSink
 from sirrchat_testkit.domain import sessions
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.http import listener as rest_listener
 from tests.support import until
 
@@ -119,7 +119,7 @@ def after_data(client: Client, inbox: Inbox) -> None:
 
 def amid_data(client: Client, inbox: Inbox) -> None:
     after_data(client, inbox)
-    [session] = client.server._now.backend.sessions
+    [session] = client.server._now.services.sessions
     [connection] = client.server._now.smtp._connections  # type: ignore[attr-defined]
     client.send(RAW)
     until(client.server._thread, lambda: connection._conversation.pending)
@@ -323,7 +323,7 @@ def test_a_move_of_the_clock_ends_with_its_scope(server: MailServer) -> None:
             server.add_webhook(f"http://127.0.0.1:{silent.getsockname()[1]}/")
             server.make_inbox().deliver(subject="x")
             moved = pool.submit(server.clock.advance, hours=5)
-            until(server._thread, lambda: server._now.backend.clock._moves)
+            until(server._thread, lambda: server._now.services.clock._moves)
         with pytest.raises(RuntimeError, match="the test that moved it has ended"):
             moved.result()
     assert server.clock.now() - now < timedelta(hours=1)
@@ -405,7 +405,7 @@ def test_a_request_in_progress_does_not_write_into_the_next_scope(
 ) -> None:
     """Its work is done when the scope ends, and it would go on in the next step."""
     entered: list[asyncio.Future[None]] = []
-    domains, scopes = server._now.backend.domains, server._now.backend.scopes
+    domains, scopes = server._now.services.domains, server._now.services.scopes
 
     async def wait_and_write() -> None:
         entered.append(asyncio.get_running_loop().create_future())
@@ -464,9 +464,9 @@ def test_a_connection_that_waits_for_the_api_is_closed(monkeypatch: pytest.Monke
     release = threading.Event()
     load = rest_listener._load_api
 
-    def held(backend: Backend) -> Any:
+    def held(services: Services) -> Any:
         release.wait()
-        return load(backend)
+        return load(services)
 
     monkeypatch.setattr(rest_listener, "_load_api", held)
     monkeypatch.delitem(sys.modules, "freezegun", raising=False)

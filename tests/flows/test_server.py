@@ -168,12 +168,12 @@ def test_a_forked_child_neither_accepts_nor_hangs() -> None:
 
 def test_a_failure_in_the_server_comes_home_as_itself(mailserver: MailServer) -> None:
     with MailServer() as server:
-        backend = server._now.backend
+        services = server._now.services
 
         async def broken(*_args: object) -> None:
             raise ZeroDivisionError("a bug")
 
-        object.__setattr__(backend, "keys", type("Broken", (), {"find": broken, "authenticate": broken})())
+        object.__setattr__(services, "keys", type("Broken", (), {"find": broken, "authenticate": broken})())
         assert call_api(server, "GET", "/api/emails").status == 500
         with pytest.raises(ZeroDivisionError, match="a bug"):
             server.check()
@@ -230,7 +230,7 @@ def test_the_250_is_in_the_socket_before_any_observer_wakes() -> None:
                     client.setblocking(False)
                     answered.append(client.recv(1000))
 
-            server._now.backend.events.subscribe(look)
+            server._now.services.events.subscribe(look)
             with client.makefile("rb", buffering=0):
                 for line in (b"HELO me", b"MAIL FROM:<a@shop.example>", f"RCPT TO:<{inbox}>".encode(), b"DATA"):
                     client.sendall(line + b"\r\n")

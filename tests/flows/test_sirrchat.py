@@ -238,6 +238,6 @@ def test_who_owns_a_test_s_inboxes_is_no_user_to_the_application(mailserver: Mai
     assert [each["id"] for each in ask(mailserver, "/users")["data"]] == [ann.id]
     assert ask(mailserver, "/users")["meta"]["total"] == 1
     assert mailserver.stats.users_total == 1
-    owner = mailserver._thread.call(mailserver._now.backend.directory.find_address(inbox.address))
+    owner = mailserver._thread.call(mailserver._now.services.directory.find_address(inbox.address))
     assert owner is not None
     assert ask(mailserver, f"/users/{owner.account}", mailserver.env()["MAIL_API_KEY"])["id"] == owner.account

@@ -139,7 +139,7 @@ def test_what_is_no_tls_behind_starttls_ends_the_connection(server: MailServer) 
         client.sendall(b"EHLO this.is.no.tls\r\n" * 10)
         file.read()
     server.settle()
-    assert not list(server._now.backend.sessions)
+    assert not list(server._now.services.sessions)
 
 
 def test_commands_sent_along_with_starttls_are_not_answered(server: MailServer) -> None:
@@ -244,7 +244,7 @@ def distrust(server: MailServer, way: str) -> None:
 
 def missed(server: MailServer, inbox: Inbox) -> str:
     """Return the failure of a wait for mail, once the server has noticed that TLS failed."""
-    events, since = server._now.backend.events, server._control.since
+    events, since = server._now.services.events, server._control.since
     until(server._thread, lambda: [each for each in events.after(since) if isinstance(each, TlsFailed)])
     with pytest.raises(MailNotReceived) as caught:
         inbox.receive(timeout=0)

@@ -118,7 +118,7 @@ def test_a_long_session_keeps_its_beginning_and_its_end() -> None:
     talk.page.extend((0.0, b"220 hello\r\n"))
     for number in range(3 * PAGES):
         talk.page.extend((1.0, b"MAIL %d" % number))
-        talk.turn(between=False)
+        talk.begin_page(shared=False)
         talk.page.extend((1.0, b"250 OK\r\n"))
     said = texts(talk.transcript())
     assert said[0] == "S 220 hello"

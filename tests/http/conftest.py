@@ -20,7 +20,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from sirrchat_testkit.domain.models import Message
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.http.listener import serve_rest
 from sirrchat_testkit.schemas import sirrchat as wire
 from sirrchat_testkit.settings import Settings
@@ -60,7 +60,7 @@ class Answer:
 class Service:
     """A server, its admin's key, and a client."""
 
-    backend: Backend
+    services: Services
     key: str
     url: str
     client: aiohttp.ClientSession
@@ -124,25 +124,25 @@ class Service:
 
     async def deliver(self, to: str, raw: bytes = b"Subject: hello\r\n\r\nhello\r\n") -> Message:
         """Deliver ``raw`` to ``to``."""
-        [message] = await deliver(self.backend, to, raw=raw, sender="sender1@example.org")
+        [message] = await deliver(self.services, to, raw=raw, sender="sender1@example.org")
         return message
 
     async def user(self) -> str:
         """Return a user key of a fresh account."""
-        account = await self.backend.accounts.add(f"user{next(self._numbers)}@example.com")
-        return (await self.backend.keys.add(account, "user")).key
+        account = await self.services.accounts.add(f"user{next(self._numbers)}@example.com")
+        return (await self.services.keys.add(account, "user")).key
 
 
 @pytest_asyncio.fixture
 async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Service]:
     """A server with the default settings and a clock that is frozen at half past eight; durable with ``folder``."""
     store = TinyStore(tmp_path / "data", fsync=True) if getattr(request, "param", "") == "folder" else TinyStore()
-    backend = Backend.build(Settings(), store, asyncio.get_running_loop())
-    backend.clock.freeze(START)
-    key = await backend.set_up()
-    async with serve_rest(backend) as bound, aiohttp.ClientSession() as client:
-        yield Service(backend, key, f"http://{bound.host}:{bound.port}", client)
-    await backend.close()
+    services = Services.build(Settings(), store, asyncio.get_running_loop())
+    services.clock.freeze(START)
+    key = await services.set_up()
+    async with serve_rest(services) as bound, aiohttp.ClientSession() as client:
+        yield Service(services, key, f"http://{bound.host}:{bound.port}", client)
+    await services.close()
     await store.close()
 
 

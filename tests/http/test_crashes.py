@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def crashes(service: Service) -> list[Crashed]:
-    return [event for event in service.backend.events.after() if isinstance(event, Crashed)]
+    return [event for event in service.services.events.after() if isinstance(event, Crashed)]
 
 
 def break_domains(service: Service, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     async def domains() -> Any:
         raise error
 
-    monkeypatch.setattr(service.backend.domains, "all", domains)
+    monkeypatch.setattr(service.services.domains, "all", domains)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), TimeoutError(), ConnectionResetError(), KeyError("x")])
@@ -219,7 +219,7 @@ async def test_a_client_that_disconnects_is_not_a_crash(service: Service, monkey
         finally:
             ended.set()
 
-    monkeypatch.setattr(service.backend.domains, "all", domains)
+    monkeypatch.setattr(service.services.domains, "all", domains)
     request = asyncio.create_task(service.call("GET", "/api/email/domains"))
     await begun.wait()
     request.cancel()

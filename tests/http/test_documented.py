@@ -52,7 +52,7 @@ async def test_generate(service: Service) -> None:
 
 @pytest.mark.asyncio
 async def test_list_of_addresses(service: Service) -> None:
-    service.backend.clock.freeze(1_745_224_245_084)
+    service.services.clock.freeze(1_745_224_245_084)
     for name in range(20):
         await service.generate(f"6Tg3VT{name}", expiry=86_400_000)
     got = await service.get("/api/emails")
@@ -85,7 +85,7 @@ async def test_delete_address(service: Service) -> None:
 @pytest.mark.asyncio
 async def test_list_of_messages(service: Service, sample: bytes) -> None:
     made = await service.generate("test")
-    service.backend.clock.freeze(1_745_224_245_084)
+    service.services.clock.freeze(1_745_224_245_084)
     for _ in range(50):
         await service.deliver(made["email"], sample)
     got = await service.get(f"/api/emails/{made['id']}")
@@ -96,7 +96,7 @@ async def test_list_of_messages(service: Service, sample: bytes) -> None:
 @pytest.mark.asyncio
 async def test_one_message(service: Service, sample: bytes) -> None:
     made = await service.generate("test")
-    service.backend.clock.freeze(1_745_224_245_084)
+    service.services.clock.freeze(1_745_224_245_084)
     message = await service.deliver(made["email"], sample)
     got = await service.get(f"/api/emails/{made['id']}/{message.id}")
     assert got == {"message": LISTED | {"attachments": []}}

@@ -17,7 +17,7 @@ either_store = pytest.mark.parametrize("service", ["memory", "folder"], indirect
 
 
 def limit(service: Service, most: int) -> None:
-    settings = service.backend.settings
+    settings = service.services.settings
     settings.value = dataclasses.replace(settings.value, max_addresses=most)
 
 
@@ -86,9 +86,9 @@ async def test_an_expired_address_is_gone_and_its_name_free_after_the_purge(serv
     made = await service.generate("short")
     message = await service.deliver(made["email"])
     keeper = await service.generate("long", expiry=0)
-    await service.backend.clock.advance(HOUR - 1)
+    await service.services.clock.advance(HOUR - 1)
     assert (await service.get("/api/emails"))["total"] == 2
-    await service.backend.clock.advance(1)  # 09:30
+    await service.services.clock.advance(1)  # 09:30
     assert [each["id"] for each in (await service.get("/api/emails"))["emails"]] == [keeper["id"]]
     assert (await service.get("/api/emails"))["total"] == 1
     for method, path in (
@@ -102,9 +102,9 @@ async def test_an_expired_address_is_gone_and_its_name_free_after_the_purge(serv
         await service.deliver(made["email"])
     body = {"name": "short", "expiryTime": 0, "domain": "example.com"}
     assert (await service.call("POST", "/api/emails/generate", body)).status == 409
-    await service.backend.clock.advance(HOUR // 2 - 1)
+    await service.services.clock.advance(HOUR // 2 - 1)
     assert (await service.call("POST", "/api/emails/generate", body)).status == 409
-    await service.backend.clock.advance(1)  # 10:00
+    await service.services.clock.advance(1)  # 10:00
     assert (await service.call("POST", "/api/emails/generate", body)).status == 200
 
 
@@ -114,8 +114,8 @@ async def test_deleting_an_address_takes_its_messages_and_frees_its_name(service
     made = await service.generate("again")
     await service.deliver(made["email"])
     assert (await service.call("DELETE", f"/api/emails/{made['id']}")).status == 200
-    assert await service.backend.postoffice.messages() == []
-    assert await service.backend.postoffice.envelopes() == []
+    assert await service.services.delivery.messages() == []
+    assert await service.services.delivery.envelopes() == []
     renewed = await service.generate("again")
     assert renewed["id"] != made["id"]
     assert (await service.get(f"/api/emails/{renewed['id']}"))["total"] == 0
@@ -157,7 +157,7 @@ async def test_an_admin_too_sees_only_its_own_addresses(service: Service) -> Non
 
 @pytest.mark.asyncio
 async def test_a_permanent_address_is_not_in_this_api(service: Service) -> None:
-    address = await service.backend.directory.find_address("admin@example.com")
+    address = await service.services.directory.find_address("admin@example.com")
     assert address is not None
     assert (await service.call("GET", f"/api/emails/{address.id}")).status == 404
     assert (await service.call("DELETE", f"/api/emails/{address.id}")).status == 404
@@ -175,7 +175,7 @@ async def test_the_limit_counts_active_addresses_of_the_account(service: Service
     await service.generate(key=stranger)
     await service.call("DELETE", f"/api/emails/{first['id']}")
     await service.generate()
-    await service.backend.clock.advance(HOUR)
+    await service.services.clock.advance(HOUR)
     await service.generate()
 
 
@@ -192,7 +192,7 @@ async def test_thirty_at_once_do_not_exceed_the_limit(service: Service) -> None:
 async def test_mail_for_several_addresses_is_a_message_of_each(service: Service) -> None:
     one, two = await service.generate(), await service.generate()
     envelope = Envelope(id="", sender="", recipients=(one["email"], two["email"]))
-    await service.backend.postoffice.deliver(envelope, b"Subject: both\r\n\r\n")
+    await service.services.delivery.deliver(envelope, b"Subject: both\r\n\r\n")
     for made in (one, two):
         [message] = (await service.get(f"/api/emails/{made['id']}"))["messages"]
         assert (message["to_address"], message["from_address"], message["subject"]) == (made["email"], "", "both")

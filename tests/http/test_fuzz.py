@@ -39,7 +39,7 @@ segments = texts | st.sampled_from(["emails", "email", "domains", "generate", "w
 
 
 def check(service: Service, status: int, body: Any) -> None:
-    crashed = [event for event in service.backend.events.after() if isinstance(event, Crashed)]
+    crashed = [event for event in service.services.events.after() if isinstance(event, Crashed)]
     assert not crashed, crashed
     assert status < 500
     if status >= 400:
@@ -63,12 +63,12 @@ async def test_bodies(service: Service, body: bytes) -> None:
 @given(cursor=cursors)
 @pytest.mark.asyncio
 async def test_cursors(service: Service, cursor: str) -> None:
-    key = await service.backend.keys.find(service.key)
+    key = await service.services.keys.find(service.key)
     assert key is not None
     account = key.account
-    address = await service.backend.directory.find_address("fuzz@example.com")
+    address = await service.services.directory.find_address("fuzz@example.com")
     if address is None:
-        address = await service.backend.directory.add_address(account, "fuzz@example.com")
+        address = await service.services.directory.add_address(account, "fuzz@example.com")
         await service.deliver("fuzz@example.com")
     for path in ("/api/emails", f"/api/emails/{address.id}"):
         got = await service.call("GET", f"{path}?cursor={quote(cursor, safe='=')}")

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from sirrchat_testkit.domain.events import Crashed
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.http import listener
 from sirrchat_testkit.http.listener import serve_rest
 from sirrchat_testkit.settings import Settings
@@ -21,9 +21,9 @@ from sirrchat_testkit.storage import TinyStore
 
 
 @pytest_asyncio.fixture
-async def backend() -> AsyncIterator[Backend]:
+async def services() -> AsyncIterator[Services]:
     store = TinyStore()
-    made = Backend.build(Settings(api_key="key"), store, asyncio.get_running_loop())
+    made = Services.build(Settings(api_key="key"), store, asyncio.get_running_loop())
     await made.set_up()
     yield made
     made.clock.close()
@@ -33,9 +33,9 @@ async def backend() -> AsyncIterator[Backend]:
 class Held:
     """A view that answers when it is released."""
 
-    def __init__(self, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun, self.go_on, self.cancelled = asyncio.Event(), asyncio.Event(), False
-        monkeypatch.setattr(backend.domains, "all", self)
+        monkeypatch.setattr(services.domains, "all", self)
 
     async def __call__(self) -> list[Any]:
         self.begun.set()
@@ -69,18 +69,18 @@ def no_freezegun(monkeypatch: pytest.MonkeyPatch) -> None:
 class Loading:
     """The import of the API, which waits until it is released. It fails ``failures`` times."""
 
-    def __init__(self, load: Callable[[Backend], Any]) -> None:
+    def __init__(self, load: Callable[[Services], Any]) -> None:
         self._load = load
         self.begun, self.release = threading.Event(), threading.Event()
         self.failures = 0
 
-    def __call__(self, backend: Backend) -> Any:
+    def __call__(self, services: Services) -> Any:
         self.begun.set()
         self.release.wait()
         if self.failures:
             self.failures -= 1
             raise ImportError("aiohttp is broken")
-        return self._load(backend)
+        return self._load(services)
 
     async def has_begun(self) -> None:
         await asyncio.to_thread(self.begun.wait)
@@ -108,8 +108,8 @@ async def everything(reader: asyncio.StreamReader) -> bytes:
 
 
 @pytest.mark.asyncio
-async def test_connections_that_arrive_while_the_api_loads_are_served(backend: Backend, loading: Loading) -> None:
-    async with serve_rest(backend) as bound:
+async def test_connections_that_arrive_while_the_api_loads_are_served(services: Services, loading: Loading) -> None:
+    async with serve_rest(services) as bound:
         clients = [await connect(bound) for _ in range(150)]  # more than wait in a socket's backlog
         await loading.has_begun()
         silent = await asyncio.open_connection(*bound.address)
@@ -123,8 +123,8 @@ async def test_connections_that_arrive_while_the_api_loads_are_served(backend: B
 
 
 @pytest.mark.asyncio
-async def test_a_connection_that_is_accepted_as_the_api_gets_ready_is_served(backend: Backend) -> None:
-    async with serve_rest(backend) as bound:
+async def test_a_connection_that_is_accepted_as_the_api_gets_ready_is_served(services: Services) -> None:
+    async with serve_rest(services) as bound:
         early = bound._accept()
         assert await ask(*bound.address) == 200
         ours, theirs = socket.socketpair()
@@ -137,8 +137,8 @@ async def test_a_connection_that_is_accepted_as_the_api_gets_ready_is_served(bac
 
 
 @pytest.mark.asyncio
-async def test_a_stop_while_the_api_loads_closes_the_connections(backend: Backend, loading: Loading) -> None:
-    async with serve_rest(backend) as bound:
+async def test_a_stop_while_the_api_loads_closes_the_connections(services: Services, loading: Loading) -> None:
+    async with serve_rest(services) as bound:
         reader, writer = await connect(bound)
         await loading.has_begun()
         late = bound._accept()
@@ -150,28 +150,28 @@ async def test_a_stop_while_the_api_loads_closes_the_connections(backend: Backen
     assert await asyncio.get_running_loop().sock_recv(ours, 1) == b""
     ours.close()
     assert not accepts(*bound.address)
-    assert not [each for each in backend.events.after() if isinstance(each, Crashed)]
+    assert not [each for each in services.events.after() if isinstance(each, Crashed)]
 
 
 @pytest.mark.asyncio
 async def test_an_import_that_fails_is_a_crash_and_the_next_connection_tries_again(
-    backend: Backend, loading: Loading
+    services: Services, loading: Loading
 ) -> None:
     loading.failures = 1
     loading.release.set()
-    async with serve_rest(backend) as bound:
+    async with serve_rest(services) as bound:
         reader, writer = await connect(bound)
         assert await everything(reader) in {b"", b"reset"}
         writer.close()
-        [crash] = [each for each in backend.events.after() if isinstance(each, Crashed)]
+        [crash] = [each for each in services.events.after() if isinstance(each, Crashed)]
         assert crash.where == "loading the REST API"
         assert str(crash.error) == "aiohttp is broken"
         assert await ask(*bound.address) == 200
 
 
 @pytest.mark.asyncio
-async def test_a_free_port_is_chosen_and_released(backend: Backend) -> None:
-    async with serve_rest(backend) as bound:
+async def test_a_free_port_is_chosen_and_released(services: Services) -> None:
+    async with serve_rest(services) as bound:
         host, port = bound.address
         assert host == "127.0.0.1"
         assert await ask(host, port) == 200
@@ -179,19 +179,19 @@ async def test_a_free_port_is_chosen_and_released(backend: Backend) -> None:
 
 
 @pytest.mark.asyncio
-async def test_two_listeners_serve_one_backend_side_by_side(backend: Backend) -> None:
-    async with serve_rest(backend) as one, serve_rest(backend) as two:
+async def test_two_listeners_serve_the_same_services_side_by_side(services: Services) -> None:
+    async with serve_rest(services) as one, serve_rest(services) as two:
         for address in (one.address, two.address):
             assert await ask(*address) == 200
 
 
 @pytest.mark.asyncio
-async def test_a_taken_port_is_an_os_error_and_leaves_nothing_open(backend: Backend) -> None:
-    async with serve_rest(backend) as bound:
+async def test_a_taken_port_is_an_os_error_and_leaves_nothing_open(services: Services) -> None:
+    async with serve_rest(services) as bound:
         _, port = bound.address
         settings = Settings(http_port=port)
         store = TinyStore()
-        other = Backend.build(settings, store, asyncio.get_running_loop())
+        other = Services.build(settings, store, asyncio.get_running_loop())
         with pytest.raises(OSError, match="in use"):
             async with serve_rest(other):
                 pass
@@ -202,20 +202,20 @@ async def test_a_taken_port_is_an_os_error_and_leaves_nothing_open(backend: Back
 @pytest.mark.asyncio
 async def test_ipv6() -> None:
     store = TinyStore()
-    backend = Backend.build(Settings(host="::1", api_key="key"), store, asyncio.get_running_loop())
-    await backend.set_up()
-    async with serve_rest(backend) as bound:
+    services = Services.build(Settings(host="::1", api_key="key"), store, asyncio.get_running_loop())
+    await services.set_up()
+    async with serve_rest(services) as bound:
         host, port = bound.address
         assert host == "::1"
         assert await ask("[::1]", port) == 200
-    backend.clock.close()
+    services.clock.close()
     await store.close()
 
 
 @pytest.mark.asyncio
-async def test_a_request_in_flight_is_finished(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = Held(backend, monkeypatch)
-    serving = serve_rest(backend)
+async def test_a_request_in_flight_is_finished(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Held(services, monkeypatch)
+    serving = serve_rest(services)
     request = asyncio.create_task(ask(*(await serving.__aenter__()).address))
     await held.begun.wait()
     leaving = asyncio.create_task(serving.__aexit__(None, None, None))
@@ -226,11 +226,11 @@ async def test_a_request_in_flight_is_finished(backend: Backend, monkeypatch: py
 
 
 @pytest.mark.asyncio
-async def test_a_request_that_does_not_end_is_given_up(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_that_does_not_end_is_given_up(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     assert listener.GRACE == 1
     monkeypatch.setattr(listener, "GRACE", 0.01)  # real time is the subject
-    held = Held(backend, monkeypatch)
-    async with serve_rest(backend) as bound:
+    held = Held(services, monkeypatch)
+    async with serve_rest(services) as bound:
         request = asyncio.create_task(ask(*bound.address))
         await held.begun.wait()
     assert held.cancelled
@@ -239,9 +239,9 @@ async def test_a_request_that_does_not_end_is_given_up(backend: Backend, monkeyp
 
 
 @pytest.mark.asyncio
-async def test_an_idle_connection_does_not_hold_up_the_end(backend: Backend) -> None:
+async def test_an_idle_connection_does_not_hold_up_the_end(services: Services) -> None:
     async with aiohttp.ClientSession() as client:
-        async with serve_rest(backend) as bound:
+        async with serve_rest(services) as bound:
             host, port = bound.address
             async with client.get(f"http://{host}:{port}/healthz") as got:
                 assert await got.read()
@@ -254,7 +254,7 @@ async def test_an_idle_connection_does_not_hold_up_the_end(backend: Backend) -> 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.asyncio
 async def test_a_forked_child_closes_connections_that_wait_for_the_api(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = asyncio.Event()
 
@@ -264,7 +264,7 @@ async def test_a_forked_child_closes_connections_that_wait_for_the_api(
 
     monkeypatch.setattr(listener, "import_in_thread", never)
     stay, leave = os.pipe()
-    async with serve_rest(backend) as bound:
+    async with serve_rest(services) as bound:
         reader, writer = await connect(bound)
         await begun.wait()
         child = os.fork()
@@ -285,10 +285,10 @@ async def test_a_forked_child_closes_connections_that_wait_for_the_api(
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.asyncio
-async def test_a_forked_child_closes_inherited_sockets(backend: Backend) -> None:
+async def test_a_forked_child_closes_inherited_sockets(services: Services) -> None:
     told, tell = os.pipe()
     stay, leave = os.pipe()
-    serving = serve_rest(backend)
+    serving = serve_rest(services)
     async with serving as bound:
         host, port = bound.address
         reader, writer = await asyncio.open_connection(host, port)

@@ -45,8 +45,8 @@ async def test_without_a_key_every_route_is_401(service: Service, method: str, p
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 @pytest.mark.asyncio
 async def test_the_secret_and_the_authorization_header_open_nothing(service: Service, method: str, path: str) -> None:
-    account = await service.backend.accounts.of("admin@example.com")
-    made = await service.backend.keys.add(account, "admin")
+    account = await service.services.accounts.of("admin@example.com")
+    made = await service.services.keys.add(account, "admin")
     assert (await service.call(method, path, key=made.secret)).status == 401
     assert (await service.call(method, path, key=None, Authorization=f"Bearer {made.key}")).status == 401
     assert (await service.call(method, path, key=made.key, Authorization="Bearer wrong")).status != 401
@@ -104,7 +104,7 @@ async def test_below_the_nested_apis_an_unknown_route_has_the_nested_shape(servi
 @pytest.mark.asyncio
 async def test_generate_reports_the_first_error_in_its_order(service: Service, first: int) -> None:
     await service.generate("taken")
-    settings = service.backend.settings
+    settings = service.services.settings
     if first == 0:
         settings.value = dataclasses.replace(settings.value, max_addresses=1)
     body = {"name": "free", "expiryTime": 0, "domain": "example.com"}
@@ -118,7 +118,7 @@ async def test_generate_reports_the_first_error_in_its_order(service: Service, f
 @pytest.mark.asyncio
 async def test_generate_looks_at_the_json_before_the_limit(service: Service) -> None:
     await service.generate("one")
-    settings = service.backend.settings
+    settings = service.services.settings
     settings.value = dataclasses.replace(settings.value, max_addresses=1)
     assert (await service.call("POST", "/api/emails/generate", b"{broken")).status == 400
     assert (await service.call("POST", "/api/emails/generate", b"[]")).status == 400

@@ -143,7 +143,7 @@ async def test_newest_first_is_the_order_of_arrival_also_when_the_clock_goes_bac
     made = await service.generate()
     ids = []
     for step in (0, 1000, -5000, 0, 2000):
-        await service.backend.clock.move_to(service.backend.clock.now() + step)
+        await service.services.clock.move_to(service.services.clock.now() + step)
         ids.append((await service.deliver(made["email"])).id)
     page = await service.get(f"/api/emails/{made['id']}")
     assert [each["id"] for each in page["messages"]] == ids[::-1]

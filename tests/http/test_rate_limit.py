@@ -19,7 +19,7 @@ HOUR = 3_600_000
 
 
 def limited(service: Service, **changes: Unpack[RuntimeChanges]) -> None:
-    service.backend.settings.value = service.backend.settings.value.replace(**changes)
+    service.services.settings.value = service.services.settings.value.replace(**changes)
 
 
 def limit_headers(answer: Answer) -> tuple[str, str]:
@@ -27,7 +27,7 @@ def limit_headers(answer: Answer) -> tuple[str, str]:
 
 
 async def test_every_answer_of_both_apis_has_the_headers_and_no_other_answer(service: Service) -> None:
-    reset = str((service.backend.clock.now() // HOUR + 1) * 3600)
+    reset = str((service.services.clock.now() // HOUR + 1) * 3600)
     for answer in (
         await service.api("GET", "/users"),
         await service.api("GET", "/nothing"),
@@ -50,14 +50,14 @@ async def test_an_internal_error_has_the_headers_too(service: Service, monkeypat
     async def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(service.backend.domains, "page", broken)
+    monkeypatch.setattr(service.services.domains, "page", broken)
     answer = await service.api("GET", "/domains")
     assert (answer.problem, limit_headers(answer)) == ((500, "internal_error", {}), ("1000", "1000"))
-    assert [each for each in service.backend.events.after() if isinstance(each, Crashed)]
+    assert [each for each in service.services.events.after() if isinstance(each, Crashed)]
 
 
 async def test_the_third_of_two_is_429_until_the_next_full_hour(service: Service) -> None:
-    service.backend.clock.freeze(10 * HOUR + 1_500)
+    service.services.clock.freeze(10 * HOUR + 1_500)
     limited(service, rate_limit="custom", rate_limit_key=2)
     for remaining in ("1", "0"):
         answer = await service.api("GET", "/users")
@@ -68,10 +68,10 @@ async def test_the_third_of_two_is_429_until_the_next_full_hour(service: Service
     assert limit_headers(answer) == ("2", "0")
     assert answer.headers["X-RateLimit-Reset"] == str(11 * 3600)
     assert answer.headers["Retry-After"] == "3599"
-    await service.backend.clock.advance(HOUR - 1_501)
+    await service.services.clock.advance(HOUR - 1_501)
     answer = await service.api("GET", "/users")
     assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
-    await service.backend.clock.advance(1)
+    await service.services.clock.advance(1)
     assert limit_headers(await service.api("GET", "/users")) == ("2", "1")
 
 
@@ -79,7 +79,7 @@ async def test_the_disposable_address_api_adds_the_reset_time(service: Service) 
     limited(service, rate_limit="custom", rate_limit_key=1)
     assert (await service.call("GET", "/api/emails")).status == 200
     answer = await service.call("GET", "/api/emails")
-    resets = (service.backend.clock.now() // HOUR + 1) * HOUR
+    resets = (service.services.clock.now() // HOUR + 1) * HOUR
     assert answer.status == 429
     assert answer.json == {"error": answer.json["error"], "remaining": 0, "resetTime": resets}
     assert answer.headers["Retry-After"] == "1800"

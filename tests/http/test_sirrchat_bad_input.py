@@ -227,4 +227,4 @@ async def test_no_body_brings_the_server_down(service: Service, target: tuple[st
     assert got.status < 500
     if got.status >= 400:
         assert got.problem[0] == got.status
-    assert not [each for each in service.backend.events.after() if isinstance(each, Crashed)]
+    assert not [each for each in service.services.events.after() if isinstance(each, Crashed)]

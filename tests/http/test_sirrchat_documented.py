@@ -25,7 +25,7 @@ CREATED = 1_736_937_000_000
 
 @pytest.fixture
 def service(service: Service) -> Service:
-    service.backend.clock.freeze(CREATED)
+    service.services.clock.freeze(CREATED)
     return service
 
 
@@ -89,8 +89,8 @@ async def test_update_user(service: Service) -> None:
     made = await service.add_user()
     got = await service.api("PUT", f"/users/{made['id']}", {"quota": 10737418240, "password": "newpassword"})
     assert (got.status, got.json) == (200, made | {"quota": 10737418240})
-    account = await service.backend.accounts.get(made["id"])
-    assert await service.backend.passwords.verify("newpassword", account.password)
+    account = await service.services.accounts.get(made["id"])
+    assert await service.services.passwords.verify("newpassword", account.password)
 
 
 async def test_delete_user(service: Service) -> None:
@@ -239,7 +239,7 @@ async def test_deliveries_and_redelivery(service: Service) -> None:
         id="d1", account="a", webhook=made["id"], event="email.sent", message="m", created_at=CREATED,
         request_body='{"event":"email.sent"}', status="failed", attempts=(attempt,),
     )  # fmt: skip
-    await service.backend.store.commit([Put(failed)])
+    await service.services.store.commit([Put(failed)])
     got = await service.fetch(f"/webhooks/{made['id']}/deliveries")
     shown = {
         "id": "d1",

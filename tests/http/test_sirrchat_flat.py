@@ -37,11 +37,11 @@ async def calls(work: Callable[[], Awaitable[Any]]) -> int:
 
 
 async def fill(service: Service, start: int, stop: int) -> None:
-    accounts = service.backend.accounts
+    accounts = service.services.accounts
     await accounts.add_all([NewAccount(email=f"u{number}@example.com") for number in range(start, stop)])
     user = await accounts.of("u0@example.com")
-    address = await service.backend.directory.permanent(user)
-    await service.backend.store.commit(
+    address = await service.services.directory.permanent(user)
+    await service.services.store.commit(
         [
             Put(
                 Message(
@@ -56,26 +56,26 @@ async def fill(service: Service, start: int, stop: int) -> None:
 
 @pytest.mark.parametrize("place", ["first", "middle"])
 async def test_a_page_of_many_costs_what_a_page_of_few_costs(service: Service, place: str) -> None:
-    backend = service.backend
+    services = service.services
     sizes: list[tuple[int, ...]] = []
     for start, stop in ((0, 100), (100, 5000)):
         await fill(service, start, stop)
         offset = 0 if place == "first" else stop // 2
-        user = await backend.accounts.of("u0@example.com")
+        user = await services.accounts.of("u0@example.com")
 
         async def users(offset: int = offset) -> None:
-            found, _ = await backend.accounts.page(offset, 20)
-            assert len(await backend.accounts.sizes(found)) == 20
+            found, _ = await services.accounts.page(offset, 20)
+            assert len(await services.accounts.sizes(found)) == 20
 
         async def of_a_domain(offset: int = offset) -> None:
-            assert len((await backend.accounts.page(offset, 20, "example.com"))[0]) == 20
+            assert len((await services.accounts.page(offset, 20, "example.com"))[0]) == 20
 
         async def messages(offset: int = offset, user: Any = user) -> None:
-            assert len((await backend.folders.page(user, "INBOX", offset, 20))[0]) == 20
+            assert len((await services.folders.page(user, "INBOX", offset, 20))[0]) == 20
 
         async def statistics(user: Any = user) -> None:
-            await backend.stats.account(user)
-            await backend.stats.server()
+            await services.stats.account(user)
+            await services.stats.server()
 
         sizes.append(tuple([await calls(work) for work in (users, of_a_domain, messages, statistics)]))
     few, many = sizes

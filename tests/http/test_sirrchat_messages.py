@@ -46,7 +46,7 @@ async def test_every_user_has_every_folder_and_no_other(service: Service) -> Non
     for folder in ("inbox", "Spam", "", "%00"):
         got = await service.api("GET", f"/users/{user['id']}/messages?mailbox={folder}")
         assert got.problem == (404, "not_found", {})
-    await service.backend.store.commit([Patch(Message, message.seq, folder="Trash")])
+    await service.services.store.commit([Patch(Message, message.seq, folder="Trash")])
     assert await uids(service, user, "?mailbox=Trash") == [message.seq]
     assert await uids(service, user) == []
 
@@ -103,7 +103,7 @@ async def test_mail_for_a_disposable_address_and_somebody_else_s_is_not_there(se
         for method in ("GET", "DELETE"):
             got = await service.api(method, f"/users/{ann['id']}/messages/{foreign.seq}")
             assert got.problem == (404, "not_found", {})
-    assert await service.backend.store.count(Message) == 2
+    assert await service.services.store.count(Message) == 2
 
 
 @pytest.mark.parametrize("uid", ["0", "-1", "1.0", "x", "1" * 40, "%D9%A1", "01", "1%00"])

@@ -82,7 +82,7 @@ async def test_of_a_batch_and_single_creations_at_once_one_wins(service: Service
     paths = [("/users", body), ("/users/batch", {"users": [body]})] * 10
     got = await asyncio.gather(*(service.api("POST", path, body) for path, body in paths))
     assert sum(each.status == 201 for each in got) == 1
-    assert await service.backend.store.count(Account, listed=True) == 1
+    assert await service.services.store.count(Account, listed=True) == 1
 
 
 async def test_the_list_can_be_of_one_domain(service: Service) -> None:
@@ -97,7 +97,7 @@ async def test_the_list_can_be_of_one_domain(service: Service) -> None:
 async def test_the_admin_is_not_a_user(service: Service) -> None:
     assert (await service.fetch("/users"))["meta"]["total"] == 0
     assert (await service.fetch("/stats"))["users_total"] == 0
-    admin = await service.backend.accounts.of("admin@example.com")
+    admin = await service.services.accounts.of("admin@example.com")
     for method, path in (("GET", ""), ("PUT", ""), ("DELETE", ""), ("GET", "/quota"), ("GET", "/messages")):
         assert (await service.api(method, f"/users/{admin.id}{path}", {})).problem == (404, "not_found", {})
     taken = await service.api("POST", "/users", {"email": "Admin@example.com", "password": "x"})
@@ -174,4 +174,4 @@ async def test_no_answer_and_no_record_holds_a_password(service: Service) -> Non
     for method, path, body in sent:
         got = await service.api(method, path, body)
         assert b"hunter2" not in got.raw, (path, json.dumps(body))
-    assert "hunter2" not in repr(await service.backend.store.find(Account))
+    assert "hunter2" not in repr(await service.services.store.find(Account))

@@ -258,7 +258,7 @@ def test_what_fails_in_the_server_fails_the_test(project: pytest.Pytester) -> No
     project.makepyfile(
         """
         def test_it(mailserver):
-            mailserver._now.backend.crashed("a request", ZeroDivisionError("a bug in the kit"))
+            mailserver._now.services.crashed("a request", ZeroDivisionError("a bug in the kit"))
 
         def test_next(mailserver):
             pass

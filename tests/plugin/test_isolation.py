@@ -220,7 +220,7 @@ def test_what_fails_in_the_server_is_reported_once(project: pytest.Pytester) -> 
         import pytest
 
         def crash(server, text):
-            server._now.backend.crashed("a request", ZeroDivisionError(text))
+            server._now.services.crashed("a request", ZeroDivisionError(text))
 
         def test_error(mailserver):
             crash(mailserver, "in the test")

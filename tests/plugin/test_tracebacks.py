@@ -202,7 +202,7 @@ addresses = []
 def of_the_session(mailserver_session):
     mailserver_session.faults.reject(stage="rcpt", code=553)
     yield
-    mailserver_session._now.backend.crashed("a request", ZeroDivisionError("in the session"))
+    mailserver_session._now.services.crashed("a request", ZeroDivisionError("in the session"))
 
 @pytest.fixture
 def fault_in_a_fixture(mailserver):
@@ -212,7 +212,7 @@ def fault_in_a_fixture(mailserver):
 @pytest.fixture
 def crash_in_a_fixture(mailserver):
     yield
-    mailserver._now.backend.crashed("a request", ZeroDivisionError("in a fixture"))
+    mailserver._now.services.crashed("a request", ZeroDivisionError("in a fixture"))
 
 def test_fault(mailserver):
     mailserver.faults.reject(stage="mail", code=551)
@@ -221,7 +221,7 @@ def test_fixture_with_fault(fault_in_a_fixture):
     pass
 
 def test_crash(mailserver):
-    mailserver._now.backend.crashed("a request", ZeroDivisionError("in the test"))
+    mailserver._now.services.crashed("a request", ZeroDivisionError("in the test"))
 
 def test_fixture_with_crash(crash_in_a_fixture):
     pass

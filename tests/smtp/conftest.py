@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest_asyncio
 
 from sirrchat_testkit.domain.events import Crashed, RecipientRefused
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.smtp.listener import Listener, serve_smtp
 
 USER = "user@example.com"
@@ -65,13 +65,13 @@ Dial = Callable[[], Awaitable[Dialogue]]
 
 
 @pytest_asyncio.fixture
-async def smtp(backend: Backend) -> AsyncIterator[Listener]:
+async def smtp(services: Services) -> AsyncIterator[Listener]:
     """A listener; ``USER`` and ``SECOND`` exist, in one account. No test may leave a crash that it did not ask for."""
-    account = await backend.accounts.add(USER)
-    await backend.directory.add_address(account.id, SECOND)
-    async with serve_smtp(backend) as listener:
+    account = await services.accounts.add(USER)
+    await services.directory.add_address(account.id, SECOND)
+    async with serve_smtp(services) as listener:
         yield listener
-    assert not len(backend.sessions)
+    assert not len(services.sessions)
 
 
 @pytest_asyncio.fixture
@@ -97,22 +97,22 @@ async def talk(dial: Dial) -> Dialogue:
 
 
 @pytest_asyncio.fixture
-async def stored(backend: Backend) -> Callable[..., Awaitable[list[bytes]]]:
+async def stored(services: Services) -> Callable[..., Awaitable[list[bytes]]]:
     """Return the raw bytes of what arrived for a recipient, or for anybody."""
 
     async def read(recipient: str | None = None) -> list[bytes]:
-        return [await backend.postoffice.raw(each) for each in await backend.postoffice.messages(recipient)]
+        return [await services.delivery.raw(each) for each in await services.delivery.messages(recipient)]
 
     return read
 
 
 @pytest_asyncio.fixture
-async def crashes(backend: Backend) -> Callable[[], list[Crashed]]:
+async def crashes(services: Services) -> Callable[[], list[Crashed]]:
     """Return what has crashed so far."""
-    return lambda: [event for event in backend.events.after() if isinstance(event, Crashed)]
+    return lambda: [event for event in services.events.after() if isinstance(event, Crashed)]
 
 
 @pytest_asyncio.fixture
-async def refusals(backend: Backend) -> Callable[[], list[RecipientRefused]]:
+async def refusals(services: Services) -> Callable[[], list[RecipientRefused]]:
     """Return which recipients have been refused so far."""
-    return lambda: [event for event in backend.events.after() if isinstance(event, RecipientRefused)]
+    return lambda: [event for event in services.events.after() if isinstance(event, RecipientRefused)]

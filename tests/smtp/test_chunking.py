@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 
 if TYPE_CHECKING:
     from tests.smtp.conftest import Dialogue
@@ -113,9 +113,9 @@ async def test_rset_forgets_the_chunks(talk: Dialogue, stored: Stored) -> None:
 
 
 async def test_chunks_that_are_too_big_together_end_the_transaction(
-    talk: Dialogue, backend: Backend, stored: Stored
+    talk: Dialogue, services: Services, stored: Stored
 ) -> None:
-    backend.settings.value = backend.settings.value.replace(max_message_size=10)
+    services.settings.value = services.settings.value.replace(max_message_size=10)
     await talk(HELLO, MAIL, RCPT, b"BDAT 6\r\n123456")
     assert (await talk(b"BDAT 5\r\n12345")).startswith("552 5.3.4")
     assert (await talk(b"BDAT 1 LAST\r\n1")).startswith("503 5.5.1")

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiosmtplib
 import pytest
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.smtp.listener import Listener
 
 pytestmark = pytest.mark.asyncio
@@ -31,7 +31,7 @@ def mail(text: str = "hello\n\n.a dot\n..two\n") -> EmailMessage:
     return message
 
 
-async def test_smtplib(smtp: Listener, backend: Backend, stored: Stored) -> None:
+async def test_smtplib(smtp: Listener, services: Services, stored: Stored) -> None:
     def send() -> dict[str, tuple[int, bytes]]:
         with smtplib.SMTP(*smtp.address, timeout=10) as client:
             client.send_message(mail())
@@ -41,16 +41,16 @@ async def test_smtplib(smtp: Listener, backend: Backend, stored: Stored) -> None
     assert refused == {"nobody@example.com": (550, b"5.1.1 nobody@example.com does not exist here")}
     [raw] = await stored("user@example.com")
     assert raw.endswith(b"hello\r\n\r\n.a dot\r\n..two\r\n")
-    assert [each.subject for each in await backend.postoffice.messages()] == ["Grüße", "Grüße"]
+    assert [each.subject for each in await services.delivery.messages()] == ["Grüße", "Grüße"]
 
 
-async def test_smtplib_with_international_addresses(smtp: Listener, backend: Backend) -> None:
+async def test_smtplib_with_international_addresses(smtp: Listener, services: Services) -> None:
     def send() -> None:
         with smtplib.SMTP(*smtp.address, timeout=10) as client:
             client.send_message(mail(), "грета@пример.example", ["用户@例子.example"])
 
     await asyncio.to_thread(send)
-    [envelope] = await backend.postoffice.envelopes()
+    [envelope] = await services.delivery.envelopes()
     assert (envelope.sender, envelope.recipients) == ("грета@пример.example", ("用户@例子.example",))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sirrchat_testkit.domain.events import Crashed
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.smtp.listener import Listener, serve_smtp
 from tests.support import auntil
 
@@ -171,21 +171,21 @@ async def test_quit_ends_the_session_and_what_follows_it_is_not_looked_at(talk: 
     assert await talk.reply() == ""
 
 
-async def test_nothing_is_stored_behind_a_quit(talk: Dialogue, backend: Backend) -> None:
+async def test_nothing_is_stored_behind_a_quit(talk: Dialogue, services: Services) -> None:
     transaction = f"{HELLO}\r\n{MAIL}\r\n{RCPT}\r\nDATA\r\n.\r\n"
     talk.write(f"QUIT\r\n{transaction}".encode())
     assert await talk.reader.read() == b"221 2.0.0 Bye\r\n"
-    assert await backend.postoffice.messages() == []
+    assert await services.delivery.messages() == []
 
 
-async def test_a_session_is_not_busy_after_quit(smtp: Listener, talk: Dialogue, backend: Backend) -> None:
+async def test_a_session_is_not_busy_after_quit(smtp: Listener, talk: Dialogue, services: Services) -> None:
     await talk(HELLO, MAIL)
     [connection] = smtp._connections
     busy: list[int] = []
 
     def receive() -> None:
         connection.data_received(b"QUIT\r\n")
-        busy.append(len(backend.sessions.busy()))
+        busy.append(len(services.sessions.busy()))
 
     asyncio.get_running_loop().call_soon(receive)
     assert await talk.reply() == "221 2.0.0 Bye"
@@ -196,27 +196,27 @@ async def test_any_number_of_unknown_commands_is_answered(talk: Dialogue) -> Non
     assert {(await talk("WHAT"))[:3] for _ in range(50)} == {"500"}
 
 
-async def test_settings_are_read_at_each_command(talk: Dialogue, backend: Backend) -> None:
+async def test_settings_are_read_at_each_command(talk: Dialogue, services: Services) -> None:
     await talk(HELLO, MAIL)
-    backend.settings.value = replace(backend.settings.value, max_recipients=1, foreign_recipients="reject")
+    services.settings.value = replace(services.settings.value, max_recipients=1, foreign_recipients="reject")
     assert (await talk("RCPT TO:<elsewhere@corp.example>")).startswith("550 5.7.1")
     assert (await talk(RCPT)).startswith("250 2.1.5")
     assert (await talk("RCPT TO:<second@example.com>")) == "452 4.5.3 Too many recipients"
-    backend.settings.value = replace(backend.settings.value, max_message_size=10)
+    services.settings.value = replace(services.settings.value, max_message_size=10)
     await talk("DATA")
     assert (await talk(b"more than ten bytes.\r\n.\r\n")).startswith("552 5.3.4")
     assert "250-SIZE 10\n" in await talk(HELLO)
 
 
-async def test_a_postmaster_that_exists_gets_mail_without_a_domain(backend: Backend, talk: Dialogue) -> None:
-    await backend.accounts.add("postmaster@example.com")
+async def test_a_postmaster_that_exists_gets_mail_without_a_domain(services: Services, talk: Dialogue) -> None:
+    await services.accounts.add("postmaster@example.com")
     await talk.send(b"help\r\n", "postMaster")
-    assert len(await backend.postoffice.messages("postmaster@example.com")) == 1
+    assert len(await services.delivery.messages("postmaster@example.com")) == 1
 
 
-async def test_an_idle_client_gets_421_and_is_closed(backend: Backend) -> None:
-    backend.settings.value = backend.settings.value.replace(idle_timeout=0.01)  # real time is the subject
-    async with serve_smtp(backend) as listener:
+async def test_an_idle_client_gets_421_and_is_closed(services: Services) -> None:
+    services.settings.value = services.settings.value.replace(idle_timeout=0.01)  # real time is the subject
+    async with serve_smtp(services) as listener:
         reader, writer = await asyncio.open_connection(*listener.address)
         text = (await reader.read()).decode()
         writer.close()
@@ -268,8 +268,8 @@ async def test_a_client_that_reads_no_replies_is_held_up_and_gets_them_all(smtp:
 
 
 @pytest.mark.parametrize(("most", "refused"), [(1, 100), (120, 120)])
-async def test_refused_recipients_are_limited_too(talk: Dialogue, backend: Backend, most: int, refused: int) -> None:
-    backend.settings.value = backend.settings.value.replace(max_recipients=most)
+async def test_refused_recipients_are_limited_too(talk: Dialogue, services: Services, most: int, refused: int) -> None:
+    services.settings.value = services.settings.value.replace(max_recipients=most)
     await talk(HELLO, MAIL)
     for number in range(refused):
         assert (await talk(f"RCPT TO:<nobody{number}@example.com>")).startswith("550 5.1.1")

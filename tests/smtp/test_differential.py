@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sirrchat_testkit.domain.events import Crashed
 from sirrchat_testkit.domain.models import Envelope
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.smtp.listener import serve_smtp
 from sirrchat_testkit.storage.store import TinyStore
@@ -151,11 +151,11 @@ class Both:
         loop = asyncio.get_running_loop()
         store = TinyStore()
         self._exits.push_async_callback(store.close)
-        self._backend = Backend.build(Settings(), store, loop)
-        await self._backend.set_up()
-        self._exits.callback(self._backend.clock.close)
-        await self._backend.accounts.add(USER.decode(), password=PASSWORD.decode())
-        ours = await self._exits.enter_async_context(serve_smtp(self._backend))
+        self._services = Services.build(Settings(), store, loop)
+        await self._services.set_up()
+        self._exits.callback(self._services.clock.close)
+        await self._services.accounts.add(USER.decode(), password=PASSWORD.decode())
+        ours = await self._exits.enter_async_context(serve_smtp(self._services))
         theirs = await loop.create_server(
             lambda: SMTP(
                 self._stock,
@@ -197,7 +197,7 @@ class Both:
 
     async def _compare(self, dialogue: list[bytes]) -> list[Difference]:
         self._stock.contents.clear()
-        kept = await self._backend.store.count(Envelope)
+        kept = await self._services.store.count(Envelope)
         clients = await self._clients()
         found: list[Difference] = []
         asked = False
@@ -213,9 +213,9 @@ class Both:
             asked = ours == stock == "334"
         for client in clients:
             client.writer.close()
-        envelopes = (await self._backend.postoffice.envelopes())[kept:]
-        assert [await self._backend.postoffice.raw(each) for each in envelopes] == self._stock.contents
-        assert not [event for event in self._backend.events.after() if isinstance(event, Crashed)]
+        envelopes = (await self._services.delivery.envelopes())[kept:]
+        assert [await self._services.delivery.raw(each) for each in envelopes] == self._stock.contents
+        assert not [event for event in self._services.events.after() if isinstance(event, Crashed)]
         return found
 
 

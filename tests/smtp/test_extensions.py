@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.settings import EXTENSIONS, Settings
 from sirrchat_testkit.smtp.session import offer
 
@@ -43,16 +43,16 @@ RCPT = "RCPT TO:<user@example.com>"
     ],
 )
 async def test_a_hidden_extension_is_neither_offered_nor_taken(
-    talk: Dialogue, backend: Backend, hidden: str, commands: list[str], reply: str
+    talk: Dialogue, services: Services, hidden: str, commands: list[str], reply: str
 ) -> None:
-    backend.settings.value = backend.settings.value.replace(hide_extensions=[hidden.lower()])
+    services.settings.value = services.settings.value.replace(hide_extensions=[hidden.lower()])
     assert hidden not in (await talk(HELLO)).replace("\n", " ").replace("-", " ").replace("=", " ").split()
     assert (await talk(*commands)).startswith(reply)
 
 
 @pytest.mark.asyncio
-async def test_without_pipelining_a_command_that_others_follow_is_refused(talk: Dialogue, backend: Backend) -> None:
-    backend.settings.value = backend.settings.value.replace(hide_extensions=["PIPELINING"])
+async def test_without_pipelining_a_command_that_others_follow_is_refused(talk: Dialogue, services: Services) -> None:
+    services.settings.value = services.settings.value.replace(hide_extensions=["PIPELINING"])
     await talk(HELLO)
     talk.write(f"{MAIL}\r\n{RCPT}\r\nNOOP\r\n".encode())
     assert [(await talk.reply())[:9] for _ in range(3)] == ["503 5.5.0", "503 5.5.0", "250 2.0.0"]

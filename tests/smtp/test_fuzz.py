@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sirrchat_testkit.domain.events import Crashed
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.smtp.listener import serve_smtp
 from sirrchat_testkit.storage.store import TinyStore
@@ -38,18 +38,18 @@ def silence(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture)
 async def answers(chunks: list[bytes]) -> bytes:
     """Return everything that is answered to ``chunks``, each sent by itself, and to a goodbye."""
     store = TinyStore()
-    backend = Backend.build(Settings(), store, asyncio.get_running_loop())
-    await backend.set_up()
-    async with serve_smtp(backend) as listener:
+    services = Services.build(Settings(), store, asyncio.get_running_loop())
+    await services.set_up()
+    async with serve_smtp(services) as listener:
         reader, writer = await asyncio.open_connection(*listener.address)
         for chunk in [*chunks, END]:
             writer.write(chunk)
             await asyncio.sleep(0)
         text = await reader.read()
         writer.close()
-    assert not [event for event in backend.events.after() if isinstance(event, Crashed)]
-    assert not len(backend.sessions)
-    backend.clock.close()
+    assert not [event for event in services.events.after() if isinstance(event, Crashed)]
+    assert not len(services.sessions)
+    services.clock.close()
     await store.close()
     return text
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from sirrchat_testkit.domain.events import Crashed
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.smtp.listener import Listener
 from sirrchat_testkit.smtp.reader import Flaw, Reader
 from tests.support import StartServe, auntil, connect
@@ -36,9 +36,9 @@ OUT_OF_MEMORY = "452 4.3.1 Insufficient memory; try again later"
 
 
 @pytest.fixture
-def limited(backend: Backend) -> Backend:
-    backend.settings.value = backend.settings.value.replace(max_message_size=LIMIT)
-    return backend
+def limited(services: Services) -> Services:
+    services.settings.value = services.settings.value.replace(max_message_size=LIMIT)
+    return services
 
 
 @pytest.fixture
@@ -49,23 +49,23 @@ def no_gc() -> Iterator[None]:
     gc.enable()
 
 
-async def upload(dial: Dial, backend: Backend, *, chunk: bool = False) -> Dialogue:
+async def upload(dial: Dial, services: Services, *, chunk: bool = False) -> Dialogue:
     """Send most of a message, and wait until the server holds it."""
     talk = await dial()
-    before = backend.sessions.held
+    before = services.sessions.held
     if chunk:
         await talk(HELLO, MAIL, RCPT)
         talk.write(b"BDAT %d LAST\r\n" % (len(MOST) + 3) + MOST)
     else:
         await talk.to_data()
         talk.write(MOST)
-    await auntil(lambda: backend.sessions.held == before + len(MOST))
+    await auntil(lambda: services.sessions.held == before + len(MOST))
     return talk
 
 
 @pytest.mark.parametrize("chunk", [False, True], ids=["DATA", "BDAT"])
 async def test_incomplete_messages_of_all_connections_share_one_bound(
-    dial: Dial, limited: Backend, stored: Stored, *, chunk: bool
+    dial: Dial, limited: Services, stored: Stored, *, chunk: bool
 ) -> None:
     late = await dial()
     await late.to_data()
@@ -81,7 +81,7 @@ async def test_incomplete_messages_of_all_connections_share_one_bound(
     assert sorted(await stored()) == sorted([MOST + b"y\r\n" * chunk] * 4 + [MOST])
 
 
-async def test_many_uploads_at_once_never_hold_more_than_the_bound(dial: Dial, limited: Backend) -> None:
+async def test_many_uploads_at_once_never_hold_more_than_the_bound(dial: Dial, limited: Services) -> None:
     talks = [await dial() for _ in range(20)]
     for talk in talks:
         await talk.to_data()
@@ -99,7 +99,7 @@ async def test_many_uploads_at_once_never_hold_more_than_the_bound(dial: Dial, l
     assert limited.sessions.held == 0
 
 
-async def test_a_chunk_that_would_exceed_the_bound_ends_the_transaction(dial: Dial, limited: Backend) -> None:
+async def test_a_chunk_that_would_exceed_the_bound_ends_the_transaction(dial: Dial, limited: Services) -> None:
     late = await dial()
     await late(HELLO, MAIL, RCPT, b"BDAT 10\r\n1234567890")
     assert limited.sessions.held == 10
@@ -113,7 +113,7 @@ async def test_a_chunk_that_would_exceed_the_bound_ends_the_transaction(dial: Di
     assert (await late(b"BDAT 1 LAST\r\n1")).startswith("250")
 
 
-async def test_earlier_chunks_are_discarded_with_the_one_that_exceeds_the_bound(dial: Dial, limited: Backend) -> None:
+async def test_earlier_chunks_are_discarded_with_the_one_that_exceeds_the_bound(dial: Dial, limited: Services) -> None:
     late = await dial()
     await late(HELLO, MAIL, RCPT, b"BDAT 10000\r\n" + b"x" * 10_000)
     late.write(b"BDAT 90000 LAST\r\n")
@@ -124,7 +124,7 @@ async def test_earlier_chunks_are_discarded_with_the_one_that_exceeds_the_bound(
     assert await late(b"x" * 40_000) == OUT_OF_MEMORY
 
 
-async def test_data_is_refused_while_there_is_no_memory_for_the_declared_size(dial: Dial, limited: Backend) -> None:
+async def test_data_is_refused_while_there_is_no_memory_for_the_declared_size(dial: Dial, limited: Services) -> None:
     talks = [await upload(dial, limited) for _ in range(4)]
     late = await dial()
     await late(HELLO, f"{MAIL} SIZE=30000", RCPT)
@@ -133,7 +133,7 @@ async def test_data_is_refused_while_there_is_no_memory_for_the_declared_size(di
     assert (await late("DATA")).startswith("354")
 
 
-async def test_the_bound_follows_the_size_limit(dial: Dial, limited: Backend) -> None:
+async def test_the_bound_follows_the_size_limit(dial: Dial, limited: Services) -> None:
     for _ in range(4):
         await upload(dial, limited)
     limited.settings.value = limited.settings.value.replace(max_message_size=2 * LIMIT)
@@ -144,7 +144,7 @@ async def test_the_bound_follows_the_size_limit(dial: Dial, limited: Backend) ->
 
 
 @pytest.mark.parametrize("end", ["RSET", "close", "abort", "scope"])
-async def test_memory_is_released_with_the_transaction(dial: Dial, limited: Backend, end: str) -> None:
+async def test_memory_is_released_with_the_transaction(dial: Dial, limited: Services, end: str) -> None:
     scope = await limited.scopes.open("test")
     talk = await dial()
     await talk(HELLO, MAIL, RCPT, b"BDAT 1000\r\n" + b"x" * 1000)
@@ -161,7 +161,7 @@ async def test_memory_is_released_with_the_transaction(dial: Dial, limited: Back
 
 @pytest.mark.parametrize("chunk", [False, True], ids=["DATA", "BDAT"])
 async def test_an_aborted_upload_is_freed_without_the_garbage_collector(
-    dial: Dial, backend: Backend, smtp: Listener, no_gc: None, *, chunk: bool
+    dial: Dial, services: Services, smtp: Listener, no_gc: None, *, chunk: bool
 ) -> None:
     size = 8_000_000
     tracemalloc.start()
@@ -174,10 +174,10 @@ async def test_an_aborted_upload_is_freed_without_the_garbage_collector(
             else:
                 await talk("DATA")
             talk.write(LINE * (size // 100))
-            await auntil(lambda: backend.sessions.held == size)
+            await auntil(lambda: services.sessions.held == size)
             assert tracemalloc.get_traced_memory()[0] > size
             talk.writer.transport.abort()
-            await auntil(lambda: not len(backend.sessions))
+            await auntil(lambda: not len(services.sessions))
             await asyncio.sleep(0)
             assert tracemalloc.get_traced_memory()[0] < size // 2
     finally:
@@ -186,12 +186,12 @@ async def test_an_aborted_upload_is_freed_without_the_garbage_collector(
 
 @pytest.mark.parametrize("abort", [False, True], ids=["closed", "aborted"])
 async def test_a_connection_is_freed_without_the_garbage_collector(
-    dial: Dial, backend: Backend, smtp: Listener, no_gc: None, *, abort: bool
+    dial: Dial, services: Services, smtp: Listener, no_gc: None, *, abort: bool
 ) -> None:
     talk = await dial()
     await talk.to_data()
     talk.write(MOST)
-    await auntil(lambda: backend.sessions.held)
+    await auntil(lambda: services.sessions.held)
     [connection] = smtp._connections
     freed: list[weakref.ref[object]] = [weakref.ref(connection), weakref.ref(connection._conversation.session)]
     del connection
@@ -199,7 +199,7 @@ async def test_a_connection_is_freed_without_the_garbage_collector(
         talk.writer.transport.abort()
     else:
         await talk.close()
-    await auntil(lambda: not len(backend.sessions))
+    await auntil(lambda: not len(services.sessions))
     for _ in range(3):
         await asyncio.sleep(0)
     assert [each() for each in freed] == [None, None]
@@ -208,7 +208,7 @@ async def test_a_connection_is_freed_without_the_garbage_collector(
 @pytest.mark.parametrize("where", ["put_blob", "commit"])
 async def test_a_lack_of_memory_in_the_store_is_a_452(
     talk: Dialogue,
-    backend: Backend,
+    services: Services,
     stored: Stored,
     crashes: Crashes,
     monkeypatch: pytest.MonkeyPatch,
@@ -219,7 +219,7 @@ async def test_a_lack_of_memory_in_the_store_is_a_452(
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(backend.store, where, fail)
+        patch.setattr(services.store, where, fail)
         assert await talk.send(b"text\r\n") == OUT_OF_MEMORY
         await talk(MAIL, RCPT)
         assert await talk(b"BDAT 4 LAST\r\ntext") == OUT_OF_MEMORY
@@ -234,7 +234,7 @@ async def test_a_lack_of_memory_in_the_store_is_a_452(
 
 @pytest.mark.parametrize("chunk", [False, True], ids=["DATA", "BDAT"])
 async def test_a_lack_of_memory_while_a_message_is_received_is_a_452(
-    talk: Dialogue, backend: Backend, stored: Stored, crashes: Crashes, limited: Backend,
+    talk: Dialogue, services: Services, stored: Stored, crashes: Crashes, limited: Services,
     monkeypatch: pytest.MonkeyPatch, *, chunk: bool,
 ) -> None:  # fmt: skip
     append = Reader._append
@@ -257,7 +257,7 @@ async def test_a_lack_of_memory_while_a_message_is_received_is_a_452(
     assert await talk.send(b"text\r\n") == "250 2.0.0 Message stored"
     assert await stored() == [b"text\r\n"]
     assert crashes() == []
-    assert backend.sessions.held == 0
+    assert services.sessions.held == 0
 
 
 @pytest.mark.parametrize("stream", [b"\r\n.\r\n", b".\r\n", b"text\r\n..\r\n.\r\n", b".x\r\n.\r\n", b"x\r\n\r\n.\r\n"])

@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.smtp.connection import Connections, Protocol
 
 OVERRIDDEN = {
@@ -101,17 +101,17 @@ async def test_the_template_is_all_that_aiosmtpd_sets() -> None:
 
 
 @pytest.mark.asyncio
-async def test_connections_share_nothing_but_the_buffer(backend: Backend) -> None:
+async def test_connections_share_nothing_but_the_buffer(services: Services) -> None:
     loop = asyncio.get_running_loop()
     template = Protocol.template("mail.example", loop)
-    one, two = (vars(Protocol(backend, Connections(), template)) for _ in range(2))
+    one, two = (vars(Protocol(services, Connections(), template)) for _ in range(2))
     shared = {name for name in one if one[name] is two[name] and isinstance(one[name], list | dict | set | bytearray)}
     assert shared <= {"_smtp_methods", "_auth_methods", "_handle_hooks"}
     for name in ("_closed", "_replies", "_runner"):
         assert one[name] is not two[name]
 
 
-def test_no_connection_looks_its_methods_up_or_asks_dns(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> None:
+def test_no_connection_looks_its_methods_up_or_asks_dns(monkeypatch: pytest.MonkeyPatch, services: Services) -> None:
     loop = asyncio.new_event_loop()
     template = Protocol.template("mail.example", loop)
 
@@ -120,7 +120,7 @@ def test_no_connection_looks_its_methods_up_or_asks_dns(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(inspect, "getmembers", forbidden)
     monkeypatch.setattr(socket, "getfqdn", forbidden)
-    Protocol(backend, Connections(), template)
+    Protocol(services, Connections(), template)
     loop.close()
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.smtp import commands
 from sirrchat_testkit.smtp import paths as address
 from sirrchat_testkit.smtp.redaction import Redaction
@@ -45,10 +45,10 @@ MISSPELT = [
 @pytest.mark.parametrize(("line", "shown"), MISSPELT)
 @pytest.mark.asyncio
 async def test_credentials_are_hidden_however_auth_is_spelt(
-    talk: Dialogue, backend: Backend, line: str, shown: str
+    talk: Dialogue, services: Services, line: str, shown: str
 ) -> None:
     await talk("EHLO client.example", line, SECRET)
-    [session] = backend.sessions
+    [session] = services.sessions
     said = [each.text for each in session.transcript if each.who == "C"]
     assert said == ["EHLO client.example", shown, f"({len(SECRET)} bytes)"]
     assert SECRET not in f"{[*commands._cache]}"
@@ -89,10 +89,10 @@ def test_what_holds_no_credentials_is_shown(line: bytes) -> None:
 
 
 @pytest.mark.asyncio
-async def test_addresses_are_shown(talk: Dialogue, backend: Backend) -> None:
+async def test_addresses_are_shown(talk: Dialogue, services: Services) -> None:
     lines = ["MAIL FROM:<auth@example.net> SIZE=1", "RCPT TO:<author@example.com> NOTIFY=NEVER"]
     await talk("EHLO client.example", *lines)
-    [session] = backend.sessions
+    [session] = services.sessions
     assert [each.text for each in session.transcript if each.who == "C"][1:] == lines
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sirrchat_testkit.domain.auth import Credentials
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.smtp import commands, paths
 from sirrchat_testkit.smtp.listener import serve_smtp
@@ -97,10 +97,10 @@ def log() -> Iterator[io.StringIO]:
 async def shown_after(chunks: list[bytes], **changes: Any) -> str:
     """Return everything that a server shows after ``chunks``."""
     store = TinyStore()
-    backend = Backend.build(Settings().replace(**changes), store, asyncio.get_running_loop())
-    await backend.set_up()
-    await backend.accounts.add(USER, password=SECRET)
-    async with serve_smtp(backend) as listener:
+    services = Services.build(Settings().replace(**changes), store, asyncio.get_running_loop())
+    await services.set_up()
+    await services.accounts.add(USER, password=SECRET)
+    async with serve_smtp(services) as listener:
         reader, writer = await asyncio.open_connection(*listener.address)
         for chunk in chunks:
             writer.write(chunk)
@@ -108,12 +108,12 @@ async def shown_after(chunks: list[bytes], **changes: Any) -> str:
         writer.write_eof()
         replies = await reader.read()
         writer.close()
-    [session] = backend.sessions.known()
-    shown = [session.transcript, session, backend, listener, [*backend.events.after()], commands._cache, paths._plain]
+    [session] = services.sessions.known()
+    shown = [session.transcript, session, services, listener, [*services.events.after()], commands._cache, paths._plain]
     text = "\n".join(f"{each}\n{each!r}" for each in shown)
     assert replies.startswith(b"220 ")
-    backend.clock.close()
-    await backend.close()
+    services.clock.close()
+    await services.close()
     await store.close()
     return text
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.smtp import listener as listening
 from sirrchat_testkit.smtp.listener import Listener, serve_smtp
@@ -36,13 +36,13 @@ def log(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
 
 @contextlib.asynccontextmanager
-async def served(**changes: Unpack[SettingsChanges]) -> AsyncIterator[tuple[Backend, Listener]]:
+async def served(**changes: Unpack[SettingsChanges]) -> AsyncIterator[tuple[Services, Listener]]:
     store = TinyStore()
-    backend = Backend.build(Settings().replace(**changes), store, asyncio.get_running_loop())
-    await backend.set_up()
-    async with serve_smtp(backend) as listener:
-        yield backend, listener
-    backend.clock.close()
+    services = Services.build(Settings().replace(**changes), store, asyncio.get_running_loop())
+    await services.set_up()
+    async with serve_smtp(services) as listener:
+        yield services, listener
+    services.clock.close()
     await store.close()
 
 
@@ -79,9 +79,9 @@ async def test_it_listens_on_ipv6_where_there_is_ipv6() -> None:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         pytest.skip("this machine has no IPv6")
-    async with served(host="::1") as (backend, listener):
+    async with served(host="::1") as (services, listener):
         _, writer = await connected(listener)
-        assert [each.peer.startswith("[::1]:") for each in backend.sessions] == [True]
+        assert [each.peer.startswith("[::1]:") for each in services.sessions] == [True]
         writer.close()
 
 
@@ -96,8 +96,8 @@ async def test_two_listeners_stand_side_by_side() -> None:
             writer.write(b".\r\n")
             await reader.readline()
             writer.close()
-        assert [each.recipient for each in await one.postoffice.messages()] == ["at-first@elsewhere.example"]
-        assert [each.recipient for each in await two.postoffice.messages()] == ["at-second@elsewhere.example"]
+        assert [each.recipient for each in await one.delivery.messages()] == ["at-first@elsewhere.example"]
+        assert [each.recipient for each in await two.delivery.messages()] == ["at-second@elsewhere.example"]
 
 
 async def test_idle_clients_get_421_and_are_closed_at_once(
@@ -145,38 +145,38 @@ async def test_a_transaction_that_does_not_end_is_broken_off_and_named(
     monkeypatch: pytest.MonkeyPatch, log: Callable[[], list[str]]
 ) -> None:
     monkeypatch.setattr(listening, "GRACE", 0.05)  # real time is the subject
-    async with served() as (backend, listener):
+    async with served() as (services, listener):
         reader, writer = await connected(listener)
         writer.write(b"EHLO x\r\nMAIL FROM:<a@example.net>\r\nRCPT TO:<b@elsewhere.example>\r\nDATA\r\nunfinished")
         while not (await reader.readline()).startswith(b"354"):
             pass
-        [session] = backend.sessions
+        [session] = services.sessions
     with contextlib.suppress(ConnectionError):
         assert await reader.read() == b""
     writer.close()
     [line] = log()
     assert line == f"stopped with 1 connections open, aborted: MAIL FROM:<a@example.net> from {session.peer}"
-    assert not len(backend.sessions)
-    assert list(backend.events.after()) == []
+    assert not len(services.sessions)
+    assert list(services.events.after()) == []
 
 
 async def test_a_delivery_that_never_ends_is_broken_off(
     monkeypatch: pytest.MonkeyPatch, log: Callable[[], list[str]]
 ) -> None:
     monkeypatch.setattr(listening, "GRACE", 0.05)  # real time is the subject
-    async with served() as (backend, listener):
+    async with served() as (services, listener):
 
         async def never(_: bytes) -> str:
             await asyncio.Event().wait()
             raise AssertionError
 
-        monkeypatch.setattr(backend.store, "put_blob", never)
+        monkeypatch.setattr(services.store, "put_blob", never)
         reader, writer = await connected(listener)
         writer.write(b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@elsewhere.example>\r\nDATA\r\n.\r\n")
         while not (await reader.readline()).startswith(b"354"):
             pass
     assert len(log()) == 1
-    assert not len(backend.sessions)
+    assert not len(services.sessions)
     writer.close()
 
 

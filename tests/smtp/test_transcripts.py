@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Sessions
 from sirrchat_testkit.domain.transcript import KEPT, PAGE, SESSION, MessageLog, SessionLog, Transcripts
 from tests.support import auntil
@@ -19,27 +19,27 @@ RAW = b"Subject: hello\r\n\r\nbody\r\n"
 
 
 @pytest.mark.asyncio
-async def test_a_long_line_is_shortened(talk: Dialogue, backend: Backend) -> None:
+async def test_a_long_line_is_shortened(talk: Dialogue, services: Services) -> None:
     line = f"RCPT TO:<{LONG}@example.com>"
     await talk("EHLO client.example", "MAIL FROM:<a@example.net>", line)
-    [session] = backend.sessions
+    [session] = services.sessions
     [said] = [each.text for each in session.transcript if "RCPT" in each.text]
     assert said == f"{line[:500]}... [{len(line)} characters]"
 
 
 @pytest.mark.asyncio
-async def test_a_message_with_many_refused_recipients_keeps_a_page(talk: Dialogue, backend: Backend) -> None:
+async def test_a_message_with_many_refused_recipients_keeps_a_page(talk: Dialogue, services: Services) -> None:
     await talk("EHLO client.example", "MAIL FROM:<a@example.net>")
     for number in range(500):
         await talk(f"RCPT TO:<{LONG}{number}@example.com>")
     await talk("RCPT TO:<user@example.com>", "DATA", RAW + b".\r\n")
     for number in range(500):
         await talk(f"VRFY {number}")
-    [message] = await backend.postoffice.messages()
-    [session] = backend.sessions
-    part = backend.sessions.transcripts.get(message.envelope)
+    [message] = await services.delivery.messages()
+    [session] = services.sessions
+    part = services.sessions.transcripts.get(message.envelope)
     await talk.close()
-    await auntil(lambda: not len(backend.sessions))
+    await auntil(lambda: not len(services.sessions))
     assert part is not None
     text = str(part.transcript())
     assert "220 " in text.splitlines()[0]
@@ -70,7 +70,7 @@ def long_talk(pages: int) -> SessionLog:
     talk.page.extend((0.0, b"220 hello\r\n"))
     for _ in range(pages):
         talk.page.extend((1.0, b"MAIL"))
-        talk.turn(between=False)
+        talk.begin_page(shared=False)
         for _ in range(100):
             talk.page.extend((1.0, b"x" * 500))
     return talk
@@ -88,10 +88,10 @@ def test_a_message_s_transcript_begins_with_the_ten_latest_pages_between_message
     talk = SessionLog(0.0)
     for number in range(30):
         talk.page.extend((1.0, b"MAIL"))
-        talk.turn(between=False)
+        talk.begin_page(shared=False)
         talk.page.extend((1.0, b"EHLO %d" % number))
-        talk.turn(between=True)
-    assert [page[1] for page in talk.of_message().between] == [b"EHLO %d" % number for number in range(20, 30)]
+        talk.begin_page(shared=True)
+    assert [page[1] for page in talk.of_message().shared] == [b"EHLO %d" % number for number in range(20, 30)]
 
 
 @pytest.mark.asyncio

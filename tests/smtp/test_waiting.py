@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from sirrchat_testkit.domain.events import Event, MessageReceived
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.smtp.listener import Listener
 from tests.support import auntil
 
@@ -36,31 +36,31 @@ class Held:
 
 
 @pytest_asyncio.fixture
-async def held(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> Held:
-    made, put_blob = Held(), backend.store.put_blob
+async def held(monkeypatch: pytest.MonkeyPatch, services: Services) -> Held:
+    made, put_blob = Held(), services.store.put_blob
 
     async def slow(raw: bytes) -> str:
         made.asked.set()
         await made.go_on.wait()
         return await put_blob(raw)
 
-    monkeypatch.setattr(backend.store, "put_blob", slow)
+    monkeypatch.setattr(services.store, "put_blob", slow)
     return made
 
 
 @pytest.mark.parametrize("waits", [0, 1, 3], ids=lambda count: f"the store waits {count} times")
 async def test_the_250_is_in_the_socket_before_subscribers_are_called(
-    monkeypatch: pytest.MonkeyPatch, smtp: Listener, backend: Backend, waits: int
+    monkeypatch: pytest.MonkeyPatch, smtp: Listener, services: Services, waits: int
 ) -> None:
     """The subscriber blocks the loop while it looks into the socket: what is not there by then never gets there."""
-    put_blob = backend.store.put_blob
+    put_blob = services.store.put_blob
 
     async def slow(raw: bytes) -> str:
         for _ in range(waits):
             await asyncio.sleep(0)
         return await put_blob(raw)
 
-    monkeypatch.setattr(backend.store, "put_blob", slow)
+    monkeypatch.setattr(services.store, "put_blob", slow)
     loop = asyncio.get_running_loop()
     seen: asyncio.Future[bytes] = loop.create_future()
     with socket.create_connection(smtp.address) as client:
@@ -76,7 +76,7 @@ async def test_the_250_is_in_the_socket_before_subscribers_are_called(
         text = b""
         while b"354" not in text:
             text += await loop.sock_recv(client, 1000)
-        backend.events.subscribe(look)
+        services.events.subscribe(look)
         await loop.sock_sendall(client, b"text\r\n.\r\n")
         assert await seen == b"250 2.0.0 Message stored\r\n"
 
@@ -94,7 +94,7 @@ async def test_commands_behind_the_final_dot_wait_for_it(talk: Dialogue, held: H
 
 @pytest.mark.parametrize("reset", [True, False], ids=["by a reset", "by closing"])
 async def test_a_delivery_that_has_begun_is_finished_although_the_client_has_gone(
-    smtp: Listener, talk: Dialogue, held: Held, backend: Backend, stored: Stored, *, reset: bool
+    smtp: Listener, talk: Dialogue, held: Held, services: Services, stored: Stored, *, reset: bool
 ) -> None:
     await talk.to_data()
     [connection] = smtp._connections
@@ -105,14 +105,14 @@ async def test_a_delivery_that_has_begun_is_finished_although_the_client_has_gon
         talk.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     await talk.close()
     await auntil(lambda: connection.transport is None if reset else connection._eof_received)
-    assert backend.sessions.busy()
+    assert services.sessions.busy()
     held.go_on.set()
-    await auntil(lambda: not len(backend.sessions))
+    await auntil(lambda: not len(services.sessions))
     assert await stored() == [RAW]
 
 
 async def test_a_delivery_is_finished_although_its_client_was_gone_before_anything_could_be_answered(
-    talk: Dialogue, held: Held, backend: Backend, stored: Stored
+    talk: Dialogue, held: Held, services: Services, stored: Stored
 ) -> None:
     await talk("EHLO client.example")
     writing = talk.writer.get_extra_info("socket")
@@ -121,7 +121,7 @@ async def test_a_delivery_is_finished_although_its_client_was_gone_before_anythi
     talk.writer.transport.abort()  # a reset, before the server has read: its first write fails
     await held.asked.wait()
     held.go_on.set()
-    await auntil(lambda: not len(backend.sessions))
+    await auntil(lambda: not len(services.sessions))
     assert await stored() == [RAW]
 
 
@@ -180,13 +180,13 @@ async def test_a_delivery_in_flight_is_finished_when_the_listener_stops(
 
 
 async def test_a_delivery_in_the_store_ends_with_its_scope(
-    talk: Dialogue, held: Held, backend: Backend, stored: Stored
+    talk: Dialogue, held: Held, services: Services, stored: Stored
 ) -> None:
-    scope = await backend.scopes.open("test")
+    scope = await services.scopes.open("test")
     await talk.to_data()
     talk.write(RAW + b".\r\n")
     await held.asked.wait()
-    await backend.scopes.close(scope)
+    await services.scopes.close(scope)
     held.go_on.set()
     assert (await talk.reply()).startswith("421 4.3.2")
     assert await talk.reply() == ""
@@ -194,29 +194,29 @@ async def test_a_delivery_in_the_store_ends_with_its_scope(
 
 
 async def test_a_delivery_whose_client_has_gone_ends_with_its_scope(
-    talk: Dialogue, held: Held, backend: Backend, stored: Stored
+    talk: Dialogue, held: Held, services: Services, stored: Stored
 ) -> None:
-    scope = await backend.scopes.open("test")
+    scope = await services.scopes.open("test")
     await talk.to_data()
     talk.write(RAW + b".\r\n")
     await held.asked.wait()
     talk.writer.transport.abort()
-    [session] = backend.sessions
-    await backend.scopes.close(scope)
+    [session] = services.sessions
+    await services.scopes.close(scope)
     assert not session.busy
     held.go_on.set()
-    await auntil(lambda: not len(backend.sessions))
+    await auntil(lambda: not len(services.sessions))
     assert await stored() == []
 
 
-async def test_settling_sees_a_connection_that_only_the_kernel_has_accepted(smtp: Listener, backend: Backend) -> None:
+async def test_settling_sees_a_connection_that_only_the_kernel_has_accepted(smtp: Listener, services: Services) -> None:
     with socket.create_connection(smtp.address):
-        [activity] = await backend.sessions.settled(0)
+        [activity] = await services.sessions.settled(0)
         assert "has not sent mail yet" in activity.what
 
 
-async def test_settling_sees_a_command_that_the_server_has_not_read(talk: Dialogue, backend: Backend) -> None:
+async def test_settling_sees_a_command_that_the_server_has_not_read(talk: Dialogue, services: Services) -> None:
     await talk("EHLO client.example", "MAIL FROM:<a@example.net>", "RSET")
     talk.write(b"MAIL FROM:<b@example.net>\r\n")
-    [activity] = await backend.sessions.settled(0)
+    [activity] = await services.sessions.settled(0)
     assert activity.what == "MAIL FROM:<b@example.net>"

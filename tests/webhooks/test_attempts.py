@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from sirrchat_testkit.domain.events import Crashed, DeliveryAttempted
 from sirrchat_testkit.domain.models import Account, Delivery, Webhook
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.store import Patch, Put
 from sirrchat_testkit.errors import StoreFull
 from sirrchat_testkit.settings import CurrentSettings, Settings
@@ -61,18 +61,18 @@ async def full(*_: object) -> list[int]:
 
 async def asleep(dispatcher: Dispatcher) -> None:
     """Return when ``dispatcher`` has seen every event, has started what is due, and waits for a change."""
-    await auntil(lambda: not dispatcher._backend.events._undelivered and not dispatcher._wake.is_set())
+    await auntil(lambda: not dispatcher._services.events._undelivered and not dispatcher._wake.is_set())
 
 
 @pytest_asyncio.fixture
-async def ann(backend: Backend) -> Account:
-    return await backend.accounts.add("ann@example.com")
+async def ann(services: Services) -> Account:
+    return await services.accounts.add("ann@example.com")
 
 
 @pytest_asyncio.fixture
-async def webhook(backend: Backend, ann: Account) -> Webhook:
-    key = (await backend.keys.add(ann, "user")).record
-    return await backend.webhooks.add(key, "http://127.0.0.1/", ["email.received"])
+async def webhook(services: Services, ann: Account) -> Webhook:
+    key = (await services.keys.add(ann, "user")).record
+    return await services.webhooks.add(key, "http://127.0.0.1/", ["email.received"])
 
 
 @pytest.fixture
@@ -82,19 +82,19 @@ def receiver() -> Receiver:
 
 @pytest_asyncio.fixture
 async def dispatcher(
-    backend: Backend, webhook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    services: Services, webhook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Dispatcher]:
-    backend.clock.freeze(1000)
-    made = Dispatcher(backend)
+    services.clock.freeze(1000)
+    made = Dispatcher(services)
     monkeypatch.setattr(made._attempts, "_sender", receiver)
     async with made.running():
         await made.wait_until_idle()
         yield made
-    assert [event for event in backend.events.after() if isinstance(event, Crashed)] == []
+    assert [event for event in services.events.after() if isinstance(event, Crashed)] == []
 
 
-async def only(backend: Backend) -> Delivery:
-    [delivery] = await backend.store.find(Delivery)
+async def only(services: Services) -> Delivery:
+    [delivery] = await services.store.find(Delivery)
     return delivery
 
 
@@ -106,34 +106,34 @@ def pending(webhook: Webhook, name: str) -> Delivery:
 
 
 async def test_the_answer_for_a_deleted_delivery_is_ignored(
-    backend: Backend, ann: Account, dispatcher: Dispatcher, receiver: Receiver
+    services: Services, ann: Account, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
-    await deliver(backend, "ann@example.com")
+    await deliver(services, "ann@example.com")
     answer = await receiver.called()
-    await backend.accounts.delete(ann)
+    await services.accounts.delete(ann)
     reply(answer)
     await dispatcher.wait_until_idle()
-    assert [event for event in backend.events.after() if isinstance(event, DeliveryAttempted)] == []
+    assert [event for event in services.events.after() if isinstance(event, DeliveryAttempted)] == []
 
 
 async def test_the_answer_for_a_delivery_is_not_that_of_the_next_one_in_its_place(
-    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+    services: Services, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
-    mark = backend.store.mark()
-    await deliver(backend, "ann@example.com")
+    mark = services.store.mark()
+    await deliver(services, "ann@example.com")
     answer = await receiver.called()
-    before = await only(backend)
-    await backend.store.rewind(mark)
-    assert await backend.store.commit([Put(pending(webhook, "another"))]) == [before.seq]
+    before = await only(services)
+    await services.store.rewind(mark)
+    assert await services.store.commit([Put(pending(webhook, "another"))]) == [before.seq]
     reply(answer)
     await dispatcher.wait_until_idle()
-    assert ((await only(backend)).status, (await only(backend)).attempts) == ("pending", ())
+    assert ((await only(services)).status, (await only(services)).attempts) == ("pending", ())
 
 
 async def test_a_scope_that_ends_ends_an_attempt_whose_place_was_taken(
-    backend: Backend, webhook: Webhook, dispatcher: Dispatcher
+    services: Services, webhook: Webhook, dispatcher: Dispatcher
 ) -> None:
-    [seq] = await backend.store.commit([Put(pending(webhook, "another"))])
+    [seq] = await services.store.commit([Put(pending(webhook, "another"))])
     attempt = asyncio.create_task(asyncio.sleep(60))
     dispatcher._in_flight[seq] = _Running("of the scope", attempt)
     await dispatcher.rewind(None)
@@ -143,57 +143,57 @@ async def test_a_scope_that_ends_ends_an_attempt_whose_place_was_taken(
 
 @pytest.mark.parametrize("status", [200, 503])
 async def test_a_delivery_that_was_cancelled_meanwhile_stays_so(
-    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver, status: int
+    services: Services, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver, status: int
 ) -> None:
-    await deliver(backend, "ann@example.com")
+    await deliver(services, "ann@example.com")
     answer = await receiver.called()
-    await backend.webhooks.update(webhook, enabled=False)
+    await services.webhooks.update(webhook, enabled=False)
     reply(answer, status)
     await dispatcher.wait_until_idle()
-    delivery = await only(backend)
+    delivery = await only(services)
     assert (delivery.status, len(delivery.attempts)) == ("cancelled", 1)
 
 
 async def test_a_delivery_of_a_disabled_webhook_is_cancelled_when_its_attempt_begins(
-    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+    services: Services, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
-    await backend.store.commit([Put(pending(webhook, "one")), Patch(Webhook, webhook.seq, enabled=False)])
-    await dispatcher._attempts.make(await only(backend))
-    assert ((await only(backend)).status, receiver.calls) == ("cancelled", 0)
+    await services.store.commit([Put(pending(webhook, "one")), Patch(Webhook, webhook.seq, enabled=False)])
+    await dispatcher._attempts.make(await only(services))
+    assert ((await only(services)).status, receiver.calls) == ("cancelled", 0)
 
 
 async def test_a_cancelled_delivery_is_not_attempted_when_its_webhook_is_enabled_again(
-    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+    services: Services, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
-    await deliver(backend, "ann@example.com")
+    await deliver(services, "ann@example.com")
     await receiver.answer(503)
     await dispatcher.wait_until_idle()
-    webhook = await backend.webhooks.update(webhook, enabled=False)
-    await backend.webhooks.update(webhook, enabled=True)
-    await backend.clock.advance(60_000)
+    webhook = await services.webhooks.update(webhook, enabled=False)
+    await services.webhooks.update(webhook, enabled=True)
+    await services.clock.advance(60_000)
     assert receiver.calls == 1
 
 
 async def test_a_delivery_requested_while_it_is_attempted_is_attempted_once_more(
-    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+    services: Services, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
-    await deliver(backend, "ann@example.com")
+    await deliver(services, "ann@example.com")
     answer = await receiver.called()
-    await backend.webhooks.redeliver(webhook, (await only(backend)).id)
+    await services.webhooks.redeliver(webhook, (await only(services)).id)
     await asleep(dispatcher)
     assert receiver.calls == 1
     reply(answer)
     await receiver.answer()
     await dispatcher.wait_until_idle()
-    delivery = await only(backend)
+    delivery = await only(services)
     assert (delivery.status, len(delivery.attempts), receiver.calls) == ("delivered", 2, 2)
 
 
 async def test_a_delivery_that_is_queued_twice_is_attempted_by_one_at_a_time(
-    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+    services: Services, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
-    await backend.store.commit([Put(pending(webhook, "one"))])
-    delivery = await only(backend)
+    await services.store.commit([Put(pending(webhook, "one"))])
+    delivery = await only(services)
     for _ in range(2):
         dispatcher._attempts.request(delivery, in_flight=False)
     dispatcher._wake.set()
@@ -206,70 +206,70 @@ async def test_a_delivery_that_is_queued_twice_is_attempted_by_one_at_a_time(
 
 
 async def test_a_request_from_a_scope_that_ended_is_forgotten(
-    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+    services: Services, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
-    scope = await backend.scopes.open("one")
-    await deliver(backend, "ann@example.com")
+    scope = await services.scopes.open("one")
+    await deliver(services, "ann@example.com")
     await receiver.called()
-    await backend.webhooks.redeliver(webhook, (await only(backend)).id)
+    await services.webhooks.redeliver(webhook, (await only(services)).id)
     await asleep(dispatcher)
-    await backend.scopes.close(scope)
-    await deliver(backend, "ann@example.com")
+    await services.scopes.close(scope)
+    await deliver(services, "ann@example.com")
     await receiver.answer()
     await dispatcher.wait_until_idle()
-    assert ((await only(backend)).status, receiver.calls) == ("delivered", 2)
+    assert ((await only(services)).status, receiver.calls) == ("delivered", 2)
 
 
 async def test_an_attempt_whose_outcome_was_not_stored_is_made_again(
-    backend: Backend, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    services: Services, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await deliver(backend, "ann@example.com")
+    await deliver(services, "ann@example.com")
     answer = await receiver.called()
     with monkeypatch.context() as patch:
-        patch.setattr(backend.store, "commit", full)
+        patch.setattr(services.store, "commit", full)
         reply(answer)
         await dispatcher.wait_until_idle()
-    advancing = asyncio.create_task(backend.clock.advance(STORE_RETRY))
+    advancing = asyncio.create_task(services.clock.advance(STORE_RETRY))
     await receiver.answer()
     await advancing
-    assert (await only(backend)).status == "delivered"
+    assert (await only(services)).status == "delivered"
 
 
 async def test_waiting_ends_while_the_store_is_full(
-    backend: Backend, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    services: Services, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher_module, "STORE_PAUSE", 0.001)  # of real time
-    await deliver(backend, "ann@example.com")
+    await deliver(services, "ann@example.com")
     with monkeypatch.context() as patch:
-        patch.setattr(backend.store, "commit", full)
+        patch.setattr(services.store, "commit", full)
         await dispatcher.wait_until_idle()
     await receiver.answer()
     await dispatcher.wait_until_idle()
-    assert (await only(backend)).status == "delivered"
+    assert (await only(services)).status == "delivered"
 
 
 async def test_a_retry_is_made_after_a_scope_in_which_an_earlier_one_was_due(
-    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+    services: Services, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
-    await deliver(backend, "ann@example.com")
+    await deliver(services, "ann@example.com")
     await receiver.answer(503)
     await dispatcher.wait_until_idle()
-    scope = await backend.scopes.open("one")
-    dispatcher._queue.put_later(webhook.id, 99, backend.clock.now() + 500)
+    scope = await services.scopes.open("one")
+    dispatcher._queue.put_later(webhook.id, 99, services.clock.now() + 500)
     dispatcher._set_timer()
-    await backend.clock.advance(500)
-    await backend.scopes.close(scope)
-    advancing = asyncio.create_task(backend.clock.advance(RETRIES[0]))
+    await services.clock.advance(500)
+    await services.scopes.close(scope)
+    advancing = asyncio.create_task(services.clock.advance(RETRIES[0]))
     await receiver.answer()
     await advancing
-    assert (await only(backend)).status == "delivered"
+    assert (await only(services)).status == "delivered"
 
 
 async def test_every_pending_delivery_is_read_however_many_there_are(
-    backend: Backend, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    services: Services, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher_module, "_PENDING_AT_ONCE", 2)
-    await backend.store.commit([Put(pending(webhook, str(number))) for number in range(5)])
+    await services.store.commit([Put(pending(webhook, str(number))) for number in range(5)])
     await dispatcher.rewind(None)
     await asleep(dispatcher)
     await auntil(lambda: receiver.calls == len(dispatcher._in_flight))
@@ -277,13 +277,13 @@ async def test_every_pending_delivery_is_read_however_many_there_are(
 
 
 async def test_attempts_under_way_end_with_the_dispatcher(
-    backend: Backend, webhook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    services: Services, webhook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = Dispatcher(backend)
+    made = Dispatcher(services)
     monkeypatch.setattr(made._attempts, "_sender", receiver)
     async with made.running():
-        await backend.store.commit([Put(pending(webhook, "one"))])
-        made._attempts.request(await only(backend), in_flight=False)
+        await services.store.commit([Put(pending(webhook, "one"))])
+        made._attempts.request(await only(services), in_flight=False)
         made._wake.set()
         answer = await receiver.called()
     assert answer.cancelled()

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sirrchat_testkit.domain.models import Delivery, Webhook
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.store import Put
 from sirrchat_testkit.webhooks import dispatcher
 from sirrchat_testkit.webhooks.dispatcher import AT_ONCE, QUIET, SPACING, STEP, Dispatcher
@@ -38,19 +38,19 @@ class Pauses:
         self._pause.set_result(None)
 
 
-async def test_while_mail_arrives_attempts_are_spaced(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_while_mail_arrives_attempts_are_spaced(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     now, pauses = 1000.0, Pauses()
     started: list[str] = []
 
     async def make(delivery: Delivery) -> None:
         started.append(delivery.message)
 
-    sender = Dispatcher(backend)
+    sender = Dispatcher(services)
     monkeypatch.setattr(dispatcher, "_now", lambda: now)
     monkeypatch.setattr(asyncio, "sleep", pauses)
     monkeypatch.setattr(sender._attempts, "make", make)
-    ann = await backend.accounts.add("ann@example.com")
-    await backend.webhooks.add((await backend.keys.add(ann, "user")).record, "http://127.0.0.1/", ["email.received"])
+    ann = await services.accounts.add("ann@example.com")
+    await services.webhooks.add((await services.keys.add(ann, "user")).record, "http://127.0.0.1/", ["email.received"])
 
     async def started_by_the_next_pause() -> int:
         await auntil(lambda: pauses or not sender._is_busy())
@@ -59,7 +59,7 @@ async def test_while_mail_arrives_attempts_are_spaced(backend: Backend, monkeypa
     async with sender.running():
         assert await started_by_the_next_pause() == 0
         for _ in range(200):
-            await deliver(backend, "ann@example.com")
+            await deliver(services, "ann@example.com")
         assert AT_ONCE <= await started_by_the_next_pause() <= AT_ONCE + STEP
         now += 10 * SPACING
         pauses.end()
@@ -68,24 +68,24 @@ async def test_while_mail_arrives_attempts_are_spaced(backend: Backend, monkeypa
         pauses.end()
         assert await started_by_the_next_pause() == 200
         now += AT_ONCE * SPACING
-        await deliver(backend, "ann@example.com")
+        await deliver(services, "ann@example.com")
         assert await started_by_the_next_pause() == 201
 
 
-async def test_an_attempt_that_is_cut_off_before_its_first_step_is_not_waited_for(backend: Backend) -> None:
-    async with Dispatcher(backend).running() as dispatcher:
-        await backend.sessions.settled(10)
-        mark = backend.store.mark()
+async def test_an_attempt_that_is_cut_off_before_its_first_step_is_not_waited_for(services: Services) -> None:
+    async with Dispatcher(services).running() as dispatcher:
+        await services.sessions.settled(10)
+        mark = services.store.mark()
         webhook = Webhook(
             id="hook", account="", url="http://127.0.0.1:1/", events=("email.received",), enabled=True, created_at=0
         )
         delivery = Delivery(
             id="one", account="", webhook="hook", event="email.received", message="", created_at=0, request_body="{}"
         )
-        await backend.store.commit([Put(webhook), Put(delivery)])
+        await services.store.commit([Put(webhook), Put(delivery)])
         dispatcher._queue.put("hook", delivery.seq)
         assert await dispatcher._start() == 1
         dispatcher.end(None)
-        await backend.store.rewind(mark)
+        await services.store.rewind(mark)
         await dispatcher.rewind(None)
         assert dispatcher.busy() == []

@@ -222,7 +222,7 @@ def test_a_failed_wait_says_which_faults_struck(hooked: Webhooked) -> None:
 def test_faults_of_webhooks_do_not_concern_smtp(mailserver: MailServer) -> None:
     mailserver.webhook_faults.duplicate()
     assert mailserver.faults.planned == []
-    assert not mailserver._now.backend.faults.of(SMTP).planned
+    assert not mailserver._now.services.faults.of(SMTP).planned
     mailserver.webhook_faults.clear()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit.domain.models import Delivery, Envelope, Message
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.store import Change, Delete
 from sirrchat_testkit.errors import StoreFull
 from sirrchat_testkit.webhooks.outbox import Outbox
@@ -35,42 +35,42 @@ class Held:
         monkeypatch.setattr(store, name, held)
 
 
-async def webhook(backend: Backend) -> None:
+async def webhook(services: Services) -> None:
     """Add an account with a disposable address and a webhook for it."""
-    ann = await backend.accounts.add("ann@example.com")
-    await backend.directory.add_address(ann.id, "box@example.com")
-    await backend.webhooks.set_push(ann.id, "https://hooks.example/in", enabled=True)
+    ann = await services.accounts.add("ann@example.com")
+    await services.directory.add_address(ann.id, "box@example.com")
+    await services.webhooks.set_push(ann.id, "https://hooks.example/in", enabled=True)
 
 
 async def test_messages_of_a_scope_that_ends_meanwhile_are_not_handed_over(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outbox = Outbox(backend)
-    await webhook(backend)
-    scope = await backend.scopes.open("a test")
-    await deliver(backend, "box@example.com")
-    reading = Held(monkeypatch, backend.store, "raw", after=True)
+    outbox = Outbox(services)
+    await webhook(services)
+    scope = await services.scopes.open("a test")
+    await deliver(services, "box@example.com")
+    reading = Held(monkeypatch, services.store, "raw", after=True)
     step = asyncio.create_task(outbox.step(8))
     await reading.reached.wait()
-    await backend.scopes.close(scope)
+    await services.scopes.close(scope)
     await outbox.resume()
     reading.go_on.set()
     assert await step == []
-    assert await backend.store.count(Delivery) == 0
+    assert await services.store.count(Delivery) == 0
 
 
 async def test_a_message_whose_delivery_a_scope_took_back_is_handed_over_again(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outbox = Outbox(backend)
-    await webhook(backend)
-    [message] = await deliver(backend, "box@example.com")
-    scope = await backend.scopes.open("a test")
+    outbox = Outbox(services)
+    await webhook(services)
+    [message] = await deliver(services, "box@example.com")
+    scope = await services.scopes.open("a test")
     with monkeypatch.context() as patch:
-        waiting = Held(patch, backend.store, "commit", after=True)
+        waiting = Held(patch, services.store, "commit", after=True)
         step = asyncio.create_task(outbox.step(8))
         await waiting.reached.wait()
-        await backend.scopes.close(scope)
+        await services.scopes.close(scope)
         await outbox.resume()
         waiting.go_on.set()
         await step
@@ -79,17 +79,17 @@ async def test_a_message_whose_delivery_a_scope_took_back_is_handed_over_again(
 
 
 async def test_messages_are_handed_over_again_after_a_commit_that_failed(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outbox = Outbox(backend)
-    await webhook(backend)
-    [message] = await deliver(backend, "box@example.com")
+    outbox = Outbox(services)
+    await webhook(services)
+    [message] = await deliver(services, "box@example.com")
 
     async def fail(_changes: Sequence[Change]) -> list[int]:
         raise StoreFull("no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr(backend.store, "commit", fail)
+        patch.setattr(services.store, "commit", fail)
         with pytest.raises(StoreFull):
             await outbox.step(8)
     assert outbox.behind
@@ -97,67 +97,67 @@ async def test_messages_are_handed_over_again_after_a_commit_that_failed(
     assert await outbox.step(8) == []
 
 
-async def test_the_webhook_that_is_furthest_behind_says_where_to_go_on(backend: Backend) -> None:
+async def test_the_webhook_that_is_furthest_behind_says_where_to_go_on(services: Services) -> None:
     for name in ("ann", "bob"):
-        key = (await backend.keys.add(await backend.accounts.add(f"{name}@example.com"), "user")).record
-        await backend.webhooks.add(key, "https://hooks.example/in", ["email.received"])
+        key = (await services.keys.add(await services.accounts.add(f"{name}@example.com"), "user")).record
+        await services.webhooks.add(key, "https://hooks.example/in", ["email.received"])
     for recipient in ("ann@example.com", "bob@example.com"):
-        await deliver(backend, recipient)
-    outbox = Outbox(backend)
+        await deliver(services, recipient)
+    outbox = Outbox(services)
     await outbox.resume()
     assert len(await outbox.step(8)) == 2
 
 
-async def test_without_a_webhook_there_is_nothing_to_do(backend: Backend) -> None:
-    ann = await backend.accounts.add("ann@example.com")
-    await backend.directory.add_address(ann.id, "box@example.com")
-    outbox = Outbox(backend)
+async def test_without_a_webhook_there_is_nothing_to_do(services: Services) -> None:
+    ann = await services.accounts.add("ann@example.com")
+    await services.directory.add_address(ann.id, "box@example.com")
+    outbox = Outbox(services)
     await outbox.resume()
-    outbox.note_stored(*await deliver(backend, "box@example.com"))
+    outbox.note_stored(*await deliver(services, "box@example.com"))
     assert not outbox.behind
 
 
-async def test_a_message_is_not_handed_over_twice(backend: Backend) -> None:
-    await webhook(backend)
-    await deliver(backend, "box@example.com")
-    assert len(await Outbox(backend).step(8)) == 1
-    assert await Outbox(backend).step(8) == []  # reads the message again
+async def test_a_message_is_not_handed_over_twice(services: Services) -> None:
+    await webhook(services)
+    await deliver(services, "box@example.com")
+    assert len(await Outbox(services).step(8)) == 1
+    assert await Outbox(services).step(8) == []  # reads the message again
 
 
 async def test_a_message_that_was_deleted_before_it_was_read_is_skipped(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outbox = Outbox(backend)
-    await webhook(backend)
-    [first] = await deliver(backend, "box@example.com")
-    reading = Held(monkeypatch, backend.store, "raw")
+    outbox = Outbox(services)
+    await webhook(services)
+    [first] = await deliver(services, "box@example.com")
+    reading = Held(monkeypatch, services.store, "raw")
     step = asyncio.create_task(outbox.step(8))
     await reading.reached.wait()
-    await backend.store.commit([Delete(Message, first.seq), Delete(Envelope, 1)])
+    await services.store.commit([Delete(Message, first.seq), Delete(Envelope, 1)])
     reading.go_on.set()
     assert await step == []
-    assert await backend.store.count(Delivery) == 0
+    assert await services.store.count(Delivery) == 0
 
 
 class Reading:
     """A step that has begun to read messages of the address, and waits at the last one."""
 
-    def __init__(self, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.backend = backend
-        self.outbox = Outbox(backend)
+    def __init__(self, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.services = services
+        self.outbox = Outbox(services)
         self.asked, self.go_on = asyncio.Event(), asyncio.Event()
-        self._read = backend.postoffice.raw
-        monkeypatch.setattr(backend.postoffice, "raw", self._slow)
+        self._read = services.delivery.raw
+        monkeypatch.setattr(services.delivery, "raw", self._slow)
 
     async def begin(self, *bodies: bytes) -> asyncio.Task[list[Delivery]]:
-        account = await self.backend.accounts.add("ann@example.com")
-        await self.backend.directory.add_address(account.id, "push@example.com")
-        await self.backend.webhooks.set_push(account.id, "http://127.0.0.1:1/", enabled=True)
+        account = await self.services.accounts.add("ann@example.com")
+        await self.services.directory.add_address(account.id, "push@example.com")
+        await self.services.webhooks.set_push(account.id, "http://127.0.0.1:1/", enabled=True)
         await self.outbox.resume()
-        self.mark = self.backend.store.mark()
+        self.mark = self.services.store.mark()
         for body in bodies:
             envelope = Envelope(id="", sender="a@b.example", recipients=("push@example.com",))
-            [self.message] = await self.backend.postoffice.deliver(envelope, body)
+            [self.message] = await self.services.delivery.deliver(envelope, body)
         step = asyncio.create_task(self.outbox.step(8))
         await self.asked.wait()
         return step
@@ -171,24 +171,24 @@ class Reading:
 
 
 async def test_messages_that_go_with_their_scope_while_they_are_read_make_no_deliveries(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading = Reading(backend, monkeypatch)
+    reading = Reading(services, monkeypatch)
     step = await reading.begin(b"one", b"two")
-    await backend.store.rewind(reading.mark)
+    await services.store.rewind(reading.mark)
     reading.go_on.set()
     assert await step == []
-    assert await backend.store.find(Delivery) == []
+    assert await services.store.find(Delivery) == []
     assert await reading.outbox.step(8) == []
     assert not reading.outbox.behind
 
 
 async def test_a_message_that_is_deleted_while_it_is_read_does_not_hold_up_the_others(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading = Reading(backend, monkeypatch)
+    reading = Reading(services, monkeypatch)
     step = await reading.begin(b"one", b"two")
-    await backend.postoffice.delete([reading.message])
+    await services.delivery.delete([reading.message])
     reading.go_on.set()
     assert await step == []
     assert reading.outbox.behind

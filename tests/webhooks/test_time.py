@@ -69,7 +69,7 @@ async def test_a_story_plays_out_on_both_loops(
 def test_an_attempt_under_way_is_waited_for_before_the_clock_moves(
     mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink
 ) -> None:
-    clock = mailserver._now.backend.clock
+    clock = mailserver._now.services.clock
 
     def refuse_once_the_clock_is_moved(_: WebhookCall) -> int:
         until(mailserver._thread, lambda: clock._moves or clock.now() > began)

@@ -15,7 +15,7 @@ from sirrchat_testkit.formatting import iso_seconds
 
 if TYPE_CHECKING:
     from sirrchat_testkit.domain.models import ApiKey
-    from sirrchat_testkit.domain.services import Backend
+    from sirrchat_testkit.domain.services import Services
 
 Fact = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ def _guarded(work: Callable[[argparse.Namespace, Target], int]) -> Callable[[arg
 
 def _create(arguments: argparse.Namespace, at: Target) -> int:
     if isinstance(at, Path):
-        made = _in_folder(at, lambda backend: _add(backend, arguments.user, arguments.role))
+        made = _in_folder(at, lambda services: _add(services, arguments.user, arguments.role))
     else:
         with at as client:
             made = client.api_keys.create(arguments.user, arguments.role).model_dump(mode="json")
@@ -78,7 +78,7 @@ def _list(arguments: argparse.Namespace, at: Target) -> int:
 
 def _revoke(arguments: argparse.Namespace, at: Target) -> int:
     if isinstance(at, Path):
-        _in_folder(at, lambda backend: backend.keys.revoke(arguments.key))
+        _in_folder(at, lambda services: services.keys.revoke(arguments.key))
     else:
         with at as client:
             client.api_keys.revoke(arguments.key)
@@ -87,39 +87,39 @@ def _revoke(arguments: argparse.Namespace, at: Target) -> int:
     return 0
 
 
-def _in_folder(folder: Path, work: Callable[[Backend], Awaitable[Any]]) -> Any:
+def _in_folder(folder: Path, work: Callable[[Services], Awaitable[Any]]) -> Any:
     """Return the result of ``work`` on the domain of the data folder."""
     import asyncio
 
-    from sirrchat_testkit.domain.services import Backend
+    from sirrchat_testkit.domain.services import Services
     from sirrchat_testkit.settings import Settings
     from sirrchat_testkit.storage import TinyStore
 
     async def run() -> Any:
         store = TinyStore(folder)
         try:
-            backend = Backend.build(Settings(data=str(folder)), store, asyncio.get_running_loop())
+            services = Services.build(Settings(data=str(folder)), store, asyncio.get_running_loop())
             try:
-                return await work(backend)
+                return await work(services)
             finally:
-                await backend.close()
+                await services.close()
         finally:
             await store.close()
 
     return asyncio.run(run())
 
 
-async def _add(backend: Backend, user: str, role: str) -> Fact:
-    account = await (backend.accounts.of(user) if "@" in user else backend.accounts.owner(user))
-    made = await backend.keys.add(account, role)
+async def _add(services: Services, user: str, role: str) -> Fact:
+    account = await (services.accounts.of(user) if "@" in user else services.accounts.owner(user))
+    made = await services.keys.add(account, role)
     return {**_shown(made.record, account.email), "key": made.key, "secret": made.secret}
 
 
-async def _all(backend: Backend) -> list[Fact]:
+async def _all(services: Services) -> list[Fact]:
     from sirrchat_testkit.domain.models import ApiKey
 
-    found = await backend.store.find(ApiKey)
-    return [_shown(each, (await backend.accounts.owner(each.account)).email) for each in found]
+    found = await services.store.find(ApiKey)
+    return [_shown(each, (await services.accounts.owner(each.account)).email) for each in found]
 
 
 def _shown(key: ApiKey, user: str) -> Fact:

@@ -48,7 +48,7 @@ class Page(NamedTuple):
     total: int
 
 
-class PostOffice:
+class MailDelivery:
     """Delivers, lists, reads and deletes messages."""
 
     def __init__(

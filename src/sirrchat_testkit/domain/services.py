@@ -10,7 +10,7 @@ from sirrchat_testkit.domain.auth import Keys, Logins
 from sirrchat_testkit.domain.clock import Clock, Scheduler
 from sirrchat_testkit.domain.counters import Counters, Stats
 from sirrchat_testkit.domain.deletion import Deletion
-from sirrchat_testkit.domain.delivery import Folders, PostOffice, Retention
+from sirrchat_testkit.domain.delivery import Folders, MailDelivery, Retention
 from sirrchat_testkit.domain.directory import Directory, Domains
 from sirrchat_testkit.domain.events import Crashed, EventLog
 from sirrchat_testkit.domain.ids import Ids
@@ -34,7 +34,7 @@ class Loop(Scheduler, Protocol):
 
 
 @record
-class Backend:
+class Services:
     """The domain of one server."""
 
     settings: CurrentSettings
@@ -46,7 +46,7 @@ class Backend:
     directory: Directory
     accounts: Accounts
     keys: Keys
-    postoffice: PostOffice
+    delivery: MailDelivery
     folders: Folders
     webhooks: Webhooks
     sessions: Sessions
@@ -58,7 +58,7 @@ class Backend:
     scopes: Scopes
 
     @classmethod
-    def build(cls, settings: Settings, store: Store, loop: Loop) -> Backend:
+    def build(cls, settings: Settings, store: Store, loop: Loop) -> Services:
         """Return the domain of a server that keeps its records in ``store`` and runs on ``loop``."""
         current = CurrentSettings(settings)
         clock = Clock(loop)
@@ -82,7 +82,7 @@ class Backend:
             directory=directory,
             accounts=accounts,
             keys=Keys(store, clock, ids),
-            postoffice=PostOffice(
+            delivery=MailDelivery(
                 store, clock, ids, directory, Retention(store, clock, current), counters, events, deletion
             ),
             folders=Folders(store, clock, directory, events),
@@ -109,7 +109,7 @@ class Backend:
         key = self.settings.value.api_key or f"mk_live_{self.ids.token(32)}"
         self.keys.accept_until_close(await self._admin(), "admin", key)
         self.stats.begin()
-        await self.postoffice.purge_hourly()
+        await self.delivery.purge_hourly()
         return key
 
     async def close(self) -> None:

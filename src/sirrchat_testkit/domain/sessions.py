@@ -88,7 +88,7 @@ class Session:
 
     def begin(self, sender: str) -> None:
         """Note that a transaction has begun with ``MAIL FROM:<sender>``."""
-        self.log.turn(between=False)
+        self.log.begin_page(shared=False)
         self.sender = sender
         self.busy = True
         self.fresh = False

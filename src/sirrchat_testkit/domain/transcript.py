@@ -83,7 +83,7 @@ class Transcript(tuple[TranscriptLine, ...]):
 class SessionLog:
     """The recorded lines of one session."""
 
-    __slots__ = ("_before", "_between", "_counted", "_end", "_pages", "_sizes", "began", "messages", "page", "size")
+    __slots__ = ("_before", "_counted", "_end", "_pages", "_shared", "_sizes", "began", "messages", "page", "size")
 
     def __init__(self, began: float) -> None:
         self.began = began
@@ -92,23 +92,23 @@ class SessionLog:
         self.page: Page = []
         self._pages: deque[Page] = deque((self.page,))
         self._sizes: deque[int] = deque()
-        self._between: tuple[Page, ...] = (self.page,)
+        self._shared: tuple[Page, ...] = (self.page,)
         self._before = 0  # bytes of the pages that belong to all later messages
         self._end = 0  # entries of the page up to the reply to its message; 0 if no message has ended
         self._counted = 0  # bytes of those entries without the reply
 
-    def turn(self, *, between: bool) -> None:
-        """Begin a page with the last recorded command. If ``between``, the page belongs to all later messages."""
+    def begin_page(self, *, shared: bool) -> None:
+        """Begin a page with the last recorded command. If ``shared``, the page belongs to all later messages."""
         page = self.page
-        if between and page is self._between[-1]:
+        if shared and page is self._shared[-1]:
             return
         new = page[-2:]
         del page[-2:]
         self._close()
         self.page = new
         self._pages.append(new)
-        if between:
-            self._between = (*self._between[-9:], new)
+        if shared:
+            self._shared = (*self._shared[-9:], new)
 
     def trim(self) -> None:
         """Drop the middle of the page if it has too many entries."""
@@ -120,7 +120,7 @@ class SessionLog:
         self.messages += 1
         self._counted = _cut(self.page)
         self._end = len(self.page) + 2  # with its reply
-        return MessageLog(self.began, self._between, self.page, self._counted + self._before)
+        return MessageLog(self.began, self._shared, self.page, self._counted + self._before)
 
     def close(self) -> None:
         """End the last page: the connection was closed."""
@@ -141,8 +141,8 @@ class SessionLog:
                 self._pages.append(rest)
             for finished in (page, rest) if rest else (page,):
                 self._add_size(_cut(finished))
-        if page is self._between[-1]:
-            self._before = sum(map(_size, self._between))
+        if page is self._shared[-1]:
+            self._before = sum(map(_size, self._shared))
 
     def _add_size(self, size: int) -> None:
         """Add the size of a finished page, and drop the oldest pages beyond the limits."""
@@ -154,7 +154,7 @@ class SessionLog:
 
     def transcript(self) -> Transcript:
         """Return the lines of the whole session."""
-        first = () if self._between[0] in self._pages else (self._between[0],)
+        first = () if self._shared[0] in self._pages else (self._shared[0],)
         return _text(self.began, (*first, *tuple(self._pages)))
 
 
@@ -162,13 +162,13 @@ class MessageLog(NamedTuple):
     """The recorded lines of one message; ``size`` is their number of bytes, about."""
 
     began: float
-    between: tuple[Page, ...]
+    shared: tuple[Page, ...]
     page: Page
     size: int
 
     def transcript(self) -> Transcript:
         """Return the lines of the message."""
-        return _text(self.began, (*self.between, self.page))
+        return _text(self.began, (*self.shared, self.page))
 
 
 class Transcripts:

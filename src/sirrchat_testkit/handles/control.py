@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from sirrchat_testkit.domain.accounts import QUOTA
 from sirrchat_testkit.domain.events import Event, MessageReceived, MessagesChanged, MessagesRemoved, RecipientRefused
 from sirrchat_testkit.domain.models import Account, Address, Envelope, Message
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Activity, Session
 from sirrchat_testkit.errors import Conflict, InvalidValue, NoSuchAddress, NotFound
 from sirrchat_testkit.handles import diagnostics
@@ -65,17 +65,17 @@ class Mark:
 class ServerControl:
     """Reads and changes one server of this process, from any thread."""
 
-    def __init__(self, thread: LoopThread, backend: Backend, smtp_address: str) -> None:
+    def __init__(self, thread: LoopThread, services: Services, smtp_address: str) -> None:
         self.timeout = TIMEOUT
         self.within = 0.0
         self.thread = thread
-        self.backend = backend
-        self.diagnostics = Diagnostics(backend, smtp_address)
+        self.services = services
+        self.diagnostics = Diagnostics(services, smtp_address)
         self.feeds: Feeds[ReceivedMessage] = Feeds()
         self.taken = Taken()
-        self._test_account = TestAccount(backend)
+        self._test_account = TestAccount(services)
         self._mark = Mark(self.taken.mark(), 0, 0, self._test_account.mark())
-        backend.events.subscribe(self._push, self._is_wanted)
+        services.events.subscribe(self._push, self._is_wanted)
 
     @property
     def since(self) -> int:
@@ -122,7 +122,7 @@ class ServerControl:
         """Make an account with a user key; None means a generated value. Raises ``InvalidValue`` or ``Conflict``."""
         made = None
         while made is None:
-            email = address or f"{self._test_account.local_part(None)}@{self.backend.settings.value.domains[0]}"
+            email = address or f"{self._test_account.local_part(None)}@{self.services.settings.value.domains[0]}"
             with contextlib.suppress(*() if address else (Conflict,)):
                 made = self.thread.call(self._test_account.add_account(email, password, quota))
         return made
@@ -134,7 +134,7 @@ class ServerControl:
 
     def _check_address(self, function: str, text: str) -> None:
         if not addressing.is_mailbox(text):
-            like = f"ann@{self.backend.settings.value.domains[0]}"
+            like = f"ann@{self.services.settings.value.domains[0]}"
             words = f"{function} takes an address such as {like!r}, not {text!r}"
             raise InvalidValue(words, field="address", value=text)
 
@@ -154,7 +154,7 @@ class ServerControl:
 
     def sessions(self) -> list[Session]:
         """Return the connections opened since the scope began, open or closed, oldest first."""
-        return self.backend.sessions.known(self._mark.connections)
+        return self.services.sessions.known(self._mark.connections)
 
     def api_key(self) -> str:
         """Return the API key of this scope's account."""
@@ -162,13 +162,13 @@ class ServerControl:
 
     def refusals(self) -> list[Refusal]:
         """Return the recipients that were refused since the scope began, without late mail of other scopes."""
-        refused = (each for each in self.backend.events.after(self.since) if isinstance(each, RecipientRefused))
+        refused = (each for each in self.services.events.after(self.since) if isinstance(each, RecipientRefused))
         events = [each for each in refused if not each.scope]
         return run(self.thread, lambda _: self.diagnostics.refusals(events))
 
     async def settled(self, seconds: float) -> list[Activity]:
         """Wait at most ``seconds`` until nothing is in progress; return what still is. Runs on the server's loop."""
-        return await self.backend.sessions.settled(seconds, self._mark.connections)
+        return await self.services.sessions.settled(seconds, self._mark.connections)
 
     async def snapshot(self, recipient: str | None = None) -> Snapshot:
         """Return a snapshot of this scope, and of why mail for ``recipient`` is refused. Runs on the server's loop."""
@@ -188,8 +188,8 @@ class ServerControl:
         self._test_account.begin(name, seed)
         self._mark = replace(
             outer,
-            event=self.backend.events.last,
-            connections=self.backend.sessions.opened,
+            event=self.services.events.last,
+            connections=self.services.sessions.opened,
         )
         return outer
 
@@ -235,12 +235,12 @@ class ServerControl:
         for start in range(0, len(found), LOADED):
             some = found[start : start + LOADED]
             yield self.load(some)
-            yield self.backend.postoffice.delete([record_of(each) for each in some])
+            yield self.services.delivery.delete([record_of(each) for each in some])
         return found
 
     async def _deliver(self, envelope: Envelope, raw: bytes) -> Message:
         try:
-            [stored] = await self.backend.postoffice.deliver(envelope, raw)
+            [stored] = await self.services.delivery.deliver(envelope, raw)
         except NoSuchAddress as refusal:
             [recipient] = envelope.recipients
             raise NoSuchAddress(await self.diagnostics.unknown(recipient, str(refusal))) from None
@@ -250,9 +250,9 @@ class ServerControl:
         return self.thread.begin(self._contents(message))
 
     async def _contents(self, message: Message) -> Contents:
-        postoffice = self.backend.postoffice
-        log = self.backend.sessions.transcripts.get(message.envelope)
-        return Contents(await postoffice.envelope(message), await postoffice.raw(message), log)
+        delivery = self.services.delivery
+        log = self.services.sessions.transcripts.get(message.envelope)
+        return Contents(await delivery.envelope(message), await delivery.raw(message), log)
 
 
 _PASSWORD = 16
@@ -288,9 +288,9 @@ class TestAccountMark(NamedTuple):
 class TestAccount:
     """Makes the addresses of the open scope. ``local_part`` runs in the test's thread, coroutines in the server's."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self._names = Names(backend.settings.value.seed or backend.ids.token(8))
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._names = Names(services.settings.value.seed or services.ids.token(8))
         self._scope = self._seed = ""
         self._owned: OwnedAccount | None = None
 
@@ -323,24 +323,24 @@ class TestAccount:
         """
         if domain is not None:
             await self._check_served("domain", domain)
-        text = f"{local}@{domain or self._backend.settings.value.domains[0]}"
+        text = f"{local}@{domain or self._services.settings.value.domains[0]}"
         owner = (await self._own()).account.id
         try:
-            return await self._backend.directory.add_address(owner, text, expires_in=expires_in)
+            return await self._services.directory.add_address(owner, text, expires_in=expires_in)
         except Conflict:
             return None
 
     async def add_account(self, email: str, password: str | None, quota: int | None) -> NewAccount:
         """Make an account in addition to the scope's own. Raises ``InvalidValue`` or ``Conflict``."""
-        backend = self._backend
+        services = self._services
         if not addressing.is_mailbox(email):
             text = f"address takes a mailbox at one of {await self._served()}, not {email!r}"
             raise InvalidValue(text, field="address", value=email)
         await self._check_served("address", addressing.split(email)[1])
-        password = backend.ids.token(_PASSWORD) if password is None else password
-        account = await backend.accounts.add(email, password=password, quota=QUOTA if quota is None else quota)
-        key = await backend.keys.add(account, "user")
-        return NewAccount(account, await backend.directory.permanent(account), password, key.key)
+        password = services.ids.token(_PASSWORD) if password is None else password
+        account = await services.accounts.add(email, password=password, quota=QUOTA if quota is None else quota)
+        key = await services.keys.add(account, "user")
+        return NewAccount(account, await services.directory.permanent(account), password, key.key)
 
     async def add_exact(self, text: str, expires_in: int | None) -> Address:
         """Make the address ``text``.
@@ -352,41 +352,41 @@ class TestAccount:
         await self._check_served("address", addressing.split(text)[1])
         owner = (await self._own()).account.id
         try:
-            return await self._backend.directory.add_address(owner, text, expires_in=expires_in)
+            return await self._services.directory.add_address(owner, text, expires_in=expires_in)
         except Conflict as conflict:
-            if await self._backend.directory.find_address(text) is None:
+            if await self._services.directory.find_address(text) is None:
                 raise Conflict(f"{text} has expired, and is free after the next full hour", field="address") from None
             remedy = f"get its inbox with mailserver.inbox_for({text!r})"
             raise Conflict(f"{conflict}; {remedy}", field="address", value=text) from None
 
     async def find(self, text: str) -> Address | None:
         """Return the address ``text``, or None if it does not exist. Its mail no longer counts as late mail."""
-        found = await self._backend.directory.find_address(text)
+        found = await self._services.directory.find_address(text)
         if found is None:
-            self._backend.directory.forget_former(text)
+            self._services.directory.forget_former(text)
         return found
 
     async def login(self) -> tuple[str, str]:
         """Return the user name and the password of the scope's account."""
         owned = await self._own()
         if not owned.password:
-            password = self._backend.ids.token(16)
-            account = await self._backend.accounts.update(owned.account.id, password=password)
+            password = self._services.ids.token(16)
+            account = await self._services.accounts.update(owned.account.id, password=password)
             owned = self._owned = OwnedAccount(account, owned.key, password)
         return owned.account.email, owned.password
 
     async def _check_served(self, field: str, domain: str) -> None:
-        if not await self._backend.domains.serves(domain):
+        if not await self._services.domains.serves(domain):
             remedy = f"add it with mailserver.add_domain({domain!r})"
             text = f"{domain} is not a served domain ({await self._served()}); {remedy}"
             raise InvalidValue(text, field=field, value=domain)
 
     async def _served(self) -> str:
-        return ", ".join(each.name for each in await self._backend.domains.all())
+        return ", ".join(each.name for each in await self._services.domains.all())
 
     async def _own(self) -> OwnedAccount:
         if self._owned is None:
-            email = f"owner-{self._backend.ids.token(10).lower()}@{self._backend.settings.value.domains[0]}"
-            account = await self._backend.accounts.add(email, listed=False)
-            self._owned = OwnedAccount(account, (await self._backend.keys.add(account, "user")).key)
+            email = f"owner-{self._services.ids.token(10).lower()}@{self._services.settings.value.domains[0]}"
+            account = await self._services.accounts.add(email, listed=False)
+            self._owned = OwnedAccount(account, (await self._services.keys.add(account, "user")).key)
         return self._owned

@@ -28,7 +28,7 @@ from sirrchat_testkit.domain.events import (
     RecipientRefused,
     TlsFailed,
 )
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.domain.transcript import Transcript
 from sirrchat_testkit.errors import NoSuchAddress, Refused
@@ -120,30 +120,30 @@ class Snapshot:
 class Diagnostics:
     """Reports what happened in one server, and why a recipient is refused."""
 
-    def __init__(self, backend: Backend, smtp_address: str) -> None:
-        self._backend = backend
+    def __init__(self, services: Services, smtp_address: str) -> None:
+        self._services = services
         self._smtp_address = smtp_address
         self._past: deque[Past] = deque(maxlen=_SCOPES_KEPT)
 
     def note_past(self, name: str, event: int) -> None:
         """Note that the scope ``name``, which began after the event ``event``, ends now."""
-        self._past.append(Past(name, event, self._backend.events.last))
+        self._past.append(Past(name, event, self._services.events.last))
 
     async def snapshot(self, connection: int, recipient: str | None) -> Snapshot:
         """Return a snapshot, with the connections after number ``connection``. Runs on the server's loop."""
-        sessions = self._backend.sessions
+        sessions = self._services.sessions
         busy = [each for each in sessions if each.busy]
-        events = self._backend.events.held()
+        events = self._services.events.held()
         return Snapshot(
             address=self._smtp_address,
-            first=self._backend.events.last - len(events) + 1,
+            first=self._services.events.last - len(events) + 1,
             events=events,
             past=tuple(self._past),
             connections=sessions.opened - connection,
             live=len(sessions),
             busy=busy,
             idle=[each for each in sessions.known(connection) if not each.delivered and not each.busy],
-            faults=[f"{each}: {each.count()}" for each in self._backend.faults.all()],
+            faults=[f"{each}: {each.count()}" for each in self._services.faults.all()],
             absence=await self._absence(recipient) if recipient else "",
             has_address=recipient is not None and await self._has_address(recipient),
         )
@@ -171,7 +171,7 @@ class Diagnostics:
 
     async def reason(self, recipient: str, at: int, reason: str) -> str:
         """Return why ``recipient`` is refused: because it had expired by the time ``at``, or ``reason``."""
-        expired_at = await self._backend.directory.expired_at(recipient, at)
+        expired_at = await self._services.directory.expired_at(recipient, at)
         return expired(recipient, expired_at, at) if expired_at else reason
 
     async def _reasons(self, events: Sequence[RecipientRefused]) -> list[str]:
@@ -184,14 +184,14 @@ class Diagnostics:
         known: list[str] = []
         before: int | None = None
         for _ in range(0, _SUGGESTED_AMONG, MOST):
-            found, before = yield self._backend.directory.latest(before, MOST)
+            found, before = yield self._services.directory.latest(before, MOST)
             known += found
             if before is None:
                 break
         return known
 
     async def _absence(self, recipient: str) -> str:
-        directory = self._backend.directory
+        directory = self._services.directory
         if await directory.find_address(recipient) is None:
             try:
                 await directory.route(recipient)
@@ -203,15 +203,15 @@ class Diagnostics:
 
     async def unknown(self, recipient: str, refusal: str) -> str:
         """Return why ``recipient``, refused as unknown just now, does not exist, and the remedy if there is one."""
-        now = self._backend.clock.now()
+        now = self._services.clock.now()
         reason = await self.reason(recipient, now, refusal)
-        if scope := self._backend.directory.former_scope(recipient):
+        if scope := self._services.directory.former_scope(recipient):
             return f"{reason}; it belonged to {scope}, which has ended: make the inbox in the test that uses it"
         return reason if reason != refusal else f"{reason}; {_REMEDY.format(recipient)}"
 
     async def _has_address(self, recipient: str) -> bool:
         """Return whether ``recipient`` exists and is not an address that was made again after another scope's."""
-        directory = self._backend.directory
+        directory = self._services.directory
         return not directory.former_scope(recipient) and await directory.find_address(recipient) is not None
 
 

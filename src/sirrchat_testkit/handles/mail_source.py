@@ -96,12 +96,12 @@ class MailSource:
 
     async def read(self, after: int, limit: int) -> Slice[ReceivedMessage]:
         """Return a slice of the messages after the position ``after``."""
-        found = await self._control.backend.postoffice.messages(self.topic, after=after, limit=limit)
+        found = await self._control.services.delivery.messages(self.topic, after=after, limit=limit)
         return self._slice(found, limit)
 
     async def recent(self, before: int | None, limit: int) -> Slice[ReceivedMessage]:
         """Return a slice of the messages before the position ``before``, the latest first."""
-        found = await self._control.backend.postoffice.messages(self.topic, before=before, newest=True, limit=limit)
+        found = await self._control.services.delivery.messages(self.topic, before=before, newest=True, limit=limit)
         return self._slice(found, limit)
 
     def _slice(self, found: list[Message], limit: int) -> Slice[ReceivedMessage]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sirrchat_testkit.domain.events import DeliveryAttempted
 from sirrchat_testkit.domain.models import Delivery, Webhook
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.handles.feed import Steps, pull_records, run
@@ -204,9 +204,9 @@ class WebhookHandle(Hints):
 class WebhookControl:
     """Reads and changes the webhooks of a server, from any thread."""
 
-    def __init__(self, thread: LoopThread, backend: Backend, admin_key: str, own_key: Callable[[], str]) -> None:
+    def __init__(self, thread: LoopThread, services: Services, admin_key: str, own_key: Callable[[], str]) -> None:
         self._thread = thread
-        self._backend = backend
+        self._services = services
         self._admin_key = admin_key
         self._own_key = own_key
 
@@ -234,40 +234,40 @@ class WebhookControl:
 
     def delete(self, webhook: Webhook) -> None:
         """Delete a webhook."""
-        self._thread.call(self._backend.webhooks.delete(webhook))
+        self._thread.call(self._services.webhooks.delete(webhook))
 
     def redeliver(self, delivery: Delivery) -> None:
         """Set a delivery pending again."""
         self._thread.call(self._redeliver(delivery))
 
     async def _add(self, url: str, events: tuple[WebhookEvent, ...], secret: str) -> Webhook:
-        key = await self._backend.keys.find(self._admin_key)
+        key = await self._services.keys.find(self._admin_key)
         assert key is not None
-        return await self._backend.webhooks.add(key, url, events, secret)
+        return await self._services.webhooks.add(key, url, events, secret)
 
     async def _set_push(self, own_key: str, url: str) -> Webhook:
-        key = await self._backend.keys.find(own_key)
+        key = await self._services.keys.find(own_key)
         assert key is not None
-        await self._backend.webhooks.set_push(key.account, url, enabled=True)
-        made = await self._backend.webhooks.push_of(key.account)
+        await self._services.webhooks.set_push(key.account, url, enabled=True)
+        made = await self._services.webhooks.push_of(key.account)
         assert made is not None
         return made
 
     async def _update(self, webhook: Webhook, changes: dict[str, Any]) -> Webhook:
-        current = await self._backend.store.get(Webhook, id=webhook.id) or webhook
-        return await self._backend.webhooks.update(current, **changes)
+        current = await self._services.store.get(Webhook, id=webhook.id) or webhook
+        return await self._services.webhooks.update(current, **changes)
 
     async def _redeliver(self, delivery: Delivery) -> None:
-        webhook = await self._backend.store.get(Webhook, id=delivery.webhook)
+        webhook = await self._services.store.get(Webhook, id=delivery.webhook)
         if webhook is None:
             raise InvalidValue("the webhook was deleted")
-        await self._backend.webhooks.redeliver(webhook, delivery.id)
+        await self._services.webhooks.redeliver(webhook, delivery.id)
 
     def _deliveries(self, webhook: str | None) -> Steps[list[WebhookDelivery]]:
-        store, where = self._backend.store, {} if webhook is None else {"webhook": webhook}
+        store, where = self._services.store, {} if webhook is None else {"webhook": webhook}
         heads = {
             (each.delivery, each.number): each
-            for each in self._backend.events.held()
+            for each in self._services.events.held()
             if isinstance(each, DeliveryAttempted)
         }
         webhooks = yield from pull_records(lambda after, limit: store.find(Webhook, after=after, limit=limit))

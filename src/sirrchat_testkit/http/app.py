@@ -11,9 +11,9 @@ from typing import cast
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import NotFound
-from sirrchat_testkit.http.middleware import BACKEND, RATE_LIMIT, RateLimit, api_middleware, expect
+from sirrchat_testkit.http.middleware import RATE_LIMIT, SERVICES, RateLimit, api_middleware, expect
 from sirrchat_testkit.http.sirrchat import sirrchat
 from sirrchat_testkit.http.style import API_STYLE, MAX_BODY, ApiStyle, answer, flat
 from sirrchat_testkit.http.tempmail import tempmail
@@ -23,17 +23,17 @@ from sirrchat_testkit.schemas.webhooks import SHAPES, webhook_schema
 SCHEMA_PATH = "/schemas/webhooks/{event}.json"
 
 
-def application(backend: Backend) -> web.Application:
-    """Return the application that serves all APIs of ``backend``."""
+def application(services: Services) -> web.Application:
+    """Return the application that serves all APIs of ``services``."""
     app = web.Application(middlewares=[api_middleware], client_max_size=MAX_BODY + 1)
-    app[BACKEND] = backend
-    app[RATE_LIMIT] = RateLimit(backend.settings, backend.clock)
+    app[SERVICES] = services
+    app[RATE_LIMIT] = RateLimit(services.settings, services.clock)
     app[API_STYLE] = ApiStyle(key=None, problem=flat)
     for path, status in (("/healthz", "ok"), ("/readyz", "ready")):
         app.router.add_route("GET", path, _status_view(status), expect_handler=expect)
     app.router.add_route("GET", SCHEMA_PATH, schema, expect_handler=expect)
-    app.add_subapp("/api/v1", sirrchat(backend))
-    app.add_subapp("/api", tempmail(backend))
+    app.add_subapp("/api/v1", sirrchat(services))
+    app.add_subapp("/api", tempmail(services))
     return app
 
 

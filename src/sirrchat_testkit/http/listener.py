@@ -23,7 +23,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Final, cast
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.net import bind
 from sirrchat_testkit.threads import import_in_thread
 
@@ -39,9 +39,9 @@ GRACE: Final = 1.0
 class Listener:
     """A bound HTTP socket; ``host`` and ``port`` are its address."""
 
-    def __init__(self, backend: Backend, sock: socket.socket) -> None:
+    def __init__(self, services: Services, sock: socket.socket) -> None:
         self.host, self.port = sock.getsockname()[:2]
-        self._backend = backend
+        self._services = services
         self._sock = sock
         self._accepting: asyncio.Server | None = None
         self._waiting: list[asyncio.Transport] = []
@@ -61,7 +61,7 @@ class Listener:
     async def open(self) -> None:
         """Accept connections."""
         self._accepting = await asyncio.get_running_loop().create_server(self._accept, sock=self._sock)
-        self._backend.scopes.join(self)
+        self._services.scopes.join(self)
         if "freezegun" in sys.modules:
             await self._begin_loading()
 
@@ -128,11 +128,11 @@ class Listener:
 
     async def _load(self) -> None:
         try:
-            runner, connect = await import_in_thread(functools.partial(_load_api, self._backend))
+            runner, connect = await import_in_thread(functools.partial(_load_api, self._services))
             self._runner = runner
             await runner.setup()
         except Exception as error:  # noqa: BLE001 - raised in the test that owns the server
-            self._backend.crashed("loading the REST API", error)
+            self._services.crashed("loading the REST API", error)
             self._drop_waiting()
             self._loading = None
             return
@@ -161,13 +161,13 @@ class _Waiting(asyncio.Protocol):
 
 
 @contextlib.asynccontextmanager
-async def serve_rest(backend: Backend) -> AsyncIterator[Listener]:
+async def serve_rest(services: Services) -> AsyncIterator[Listener]:
     """Listen for HTTP at the host and port of the settings, on the running loop, until the context is left.
 
     Raises:
         OSError: The port is taken, or the host is not an address of this machine.
     """
-    listener = Listener(backend, await bind("HTTP", backend.settings.value.host, backend.settings.value.http_port))
+    listener = Listener(services, await bind("HTTP", services.settings.value.host, services.settings.value.http_port))
     try:
         await listener.open()
         yield listener
@@ -181,7 +181,7 @@ def _hand_over(transport: asyncio.Transport, protocol: asyncio.Protocol) -> None
     transport.resume_reading()
 
 
-def _load_api(backend: Backend) -> tuple[web.AppRunner, Callable[[], asyncio.Protocol]]:
+def _load_api(services: Services) -> tuple[web.AppRunner, Callable[[], asyncio.Protocol]]:
     """Import and build the API. Return its runner, and a function that makes the protocol of a connection."""
     from aiohttp import web
 
@@ -189,7 +189,7 @@ def _load_api(backend: Backend) -> tuple[web.AppRunner, Callable[[], asyncio.Pro
     from sirrchat_testkit.http.connection import Connection
     from sirrchat_testkit.http.middleware import LOG
 
-    app = application(backend)
+    app = application(services)
     runner = web.AppRunner(app, handle_signals=False, handler_cancellation=True, shutdown_timeout=GRACE)
 
     def connect() -> Connection:

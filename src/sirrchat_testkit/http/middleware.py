@@ -19,7 +19,7 @@ from aiohttp.typedefs import Handler
 
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.models import ApiKey
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import RateLimited, TestkitError, Unauthorized
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.http.style import API_STYLE, MAX_BODY, ApiStyle, status_of
@@ -89,7 +89,7 @@ class RateLimit:
         return RateLimitStatus(limit, limit - made, now, (window + 1) * HOUR)
 
 
-BACKEND = web.AppKey("BACKEND", Backend)
+SERVICES = web.AppKey("SERVICES", Services)
 """The domain, at the outermost application."""
 
 RATE_LIMIT = web.AppKey("RATE_LIMIT", RateLimit)
@@ -106,25 +106,25 @@ _admitted: ContextVar[ApiKey] = ContextVar("admitted")  # aiohttp serves each re
 async def api_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Check the key and the rate limit, call the view, and convert errors to answers."""
     apps = request.match_info.apps
-    backend, style = apps[0][BACKEND], apps[-1][API_STYLE]
+    services, style = apps[0][SERVICES], apps[-1][API_STYLE]
     status: RateLimitStatus | None = None
     response: web.StreamResponse
     try:
         if style.key is not None:
-            key = await backend.keys.find(style.key(request))
+            key = await services.keys.find(style.key(request))
             status = apps[0][RATE_LIMIT].count(key, request.remote)
             status.check()
             if not isinstance(request.match_info.http_exception, web.HTTPNotFound):
                 _admit(key)
         response = await handler(request)
     except TestkitError as error:
-        response = _refusal(request, style, backend, error)
+        response = _refusal(request, style, services, error)
     except web.HTTPException as error:
         response = _http_error(request, style, error)
     except Exception as error:
         if isinstance(error, ConnectionError) and request.transport is None:
             raise  # the client closed the connection: that is not an error of the server
-        response = _server_error(request, style, backend, error)
+        response = _server_error(request, style, services, error)
     if status is not None:
         status.add_headers(response)
     return response
@@ -148,10 +148,10 @@ def _admit(key: ApiKey | None) -> None:
     _admitted.set(key)
 
 
-def _refusal(request: web.Request, style: ApiStyle, backend: Backend, error: TestkitError) -> web.Response:
+def _refusal(request: web.Request, style: ApiStyle, services: Services, error: TestkitError) -> web.Response:
     status = status_of(error)
     if status == _SERVER_ERROR:
-        _report(request, backend, error)
+        _report(request, services, error)
     return style.refuse(status, str(error), error)
 
 
@@ -169,12 +169,12 @@ def _http_error(request: web.Request, style: ApiStyle, error: web.HTTPException)
     return refusal
 
 
-def _server_error(request: web.Request, style: ApiStyle, backend: Backend, error: Exception) -> web.Response:
-    _report(request, backend, error)
+def _server_error(request: web.Request, style: ApiStyle, services: Services, error: Exception) -> web.Response:
+    _report(request, services, error)
     return style.refuse(_SERVER_ERROR, "internal server error; see the server's log", error)
 
 
-def _report(request: web.Request, backend: Backend, error: Exception) -> None:
+def _report(request: web.Request, services: Services, error: Exception) -> None:
     where = f"{request.method} {request.path}"
     LOG.error("%s failed", where, exc_info=error)
-    backend.crashed(where, error)
+    services.crashed(where, error)

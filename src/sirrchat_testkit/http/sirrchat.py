@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from sirrchat_testkit.domain.models import Account, ApiKey, Delivery, Domain, Webhook
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import Forbidden
 from sirrchat_testkit.formatting import iso_seconds
 from sirrchat_testkit.http.middleware import api_key, expect
@@ -57,8 +57,8 @@ def any_key(view: Handler) -> Handler:
 class DomainViews:
     """The routes of domains."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._domains = backend.domains
+    def __init__(self, services: Services) -> None:
+        self._domains = services.domains
 
     async def page(self, request: web.Request) -> web.Response:
         """``GET /domains``: a page of domains."""
@@ -88,9 +88,9 @@ class DomainViews:
 class KeyViews:
     """The routes of API keys."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._accounts = backend.accounts
-        self._keys = backend.keys
+    def __init__(self, services: Services) -> None:
+        self._accounts = services.accounts
+        self._keys = services.keys
 
     async def page(self, request: web.Request) -> web.Response:
         """``GET /api-keys``: a page of keys, without ``key`` and ``secret``."""
@@ -120,9 +120,9 @@ def _key_json(key: ApiKey, account: Account) -> dict[str, Any]:
 class StatsViews:
     """The routes of statistics."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._accounts = backend.accounts
-        self._stats = backend.stats
+    def __init__(self, services: Services) -> None:
+        self._accounts = services.accounts
+        self._stats = services.stats
 
     async def server(self, _request: web.Request) -> web.Response:
         """``GET /stats``: the counters of the server."""
@@ -139,8 +139,8 @@ class StatsViews:
 class WebhookViews:
     """The routes of webhooks."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._webhooks = backend.webhooks
+    def __init__(self, services: Services) -> None:
+        self._webhooks = services.webhooks
 
     async def page(self, request: web.Request) -> web.Response:
         """``GET /webhooks``: a page of the webhooks that the key may see."""
@@ -232,10 +232,10 @@ def bearer(request: web.Request) -> str:
 SIRRCHAT = ApiStyle(key=bearer, problem=nested)
 
 
-def sirrchat(backend: Backend) -> web.Application:
+def sirrchat(services: Services) -> web.Application:
     """Return the API as a sub-application for ``/api/v1``."""
-    users, domains, messages = UserViews(backend), DomainViews(backend), MessageViews(backend)
-    stats, webhooks, keys = StatsViews(backend), WebhookViews(backend), KeyViews(backend)
+    users, domains, messages = UserViews(services), DomainViews(services), MessageViews(services)
+    stats, webhooks, keys = StatsViews(services), WebhookViews(services), KeyViews(services)
     app = web.Application()
     app[API_STYLE] = SIRRCHAT
     for method, path, allowed, view in (

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from sirrchat_testkit.domain.accounts import NewAccount
 from sirrchat_testkit.domain.models import INBOX, Account, Message
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import InvalidValue, NotFound, TestkitError
 from sirrchat_testkit.formatting import iso_seconds
 from sirrchat_testkit.http.cache import LARGE
@@ -23,8 +23,8 @@ from sirrchat_testkit.schemas import sirrchat as schemas
 class UserViews:
     """The routes of users."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._accounts = backend.accounts
+    def __init__(self, services: Services) -> None:
+        self._accounts = services.accounts
 
     async def page(self, request: web.Request) -> web.Response:
         """``GET /users``: a page of users, of one domain or of all."""
@@ -141,10 +141,10 @@ _UID = re.compile(r"[1-9][0-9]{0,18}")
 class MessageViews:
     """The routes of messages."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._accounts = backend.accounts
-        self._folders = backend.folders
-        self._postoffice = backend.postoffice
+    def __init__(self, services: Services) -> None:
+        self._accounts = services.accounts
+        self._folders = services.folders
+        self._delivery = services.delivery
 
     async def page(self, request: web.Request) -> web.Response:
         """``GET /users/{id}/messages``: the messages of a folder, newest first. Flags stay the same."""
@@ -157,7 +157,7 @@ class MessageViews:
     async def show(self, request: web.Request) -> web.Response:
         r"""``GET /users/{id}/messages/{uid}``: a whole message, or its raw bytes. Sets ``\Seen``."""
         message = await self._message(request)
-        raw = await self._postoffice.raw(message)
+        raw = await self._delivery.raw(message)
         message = await self._folders.see(message)
         if _wants_raw(request):
             return web.Response(body=raw, headers={"Content-Type": RAW})
@@ -165,7 +165,7 @@ class MessageViews:
 
     async def delete(self, request: web.Request) -> web.Response:
         """``DELETE /users/{id}/messages/{uid}``: delete a message."""
-        await self._postoffice.delete([await self._message(request)])
+        await self._delivery.delete([await self._message(request)])
         return web.Response(status=204)
 
     async def _account(self, request: web.Request) -> Account:

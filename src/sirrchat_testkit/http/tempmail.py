@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from sirrchat_testkit.domain.models import Address, Message
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.formatting import iso_milliseconds
 from sirrchat_testkit.http.cache import Text, Texts
 from sirrchat_testkit.http.middleware import api_key, expect
@@ -36,9 +36,9 @@ _EMAIL = "/emails/{email:(?!generate$)[^{}/]+}"
 _DONE = {"success": True}
 
 
-def tempmail(backend: Backend) -> web.Application:
+def tempmail(services: Services) -> web.Application:
     """Return the API as a sub-application for ``/api``."""
-    views = _Views(backend)
+    views = _Views(services)
     app = web.Application()
     app[API_STYLE] = TEMPMAIL
     for method, path, view in (
@@ -60,13 +60,13 @@ def tempmail(backend: Backend) -> web.Application:
 class _Views:
     """The routes of the API."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._settings = backend.settings
-        self._directory = backend.directory
-        self._domains = backend.domains
-        self._webhooks = backend.webhooks
-        self._postoffice = backend.postoffice
-        self._texts = Texts(backend.postoffice.raw)
+    def __init__(self, services: Services) -> None:
+        self._settings = services.settings
+        self._directory = services.directory
+        self._domains = services.domains
+        self._webhooks = services.webhooks
+        self._delivery = services.delivery
+        self._texts = Texts(services.delivery.raw)
 
     async def domains(self, _request: web.Request) -> web.Response:
         served = await self._domains.all()
@@ -86,12 +86,12 @@ class _Views:
         return answer({"emails": [_address_json(each) for each in page], "nextCursor": next_cursor, "total": total})
 
     async def delete_email(self, request: web.Request) -> web.Response:
-        await self._postoffice.delete_address(await self._address(request))
+        await self._delivery.delete_address(await self._address(request))
         return answer(_DONE)
 
     async def messages(self, request: web.Request) -> web.Response:
         address = await self._address(request)
-        found = await self._postoffice.page(address, before=cursor_position(request), limit=FETCHED)
+        found = await self._delivery.page(address, before=cursor_position(request), limit=FETCHED)
         page, next_cursor = split_page(found.messages)
         shown = [_message_json(message, text) for message, text in await self._texts.of_all(page)]
         return answer({"messages": shown, "nextCursor": next_cursor, "total": found.total})
@@ -102,7 +102,7 @@ class _Views:
         return answer({"message": _message_json(message, text) | {"attachments": text.files}})
 
     async def delete_message(self, request: web.Request) -> web.Response:
-        await self._postoffice.delete([await self._message(request)])
+        await self._delivery.delete([await self._message(request)])
         return answer(_DONE)
 
     async def webhook(self, _request: web.Request) -> web.Response:
@@ -122,7 +122,7 @@ class _Views:
         return await self._directory.address(api_key().account, request.match_info["email"])
 
     async def _message(self, request: web.Request) -> Message:
-        return await self._postoffice.message(await self._address(request), request.match_info["message"])
+        return await self._delivery.message(await self._address(request), request.match_info["message"])
 
 
 def _address_json(address: Address) -> dict[str, Any]:

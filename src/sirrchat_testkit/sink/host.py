@@ -11,7 +11,7 @@ from typing import Protocol
 
 from sirrchat_testkit.domain.events import DeliveryAttempted
 from sirrchat_testkit.domain.models import Delivery, Webhook
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Activity
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.diagnostics import attempted
@@ -183,13 +183,13 @@ class InServer:
     def __init__(
         self,
         thread: LoopThread,
-        backend: Backend,
+        services: Services,
         control: ServerControl,
         finished: Callable[[str], Awaitable[None]],
         sinks: Sinks,
     ) -> None:
         self.thread = thread
-        self._backend = backend
+        self._services = services
         self._control = control
         self._finished = finished
         self.opened = sinks.add
@@ -203,7 +203,7 @@ class InServer:
 
     def now(self) -> float:
         """Return the time of the server's clock."""
-        return self._backend.clock.now() / 1000
+        return self._services.clock.now() / 1000
 
     async def secrets(self, url: str) -> list[str]:
         """Return the secrets of the server's webhooks whose URL begins with ``url``."""
@@ -230,12 +230,12 @@ class InServer:
             hint = f"No webhook points to {url}"
             return hint, [Section(f"{hint}; add one with mailserver.add_webhook(webhook_sink).")]
         ids = {each.id for each in webhooks}
-        log = self._backend.events.after()
+        log = self._services.events.after()
         lines = [attempted(each) for each in log if isinstance(each, DeliveryAttempted) and each.webhook in ids]
         for webhook in webhooks:
             where = {"webhook": webhook.id, "status": PENDING}
-            for each in await self._backend.store.find(Delivery, where, limit=5):
-                if (seconds := (each.due_at - self._backend.clock.now()) / 1000) > 0:
+            for each in await self._services.store.find(Delivery, where, limit=5):
+                if (seconds := (each.due_at - self._services.clock.now()) / 1000) > 0:
                     remedy = f"after mailserver.clock.advance(seconds={seconds:g})"
                     lines.append(f"{each.event} is pending; its next attempt is due in {seconds:g} s, or {remedy}")
                 else:
@@ -253,7 +253,7 @@ class InServer:
 
     def crashed(self, error: BaseException) -> None:
         """Have the server's ``check`` raise the error."""
-        self._backend.crashed("answering a webhook", error)
+        self._services.crashed("answering a webhook", error)
 
     async def _webhooks(self, url: str) -> list[Webhook]:
-        return await self._backend.store.find(Webhook, match=lambda each: each.url.startswith(url))
+        return await self._services.store.find(Webhook, match=lambda each: each.url.startswith(url))

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from aiosmtpd.smtp import SMTP
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.dialogue import MANY, Conversation
 from sirrchat_testkit.smtp.eager import EagerRunner, Suspended
@@ -50,7 +50,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        backend: Backend,
+        services: Services,
         connections: Connections[Protocol],
         template: dict[str, Any],
         context: ssl.SSLContext | None = None,
@@ -62,7 +62,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         loop = self.loop
         reader = asyncio.StreamReader(loop=loop)  # never fed, but aiosmtpd needs one
         asyncio.StreamReaderProtocol.__init__(self, reader, self._cb_client_connected, loop)
-        self._backend = backend
+        self._services = services
         self._context = context
         self._begins_with_tls = tls
         self._connections = connections
@@ -84,7 +84,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         super().connection_made(transport)
         self._socket = self._replies.transport = cast("asyncio.Transport", transport)
         self._own_task = cast("asyncio.Task[None]", self._handler_coroutine)
-        self._conversation = Conversation(self._backend, self.hostname, self._replies)
+        self._conversation = Conversation(self._services, self.hostname, self._replies)
         self._began_at = self._conversation.received_at
         self._connections.add(self)
         if self._connections.stopping:
@@ -185,12 +185,12 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
 
     def _reset_timeout(self, duration: float | None = None) -> None:
         if self._timeout_handle is None:
-            settings = self._backend.settings.value
+            settings = self._services.settings.value
             first = min(settings.idle_timeout, settings.session_timeout or settings.idle_timeout)
             self._timeout_handle = self.loop.call_later(duration or first, self._timeout_cb)
 
     def _timeout_cb(self) -> None:
-        now, settings = self.loop.time(), self._backend.settings.value
+        now, settings = self.loop.time(), self._services.settings.value
         waiting = self._runner.waiting  # then the client waits for the server
         idle_left = settings.idle_timeout - (0 if waiting else now - self._conversation.received_at)
         left = settings.session_timeout - (now - self._began_at) if settings.session_timeout else idle_left

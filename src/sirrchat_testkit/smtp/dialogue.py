@@ -13,7 +13,7 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.transcript import LONGEST, shortened
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.commands import parse
@@ -54,11 +54,11 @@ class Conversation:
         "session",
     )
 
-    def __init__(self, backend: Backend, hostname: str, writer: ReplyWriter) -> None:
-        self.session = SmtpSession(backend, hostname, writer.peer, writer)
+    def __init__(self, services: Services, hostname: str, writer: ReplyWriter) -> None:
+        self.session = SmtpSession(services, hostname, writer.peer, writer)
         self.session.record.tls = writer.tls
         self.over = False
-        self._settings = backend.settings
+        self._settings = services.settings
         self._log = self.session.record.log
         self.received_at = self._log.began
         self._replies = writer.replies

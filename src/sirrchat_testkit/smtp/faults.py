@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from sirrchat_testkit.domain.auth import Credentials
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.errors import FaultRefused
 from sirrchat_testkit.faults.smtp import SMTP, SmtpContext, SmtpDecision
@@ -69,9 +69,9 @@ class Upload:
 class FaultPoints:
     """Carries out the planned faults at each stage of one session."""
 
-    def __init__(self, backend: Backend, session: Session, writer: ReplyWriter) -> None:
-        self._backend = backend
-        self._faults = backend.faults.of(SMTP)
+    def __init__(self, services: Services, session: Session, writer: ReplyWriter) -> None:
+        self._services = services
+        self._faults = services.faults.of(SMTP)
         self._session = session
         self._writer = writer
         self.upload: Upload | None = None
@@ -89,7 +89,7 @@ class FaultPoints:
         """Check ``credentials`` by ``work``. A refusal is noted as a failed login."""
 
         def refused(reply: Reply) -> None:
-            self._backend.logins.refused(credentials, f"refused {reply.code} by a fault")
+            self._services.logins.refused(credentials, f"refused {reply.code} by a fault")
 
         return await act(await self._decide("auth", login=credentials.user), work, refused, self._writer)
 
@@ -152,7 +152,7 @@ class FaultPoints:
             fault = FaultRefused(f"refused {reply.code} {where} by a fault")
             for recipient in recipients:
                 transaction.refuse(recipient, reply)
-                self._backend.postoffice.note_refusal(recipient, transaction.sender, fault)
+                self._services.delivery.note_refusal(recipient, transaction.sender, fault)
 
         return refused
 

@@ -19,7 +19,7 @@ import ssl
 from collections.abc import AsyncIterator
 from typing import Final
 
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.net import bind
 from sirrchat_testkit.smtp import replies
@@ -37,9 +37,9 @@ _log.addHandler(logging.NullHandler())
 class Listener:
     """A bound SMTP socket. ``host`` and ``port`` are its address."""
 
-    def __init__(self, backend: Backend, sock: socket.socket, context: ssl.SSLContext | None, *, tls: bool) -> None:
+    def __init__(self, services: Services, sock: socket.socket, context: ssl.SSLContext | None, *, tls: bool) -> None:
         self.host, self.port = sock.getsockname()[:2]
-        self._backend = backend
+        self._services = services
         self._context = context
         self._tls = tls
         self._sock = sock
@@ -72,21 +72,21 @@ class Listener:
 
     async def rewind(self, mark: dict[Protocol, object]) -> None:  # noqa: ARG002 - older connections stay open
         """Close the connections that are logged in as an account deleted with the scope."""
-        directory = self._backend.directory
+        directory = self._services.directory
         for each in self._connections:
             if directory.former_scope(each.login) and await directory.permanent_address(each.login) is None:
                 each.break_off(replies.LOGIN_GONE)
 
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()
-        hostname = addressing.domain_key(self._backend.settings.value.domains[0])
+        hostname = addressing.domain_key(self._services.settings.value.domains[0])
         template = Protocol.template(hostname, loop)
         self._server = await loop.create_server(
-            lambda: Protocol(self._backend, self._connections, template, self._context, tls=self._tls),
+            lambda: Protocol(self._services, self._connections, template, self._context, tls=self._tls),
             sock=self._sock,
             backlog=_BACKLOG,
         )
-        self._backend.scopes.join(self)
+        self._services.scopes.join(self)
 
     async def _stop(self) -> None:
         if self._server is not None:
@@ -103,21 +103,21 @@ class Listener:
 
 @contextlib.asynccontextmanager
 async def serve_smtp(
-    backend: Backend, context: ssl.SSLContext | None = None, *, tls: bool = False
+    services: Services, context: ssl.SSLContext | None = None, *, tls: bool = False
 ) -> AsyncIterator[Listener]:
     """Listen for SMTP on the running loop until the context is left.
 
     Args:
-        backend: The domain, whose settings name the host and port.
+        services: The domain, whose settings name the host and port.
         context: The TLS context of the server; None if it has no certificate.
         tls: Listen on ``smtps_port``, where every connection begins with TLS (RFC 8314 section 3.3).
 
     Raises:
         OSError: The port is in use, or the host is not an address of this machine.
     """
-    port = (backend.settings.value.smtps_port or 0) if tls else backend.settings.value.smtp_port
-    sock = await bind("SMTP over TLS" if tls else "SMTP", backend.settings.value.host, port)
-    listener = Listener(backend, sock, context, tls=tls)
+    port = (services.settings.value.smtps_port or 0) if tls else services.settings.value.smtp_port
+    sock = await bind("SMTP over TLS" if tls else "SMTP", services.settings.value.host, port)
+    listener = Listener(services, sock, context, tls=tls)
     await listener._start()  # noqa: SLF001 - only this function starts and stops it
     try:
         yield listener

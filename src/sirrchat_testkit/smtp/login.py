@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sirrchat_testkit.domain import sasl
 from sirrchat_testkit.domain.auth import Credentials
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.errors import Unauthorized
 from sirrchat_testkit.faults.smtp import SMTP
@@ -24,8 +24,8 @@ class Login:
         attempt: Identifies the exchange that began last, however many challenges it has.
     """
 
-    def __init__(self, backend: Backend, hostname: str, session: Session, fault_points: FaultPoints) -> None:
-        self._backend = backend
+    def __init__(self, services: Services, hostname: str, session: Session, fault_points: FaultPoints) -> None:
+        self._services = services
         self._hostname = hostname
         self._session = session
         self._fault_points = fault_points
@@ -68,13 +68,15 @@ class Login:
 
     async def _decide(self, credentials: Credentials) -> Reply:
         self._exchange = None
-        if self._backend.faults.of(SMTP).planned:
+        if self._services.faults.of(SMTP).planned:
             return await self._fault_points.auth(credentials, lambda: self._check(credentials))
         return await self._check(credentials)
 
     async def _check(self, credentials: Credentials) -> Reply:
         try:
-            self._session.login = await self._backend.logins.check(credentials, self._backend.settings.value.domains[0])
+            self._session.login = await self._services.logins.check(
+                credentials, self._services.settings.value.domains[0]
+            )
         except Unauthorized:
             return replies.challenge(sasl.TOKEN_REFUSED) if credentials.token is not None else replies.WRONG_CREDENTIALS
         return replies.AUTHENTICATED

@@ -18,7 +18,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, Final, NamedTuple
 
 from sirrchat_testkit.domain.events import TlsFailed
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import Refused, StoreError
 from sirrchat_testkit.faults.smtp import SMTP
 from sirrchat_testkit.settings import EXTENSIONS, Settings
@@ -93,31 +93,31 @@ class SmtpSession:
         chunk: The size of the chunk that the latest BDAT announced, and whether it is the last one of its message.
     """
 
-    def __init__(self, backend: Backend, hostname: str, peer: str, writer: ReplyWriter) -> None:
-        self._backend = backend
+    def __init__(self, services: Services, hostname: str, peer: str, writer: ReplyWriter) -> None:
+        self._services = services
         self._hostname = hostname
-        self._faults = backend.faults.of(SMTP)
+        self._faults = services.faults.of(SMTP)
         self._messages = 0
         self._held = 0  # bytes of the incomplete message
-        self.record = backend.sessions.open(peer)
+        self.record = services.sessions.open(peer)
         self.transaction: Transaction | None = None
         self.extended = False
         self.chunk = (0, False)
-        self.fault_points = FaultPoints(backend, self.record, writer)
-        self.login = Login(backend, hostname, self.record, self.fault_points)
+        self.fault_points = FaultPoints(services, self.record, writer)
+        self.login = Login(services, hostname, self.record, self.fault_points)
 
     @property
     def offer(self) -> Offer:
         """The extensions offered now."""
-        settings, record = self._backend.settings.value, self.record
-        mechanisms = () if settings.auth == "tls" and not record.tls else self._backend.logins.mechanisms
+        settings, record = self._services.settings.value, self.record
+        mechanisms = () if settings.auth == "tls" and not record.tls else self._services.logins.mechanisms
         starttls = settings.starttls and not record.tls
         return offer(settings.hide_extensions, settings.max_message_size, mechanisms, starttls=starttls)
 
     @property
     def size_limit(self) -> int:
         """The maximum size of a message, in bytes."""
-        return self._backend.settings.value.max_message_size
+        return self._services.settings.value.max_message_size
 
     # The session: greeting, TLS, login.
 
@@ -128,8 +128,8 @@ class SmtpSession:
         return self._greet()
 
     def _greet(self) -> Reply:
-        limit = self._backend.settings.value.max_sessions
-        if limit and len(self._backend.sessions) > limit:
+        limit = self._services.settings.value.max_sessions
+        if limit and len(self._services.sessions) > limit:
             return replies.TOO_MANY_SESSIONS
         return replies.greeting(self._hostname)
 
@@ -150,7 +150,7 @@ class SmtpSession:
     def _begin_session(self, name: str, *, extended: bool) -> Answer:
         def begin() -> Reply:
             self.end_transaction()
-            self.record.log.turn(between=True)
+            self.record.log.begin_page(shared=True)
             self.record.ehlo = name
             self.extended = extended
             return replies.ehlo(self._hostname, self.offer.lines) if extended else replies.helo(self._hostname)
@@ -165,7 +165,7 @@ class SmtpSession:
             return replies.NOT_IMPLEMENTED
         if argument:
             return replies.NO_ARGUMENT
-        self.record.log.turn(between=True)
+        self.record.log.begin_page(shared=True)
         return replies.READY_FOR_TLS
 
     def tls_started(self, tls: str) -> None:
@@ -177,12 +177,12 @@ class SmtpSession:
 
     def tls_failed(self, alert: str) -> None:
         """Append the event that TLS failed, with the alert or OpenSSL's reason."""
-        backend, record = self._backend, self.record
-        backend.events.append(TlsFailed(at=backend.clock.now(), peer=record.peer, alert=alert))
+        services, record = self._services, self.record
+        services.events.append(TlsFailed(at=services.clock.now(), peer=record.peer, alert=alert))
 
     def auth(self, argument: str) -> Answer:
         """Answer AUTH: begin a login."""
-        settings = self._backend.settings.value
+        settings = self._services.settings.value
         if self._lacks_tls:
             return replies.TLS_FIRST
         if settings.auth == "tls" and not self.record.tls and "AUTH" not in settings.hide_extensions:
@@ -193,18 +193,18 @@ class SmtpSession:
             return replies.HELLO_FIRST
         if self.transaction is not None:
             return replies.NOT_NOW
-        self.record.log.turn(between=True)
+        self.record.log.begin_page(shared=True)
         return self.login.begin(argument, self.offer.mechanisms)
 
     @property
     def _lacks_tls(self) -> bool:
-        return self._backend.settings.value.tls_required and not self.record.tls
+        return self._services.settings.value.tls_required and not self.record.tls
 
     # The transaction.
 
     def mail(self, argument: str) -> Answer:
         """Answer MAIL: begin a transaction."""
-        settings = self._backend.settings.value
+        settings = self._services.settings.value
         if refusal := self._refuse_mail(settings):
             return refusal
         try:
@@ -250,7 +250,7 @@ class SmtpSession:
             return error.reply
         recipient = path.address
         if "@" not in recipient:  # <postmaster>, RFC 5321 section 4.5.1
-            recipient = f"{recipient}@{self._backend.settings.value.domains[0]}"
+            recipient = f"{recipient}@{self._services.settings.value.domains[0]}"
         if refusal := self._refuse_recipient(transaction, recipient):
             return refusal
         if self._faults.planned:
@@ -259,7 +259,7 @@ class SmtpSession:
 
     def _refuse_recipient(self, transaction: Transaction, recipient: str) -> Reply | None:
         """Return the reply if ``transaction`` has too many recipients, None if it has room for ``recipient``."""
-        limit = self._backend.settings.value.max_recipients
+        limit = self._services.settings.value.max_recipients
         if len(transaction.refused) >= max(limit, _MAX_REFUSED):
             return replies.TOO_MANY_RECIPIENTS
         if len(transaction.recipients) >= limit:
@@ -268,7 +268,7 @@ class SmtpSession:
 
     async def _admit(self, transaction: Transaction, recipient: str, path: Path) -> Reply:
         try:
-            await self._backend.postoffice.admit(recipient, transaction.sender)
+            await self._services.delivery.admit(recipient, transaction.sender)
         except Refused as refusal:
             return transaction.refuse(recipient, replies.for_error(refusal))
         except StoreError as error:
@@ -364,11 +364,11 @@ class SmtpSession:
             self.end_transaction()
             return replies.STORED
         try:
-            copies = await self._backend.postoffice.deliver(transaction.envelope(self.record), raw)
-            self._backend.sessions.transcripts.keep(copies[0].envelope, self.record.log.of_message())
+            copies = await self._services.delivery.deliver(transaction.envelope(self.record), raw)
+            self._services.sessions.transcripts.keep(copies[0].envelope, self.record.log.of_message())
         except Refused as refusal:
             for recipient in transaction.recipients:
-                self._backend.postoffice.note_refusal(recipient, transaction.sender, refusal)
+                self._services.delivery.note_refusal(recipient, transaction.sender, refusal)
             return replies.for_error(refusal)
         except StoreError as error:
             return self._store_failed("end of data", error)
@@ -398,10 +398,10 @@ class SmtpSession:
 
     def _has_memory(self, size: int) -> bool:
         """Return whether the message in progress may hold ``size`` bytes."""
-        return self._backend.sessions.held - self._held + size <= SHARE * self.size_limit
+        return self._services.sessions.held - self._held + size <= SHARE * self.size_limit
 
     def _count_held(self, size: int) -> None:
-        self._backend.sessions.held += size - self._held
+        self._services.sessions.held += size - self._held
         self._held = size
 
     def rset(self, argument: str) -> Reply:
@@ -458,7 +458,7 @@ class SmtpSession:
     def close(self) -> None:
         """Note that the connection is closed."""
         self._release_message()
-        self._backend.sessions.close(self.record)
+        self._services.sessions.close(self.record)
 
     def failed(self, during: str, error: Exception) -> Reply:
         """Report ``error`` to the test that owns the server, or log it if the server is out of memory.
@@ -474,7 +474,7 @@ class SmtpSession:
             self.end_transaction()
             _log.error("SMTP %s from %s: out of memory", during, self.record.peer)
             return replies.OUT_OF_MEMORY
-        self._backend.crashed(f"SMTP {during} from {self.record.peer}", error)
+        self._services.crashed(f"SMTP {during} from {self.record.peer}", error)
         return replies.CRASHED
 
     def _store_failed(self, during: str, error: StoreError) -> Reply:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sirrchat_testkit.domain.events import DeliveryAttempted
 from sirrchat_testkit.domain.models import Delivery, Webhook
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.store import Patch
 from sirrchat_testkit.faults.webhook import WEBHOOK, CallContext, CallDecision
 from sirrchat_testkit.schemas.webhook_events import CANCELLED, DELIVERED, FAILED, PENDING
@@ -114,13 +114,13 @@ RETRIES: Final = (1000, 5000, 25_000)
 class Attempts:
     """Makes attempts and stores their outcomes."""
 
-    def __init__(self, backend: Backend, queue: Queue) -> None:
-        self._store = backend.store
-        self._clock = backend.clock
-        self._events = backend.events
-        self._faults = backend.faults.of(WEBHOOK)
+    def __init__(self, services: Services, queue: Queue) -> None:
+        self._store = services.store
+        self._clock = services.clock
+        self._events = services.events
+        self._faults = services.faults.of(WEBHOOK)
         self._queue = queue
-        self._settings = backend.settings
+        self._settings = services.settings
         self._sender: Sender | None = None
         self._loading = asyncio.Lock()
         self._urls: dict[str, str] = {}

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, get_args
 
 from sirrchat_testkit.domain.models import Envelope, Message
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.faults.webhook import Tampering
 from sirrchat_testkit.formatting import iso_milliseconds, iso_seconds
@@ -104,7 +104,7 @@ def call(event: str, delivery_id: str, body: str, *, secret: str, seconds: int, 
 _RAW = b"From: Shop <shop@example.org>\r\nTo: ann@example.com\r\nSubject: Welcome\r\n\r\nHello Ann.\r\n"
 
 
-async def make_call(backend: Backend, event: str, message: Message | None, secret: str, tamper: str) -> OutgoingCall:
+async def make_call(services: Services, event: str, message: Message | None, secret: str, tamper: str) -> OutgoingCall:
     """Return the call of ``event`` for ``message``, or for a sample message.
 
     Raises:
@@ -115,31 +115,31 @@ async def make_call(backend: Backend, event: str, message: Message | None, secre
         raise InvalidValue(f"event takes one of {', '.join(WEBHOOK_EVENTS)}, not {event!r}", field="event")
     if tamper and tamper not in TAMPERINGS:
         raise InvalidValue(f"tamper takes one of {', '.join(TAMPERINGS)}, not {tamper!r}", field="tamper")
-    reported = message or _sample(backend)
+    reported = message or _sample(services)
     if event == NEW_MESSAGE:
-        body = push_body(reported, await backend.postoffice.raw(reported) if message else _RAW)
+        body = push_body(reported, await services.delivery.raw(reported) if message else _RAW)
     elif event == EMAIL_SENT:
-        envelope = await backend.postoffice.envelope(reported) if message else None
+        envelope = await services.delivery.envelope(reported) if message else None
         sample = Envelope(id="", sender=reported.recipient, recipients=("bob@example.org",))
         body = sent_body(reported, envelope or sample)
     else:
         body = received_body(reported)
-    seconds = backend.clock.now() // 1000
-    return call(event, backend.ids.uuid(), encode(body), secret=secret, seconds=seconds, tampering=tamper)
+    seconds = services.clock.now() // 1000
+    return call(event, services.ids.uuid(), encode(body), secret=secret, seconds=seconds, tampering=tamper)
 
 
-def _sample(backend: Backend) -> Message:
-    address = f"ann@{backend.settings.value.domains[0]}"
+def _sample(services: Services) -> Message:
+    address = f"ann@{services.settings.value.domains[0]}"
     return Message(
-        id=backend.ids.uuid(),
+        id=services.ids.uuid(),
         account="",
-        address=backend.ids.uuid(),
+        address=services.ids.uuid(),
         recipient=address,
         recipient_key=address,
         envelope="",
         blob="",
         size=len(_RAW),
-        received_at=backend.clock.now(),
+        received_at=services.clock.now(),
         mail_from="shop@example.org",
         sender="shop@example.org",
         subject="Welcome",

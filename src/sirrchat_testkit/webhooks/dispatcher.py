@@ -23,7 +23,7 @@ from typing import Final
 from sirrchat_testkit.domain.clock import Due
 from sirrchat_testkit.domain.events import DeliveryRequested, Event, MessageReceived, MessageSent, WebhookAdded
 from sirrchat_testkit.domain.models import Delivery
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Activity
 from sirrchat_testkit.errors import StoreError
 from sirrchat_testkit.schemas.webhook_events import PENDING
@@ -65,11 +65,11 @@ _MAIL = (MessageReceived, MessageSent)
 class Dispatcher:
     """Sends the webhooks of one server."""
 
-    def __init__(self, backend: Backend) -> None:
-        self.outbox = Outbox(backend)
-        self._backend = backend
+    def __init__(self, services: Services) -> None:
+        self.outbox = Outbox(services)
+        self._services = services
         self._queue = Queue()
-        self._attempts = Attempts(backend, self._queue)
+        self._attempts = Attempts(services, self._queue)
         self._last_mail = self._next_start = 0.0
         self._wake = asyncio.Event()
         self._changes: set[asyncio.Future[None]] = set()
@@ -81,10 +81,10 @@ class Dispatcher:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Dispatcher]:
         """Send until the context is left. Deliveries still pending then continue when the store is opened again."""
-        unsubscribe = self._backend.events.subscribe(self._on_event, self._concerns_webhooks)
-        self._backend.clock.hold(self.wait_until_idle)
-        self._backend.sessions.watch(self.busy)
-        self._backend.scopes.join(self)
+        unsubscribe = self._services.events.subscribe(self._on_event, self._concerns_webhooks)
+        self._services.clock.hold(self.wait_until_idle)
+        self._services.sessions.watch(self.busy)
+        self._services.scopes.join(self)
         runner = asyncio.create_task(self._run())
         try:
             yield self
@@ -123,7 +123,7 @@ class Dispatcher:
         self._attempts.forget()
         gone = []
         for seq, running in self._in_flight.items():
-            found = await self._backend.store.get(Delivery, seq=seq)
+            found = await self._services.store.get(Delivery, seq=seq)
             if found is None or found.id != running.delivery:
                 gone.append(running.task)
         await _end(gone)
@@ -160,7 +160,7 @@ class Dispatcher:
                 self._notify_if_idle()
                 await asyncio.sleep(STORE_PAUSE)
             except Exception as error:  # noqa: BLE001 - a bug must not end all webhooks
-                self._backend.crashed("making webhook deliveries of mail", error)
+                self._services.crashed("making webhook deliveries of mail", error)
 
     async def _step(self) -> None:
         now = _now()
@@ -182,13 +182,13 @@ class Dispatcher:
         await self._wake.wait()
 
     async def _start(self) -> int:
-        self._queue.promote_due(self._backend.clock.now())
+        self._queue.promote_due(self._services.clock.now())
         for count in range(STEP):
             taken = self._queue.take()
             if taken is None:
                 return count
             webhook, seq = taken
-            delivery = await self._backend.store.get(Delivery, seq=seq)
+            delivery = await self._services.store.get(Delivery, seq=seq)
             if delivery is None or seq in self._in_flight or not self._attempts.is_due(delivery):
                 self._queue.finished(webhook)
                 continue
@@ -201,9 +201,9 @@ class Dispatcher:
         try:
             await self._attempts.make(delivery)
         except StoreError:  # it stays pending and is attempted again
-            self._queue.put_later(delivery.webhook, delivery.seq, self._backend.clock.now() + STORE_RETRY)
+            self._queue.put_later(delivery.webhook, delivery.seq, self._services.clock.now() + STORE_RETRY)
         except Exception as error:  # noqa: BLE001 - a bug must not end all webhooks
-            self._backend.crashed("calling a webhook", error)
+            self._services.crashed("calling a webhook", error)
 
     def _attempt_ended(self, delivery: Delivery, _: asyncio.Task[None]) -> None:
         """Note the end of an attempt, also if it was cancelled before its first step."""
@@ -217,8 +217,8 @@ class Dispatcher:
         self._resuming = True
         self._queue.clear()
         after = 0
-        now = self._backend.clock.now()
-        while found := await self._backend.store.find(
+        now = self._services.clock.now()
+        while found := await self._services.store.find(
             Delivery, {"status": PENDING}, after=after, limit=_PENDING_AT_ONCE
         ):
             for each in found:
@@ -238,11 +238,11 @@ class Dispatcher:
             if self._timer.at == due and not self._timer.cancelled:
                 return
             self._timer.cancel()
-        self._timer = None if due is None else self._backend.clock.at(due, self._on_timer)
+        self._timer = None if due is None else self._services.clock.at(due, self._on_timer)
 
     async def _on_timer(self) -> None:
         self._timer = None
-        self._queue.promote_due(self._backend.clock.now())
+        self._queue.promote_due(self._services.clock.now())
         self._set_timer()
         self._wake.set()
 
@@ -253,7 +253,7 @@ class Dispatcher:
 
     def _notify_if_idle(self) -> None:
         if not self._is_busy():
-            self._backend.sessions.changed()
+            self._services.sessions.changed()
             for change in self._changes:
                 if not change.done():
                     change.set_result(None)

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from sirrchat_testkit.domain.models import SENT, Address, Delivery, Envelope, Message, Webhook
-from sirrchat_testkit.domain.services import Backend
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.store import Change, Patch, Put
 from sirrchat_testkit.errors import NotFound, StoreError
 from sirrchat_testkit.schemas.webhook_events import EMAIL_RECEIVED, EMAIL_SENT, NEW_MESSAGE, WebhookEvent
@@ -28,10 +28,10 @@ class Outbox:
     ``behind`` is True while messages are still to be handed over, ``no_webhooks`` if the store has no webhook.
     """
 
-    def __init__(self, backend: Backend) -> None:
-        self._store = backend.store
-        self._clock = backend.clock
-        self._postoffice = backend.postoffice
+    def __init__(self, services: Services) -> None:
+        self._store = services.store
+        self._clock = services.clock
+        self._delivery = services.delivery
         self._cursor = 0
         self._round = 0
         self.behind = True
@@ -131,4 +131,4 @@ class Outbox:
         address = await self._store.get(Address, id=message.address)
         if address is None or not address.disposable or message.folder == SENT:
             return None
-        return calls.push_body(message, await self._postoffice.raw(message))
+        return calls.push_body(message, await self._delivery.raw(message))

@@ -208,10 +208,10 @@ class Webhook(Record):
 class Delivery(Record):
     """One event for one webhook: every attempt sends the same ``request_body``.
 
-    ``status`` is one of ``DELIVERY_STATUSES``; ``message`` is the id of a message. Each of ``attempts`` has ``at`` (its
-    start), ``http_status`` (None without a response), ``error`` (None if there was none) and ``duration_ms``.
-    ``due_at`` is the time of the next attempt, or 0 if it is due at once or there is none. ``tries`` counts the
-    attempts since the delivery was made or was last requested again.
+    ``message`` is the id of a message. Each of ``attempts`` has ``at`` (its start), ``http_status`` (None without a
+    response), ``error`` (None if there was none) and ``duration_ms``. ``due_at`` is the time of the next attempt, or 0
+    if it is due at once or there is none. ``tries`` counts the attempts since the delivery was made or was last
+    requested again.
     """
 
     kind: ClassVar[str] = "deliveries"

@@ -1,7 +1,8 @@
 """Webhook signatures of the Standard Webhooks scheme: making and verifying them.
 
 1. The signed content is ``id.timestamp.body``; a signature is ``v1,`` and its HMAC-SHA256 in base64.
-2. A secret that begins with ``whsec_`` is base64 after that prefix; any other is used as its UTF-8 bytes.
+2. A secret that begins with ``whsec_`` is base64 after that prefix, with or without padding; any other is used as its
+   UTF-8 bytes, which the reference libraries do not do.
 3. Signatures are compared in constant time. If there are several, one valid signature is enough, so that secrets can
    be rotated.
 4. An error names the reason, but never contains the right signature.
@@ -23,7 +24,7 @@ from sirrchat_testkit.errors import InvalidValue
 __tracebackhide__ = True
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
-"""The headers of the scheme."""
+"""The headers of the scheme. Those of its predecessor, such as ``svix-id``, are read too."""
 
 PREFIX = "whsec_"
 """The prefix of a secret in base64."""
@@ -46,9 +47,15 @@ def key_of(secret: str) -> bytes:
     if not secret.startswith(PREFIX):
         return secret.encode()
     try:
-        return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+        encoded = secret.removeprefix(PREFIX)
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise InvalidValue(f"secret must be base64 after {PREFIX}", field="secret") from None
+
+
+def now() -> float:
+    """Return the real time in seconds since the epoch, which receivers compare with the time of a call."""
+    return _wall()
 
 
 def sign(secret: str, delivery_id: str, timestamp: int, body: bytes) -> str:
@@ -97,7 +104,7 @@ def verify_webhook(
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
-    value = headers.get(name, "").strip()
+    value = (headers.get(name) or headers.get(name.replace("webhook-", "svix-"), "")).strip()
     if not value:
         raise WebhookNotVerified(f"header {name} is missing")
     return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -146,9 +145,8 @@ def test_retries_over_31_seconds_take_no_real_time(
     assert [each.attempt for each in calls] == [1, 2, 3, 4]
     assert len({each.id for each in calls}) == 1
     assert len({each.body for each in calls}) == 1
-    assert [int(each.headers["webhook-timestamp"]) for each in calls] == [
-        int((first + timedelta(seconds=after)).timestamp()) for after in (0, 1, 6, 31)
-    ]
+    for call in calls:  # real time, which receivers compare with their own clocks
+        assert abs(time.time() - int(call.headers["webhook-timestamp"])) < 60
     assert all(each.verified for each in calls)
 
 

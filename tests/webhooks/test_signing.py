@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
-from sirrchat_testkit import WebhookNotVerified, verify_webhook
+from sirrchat_testkit import Inbox, MailServer, WebhookNotVerified, WebhookSink, verify_webhook
 from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.signing import sign
 
@@ -106,3 +106,26 @@ def test_no_header_makes_it_fail_otherwise(value: str, where: str) -> None:
         return
     with pytest.raises(WebhookNotVerified):
         verify_webhook(headers, BODY, SECRET, now=NOW)
+
+
+def test_headers_of_svix_and_secrets_without_padding_are_accepted() -> None:
+    key = b"twenty-two bytes of key"
+    secret = "whsec_" + base64.b64encode(key).decode()
+    assert secret.endswith("=")
+    for form in (secret, secret.rstrip("=")):
+        signature = sign(form, "d1", NOW, BODY)
+        headers = {"Svix-Id": "d1", "svix-timestamp": str(NOW), "svix-signature": signature}
+        assert verify_webhook(headers, BODY, secret, now=NOW) == "d1"
+        assert verify_webhook(signed(secret=form), BODY, secret, now=NOW) == "d1"
+
+
+def test_a_call_is_accepted_by_the_reference_library_after_time_has_moved(
+    mailserver: MailServer, webhook_sink: WebhookSink, inbox: Inbox
+) -> None:
+    secret = "whsec_" + base64.b64encode(b"twenty-four bytes of key").decode()
+    mailserver.add_webhook(webhook_sink.url, secret=secret)
+    mailserver.clock.advance(days=30)
+    inbox.deliver(subject="x")
+    call = webhook_sink.receive()
+    assert call.verified
+    assert Webhook(secret).verify(call.body, dict(call.headers))

@@ -192,16 +192,16 @@ class WebhookCall(WebhookPayload, Hints):
 
 def prepared_call(headers: Mapping[str, str], body: bytes, secret: str, made_at: datetime) -> WebhookCall:
     """Return a call that is not sent; whether its signature is valid is checked with ``secret``."""
-    verified, reason = verification(headers, body, [secret], made_at.timestamp())
+    verified, reason = verification(headers, body, [secret])
     return WebhookCall(CallHeaders([*headers.items()]), body, made_at, verified=verified, reason=reason)
 
 
-def verification(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: float) -> tuple[bool, str]:
-    """Return whether one of ``secrets`` verifies a call at ``now``, and if not, why the first did not."""
+def verification(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> tuple[bool, str]:
+    """Return whether one of ``secrets`` verifies a call that arrives now, and if not, why the first did not."""
     reason = ""
     for secret in secrets:
         try:
-            verify_webhook(headers, body, secret, now=now)
+            verify_webhook(headers, body, secret)
         except WebhookNotVerified as error:
             reason = reason or str(error)
         except InvalidValue as error:

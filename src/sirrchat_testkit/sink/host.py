@@ -97,7 +97,7 @@ class Host(Protocol):
         """Stop the thread, if it is the sink's own."""
 
     def now(self) -> float:
-        """Return the time at which signatures are checked, in seconds since the epoch."""
+        """Return the time at which a call arrives, in seconds since the epoch."""
         ...
 
     def opened(self, sink: OpenSink) -> None:

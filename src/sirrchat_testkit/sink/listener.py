@@ -113,7 +113,7 @@ class SinkListener:
         self._source.calls.append(call)
         secret = self.secret
         secrets = [*await self._host.secrets(self._source.url), SECRET] if secret is None else [secret]
-        call.verified, call.reason = verification(headers, body, secrets, self._host.now())
+        call.verified, call.reason = verification(headers, body, secrets)
         return call
 
     async def _answer(self, plan: Plan, call: WebhookCall) -> Answer:

@@ -176,7 +176,6 @@ class Attempts:
             delivery.id,
             delivery.request_body,
             secret=webhook.secret,
-            seconds=began // 1000,
             tampering=tampering,
         )
         outcome = await sender.send(webhook.url, outgoing)

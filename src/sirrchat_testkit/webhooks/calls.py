@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, get_args
 
+from sirrchat_testkit import signing
 from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import InvalidValue
@@ -84,14 +85,17 @@ def encode(body: Mapping[str, Any]) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def call(event: str, delivery_id: str, body: str, *, secret: str, seconds: int, tampering: str = "") -> OutgoingCall:
-    """Return the call of an attempt at ``seconds`` since the epoch. Without a secret it is not signed."""
+def call(event: str, delivery_id: str, body: str, *, secret: str, tampering: str = "") -> OutgoingCall:
+    """Return the call of an attempt that is made now. Without a secret it is not signed.
+
+    Its timestamp is the real time, because receivers compare it with their own clocks.
+    """
     data = body.encode()
     if tampering == "json":
         data = data[:-1]
     elif tampering == "huge":
         data = data + b" " * max(HUGE - len(data), 0)
-    at = seconds - STALE if tampering == "timestamp" else seconds
+    at = int(signing.now()) - (STALE if tampering == "timestamp" else 0)
     headers = {"Content-Type": "text/plain" if tampering == "content_type" else "application/json"}
     if event == NEW_MESSAGE:
         headers[EVENT] = event
@@ -124,8 +128,7 @@ async def make_call(services: Services, event: str, message: Message | None, sec
         body = sent_body(reported, envelope or sample)
     else:
         body = received_body(reported)
-    seconds = services.clock.now() // 1000
-    return call(event, services.ids.uuid(), encode(body), secret=secret, seconds=seconds, tampering=tamper)
+    return call(event, services.ids.uuid(), encode(body), secret=secret, tampering=tamper)
 
 
 def _sample(services: Services) -> Message:

@@ -211,12 +211,95 @@ def test_inline_text_parts_are_joined_line_by_line() -> None:
     assert parse(RAW["forwarded"]).text == "See below. It did not work.\nAnn"
 
 
-def test_image_with_a_content_id_and_no_disposition_is_inline() -> None:
+@pytest.mark.parametrize("reference", ["cid:pic+1@example.com", "cid:pic%2B1%40example.com", "cid:pic%2B1@example.com"])
+def test_a_file_that_the_html_shows_is_inline_and_any_other_is_attached(reference: str) -> None:
     part = "--b\r\nContent-Type: image/gif{}\r\n\r\nGIF89a\r\n"
-    shown, attached = part.format("\r\nContent-ID: <pic@example.com>"), part.format("; name=dot.gif")
-    parsed = parse(f"Content-Type: multipart/related; boundary=b\r\n\r\n{shown}{attached}--b--\r\n".encode())
-    assert [each.cid for each in parsed.inline] == ["pic@example.com"]
-    assert [each.name for each in parsed.attachments] == ["dot.gif"]
+    page = f"--b\r\nContent-Type: text/html\r\n\r\n<img src='{reference}'>\r\n"
+    shown, named = part.format("\r\nContent-ID: <pic+1@example.com>"), part.format("; name=dot.gif")
+    unshown = part.format("\r\nContent-ID: <other@example.com>\r\nContent-Disposition: inline; filename=pic.gif")
+    parts = f"{page}{shown}{named}{unshown}"
+    parsed = parse(f"Content-Type: multipart/related; boundary=b\r\n\r\n{parts}--b--\r\n".encode())
+    assert [each.cid for each in parsed.inline] == ["pic+1@example.com"]
+    assert [each.name for each in parsed.attachments] == ["dot.gif", "pic.gif"]
+
+
+def test_an_alternative_with_a_file_name_stays_an_alternative() -> None:
+    text = "--b\r\nContent-Type: text/plain; name=a.txt\r\nContent-Disposition: inline; filename=a.txt\r\n\r\nplain\r\n"
+    page = "--b\r\nContent-Type: text/html\r\nContent-Disposition: inline; filename=a.html\r\n\r\n<p>page\r\n"
+    event = "--b\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\n"
+    parsed = parse(f"Content-Type: multipart/alternative; boundary=b\r\n\r\n{text}{page}{event}--b--\r\n".encode())
+    assert (parsed.text, parsed.html) == ("plain", "<p>page")
+    assert [each.type for each in parsed.attachments] == ["text/calendar"]
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("multipart/multipart/mixed; boundary=b", "one"),
+        ("multipart/mixed boundary=b", "one"),
+        ("multipart/mixed, boundary=b", "one"),
+        ("Multipart/Mixedboundary=b", "one"),
+    ],
+)
+def test_a_content_type_that_is_doubled_or_glued_is_read(field: str, text: str) -> None:
+    parts = "--b\r\nContent-Type: text/plain charset=utf-8\r\n\r\none\r\n--b--\r\n"
+    assert parse(f"Content-Type: {field}\r\n\r\n{parts}".encode()).text == text
+
+
+@pytest.mark.parametrize(
+    ("encoded", "content"),
+    [(b"JVBERi0xL", b"%PDF-1"), (b"QUI=QUI=", b"ABAB"), (b"Q\x00UI=\n!", b"AB"), (b"=", b""), (b"A", b""), (b"", b"")],
+)
+def test_base64_is_decoded_as_far_as_it_goes(encoded: bytes, content: bytes) -> None:
+    head = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    assert parse(head + encoded).attachments[0].content == content
+
+
+def test_dots_that_a_client_doubled_after_bare_line_feeds_are_undone_in_the_text() -> None:
+    assert parse(b"Subject: x\r\n\r\none\n..two\n...three\r\n").text == "one\n.two\n..three\n"
+    assert parse(b"Subject: x\r\n\r\none\r\n..two\r\n").text == "one\n..two\n"  # by CRLF, SMTP has undone them
+    assert parse(b"Subject: x\r\n\r\n.one\n..two\n.three\r\n").text == ".one\n..two\n.three\n"  # nobody doubled them
+
+
+@pytest.mark.parametrize(
+    ("sent", "options", "shown"),
+    [
+        ("one \ntwo\nthree", "", "one two\nthree"),
+        ("https://a.example/b \nc\n", "; delsp=yes", "https://a.example/bc\n"),
+        (" >not quoted\n From x", "", ">not quoted\nFrom x"),
+        ("> one \n> two\n>> deeper \nout", "", "> one two\n>> deeper \nout"),
+        ("-- \nAnn", "", "-- \nAnn"),
+        ("text \n-- \nAnn", "", "text \n-- \nAnn"),
+        ("last ", "", "last "),
+        ("", "", ""),
+    ],
+)
+def test_flowed_text_is_joined(sent: str, options: str, shown: str) -> None:
+    raw = f"Content-Type: text/plain; format=Flowed{options}\r\n\r\n{sent}".replace("\n", "\r\n").replace("\r\r", "\r")
+    assert parse(raw.encode()).text == shown
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "shown"),
+    [
+        ("text/html", b"<meta charset=iso-8859-1>\xe9", "\xe9"),
+        ("text/html", b"<META HTTP-EQUIV='Content-Type' content='text/html; charset=\"koi8-r\"'>\xc1", "\u0430"),
+        ("text/html", b"<meta charset='utf-16'>\xc3\xa9", "\xe9"),
+        ("text/html; charset=utf-8", b"<meta charset=iso-8859-1>\xc3\xa9", "\xe9"),
+        ("text/html", b"\xef\xbb\xbf<p>\xc3\xa9", "\xe9"),
+        ("text/plain", b"\xff\xfe" + "\xe9".encode("utf-16-le"), "\xe9"),
+        ("text/plain", b"<meta charset=koi8-r>\xc3\xa9", "\xe9"),
+    ],
+)
+def test_a_charset_is_found_in_the_header_the_mark_or_the_page(head: str, body: bytes, shown: str) -> None:
+    parsed = parse(f"Content-Type: {head}\r\n\r\n".encode() + body)
+    assert (parsed.text + parsed.html)[-1] == shown
+
+
+def test_a_lone_word_is_an_address_only_without_others() -> None:
+    assert bare_addresses("Reinman, Andris <andris@service.example>") == ("andris@service.example",)
+    assert bare_addresses("root") == ("root",)
+    assert bare_addresses("root, daemon") == ("root", "daemon")
 
 
 def test_attachment_content_is_decoded() -> None:

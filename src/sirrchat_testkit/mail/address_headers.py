@@ -3,7 +3,8 @@
 1. Display names, comments, group names and routes are skipped.
 2. The usual forms, ``a@b`` and ``Name <a@b>``, take one regular expression; other forms are read token by token. Recent
    short values are cached, because the same few occur again and again.
-3. Nothing here raises: an entry without an address is left out. A single word without ``@`` (``root``) is an address.
+3. Nothing here raises: an entry without an address is left out. A single word without ``@`` (``root``) is an
+   address if no entry has an ``@``.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def _addresses(value: str) -> tuple[str, ...]:
                 return tuple(found)
     addresses = _read(fold(value))
     if "=?" in value and ("=?" in "".join(addresses) or "@" not in "".join(addresses)):
-        addresses = _read(decode_header(value))  # somebody encoded the address as well
+        addresses = _read(decode_header(value))  # the address was encoded as well
+    if any("@" in each for each in addresses):
+        return tuple(each for each in addresses if "@" in each)  # an unquoted name with a comma left a word
     return addresses
 
 

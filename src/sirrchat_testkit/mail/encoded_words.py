@@ -9,45 +9,37 @@
 from __future__ import annotations
 
 import binascii
-import codecs
 import re
 
 from sirrchat_testkit.comparing import fold
+from sirrchat_testkit.mail.charsets import codecs_of, decode, is_seven_bit
 
 REPLACEMENT = "\ufffd"
 
-_SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949", "ascii": "utf-8"}
-_ALIASES = {
-    "ks_c_5601-1987": "cp949",
-    "x-gbk": "gbk",
-    "x-sjis": "cp932",
-    "cp-850": "cp850",
-    "unicode-1-1-utf-7": "utf-7",
-}
-_NO_CHARSETS = frozenset({"unicode-escape", "raw-unicode-escape", "idna", "punycode", "undefined"})
-
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # The text of a word ends at "?="; a bare "?" within is a common mistake. The bound keeps hostile input linear.
-_WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*){0,8})\?=")
+_WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])[ \t]*(?:\([^()?]*\))?\?([^?]*(?:\?(?!=)[^?]*){0,8})\?=")
 _Q_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})")
-_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]+")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_NOT_BASE64 = bytes({*range(256)} - {*_ALPHABET})
+_PADDING = re.compile(rb"=+")
 
 
 def decode_bytes(data: bytes, charset: str = "") -> str:
-    """Return ``data`` decoded by ``charset``, its superset or UTF-8, with U+FFFD for bytes that none decodes."""
-    codec = _codec(charset)
-    for name in (codec, _SUPERSETS.get(codec, "")):
-        if name:
-            try:
-                return _SURROGATES.sub(REPLACEMENT, data.decode(name))
-            except (LookupError, ValueError):
-                continue
+    """Return ``data`` as text: by ``charset``, its superset or UTF-8, with U+FFFD for bytes that none of them reads."""
+    names = list(codecs_of(charset))
+    for name in names:
+        try:
+            return _SURROGATES.sub(REPLACEMENT, decode(data, name))
+        except (LookupError, ValueError):
+            continue
+    if not any(map(is_seven_bit, names)):
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            pass
     try:
-        return data.decode()
-    except UnicodeDecodeError:
-        pass
-    try:
-        return _SURROGATES.sub(REPLACEMENT, data.decode(codec or "utf-8", "replace"))
+        return _SURROGATES.sub(REPLACEMENT, decode(data, names[-1] if names else "utf-8", "replace"))
     except (LookupError, ValueError):
         return data.decode("utf-8", "replace")
 
@@ -55,16 +47,6 @@ def decode_bytes(data: bytes, charset: str = "") -> str:
 def decode_header(value: str) -> str:
     """Return a header field's value with its encoded-words (RFC 2047) decoded and its white space folded."""
     return fold(_decode_words(value) if "=?" in value else value)
-
-
-def _codec(charset: str) -> str:
-    """Return the name of the codec, or "" if there is none that decodes bytes."""
-    wanted = charset.strip().lower()
-    try:
-        name = codecs.lookup(_ALIASES.get(wanted, wanted)).name
-    except (LookupError, ValueError):
-        return ""
-    return "" if name in _NO_CHARSETS else name
 
 
 def _decode_words(value: str) -> str:
@@ -86,8 +68,18 @@ def _decode_words(value: str) -> str:
 
 def _octets(encoding: str, text: str) -> bytes:
     if encoding in "bB":
-        clean = _NOT_BASE64.sub("", text)
-        clean = clean[: len(clean) - (len(clean) % 4 == 1)]
-        return binascii.a2b_base64(clean + "=" * (-len(clean) % 4))
+        return decode_base64(text.encode("utf-8", "replace"))
     plain = text.replace("_", " ").encode("utf-8", "replace")
     return _Q_OCTET.sub(lambda octet: bytes((int(octet[1], 16),)), plain)
+
+
+def decode_base64(data: bytes) -> bytes:
+    """Return ``data`` decoded as far as possible: other characters are skipped, and the last bits may be missing.
+
+    Several encoded texts may follow each other.
+    """
+    decoded = []
+    for piece in _PADDING.split(data.translate(None, delete=_NOT_BASE64)):
+        whole = piece[: len(piece) - (len(piece) % 4 == 1)]
+        decoded.append(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4)))
+    return b"".join(decoded)

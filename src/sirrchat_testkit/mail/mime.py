@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import unquote
 
-from sirrchat_testkit.mail.encoded_words import decode_bytes
+from sirrchat_testkit.mail.body import body_text
+from sirrchat_testkit.mail.encoded_words import decode_base64
 from sirrchat_testkit.mail.headers import LIMIT, HeaderFields, Headers, read_header, split
 from sirrchat_testkit.mail.parameters import parameter
 from sirrchat_testkit.records import record
@@ -40,7 +43,12 @@ SCANS = 10
 FEW_SCANS = 10_000_000
 """Bytes that it may read in any case: a few milliseconds."""
 
-_ENCODINGS = frozenset({"base64", "quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue"})
+_ALTERNATIVE = "multipart/alternative"
+_TEXTS = frozenset({"text/plain", "text/html"})
+_DOUBLED = re.compile(r"\s*multipart/(?=multipart/)", re.IGNORECASE)
+_GLUED = re.compile(r"\s*(text|multipart)/(plain|html|mixed|alternative|related)[\s,]*(?=[a-z]+\s*=)", re.IGNORECASE)
+_CID = re.compile(r"\bcid:([^\s\"'<>()]{1,1000})", re.IGNORECASE)
+_ENCODINGS = frozenset({"quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue"})
 _DELIMITER_END = re.compile(rb"(--)?[ \t]*(?:\r?\n|\r?\Z)")
 _ANGLE = re.compile(r"<([^<>]*)>")
 
@@ -121,8 +129,8 @@ class _Body:
 
     text: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
-    attachments: list[Attachment] = field(default_factory=list)
-    inline: list[Attachment] = field(default_factory=list)
+    files: list[tuple[Attachment, str]] = field(default_factory=list)
+    """Each with its disposition."""
 
 
 def parse(raw: bytes) -> Parsed:
@@ -134,6 +142,9 @@ def parse(raw: bytes) -> Parsed:
         reader.note(f"the header is longer than {LIMIT} bytes: the rest of it was not read")
     body = reader.body
     reader.read(headers, rest, body)
+    html = _joined(body.html)
+    named = {unquote(cid) for cid in _CID.findall(html)} if body.files else set()
+    shown = [_is_shown(one, disposition, named) for one, disposition in body.files]
     return Parsed(
         headers=headers,
         to=headers.addresses("To"),
@@ -141,9 +152,9 @@ def parse(raw: bytes) -> Parsed:
         reply_to=headers.addresses("Reply-To"),
         date=_date(headers.get("Date", "")),
         text=_joined(body.text),
-        html=_joined(body.html),
-        attachments=tuple(body.attachments),
-        inline=tuple(body.inline),
+        html=html,
+        attachments=tuple(one for (one, _), inline in zip(body.files, shown, strict=True) if not inline),
+        inline=tuple(one for (one, _), inline in zip(body.files, shown, strict=True) if inline),
         unsubscribe=_unsubscribe(headers),
         problems=tuple(reader.problems),
     )
@@ -166,30 +177,30 @@ class _Reader:
         self._parts = PARTS
         self._scans = max(SCANS * size, FEW_SCANS)
 
-    def read(self, headers: Headers, content: bytes, body: _Body, *, depth: int = 0, digest: bool = False) -> None:
-        """Add the texts and files of a part to ``body``."""
-        field = headers.undecoded("Content-Type")
-        kind = _type(field, "message/rfc822" if digest else "text/plain")
+    def read(self, headers: Headers, content: bytes, body: _Body, *, depth: int = 0, within: str = "") -> None:
+        """Add the texts and files of a part to ``body``; ``within`` is the type of the part that contains it."""
+        field = _mended(headers.undecoded("Content-Type"))
+        kind = _type(field, "message/rfc822" if within == "multipart/digest" else "text/plain")
         children = self._children(kind, parameter(field, "boundary"), content, depth)
         if children is None:
-            _add_leaf(headers, kind, content, body)
-        elif kind == "multipart/alternative":
+            _add_leaf(headers, kind, content, body, alternative=within == _ALTERNATIVE)
+        elif kind == _ALTERNATIVE:
             self._read_alternative(children, body, depth)
         else:
             for child in children:
-                self._read_part(child, body, depth, digest=kind == "multipart/digest")
+                self._read_part(child, body, depth, kind)
 
-    def _read_part(self, part: bytes, body: _Body, depth: int, *, digest: bool = False) -> None:
+    def _read_part(self, part: bytes, body: _Body, depth: int, within: str) -> None:
         block, content = split(part)
-        self.read(self._headers(block), content, body, depth=depth + 1, digest=digest)
+        self.read(self._headers(block), content, body, depth=depth + 1, within=within)
 
     def _read_alternative(self, children: list[bytes], body: _Body, depth: int) -> None:
         """Add the first text and the first HTML among ``children``, which are alternatives."""
         text: list[str] = []
         html: list[str] = []
         for child in children:
-            one = _Body(attachments=body.attachments, inline=body.inline)
-            self._read_part(child, one, depth)
+            one = _Body(files=body.files)
+            self._read_part(child, one, depth, _ALTERNATIVE)
             text = text or one.text
             html = html or one.html
         body.text += text
@@ -248,6 +259,13 @@ def divide(content: bytes, boundary: bytes, most: int) -> list[bytes]:
     return parts
 
 
+def _mended(field: str) -> str:
+    """Return a Content-Type whose type is followed by a semicolon, as some clients forget, and is not doubled."""
+    field = _DOUBLED.sub("", field, count=1)
+    found = _GLUED.match(field)
+    return f"{found[1]}/{found[2]};{field[found.end() :]}" if found else field
+
+
 def _type(field: str, default: str) -> str:
     """Return the media type in lower case; a malformed one counts as text (RFC 2045 section 5.2)."""
     kind = field.partition(";")[0].strip().lower()
@@ -256,53 +274,54 @@ def _type(field: str, default: str) -> str:
     return kind if kind.count("/") == 1 else "text/plain"
 
 
-def _add_leaf(headers: Headers, kind: str, content: bytes, body: _Body) -> None:
+def _add_leaf(headers: Headers, kind: str, content: bytes, body: _Body, *, alternative: bool) -> None:
+    """Add a part that is not divided; ``alternative`` is True for one of several forms of a text."""
     disposed = headers.undecoded("Content-Disposition")
     disposition = disposed.partition(";")[0].strip().lower()
-    typed = headers.undecoded("Content-Type")
+    typed = _mended(headers.undecoded("Content-Type"))
     filename = parameter(disposed, "filename")
     content = _decoded(content, headers.undecoded("Content-Transfer-Encoding"))
     if kind.startswith("multipart/"):  # its boundary is missing: show it as text
         kind = "text/plain"
-    if kind in {"text/plain", "text/html"} and disposition != "attachment" and not filename:
-        text = _lines(decode_bytes(content, parameter(typed, "charset")))
-        (body.text if kind == "text/plain" else body.html).append(text)
+    if kind in _TEXTS and disposition != "attachment" and (alternative or not filename):
+        texts = body.text if kind == "text/plain" else body.html
+        texts.append(body_text(content, typed, html=kind == "text/html"))
         return
     name = filename or parameter(typed, "name") or ("message.eml" if kind == "message/rfc822" else "")
     cid = headers.get("Content-ID", "").strip("<> ")
-    one = Attachment(name, kind, content, cid)
-    (body.inline if _is_shown(one, disposition) else body.attachments).append(one)
+    body.files.append((Attachment(name, kind, content, cid), disposition))
 
 
 def _decoded(content: bytes, encoding: str) -> bytes:
     """Return ``content`` without its transfer encoding (RFC 2045 section 6), as far as it can be decoded."""
-    if encoding.strip().lower() not in _ENCODINGS:
+    encoding = encoding.strip().lower()
+    if encoding == "base64":
+        return decode_base64(content)
+    if encoding not in _ENCODINGS:
         return content
     from email.message import Message
 
     leaf = Message()
-    leaf["Content-Transfer-Encoding"] = encoding.strip()
+    leaf["Content-Transfer-Encoding"] = encoding
     leaf.set_payload(content.decode("ascii", "surrogateescape"))
     decoded = leaf.get_payload(decode=True)
     assert isinstance(decoded, bytes)
     return decoded
 
 
-def _is_shown(one: Attachment, disposition: str) -> bool:
-    """Return whether a part is inline: by its disposition, by its Content-ID, or as an unnamed text."""
-    if one.type.startswith("message/") or disposition == "attachment":
+def _is_shown(one: Attachment, disposition: str, named: AbstractSet[str]) -> bool:
+    """Return whether a file is shown within the text: the HTML has its Content-ID, or it is a text without a name."""
+    if one.type.startswith("message/") or disposition == "attachment" or one.type == "text/calendar":
         return False
-    return disposition == "inline" or bool(one.cid) or (one.type.startswith("text/") and not one.name)
+    if one.type.startswith("text/") and not one.name:
+        return True
+    return unquote(one.cid) in named
 
 
 def _joined(texts: list[str]) -> str:
     """Return several parts as one text, each beginning on a line of its own."""
     *before, last = [text for text in texts if text] or [""]
     return "".join(text if text.endswith("\n") else text + "\n" for text in before) + last
-
-
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n")
 
 
 def _unsubscribe(headers: Headers) -> Unsubscribe:

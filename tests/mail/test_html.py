@@ -127,7 +127,11 @@ def test_urls_are_found_in_text(text: str, found: list[str]) -> None:
     [
         ('<a href="https://a.b/?c=1&amp;d=2">x</a>', ["https://a.b/?c=1&d=2"]),
         ('<a href=" https://a.b/c\n/d ">x</a>', ["https://a.b/c/d"]),
-        ('<a href="/relative">x</a><a href="//a.b">x</a><a href="mailto:a@b.c">x</a><a href="tel:1">x</a>', []),
+        (
+            '<a href="/relative">x</a><a href="//a.b">x</a><a href="mailto:a@b.c">x</a><a href="tel:1">x</a>',
+            ["mailto:a@b.c", "tel:1"],
+        ),
+        ("<a href='javascript:x()'>x</a><a href=data:,x>x</a><a href='myapp://open?x=1'>x</a>", ["myapp://open?x=1"]),
         ('<a href="javascript:alert(1)">x</a><a>x</a><a name="x">x</a>', []),
         ('<a href="https://click.a.b/1">https://a.b/shown</a>', ["https://click.a.b/1"]),
         ("<p>https://a.b/c</p><p>more</p>", ["https://a.b/c"]),
@@ -204,6 +208,7 @@ def test_failure_lists_every_link_and_why() -> None:
         "  dropped https://www.instagram.com/shop ('Instagram'): its text does not match 'Shop'",
         "  dropped https://shop.example/legal/privacy ('Privacy'): its text does not match 'Shop'",
         "  dropped https://shop.example/u/7f3a ('Unsubscribe'): its text does not match 'Shop'",
+        "  dropped mailto:help@shop.example ('write to us'): its scheme is 'mailto', not http or https",
         "  dropped https://t.shop.example/o/1: its text does not match 'Shop'",
         'To ask more precisely: link("confirm"), link(text="Confirm"), link(url="/x"), or link(purpose="unsubscribe")',
     ]
@@ -422,3 +427,84 @@ def test_any_text_can_be_searched(text: str) -> None:
 def test_a_misguessed_name_of_a_link(name: str, meant: str) -> None:
     with pytest.raises(AttributeError, match=re.escape(f"did you mean '{meant}'?")):
         getattr(Link("https://a.b/1"), name)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("\u00ab https://a.b/c \u00bb \u00abhttps://a.b/d\u00bb", ["https://a.b/c", "https://a.b/d"]),
+        ("(see https://a.b/c)and more", ["https://a.b/c"]),
+        ("https://a.b/c_(d) https://a.b/[e]?f[]=1", ["https://a.b/c_(d)", "https://a.b/[e]?f[]=1"]),
+        ("http://[::1]:80/x) y", ["http://[::1]:80/x"]),
+        ("[https://a.b/c](https://a.b/c)", ["https://a.b/c"]),
+        ("[Confirm](https://a.b/c), ![logo](https://a.b/logo)", ["https://a.b/c", "https://a.b/logo"]),
+        ("<https://a.b/a\n  bc>", ["https://a.b/abc"]),
+        ("https://例え.jp/確認 です", ["https://例え.jp/確認"]),
+        ("确认：https://a.b/c请点击", ["https://a.b/c"]),
+        ("https://пример.рф/код", ["https://пример.рф/код"]),
+    ],
+)
+def test_urls_end_where_a_reader_sees_their_end(text: str, found: list[str]) -> None:
+    assert [str(link) for link in links(text, "")] == found
+
+
+def test_the_text_of_markdown_is_the_text_of_the_link() -> None:
+    confirm, logo = links("[Confirm now](https://a.b/c) ![Shop](https://a.b/logo)", "")
+    assert (confirm.text, confirm.purpose, logo.text, logo.purpose) == ("Confirm now", "", "Shop", "image")
+
+
+@pytest.mark.parametrize("query", ["", "/", "/?utm_source=mail&utm_medium=x"])
+def test_a_home_page_is_no_candidate_beside_another_link(query: str) -> None:
+    home = f"https://shop.example{query}"
+    page = f"<a href='{home}'>Shop</a> <a href='https://shop.example/confirm/1'>Confirm</a>"
+    assert pick_link(links("", page)) == "https://shop.example/confirm/1"
+    assert pick_link(links("", page), text="Shop") == home
+    assert pick_link(links("", f"<a href='{home}'>Shop</a>")) == home
+
+
+def test_a_home_page_with_a_token_is_a_candidate() -> None:
+    page = "<a href='https://shop.example/?token=1'>Confirm</a> <a href='https://shop.example/help'>Help</a>"
+    with pytest.raises(NotExactlyOne, match="2 candidates"):
+        pick_link(links("", page))
+
+
+def test_links_of_other_schemes_are_candidates_only_by_name() -> None:
+    app, write = "<a href='myapp://open?x=1'>Open</a>", "<a href='mailto:a@b.c'>Write</a>"
+    found = links("", f"{app}{write}<a href='https://a.b/c'>Web</a>")
+    assert [link.scheme for link in found] == ["myapp", "mailto", "https"]
+    assert pick_link(found) == "https://a.b/c"
+    assert pick_link(found, "open") == "myapp://open?x=1"
+    assert pick_link(found, scheme="mailto:") == pick_link(found, scheme="MAILTO") == "mailto:a@b.c"
+    with pytest.raises(NotExactlyOne, match=r"dropped mailto:a@b.c \('Write'\): its scheme is 'mailto', not 'tel'"):
+        pick_link(found, scheme="tel")
+
+
+def test_a_positional_string_is_compared_without_case() -> None:
+    reset = Link("https://a.b/Reset", "RESET password")
+    assert pick_link([reset, Link("https://a.b/x")], "reset Password") == reset
+
+
+HIDDEN = [
+    "style='display:none'", "style='DISPLAY : none !important'", "hidden", "style='visibility: hidden'",
+    "style='mso-hide:all'", "style='opacity:0'", "style='max-height:0; overflow:hidden'",
+    "style='height:0px;overflow:hidden'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("attribute", HIDDEN)
+def test_what_is_hidden_is_not_read(attribute: str) -> None:
+    page = f"<div {attribute}>Your code: 111111 <a href='https://a.b/hidden'>x</a></div>"
+    page += f"<a {attribute} href='https://a.b/no'>y</a><p>Your code: 482913 <a href='https://a.b/c'>Confirm</a>"
+    assert codes("", page) == ("482913",)
+    assert [*links("", page)] == ["https://a.b/c"]
+
+
+def test_text_of_no_size_is_not_read_and_text_within_it_that_has_one_is() -> None:
+    inner = "<div style='font-size:13px'>Your code: 482913</div>"
+    page = f"<table><tr><td style='font-size:0px'>code 111111{inner}code 222222</td></tr></table>"
+    assert codes("", page) == ("482913",)
+
+
+@pytest.mark.parametrize("style", ["display:block", "max-height:0", "opacity:0.9", "font-size:0.8em", "width:0;"])
+def test_what_is_only_styled_is_read(style: str) -> None:
+    assert codes("", f"<p style='{style}'>Your code: 482913") == ("482913",)

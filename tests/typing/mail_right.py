@@ -89,6 +89,7 @@ def picks(message: ReceivedMessage, purpose: LinkPurpose) -> None:
     assert_type(message.link(url=re.compile("/confirm"), text="Confirm").path, str)
     assert_type(message.link(purpose="unsubscribe").params, dict[str, str])
     message.link(purpose=purpose)
+    assert_type(message.link(scheme="mailto").scheme, str)
     assert_type(message.links, tuple[Link, ...])
     assert_type(message.links[0].text.upper() + message.links[0].upper(), str)
     assert_type(message.code(r"[A-Z]{6}", near="sign in"), str)

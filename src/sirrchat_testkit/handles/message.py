@@ -236,7 +236,7 @@ class ReceivedMessage(Hints):
 
     @property
     def links(self) -> tuple[Link, ...]:
-        """Every http and https link of the text and the HTML, each URL once, in order."""
+        """Every link of the text and the HTML, each URL once, in order; in the text, http and https links only."""
         from sirrchat_testkit.mail.html import links
 
         return self._once("links", lambda: links(self.text, self.html))
@@ -249,11 +249,18 @@ class ReceivedMessage(Hints):
         return self._once("codes", lambda: codes(self.text, self.html, self.subject))
 
     def link(
-        self, match: object = None, *, url: object = None, text: object = None, purpose: LinkPurpose | None = None
+        self,
+        match: object = None,
+        *,
+        url: object = None,
+        text: object = None,
+        purpose: LinkPurpose | None = None,
+        scheme: str | None = None,
     ) -> Link:
         """Return the one link that matches.
 
-        Without arguments, links that unsubscribe, or lead to social networks, legal texts or images, do not count.
+        Without arguments, links that unsubscribe, or lead to social networks, legal texts or images, do not count, nor
+        does a home page beside another link, nor links that are not http or https, such as ``mailto:``.
 
         Example:
             message.link("confirm")
@@ -261,11 +268,12 @@ class ReceivedMessage(Hints):
             message.link(purpose="unsubscribe")
 
         Args:
-            match: A ``str`` that the URL or the visible text must contain; or a ``re.Pattern`` that searches them, or a
-                function of each.
+            match: A ``str`` that the URL or the visible text must contain, in any case; or a ``re.Pattern`` that
+                searches them, or a function of each.
             url: The same for the URL alone.
             text: The same for the visible text alone.
             purpose: The purpose: ``unsubscribe``, ``social``, ``legal``, ``image``, ``tracking``, or ``""`` for none.
+            scheme: The scheme, such as ``mailto`` or ``myapp``.
 
         Raises:
             NotExactlyOne: No link matches, or several do. An ``AssertionError`` that lists every link with the reason
@@ -274,7 +282,7 @@ class ReceivedMessage(Hints):
         """
         from sirrchat_testkit.mail.html import pick_link
 
-        return pick_link(self.links, match, url=url, text=text, purpose=purpose)
+        return pick_link(self.links, match, url=url, text=text, purpose=purpose, scheme=scheme)
 
     def code(self, pattern: str | re.Pattern[str] | None = None, *, near: str | None = None) -> str:
         """Return the one one-time code, as the message shows it, such as ``123456`` or ``ABC-123``.

@@ -42,6 +42,13 @@ _SPACES = re.compile(r"\s+")
 # Soft hyphens, joiners and fillers: what mailers put between characters and nobody sees.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u200b\u200c\u200d\u2060\ufeff"))
 _PIXEL = re.compile(r"(?:width|height|max-height)\s*:\s*[01](px)?\s*(;|$)|display\s*:\s*none", re.IGNORECASE)
+_HIDING = re.compile(r"hidden|display|mso-hide|opacity|font-size", re.IGNORECASE)
+"""Words without which no element of a page is hidden."""
+
+_HIDDEN = re.compile(r"(?:^|;)(?:display:none|visibility:hidden|mso-hide:all|opacity:0(?:\.0*)?(?:!important)?(?:;|$))")
+_NO_SIZE = re.compile(r"(?:^|;)(?:max-)?(?:height|width):0(?:px|pt|em|%)?(?:!important)?(?:;|$)")
+_FONT_SIZE = re.compile(r"(?:^|;)font-size:([^;]*)")
+_ZERO = re.compile(r"0(?:\.0*)?(?:px|pt|em|rem|%)?(?:!important)?")
 _HREF_NOISE = re.compile(r"[\t\r\n]+")
 
 MOST: Final = 1_048_576
@@ -154,6 +161,9 @@ class _Page:
         self._beside: list[str] = []
         self._open: list[_Anchor] = []
         self._waiting: list[Seen] = []
+        self._hides = _HIDING.search(html) is not None
+        self._font_sizes: list[tuple[int, bool]] = []
+        """The elements that set a font size, each with whether it is zero."""
         root = LexborHTMLParser(_readable(html)).root
         if root is not None:
             self._walk(root)
@@ -180,20 +190,37 @@ class _Page:
     def _enter(self, node: Any) -> bool:
         """Begin an element; return whether to visit its children."""
         tag = node.tag
+        hidden = self._hides and not tag.startswith(("-", "!")) and self._is_hidden(node)
         if tag == "-text":
-            self._say(_SPACES.sub(" ", (node.text_content or "").translate(_INVISIBLE)))
+            if not (self._font_sizes and self._font_sizes[-1][1]):
+                self._say(_SPACES.sub(" ", (node.text_content or "").translate(_INVISIBLE)))
         elif tag == "a":
-            self._open.append(_Anchor(_url(node.attributes.get("href"))))
+            self._open.append(_Anchor("" if hidden else _url(node.attributes.get("href"))))
         elif tag == "img":
             self._picture(node.attributes)
         elif tag in _CELLS:
             self._say(" ")
         elif tag not in _INLINE:
             self._end_line()
-        return tag not in _UNSEEN
+        return tag not in _UNSEEN and not hidden
+
+    def _is_hidden(self, node: Any) -> bool:
+        """Return whether an element is hidden by its attributes; note its font size if it sets one."""
+        attributes = node.attributes
+        style = _SPACES.sub("", attributes.get("style") or "").lower()
+        size = _FONT_SIZE.search(style)
+        if size is not None:
+            self._font_sizes.append((node.mem_id, _ZERO.fullmatch(size[1]) is not None))
+        return (
+            "hidden" in attributes
+            or _HIDDEN.search(style) is not None
+            or ("overflow:hidden" in style and _NO_SIZE.search(style) is not None)
+        )
 
     def _leave(self, node: Any) -> None:
         tag = node.tag
+        if self._font_sizes and self._font_sizes[-1][0] == node.mem_id:
+            self._font_sizes.pop()
         if tag == "a" and self._open:
             self._waiting.append(self._open.pop().seen())
         elif tag in _CELLS:

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, TypeAlias, get_args
 from urllib.parse import parse_qsl
@@ -70,10 +70,17 @@ _GENERIC = re.compile(
     re.IGNORECASE,
 )
 _ORIGIN = re.compile(r"(https?):/*([^/?#]*)", re.IGNORECASE)
-# CJK text follows a URL without a space: such characters and typographic quotes end the URL.
-_URL = re.compile(r"https?://[^\s<>\"`{}|\\^\u2000-\u206f\u2190-\U0010ffff]{1,4096}", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_NO_LINKS: Final = frozenset({"javascript:", "data:", "cid:", "about:", "vbscript:", "blob:", "file:"})
+# CJK text follows a URL without a space: such characters and typographic quotes end it, unless its host is such a name.
+_URL = re.compile(
+    r"https?://(?:(?=[\u2e80-\ud7ff])[^\s<>\"`{}|\\^\xab\xbb\u2000-\u206f\u3000-\u3020\uff00-\uff0f]{1,4096}"
+    r"|[^\s<>\"`{}|\\^\xab\xbb\u2000-\u206f\u2190-\U0010ffff]{1,4096})",
+    re.IGNORECASE,
+)
 _WRAPPED = re.compile(r"<(https?://[^<>]*)>", re.IGNORECASE)
-_HOME = re.compile(r"https?:/*[^/?#]*/?", re.IGNORECASE)
+_HOME = re.compile(r"https?:/*[^/?#]*/?(?:\?(?:utm_\w+=[^&#]*&?)*)?", re.IGNORECASE)
+_BRACKETS: Final = {")": "(", "]": "["}
 _LABELLED: Final = 100
 """Characters of the longest label. A longer text is a paragraph, which may mention anything."""
 
@@ -111,6 +118,11 @@ class Link(str, Hints):
         link.text = text
         link.purpose = purpose
         return link
+
+    @property
+    def scheme(self) -> str:
+        """The scheme in lower case, such as ``https`` or ``mailto``."""
+        return self.partition(":")[0].lower()
 
     @property
     def path(self) -> str:
@@ -154,7 +166,7 @@ class Seen(NamedTuple):
 
 
 def is_home(url: str) -> bool:
-    """Return whether ``url`` is a home page: it has no path, query or fragment."""
+    """Return whether ``url`` is a home page: it has no path, no fragment, and no parameters but those of a campaign."""
     return _HOME.fullmatch(url) is not None
 
 
@@ -162,20 +174,45 @@ def bare(text: str) -> list[Seen]:
     """Return the URLs in plain ``text``, each with the words that introduce it."""
     # RFC 3986, appendix C: between angle brackets a URL may be wrapped
     text = _WRAPPED.sub(lambda wrapped: f"<{''.join(wrapped[1].split())}>", text)
-    return [Seen(_trimmed(url[0]), "", _label(text, url.start()), "bare") for url in _URL.finditer(text)]
+    found = []
+    at = 0
+    while url := _URL.search(text, at):
+        trimmed = _trimmed(url[0])
+        found.append(_bare(text, url.start(), trimmed))
+        at = url.start() + max(len(trimmed), 1)
+    return found
+
+
+def _bare(text: str, position: int, url: str) -> Seen:
+    """Return a URL of plain text; in Markdown, ``[text](url)`` is an anchor and ``![text](url)`` an image."""
+    if text[max(0, position - 2) : position] == "](":
+        opening = text.rfind("[", max(0, position - 2 * _LABELLED), position - 2)
+        if opening >= 0:
+            label = text[opening + 1 : position - 2]
+            return Seen(
+                url, "" if _URL.match(label) else label, "", "image" if text[:opening].endswith("!") else "anchor"
+            )
+    return Seen(url, "", _label(text, position), "bare")
 
 
 def merged(places: Iterable[Seen]) -> tuple[Link, ...]:
     """Return each URL once, in the order of appearance; the text of an anchor counts before that around a URL."""
     by_url: dict[str, list[Seen]] = {}
     for place in places:
-        if _ORIGIN.match(place.url):
+        scheme = _SCHEME.match(place.url)
+        if scheme and scheme[0].lower() not in _NO_LINKS:
             by_url.setdefault(_same(place.url), []).append(place)
     return tuple(_link(each) for each in by_url.values())
 
 
 def pick_link(
-    links: Iterable[Link], match: Any = None, *, url: Any = None, text: Any = None, purpose: LinkPurpose | None = None
+    links: Iterable[Link],
+    match: Any = None,
+    *,
+    url: Any = None,
+    text: Any = None,
+    purpose: LinkPurpose | None = None,
+    scheme: str | None = None,
 ) -> Link:
     """Return the one of ``links`` that matches; see ``ReceivedMessage.link``.
 
@@ -185,25 +222,32 @@ def pick_link(
     """
     if purpose is not None and purpose not in PURPOSES:
         raise ValueError(f"purpose takes one of {', '.join(map(repr, PURPOSES))}, not {purpose!r}")
-    wanted = {"match": match, "url": url, "text": text, "purpose": purpose}
+    wanted = {"match": match, "url": url, "text": text, "purpose": purpose, "scheme": scheme}
     wanted = {name: each for name, each in wanted.items() if each is not None}
     judged = [_judged(link, wanted) for link in links]
+    if not wanted:
+        judged = _without_homes(judged)
     asked = ", ".join(named(each) if name == "match" else f"{name}={named(each)}" for name, each in wanted.items())
     return only(judged, f"link({asked})", "links", _ADVICE if wanted else f"{_ADVICE}; {_LEFT_OUT}")
 
 
 _ADVICE: Final = 'link("confirm"), link(text="Confirm"), link(url="/x"), or link(purpose="unsubscribe")'
 _PLAIN: Final = "it has no special purpose"
+_HOME_PAGE: Final = "it leads to a home page, and another link does not"
 _LEFT_OUT: Final = "without arguments, links with a purpose are left out"
 
 
 def _judged(link: Link, wanted: Mapping[str, Any]) -> Candidate[Link]:
     shown = f"{link} ({excerpt(link.text)})" if link.text else str(link)
+    web = _ORIGIN.match(link) is not None
+    if not web and not {"match", "url", "scheme"} & {*wanted}:
+        return Candidate(link, shown, False, f"its scheme is {link.scheme!r}, not http or https")
     if not wanted:
         reason = f"its purpose is {link.purpose!r}" if link.purpose else _PLAIN
         return Candidate(link, shown, not link.purpose, reason)
-    tests = {
-        "match": lambda each: holds(each, link, CONTAINED) or holds(each, link.text, CONTAINED),
+    tests: dict[str, Callable[[Any], bool]] = {
+        "match": lambda each: _contains(link, each) or _contains(link.text, each),
+        "scheme": lambda each: each.rstrip(":").lower() == link.scheme,
         "url": lambda each: holds(each, link, CONTAINED),
         "text": lambda each: holds(each, link.text, CONTAINED),
         "purpose": lambda each: holds(each, link.purpose, EQUAL),
@@ -214,11 +258,28 @@ def _judged(link: Link, wanted: Mapping[str, Any]) -> Candidate[Link]:
                 "match": "neither its URL nor its text matches",
                 "url": "its URL does not match",
                 "text": "its text does not match",
+                "scheme": f"its scheme is {link.scheme!r}, not",
                 "purpose": f"its purpose is {link.purpose!r}, not",
             }
             unspecial = name == "purpose" and not link.purpose
             return Candidate(link, shown, False, _PLAIN if unspecial else f"{missed[name]} {named(each)}")
     return Candidate(link, shown, True, "it matches")
+
+
+def _contains(value: str, wanted: Any) -> bool:
+    """Return whether ``value`` contains a string in any case, or matches a pattern or a function."""
+    if isinstance(wanted, str):
+        return wanted.casefold() in value.casefold()
+    return holds(wanted, value, CONTAINED)
+
+
+def _without_homes(judged: list[Candidate[Link]]) -> list[Candidate[Link]]:
+    """Drop home pages, such as that of a logo or a brand name, if there is another candidate."""
+    if all(is_home(each.value) for each in judged if each.kept):
+        return judged
+    return [
+        each._replace(kept=False, reason=_HOME_PAGE) if each.kept and is_home(each.value) else each for each in judged
+    ]
 
 
 def _link(places: list[Seen]) -> Link:
@@ -250,21 +311,23 @@ def _purpose(place: Seen) -> LinkPurpose:
 def _same(url: str) -> str:
     """Return a key that equal URLs share: scheme and host are compared without case, an empty path is ``/``."""
     origin = _ORIGIN.match(url)
-    assert origin is not None
+    if origin is None:
+        return url
     return origin[0].lower() + (url[origin.end() :] or "/")
 
 
 def _trimmed(url: str) -> str:
-    """Strip what belongs to the sentence: punctuation, quotes, emphasis, and brackets that the URL does not open."""
-    while True:
-        short = url.rstrip(".,;:!?'*")
-        if short.endswith(")") and short.count(")") > short.count("("):
-            short = short[:-1]
-        if short.endswith("]") and short.count("]") > short.count("["):
-            short = short[:-1]
-        if short == url:
-            return url
-        url = short
+    """Strip the rest of the sentence: text from a bracket on that the URL does not open, punctuation and quotes."""
+    opened = {"(": 0, "[": 0}
+    for position, character in enumerate(url):
+        if character in opened:
+            opened[character] += 1
+        elif character in _BRACKETS:
+            opened[_BRACKETS[character]] -= 1
+            if opened[_BRACKETS[character]] < 0:
+                url = url[:position]
+                break
+    return url.rstrip(".,;:!?'*")
 
 
 def _label(text: str, position: int) -> str:

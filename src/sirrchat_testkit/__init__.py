@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.handles.mail_source import MailNotReceived, UnexpectedMail
     from sirrchat_testkit.handles.message import ReceivedMessage
     from sirrchat_testkit.handles.webhooks import WebhookAttempt, WebhookDelivery, WebhookHandle
+    from sirrchat_testkit.mail.address_headers import MailAddress
     from sirrchat_testkit.mail.attachments import NotExactlyOne
     from sirrchat_testkit.mail.headers import Headers
     from sirrchat_testkit.mail.links import Link, LinkPurpose
@@ -100,6 +101,7 @@ __all__ = [
     "Link",
     "LinkPurpose",
     "MailAccount",
+    "MailAddress",
     "MailConditions",
     "MailFaultConditions",
     "MailNotReceived",
@@ -188,6 +190,7 @@ _HOMES = {
     "Link": "mail.links",
     "LinkPurpose": "mail.links",
     "MailAccount": "handles.inbox",
+    "MailAddress": "mail.address_headers",
     "MailConditions": "handles.conditions",
     "MailFaultConditions": "faults.api",
     "MailNotReceived": "handles.mail_source",

@@ -1,5 +1,6 @@
 """What is read of a message: on receipt, and on demand."""
 
+import copy
 import email
 import email.policy
 import json
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sirrchat_testkit.mail import address_headers as addresslist
-from sirrchat_testkit.mail.address_headers import bare_addresses
+from sirrchat_testkit.mail.address_headers import MailAddress, bare_addresses, named_addresses
 from sirrchat_testkit.mail.headers import split
 from sirrchat_testkit.mail.mime import Attachment, Headers, Parsed, as_email, parse, read_header
 
@@ -436,3 +437,44 @@ def test_a_long_list_of_addresses_is_not_remembered() -> None:
     before = addresslist._remembered.cache_info().currsize
     assert len(bare_addresses(", ".join(f"{number}@long.example" for number in range(1000)))) == 1000
     assert addresslist._remembered.cache_info().currsize == before
+
+
+@pytest.mark.parametrize(
+    ("field", "found"),
+    [
+        ("Ann <ann@example.com>", [("ann@example.com", "Ann")]),
+        (
+            '"Doe, \\"Ann\\"" <ann@example.com>, bob@example.com',
+            [("ann@example.com", 'Doe, "Ann"'), ("bob@example.com", "")],
+        ),
+        ("ann@example.com (Ann (the) Example)", [("ann@example.com", "Ann (the) Example")]),
+        ("=?utf-8?q?Gr=C3=BCn?= =?utf-8?q?_Ann?= <ann@example.com>", [("ann@example.com", "Grün Ann")]),
+        (
+            "Team: Ann <ann@example.com>, Bob <bob@example.com>;",
+            [("ann@example.com", "Ann"), ("bob@example.com", "Bob")],
+        ),
+        ("Reinman, Andris <andris@example.com>", [("andris@example.com", "Reinman, Andris")]),
+        ("J. R. \r\n Ann <@relay.example:ann@example.com>", [("ann@example.com", "J. R. Ann")]),
+        ("root", [("root", "")]),
+        ("", []),
+    ],
+)
+def test_addresses_have_their_display_names(field: str, found: list[tuple[str, str]]) -> None:
+    assert [*named_addresses(field)] == found
+    assert [address for address, _ in found] == [*bare_addresses(field)]
+
+
+@given(st.lists(st.sampled_from([*'"\\()<>,;:@. ab', "=?utf-8?q?a?="]), max_size=40).map("".join))
+def test_names_do_not_change_which_addresses_are_found(field: str) -> None:
+    assert tuple(address for address, _ in named_addresses(field)) == bare_addresses(field)
+
+
+def test_an_address_is_a_string_with_a_name_that_is_read_when_it_is_needed() -> None:
+    names = iter(["Ann"])
+    address = MailAddress("ann@example.com", lambda: next(names))
+    assert address == "ann@example.com"
+    assert (address.name, address.name) == ("Ann", "Ann")
+    copied = copy.copy(address)
+    assert (copied, copied.name, type(copied)) == ("ann@example.com", "Ann", MailAddress)
+    with pytest.raises(AttributeError, match="did you mean 'name'"):
+        address.display_name  # type: ignore[attr-defined]  # noqa: B018

@@ -19,6 +19,7 @@ from sirrchat_testkit import (
     Inbox,
     Link,
     LinkPurpose,
+    MailAddress,
     MailConditions,
     MailNotReceived,
     MailServer,
@@ -70,7 +71,8 @@ def delivers(inbox: Inbox) -> None:
 
 def reads(message: ReceivedMessage) -> None:
     assert_type(message.subject + message.sender + message.recipient + message.text + message.html, str)
-    assert_type(message.to + message.cc + message.reply_to + message.flags + message.codes, tuple[str, ...])
+    assert_type(message.to + message.cc + message.reply_to, tuple[MailAddress, ...])
+    assert_type(message.flags + message.codes, tuple[str, ...])
     assert_type(message.headers, Headers)
     assert_type(message.headers.get_all("Received"), list[str])
     assert_type(message.raw, bytes)
@@ -90,6 +92,7 @@ def picks(message: ReceivedMessage, purpose: LinkPurpose) -> None:
     assert_type(message.link(purpose="unsubscribe").params, dict[str, str])
     message.link(purpose=purpose)
     assert_type(message.link(scheme="mailto").scheme, str)
+    assert_type(message.sender.name + message.to[0].name + message.sender.upper(), str)
     assert_type(message.links, tuple[Link, ...])
     assert_type(message.links[0].text.upper() + message.links[0].upper(), str)
     assert_type(message.code(r"[A-Z]{6}", near="sign in"), str)

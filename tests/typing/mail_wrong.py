@@ -92,6 +92,7 @@ def picks(message: ReceivedMessage) -> None:
     message.get_link()  # error
     message.link(href="x")  # error
     message.link(purpose="confirm")  # error
+    message.sender.display_name  # error
     message.link("a", "b")  # error
     message.link().url  # error
     message.link().parameters  # error

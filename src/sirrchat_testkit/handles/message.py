@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from sirrchat_testkit.domain.models import Envelope, Message
@@ -14,6 +15,7 @@ from sirrchat_testkit.domain.transcript import MessageLog, Transcript
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.formatting import printable
 from sirrchat_testkit.mail import mime
+from sirrchat_testkit.mail.address_headers import MailAddress
 from sirrchat_testkit.suggestions import Hints
 from sirrchat_testkit.threads import result_of
 
@@ -130,9 +132,9 @@ class ReceivedMessage(Hints):
         return self._record.subject
 
     @property
-    def sender(self) -> str:
-        """The address of From without the display name; empty if it is absent."""
-        return self._record.sender
+    def sender(self) -> MailAddress:
+        """The address of From, with its display name as ``sender.name``; empty if it is absent."""
+        return self._once("sender", lambda: MailAddress(self._record.sender, lambda: self._name("From", 0)))
 
     @property
     def mail_from(self) -> str:
@@ -145,18 +147,29 @@ class ReceivedMessage(Hints):
         return self._record.recipient
 
     @property
-    def to(self) -> tuple[str, ...]:
-        """The addresses of To, without display names."""
-        return self._record.to
+    def to(self) -> tuple[MailAddress, ...]:
+        """The addresses of To, each with its display name as ``name``."""
+        return self._once(
+            "to",
+            lambda: tuple(
+                MailAddress(address, partial(self._name, "To", number))
+                for number, address in enumerate(self._record.to)
+            ),
+        )
+
+    def _name(self, field: str, number: int) -> str:
+        """Return the display name of an address of a header field."""
+        found = self._parsed.headers.named_addresses(field)
+        return found[number].name if number < len(found) else ""
 
     @property
-    def cc(self) -> tuple[str, ...]:
-        """The addresses of Cc, without display names."""
+    def cc(self) -> tuple[MailAddress, ...]:
+        """The addresses of Cc, each with its display name as ``name``."""
         return self._parsed.cc
 
     @property
-    def reply_to(self) -> tuple[str, ...]:
-        """The addresses of Reply-To, without display names."""
+    def reply_to(self) -> tuple[MailAddress, ...]:
+        """The addresses of Reply-To, each with its display name as ``name``."""
         return self._parsed.reply_to
 
     @property

@@ -1,6 +1,6 @@
 """Bare addresses in the address fields of a header (RFC 5322, section 3.4).
 
-1. Display names, comments, group names and routes are skipped.
+1. Comments, group names and routes are skipped; display names are read only by ``named_addresses``.
 2. The usual forms, ``a@b`` and ``Name <a@b>``, take one regular expression; other forms are read token by token. Recent
    short values are cached, because the same few occur again and again.
 3. Nothing here raises: an entry without an address is left out. A single word without ``@`` (``root``) is an
@@ -13,9 +13,12 @@ import functools
 import itertools
 import operator
 import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar, NamedTuple, Self
 
 from sirrchat_testkit.comparing import fold
 from sirrchat_testkit.mail.encoded_words import decode_header
+from sirrchat_testkit.suggestions import Hints
 
 _PLAIN = re.compile(
     r'[^"(),:;<>\\\[\]@]*<([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)>|([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)'
@@ -25,12 +28,18 @@ _ADDRESSES = _TOKENS // 4  # of the usual form, which has four tokens: local par
 _SHORT = 320  # characters of a field that is worth remembering
 _ODD = re.compile(r'["(:;\\\[]')
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*(?:\]|$)|[(),:;<>\s"]|\\.?|[^\s"(),:;<>\\\[]+', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _NEEDLESSLY_QUOTED = re.compile(r'"([^\s"(),.:;<>\\\[\]@]+(?:\.[^\s"(),.:;<>\\\[\]@]+)*)"@')
 
 
 def bare_addresses(value: str) -> tuple[str, ...]:
     """Return the addresses in ``value``, an address field as sent (encoded-words and folds included), in order."""
     return _remembered(value) if len(value) <= _SHORT else _addresses(value)
+
+
+def named_addresses(value: str) -> tuple[tuple[str, str], ...]:
+    """Return the addresses in ``value``, each with its display name, decoded; empty if it has none."""
+    return tuple((address, name) for address, name in _read_words(value, _named))
 
 
 def _addresses(value: str) -> tuple[str, ...]:
@@ -50,47 +59,88 @@ def _addresses(value: str) -> tuple[str, ...]:
         else:
             if "=?" not in "".join(found):
                 return tuple(found)
-    addresses = _read(fold(value))
-    if "=?" in value and ("=?" in "".join(addresses) or "@" not in "".join(addresses)):
-        addresses = _read(decode_header(value))  # the address was encoded as well
-    if any("@" in each for each in addresses):
-        return tuple(each for each in addresses if "@" in each)  # an unquoted name with a comma left a word
-    return addresses
+    return tuple(address for address, _ in _read_words(value, _unnamed))
 
 
 _remembered = functools.lru_cache(maxsize=1024)(_addresses)
 
 
-def _read(value: str) -> tuple[str, ...]:  # noqa: C901 - one branch for each kind of piece
-    """Read ``value`` token by token; ``words`` collects a possible address, ``angle`` the one in ``<...>``."""
-    found: list[str] = []
-    words: list[list[str]] = [[]]
-    angle: list[str] | None = None
+class _Entry(NamedTuple):
+    """One entry of an address list: its words outside of angle brackets, the tokens in them, and its comments."""
+
+    words: list[list[str]]
+    angle: list[str] | None
+    comments: list[str]
+
+
+def _read_words(value: str, read: Callable[[_Entry], tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return what ``read`` makes of each entry: an address and a name."""
+    found = [read(each) for each in _entries(fold(value))]
+    addresses = "".join(address for address, _ in found)
+    if "=?" in value and ("=?" in addresses or "@" not in addresses):
+        found = [read(each) for each in _entries(decode_header(value))]  # the address was encoded as well
+    if any("@" in address for address, _ in found):
+        return _without_words(found)
+    return [each for each in found if each[0]]
+
+
+def _without_words(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Drop entries without an ``@``: such a word is the part of an unquoted name before its comma."""
+    kept: list[tuple[str, str]] = []
+    surname = ""
+    for address, name in found:
+        if "@" in address:
+            kept.append((address, f"{surname}, {name}" if surname and name else name))
+            surname = ""
+        else:
+            surname = address or surname
+    return kept
+
+
+def _entries(value: str) -> Iterator[_Entry]:  # noqa: C901 - one branch for each kind of token
+    """Read ``value`` token by token."""
+    entry = _Entry([[]], None, [])
     inside = False
     depth = 0
     for piece in itertools.islice(map(operator.itemgetter(0), _PIECE.finditer(value)), _TOKENS):
         if piece == "(":
+            if depth:
+                entry.comments.append(piece)
             depth += 1
         elif depth:
             depth -= piece == ")"
+            if depth:
+                entry.comments.append(piece)
         elif piece == "<":
-            angle, inside = [], True
+            entry, inside = entry._replace(angle=[]), True
         elif piece == ">":
             inside = False
-        elif inside and angle is not None:
-            angle.append(piece)
+        elif inside and entry.angle is not None:
+            entry.angle.append(piece)
         elif piece in ",;":
-            if words[0] or angle is not None or len(words) > 1:
-                found.append(_address(words, angle))
-                words, angle = [[]], None
+            if entry.words[0] or entry.angle is not None or len(entry.words) > 1:
+                yield entry
+                entry = _Entry([[]], None, [])
         elif piece == ":":
-            words = [[]]
+            entry = _Entry([[]], None, [])
         elif piece.isspace():
-            words.append([])
+            entry.words.append([])
         else:
-            words[-1].append(piece)
-    found.append(_address(words, angle))
-    return tuple(each for each in found if each)
+            entry.words[-1].append(piece)
+    yield entry
+
+
+def _unnamed(entry: _Entry) -> tuple[str, str]:
+    return _address(entry.words, entry.angle), ""
+
+
+def _named(entry: _Entry) -> tuple[str, str]:
+    words = (" ".join("".join(map(_unquoted, word)) for word in entry.words if word)) if entry.angle is not None else ""
+    return _address(entry.words, entry.angle), decode_header(words or "".join(entry.comments))
+
+
+def _unquoted(piece: str) -> str:
+    return _ESCAPED.sub(r"\1", piece[1:-1]) if piece.startswith('"') and len(piece) > 1 else piece
 
 
 def _address(words: list[list[str]], angle: list[str] | None) -> str:
@@ -104,3 +154,41 @@ def _address(words: list[list[str]], angle: list[str] | None) -> str:
         lone = len(given) == 1 and '"' not in given[0]
         text = complete[-1] if complete else "".join(given) if lone or "@" in given else ""
     return _NEEDLESSLY_QUOTED.sub(r"\1@", text, count=1)
+
+
+class MailAddress(str, Hints):
+    """An address of a header field: a ``str`` that is the bare address, and has the display name.
+
+    Example:
+        assert message.sender == "shop@shop.example"
+        assert message.sender.name == "The Shop"
+    """
+
+    __slots__ = ("_name",)
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "address": "str(address)",
+        "email": "str(address)",
+        "addr_spec": "str(address)",
+        "display_name": "name",
+        "domain": 'address.partition("@")[2]',
+    }
+
+    def __new__(cls, address: str, name: str | Callable[[], str] = "") -> Self:
+        """Return the address; ``name`` may be a function that is called when the name is first read."""
+        made = super().__new__(cls, address)
+        made._name = name
+        return made
+
+    _name: str | Callable[[], str]
+
+    @property
+    def name(self) -> str:
+        """The display name, decoded; empty if there is none."""
+        if not isinstance(self._name, str):
+            self._name = self._name()
+        return self._name
+
+    def __reduce__(self) -> tuple[type[MailAddress], tuple[str, str]]:
+        """Return what a copy is made from."""
+        return type(self), (str(self), self.name)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from sirrchat_testkit.comparing import fold
-from sirrchat_testkit.mail.address_headers import bare_addresses
+from sirrchat_testkit.mail.address_headers import MailAddress, bare_addresses, named_addresses
 from sirrchat_testkit.mail.encoded_words import decode_header
 
 # What nearly every message begins with: fields that end in CRLF, and the blank line.
@@ -122,6 +122,11 @@ class Headers(Mapping[str, str]):
     def undecoded(self, name: str) -> str:
         """Return the first field's value, folded, with its encoded-words as sent; empty if there is no such field."""
         return fold(self._raw[name.lower()][0]) if name in self else ""
+
+    def named_addresses(self, name: str) -> tuple[MailAddress, ...]:
+        """Return the addresses in all fields of this name, with their display names."""
+        found = named_addresses(",".join(self._raw.get(name.lower(), ())))
+        return tuple(MailAddress(address, display) for address, display in found)
 
     def addresses(self, name: str) -> tuple[str, ...]:
         """Return the bare addresses in all fields with this name, in order."""

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
 
+from sirrchat_testkit.mail.address_headers import MailAddress
 from sirrchat_testkit.mail.body import body_text
 from sirrchat_testkit.mail.encoded_words import decode_base64
 from sirrchat_testkit.mail.headers import LIMIT, HeaderFields, Headers, read_header, split
@@ -111,9 +112,9 @@ class Parsed:
     """
 
     headers: Headers
-    to: tuple[str, ...] = ()
-    cc: tuple[str, ...] = ()
-    reply_to: tuple[str, ...] = ()
+    to: tuple[MailAddress, ...] = ()
+    cc: tuple[MailAddress, ...] = ()
+    reply_to: tuple[MailAddress, ...] = ()
     date: datetime | None = None
     text: str = ""
     html: str = ""
@@ -147,9 +148,9 @@ def parse(raw: bytes) -> Parsed:
     shown = [_is_shown(one, disposition, named) for one, disposition in body.files]
     return Parsed(
         headers=headers,
-        to=headers.addresses("To"),
-        cc=headers.addresses("Cc"),
-        reply_to=headers.addresses("Reply-To"),
+        to=headers.named_addresses("To"),
+        cc=headers.named_addresses("Cc"),
+        reply_to=headers.named_addresses("Reply-To"),
         date=_date(headers.get("Date", "")),
         text=_joined(body.text),
         html=html,

@@ -292,6 +292,20 @@ class Settings:
     max_session_messages: int = _setting(
         0, _LIMIT, _LIMITS, "Messages per SMTP connection, more are refused with 421; 0: no limit.", changeable=True
     )
+    max_unknown_commands: int = _setting(
+        20,
+        _LIMIT,
+        _LIMITS,
+        "Unknown or malformed commands (500) after which an SMTP connection is closed with 421; 0: no limit.",
+        changeable=True,
+    )
+    max_failed_logins: int = _setting(
+        5,
+        _LIMIT,
+        _LIMITS,
+        "Failed logins after which an SMTP connection is closed with 421; 0: no limit.",
+        changeable=True,
+    )
     idle_timeout: float = _setting(
         300.0,
         _seconds(zero=False),
@@ -473,6 +487,8 @@ class RuntimeChanges(TypedDict, total=False):
     hide_extensions: _Texts
     max_sessions: int
     max_session_messages: int
+    max_unknown_commands: int
+    max_failed_logins: int
     idle_timeout: float
     session_timeout: float
     max_message_size: int

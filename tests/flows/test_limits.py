@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import smtplib
 import socket
@@ -38,6 +39,80 @@ def test_messages_of_one_session(mailserver: MailServer) -> None:
     with connect(mailserver) as smtp:
         smtp.sendmail("a@x.example", [inbox.address], MAIL)
     assert len(inbox.messages) == 3
+
+
+UNKNOWN = (500, b"5.5.1 Command not recognized")
+TOO_MANY_UNKNOWN = (421, b"4.7.0 Too many unknown commands; closing connection")
+TOO_MANY_FAILED_LOGINS = (421, b"4.7.0 Too many failed logins; closing connection")
+
+
+def test_the_twentieth_unknown_command_ends_the_session(mailserver: MailServer) -> None:
+    with connect(mailserver) as smtp:
+        for _ in range(19):
+            assert smtp.docmd("NONSENSE") == UNKNOWN
+            assert smtp.noop()[0] == 250
+        assert smtp.docmd("NONSENSE") == TOO_MANY_UNKNOWN
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            smtp.noop()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"@\r\n", b"\r\n", b"NOOP\n", b"x" * 13_000 + b"\r\n", b"BDAT 0\r\n", b"AUTH LOGIN\r\n" + b"x" * 13_000 + b"\r\n"],
+    ids=["no word", "empty", "bare line feed", "too long", "hidden", "too long response"],
+)
+def test_malformed_lines_and_hidden_commands_count_as_unknown_commands(mailserver: MailServer, line: bytes) -> None:
+    mailserver.configure(max_unknown_commands=2, hide_extensions=["CHUNKING"])
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        smtp.send(line)
+        assert {smtp.getreply()[0] for _ in line.splitlines()} <= {334, 500}
+        assert smtp.docmd("NONSENSE") == TOO_MANY_UNKNOWN
+
+
+def test_a_refused_command_is_not_an_unknown_one(mailserver: MailServer) -> None:
+    mailserver.configure(max_unknown_commands=1)
+    with connect(mailserver) as smtp:
+        assert [smtp.docmd(each)[0] for each in ("EXPN", "DATA", "MAIL", "NOOP \x01")] == [502, 503, 503, 501]
+        assert smtp.docmd("NONSENSE") == TOO_MANY_UNKNOWN
+
+
+def test_the_fifth_failed_login_ends_the_session(mailserver: MailServer) -> None:
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        for _ in range(4):
+            assert smtp.docmd("AUTH PLAIN", "AHVzZXIAcGFzcw==")[0] == 535
+            assert smtp.docmd("AUTH PLAIN", "!")[0] == 501
+        assert smtp.docmd("AUTH PLAIN", "AHVzZXIAcGFzcw==") == TOO_MANY_FAILED_LOGINS
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            smtp.noop()
+    assert "AUTH PLAIN as 'user' refused 535: there is no such user (5 times)" in mailserver.overview()
+
+
+def test_a_login_works_after_failed_ones(mailserver: MailServer) -> None:
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        for _ in range(4):
+            assert smtp.docmd("AUTH PLAIN", "AHVzZXIAcGFzcw==")[0] == 535
+        assert smtp.login(mailserver.smtp_username, mailserver.smtp_password)[0] == 235
+
+
+def test_refused_tokens_count_without_the_response_to_their_challenge(mailserver: MailServer) -> None:
+    mailserver.configure(max_failed_logins=2, oauth_tokens={"ann": "token"})
+    token = base64.b64encode(b"user=ann\x01auth=Bearer wrong\x01\x01").decode()
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        assert smtp.docmd("AUTH XOAUTH2", token)[0] == 334
+        assert smtp.docmd("")[0] == 535
+        assert smtp.docmd("AUTH XOAUTH2", token) == TOO_MANY_FAILED_LOGINS
+
+
+def test_zero_is_no_limit(mailserver: MailServer) -> None:
+    mailserver.configure(max_unknown_commands=0, max_failed_logins=0)
+    with connect(mailserver) as smtp:
+        smtp.ehlo()
+        assert {smtp.docmd("NONSENSE") for _ in range(25)} == {UNKNOWN}
+        assert {smtp.docmd("AUTH PLAIN", "AHVzZXIAcGFzcw==")[0] for _ in range(10)} == {535}
 
 
 def test_a_silent_client_is_told_and_left(mailserver: MailServer) -> None:

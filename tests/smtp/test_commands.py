@@ -192,10 +192,6 @@ async def test_a_session_is_not_busy_after_quit(smtp: Listener, talk: Dialogue, 
     assert busy == [0]
 
 
-async def test_any_number_of_unknown_commands_is_answered(talk: Dialogue) -> None:
-    assert {(await talk("WHAT"))[:3] for _ in range(50)} == {"500"}
-
-
 async def test_settings_are_read_at_each_command(talk: Dialogue, services: Services) -> None:
     await talk(HELLO, MAIL)
     services.settings.value = replace(services.settings.value, max_recipients=1, foreign_recipients="reject")

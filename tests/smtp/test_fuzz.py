@@ -38,7 +38,7 @@ def silence(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture)
 async def answers(chunks: list[bytes]) -> bytes:
     """Return everything that is answered to ``chunks``, each sent by itself, and to a goodbye."""
     store = TinyStore()
-    services = Services.build(Settings(), store, asyncio.get_running_loop())
+    services = Services.build(Settings(max_unknown_commands=0, max_failed_logins=0), store, asyncio.get_running_loop())
     await services.set_up()
     async with serve_smtp(services) as listener:
         reader, writer = await asyncio.open_connection(*listener.address)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.smtp.dialogue import MANY
 from sirrchat_testkit.smtp.listener import Listener
 
@@ -36,7 +37,10 @@ async def test_a_group_is_answered_by_one_write(talk: Dialogue) -> None:
     assert (await talk.reader.read(100_000)).count(b"\r\n") == len(CODES)
 
 
-async def test_whole_transactions_in_one_write(talk: Dialogue, stored: Callable[..., Awaitable[list[bytes]]]) -> None:
+async def test_whole_transactions_in_one_write(
+    talk: Dialogue, services: Services, stored: Callable[..., Awaitable[list[bytes]]]
+) -> None:
+    services.settings.value = services.settings.value.replace(max_unknown_commands=0)
     message = GROUP + b"%d\r\n.\r\n"
     talk.write(b"EHLO x\r\n" + b"".join(message % number for number in range(20)) + b"QUIT\r\n")
     await talk.reply()

@@ -97,7 +97,9 @@ def log() -> Iterator[io.StringIO]:
 async def shown_after(chunks: list[bytes], **changes: Any) -> str:
     """Return everything that a server shows after ``chunks``."""
     store = TinyStore()
-    services = Services.build(Settings().replace(**changes), store, asyncio.get_running_loop())
+    services = Services.build(
+        Settings(max_unknown_commands=0, max_failed_logins=0).replace(**changes), store, asyncio.get_running_loop()
+    )
     await services.set_up()
     await services.accounts.add(USER, password=SECRET)
     async with serve_smtp(services) as listener:

@@ -78,7 +78,7 @@ def parse(line: Line) -> Command:
     if command is None:
         text = content(line)
         if isinstance(text, Flaw):
-            return _refused(replies.BY_FLAW[text], None, None, known=False)
+            return _unknown(replies.BY_FLAW[text], None, None)
         command = _parse(text)
         if text.upper() in _ONE_WORD or (command.name in _WITH_PATH and plain_path(command.argument)):
             if len(_cache) >= _CACHED:
@@ -96,7 +96,7 @@ def _parse(line: bytes) -> Command:
     if _HTTP.fullmatch(line):
         return _refused(replies.HTTP, line, shown, known=False)
     if execute is None:
-        return _refused(replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX, line, shown, known=False)
+        return _unknown(replies.UNKNOWN if word.isalpha() else replies.BAD_SYNTAX, line, shown)
     try:
         argument = rest.decode("utf-8" if name in _UTF8 else "ascii").strip(" ")
     except UnicodeDecodeError:
@@ -104,6 +104,10 @@ def _parse(line: bytes) -> Command:
     if not argument.isprintable() and _CONTROL.search(argument):
         return _refused(replies.BAD_CHARACTERS, line, shown)
     return Command(name, execute, argument, line, shown, known=True)
+
+
+def _unknown(reply: Reply, line: bytes | None, shown: bytes | None) -> Command:
+    return Command(b"", lambda session, _argument: session.unknown(reply), "", line, shown, known=False)
 
 
 def _refused(reply: Reply, line: bytes | None, shown: bytes | None, *, known: bool = True) -> Command:

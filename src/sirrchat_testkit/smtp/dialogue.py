@@ -230,7 +230,7 @@ class Conversation:
         line = content(received, AUTH_LIMIT)
         self._note(self._redaction.response(line))
         return (
-            replies.BY_FLAW[line]
+            self.session.unknown(replies.BY_FLAW[line])
             if isinstance(line, Flaw)
             else self.session.login.respond(line.decode("ascii", "replace"))
         )

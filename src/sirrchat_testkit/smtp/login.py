@@ -1,7 +1,7 @@
 """The AUTH command of one session (RFC 4954): the exchange with the client, and its result.
 
 1. ``*`` and invalid base64 end the exchange with 501.
-2. A failed login is answered 535, with no reason.
+2. A failed login is answered 535, with no reason. The last one that ``max_failed_logins`` allows is answered 421.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Login:
         self._session = session
         self._fault_points = fault_points
         self._exchange: sasl.Exchange | None = None
+        self._failed = 0
         self.attempt = object()
 
     def begin(self, argument: str, mechanisms: tuple[str, ...]) -> Answer:
@@ -73,11 +74,13 @@ class Login:
         return await self._check(credentials)
 
     async def _check(self, credentials: Credentials) -> Reply:
+        settings = self._services.settings.value
         try:
-            self._session.login = await self._services.logins.check(
-                credentials, self._services.settings.value.domains[0]
-            )
+            self._session.login = await self._services.logins.check(credentials, settings.domains[0])
         except Unauthorized:
+            self._failed += 1
+            if settings.max_failed_logins and self._failed >= settings.max_failed_logins:
+                return replies.TOO_MANY_FAILED_LOGINS
             return replies.challenge(sasl.TOKEN_REFUSED) if credentials.token is not None else replies.WRONG_CREDENTIALS
         return replies.AUTHENTICATED
 

@@ -132,6 +132,8 @@ TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
 
 TOO_MANY_SESSIONS = Reply(421, "4.7.0", "Too many connections")
 TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages in this connection; open another one")
+TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "Too many unknown commands; closing connection")
+TOO_MANY_FAILED_LOGINS = Reply(421, "4.7.0", "Too many failed logins; closing connection")
 SESSION_OVER = Reply(421, "4.7.0", "Session time limit exceeded")
 
 UNKNOWN = Reply(500, "5.5.1", "Command not recognized")

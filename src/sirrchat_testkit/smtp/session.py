@@ -98,6 +98,7 @@ class SmtpSession:
         self._hostname = hostname
         self._faults = services.faults.of(SMTP)
         self._messages = 0
+        self._unknown = 0
         self._held = 0  # bytes of the incomplete message
         self.record = services.sessions.open(peer)
         self.transaction: Transaction | None = None
@@ -302,7 +303,7 @@ class SmtpSession:
     def bdat(self, argument: str) -> Answer:
         """Answer BDAT (RFC 3030 section 2). An error is replied after the bytes of the chunk."""
         if "CHUNKING" not in self.offer.names:
-            return replies.UNKNOWN
+            return self.unknown(replies.UNKNOWN)
         size, _, last = argument.upper().partition(" ")
         if not (size.isdigit() and len(size) <= _MAX_DIGITS) or last not in {"", "LAST"}:
             return replies.syntax("BDAT")
@@ -425,6 +426,12 @@ class SmtpSession:
         return replies.MAIL_FIRST if self.record.ehlo else replies.HELLO_FIRST
 
     # Other commands.
+
+    def unknown(self, reply: Reply) -> Reply:
+        """Count an unknown or malformed command; return ``reply``, or 421 after too many."""
+        self._unknown += 1
+        limit = self._services.settings.value.max_unknown_commands
+        return replies.TOO_MANY_UNKNOWN if limit and self._unknown >= limit else reply
 
     def vrfy(self, argument: str) -> Reply:
         """Answer VRFY, without saying whether the address exists (RFC 5321 section 3.5.3)."""

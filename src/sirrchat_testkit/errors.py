@@ -10,6 +10,7 @@
     ├── Unauthorized              unauthorized        the API key or the login is missing or wrong
     ├── LimitReached              limit_reached       the account has max_addresses active disposable addresses
     ├── RateLimited               rate_limited        too many requests within one hour: .resets_at
+    ├── TooBusy                   too_busy            too many passwords are being hashed; try again
     ├── Refused                   refused             mail is refused; the text is the reason
     │   ├── NoSuchAddress         no_such_address     unknown at a served domain, expired or deleted
     │   ├── ForeignDomain         foreign_domain      outgoing mail is not kept
@@ -125,6 +126,12 @@ class RateLimited(TestkitError):
     def __init__(self, text: str, *, resets_at: int) -> None:
         super().__init__(text)
         self.resets_at = resets_at
+
+
+class TooBusy(TestkitError):
+    """So many passwords are being hashed that a login would wait for more than a second. Try again later."""
+
+    code = "too_busy"
 
 
 class Refused(TestkitError):

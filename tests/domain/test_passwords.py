@@ -1,6 +1,7 @@
 """Passwords: their hashes, and the threads that compute them."""
 
 import asyncio
+import os
 import threading
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from sirrchat_testkit.domain import passwords
 from sirrchat_testkit.domain.passwords import Passwords
+from sirrchat_testkit.errors import TooBusy
 
 pytestmark = pytest.mark.asyncio
 
@@ -95,6 +97,50 @@ async def test_at_most_as_many_run_at_once_as_there_are_threads(monkeypatch: pyt
     hasher = Passwords()
     await asyncio.gather(*(hasher.hash_all([f"{number}"]) for number in range(200)))
     assert 1 <= state["most"] <= 4
+
+
+async def test_a_login_does_not_wait_for_all_the_passwords_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    derived: list[str] = []
+
+    def fast(password: str, *arguments: Any) -> bytes:
+        derived.append(password)
+        return b"x"
+
+    monkeypatch.setattr(passwords, "_derive", fast)
+    hasher = Passwords(passwords.PROPER)
+    batch = asyncio.ensure_future(hasher.hash_all([f"{number}" for number in range(200)]))
+    await asyncio.sleep(0)
+    await hasher.verify("login", "")
+    assert derived.index("login") < 50
+    await batch
+
+
+@pytest.mark.parametrize(("cost", "each"), [(passwords.PROPER, 13), (passwords.PROPER + 2, 4), (20, 1)])
+async def test_more_hashes_than_a_second_takes_are_too_many(
+    monkeypatch: pytest.MonkeyPatch, cost: int, each: int
+) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(passwords, "_derive", lambda *_: b"x" * release.wait(30))
+    hasher = Passwords(cost)
+    limit = each * min(4, os.cpu_count() or 1)
+    work = []
+    for _ in range(limit):
+        hasher.check_load()
+        work.append(asyncio.ensure_future(hasher.verify("x", "")))
+        await asyncio.sleep(0)
+    with pytest.raises(TooBusy):
+        hasher.check_load()
+    release.set()
+    await asyncio.gather(*work)
+    hasher.check_load()
+
+
+async def test_a_thousand_cheap_hashes_are_not_too_many() -> None:
+    hasher = Passwords()
+    work = [asyncio.ensure_future(hasher.hash_all(["x"])) for _ in range(1000)]
+    await asyncio.sleep(0)
+    hasher.check_load()
+    await asyncio.gather(*work)
 
 
 async def test_a_rewind_drops_the_keys_for_challenges() -> None:

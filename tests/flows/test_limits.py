@@ -7,11 +7,13 @@ import base64
 import contextlib
 import smtplib
 import socket
+import threading
 
 import pytest
 
 from sirrchat_testkit import MailServer
-from tests.support import connect, until
+from sirrchat_testkit.domain import passwords
+from tests.support import call_api, connect, until
 
 MAIL = b"Subject: hello\r\n\r\nbody\r\n"
 
@@ -43,6 +45,7 @@ def test_messages_of_one_session(mailserver: MailServer) -> None:
 
 UNKNOWN = (500, b"5.5.1 Command not recognized")
 TOO_MANY_UNKNOWN = (421, b"4.7.0 Too many unknown commands; closing connection")
+BUSY = (454, b"4.7.0 Temporary authentication failure, try again later")
 TOO_MANY_FAILED_LOGINS = (421, b"4.7.0 Too many failed logins; closing connection")
 
 
@@ -105,6 +108,38 @@ def test_refused_tokens_count_without_the_response_to_their_challenge(mailserver
         assert smtp.docmd("AUTH XOAUTH2", token)[0] == 334
         assert smtp.docmd("")[0] == 535
         assert smtp.docmd("AUTH XOAUTH2", token) == TOO_MANY_FAILED_LOGINS
+
+
+def test_a_flood_of_logins_is_refused_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(passwords, "_derive", lambda *_: b"x" * release.wait(30))
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(MailServer(password_cost=20))  # at this cost, no login may wait for another
+        stack.callback(release.set)
+        user = server.add_account("ann@example.com", "").id
+        hasher = server._now.services.passwords
+        waiting = [stack.enter_context(connect(server)) for _ in range(hasher._limit)]
+        for smtp in waiting:
+            smtp.ehlo()
+            smtp.putcmd("AUTH PLAIN", "AHVzZXIAcGFzcw==")
+        until(server._thread, lambda: hasher._in_progress == len(waiting))
+        with connect(server) as smtp:
+            smtp.ehlo()
+            for _ in range(6):
+                assert smtp.docmd("AUTH PLAIN", "AHVzZXIAcGFzcw==") == BUSY
+            assert "AUTH PLAIN as 'user' refused for now: too many passwords are being hashed" in server.overview()
+            new = {"email": "bob@example.com", "password": "x"}
+            for method, path, body in [
+                ("POST", "/api/v1/users", new),
+                ("POST", "/api/v1/users/batch", {"users": [new]}),
+                ("PUT", f"/api/v1/users/{user}", {"password": "x"}),
+            ]:
+                answer = call_api(server, method, path, body)
+                assert (answer.status, answer.json["error"]["code"]) == (503, "service_unavailable")
+            assert call_api(server, "PUT", f"/api/v1/users/{user}", {"quota": 5}).status == 200
+            release.set()
+            assert [smtp.getreply()[0] for smtp in waiting] == [535] * len(waiting)
+            assert smtp.docmd("AUTH PLAIN", "AHVzZXIAcGFzcw==")[0] == 535
 
 
 def test_zero_is_no_limit(mailserver: MailServer) -> None:

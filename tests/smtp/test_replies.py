@@ -35,6 +35,7 @@ def test_every_refusal_has_a_reply_of_its_own(error: type[errors.TestkitError]) 
         (errors.StoreFull("/path"), "452 4.3.1 Insufficient system storage"),
         (errors.StoreBroken("/path"), "452 4.3.0 The store is read-only: its disk failed"),
         (errors.StoreError("/path"), "451 4.3.0 Local error in processing"),
+        (errors.TooBusy("x"), "454 4.7.0 Temporary authentication failure, try again later"),
         (errors.StoreLocked("/path"), "451 4.3.0 Local error in processing"),
     ],
 )

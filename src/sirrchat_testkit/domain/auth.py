@@ -21,7 +21,7 @@ from sirrchat_testkit.domain.ids import Ids, hash_key
 from sirrchat_testkit.domain.models import Account, ApiKey
 from sirrchat_testkit.domain.passwords import Passwords
 from sirrchat_testkit.domain.store import Delete, Put, Store
-from sirrchat_testkit.errors import NotFound, Unauthorized
+from sirrchat_testkit.errors import NotFound, TooBusy, Unauthorized
 from sirrchat_testkit.settings import CurrentSettings
 
 
@@ -121,6 +121,7 @@ class Logins:
 
         Raises:
             Unauthorized: The credentials are wrong; the event log has the reason.
+            TooBusy: Too many passwords are being hashed; the event log has this reason.
         """
         if credentials.acting_for not in {"", credentials.user}:
             raise self.refused(credentials, f"not allowed to act for {credentials.acting_for!r}")
@@ -129,12 +130,22 @@ class Logins:
                 raise self.refused(credentials, "wrong token")
             return credentials.user
         account = await self._account(credentials.user, domain)
+        if credentials.password is not None:
+            self._check_load(credentials)
         if account is None:
-            await self._passwords.verify(credentials.password or "", "")
+            if credentials.password is not None:
+                await self._passwords.verify(credentials.password, "")
             raise self.refused(credentials, "there is no such user")
         if not await self._proves(credentials, account):
             raise self.refused(credentials, "wrong password" if account.password else "this user has no password")
         return account.email
+
+    def _check_load(self, credentials: Credentials) -> None:
+        try:
+            self._passwords.check_load()
+        except TooBusy as error:
+            self.refused(credentials, f"refused for now: {error}")
+            raise
 
     def refused(self, credentials: Credentials, reason: str) -> Unauthorized:
         """Append ``LoginRefused`` to the event log; return the error to raise."""

@@ -2,10 +2,12 @@
 
 1. A hash describes itself: ``scrypt$log2(N)$r$p$salt$hash``. So the cost can change, and old hashes still verify.
 2. Hashing runs in its own threads, one per processor and four at most, so it does not block the loop and its memory is
-   bounded. Many passwords are hashed in bundles, because a call into a thread costs more than a cheap hash.
+   bounded. Many passwords are hashed in bundles, because a call into a thread costs more than a cheap hash, and only as
+   many bundles are queued as there are threads, so that a login need not wait for all of them.
 3. A server in memory also keeps an HMAC object keyed with each password, for CRAM-MD5. It is copied for each challenge;
    the password itself is not kept. With a data folder there is no CRAM-MD5.
-4. A comparison takes the same time wherever two hashes differ.
+4. Logins and requests that hash a password are refused while too many hashes are queued (``check_load``).
+5. A comparison takes the same time wherever two hashes differ.
 """
 
 from __future__ import annotations
@@ -15,8 +17,13 @@ import base64
 import hashlib
 import hmac
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sirrchat_testkit.errors import TooBusy
+
+R = TypeVar("R")
 
 CHEAP = 4
 """The cost of hashes that end with the process: 40 microseconds each."""
@@ -29,7 +36,10 @@ _PARALLEL = 1
 _SALT = 16
 _LENGTH = 32
 _MAX_THREADS = 4
-_MAX_BUNDLE = 32
+_MAX_BUNDLE = 32  # hashes of cost CHEAP, fewer of a higher cost
+
+_MAX_QUEUED = 12
+"""Hashes of cost ``PROPER`` that may be queued for each thread: half a second of work, a second on a slower machine."""
 
 
 class Passwords:
@@ -41,17 +51,26 @@ class Passwords:
     def __init__(self, cost: int = CHEAP, *, keyed: bool = False) -> None:
         self._cost = cost
         self._keyed: dict[str, hmac.HMAC] | None = {} if keyed else None
-        self._threads = ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1), "passwords")
+        self._thread_count = min(_MAX_THREADS, os.cpu_count() or 1)
+        self._threads = ThreadPoolExecutor(self._thread_count, "passwords")
+        self._in_progress = 0  # calls into the threads
+        self._limit = self._thread_count * (1 + (_MAX_QUEUED << PROPER >> cost))
 
     async def hash_all(self, passwords: Sequence[str]) -> list[str]:
         """Return the hash of each of ``passwords``; an empty one has an empty hash, which no password verifies."""
         if not any(passwords):
             return [""] * len(passwords)
-        size = min(_MAX_BUNDLE, -(-len(passwords) // _MAX_THREADS))
-        bundles = [passwords[start : start + size] for start in range(0, len(passwords), size)]
-        loop = asyncio.get_running_loop()
-        work = [loop.run_in_executor(self._threads, _hash_bundle, bundle, self._cost) for bundle in bundles]
-        hashes = [each for bundle in await asyncio.gather(*work) for each in bundle]
+        size = max(1, min(_MAX_BUNDLE << CHEAP >> self._cost, -(-len(passwords) // self._thread_count)))
+        bundles = range(0, len(passwords), size)
+        starts = iter(bundles)
+        hashes = [""] * len(passwords)
+
+        async def hash_bundles() -> None:
+            for start in starts:
+                end = start + size
+                hashes[start:end] = await self._run(_hash_bundle, passwords[start:end], self._cost)
+
+        await asyncio.gather(*(hash_bundles() for _ in bundles[: self._thread_count]))
         if self._keyed is not None:
             pairs = zip(hashes, passwords, strict=True)
             self._keyed.update((stored, _key(password)) for stored, password in pairs if stored)
@@ -59,7 +78,22 @@ class Passwords:
 
     async def verify(self, password: str, stored: str) -> bool:
         """Return whether ``stored`` is a hash of ``password``; False if it is empty."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _verify, password, stored, self._cost)
+        return await self._run(_verify, password, stored, self._cost)
+
+    def check_load(self) -> None:
+        """Raise ``TooBusy`` if another hash would have to wait for about a second or more.
+
+        Hashes do not check it themselves, because a test that makes many accounts can wait.
+        """
+        if self._in_progress >= self._limit:
+            raise TooBusy("too many passwords are being hashed; try again later")
+
+    async def _run(self, work: Callable[..., R], *arguments: object) -> R:
+        self._in_progress += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        finally:
+            self._in_progress -= 1
 
     @property
     def answers_challenges(self) -> bool:

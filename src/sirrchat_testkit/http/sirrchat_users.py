@@ -25,6 +25,7 @@ class UserViews:
 
     def __init__(self, services: Services) -> None:
         self._accounts = services.accounts
+        self._passwords = services.passwords
 
     async def page(self, request: web.Request) -> web.Response:
         """``GET /users``: a page of users, of one domain or of all."""
@@ -37,6 +38,7 @@ class UserViews:
     async def add(self, request: web.Request) -> web.Response:
         """``POST /users``: make a user."""
         wanted = _new_account(await read_object(request))
+        self._passwords.check_load()
         [made] = await self._accounts.add_all([wanted])
         if isinstance(made, TestkitError):
             raise made
@@ -46,6 +48,7 @@ class UserViews:
         """``POST /users/batch``: make all users that are valid; the answer has the outcome of each."""
         body = checked(schemas.UserBatch, await read_object(request))
         wanted = [_new_account_or_error(each) for each in body.users]
+        self._passwords.check_load()
         outcomes = iter(await self._accounts.add_all([each for each in wanted if isinstance(each, NewAccount)]))
         made = [next(outcomes) if isinstance(each, NewAccount) else each for each in wanted]
         data = [await self._batch_item(index, each) for index, each in enumerate(made)]
@@ -62,6 +65,8 @@ class UserViews:
         account = await self._account(request)
         body = checked(schemas.UserChanges, await read_object(request))
         changes = {name: getattr(body, name) for name in body.model_fields_set}
+        if "password" in changes:
+            self._passwords.check_load()
         return answer(await self._user_json(await self._accounts.update(account.id, **changes)))
 
     async def delete(self, request: web.Request) -> web.Response:

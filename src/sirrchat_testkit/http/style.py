@@ -34,6 +34,7 @@ STATUSES: Mapping[type[errors.TestkitError], int] = {
     errors.Unauthorized: 401,
     errors.LimitReached: 403,
     errors.RateLimited: 429,
+    errors.TooBusy: 503,
     errors.Refused: 400,
     errors.NoSuchAddress: 400,
     errors.ForeignDomain: 400,

@@ -2,6 +2,7 @@
 
 1. ``*`` and invalid base64 end the exchange with 501.
 2. A failed login is answered 535, with no reason. The last one that ``max_failed_logins`` allows is answered 421.
+3. A login that cannot be checked now is answered 454. It does not count as failed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from sirrchat_testkit.domain import sasl
 from sirrchat_testkit.domain.auth import Credentials
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Session
-from sirrchat_testkit.errors import Unauthorized
+from sirrchat_testkit.errors import TooBusy, Unauthorized
 from sirrchat_testkit.faults.smtp import SMTP
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.faults import FaultPoints
@@ -77,6 +78,8 @@ class Login:
         settings = self._services.settings.value
         try:
             self._session.login = await self._services.logins.check(credentials, settings.domains[0])
+        except TooBusy as error:
+            return replies.for_error(error)
         except Unauthorized:
             self._failed += 1
             if settings.max_failed_logins and self._failed >= settings.max_failed_logins:

@@ -5,7 +5,7 @@
    HELO and EHLO, and 354 carry none.
 3. A reply is sent in ASCII: other characters of an address are escaped, since only some clients accept UTF-8.
 4. A class of ``errors`` becomes a reply by one table, ``BY_ERROR``; a subclass without a row takes its parent's.
-   Errors of the store have fixed texts; their own texts are only logged.
+   Other errors than refusals have fixed texts; the texts of the store's errors are only logged.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from sirrchat_testkit.errors import (
     StoreError,
     StoreFull,
     TestkitError,
+    TooBusy,
 )
 from sirrchat_testkit.smtp.reader import Flaw
 
@@ -198,16 +199,18 @@ BY_ERROR: dict[type[TestkitError], tuple[int, str]] = {
     StoreFull: (452, "4.3.1"),
     StoreBusy: (451, "4.3.2"),
     StoreBroken: (452, "4.3.0"),
+    TooBusy: (454, "4.7.0"),
 }
-"""Code and enhanced status code of each error that receiving mail may raise."""
+"""Code and enhanced status code of each error that receiving mail or a login may raise."""
 
 FAILURES: dict[type[TestkitError], str] = {
     StoreError: "Local error in processing",
     StoreFull: "Insufficient system storage",
     StoreBusy: "Insufficient system resources, try again later",
     StoreBroken: "The store is read-only: its disk failed",
+    TooBusy: "Temporary authentication failure, try again later",
 }
-"""The texts for errors of the store, whose own texts name files of the server."""
+"""The texts for errors whose own texts are not for clients: those of the store name files of the server."""
 
 
 @functools.lru_cache
@@ -238,8 +241,8 @@ def chunk_received(size: int) -> Reply:
     return Reply(250, "2.0.0", f"{size} bytes received")
 
 
-def for_error(error: Refused | StoreError) -> Reply:
-    """Return the reply for ``error``, with the text of a refusal, or a fixed text for an error of the store."""
+def for_error(error: Refused | StoreError | TooBusy) -> Reply:
+    """Return the reply for ``error``, with the text of a refusal, or a fixed text for any other error."""
     kind = next(each for each in type(error).__mro__ if each in BY_ERROR)
     return Reply(*BY_ERROR[kind], FAILURES.get(kind) or str(error))
 

@@ -1,9 +1,14 @@
 """API keys: stored as hashes, listed in pages, and revoked."""
 
+import asyncio
+import re
+
 import pytest
 
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import NotFound
+from sirrchat_testkit.settings import Settings
+from sirrchat_testkit.storage.store import TinyStore
 
 pytestmark = pytest.mark.asyncio
 
@@ -15,6 +20,19 @@ async def test_a_store_holds_no_key_and_no_secret(services: Services) -> None:
     assert made.key not in stored
     assert made.secret not in stored
     assert len(made.record.key_hash) == len(made.record.secret_hash) == 64
+
+
+async def test_the_key_of_the_admin_does_not_follow_from_the_seed() -> None:
+    keys, ids = set(), set()
+    for _ in range(2):
+        store = TinyStore()
+        services = Services.build(Settings(seed="one"), store, asyncio.get_running_loop())
+        keys.add(await services.set_up())
+        ids.add(services.ids.uuid())
+        await services.close()
+        await store.close()
+    assert (len(keys), len(ids)) == (2, 1)
+    assert all(re.fullmatch("mk_live_[A-Za-z0-9]{32}", key) for key in keys)
 
 
 async def test_a_revoked_key_is_not_accepted(services: Services) -> None:

@@ -2,12 +2,14 @@
 
 1. With a seed, the same run makes the same ids, so a failing test looks the same when it is run again.
 2. Without a seed, ids come from the operating system and cannot be guessed. ``serve`` and data folders use no seed.
+3. ``secret_token`` uses no seed: the key of the admin account cannot be guessed either.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
+import secrets
 import string
 from typing import Any, TypeAlias
 
@@ -51,6 +53,11 @@ class Ids:
     def token(self, length: int) -> str:
         """Return a string of ``length`` random letters and digits."""
         return "".join(self._random.choices(_CHARACTERS, k=length))
+
+
+def secret_token(length: int) -> str:
+    """Return a string of ``length`` letters and digits that cannot be guessed, whatever the seed."""
+    return "".join(secrets.choice(_CHARACTERS) for _ in range(length))
 
 
 def hash_key(key: str) -> str:

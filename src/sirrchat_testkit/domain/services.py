@@ -13,7 +13,7 @@ from sirrchat_testkit.domain.deletion import Deletion
 from sirrchat_testkit.domain.delivery import Folders, MailDelivery, Retention
 from sirrchat_testkit.domain.directory import Directory, Domains
 from sirrchat_testkit.domain.events import Crashed, EventLog
-from sirrchat_testkit.domain.ids import Ids
+from sirrchat_testkit.domain.ids import Ids, secret_token
 from sirrchat_testkit.domain.models import Account, Tally
 from sirrchat_testkit.domain.passwords import CHEAP, PROPER, Passwords
 from sirrchat_testkit.domain.scopes import Scopes
@@ -106,7 +106,7 @@ class Services:
         if await self.store.get(Tally, account="") is None:
             await self.store.commit([Put(Tally(id=self.ids.uuid(), account=""))])
         await self.counters.recover()
-        key = self.settings.value.api_key or f"mk_live_{self.ids.token(32)}"
+        key = self.settings.value.api_key or f"mk_live_{secret_token(32)}"
         self.keys.accept_until_close(await self._admin(), "admin", key)
         self.stats.begin()
         await self.delivery.purge_hourly()

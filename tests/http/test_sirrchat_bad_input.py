@@ -90,7 +90,11 @@ async def test_the_field_at_fault_is_named_with_its_value(
 
 @pytest.mark.parametrize(
     ("email", "message"),
-    [("invalid-email", "Invalid email format"), ("a@foreign.example", "email must be at a served domain")],
+    [
+        ("invalid-email", "Invalid email format"),
+        ("a\u200b@example.com", "Invalid email format"),
+        ("a@foreign.example", "email must be at a served domain"),
+    ],
 )
 async def test_a_malformed_address_has_the_documented_text_and_a_foreign_one_its_own(
     service: Service, email: str, message: str

@@ -14,6 +14,8 @@ from sirrchat_testkit.mail import addresses as addressing
         ('"ann"@example.com', "ann@example.com"),
         ("ann@bücher.example", "ann@xn--bcher-kva.example"),
         ("J\u00e9r\u00f4me@example.com", "je\u0301ro\u0302me@example.com"),
+        ("E\u0301@example.com", "\u00c9@example.com"),
+        ("H\u0331@example.com", "\u1e96@example.com"),
     ],
 )
 def test_two_spellings_are_one_address(one: str, other: str) -> None:
@@ -22,7 +24,20 @@ def test_two_spellings_are_one_address(one: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("ann@example.com", "ann@example.org"), ('"a b"@example.com', "ab@example.com"), ("a+b@x.example", "a@x.example")],
+    [
+        ("ann@example.com", "ann@example.org"),
+        ('"a b"@example.com', "ab@example.com"),
+        ("a+b@x.example", "a@x.example"),
+        ("\u212a@example.com", "k@example.com"),
+        ("\u212a@example.com", "K@example.com"),
+        ('"\u212a"@example.com', "k@example.com"),
+        ("\u212a\u00e9@example.com", "k\u00e9@example.com"),
+        ("a\u037e@example.com", '"a;"@example.com'),
+        ("\u1fef@example.com", "`@example.com"),
+        ("\u00c9@example.com", "\u00e9@example.com"),
+        ("\u0130@example.com", "i\u0307@example.com"),
+        ("\u017f@example.com", "s@example.com"),
+    ],
 )
 def test_two_addresses_stay_two(one: str, other: str) -> None:
     assert addressing.key(one) != addressing.key(other)
@@ -54,6 +69,34 @@ def test_a_mailbox(text: str) -> None:
 )
 def test_no_mailbox(text: str) -> None:
     assert not addressing.is_mailbox(text)
+
+
+@pytest.mark.parametrize(
+    "character",
+    [
+        *[
+            "\x85",
+            "\xad",
+            "\u034f",
+            "\u061c",
+            "\u180e",
+            "\u200b",
+            "\u200c",
+            "\u200d",
+            "\u200e",
+            "\u200f",
+            "\u2028",
+            "\u2029",
+        ],
+        *["\u202a", "\u202e", "\u2060", "\u2066", "\u2069", "\u3164", "\ufe0f", "\ufeff", "\uffa0", "\U000e0041"],
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("text", ["a{}b@example.com", "\u00e9{}@example.com", '"a {}"@example.com', "a@exam{}ple.com"])
+def test_a_mailbox_has_no_control_bidirectional_or_zero_width_characters(text: str, character: str) -> None:
+    assert not addressing.is_mailbox(text.format(character))
+    assert addressing.is_mailbox(text.format(""))
+    assert not addressing.is_domain(f"a{character}b.example")
 
 
 @pytest.mark.parametrize("text", ["a", "A.b_c+d-e", "0", "a" * 64])

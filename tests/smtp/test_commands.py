@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import socket
 from collections.abc import Callable
@@ -190,6 +191,15 @@ async def test_a_session_is_not_busy_after_quit(smtp: Listener, talk: Dialogue, 
     asyncio.get_running_loop().call_soon(receive)
     assert await talk.reply() == "221 2.0.0 Bye"
     assert busy == [0]
+
+
+async def test_the_kelvin_sign_is_not_a_letter_of_an_address(talk: Dialogue, services: Services) -> None:
+    await services.accounts.add("kate@example.com", password="secret")
+    await talk(HELLO, f"{MAIL} SMTPUTF8")
+    assert (await talk("RCPT TO:<KATE@example.com>")).startswith("250 2.1.5")
+    assert (await talk("RCPT TO:<\u212aate@example.com>")).startswith("550 5.1.1")
+    login = base64.b64encode("\0\u212aate@example.com\0secret".encode()).decode()
+    assert (await talk("RSET", f"AUTH PLAIN {login}")).startswith("535 5.7.8")
 
 
 async def test_settings_are_read_at_each_command(talk: Dialogue, services: Services) -> None:

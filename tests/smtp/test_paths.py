@@ -165,6 +165,12 @@ def test_a_wrong_parameter_of_rcpt_names_its_reply(parameters: str) -> None:
     assert refused(parse_rcpt, f"TO:<a@example.com> {parameters}") == "501 5.5.4"
 
 
+@pytest.mark.parametrize("name", ["a\u200bb@example.com", "a\x85@example.com", "a@exam\u202eple.com"], ids=ascii)
+def test_an_invisible_character_is_refused(name: str) -> None:
+    assert refused(parse_mail, f"FROM:<{name}> SMTPUTF8") == "553 5.1.7"
+    assert refused(parse_rcpt, f"TO:<{name}>", utf8=True) == "553 5.1.3"
+
+
 def test_half_a_character_is_no_address() -> None:
     assert refused(parse_mail, "FROM:<\ud800@example.com> SMTPUTF8") == "553 5.1.7"
     assert refused(parse_rcpt, "TO:<" + "\ud800" * 90 + "@example.com>", utf8=True) == "501 5.1.3"

@@ -1,10 +1,12 @@
 """Syntax and equality of addresses.
 
-1. Two addresses are equal if they differ only in case, in Unicode composition, in quotes that the local part does not
-   need, or in the spelling of an international domain. ``key`` returns the form that is compared.
-2. A valid mailbox is one by RFC 5321 section 4.1.2 and RFC 6531 section 3.3. Special-use domains such as
-   ``example.test`` are valid.
-3. Which addresses exist is not known here.
+1. Two addresses are equal if they differ only in the case of ASCII letters or of the domain, in Unicode composition, in
+   quotes that the local part does not need, or in the spelling of an international domain. ``key`` returns the form
+   that is compared.
+2. A non-ASCII character of a local part never equals an ASCII one: the Kelvin sign (U+212A) is not ``k``.
+3. A valid mailbox is one by RFC 5321 section 4.1.2 and RFC 6531 section 3.3, without control, bidirectional and
+   zero-width characters. Special-use domains such as ``example.test`` are valid.
+4. Which addresses exist is not known here.
 """
 
 from __future__ import annotations
@@ -22,6 +24,12 @@ _LETTER = r"[^\x00-/:-@\[-`{-\xa0]"  # A-Z a-z 0-9 and from U+00A1 on
 _LABEL = rf"{_LETTER}(?:[^\x00-,./:-@\[-`{{-\xa0]{{0,61}}{_LETTER})?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]+|[A-Za-z0-9\-]*[A-Za-z0-9]:[!-Z^-~]+)\]")
+_INVISIBLE = re.compile(  # C1 controls, line separators, and what Unicode calls default ignorable
+    "[\x80-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_LIKE_ASCII = re.compile("([\u037e\u1fef\u212a])")  # Unicode normalization makes ASCII characters of these
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _NAME = re.compile(r"[A-Za-z0-9_+\-]+(?:\.[A-Za-z0-9_+\-]+)*")
 
 _NEAR = 0.75  # similarity of local parts, and of domains, of which one is a misspelling of the other
@@ -46,7 +54,7 @@ def key(address: str) -> str:
     if local.startswith('"') and local.endswith('"') and len(local) > 1:
         plain = re.sub(r"\\(.)", r"\1", local[1:-1])
         local = plain if _DOT_STRING.fullmatch(plain) else local
-    return f"{_fold(local)}@{domain_key(domain)}" if domain else _fold(local)
+    return f"{_local_key(local)}@{domain_key(domain)}" if domain else _local_key(local)
 
 
 def domain_key(domain: str) -> str:
@@ -56,7 +64,7 @@ def domain_key(domain: str) -> str:
     try:
         return domain.encode("idna").decode("ascii").lower()
     except UnicodeError:
-        return _fold(domain)
+        return unicodedata.normalize("NFC", domain).lower()
 
 
 def nearest(address: str, others: Iterable[str]) -> str | None:
@@ -81,7 +89,7 @@ def is_name(text: str) -> bool:
 
 def is_domain(text: str) -> bool:
     """Return whether ``text`` is a host name, in ASCII or in Unicode (RFC 5321 section 4.1.2, RFC 6531 section 3.3)."""
-    return _octets(text) <= MAX_DOMAIN and _DOMAIN.fullmatch(text) is not None
+    return _octets(text) <= MAX_DOMAIN and _DOMAIN.fullmatch(text) is not None and _is_visible(text)
 
 
 def is_mailbox(text: str) -> bool:
@@ -89,13 +97,25 @@ def is_mailbox(text: str) -> bool:
     local, domain = split(text)
     if not (0 < _octets(local) <= MAX_LOCAL and _octets(text) <= MAX_ADDRESS):
         return False
-    if not (_DOT_STRING.fullmatch(local) or _QUOTED.fullmatch(local)):
+    if not (_DOT_STRING.fullmatch(local) or _QUOTED.fullmatch(local)) or not _is_visible(local):
         return False
     return is_domain(domain) or _LITERAL.fullmatch(domain) is not None
 
 
-def _fold(text: str) -> str:
-    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).lower()
+def _local_key(local: str) -> str:
+    if local.isascii():
+        return local.lower()
+    parts = _LIKE_ASCII.split(local)
+    parts[::2] = [_normalized(_normalized(part).translate(_LOWER)) for part in parts[::2]]  # H + U+0331 composes as h
+    return "".join(parts)
+
+
+def _normalized(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _is_visible(text: str) -> bool:
+    return text.isascii() or _INVISIBLE.search(text) is None
 
 
 def _octets(text: str) -> int:

@@ -79,6 +79,13 @@ async def test_nothing_of_one_transaction_is_left_in_the_next(talk: Dialogue, se
     assert (envelope.refused, envelope.parameters) == ({}, {})
 
 
+async def test_a_sender_without_a_domain_is_kept_as_it_comes(talk: Dialogue, services: Services) -> None:
+    await talk.to_data(sender="root")
+    assert (await talk(RAW + b".\r\n")).startswith("250 2.0.0")
+    [envelope] = await services.delivery.envelopes()
+    assert envelope.sender == "root"
+
+
 async def test_the_null_sender_is_taken(talk: Dialogue, services: Services) -> None:
     await talk("EHLO x", "MAIL FROM:<>", f"RCPT TO:<{USER}>", "DATA", RAW + b".\r\n")
     assert [each.sender for each in await services.delivery.envelopes()] == [""]

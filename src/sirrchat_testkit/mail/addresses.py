@@ -95,11 +95,16 @@ def is_domain(text: str) -> bool:
 def is_mailbox(text: str) -> bool:
     """Return whether ``text`` is ``local@domain`` or ``local@[literal]`` within the lengths of RFC 5321."""
     local, domain = split(text)
-    if not (0 < _octets(local) <= MAX_LOCAL and _octets(text) <= MAX_ADDRESS):
-        return False
-    if not (_DOT_STRING.fullmatch(local) or _QUOTED.fullmatch(local)) or not _is_visible(local):
+    if not is_local_part(local) or _octets(text) > MAX_ADDRESS:
         return False
     return is_domain(domain) or _LITERAL.fullmatch(domain) is not None
+
+
+def is_local_part(text: str) -> bool:
+    """Return whether ``text`` is the local part of a mailbox."""
+    if not 0 < _octets(text) <= MAX_LOCAL or not _is_visible(text):
+        return False
+    return (_DOT_STRING.fullmatch(text) or _QUOTED.fullmatch(text)) is not None
 
 
 def _local_key(local: str) -> str:

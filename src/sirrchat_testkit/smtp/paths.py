@@ -5,7 +5,9 @@
    parser refuses.
 3. Spaces between the colon and the path are accepted, since many clients send one and real servers accept it. Missing
    angle brackets are not accepted. Source routes are ignored (RFC 5321 section 4.1.1.3).
-4. Parameters are checked, and kept as they were sent.
+4. A sender without a domain, such as ``<root>``, is accepted as it comes, since programs of the same host send it. A
+   recipient needs a domain, except ``<postmaster>`` (RFC 5321 section 4.5.1).
+5. Parameters are checked, and kept as they were sent.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ class Path(NamedTuple):
     """The argument of MAIL or RCPT.
 
     Attributes:
-        address: Empty for the null reverse-path, without a domain for ``<postmaster>``.
+        address: Empty for the null reverse-path; without a domain if the path has none.
         parameters: The parameters as they were sent.
         size: The declared size of the message in bytes; 0 if there is none.
         utf8: Whether SMTPUTF8 was given.
@@ -91,7 +93,7 @@ def parse_mail(argument: str, *, extended: bool = True, hidden: Container[str] =
     values = _parameters("MAIL", rest, extended=extended, hidden=hidden)
     utf8 = "SMTPUTF8" in values
     if address:
-        _check_mailbox("5.1.7", address, utf8=utf8)
+        _check_address("5.1.7", address, utf8=utf8)
     binary = (values.get("BODY") or "").upper() == "BINARYMIME"
     return Path(address, tuple(rest.split()), int(values.get("SIZE") or 0), utf8, binary)
 
@@ -112,8 +114,9 @@ def parse_rcpt(argument: str, *, extended: bool = True, utf8: bool = False, hidd
         return plain
     address, rest = _path("RCPT", _RCPT, argument)
     _parameters("RCPT", rest, extended=extended, hidden=hidden)
-    if address.lower() != "postmaster":  # RFC 5321 section 4.5.1
-        _check_mailbox("5.1.3", address, utf8=utf8)
+    _check_address("5.1.3", address, utf8=utf8)
+    if address.lower() != "postmaster" and not addressing.is_mailbox(address):
+        raise Malformed(Reply(553, "5.1.3", f"{address} has no domain"))
     return Path(address, tuple(rest.split()))
 
 
@@ -142,12 +145,13 @@ def _path(verb: str, keyword: re.Pattern[str], argument: str) -> tuple[str, str]
     return _ROUTE.sub("", path[1], count=1) if path[1].startswith("@") else path[1], argument[path.end() :]
 
 
-def _check_mailbox(status: str, address: str, *, utf8: bool) -> None:
+def _check_address(status: str, address: str, *, utf8: bool) -> None:
     if not address.isascii() and not utf8:
         raise Malformed(Reply(553, "5.6.7", "A non-ASCII address requires the SMTPUTF8 parameter of MAIL"))
     if len(address.encode("utf-8", "surrogatepass")) > addressing.MAX_ADDRESS:
         raise Malformed(Reply(501, status, f"The address is longer than {addressing.MAX_ADDRESS} bytes"))
-    if not addressing.is_mailbox(address) or _SURROGATE.search(address):
+    valid = addressing.is_mailbox(address) or addressing.is_local_part(address)
+    if not valid or _SURROGATE.search(address):
         raise Malformed(Reply(553, status, "The address is malformed"))
 
 

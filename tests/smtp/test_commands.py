@@ -41,7 +41,6 @@ async def test_ehlo_offers_the_extensions(talk: Dialogue) -> None:
         "250-SMTPUTF8",
         "250-PIPELINING",
         "250-ENHANCEDSTATUSCODES",
-        "250-DSN",
         "250-CHUNKING",
         "250-BINARYMIME",
         "250-AUTH PLAIN LOGIN CRAM-MD5",

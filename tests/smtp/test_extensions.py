@@ -25,9 +25,6 @@ RCPT = "RCPT TO:<user@example.com>"
         ("SIZE", [f"{MAIL} SIZE=1"], "555 5.5.4"),
         ("8BITMIME", [f"{MAIL} BODY=8BITMIME"], "555 5.5.4"),
         ("SMTPUTF8", [f"{MAIL} SMTPUTF8"], "555 5.5.4"),
-        ("DSN", [f"{MAIL} RET=FULL"], "555 5.5.4"),
-        ("DSN", [f"{MAIL} ENVID=x"], "555 5.5.4"),
-        ("DSN", [MAIL, f"{RCPT} NOTIFY=NEVER"], "555 5.5.4"),
         ("AUTH", ["AUTH LOGIN"], "502 5.5.1"),
         ("AUTH", [f"{MAIL} AUTH=<>"], "555 5.5.4"),
         ("PLAIN", ["AUTH PLAIN ="], "504 5.5.4"),
@@ -48,6 +45,23 @@ async def test_a_hidden_extension_is_neither_offered_nor_taken(
     services.settings.value = services.settings.value.replace(hide_extensions=[hidden.lower()])
     assert hidden not in (await talk(HELLO)).replace("\n", " ").replace("-", " ").replace("=", " ").split()
     assert (await talk(*commands)).startswith(reply)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("commands", "reply"),
+    [
+        ([f"{MAIL} RET=FULL"], "555 5.5.4 MAIL has no parameter RET"),
+        ([f"{MAIL} ENVID=x"], "555 5.5.4 MAIL has no parameter ENVID"),
+        ([MAIL, f"{RCPT} NOTIFY=NEVER"], "555 5.5.4 RCPT has no parameter NOTIFY"),
+        ([MAIL, f"{RCPT} ORCPT=rfc822;a@example.com"], "555 5.5.4 RCPT has no parameter ORCPT"),
+    ],
+)
+async def test_parameters_of_dsn_are_refused_because_it_is_not_offered(
+    talk: Dialogue, commands: list[str], reply: str
+) -> None:
+    assert "DSN" not in await talk(HELLO)
+    assert await talk(*commands) == reply
 
 
 @pytest.mark.asyncio

@@ -129,9 +129,7 @@ def test_smtputf8_allows_any_letter() -> None:
         ("size=0", 0),
         ("BODY=8BITMIME", 0),
         ("body=7bit", 0),
-        ("BODY=8BITMIME SIZE=5 RET=HDRS ENVID=QQ+2B1", 5),
-        ("RET=FULL", 0),
-        ("ENVID=a", 0),
+        ("BODY=8BITMIME SIZE=5 AUTH=QQ+2B1", 5),
     ],
 )
 def test_parameters_of_mail_are_kept_as_sent(parameters: str, size: int) -> None:
@@ -140,18 +138,11 @@ def test_parameters_of_mail_are_kept_as_sent(parameters: str, size: int) -> None
 
 
 @pytest.mark.parametrize(
-    "parameters",
-    ["NOTIFY=NEVER", "NOTIFY=success,FAILURE", "ORCPT=rfc822;a+2Bb@example.com", "NOTIFY=DELAY ORCPT=utf-8;ü@x"],
-)
-def test_parameters_of_rcpt_are_kept_as_sent(parameters: str) -> None:
-    path = parse_rcpt(f"TO:<a@example.com>   {parameters} ", utf8=True)
-    assert path.parameters == tuple(parameters.split())
-
-
-@pytest.mark.parametrize(
     ("parameters", "answer"),
     [
         ("AUTH=", "501 5.5.4"),
+        ("RET=FULL", "555 5.5.4"),
+        ("ENVID=a", "555 5.5.4"),
         ("NOTIFY=NEVER", "555 5.5.4"),
         ("X-OWN", "555 5.5.4"),
         ("SIZE", "501 5.5.4"),
@@ -163,9 +154,8 @@ def test_parameters_of_rcpt_are_kept_as_sent(parameters: str) -> None:
         ("SIZE=1 size=2", "501 5.5.4"),
         ("BODY=9BIT", "501 5.5.4"),
         ("SMTPUTF8=yes", "501 5.5.4"),
-        ("RET=SOME", "501 5.5.4"),
-        ("ENVID=" + "x" * 101, "501 5.5.4"),
-        ("ENVID=a+zz", "501 5.5.4"),
+        ("BODY=8B\u0131TMIME", "501 5.5.4"),
+        ("AUTH=a+zz", "501 5.5.4"),
         ("=1", "501 5.5.4"),
         ("-A=1", "501 5.5.4"),
         ("SIZE=1=2", "501 5.5.4"),
@@ -176,10 +166,11 @@ def test_a_wrong_parameter_of_mail_names_its_reply(parameters: str, answer: str)
 
 
 @pytest.mark.parametrize(
-    "parameters", ["NOTIFY=NEVER,SUCCESS", "NOTIFY=", "NOTIFY=LATER", "ORCPT=nobody", "ORCPT=rfc822;" + "x" * 500]
+    ("parameters", "answer"),
+    [("NOTIFY=NEVER", "555 5.5.4"), ("ORCPT=rfc822;a@example.com", "555 5.5.4"), ("=1", "501 5.5.4")],
 )
-def test_a_wrong_parameter_of_rcpt_names_its_reply(parameters: str) -> None:
-    assert refused(parse_rcpt, f"TO:<a@example.com> {parameters}") == "501 5.5.4"
+def test_a_wrong_parameter_of_rcpt_names_its_reply(parameters: str, answer: str) -> None:
+    assert refused(parse_rcpt, f"TO:<a@example.com> {parameters}") == answer
 
 
 @pytest.mark.parametrize("name", ["a\u200bb@example.com", "a\x85@example.com", "a@exam\u202eple.com"], ids=ascii)

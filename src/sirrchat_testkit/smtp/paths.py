@@ -36,18 +36,16 @@ _XTEXT = r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+"
 _SYNTAX: Mapping[str, Mapping[str, re.Pattern[str] | None]] = {
     "MAIL": {
         "SIZE": re.compile(r"[0-9]{1,20}"),
-        "BODY": re.compile(r"7BIT|8BITMIME|BINARYMIME", re.IGNORECASE),
+        "BODY": re.compile(r"7BIT|8BITMIME|BINARYMIME", re.IGNORECASE | re.ASCII),
         "SMTPUTF8": None,
         "AUTH": re.compile(rf"<>|{_XTEXT}"),
-        "RET": re.compile(r"FULL|HDRS", re.IGNORECASE),
-        "ENVID": re.compile(rf"(?=.{{1,100}}$){_XTEXT}"),
     },
-    "RCPT": {
-        "NOTIFY": re.compile(r"NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY))*", re.IGNORECASE),
-        "ORCPT": re.compile(r"(?=.{1,500}$)[A-Za-z0-9-]+;[^\x00-\x20=\x7f]+"),
-    },
+    "RCPT": {},
 }
-"""The parameters of each command and the syntax of their values; None if a parameter has no value."""
+"""The parameters of each command and the syntax of their values; None if a parameter has no value.
+
+Those of DSN (RFC 3461) are refused, because no delivery status notifications are sent.
+"""
 
 
 class Malformed(Exception):

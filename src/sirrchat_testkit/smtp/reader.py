@@ -20,7 +20,7 @@ COMMAND_LIMIT: Final = 512
 """The maximum length of a command line, CRLF included (RFC 5321 section 4.5.3.1.4), in bytes."""
 
 EXTENDED_LIMIT: Final = 2048
-"""The same for MAIL and RCPT, which extensions lengthen: DSN alone by 500 (RFC 3461 section 5.4)."""
+"""The same for MAIL and RCPT, which extensions lengthen: AUTH alone by 500 (RFC 4954 section 3)."""
 
 AUTH_LIMIT: Final = 12_288
 """The same for AUTH and its responses, which carry tokens (RFC 4954 section 4)."""

@@ -43,7 +43,6 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "SIZE": ("SIZE",),
     "8BITMIME": ("BODY",),
     "SMTPUTF8": ("SMTPUTF8",),
-    "DSN": ("RET", "ENVID", "NOTIFY", "ORCPT"),
     "BINARYMIME": ("BINARYMIME",),
     "AUTH": ("AUTH",),
 }

@@ -65,7 +65,9 @@ def test_an_invalid_setting_is_named_with_the_values_it_accepts(changes: dict[st
 
 
 def test_an_unlike_name_is_answered_with_all_settings() -> None:
-    with pytest.raises(ValueError, match=r"there is no setting 'colour'; there are api_key, auth, .*, webhook_hosts$"):
+    with pytest.raises(
+        ValueError, match=r"there is no setting 'colour'; there are allowed_hosts, api_key, .*, webhook_hosts$"
+    ):
         Settings(colour=1)  # type: ignore[call-arg]
 
 

@@ -167,6 +167,11 @@ _DOMAINS = _list("domain names such as 'example.com', at least one", is_domain, 
 _HIDEABLE = (*EXTENSIONS, *MECHANISMS)
 _NAMES = _list(f"names of {', '.join(_HIDEABLE)}", _HIDEABLE.__contains__, fold=str.upper)
 _HOSTS = _list("host names such as 'hooks.example.com', not URLs", re.compile(r"[^/ ]+").fullmatch, fold=str.lower)
+_ALLOWED = _list(
+    "host names such as 'mail.example.com', without a port",
+    re.compile(r"[^/:\s]+|\[?[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*\]?").fullmatch,
+    fold=str.lower,
+)
 _PAIRS = _list("tokens such as 'ann@example.com=token'", re.compile(r"[^=]+=.+", re.DOTALL).fullmatch)
 _TOKENS = _PAIRS._replace(accepts=f"{_PAIRS.accepts}, a mapping of users to tokens, or a function", keep=_tokens)
 
@@ -394,6 +399,15 @@ class Settings:
         changeable=True,
     )
 
+    allowed_hosts: tuple[str, ...] = _setting(
+        (),
+        _ALLOWED,
+        _REST,
+        "Hosts that REST requests may name in addition to loopback and the address to listen on; others are answered "
+        "421; *: any host.",
+        changeable=True,
+    )
+
     def __new__(cls, **given: Any) -> Self:
         """Refuse unknown names."""
         _check_names(given)
@@ -500,6 +514,7 @@ class RuntimeChanges(TypedDict, total=False):
     rate_limit_key: int
     rate_limit_ip: int
     webhook_hosts: _Texts
+    allowed_hosts: _Texts
 
 
 class SettingsChanges(RuntimeChanges, total=False):

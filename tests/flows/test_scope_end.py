@@ -348,8 +348,8 @@ class Caller:
 
     def request(self, method: str, path: str, content: object = None) -> bytes:
         body = b"" if content is None else json.dumps(content).encode()
-        head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {self.key}\r\nX-API-Key: {self.key}\r\n"
-        head += f"Content-Length: {len(body)}\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.key}\r\n"
+        head += f"X-API-Key: {self.key}\r\nContent-Length: {len(body)}\r\n"
         return head.encode() + b"Content-Type: application/json\r\n\r\n" + body
 
     def send(self, data: bytes) -> None:

@@ -67,15 +67,15 @@ async def test_a_broken_store_is_500_and_reported(service: Service, monkeypatch:
 
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-HEAD = b"POST /api/webhook HTTP/1.1\r\nHost: a\r\nX-API-Key: KEY\r\n"
+HEAD = b"POST /api/webhook HTTP/1.1\r\nHost: localhost\r\nX-API-Key: KEY\r\n"
 UNREADABLE = {
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 50,
     "SMTP": b"EHLO localhost\r\n\r\n",
     "HTTP/9.9": b"GET / HTTP/9.9\r\n\r\n",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "unknown method": b"FOO /api/emails HTTP/1.1\r\nHost: a\r\n\r\n",
-    "NUL in the path": b"GET /api/\0 HTTP/1.1\r\nHost: a\r\n\r\n",
-    "absolute URL": b"GET http://[::1/api HTTP/1.1\r\nHost: a\r\n\r\n",
+    "unknown method": b"FOO /api/emails HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "NUL in the path": b"GET /api/\0 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "absolute URL": b"GET http://[::1/api HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "endless path": b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
     "endless header": b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
     "header without colon": b"GET / HTTP/1.1\r\nHost\r\n\r\n",
@@ -89,11 +89,14 @@ UNREADABLE = {
 }
 ODD = {
     "no version": (b"GET /\r\n\r\n", 404),
-    "bad percent": (b"GET /api/%zz%ff%u0000 HTTP/1.1\r\nHost: a\r\n\r\n", 404),
-    "asterisk": (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 404),
-    "CONNECT": (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 404),
-    "key of raw bytes": (b"GET /api/emails HTTP/1.1\r\nHost: a\r\nX-API-Key: \xff\xfe\r\n\r\n", 401),
-    "upgrade": (b"GET /api/emails HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 401),
+    "bad percent": (b"GET /api/%zz%ff%u0000 HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+    "asterisk": (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+    "CONNECT": (b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+    "key of raw bytes": (b"GET /api/emails HTTP/1.1\r\nHost: localhost\r\nX-API-Key: \xff\xfe\r\n\r\n", 401),
+    "upgrade": (
+        b"GET /api/emails HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        401,
+    ),
     "bad deflate": (HEAD + b"Content-Encoding: deflate\r\nContent-Length: 4\r\n\r\n\xff\xff\xff\xff", 400),
     "odd expectation": (HEAD + b"Expect: nonsense\r\nContent-Length: 2\r\n\r\n{}", 400),
 }
@@ -139,7 +142,7 @@ async def test_bad_http_is_400_and_the_end_of_the_connection(service: Service, w
     assert "\n" not in text
 
 
-USERS = b" /api/v1/users HTTP/1.1\r\nHost: a\r\n"
+USERS = b" /api/v1/users HTTP/1.1\r\nHost: localhost\r\n"
 NESTED = {
     "unknown method": [b"FOO" + USERS + b"\r\n"],
     "lower case": [b"get" + USERS + b"\r\n"],

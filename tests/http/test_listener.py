@@ -96,7 +96,7 @@ def loading(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loading]:
 
 async def connect(bound: listener.Listener) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection(*bound.address)
-    writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     return reader, writer
 
 
@@ -117,7 +117,7 @@ async def test_connections_that_arrive_while_the_api_loads_are_served(services: 
         for reader, writer in clients:
             assert (await reader.read()).endswith(b'{"status":"ok"}')
             writer.close()
-        silent[1].write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        silent[1].write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert (await silent[0].read()).endswith(b'{"status":"ok"}')
         silent[1].close()
 
@@ -131,7 +131,7 @@ async def test_a_connection_that_is_accepted_as_the_api_gets_ready_is_served(ser
         ours.setblocking(False)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: early, theirs)
         reader, writer = await asyncio.open_connection(sock=ours)
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert (await reader.read()).endswith(b'{"status":"ok"}')
         writer.close()
 
@@ -292,7 +292,7 @@ async def test_a_forked_child_closes_inherited_sockets(services: Services) -> No
     async with serving as bound:
         host, port = bound.address
         reader, writer = await asyncio.open_connection(host, port)
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await reader.readuntil(b"}")
         child = os.fork()
         if not child:  # pragma: no cover - in another process
@@ -303,7 +303,7 @@ async def test_a_forked_child_closes_inherited_sockets(services: Services) -> No
             os._exit(0)
         os.close(stay)
         assert os.read(told, 6) == b"closed"
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await reader.readuntil(b"}")
         assert await ask(host, port) == 200
     try:

@@ -1,6 +1,6 @@
 """The middleware of all routes: API keys, rate limits, and errors.
 
-1. On a known route the key is checked first; an unknown route is 404, with or without a key.
+1. The host is checked first (``hosts``), on a known route the key next; an unknown route is 404, with or without a key.
 2. Errors are converted to answers here, in the API style of the route. Views catch nothing.
 3. An unexpected error is answered 500, logged, and raised in the test that owns the server.
 4. Requests are counted only if a rate limit is set; otherwise the headers always show the whole limit as left.
@@ -22,6 +22,7 @@ from sirrchat_testkit.domain.models import ApiKey
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import RateLimited, TestkitError, Unauthorized
 from sirrchat_testkit.formatting import counted
+from sirrchat_testkit.http.hosts import check_origin
 from sirrchat_testkit.http.style import API_STYLE, MAX_BODY, ApiStyle, status_of
 from sirrchat_testkit.settings import CurrentSettings, Settings
 
@@ -110,6 +111,7 @@ async def api_middleware(request: web.Request, handler: Handler) -> web.StreamRe
     status: RateLimitStatus | None = None
     response: web.StreamResponse
     try:
+        check_origin(request, services.settings.value)
         if style.key is not None:
             key = await services.keys.find(style.key(request))
             status = apps[0][RATE_LIMIT].count(key, request.remote)

@@ -54,6 +54,7 @@ _CODES = {
     405: "method_not_allowed",
     409: "conflict",
     413: "payload_too_large",
+    421: "misdirected_request",
     429: "rate_limited",
     500: "internal_error",
     503: "service_unavailable",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -171,15 +174,81 @@ async def test_a_body_may_have_one_mebibyte_and_no_more(service: Service) -> Non
     assert (got.status, got.error) == (413, "the body is larger than 1048576 bytes")
 
 
+def deflated(body: bytes, wbits: int) -> bytes:
+    compressor = zlib.compressobj(9, wbits=wbits)
+    return compressor.compress(body) + compressor.flush()
+
+
+PACKED = {
+    "gzip": ("gzip", gzip.compress),
+    "upper case": ("GZIP", gzip.compress),
+    "zlib": ("deflate", lambda body: deflated(body, 15)),
+    "bare deflate": ("deflate", lambda body: deflated(body, -15)),
+    "identity": ("identity", bytes),
+    "identity and gzip": ("identity, gzip", gzip.compress),
+    "nothing": ("", bytes),
+}
+
+
+@pytest.mark.parametrize(("coding", "pack"), PACKED.values(), ids=PACKED)
 @pytest.mark.asyncio
-async def test_a_compressed_body_is_decompressed_up_to_the_limit(service: Service) -> None:
-    headers = {"Content-Encoding": "gzip"}
-    packed = gzip.compress(json.dumps(GOOD).encode())
-    assert (await service.call("POST", "/api/emails/generate", packed, **headers)).status == 200
-    bomb = gzip.compress(b" " * 50_000_000)
-    assert (await service.call("POST", "/api/emails/generate", bomb, **headers)).status in {400, 413}
-    got = await service.call("POST", "/api/emails/generate", b"no gzip at all", **headers)
+async def test_a_compressed_body_is_decompressed_up_to_the_limit(
+    service: Service, coding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    headers = {"Content-Encoding": coding}
+    body = json.dumps(GOOD).encode()
+    full = body + b" " * (1_048_576 - len(body))
+    assert (await service.call("POST", "/api/emails/generate", pack(full), **headers)).status == 200
+    got = await service.call("POST", "/api/emails/generate", pack(full + b" "), **headers)
+    assert (got.status, got.error) == (413, "the body is larger than 1048576 bytes")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+@pytest.mark.parametrize("damage", ["garbage", "cut", "extended", "empty"])
+@pytest.mark.asyncio
+async def test_a_body_that_does_not_match_its_coding_is_400(service: Service, coding: str, damage: str) -> None:
+    packed = deflated(json.dumps(GOOD).encode(), 31 if coding == "gzip" else 15)
+    body = {"garbage": b"no gzip at all", "cut": packed[:-1], "extended": packed + b"x", "empty": b""}[damage]
+    got = await service.call("POST", "/api/emails/generate", body, **{"Content-Encoding": coding})
     assert (got.status, got.error.startswith("the body does not match")) == (400, True)
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "nonsense", "gzip, gzip", "gzip, br"])
+@pytest.mark.asyncio
+async def test_an_unsupported_coding_is_415(service: Service, coding: str) -> None:
+    headers = {"Content-Encoding": coding}
+    got = await service.call("POST", "/api/emails/generate", GOOD, **headers)
+    assert (got.status, got.error) == (415, "unsupported Content-Encoding; supported: gzip, deflate")
+    assert got.headers["Accept-Encoding"] == "gzip, deflate"
+    got = await service.api("POST", "/users", {}, **headers)
+    assert got.problem == (415, "unsupported_media_type", {})
+    assert (await service.call("GET", "/api/emails", **headers)).status == 200
+
+
+@pytest.mark.parametrize(("key", "status"), [("admin", 413), ("wrong", 401)])
+@pytest.mark.asyncio
+async def test_a_decompression_bomb_is_not_decompressed(
+    service: Service, monkeypatch: pytest.MonkeyPatch, key: str, status: int
+) -> None:
+    produced = 0
+
+    def decompressobj(wbits: int) -> Any:
+        made = zlib_decompressobj(wbits)
+
+        def decompress(data: bytes, max_length: int = 0) -> bytes:
+            nonlocal produced
+            decoded = made.decompress(data, max_length)
+            produced += len(decoded)
+            return decoded
+
+        return SimpleNamespace(decompress=decompress)
+
+    zlib_decompressobj = zlib.decompressobj
+    bomb = gzip.compress(b" " * 50_000_000)
+    monkeypatch.setattr(zlib, "decompressobj", decompressobj)
+    got = await service.call("POST", "/api/emails/generate", bomb, key=key, **{"Content-Encoding": "gzip"})
+    assert got.status == status
+    assert produced <= 1_048_577
 
 
 @pytest.mark.asyncio

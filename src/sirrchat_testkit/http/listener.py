@@ -194,6 +194,6 @@ def _load_api(services: Services) -> tuple[web.AppRunner, Callable[[], asyncio.P
 
     def connect() -> Connection:
         assert runner.server is not None
-        return Connection(runner.server, app, access_log=None, logger=LOG)
+        return Connection(runner.server, app, access_log=None, logger=LOG, auto_decompress=False)
 
     return runner, connect

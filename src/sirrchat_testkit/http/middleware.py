@@ -166,8 +166,9 @@ def _http_error(request: web.Request, style: ApiStyle, error: web.HTTPException)
     elif isinstance(error, web.HTTPRequestEntityTooLarge):
         text = f"the body is larger than {MAX_BODY} bytes"
     refusal = style.refuse(error.status, text)
-    if "Allow" in error.headers:
-        refusal.headers["Allow"] = error.headers["Allow"]
+    for name in ("Allow", "Accept-Encoding"):
+        if name in error.headers:
+            refusal.headers[name] = error.headers[name]
     return refusal
 
 

@@ -5,15 +5,17 @@
 3. A request body must be a JSON object in UTF-8, whatever its ``Content-Type``.
 4. NaN, Infinity, lone surrogates (escaped ones too) and excessive nesting are refused.
 5. Unknown fields are ignored.
+6. A compressed body is decompressed here, never beyond ``MAX_BODY``, and not at all if no route reads it.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -54,6 +56,7 @@ _CODES = {
     405: "method_not_allowed",
     409: "conflict",
     413: "payload_too_large",
+    415: "unsupported_media_type",
     421: "misdirected_request",
     429: "rate_limited",
     500: "internal_error",
@@ -122,18 +125,30 @@ M = TypeVar("M", bound=BaseModel)
 MAX_BODY = 1_048_576
 """Bytes of a body, as sent and as decompressed; more is 413."""
 
+_WBITS: Final[Mapping[str, int]] = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+"""The content codings that are supported, with the window bits of zlib for their format."""
+
+_DEFLATED = 8
+"""The low half of the first byte of a zlib stream (RFC 1950 section 2.2)."""
+
 _SECRET = frozenset({"password", "secret", "body"})
 """Fields whose value no answer shows; the whole body may contain one."""
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
-    """Return the body of ``request``, a JSON object. Raises ``InvalidValue``."""
+    """Return the body of ``request``, a JSON object.
+
+    Raises:
+        InvalidValue: The body is not a JSON object, or does not match its headers.
+        web.HTTPRequestEntityTooLarge: The body is larger than ``MAX_BODY``.
+        web.HTTPUnsupportedMediaType: Its ``Content-Encoding`` is not supported.
+    """
     try:
-        raw = await request.read()
+        raw = _decoded(await request.read(), ",".join(request.headers.getall("Content-Encoding", ())))
         if len(raw) > MAX_BODY:
             raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(raw))
         body = from_json(raw, allow_inf_nan=False)
-    except (web.RequestPayloadError, HttpProcessingError):
+    except (web.RequestPayloadError, HttpProcessingError, zlib.error):
         text = "the body does not match its Content-Length, Transfer-Encoding or Content-Encoding"
         raise InvalidValue(text) from None
     except ValueError as error:
@@ -141,6 +156,25 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidValue("the body must be a JSON object")
     return body
+
+
+def _decoded(raw: bytes, codings: str) -> bytes:
+    """Return ``raw`` decompressed, at most ``MAX_BODY`` + 1 bytes of it. Raises ``zlib.error`` if it is damaged."""
+    applied = [each for each in codings.lower().replace(" ", "").split(",") if each not in {"", "identity"}]
+    if not applied:
+        return raw
+    if len(applied) > 1 or applied[0] not in _WBITS:
+        supported = ", ".join(_WBITS)
+        text = f"unsupported Content-Encoding; supported: {supported}"
+        raise web.HTTPUnsupportedMediaType(headers={"Accept-Encoding": supported}, reason=text)
+    wbits = _WBITS[applied[0]]
+    if applied == ["deflate"] and raw and raw[0] & 0xF != _DEFLATED:
+        wbits = -zlib.MAX_WBITS  # without the header that RFC 9110 section 8.4.1.2 requires; some clients omit it
+    decompressor = zlib.decompressobj(wbits)
+    decoded = decompressor.decompress(raw, MAX_BODY + 1)
+    if len(decoded) <= MAX_BODY and (not decompressor.eof or decompressor.unused_data):
+        raise zlib.error("incomplete, or followed by other data")
+    return decoded
 
 
 def checked(model: type[M], body: dict[str, Any]) -> M:

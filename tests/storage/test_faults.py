@@ -71,6 +71,30 @@ async def test_a_full_disk_changes_nothing(
     assert await store.commit([Put(make(Message))]) == [2]
 
 
+async def test_the_error_of_the_last_write_is_kept_until_a_write_succeeds(
+    store: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    assert store.write_error is None
+    for failing, kind in ((half_then_full, StoreFull), (fail, StoreError)):
+        with monkeypatch.context() as patch:
+            patch.setattr(JournalFile, "_write", failing)
+            with pytest.raises(kind) as caught:
+                await store.commit([Put(make(Message))])
+        assert store.write_error is caught.value
+        await store.commit([])
+        assert store.write_error is caught.value
+        await store.commit([Put(make(Message))])
+        assert store.write_error is None
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalFile, "_write", busy)
+        with pytest.raises(StoreBusy):
+            await store.commit([Put(make(Message))])
+    assert store.write_error is None
+
+
 async def test_a_failed_write_is_no_full_disk(store: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(JournalFile, "_write", fail)
@@ -91,6 +115,7 @@ async def test_a_journal_that_cannot_be_cut_back_breaks_the_store(
             await store.commit([Put(make(Message))])
     with pytest.raises(StoreBroken):
         await store.commit([Put(make(Message))])
+    assert isinstance(store.write_error, StoreBroken)
     assert await store.count(Message) == 1
 
 
@@ -118,6 +143,7 @@ async def test_no_room_for_raw_bytes(
         patch.setattr(os, "write", full)
         with pytest.raises(StoreFull):
             await store.put_blob(b"raw")
+        assert isinstance(store.write_error, StoreFull)
         with pytest.raises(StoreFull):
             await store.put_blob(b"x" * blobs.LARGE)
     digest = await store.put_blob(b"raw")

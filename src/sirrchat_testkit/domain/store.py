@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from sirrchat_testkit.domain.models import Address
+from sirrchat_testkit.errors import StoreError
 from sirrchat_testkit.records import Doc, Record
 
 R = TypeVar("R", bound=Record)
@@ -78,6 +79,13 @@ class Usage:
 
 class Store(Protocol):
     """Stores records and raw bytes (blobs)."""
+
+    @property
+    def write_error(self) -> StoreError | None:
+        """The reason why the last write failed, such as a full disk; None after a write that succeeded.
+
+        A failure that another attempt may solve at once (``StoreBusy``) does not count.
+        """
 
     async def put_blob(self, raw: bytes) -> str:
         """Store ``raw`` and return its name, the SHA-256 in hex. Call ``release_blob`` after each ``put_blob``."""

@@ -2,6 +2,7 @@
 
 1. Each API is a sub-application with its own API style. The longest prefix wins.
 2. ``/healthz``, ``/readyz`` and the schemas of webhook bodies need no API key.
+3. ``/healthz`` is 200 while the server runs, ``/readyz`` 503 while nothing can be stored.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from typing import cast
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import NotFound
@@ -29,19 +29,24 @@ def application(services: Services) -> web.Application:
     app[SERVICES] = services
     app[RATE_LIMIT] = RateLimit(services.settings, services.clock)
     app[API_STYLE] = ApiStyle(key=None, problem=flat)
-    for path, status in (("/healthz", "ok"), ("/readyz", "ready")):
-        app.router.add_route("GET", path, _status_view(status), expect_handler=expect)
+    app.router.add_route("GET", "/healthz", health, expect_handler=expect)
+    app.router.add_route("GET", "/readyz", readiness, expect_handler=expect)
     app.router.add_route("GET", SCHEMA_PATH, schema, expect_handler=expect)
     app.add_subapp("/api/v1", sirrchat(services))
     app.add_subapp("/api", tempmail(services))
     return app
 
 
-def _status_view(status: str) -> Handler:
-    async def view(_request: web.Request) -> web.Response:
-        return answer({"status": status})
+async def health(_request: web.Request) -> web.Response:
+    """``GET /healthz``: the server runs."""
+    return answer({"status": "ok"})
 
-    return view
+
+async def readiness(request: web.Request) -> web.Response:
+    """``GET /readyz``: whether the server can store mail; 503 if the last write failed."""
+    if request.app[SERVICES].store.write_error is not None:
+        return answer({"status": "read-only"}, 503)
+    return answer({"status": "ready"})
 
 
 async def schema(request: web.Request) -> web.Response:

@@ -1,17 +1,20 @@
-"""An HTTP connection that refuses malformed requests in JSON, like all other requests.
+"""An HTTP connection that refuses malformed requests in JSON, like all other requests, and limits its own life.
 
 1. Malformed HTTP never reaches a route: it is answered with 400, and the connection is closed (RFC 9112 section 2.2).
    The path, if it can be read, determines the API style of the answer.
 2. A client's error is not logged.
 3. ``work`` identifies the request in progress, from its first byte until it is answered and its body was read.
-4. The base class is aiohttp's ``RequestHandler``. Its ``_waiter`` is pending while it waits for a request; its
+4. A client has ``HEAD_TIMEOUT`` seconds of real time for the request line and the headers: from the moment that it
+   connects, later from the first byte of a request. Then the connection is closed, after a 408 if the line is complete.
+5. At most ``MAX_IDLE`` connections of a server are idle. A new one closes those that have been idle the longest.
+6. The base class is aiohttp's ``RequestHandler``. Its ``_waiter`` is pending while it waits for a request; its
    ``_task_handler`` serves all requests.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 
@@ -20,6 +23,9 @@ from sirrchat_testkit.http.style import API_STYLE, ApiStyle
 HEAD_BYTES: Final = 8190
 """Bytes of a request that are kept until it is answered. They include its path."""
 
+HEAD_TIMEOUT: Final = 10.0
+MAX_IDLE: Final = 256
+
 
 class Connection(web.RequestHandler):
     """A connection to ``server``, which serves ``app``."""
@@ -27,7 +33,10 @@ class Connection(web.RequestHandler):
     def __init__(self, server: web.Server, app: web.Application, **options: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._app = app
+        self._server = server
         self._head = b""
+        self._head_timer: asyncio.TimerHandle | None = None
+        self.idle_since = 0.0
         self._answered = False
         self._work: object = None
         self._unread = self._in_head = False
@@ -54,6 +63,14 @@ class Connection(web.RequestHandler):
         assert isinstance(transport, asyncio.Transport)
         self._work, self._unread = transport, not transport.is_reading()
         super().connection_made(transport)
+        self.idle_since = self._loop.time()
+        self._start_head_timer()
+        self._loop.call_soon(self._limit_idle)  # after the base class has begun to wait for a request
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Cancel the timer."""
+        self._stop_head_timer()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Keep the beginning of the request, then parse it."""
@@ -66,12 +83,17 @@ class Connection(web.RequestHandler):
             self._work, self._unread = object(), False
         super().data_received(data)
         self._in_head = waited and self._waits
+        if self._in_head:
+            self._start_head_timer()
+        else:
+            self._stop_head_timer()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send the answer. Bytes that arrive afterwards belong to the next request."""
         self._answered = True
+        self.idle_since = self._loop.time()
         return await super().finish_response(request, resp, start_time)
 
     def handle_error(
@@ -91,6 +113,33 @@ class Connection(web.RequestHandler):
         refusal.force_close()
         return refusal
 
+    def _start_head_timer(self) -> None:
+        if self._head_timer is None and self.transport is not None:
+            self._head_timer = self._loop.call_later(HEAD_TIMEOUT, self._head_timed_out)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_timed_out(self) -> None:
+        self._head_timer = None
+        if self.transport is None or not self._waits:
+            return
+        if b"\n" in self._head.lstrip(b"\r\n"):
+            text = f"the headers were not complete within {HEAD_TIMEOUT:g} seconds"
+            self.transport.write(_request_timeout(api_style_at(self._app, self._head), text))
+        self.force_close()
+
+    def _limit_idle(self) -> None:
+        """Close the connections that have been idle the longest, down to ``MAX_IDLE``."""
+        connections = cast("list[Connection]", self._server.connections)
+        if len(connections) <= MAX_IDLE:
+            return
+        idle = sorted((each for each in connections if each.work is None), key=lambda each: each.idle_since)
+        for each in idle[: max(len(idle) - MAX_IDLE, 0)]:
+            each.force_close()
+
     def log_exception(self, *args: Any, **options: Any) -> None:
         """Log an error, except for a body that could not be read to its end."""
         if not isinstance(options.get("exc_info"), web.RequestPayloadError):
@@ -109,6 +158,14 @@ def api_style_at(app: web.Application, head: bytes) -> ApiStyle:
         if len(prefix) > len(longest) and f"{path}/".startswith(f"{prefix}/"):
             found, longest = info["app"], prefix
     return found[API_STYLE]
+
+
+def _request_timeout(style: ApiStyle, text: str) -> bytes:
+    """Return the whole answer 408; aiohttp writes only answers to complete requests."""
+    body = style.refuse(408, text).body
+    assert isinstance(body, bytes)
+    head = f"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"Connection: close\r\n\r\n" + body
 
 
 def _one_line(message: str) -> str:

@@ -49,6 +49,11 @@ class Disk:
         if orphans:
             log.info("%s: deleted %d raw messages without a record", self.folder.path, orphans)
 
+    @property
+    def broken(self) -> StoreBroken | None:
+        """The reason why the store is read-only; None if it is not."""
+        return self._storage.broken
+
     async def committed(self) -> None:
         """Begin what is due after a commit; if ``eager``, return when it is on the disk.
 

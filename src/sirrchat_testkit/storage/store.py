@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sirrchat_testkit.domain.models import RECORDS, Address, Message
 from sirrchat_testkit.domain.store import Change, Delete, Patch, Put, Update, Usage
-from sirrchat_testkit.errors import StoreError
+from sirrchat_testkit.errors import StoreBusy, StoreError
 from sirrchat_testkit.records import Doc, Record
 from sirrchat_testkit.storage import schema
 from sirrchat_testkit.storage.blobs import LARGE, BlobReferences, Blobs, MemoryBlobs
@@ -153,6 +153,7 @@ class TinyStore:
         self._expiry = self._tables[Address].indexes.of(Ordered, schema.EXPIRY)
         self._totals = self._tables[Message].indexes.of(Total, "account", "size")
         self._scopes = Scopes(self._storage, reuse_ids=folder is None)
+        self._write_error: StoreError | None = None
         self.closed = False
         if self._disk is not None:
             self._disk.collect(self._references)
@@ -160,6 +161,11 @@ class TinyStore:
     def __repr__(self) -> str:
         place = "in memory" if self._disk is None else f"in {self._disk.folder.path}"
         return f"<TinyStore {place}, {sum(map(len, self._tables.values()))} records>"
+
+    @property
+    def write_error(self) -> StoreError | None:
+        """The reason why the last write failed, such as a full disk; None after a write that succeeded."""
+        return (self._disk and self._disk.broken) or self._write_error
 
     async def put_blob(self, raw: bytes) -> str:
         """Store ``raw`` until ``release_blob``, and as long as a record names it; return its SHA-256 in hex."""
@@ -171,7 +177,8 @@ class TinyStore:
         self._references.retain(digest)
         try:
             await self._blobs.put(digest, bytes(raw))
-        except BaseException:
+        except BaseException as error:
+            self._note_failure(error)
             self.release_blob(digest)
             raise
         return digest
@@ -301,8 +308,18 @@ class TinyStore:
         return self._tables[kind]
 
     def _commit(self, batch: Batch) -> None:
-        self._storage.commit(batch)
+        try:
+            self._storage.commit(batch)
+        except StoreError as error:
+            self._note_failure(error)
+            raise
+        if batch:
+            self._write_error = None
         self._drop_unreferenced()
+
+    def _note_failure(self, error: BaseException) -> None:
+        if isinstance(error, StoreError) and not isinstance(error, StoreBusy):
+            self._write_error = error
 
     def _drop_unreferenced(self) -> None:
         if self._references.unreferenced and isinstance(self._blobs, MemoryBlobs):

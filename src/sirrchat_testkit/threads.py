@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from sirrchat_testkit.errors import TestkitError
 
@@ -260,6 +260,17 @@ def runs_asyncio() -> bool:
 _importing = threading.RLock()
 # A fork waits until the imports are done: a child would inherit their locks, and has no thread to release them.
 os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release)
+
+
+LARGE: Final = 262_144
+"""Bytes of content from which on it is parsed in a thread: parsing it takes several milliseconds."""
+
+
+async def apply(function: Callable[[bytes], T], content: bytes) -> T:
+    """Return ``function(content)``. If the content is large, the function runs in a thread and the loop goes on."""
+    if len(content) < LARGE:
+        return function(content)
+    return await asyncio.get_running_loop().run_in_executor(None, function, content)
 
 
 async def import_in_thread(imports: Callable[[], T]) -> T:

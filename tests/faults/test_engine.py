@@ -22,6 +22,7 @@ class Page:
 
     stage: str
     data: dict[str, Any]
+    large: bool = False
 
     def __getitem__(self, name: str) -> Any:
         return self.data.get(name)
@@ -138,6 +139,22 @@ async def test_a_cancelled_fault_takes_no_effect_later(
     registry.cancel(late)
     assert decision.strike
     assert not decision.strike()
+
+
+@pytest.mark.asyncio
+async def test_conditions_on_large_content_are_decided_in_another_thread(
+    registry: FaultRegistry, pages: ProtocolFaults[Page, Spoil]
+) -> None:
+    class Watched(dict[str, Any]):
+        def get(self, name: str, _: Any = None) -> Any:
+            ran.append(threading.current_thread())
+            return self[name]
+
+    ran: list[threading.Thread] = []
+    registry.plan(fault("x", path="/a"))
+    for large in (False, True):
+        assert await decided(pages, context=Page("ask", Watched(path="/a"), large=large)) == ["x"]
+    assert [each is threading.current_thread() for each in ran] == [True, False]
 
 
 @pytest.mark.asyncio

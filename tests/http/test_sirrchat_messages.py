@@ -8,7 +8,7 @@ import pytest
 
 from sirrchat_testkit.domain.models import FOLDERS, Message
 from sirrchat_testkit.domain.store import Patch
-from sirrchat_testkit.http.cache import LARGE
+from sirrchat_testkit.threads import LARGE
 
 if TYPE_CHECKING:
     from tests.http.conftest import Mail, Service

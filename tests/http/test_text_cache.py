@@ -9,7 +9,8 @@ import pytest
 from sirrchat_testkit.domain.models import Message
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.http import cache as texts
-from sirrchat_testkit.http.cache import LARGE, Text, Texts
+from sirrchat_testkit.http.cache import Text, Texts
+from sirrchat_testkit.threads import LARGE
 
 if TYPE_CHECKING:
     from tests.http.conftest import Mail, Service

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +14,9 @@ from sirrchat_testkit.domain.models import Delivery, Envelope, Message
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.store import Change, Delete
 from sirrchat_testkit.errors import StoreFull
+from sirrchat_testkit.mail import mime
+from sirrchat_testkit.threads import LARGE
+from sirrchat_testkit.webhooks.calls import make_call
 from sirrchat_testkit.webhooks.outbox import Outbox
 from tests.support import deliver
 
@@ -193,3 +198,23 @@ async def test_a_message_that_is_deleted_while_it_is_read_does_not_hold_up_the_o
     assert await step == []
     assert reading.outbox.behind
     assert len(await reading.outbox.step(8)) == 1
+
+
+@pytest.mark.parametrize("size", [LARGE - 1, LARGE])
+async def test_a_large_message_is_parsed_in_a_thread(
+    services: Services, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    def parse(raw: bytes) -> mime.Parsed:
+        threads.append(threading.current_thread())
+        return parsed(raw)
+
+    threads: list[threading.Thread] = []
+    parsed = mime.parse
+    monkeypatch.setattr(mime, "parse", parse)
+    outbox = Outbox(services)
+    await webhook(services)
+    [message] = await deliver(services, "box@example.com", raw=b"Subject: x\r\n\r\n".ljust(size, b"x"))
+    [delivery] = await outbox.step(8)
+    call = await make_call(services, "new_message", message, "", "")
+    assert json.loads(delivery.request_body or "")["subject"] == json.loads(call.body)["subject"] == "x"
+    assert [each is threading.current_thread() for each in threads] == [size < LARGE] * 2

@@ -6,7 +6,8 @@
    combined with it. A used-up fault is skipped, so faults planned one after another are a sequence.
 3. ``ProtocolFaults.planned`` is a plain attribute. While it is False, the adapter does not call the engine, and faults
    of one protocol cost the others nothing.
-4. Conditions that run the user's code run in a worker thread. What they raise reaches the caller.
+4. Conditions that run the user's code, or read a large message, run in a worker thread. What they raise reaches the
+   caller.
 5. A deferred decision is counted when the adapter calls its ``strike``.
 6. The state of an action is a plain value that ``snapshot`` returns and ``restore`` puts back, so that a scope can end.
 7. A fault whose ``fired`` is 0 never struck. That is a mistake in the test, which fails.
@@ -36,6 +37,11 @@ class FaultContext(Protocol):
     @property
     def stage(self) -> str:
         """The stage that was reached."""
+        ...
+
+    @property
+    def large(self) -> bool:
+        """Whether its conditions may parse large content, so that they run in a thread."""
         ...
 
     def fired(self, at: int, text: str) -> Any:
@@ -267,7 +273,7 @@ class ProtocolFaults(Generic[C, D]):
         return decision
 
     async def _matches(self, fault: Fault, context: C) -> bool:
-        if not fault.runs_user_code:
+        if not fault.runs_user_code and not context.large:
             return fault.match.accepts(context)
         return await asyncio.get_running_loop().run_in_executor(None, fault.match.accepts, context)
 

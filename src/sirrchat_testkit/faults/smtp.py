@@ -23,6 +23,7 @@ from sirrchat_testkit.faults.engine import Decision, FaultAction, FaultProtocol,
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.matching import MAIL, Condition, Match
+from sirrchat_testkit.threads import LARGE
 
 __tracebackhide__ = True
 
@@ -72,6 +73,11 @@ class SmtpContext:
     recipients: tuple[str, ...] = ()
     size: int = 0
     raw: bytes = b""
+
+    @property
+    def large(self) -> bool:
+        """Whether the message is large, so that conditions on it run in a thread."""
+        return len(self.raw) >= LARGE
 
     @cached_property
     def header(self) -> mime.HeaderFields:

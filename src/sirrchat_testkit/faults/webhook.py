@@ -21,6 +21,7 @@ from sirrchat_testkit.comparing import CONTAINED, LIKE
 from sirrchat_testkit.domain.events import FaultFired
 from sirrchat_testkit.faults.engine import Decision, FaultProtocol, Stage
 from sirrchat_testkit.matching import WHERE, Condition, Match
+from sirrchat_testkit.threads import LARGE
 
 __tracebackhide__ = True
 
@@ -122,6 +123,11 @@ class CallContext(WebhookPayload):
         self.headers = headers
         self.body = body
         self.attempt = attempt
+
+    @property
+    def large(self) -> bool:
+        """Whether the body is large, so that conditions on it run in a thread."""
+        return len(self.body) >= LARGE
 
     def fired(self, at: int, text: str) -> FaultFired:
         """Return the event of a fault that was applied to this call."""

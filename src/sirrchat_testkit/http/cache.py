@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -17,12 +16,10 @@ from typing import Any
 from sirrchat_testkit.domain.models import Message
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.mail import mime
+from sirrchat_testkit.threads import apply
 
 KEPT = 4_194_304
 """Characters of texts that are kept at most."""
-
-LARGE = 262_144
-"""Bytes from which on a message is parsed in a thread: parsing it takes a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +57,7 @@ class Texts:
         if kept is not None:
             self._kept.move_to_end(message.blob)
             return kept
-        raw = await self._raw(message)
-        if len(raw) < LARGE:
-            text = read(raw)
-        else:
-            text = await asyncio.get_running_loop().run_in_executor(None, read, raw)
+        text = await apply(read, await self._raw(message))
         self._keep(message.blob, text)
         return text
 

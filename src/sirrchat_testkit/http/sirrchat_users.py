@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Any
 
@@ -13,11 +12,11 @@ from sirrchat_testkit.domain.models import INBOX, Account, Message
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import InvalidValue, NotFound, TestkitError
 from sirrchat_testkit.formatting import iso_seconds
-from sirrchat_testkit.http.cache import LARGE
 from sirrchat_testkit.http.pagination import limit, number, page_answer, window
 from sirrchat_testkit.http.style import answer, checked, nested, read_object, status_of
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.schemas import sirrchat as schemas
+from sirrchat_testkit.threads import apply
 
 
 class UserViews:
@@ -166,7 +165,7 @@ class MessageViews:
         message = await self._folders.see(message)
         if _wants_raw(request):
             return web.Response(body=raw, headers={"Content-Type": RAW})
-        return answer(_message_json(message) | await _parse(raw))
+        return answer(_message_json(message) | await apply(_contents_json, raw))
 
     async def delete(self, request: web.Request) -> web.Response:
         """``DELETE /users/{id}/messages/{uid}``: delete a message."""
@@ -199,12 +198,6 @@ def _message_json(message: Message) -> dict[str, Any]:
         "size": message.size,
         "flags": message.flags,
     }
-
-
-async def _parse(raw: bytes) -> dict[str, Any]:
-    if len(raw) < LARGE:
-        return _contents_json(raw)
-    return await asyncio.get_running_loop().run_in_executor(None, _contents_json, raw)
 
 
 def _contents_json(raw: bytes) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from sirrchat_testkit.formatting import iso_milliseconds, iso_seconds
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.schemas.webhook_events import EMAIL_RECEIVED, EMAIL_SENT, NEW_MESSAGE, WEBHOOK_EVENTS
 from sirrchat_testkit.signing import ID, SIGNATURE, TIMESTAMP, sign
+from sirrchat_testkit.threads import apply
 
 __tracebackhide__ = True
 
@@ -64,9 +65,9 @@ def sent_body(message: Message, envelope: Envelope) -> dict[str, Any]:
     return {"event": EMAIL_SENT, "timestamp": iso_seconds(message.received_at), "data": data}
 
 
-def push_body(message: Message, raw: bytes) -> dict[str, Any]:
+async def push_body(message: Message, raw: bytes) -> dict[str, Any]:
     """Return the body of ``new_message``."""
-    parts = mime.parse(raw)
+    parts = await apply(mime.parse, raw)
     return {
         "emailId": message.address,
         "messageId": message.id,
@@ -121,7 +122,7 @@ async def make_call(services: Services, event: str, message: Message | None, sec
         raise InvalidValue(f"tamper takes one of {', '.join(TAMPERINGS)}, not {tamper!r}", field="tamper")
     reported = message or _sample(services)
     if event == NEW_MESSAGE:
-        body = push_body(reported, await services.delivery.raw(reported) if message else _RAW)
+        body = await push_body(reported, await services.delivery.raw(reported) if message else _RAW)
     elif event == EMAIL_SENT:
         envelope = await services.delivery.envelope(reported) if message else None
         sample = Envelope(id="", sender=reported.recipient, recipients=("bob@example.org",))

@@ -26,6 +26,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from sirrchat_testkit.settings import CurrentSettings
+from sirrchat_testkit.threads import LARGE
 from sirrchat_testkit.webhooks.calls import OutgoingCall
 
 
@@ -96,9 +97,6 @@ TIMEOUT = 10.0
 
 READ = 65_536
 """Bytes of an answer that are read; the rest is ignored."""
-
-LARGE = 262_144
-"""Bytes from which on a body is written in pieces, so that it does not block the loop."""
 
 AGENT = "sirrchat-testkit"
 
@@ -183,7 +181,7 @@ class Sender:
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO:
-    return body if len(body) < LARGE else io.BytesIO(body)  # written in pieces
+    return body if len(body) < LARGE else io.BytesIO(body)  # written in pieces, between which the loop goes on
 
 
 def _kind(failure: Exception) -> str:

@@ -131,4 +131,4 @@ class Outbox:
         address = await self._store.get(Address, id=message.address)
         if address is None or not address.disposable or message.folder == SENT:
             return None
-        return calls.push_body(message, await self._delivery.raw(message))
+        return await calls.push_body(message, await self._delivery.raw(message))

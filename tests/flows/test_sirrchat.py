@@ -154,7 +154,7 @@ def test_over_quota_is_552_and_nothing_is_stored(mailserver: MailServer) -> None
     for account in (full, other):
         quota = ask(mailserver, f"/users/{account.id}/quota", account.api_key)
         assert (quota["used"], quota["files_count"]) == (0, 0)
-    changed = call_api(mailserver, "PUT", f"/api/v1/users/{full.id}/quota", {"quota": len(RAW)}, key=full.api_key)
+    changed = call_api(mailserver, "PUT", f"/api/v1/users/{full.id}/quota", {"quota": len(RAW)})
     assert changed.status == 200
     send(mailserver, full.address, raw=RAW)
     assert ask(mailserver, f"/users/{full.id}/quota", full.api_key)["percentage"] == 100.0

@@ -134,7 +134,12 @@ async def test_webhook(service: Service) -> None:
 @pytest.mark.asyncio
 async def test_config(service: Service) -> None:
     got = await service.get("/api/config")
-    assert got == {"emailDomains": "example.com,example.org,example.net", "maxEmails": "0"}
+    assert got == {
+        "emailDomains": "example.com,example.org,example.net",
+        "maxEmails": "0",
+        "defaultRole": "user",
+        "adminContact": "",
+    }
     schemas.Config.model_validate(got)
 
 

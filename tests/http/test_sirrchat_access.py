@@ -72,7 +72,7 @@ async def test_a_user_s_key_opens_what_is_its_own(service: Service, method: str,
         got = await service.api(method, path.replace("USER", foreign), b"no json", key=key)
         assert got.problem == (403, "forbidden", {})
     got = await service.api(method, path.replace("USER", own["id"]), {}, key=key)
-    may = "USER" in path or path.startswith("/webhooks")
+    may = ("USER" in path or path.startswith("/webhooks")) and (method, path) != ("PUT", "/users/USER/quota")
     assert (got.status == 403) is not may
 
 
@@ -155,3 +155,21 @@ async def test_webhooks_are_seen_by_those_they_concern(service: Service) -> None
         for method, path in (("GET", ""), ("PUT", ""), ("DELETE", ""), ("GET", "/deliveries")):
             got = await service.api(method, f"/webhooks/{foreign}{path}", {}, key=ann)
             assert got.problem == (404, "not_found", {})
+
+
+async def test_a_user_key_reads_its_quota_and_cannot_change_it(service: Service) -> None:
+    user = await service.add_user(quota=1000)
+    key, path = await service.key_of(user["id"]), f"/users/{user['id']}"
+    for changed, body in (
+        (f"{path}/quota", {"quota": 2000}),
+        (f"{path}/quota", {"quota": "x"}),
+        (path, {"quota": 2000}),
+        (path, {"quota": 1000, "password": "new"}),
+        (path, {"quota": "x"}),
+    ):
+        assert (await service.api("PUT", changed, body, key=key)).problem == (403, "forbidden", {})
+    assert (await service.fetch(f"{path}/quota", key=key))["quota"] == 1000
+    assert (await service.api("PUT", path, {"password": "new", "blockchain_address": "0x1"}, key=key)).status == 200
+    assert (await service.api("PUT", path, {"quota": 3000})).json["quota"] == 3000
+    admin = await service.key_of(user["id"], "admin")
+    assert (await service.api("PUT", f"{path}/quota", {"quota": 4000}, key=admin)).json["quota"] == 4000

@@ -20,7 +20,8 @@ from sirrchat_testkit.domain.events import EventLog, LoginRefused
 from sirrchat_testkit.domain.ids import Ids, hash_key
 from sirrchat_testkit.domain.models import Account, ApiKey
 from sirrchat_testkit.domain.passwords import Passwords
-from sirrchat_testkit.domain.store import Delete, Put, Store
+from sirrchat_testkit.domain.store import Change, Delete, Put, Store
+from sirrchat_testkit.domain.webhooks import Webhooks
 from sirrchat_testkit.errors import NotFound, TooBusy, Unauthorized
 from sirrchat_testkit.settings import CurrentSettings
 
@@ -36,10 +37,11 @@ class NewKey(NamedTuple):
 class Keys:
     """Makes, finds and revokes the API keys of one server."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, webhooks: Webhooks) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
+        self._webhooks = webhooks
         self._until_close: dict[str, ApiKey] = {}
 
     async def add(self, account: Account, role: str) -> NewKey:
@@ -75,11 +77,25 @@ class Keys:
         return await self._store.find(ApiKey, offset=offset, limit=limit), await self._store.count(ApiKey)
 
     async def revoke(self, key_id: str) -> None:
-        """Revoke the key ``key_id``. Raises ``NotFound``."""
+        """Revoke the key ``key_id``. Its account keeps its webhooks. Raises ``NotFound``.
+
+        With the last admin key of the account, its webhooks for the mail of all accounts are disabled.
+        """
         record = await self._store.get(ApiKey, id=key_id)
         if record is None:
             raise NotFound("no such API key")
-        await self._store.commit([Delete(ApiKey, record.seq)])
+        changes: list[Change] = [Delete(ApiKey, record.seq)]
+        if not await self._has_admin_key(record.account, without=record):
+            changes += await self._webhooks.disabling(record.account)
+        await self._store.commit(changes)
+
+    async def _has_admin_key(self, account: str, *, without: ApiKey) -> bool:
+        owner = await self._store.get(Account, id=account)
+        if owner is not None and owner.hidden:
+            return True  # the server's own account: each start makes it one
+        stored = await self._store.find(ApiKey, {"account": account})
+        keys = [*self._until_close.values(), *(each for each in stored if each.id != without.id)]
+        return any(each.account == account and each.role == "admin" for each in keys)
 
 
 class Credentials(NamedTuple):

@@ -72,6 +72,7 @@ class Services:
         counters = Counters(store, loop)
         faults = FaultRegistry(clock.now, events.append)
         accounts = Accounts(store, clock, ids, domains, directory, passwords, deletion)
+        webhooks = Webhooks(store, clock, ids, events)
         return cls(
             settings=current,
             clock=clock,
@@ -81,12 +82,12 @@ class Services:
             domains=domains,
             directory=directory,
             accounts=accounts,
-            keys=Keys(store, clock, ids),
+            keys=Keys(store, clock, ids, webhooks),
             delivery=MailDelivery(
                 store, clock, ids, directory, Retention(store, clock, current), counters, events, deletion
             ),
             folders=Folders(store, clock, directory, events),
-            webhooks=Webhooks(store, clock, ids, events),
+            webhooks=webhooks,
             sessions=sessions,
             counters=counters,
             stats=Stats(store, clock, sessions, counters),

@@ -3,7 +3,7 @@
 1. An account has any number of webhooks of the SirrChat API, and at most one of the disposable-address API.
 2. A webhook reports mail that is stored after the webhook was made or enabled: after the message ``handed_over``.
 3. Disabling or deleting a webhook ends its pending deliveries as ``cancelled``; they stay until the account goes.
-4. A webhook for everyone is visible to admin keys only.
+4. A webhook for everyone is visible to admin keys only. It is disabled when its account loses its last admin key.
 """
 
 from __future__ import annotations
@@ -74,6 +74,14 @@ class Webhooks:
     async def delete(self, webhook: Webhook) -> None:
         """Delete ``webhook``. Its pending deliveries are cancelled."""
         await self._store.commit([Delete(Webhook, webhook.seq), *await self._cancelling(webhook)])
+
+    async def disabling(self, account: str) -> list[Change]:
+        """Return the changes that disable the webhooks for everyone of ``account``."""
+        changes: list[Change] = []
+        for webhook in await self._store.find(Webhook, {"account": account, "everyone": True}):
+            if webhook.enabled:
+                changes += [Patch(Webhook, webhook.seq, enabled=False), *await self._cancelling(webhook)]
+        return changes
 
     async def push_of(self, account: str) -> Webhook | None:
         """Return the account's webhook of the disposable-address API, or None if it was never set."""

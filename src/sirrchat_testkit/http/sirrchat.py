@@ -2,7 +2,8 @@
 
 1. A view reads the request, calls the domain, and makes the answer. It decides and catches nothing.
 2. Each route names its permission, which is checked before the body is read. An admin key may call every route. A user
-   key may call its own ``/users/{id}`` and the paths below it; any other user, existing or not, is 403.
+   key may call its own ``/users/{id}`` and the paths below it, but not change the quota; any other user, existing or
+   not, is 403.
 3. Answers are plain dictionaries; ``schemas.sirrchat`` has their models.
 """
 
@@ -247,7 +248,7 @@ def sirrchat(services: Services) -> web.Application:
         ("PUT", _USER, owner, users.update),
         ("DELETE", _USER, owner, users.delete),
         ("GET", _USER + "/quota", owner, users.quota),
-        ("PUT", _USER + "/quota", owner, users.set_quota),
+        ("PUT", _USER + "/quota", admin, users.set_quota),
         ("GET", _USER + "/messages/{uid}", owner, messages.show),
         ("DELETE", _USER + "/messages/{uid}", owner, messages.delete),
         ("GET", _USER + "/stats", owner, stats.account),

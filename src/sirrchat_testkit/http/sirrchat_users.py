@@ -10,8 +10,9 @@ from aiohttp import web
 from sirrchat_testkit.domain.accounts import NewAccount
 from sirrchat_testkit.domain.models import INBOX, Account, Message
 from sirrchat_testkit.domain.services import Services
-from sirrchat_testkit.errors import InvalidValue, NotFound, TestkitError
+from sirrchat_testkit.errors import Forbidden, InvalidValue, NotFound, TestkitError
 from sirrchat_testkit.formatting import iso_seconds
+from sirrchat_testkit.http.middleware import api_key
 from sirrchat_testkit.http.pagination import limit, number, page_answer, window
 from sirrchat_testkit.http.style import answer, checked, nested, read_object, status_of
 from sirrchat_testkit.mail import mime
@@ -60,9 +61,12 @@ class UserViews:
         return answer(await self._user_json(await self._account(request)))
 
     async def update(self, request: web.Request) -> web.Response:
-        """``PUT /users/{id}``: change the given fields."""
+        """``PUT /users/{id}``: change the given fields; the quota only with an admin's key."""
         account = await self._account(request)
-        body = checked(schemas.UserChanges, await read_object(request))
+        sent = await read_object(request)
+        if "quota" in sent and api_key().role != "admin":
+            raise Forbidden("an admin's API key is required to change the quota")
+        body = checked(schemas.UserChanges, sent)
         changes = {name: getattr(body, name) for name in body.model_fields_set}
         if "password" in changes:
             self._passwords.check_load()

@@ -115,8 +115,14 @@ class _Views:
         return answer(_DONE)
 
     async def config(self, _request: web.Request) -> web.Response:
-        names = ",".join(each.name for each in await self._domains.all())
-        return answer({"emailDomains": names, "maxEmails": str(self._settings.value.max_addresses)})
+        return answer(
+            {
+                "emailDomains": ",".join(each.name for each in await self._domains.all()),
+                "maxEmails": str(self._settings.value.max_addresses),
+                "defaultRole": "user",
+                "adminContact": "",
+            }
+        )
 
     async def _address(self, request: web.Request) -> Address:
         return await self._directory.address(api_key().account, request.match_info["email"])

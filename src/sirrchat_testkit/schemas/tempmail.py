@@ -121,10 +121,15 @@ class Webhook(Shape):
 
 
 class Config(Shape):
-    """``GET /api/config``: the served domains, joined by commas, and the limit of active addresses."""
+    """``GET /api/config``: all values are strings, as existing clients expect.
+
+    ``email_domains`` has the served domains, joined by commas, ``max_emails`` the limit of active addresses.
+    """
 
     email_domains: str = Field(alias="emailDomains")
     max_emails: str = Field(alias="maxEmails")
+    default_role: str = Field(alias="defaultRole")
+    admin_contact: str = Field(alias="adminContact")
 
 
 class NewMessage(Shape):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,8 @@ from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationErr
 
 from sirrchat_testkit.domain.directory import EXPIRY_TIMES
 from sirrchat_testkit.formatting import iso_milliseconds
+from sirrchat_testkit.mail import addresses
+from sirrchat_testkit.schemas import sirrchat
 from sirrchat_testkit.schemas.fields import Int, WebUrl, reason_of
 from sirrchat_testkit.schemas.tempmail import GenerateRequest
 
@@ -126,3 +129,35 @@ def test_the_described_expiry_times_are_those_of_the_domain() -> None:
     field = GenerateRequest.model_json_schema()["properties"]["expiryTime"]
     assert field["type"] == "integer"
     assert tuple(field["enum"]) == EXPIRY_TIMES
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "published"),
+    [
+        (sirrchat.NewUser, "quota", {"minimum": 0, "maximum": 2**53 - 1, "default": 5_368_709_120}),
+        (sirrchat.UserChanges, "quota", {"minimum": 0, "maximum": 2**53 - 1}),
+        (sirrchat.NewQuota, "quota", {"minimum": 0, "maximum": 2**53 - 1}),
+        (sirrchat.UserChanges, "password", {"minLength": 1, "format": "password"}),
+        (sirrchat.UserChanges, "blockchain_address", {}),
+        (sirrchat.WebhookChanges, "url", {"format": "uri"}),
+        (sirrchat.WebhookChanges, "enabled", {}),
+        (sirrchat.WebhookChanges, "secret", {}),
+        (sirrchat.NewUser, "email", {"pattern": ".@."}),
+        (sirrchat.NewDomain, "name", {"minLength": 1}),
+        (GenerateRequest, "domain", {"minLength": 1}),
+    ],
+)
+def test_bounds_are_published_and_defaults_of_changes_are_not(
+    model: type[BaseModel], field: str, published: dict[str, Any]
+) -> None:
+    found = model.model_json_schema()["properties"][field]
+    assert {name: value for name, value in found.items() if name not in {"title", "type", "anyOf"}} == published
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "A.b_c+d-e", "x" * 64, "x" * 65, "", ".a", "a.", "a..b", "a b", "ä", "a@b", "a\n"]
+)
+def test_the_published_pattern_of_names_is_that_of_the_domain(name: str) -> None:
+    field = GenerateRequest.model_json_schema()["properties"]["name"]
+    pattern = field["pattern"].replace("$", r"\Z")  # in JSON Schema, $ does not match before a line break
+    assert (bool(re.search(pattern, name)) and len(name) <= field["maxLength"]) is addresses.is_name(name)

@@ -22,7 +22,19 @@ class Shape(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
 
 
-def _whole(value: Any) -> int:
+def _hide_defaults(schema: dict[str, Any]) -> None:
+    for each in schema["properties"].values():
+        each.pop("default", None)
+
+
+class Changes(Shape):
+    """A JSON object of changes: a missing field stays as it is. Its default is never used and not published."""
+
+    model_config = ConfigDict(json_schema_extra=_hide_defaults)
+
+
+def whole_number(value: Any) -> int:
+    """Return ``value``, an integer as JSON Schema defines it. Raises ``ValueError``."""
     if type(value) is int or (type(value) is float and value.is_integer()):
         return int(value)
     raise ValueError("must be an integer")
@@ -39,7 +51,7 @@ def _web_url(text: str) -> str:
     return text
 
 
-Int: TypeAlias = Annotated[int, BeforeValidator(_whole)]
+Int: TypeAlias = Annotated[int, BeforeValidator(whole_number)]
 """An integer as JSON Schema defines it, so neither ``true`` nor ``"1"``."""
 
 WebUrl: TypeAlias = Annotated[StrictStr, AfterValidator(_web_url), Field(json_schema_extra={"format": "uri"})]

@@ -11,9 +11,9 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, AwareDatetime, Field, StrictBool, StrictStr
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StrictBool, StrictStr
 
-from sirrchat_testkit.schemas.fields import Int, Shape, WebUrl
+from sirrchat_testkit.schemas.fields import Changes, Shape, WebUrl, whole_number
 from sirrchat_testkit.schemas.webhook_events import DeliveryStatus, SirrchatEvent
 
 MAX_QUOTA = 2**53 - 1
@@ -34,7 +34,15 @@ def _secret(text: str) -> str:
     return text
 
 
-Quota: TypeAlias = Annotated[Int, Field(ge=0, le=MAX_QUOTA)]
+Quota: TypeAlias = Annotated[int, Field(ge=0, le=MAX_QUOTA), BeforeValidator(whole_number)]
+"""A size in bytes. With the bounds after the validator, pydantic would publish ``ge`` instead of ``minimum``."""
+
+Email: TypeAlias = Annotated[StrictStr, Field(json_schema_extra={"pattern": ".@."})]
+"""An e-mail address. Only the schema has the pattern: ``domain`` checks addresses, with the documented error text."""
+
+DomainName: TypeAlias = Annotated[StrictStr, Field(json_schema_extra={"minLength": 1})]
+"""The name of a domain, which ``domain`` checks."""
+
 Password: TypeAlias = Annotated[StrictStr, Field(min_length=1, json_schema_extra={"format": "password"})]
 Blockchain: TypeAlias = Annotated[StrictStr, Field(pattern="^0x", max_length=128)]
 Events: TypeAlias = Annotated[list[SirrchatEvent], Field(min_length=1)]
@@ -45,7 +53,7 @@ Secret: TypeAlias = Annotated[StrictStr, AfterValidator(_secret)]
 class NewUser(Shape):
     """``POST /users``."""
 
-    email: StrictStr
+    email: Email
     password: Password
     quota: Quota = DEFAULT_QUOTA
     blockchain_address: Blockchain | None = None
@@ -57,7 +65,7 @@ class UserBatch(Shape):
     users: Annotated[list[Any], Field(min_length=1, max_length=MAX_BATCH)]
 
 
-class UserChanges(Shape):
+class UserChanges(Changes):
     """``PUT /users/{id}``."""
 
     quota: Quota = 0
@@ -74,7 +82,7 @@ class NewQuota(Shape):
 class NewDomain(Shape):
     """``POST /domains``."""
 
-    name: StrictStr
+    name: DomainName
 
 
 class NewWebhook(Shape):
@@ -85,7 +93,7 @@ class NewWebhook(Shape):
     secret: Secret | None = None
 
 
-class WebhookChanges(Shape):
+class WebhookChanges(Changes):
     """``PUT /webhooks/{id}``."""
 
     url: WebUrl = ""

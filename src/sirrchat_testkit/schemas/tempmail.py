@@ -15,12 +15,16 @@ PERMANENT = "9999-01-01T00:00:00.000Z"
 """The ``expiresAt`` of an address that never expires."""
 
 
-class GenerateRequest(Shape):
-    """``POST /api/emails/generate``."""
+_NAME = r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*$"
+"""The names that ``generate`` accepts, up to 64 characters."""
 
-    name: StrictStr
+
+class GenerateRequest(Shape):
+    """``POST /api/emails/generate``. The domain checks the values, in the documented order."""
+
+    name: StrictStr = Field(json_schema_extra={"pattern": _NAME, "maxLength": 64})
     expiry_time: Int = Field(alias="expiryTime", json_schema_extra={"enum": [3_600_000, 86_400_000, 259_200_000, 0]})
-    domain: StrictStr
+    domain: StrictStr = Field(json_schema_extra={"minLength": 1})
 
 
 class WebhookRequest(Shape):

@@ -174,7 +174,7 @@ def test_unknown_condition_names_the_nearest(name: str, words: str) -> None:
 
 
 def test_header_takes_a_mapping() -> None:
-    with pytest.raises(TypeError, match="takes a mapping"):
+    with pytest.raises(TypeError, match="must be a mapping"):
         Match(header="X-Tag")
 
 
@@ -229,7 +229,7 @@ def test_a_function_of_the_whole_record_decides() -> None:
     [miss] = match.misses(Record(to=()))
     assert miss.startswith("where: the lambda at test_matching.py:")
     assert miss.endswith(" returned a false value")
-    with pytest.raises(TypeError, match=r"where takes a function, such as where=lambda message: \.\.\., not 'x'"):
+    with pytest.raises(TypeError, match=r"where must be a function, such as where=lambda message: \.\.\., not 'x'"):
         Match(where="x")
 
 

@@ -198,11 +198,11 @@ class Match:
     def _checks_of(self, name: str, wanted: Any) -> list[_Check]:
         condition = self.table[name]
         if condition.whole and not callable(wanted):
-            raise TypeError(f"{name} takes a function, such as {name}=lambda message: ..., not {wanted!r}")
+            raise TypeError(f"{name} must be a function, such as {name}=lambda message: ..., not {wanted!r}")
         if not condition.keyed:
             return [_Check(name, condition, wanted, None)]
         if not isinstance(wanted, Mapping):
-            raise TypeError(f'{name} takes a mapping, such as {name}={{"X-Tag": "a"}}, not {wanted!r}')
+            raise TypeError(f'{name} must be a mapping, such as {name}={{"X-Tag": "a"}}, not {wanted!r}')
         return [_Check(f"{name} {key}", condition, each, key) for key, each in wanted.items()]
 
     def accepts(self, record: Any) -> bool:

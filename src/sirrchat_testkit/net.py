@@ -73,7 +73,7 @@ def identity(cert: str | None, key: str | None, host: str) -> Identity:
     try:
         context.load_cert_chain(cert, key)
     except ssl.SSLError as error:
-        raise ValueError(f"tls_cert and tls_key take a certificate and its key as PEM files: {error}") from None
+        raise ValueError(f"tls_cert and tls_key must be the PEM files of a certificate and its key: {error}") from None
     return Identity(context, Path(cert).read_bytes())
 
 

@@ -126,7 +126,7 @@ def make_inboxes(mailserver: MailServer) -> MakeInboxes:
 
     def make(count: int) -> list[Inbox]:
         if type(count) is not int or count < 1:
-            raise ValueError(f"make_inboxes takes a whole number, 1 or more, not {count!r}")
+            raise ValueError(f"count must be a whole number of at least 1, not {count!r}")
         return [mailserver.make_inbox() for _ in range(count)]
 
     return make
@@ -167,7 +167,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         seconds = marker.kwargs.get("timeout")
         if marker.args or marker.kwargs.keys() != {"timeout"} or not _is_time(seconds):
             given = ", ".join([*map(repr, marker.args), *(f"{name}={each!r}" for name, each in marker.kwargs.items())])
-            pytest.fail(f"the marker mailserver takes timeout=SECONDS, 0 or more, not ({given})", pytrace=False)
+            pytest.fail(f"the marker must be mailserver(timeout=SECONDS), not mailserver({given})", pytrace=False)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -282,4 +282,4 @@ def _seconds(setting: str, given: str) -> float:
     with contextlib.suppress(ValueError):
         if (seconds := float(given)) >= 0:  # which NaN is not
             return seconds
-    raise pytest.UsageError(f"{setting} takes seconds, 0 or more, not {given!r}")
+    raise pytest.UsageError(f"{setting} must be a number of seconds, 0 or more, not {given!r}")

@@ -470,7 +470,7 @@ class MailServer(Service, Receiver):
         An error is raised only once. Leaving a scope, or the ``with`` block of the server, checks too.
 
         Raises:
-            FaultNeverFired: There was no error, but a fault that was planned in this scope never struck.
+            FaultNeverFired: There was no error, but a fault that was planned in this scope never fired.
         """
         self._now.findings.check()
 
@@ -494,7 +494,7 @@ class MailServer(Service, Receiver):
             check: Whether to raise what ``check()`` raises, if the block raised no error.
 
         Raises:
-            FaultNeverFired: A fault that was planned in the scope never struck.
+            FaultNeverFired: A fault that was planned in the scope never fired.
 
         Example:
             with mailserver.scope("outage"):

@@ -1,4 +1,4 @@
-"""The engine on a protocol of the test's own: which fault strikes, when it counts, and what a scope puts back."""
+"""The engine on a protocol of the test's own: which fault fires, when it counts, and what a scope puts back."""
 
 from __future__ import annotations
 
@@ -122,11 +122,11 @@ async def test_a_deferred_fault_counts_when_it_takes_effect(
 ) -> None:
     late = registry.plan(fault("late", times=1))
     one, other = await pages.decide(ASK), await pages.decide(ASK)
-    assert one.strike
-    assert other.strike
+    assert one.fire
+    assert other.fire
     assert (late.fired, log) == (0, [])
-    assert one.strike()
-    assert not other.strike()
+    assert one.fire()
+    assert not other.fire()
     assert (late.fired, len(log)) == (1, 1)
 
 
@@ -137,8 +137,8 @@ async def test_a_cancelled_fault_takes_no_effect_later(
     late = registry.plan(fault("late"))
     decision = await pages.decide(ASK)
     registry.cancel(late)
-    assert decision.strike
-    assert not decision.strike()
+    assert decision.fire
+    assert not decision.fire()
 
 
 @pytest.mark.asyncio
@@ -232,28 +232,28 @@ async def test_rewinding_puts_faults_of_every_protocol_back(
 
 
 @pytest.mark.asyncio
-async def test_faults_that_never_struck_are_found_for_each_scope(
+async def test_faults_that_never_fired_are_found_for_each_scope(
     registry: FaultRegistry, pages: ProtocolFaults[Page, Spoil]
 ) -> None:
-    outer, struck, inner = [registry.plan(fault(how, times=1)) for how in ("x", "y", "z")]
+    outer, fired, inner = [registry.plan(fault(how, times=1)) for how in ("x", "y", "z")]
     outer.fired = 1
     await decided(pages)
     outer.fired = 0
-    assert struck.fired
+    assert fired.fired
     assert [each for each in registry.all() if not each.fired] == [outer, inner]
 
 
-def test_a_fault_says_what_it_does_and_how_often_it_struck() -> None:
+def test_a_fault_says_what_it_does_and_how_often_it_fired() -> None:
     planned = fault("spoil", "ask", "answer", times=2, path="/a")
     assert str(planned) == "spoil at ASK and ANSWER for path='/a'"
-    assert planned.count() == "struck 0 of 2 times"
-    assert repr(planned) == "<Fault spoil at ASK and ANSWER for path='/a', struck 0 of 2 times>"
-    assert fault("spoil").count() == "struck 0 times"
+    assert planned.count() == "never fired"
+    assert repr(planned) == "<Fault spoil at ASK and ANSWER for path='/a', never fired>"
+    assert fault("spoil").count() == "never fired"
 
 
 @pytest.mark.parametrize("times", [0, -1, 1.0, True, "2"])
 def test_times_is_a_positive_number_or_none(times: Any) -> None:
-    with pytest.raises(ValueError, match="times takes a whole number, 1 or more, or None for any number, not"):
+    with pytest.raises(ValueError, match="times must be a whole number of at least 1, or None for any number, not"):
         fault(times=times)
 
 
@@ -273,7 +273,7 @@ def test_a_condition_that_cannot_be_decided_is_refused(
 
 def test_a_stage_is_found_by_its_name_in_any_case_or_by_an_alias() -> None:
     assert [PAGES.stage(name) for name in ("answer", "ASK", "Request")] == ["answer", "ask", "ask"]
-    with pytest.raises(ValueError, match="stage takes one of 'ask', 'answer', not 'anwser'; did you mean 'answer'"):
+    with pytest.raises(ValueError, match="stage must be one of 'ask', 'answer', not 'anwser'; did you mean 'answer'"):
         PAGES.stage("anwser")
 
 

@@ -69,10 +69,10 @@ async def test_a_delay_and_a_refusal_go_together_and_two_refusals_do_not(service
     assert (first.delay, first.drop, first.refusal) == (1.0, None, refusal("end", 451))
     assert (second.delay, second.drop, second.refusal) == (1.0, "after", None)
     assert [each.fired for each in registry.all()] == [2, 0, 1, 1]
-    struck = [event for event in services.events.after() if isinstance(event, FaultFired)]
-    assert len(struck) == 4
-    assert struck[0] == FaultFired(
-        at=struck[0].at,
+    fired = [event for event in services.events.after() if isinstance(event, FaultFired)]
+    assert len(fired) == 4
+    assert fired[0] == FaultFired(
+        at=fired[0].at,
         stage="end",
         text="it",
         peer="127.0.0.1:5",

@@ -53,9 +53,9 @@ async def test_a_fault_that_strikes_a_call_is_an_event(services: Services) -> No
     decisions = [await services.faults.of(WEBHOOK).decide(CALL) for _ in range(2)]
     assert [each.duplicate for each in decisions] == [True, False]
     assert planned.fired == 1
-    [struck] = [event for event in services.events.after() if isinstance(event, FaultFired)]
-    assert (struck.stage, struck.text, struck.peer) == ("webhook", "duplicate", "http://127.0.0.1:9/hook")
-    assert (struck.sender, struck.recipients) == ("a@x.example", ("ann@example.com",))
+    [fired] = [event for event in services.events.after() if isinstance(event, FaultFired)]
+    assert (fired.stage, fired.text, fired.peer) == ("webhook", "duplicate", "http://127.0.0.1:9/hook")
+    assert (fired.sender, fired.recipients) == ("a@x.example", ("ann@example.com",))
 
 
 @pytest.mark.parametrize("tampering", get_args(Tampering))

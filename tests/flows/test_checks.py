@@ -22,7 +22,7 @@ def test_an_error_in_the_server_is_raised_at_the_end_of_its_scope(server: MailSe
     server.check()
 
 
-def test_a_fault_that_never_struck_is_raised_at_the_end_of_its_scope(server: MailServer) -> None:
+def test_a_fault_that_never_fired_is_raised_at_the_end_of_its_scope(server: MailServer) -> None:
     with pytest.raises(FaultNeverFired, match="reject 550 at MAIL"), server.scope("inner"):
         server.faults.reject(stage="mail")
     with pytest.raises(FaultNeverFired, match="duplicate"), server.scope("inner"):

@@ -306,10 +306,10 @@ def test_the_transcript_says_how_much_had_come(mailserver: MailServer) -> None:
 @pytest.mark.parametrize(
     ("fault", "text"),
     [
-        ({"after_bytes": 0}, "after_bytes takes a whole number, 1 or more, not 0"),
-        ({"after_bytes": 1.5}, "after_bytes takes a whole number, 1 or more, not 1.5"),
-        ({"after_bytes": 9, "stage": "rcpt"}, "it takes stage='data'"),
-        ({"after_bytes": 9, "when": "after"}, "and no when"),
+        ({"after_bytes": 0}, "after_bytes must be a whole number of at least 1, not 0"),
+        ({"after_bytes": 1.5}, "after_bytes must be a whole number of at least 1, not 1.5"),
+        ({"after_bytes": 9, "stage": "rcpt"}, "it needs stage='data'"),
+        ({"after_bytes": 9, "when": "after"}, "without when"),
         ({"after_bytes": 9, "subject": "x"}, "'subject' is not known at stage 'data' yet"),
     ],
 )

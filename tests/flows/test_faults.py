@@ -244,22 +244,22 @@ def test_what_a_condition_raises_comes_home() -> None:
             server.check()
 
 
-def test_a_fault_that_never_struck_is_reported(mailserver: MailServer) -> None:
+def test_a_fault_that_never_fired_is_reported(mailserver: MailServer) -> None:
     mailserver.faults.reject(stage="rcpt", code=451, recipient="nobody@example.com")
     with pytest.raises(FaultNeverFired) as caught:
         mailserver.check()
-    assert str(caught.value) == ("1 planned fault never struck: reject 451 at RCPT for recipient='nobody@example.com'")
+    assert str(caught.value) == ("1 planned fault never fired: reject 451 at RCPT for recipient='nobody@example.com'")
     mailserver.faults.clear()
     mailserver.check()
 
 
-def test_faults_of_both_protocols_that_never_struck_are_reported_together(mailserver: MailServer) -> None:
+def test_faults_of_both_protocols_that_never_fired_are_reported_together(mailserver: MailServer) -> None:
     mailserver.faults.drop(stage="mail")
     mailserver.webhook_faults.delay(30, subject="never")
     with pytest.raises(FaultNeverFired) as caught:
         mailserver.check()
     assert str(caught.value) == (
-        "2 planned faults never struck: drop before the command at MAIL; delay of 30 s at WEBHOOK for subject='never'"
+        "2 planned faults never fired: drop before the command at MAIL; delay of 30 s at WEBHOOK for subject='never'"
     )
     mailserver.webhook_faults.clear()
     assert [str(each) for each in mailserver.faults] == ["drop before the command at MAIL"]
@@ -273,10 +273,10 @@ def test_a_scope_reports_the_faults_that_were_planned_in_it(mailserver: MailServ
     with mailserver.scope("inner"):
         mailserver.check()
         mailserver.webhook_faults.duplicate()
-        with pytest.raises(FaultNeverFired, match=r"^1 planned fault never struck: duplicate at WEBHOOK$"):
+        with pytest.raises(FaultNeverFired, match=r"^1 planned fault never fired: duplicate at WEBHOOK$"):
             mailserver.check()
     with pytest.raises(
-        FaultNeverFired, match=r"^2 planned faults never struck: reject 550 at MAIL; reorder at WEBHOOK$"
+        FaultNeverFired, match=r"^2 planned faults never fired: reject 550 at MAIL; reorder at WEBHOOK$"
     ):
         mailserver.check()
     mailserver.faults.clear()
@@ -308,7 +308,7 @@ def test_a_failed_wait_says_which_fault_refused_the_mail(mailserver: MailServer)
     with pytest.raises(MailNotReceived) as caught:
         inbox.receive(timeout=0)
     assert f"{inbox.address} from shop@shop.example: refused 550 at RCPT by a fault" in str(caught.value)
-    assert f"reject 550 at RCPT for recipient='{inbox.address}': struck 1 time" in str(caught.value)
+    assert f"reject 550 at RCPT for recipient='{inbox.address}': fired 1 time" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -318,8 +318,8 @@ def test_a_failed_wait_says_which_fault_refused_the_mail(mailserver: MailServer)
         ({"stage": "mail", "recipient": "x"}, ValueError, "only from stage 'rcpt' on"),
         ({"stage": "rcpt", "recipent": "x"}, TypeError, "did you mean 'recipient'"),
         ({"stage": "rctp"}, ValueError, "did you mean 'rcpt'"),
-        ({"stage": "rcpt", "code": 250}, ValueError, "code takes a number from 400 to 599, not 250"),
-        ({"stage": "rcpt", "times": 0}, ValueError, "times takes a whole number, 1 or more"),
+        ({"stage": "rcpt", "code": 250}, ValueError, "code must be a whole number from 400 to 599, not 250"),
+        ({"stage": "rcpt", "times": 0}, ValueError, "times must be a whole number of at least 1"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(

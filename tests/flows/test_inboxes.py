@@ -33,7 +33,7 @@ def test_what_an_exact_address_may_be(mailserver: MailServer) -> None:
         mailserver.make_inbox("ann", address="ann@example.com")
     with pytest.raises(InvalidValue, match=r"corp\.com is not a served domain .*; add it with mailserver\.add_domain"):
         mailserver.make_inbox(address="ops@corp.com")
-    with pytest.raises(InvalidValue, match=r"make_inbox takes an address such as 'ann@example\.com', not 'ann'"):
+    with pytest.raises(InvalidValue, match=r"address must be an e-mail address such as 'ann@example\.com', not 'ann'"):
         mailserver.make_inbox(address="ann")
 
 

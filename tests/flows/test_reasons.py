@@ -343,5 +343,5 @@ def test_mail_that_stayed_or_went_with_its_address_is_not_told_to_have_gone() ->
 
 @pytest.mark.parametrize("address", ["nobody", "nobody@", "@example.com", "a b@example.com", ""])
 def test_an_inbox_has_an_address(mailserver: MailServer, address: str) -> None:
-    with pytest.raises(ValueError, match=f"inbox_for takes an address such as 'ann@example.com', not '{address}'"):
+    with pytest.raises(ValueError, match=f"an e-mail address such as 'ann@example.com', not '{address}'"):
         mailserver.inbox_for(address)

@@ -132,7 +132,7 @@ def test_a_taken_port_is_one_clear_line_and_status_1(flag: str) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     kind = "SMTP" if flag == "--smtp-port" else "HTTP"
     trouble = f"cannot listen for {kind} on 127.0.0.1:{port}: Address already in use"
-    assert done.stderr == f"sirrchat-testkit: {trouble}; {flag} 0 takes any free one\n"
+    assert done.stderr == f"sirrchat-testkit: {trouble}; {flag} 0 picks a free one\n"
 
 
 @pytest.mark.parametrize(

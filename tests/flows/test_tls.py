@@ -215,7 +215,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_file_that_is_no_certificate_is_named(tmp_path: Path) -> None:
     (tmp_path / "own.pem").write_text("hello")
-    with pytest.raises(ValueError, match="tls_cert and tls_key take a certificate"):
+    with pytest.raises(ValueError, match="tls_cert and tls_key must be the PEM files of a certificate"):
         MailServer(starttls=True, tls_cert=str(tmp_path / "own.pem")).start()
 
 

@@ -16,6 +16,7 @@ from tests.support import call_api, connect
 
 INFINITE = float("inf")
 SERVED = "example.com, example.org, example.net"
+SECONDS = "must be a number of seconds, 0 or more"
 
 
 def sorry(kind: str, name: str, meant: str) -> str:
@@ -33,25 +34,37 @@ def sorry(kind: str, name: str, meant: str) -> str:
         (
             lambda server: server.make_inbox(expires_in=3600),
             TypeError,
-            "expires_in takes a timedelta such as timedelta(hours=1), not 3600",
+            "expires_in must be a timedelta such as timedelta(hours=1), not 3600",
         ),
-        (lambda server: server.receive(timeout=-1), ValueError, "timeout takes seconds, 0 or more, not -1"),
-        (lambda server: server.receive_all(2, timeout="1"), ValueError, "timeout takes seconds, 0 or more, not '1'"),
-        (lambda server: server.assert_nothing(within=-1), ValueError, "within takes seconds, 0 or more, not -1"),
+        (
+            lambda server: server.receive(timeout=-1),
+            ValueError,
+            "timeout must be a number of seconds, 0 or more, not -1",
+        ),
+        (
+            lambda server: server.receive_all(2, timeout="1"),
+            ValueError,
+            "timeout must be a number of seconds, 0 or more, not '1'",
+        ),
+        (
+            lambda server: server.assert_nothing(within=-1),
+            ValueError,
+            "within must be a number of seconds, 0 or more, not -1",
+        ),
         (
             lambda server: server.clock.advance(3600),
             TypeError,
-            "advance takes a timedelta, or units such as seconds=3600, not 3600",
+            "the time to advance must be a timedelta, or units such as seconds=3600, not 3600",
         ),
         (
             lambda server: server.clock.advance(seconds=INFINITE),
             ValueError,
-            "advance takes units such as seconds=3600, hours=1 or days=2, not seconds=inf",
+            "the time to advance must be in units such as seconds=3600, hours=1 or days=2, not seconds=inf",
         ),
         (
             lambda server: server.clock.advance(hour=1),
             TypeError,
-            "advance takes units such as seconds=3600, hours=1 or days=2, not hour=1",
+            "the time to advance must be in units such as seconds=3600, hours=1 or days=2, not hour=1",
         ),
         (lambda server: server.make_inbox(5), TypeError, "prefix must be a string, not 5"),
         (lambda server: server.make_inbox(domain=5), TypeError, "domain must be a string, not 5"),
@@ -64,12 +77,12 @@ def sorry(kind: str, name: str, meant: str) -> str:
         (
             lambda server: server.clock.move_to("tomorrow"),
             TypeError,
-            "move_to takes a datetime such as datetime(2030, 1, 31, 12, 0), not 'tomorrow'",
+            "the time for move_to must be a datetime such as datetime(2030, 1, 31, 12, 0), not 'tomorrow'",
         ),
         (
             lambda server: server.clock.freeze("now"),
             TypeError,
-            "freeze takes a datetime such as datetime(2030, 1, 31, 12, 0), not 'now'",
+            "the time for freeze must be a datetime such as datetime(2030, 1, 31, 12, 0), not 'now'",
         ),
         (lambda server: server.clock.sleep(3), AttributeError, sorry("Clock", "sleep", "advance")),
         (lambda server: server.http_url, AttributeError, sorry("MailServer", "http_url", "api_url")),
@@ -83,7 +96,7 @@ def sorry(kind: str, name: str, meant: str) -> str:
         (
             lambda server: server.add_account("ann"),
             InvalidValue,
-            "address takes a mailbox at one of example.com, example.org, example.net, not 'ann'",
+            "address must be an e-mail address at one of example.com, example.org, example.net, not 'ann'",
         ),
         (
             lambda server: server.add_account("ann@corp.com"),
@@ -93,12 +106,12 @@ def sorry(kind: str, name: str, meant: str) -> str:
         (
             lambda server: server.add_webhook("localhost:80"),
             InvalidValue,
-            "url takes a URL such as http://127.0.0.1:8000/hook, not 'localhost:80'",
+            "url must be a URL such as http://127.0.0.1:8000/hook, not 'localhost:80'",
         ),
         (
             lambda server: server.add_webhook("http://127.0.0.1/").update(url=7),
             InvalidValue,
-            "url takes a URL such as http://127.0.0.1:8000/hook, not 7",
+            "url must be a URL such as http://127.0.0.1:8000/hook, not 7",
         ),
         (
             lambda server: server.settle(timeout=1),
@@ -118,12 +131,12 @@ def test_it_says_what_to_give_instead(
 @pytest.mark.parametrize(
     ("verb", "given", "text"),
     [
-        ("receive", ["x"], "receive takes conditions by name, such as {condition}='x', not 'x'"),
-        ("receive", [5], "receive takes seconds by name, such as timeout=5, not 5"),
-        ("receive_all", [2, "x"], "receive_all takes conditions by name, such as {condition}='x', not 'x'"),
-        ("receive_all", ["x"], "count takes a whole number, 0 or more, not 'x'"),
-        ("assert_nothing", ["x"], "assert_nothing takes conditions by name, such as {condition}='x', not 'x'"),
-        ("assert_nothing", [0.5], "assert_nothing takes seconds by name, such as within=0.5, not 0.5"),
+        ("receive", ["x"], "receive takes conditions only by name, such as {condition}='x'"),
+        ("receive", [5], "receive takes seconds only by name, such as timeout=5"),
+        ("receive_all", [2, "x"], "receive_all takes conditions only by name, such as {condition}='x'"),
+        ("receive_all", ["x"], "count must be a whole number of at least 0, not 'x'"),
+        ("assert_nothing", ["x"], "assert_nothing takes conditions only by name, such as {condition}='x'"),
+        ("assert_nothing", [0.5], "assert_nothing takes seconds only by name, such as within=0.5"),
     ],
 )
 def test_what_a_wait_is_given_has_a_name(
@@ -142,18 +155,18 @@ def test_what_a_wait_is_given_has_a_name(
 )
 def test_a_sink_does_not_wait_less_than_nothing(webhook_sink: WebhookSink, verb: str, name: str) -> None:
     given = {"count": 1} if verb == "receive_all" else {}
-    with pytest.raises(ValueError, match=f"^{name} takes seconds, 0 or more, not -1$"):
+    with pytest.raises(ValueError, match=f"^{name} {SECONDS}, not -1$"):
         getattr(webhook_sink, verb)(**given, **{name: -1})
 
 
 @pytest.mark.parametrize("count", [0, -1, "3"])
 def test_inboxes_are_made_by_a_number(make_inboxes: MakeInboxes, count: Any) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"make_inboxes takes a whole number, 1 or more, not {count!r}")):
+    with pytest.raises(ValueError, match=re.escape(f"count must be a whole number of at least 1, not {count!r}")):
         make_inboxes(count)
 
 
 def test_a_sink_refuses_with_a_refusal(webhook_sink: WebhookSink) -> None:
-    with pytest.raises(ValueError, match="status takes a whole number from 300 to 599, not 200"):
+    with pytest.raises(ValueError, match="status must be a whole number from 300 to 599, not 200"):
         webhook_sink.refuse(200)
 
 
@@ -180,8 +193,8 @@ def test_of_one_it_is_said_in_the_singular(mailserver: MailServer, inbox: Inbox,
     throttle = mailserver.faults.throttle(1)
     assert str(throttle) == "throttling above 1 message a minute at MAIL"
     throttle.fired = 1
-    assert throttle.count() == "struck 1 time"
-    assert mailserver.faults.reject(stage="rcpt", times=1).count() == "struck 0 of 1 time"
+    assert throttle.count() == "fired 1 time"
+    assert mailserver.faults.reject(stage="rcpt", times=1).count() == "never fired"
     mailserver.faults.clear()
     mailserver.add_webhook(webhook_sink.url)
     inbox.deliver(subject="x")

@@ -225,7 +225,7 @@ def test_message_without_links_says_so() -> None:
 
 
 def test_unknown_purpose_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"purpose takes one of .*, not 'confirm'"):
+    with pytest.raises(ValueError, match=r"purpose must be one of .*, not 'confirm'"):
         pick_link(SIGNUP, purpose="confirm")  # type: ignore[arg-type]
 
 

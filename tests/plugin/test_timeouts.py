@@ -106,7 +106,7 @@ def test_a_wrong_timeout_is_a_usage_error(project: pytest.Pytester) -> None:
     project.makepyfile(TIMEOUTS.format(plain=10).replace("timeout=4", "seconds=4"))
     result = run(project)
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*marker mailserver takes timeout=SECONDS, 0 or more, not (seconds=4)*"])
+    result.stdout.fnmatch_lines(["*the marker must be mailserver(timeout=SECONDS), not mailserver(seconds=4)*"])
 
 
 @pytest.mark.parametrize("given", ["60", "timeot=3", "timeout='3'", "", "timeout=None", "timeout=-1", "timeout=True"])
@@ -131,7 +131,7 @@ def test_a_wrong_marker_fails_its_own_test_and_no_other(project: pytest.Pytester
     )
     result = run(project)
     result.assert_outcomes(passed=3, errors=1)
-    result.stdout.fnmatch_lines([f"*the marker mailserver takes timeout=SECONDS, 0 or more, not ({given})*"])
+    result.stdout.fnmatch_lines([f"*the marker must be mailserver(timeout=SECONDS), not mailserver({given})*"])
 
 
 def test_the_ini_file_says_how_long_nothing_may_arrive(project: pytest.Pytester) -> None:
@@ -150,27 +150,31 @@ def test_the_ini_file_says_how_long_nothing_may_arrive(project: pytest.Pytester)
     run(project).assert_outcomes(passed=1)
 
 
+TIMEOUT = "SIRRCHAT_TESTKIT_TIMEOUT"
 WRONG = ["soon", "-1", "nan"]
 
 
 @pytest.mark.parametrize("given", [*WRONG, ""])
 def test_a_wrong_option_ends_the_run_at_its_start(project: pytest.Pytester, given: str) -> None:
-    refused(project, f"the option --mailserver-timeout takes seconds, 0 or more, not {given!r}", given)
+    refused(project, f"the option --mailserver-timeout must be a number of seconds, 0 or more, not {given!r}", given)
 
 
 @pytest.mark.parametrize("given", WRONG)
 def test_a_wrong_variable_ends_the_run_at_its_start(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:
-    monkeypatch.setenv("SIRRCHAT_TESTKIT_TIMEOUT", given)
-    refused(project, f"the environment variable SIRRCHAT_TESTKIT_TIMEOUT takes seconds, 0 or more, not {given!r}")
+    monkeypatch.setenv(TIMEOUT, given)
+    refused(
+        project,
+        f"the environment variable {TIMEOUT} must be a number of seconds, 0 or more, not {given!r}",
+    )
 
 
 @pytest.mark.parametrize("setting", ["mailserver_timeout", "mailserver_within"])
 @pytest.mark.parametrize("given", WRONG)
 def test_a_wrong_ini_setting_ends_the_run_at_its_start(project: pytest.Pytester, setting: str, given: str) -> None:
     project.makeini(f"[pytest]\n{setting} = {given}")
-    refused(project, f"the ini setting {setting} takes seconds, 0 or more, not {given!r}", "3")
+    refused(project, f"the ini setting {setting} must be a number of seconds, 0 or more, not {given!r}", "3")
 
 
 def refused(project: pytest.Pytester, error: str, option: str | None = None) -> None:

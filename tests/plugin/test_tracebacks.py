@@ -244,11 +244,11 @@ def test_findings_show_their_text_and_no_frame_of_the_plugin(project: pytest.Pyt
     result = run_with_warnings_as_errors(project)
     result.assert_outcomes(passed=4, failed=2, errors=5)
     no_frame_of_the_plugin(result, hidden=3)  # the errors of the server itself
-    never = "FaultNeverFired: 1 planned fault never struck: reject"
+    never = "FaultNeverFired: 1 planned fault never fired: reject"
     texts = [f"{never} 551 at MAIL", f"{never} 552 at MAIL"]
     texts += [f"E   ZeroDivisionError: in {where}" for where in ("the test", "a fixture", "the session")]
     texts += ["LateMailWarning: *::test_hasty: mail for *"]
-    texts += ["the marker mailserver takes timeout=SECONDS, 0 or more, not (timout=3)"]
+    texts += ["the marker must be mailserver(timeout=SECONDS), not mailserver(timout=3)"]
     result.stdout.fnmatch_lines_random(texts)
 
 

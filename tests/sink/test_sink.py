@@ -301,7 +301,7 @@ def test_a_misguessed_name_is_answered_with_the_right_one(webhook_sink: WebhookS
 
 @pytest.mark.parametrize("wrong", [{"status": 42}, {"times": 0}])
 def test_what_cannot_be_planned_is_refused(webhook_sink: WebhookSink, wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="takes a"):
+    with pytest.raises(ValueError, match="must be a"):
         webhook_sink.refuse(**wrong)
 
 

@@ -156,7 +156,7 @@ def test_a_fault_that_never_strikes_is_reported(server: MailServer) -> None:
     with server.scope("test"):
         server.webhook_faults.duplicate(subject="never")
         with pytest.raises(
-            FaultNeverFired, match=r"^1 planned fault never struck: duplicate at WEBHOOK for subject='never'$"
+            FaultNeverFired, match=r"^1 planned fault never fired: duplicate at WEBHOOK for subject='never'$"
         ):
             server.check()
     server.check()
@@ -167,8 +167,7 @@ def test_some_faults_are_cleared_and_the_others_stay(mailserver: MailServer) -> 
     smtp = mailserver.faults.lose()
     one, other = faults.duplicate(times=2), faults.delay(30, subject="x")
     assert repr(faults) == (
-        "<WebhookFaults duplicate at WEBHOOK, struck 0 of 2 times; "
-        "delay of 30 s at WEBHOOK for subject='x', struck 0 of 1 time>"
+        "<WebhookFaults duplicate at WEBHOOK, never fired; delay of 30 s at WEBHOOK for subject='x', never fired>"
     )
     faults.clear(one)
     assert (faults.planned, len(faults), bool(faults)) == ([other], 1, True)
@@ -207,7 +206,7 @@ def test_what_a_condition_raises_fails_the_test(server: MailServer) -> None:
             server.check()
 
 
-def test_a_failed_wait_says_which_faults_struck(hooked: Webhooked) -> None:
+def test_a_failed_wait_says_which_faults_fired(hooked: Webhooked) -> None:
     server, inbox, _ = hooked
     server.webhook_faults.stale_timestamp()
     inbox.deliver(subject="x")
@@ -215,7 +214,7 @@ def test_a_failed_wait_says_which_faults_struck(hooked: Webhooked) -> None:
     inbox.receive()
     with pytest.raises(MailNotReceived) as caught:
         inbox.receive(timeout=0)
-    assert "stale timestamp at WEBHOOK: struck 1 of 1 time" in str(caught.value)
+    assert "stale timestamp at WEBHOOK: fired 1 of 1 time" in str(caught.value)
     assert f"stale timestamp at WEBHOOK: {inbox.address}" in str(caught.value)
 
 
@@ -253,9 +252,9 @@ def test_an_unknown_condition_is_named(mailserver: MailServer) -> None:
 
 
 def test_what_cannot_be_planned_is_refused(mailserver: MailServer) -> None:
-    with pytest.raises(ValueError, match="times takes"):
+    with pytest.raises(ValueError, match="times must be"):
         mailserver.webhook_faults.duplicate(times=0)
-    with pytest.raises(ValueError, match="seconds takes seconds, more than 0, not 0"):
+    with pytest.raises(ValueError, match="seconds must be a number of seconds, more than 0, not 0"):
         mailserver.webhook_faults.delay(0)
     with pytest.raises(TypeError, match="unknown condition 'verified'"):
         mailserver.webhook_faults.duplicate(verified=True)  # type: ignore[call-arg]
@@ -321,7 +320,7 @@ def test_a_call_is_tampered_with(mailserver: MailServer, tamper: Tampering, seen
 
 
 def test_an_unknown_event_or_tampering_is_named(mailserver: MailServer) -> None:
-    with pytest.raises(InvalidValue, match="event takes one of"):
+    with pytest.raises(InvalidValue, match="event must be one of"):
         mailserver.webhook_call("email.read")  # type: ignore[arg-type]
-    with pytest.raises(InvalidValue, match="tamper takes one of"):
+    with pytest.raises(InvalidValue, match="tamper must be one of"):
         mailserver.webhook_call(tamper="everything")  # type: ignore[arg-type]

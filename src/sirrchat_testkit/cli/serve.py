@@ -68,7 +68,7 @@ def serve(arguments: argparse.Namespace) -> int:
 
 def _way_out(error: OSError) -> str:
     flags = [flag for purpose, flag in _PORTS.items() if f" for {purpose} on " in str(error)]
-    return f"; {flags[0]} 0 takes any free one" if flags and error.errno == errno.EADDRINUSE else ""
+    return f"; {flags[0]} 0 picks a free one" if flags and error.errno == errno.EADDRINUSE else ""
 
 
 def _look_for(*files: str | None) -> None:

@@ -92,7 +92,7 @@ class TlsFailed(Event):
 
 @record
 class FaultFired(Event):
-    """A planned fault struck. ``text`` describes what it did, ``recipients`` are those known at ``stage``."""
+    """A planned fault fired. ``text`` describes what it did, ``recipients`` are those known at ``stage``."""
 
     stage: str
     text: str

@@ -130,12 +130,12 @@ class _PlannedFaults(Hints, Generic[C, D]):
         self._registry = registry
 
     def clear(self, *faults: Fault) -> None:
-        """Remove ``faults``, or all. A removed fault does not fail the test if it never struck."""
+        """Remove ``faults``, or all. A removed fault does not fail the test if it never fired."""
         self._do(lambda: self._registry.cancel(*(faults or self._registry.all(self._protocol))))
 
     @property
     def planned(self) -> list[Fault]:
-        """The planned faults, in order; ``fired`` counts how often each has struck."""
+        """The planned faults, in order; ``fired`` counts how often each has fired."""
         return list(self._registry.all(self._protocol))
 
     def _plan(
@@ -175,12 +175,12 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
     Every verb returns the planned ``Fault``. Its common arguments are:
 
     - ``stage``: ``connect``, ``ehlo``, ``auth``, ``mail``, ``rcpt``, ``data``, or ``end``, the end of the message.
-    - ``times``: how often the fault strikes; None, the default, for every time.
+    - ``times``: how often the fault fires; None, the default, for every time.
     - conditions (see ``FaultConditions``): ``peer``, ``ehlo``, ``login``, ``tls``, ``mail_from``, ``recipient``, and at
       ``end`` also those on the message. A stage takes the conditions that are known by then.
 
-    Of several faults that match, the first that has strikes left is used, so faults planned one after another are a
-    sequence. A fault that never strikes fails the test.
+    Of several faults that match, the first that is not used up fires, so faults planned one after another form a
+    sequence. A fault that never fires fails the test.
 
     Example:
         def test_the_shop_retries_when_greylisted(mailserver, inbox, shop):
@@ -308,13 +308,15 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
                 with another stage than ``data``.
         """
         if when not in _WHEN:
-            raise ValueError(f"when takes {' or '.join(map(repr, _WHEN))}, not {when!r}")
+            raise ValueError(f"when must be {' or '.join(map(repr, _WHEN))}, not {when!r}")
         if after_bytes is None:
             action = Always(SmtpDecision(drop=when), f"drop {_WHEN[when]}")
             return self._plan((SMTP.stage(stage or "end"),), action, times, match)
         _whole("after_bytes", after_bytes, 1)
         if SMTP.stage(stage or "data") != "data" or when != "before":
-            raise ValueError("after_bytes closes the connection within the message: it takes stage='data' and no when")
+            raise ValueError(
+                "after_bytes closes the connection within the message: it needs stage='data', without when"
+            )
         action = Always(SmtpDecision(cut=after_bytes), f"drop after {counted(after_bytes, 'byte')}")
         return self._plan(("data",), action, times, match)
 
@@ -359,7 +361,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             match: Conditions.
         """
         if code not in {421, 450, 451, 452}:
-            raise ValueError(f"code takes 421, 450, 451 or 452, not {code!r}")
+            raise ValueError(f"code must be 421, 450, 451 or 452, not {code!r}")
         return self._plan(("mail",), Throttle(_whole("per_minute", per_minute, 0), code), times, match)
 
     def limit_size(
@@ -383,9 +385,9 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
 class WebhookFaults(_PlannedFaults[CallContext, CallDecision]):
     """Webhook faults, ``mailserver.webhook_faults``: planned misbehavior of the webhook sender, until the scope ends.
 
-    Every verb returns the planned ``Fault``. ``times`` is how often it strikes (once by default), None for every time.
+    Every verb returns the planned ``Fault``. ``times`` is how often it fires (once by default), None for every time.
     Conditions select the calls: ``event``, ``subject``, ``sender``, ``recipient``, ``url``, ``attempt``, ``json``,
-    ``text`` (see ``WebhookFaultConditions``). A fault that never strikes fails the test.
+    ``text`` (see ``WebhookFaultConditions``). A fault that never fires fails the test.
 
     Example:
         mailserver.webhook_faults.duplicate(event="email.received")
@@ -457,11 +459,13 @@ _WHEN: Mapping[DropWhen, str] = {
 
 def _seconds(name: str, seconds: float, *, zero: bool = True) -> float:
     if type(seconds) not in {int, float} or not (seconds > 0 or (zero and seconds == 0)):
-        raise ValueError(f"{name} takes seconds, {'0 or more' if zero else 'more than 0'}, not {seconds!r}")
+        raise ValueError(
+            f"{name} must be a number of seconds, {'0 or more' if zero else 'more than 0'}, not {seconds!r}"
+        )
     return seconds
 
 
 def _whole(name: str, number: int, least: int) -> int:
     if type(number) is not int or number < least:
-        raise ValueError(f"{name} takes a whole number, {least} or more, not {number!r}")
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {number!r}")
     return number

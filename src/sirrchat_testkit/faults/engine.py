@@ -1,4 +1,4 @@
-"""The engine of planned faults: where a fault strikes, under which conditions, what it does, and how many times.
+"""The engine of planned faults: where a fault fires, under which conditions, what it does, and how many times.
 
 1. The engine knows no protocol. Each protocol brings a ``FaultProtocol``: its stages, and which conditions each of them
    can decide. Its actions return decisions, which are data; its adapter carries them out.
@@ -10,7 +10,7 @@
    caller.
 5. A deferred decision is counted when the adapter calls its ``strike``.
 6. The state of an action is a plain value that ``snapshot`` returns and ``restore`` puts back, so that a scope can end.
-7. A fault whose ``fired`` is 0 never struck. That is a mistake in the test, which fails.
+7. A fault that never fired is a mistake in the test, which fails.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class FaultContext(Protocol):
         ...
 
     def fired(self, at: int, text: str) -> Any:
-        """Return the event that a fault struck here.
+        """Return the event of a fault that fired here.
 
         Args:
             at: The server's time in milliseconds.
@@ -58,11 +58,11 @@ class Decision:
     """What the adapter is to do at one stage. Each protocol adds its own fields.
 
     Attributes:
-        strike: Set if the decision is deferred. The adapter calls it when the fault takes effect. It counts the fault,
+        fire: Set if the decision is deferred. The adapter calls it when the fault takes effect. It counts the fault,
             or returns False if the fault was used up or removed in the meantime.
     """
 
-    strike: Callable[[], bool] | None = None
+    fire: Callable[[], bool] | None = None
 
     @property
     def final(self) -> bool:
@@ -156,7 +156,7 @@ class FaultProtocol(Generic[C, D]):
         if word not in self.stages:
             near = difflib.get_close_matches(word, self.stages, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"stage takes one of {', '.join(map(repr, self.stages))}, not {name!r}{hint}")
+            raise ValueError(f"stage must be one of {', '.join(map(repr, self.stages))}, not {name!r}{hint}")
         return word
 
     def matching(self, stages: Iterable[str], conditions: Mapping[str, Any]) -> Match:
@@ -178,7 +178,7 @@ class FaultProtocol(Generic[C, D]):
 class Fault:
     """A planned fault, as the methods of ``mailserver.faults`` and ``mailserver.webhook_faults`` return it.
 
-    Its ``str`` describes it: ``reject 451 at RCPT for recipient='ann@example.com'``. A fault that never struck fails
+    Its ``str`` describes it: ``reject 451 at RCPT for recipient='ann@example.com'``. A fault that never fired fails
     the test, unless ``mailserver.faults.clear(fault)`` removes it.
 
     Example:
@@ -187,9 +187,9 @@ class Fault:
         assert fault.spent
 
     Attributes:
-        stages: The names of the stages at which it may strike.
-        times: How often it may strike; None for any number.
-        fired: How often it has struck.
+        stages: The names of the stages at which it can fire.
+        times: How often it can fire; None for any number.
+        fired: How often it has fired.
         runs_user_code: Whether its conditions call functions of the test.
     """
 
@@ -212,7 +212,7 @@ class Fault:
         times: int | None = None,
     ) -> None:
         if times is not None and (type(times) is not int or times < 1):
-            raise ValueError(f"times takes a whole number, 1 or more, or None for any number, not {times!r}")
+            raise ValueError(f"times must be a whole number of at least 1, or None for any number, not {times!r}")
         self.protocol = protocol
         self.stages = stages
         self.action = action
@@ -223,13 +223,15 @@ class Fault:
 
     @property
     def spent(self) -> bool:
-        """Whether it has struck as often as it may. Always False if ``times`` is None."""
+        """Whether it has fired ``times`` times and cannot fire again. Always False if ``times`` is None."""
         return self.times is not None and self.fired >= self.times
 
     def count(self) -> str:
-        """Return how often it has struck, in words: ``struck 1 of 2 times``."""
+        """Return how often it has fired: ``fired 1 of 2 times``, or ``never fired``."""
+        if not self.fired:
+            return "never fired"
         times = f"{self.fired} of {counted(self.times, 'time')}" if self.times else counted(self.fired, "time")
-        return f"struck {times}"
+        return f"fired {times}"
 
     def __str__(self) -> str:
         stages = " and ".join(self.protocol.stages[stage].title for stage in self.stages)
@@ -260,7 +262,7 @@ class ProtocolFaults(Generic[C, D]):
         self.planned = bool(self._faults)
 
     async def decide(self, context: C) -> D:
-        """Return what to do at the stage of ``context``, and count each fault that strikes.
+        """Return what to do at the stage of ``context``, and count each fault that fires.
 
         An exception from a user's condition is not caught.
         """
@@ -278,17 +280,17 @@ class ProtocolFaults(Generic[C, D]):
         return await asyncio.get_running_loop().run_in_executor(None, fault.match.accepts, context)
 
     def _add(self, fault: Fault, context: C, earlier: D) -> D:
-        """Return ``earlier`` combined with the decision of ``fault``, if that has one and strikes."""
+        """Return ``earlier`` combined with the decision of ``fault``, if that has one and the fault fires."""
         decision: D | None = fault.action.decide(context, self._now())
         combined = None if decision is None else earlier.combine(decision)
         if combined is None:
             return earlier
         if combined.deferred:
-            return replace(combined, strike=functools.partial(self._count, fault, context))
+            return replace(combined, fire=functools.partial(self._count, fault, context))
         return combined if self._count(fault, context) else earlier
 
     def _count(self, fault: Fault, context: C) -> bool:
-        """Count a strike of ``fault``; return False if it was used up or removed in the meantime."""
+        """Count that ``fault`` fired; return False if it was used up or removed in the meantime."""
         if fault.spent or fault not in self._faults:
             return False
         fault.fired += 1
@@ -297,7 +299,7 @@ class ProtocolFaults(Generic[C, D]):
 
 
 FaultsMark: TypeAlias = tuple[tuple[Fault, int, Any], ...]
-"""The planned faults, how often each has struck, and the state of its action."""
+"""The planned faults, how often each has fired, and the state of its action."""
 
 
 class FaultRegistry:
@@ -305,7 +307,7 @@ class FaultRegistry:
 
     Args:
         now: Returns the server's time in milliseconds.
-        append: Receives the event of each strike.
+        append: Receives the event of each fault that fires.
     """
 
     def __init__(self, now: Callable[[], int], append: Callable[[Any], None]) -> None:
@@ -339,7 +341,7 @@ class FaultRegistry:
         return tuple((each, each.fired, each.action.snapshot()) for each in self._faults)
 
     def rewind(self, mark: FaultsMark) -> None:
-        """Restore the state ``mark``: remove the faults planned since, and forget the strikes since."""
+        """Restore the state ``mark``: remove the faults planned since, and reset the counts of the others."""
         for fault, fired, state in mark:
             fault.fired = fired
             fault.action.restore(state)

@@ -28,7 +28,7 @@ from sirrchat_testkit.threads import LARGE
 __tracebackhide__ = True
 
 FaultStage: TypeAlias = Literal["connect", "ehlo", "auth", "mail", "rcpt", "data", "end"]
-"""The stages at which an SMTP fault may strike, in the order of a session. ``end`` is the end of the message."""
+"""The stages at which an SMTP fault can fire, in the order of a session. ``end`` is the end of the message."""
 
 DropWhen: TypeAlias = Literal["before", "instead", "after"]
 """When ``drop`` closes the connection: before the command is executed, instead of its reply, or after its reply."""
@@ -95,7 +95,7 @@ class SmtpContext:
         return self.parsed.headers
 
     def fired(self, at: int, text: str) -> FaultFired:
-        """Return the event that a fault struck here."""
+        """Return the event of a fault that fired here."""
         return FaultFired(
             at=at, stage=self.stage, text=text, peer=self.peer, sender=self.mail_from, recipients=self.recipients
         )
@@ -270,7 +270,7 @@ def refusal(stage: str, code: int, text: str = "") -> FaultReply:
         ValueError: ``code`` is not from 400 to 599.
     """
     if type(code) is not int or not 400 <= code <= 599:  # noqa: PLR2004 - RFC 5321 section 4.2.1
-        raise ValueError(f"code takes a number from 400 to 599, not {code!r}")
+        raise ValueError(f"code must be a whole number from 400 to 599, not {code!r}")
     own = re.match(r"([245]\.\d{1,3}\.\d{1,3})(?: |$)", text)
     if own:
         return FaultReply(code, own[1], text[own.end() :] or "Refused by a fault")

@@ -113,12 +113,12 @@ class Clock(Hints):
 
 def _span(by: timedelta | None, units: TimeUnits) -> int:
     if by is not None and not isinstance(by, timedelta):
-        raise TypeError(f"advance takes a timedelta, or units such as seconds=3600, not {by!r}")
+        raise TypeError(f"the time to advance must be a timedelta, or units such as seconds=3600, not {by!r}")
     try:
         span = (by or timedelta()) + timedelta(**units)
     except (TypeError, ValueError, OverflowError) as error:
         given = ", ".join(f"{unit}={number!r}" for unit, number in units.items())
-        text = f"advance takes units such as seconds=3600, hours=1 or days=2, not {given}"
+        text = f"the time to advance must be in units such as seconds=3600, hours=1 or days=2, not {given}"
         raise (TypeError if isinstance(error, TypeError) else ValueError)(text) from None
     if span < timedelta():
         raise ValueError(f"advance moves forward; {span} goes back: use move_to")
@@ -127,5 +127,5 @@ def _span(by: timedelta | None, units: TimeUnits) -> int:
 
 def _milliseconds(verb: str, time: datetime) -> int:
     if not isinstance(time, datetime):
-        raise TypeError(f"{verb} takes a datetime such as datetime(2030, 1, 31, 12, 0), not {time!r}")
+        raise TypeError(f"the time for {verb} must be a datetime such as datetime(2030, 1, 31, 12, 0), not {time!r}")
     return round(time.timestamp() * 1000)

@@ -107,10 +107,10 @@ class ServerControl:
     ) -> Address:
         """Make a new address that this scope's account owns."""
         if expires_in is not None and not isinstance(expires_in, timedelta):
-            raise TypeError(f"expires_in takes a timedelta such as timedelta(hours=1), not {expires_in!r}")
+            raise TypeError(f"expires_in must be a timedelta such as timedelta(hours=1), not {expires_in!r}")
         milliseconds = None if expires_in is None else round(expires_in / timedelta(milliseconds=1))
         if exact is not None:
-            self._check_address("make_inbox", exact)
+            self._check_address(exact)
             return self.thread.call(self._test_account.add_exact(exact, milliseconds))
         address = None
         while address is None:
@@ -129,13 +129,13 @@ class ServerControl:
 
     def find_address(self, text: str) -> Address | None:
         """Return the address ``text``, or None if it does not exist. Raises ``InvalidValue`` if it is malformed."""
-        self._check_address("inbox_for", text)
+        self._check_address(text)
         return self.thread.call(self._test_account.find(text))
 
-    def _check_address(self, function: str, text: str) -> None:
+    def _check_address(self, text: str) -> None:
         if not addressing.is_mailbox(text):
             like = f"ann@{self.services.settings.value.domains[0]}"
-            words = f"{function} takes an address such as {like!r}, not {text!r}"
+            words = f"address must be an e-mail address such as {like!r}, not {text!r}"
             raise InvalidValue(words, field="address", value=text)
 
     def deliver(self, recipient: str, message: bytes | EmailMessage | None, fields: dict[str, str]) -> ReceivedMessage:
@@ -334,7 +334,7 @@ class TestAccount:
         """Make an account in addition to the scope's own. Raises ``InvalidValue`` or ``Conflict``."""
         services = self._services
         if not addressing.is_mailbox(email):
-            text = f"address takes a mailbox at one of {await self._served()}, not {email!r}"
+            text = f"address must be an e-mail address at one of {await self._served()}, not {email!r}"
             raise InvalidValue(text, field="address", value=email)
         await self._check_served("address", addressing.split(email)[1])
         password = services.ids.token(_PASSWORD) if password is None else password

@@ -255,7 +255,7 @@ def explain(
     busy = [f"{each.activity}{'' if each.fresh else f'; it {ending(each)}'}" for each in snapshot.busy]
     unconnected = awaited and not (snapshot.connections or snapshot.live or any(snapshot.of(Event, after)))
     refusals = [str(explained.get((each.recipient, each.sender)) or _plain(each)) for each in refused]
-    struck = [*map(_strike, snapshot.of(FaultFired, after))]
+    fired = [*map(_fired, snapshot.of(FaultFired, after))]
     handshakes = [f"{each.peer}: {_tls_failure(each.alert)}" for each in snapshot.of(TlsFailed, after)]
     sections = [
         *listed("Refused:", refusals),
@@ -263,7 +263,7 @@ def explain(
         *listed("TLS handshakes that failed:", handshakes),
         *listed("Refused logins:", logins),
         *listed("Planned faults:", snapshot.faults),
-        *listed("Faults that struck:", struck),
+        *listed("Faults that fired:", fired),
         *listed("Connections that delivered no mail:", idle),
         *listed("In progress:", busy),
         *listed("Errors in the server:", crashes),
@@ -280,7 +280,7 @@ def explain(
         *map(_refused, own[-1:]),
         *(f"A TLS handshake failed with {each}" for each in handshakes[-1:]),
         *logins[-1:],
-        *(f"A planned fault struck: {each}" for each in struck[-1:]),
+        *(f"A planned fault fired: {each}" for each in fired[-1:]),
         *idle[-1:],
         *(f"Still in progress: {each}" for each in busy[-1:]),
     ]
@@ -343,7 +343,7 @@ def _refused(refusal: Refusal, absence: str = "") -> str:
     return f"Refused{reason.removeprefix('refused')}" if reason.startswith("refused ") else f"Refused: {reason}"
 
 
-def _strike(event: FaultFired) -> str:
+def _fired(event: FaultFired) -> str:
     whom = ", ".join(event.recipients) or event.sender or event.peer
     return f"{event.text} at {event.stage.upper()}: {whom}"
 

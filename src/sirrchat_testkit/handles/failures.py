@@ -40,7 +40,7 @@ class NotSettled(AssertionError):
 
 
 class FaultNeverFired(AssertionError):
-    """A planned fault never struck, so the test did not test what it claims; the text names the fault."""
+    """A planned fault never fired, so the test did not test what it claims to; the error names the fault."""
 
     __module__ = "sirrchat_testkit"
 
@@ -192,8 +192,8 @@ def not_settled(busy: Sequence[Activity], seconds: float) -> NotSettled:
 
 
 def never_fired(faults: Sequence[object]) -> FaultNeverFired:
-    """Return the error of a test whose planned ``faults`` did not strike."""
-    return FaultNeverFired(f"{counted(len(faults), 'planned fault')} never struck: {'; '.join(map(str, faults))}")
+    """Return the error of a test whose planned ``faults`` never fired."""
+    return FaultNeverFired(f"{counted(len(faults), 'planned fault')} never fired: {'; '.join(map(str, faults))}")
 
 
 def join(sections: Iterable[Section], shown: str = "") -> str:

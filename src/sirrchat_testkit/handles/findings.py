@@ -1,7 +1,7 @@
-"""Findings of a scope: errors in the server, faults that never struck, and late mail.
+"""Findings of a scope: errors in the server, faults that never fired, and late mail.
 
 1. Each error and each fault is reported once: by ``check``, or at the end of its scope.
-2. A scope reports its own findings, not those of nested scopes. A fault may also strike in a nested scope.
+2. A scope reports its own findings, not those of nested scopes. A fault may fire in a nested scope.
 3. Late mail is mail for an address of a scope that has ended. It belongs to that scope, whichever is open when it
    arrives. All of it is counted, by scope, recipient and sender, until ``take_late``.
 """
@@ -32,7 +32,7 @@ class Late(NamedTuple):
 
 
 class Planned(Protocol):
-    """A planned fault; ``fired`` counts how often it has struck in the open scope."""
+    """A planned fault; ``fired`` counts how often it has fired in the open scope."""
 
     fired: int
 
@@ -62,7 +62,7 @@ class Findings:
         return outer
 
     def end(self, outer: _Scope) -> None:
-        """End the scope, and drop its findings. Faults that struck in it have also struck in ``outer``."""
+        """End the scope, and drop its findings. Faults that fired in it also count as fired in ``outer``."""
         outer.done.update(fault for fault in self._planned() if fault.fired)
         self._scope = outer
 
@@ -70,7 +70,7 @@ class Findings:
         """Raise the errors of the scope that were not raised yet: a single one as itself, several as a group.
 
         Raises:
-            FaultNeverFired: There was no error, and a fault that was planned in the scope never struck.
+            FaultNeverFired: There was no error, and a fault that was planned in the scope never fired.
         """
         __tracebackhide__ = True
         crashes, done = self._scope.crashes, self._scope.done

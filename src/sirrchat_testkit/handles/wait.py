@@ -258,14 +258,14 @@ def seconds_of(name: str, given: Any, default: float) -> float:
     """Return the argument ``name``, or the default if it is None. Raises ``ValueError`` if it is negative."""
     seconds = default if given is None else given
     if not isinstance(seconds, int | float) or not seconds >= 0:
-        raise ValueError(f"{name} takes seconds, 0 or more, not {seconds!r}")
+        raise ValueError(f"{name} must be a number of seconds, 0 or more, not {seconds!r}")
     return float(seconds)
 
 
 def count_of(count: Any) -> int | None:
     """Return the argument ``count``. Raises ``ValueError`` if it is neither None nor a whole number, 0 or more."""
     if count is not None and (type(count) is not int or count < 0):
-        raise ValueError(f"count takes a whole number, 0 or more, not {count!r}")
+        raise ValueError(f"count must be a whole number of at least 0, not {count!r}")
     return count
 
 
@@ -276,4 +276,4 @@ def reject_unnamed(verb: str, given: Sequence[object], condition: str) -> None:
             what, name = "seconds", "within" if verb.endswith("assert_nothing") else "timeout"
         else:
             what, name = "conditions", condition
-        raise TypeError(f"{verb} takes {what} by name, such as {name}={each!r}, not {each!r}")
+        raise TypeError(f"{verb} takes {what} only by name, such as {name}={each!r}")

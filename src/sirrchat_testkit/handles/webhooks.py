@@ -286,7 +286,7 @@ class WebhookControl:
 
 def _check_url(url: object) -> None:
     if not isinstance(url, str) or not _URL.match(url):
-        raise InvalidValue(f"url takes a URL such as http://127.0.0.1:8000/hook, not {url!r}", field="url", value=url)
+        raise InvalidValue(f"url must be a URL such as http://127.0.0.1:8000/hook, not {url!r}", field="url", value=url)
 
 
 def _events(events: Sequence[str] | None) -> tuple[WebhookEvent, ...]:
@@ -294,7 +294,7 @@ def _events(events: Sequence[str] | None) -> tuple[WebhookEvent, ...]:
     names: tuple[Any, ...] = (events,) if isinstance(events, str) else tuple(events)
     if names != (NEW_MESSAGE,) and not (names and set(names) <= set(SIRRCHAT_EVENTS)):
         known = ", ".join(SIRRCHAT_EVENTS)
-        raise InvalidValue(f"events takes some of {known}, or {NEW_MESSAGE} alone, not {events!r}", field="events")
+        raise InvalidValue(f"events must be any of {known}, or {NEW_MESSAGE} alone, not {events!r}", field="events")
     return names
 
 

@@ -19,7 +19,7 @@ def to_bytes(message: bytes | EmailMessage | None, recipient: str, fields: dict[
         TypeError: Both or neither are given.
     """
     if (message is None) == (not fields):
-        raise TypeError("deliver takes raw bytes, an EmailMessage, or fields such as subject= and text=")
+        raise TypeError("deliver needs a message (bytes or an EmailMessage) or fields such as subject= and text=")
     if isinstance(message, bytes):
         return SENDER, message
     from email.policy import SMTP

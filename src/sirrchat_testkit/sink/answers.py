@@ -46,7 +46,7 @@ class Plans:
     def add(self, plan: Plan) -> None:
         """Add ``plan`` after the plans before it. Raises ``ValueError`` if its number of calls is not valid."""
         if plan.left is not None and (type(plan.left) is not int or plan.left < 1):
-            raise ValueError(f"times takes a whole number, 1 or more, or None for any number, not {plan.left!r}")
+            raise ValueError(f"times must be a whole number of at least 1, or None for any number, not {plan.left!r}")
         (self._delays if plan.seconds else self._answers).append(plan)
 
     def next_answer(self) -> Plan:
@@ -80,7 +80,7 @@ def answer_of(value: Any) -> Answer:
     if type(body) is int and not isinstance(value, tuple):
         return Answer(body, b"")
     if type(status) is not int:
-        raise TypeError(f"answer() takes a function that returns a status, a body or (status, body), not {value!r}")
+        raise TypeError(f"the function for answer() must return a status, a body or (status, body), not {value!r}")
     if body is None:
         return Answer(status)
     if isinstance(body, bytes | str):

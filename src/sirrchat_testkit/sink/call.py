@@ -290,7 +290,7 @@ def _by_model(body: bytes, model: Any) -> list[str]:
     from sirrchat_testkit.schemas.webhooks import faults_of
 
     if not hasattr(model, "model_validate_json"):
-        raise TypeError(f"validate takes a pydantic model or a JSON Schema as a dictionary, not {model!r}")
+        raise TypeError(f"schema must be a pydantic model or a JSON Schema as a dictionary, not {model!r}")
     return faults_of(model, body)
 
 

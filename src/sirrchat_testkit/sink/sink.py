@@ -132,7 +132,7 @@ class WebhookSink(Service, CollectionHints):
             ValueError: ``status`` or ``times`` is out of range.
         """
         if type(status) is not int or not 300 <= status <= 599:  # noqa: PLR2004 - RFC 9110 section 15
-            raise ValueError(f"status takes a whole number from 300 to 599, not {status!r}")
+            raise ValueError(f"status must be a whole number from 300 to 599, not {status!r}")
         self._plans.add(Plan(times, status=status))
 
     def delay(self, seconds: float, times: int | None = 1) -> None:
@@ -146,7 +146,7 @@ class WebhookSink(Service, CollectionHints):
             ValueError: ``seconds`` or ``times`` is out of range.
         """
         if seconds <= 0:
-            raise ValueError(f"seconds takes a number above 0, not {seconds!r}")
+            raise ValueError(f"seconds must be a number above 0, not {seconds!r}")
         self._plans.add(Plan(times, seconds=seconds))
 
     def drop(self, times: int | None = 1) -> None:
@@ -179,7 +179,7 @@ class WebhookSink(Service, CollectionHints):
             ValueError: ``times`` is out of range.
         """
         if not callable(function):
-            raise TypeError(f"answer takes a function of the call, not {function!r}")
+            raise TypeError(f"function must be a function of the call, not {function!r}")
         self._plans.add(Plan(times, answerer=function))
 
     def receive(self, *_unnamed: Never, timeout: float | None = None, **match: Unpack[CallConditions]) -> WebhookCall:

@@ -62,8 +62,8 @@ class Upload:
     def breaks(self, parsed: int, pending: int) -> bool:
         """Return whether to break off after ``parsed`` more bytes were parsed and ``pending`` more were received."""
         self._received += parsed
-        strike = self.decision.strike
-        return strike is not None and self._received + pending >= self.decision.cut and strike()
+        fire = self.decision.fire
+        return fire is not None and self._received + pending >= self.decision.cut and fire()
 
 
 class FaultPoints:

@@ -117,9 +117,9 @@ async def make_call(services: Services, event: str, message: Message | None, sec
         NotFound: The message was deleted.
     """
     if event not in WEBHOOK_EVENTS:
-        raise InvalidValue(f"event takes one of {', '.join(WEBHOOK_EVENTS)}, not {event!r}", field="event")
+        raise InvalidValue(f"event must be one of {', '.join(WEBHOOK_EVENTS)}, not {event!r}", field="event")
     if tamper and tamper not in TAMPERINGS:
-        raise InvalidValue(f"tamper takes one of {', '.join(TAMPERINGS)}, not {tamper!r}", field="tamper")
+        raise InvalidValue(f"tamper must be one of {', '.join(TAMPERINGS)}, not {tamper!r}", field="tamper")
     reported = message or _sample(services)
     if event == NEW_MESSAGE:
         body = await push_body(reported, await services.delivery.raw(reported) if message else _RAW)

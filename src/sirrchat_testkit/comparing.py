@@ -1,4 +1,4 @@
-"""How a value is compared with the wanted one: one set of rules for all conditions.
+"""How a value is compared with the expected one: one set of rules for all conditions.
 
 1. A plain ``str`` is compared by the rule of its condition. An ``re.Pattern`` searches. A function returns whether the
    value matches.
@@ -38,9 +38,9 @@ class Rule(NamedTuple):
     """How a plain ``str`` is compared.
 
     Attributes:
-        verb: What stands between "wanted" and the string in an explanation.
-        holds: Returns whether ``holds(wanted, value)``.
-        must: What the explanation says that the string must do, if a pattern was probably meant.
+        verb: The words between "wanted" and the string in an explanation.
+        holds: Called as ``holds(wanted, value)``; returns whether the value matches.
+        must: What the string must do, for the advice to use a pattern.
     """
 
     verb: str

@@ -1,4 +1,4 @@
-"""Types of the fixtures that are functions, for annotations in tests."""
+"""Types of the fixtures that are functions, to annotate tests with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values in failure texts: short, on one line, cut around the part that matters. Times in JSON."""
+"""Format values for failure texts: short, on one line, cut around the relevant part. Also times in JSON."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _PATTERN = re.compile(r"[\\^$*+|\[(]")
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with its control, bidirectional and zero-width characters escaped, line feeds excepted.
+    """Return ``text`` with its control, bidirectional and zero-width characters escaped, except line feeds.
 
-    Terminals obey such characters, and they come from clients. Other Unicode stays as it is.
+    Clients can send such characters, and terminals obey them. Other characters are unchanged.
     """
     if text.isprintable():
         return text
@@ -31,7 +31,7 @@ def counted(number: int, what: str) -> str:
 
 
 def named(wanted: Any) -> str:
-    """Return the wanted value: ``'a string'``, ``/a pattern/``, ``a_function()``, or a lambda by its file and line."""
+    """Return the wanted value as text: ``'a string'``, ``/a pattern/``, ``a_function()``, or the place of a lambda."""
     if isinstance(wanted, re.Pattern):
         return f"/{wanted.pattern}/" if isinstance(wanted.pattern, str) else repr(wanted)
     if isinstance(wanted, datetime):
@@ -40,12 +40,12 @@ def named(wanted: Any) -> str:
 
 
 def is_function(wanted: Any) -> bool:
-    """Return whether ``wanted`` is called with a value, rather than compared with it."""
+    """Return whether ``wanted`` is to be called with a value, not compared with it."""
     return callable(wanted) and not isinstance(wanted, type)
 
 
 def function_name(function: Any) -> str:
-    """Return a user's function in words: ``accepts()``, or a lambda by its file and line."""
+    """Return the name of a user's function: ``accepts()``, or the file and line of a lambda."""
     name = getattr(function, "__qualname__", "") or repr(function)
     if "<lambda>" in name:
         code = function.__code__
@@ -54,7 +54,7 @@ def function_name(function: Any) -> str:
 
 
 def expired(address: str, at: int, now: int) -> str:
-    """Return that ``address`` expired at the time ``at``; both times in milliseconds, on the server's clock."""
+    """Return that ``address`` expired at the time ``at``; both times are in milliseconds on the server's clock."""
     return f"{address} expired at {_time(at)} (the server's clock says {_time(now)})"
 
 
@@ -63,7 +63,7 @@ def _time(milliseconds: int) -> str:
 
 
 def pattern_meant(wanted: str, values: Iterable[Any]) -> str:
-    """Return the pattern that ``wanted`` was probably meant as and that finds one of ``values``, or an empty string."""
+    """Return the pattern that was probably meant by ``wanted`` and matches one of ``values``, or an empty string."""
     for value in values:
         if isinstance(value, str) and wanted and (wanted in value or _PATTERN.search(wanted)):
             for pattern in (wanted, wanted.replace("*", ".*"), re.escape(wanted)):
@@ -74,7 +74,7 @@ def pattern_meant(wanted: str, values: Iterable[Any]) -> str:
 
 
 def excerpt(value: Any, wanted: Any = None, width: int = WIDTH) -> str:
-    """Return the ``repr`` of ``value``; of a long string the part around its first difference from ``wanted``."""
+    """Return the ``repr`` of ``value``; a long string is cut around its first difference from ``wanted``."""
     if not isinstance(value, str):
         return str(value) if isinstance(value, datetime) else repr(value)
     if len(value) <= width:
@@ -86,7 +86,7 @@ def excerpt(value: Any, wanted: Any = None, width: int = WIDTH) -> str:
 
 
 def _agreed(value: str, wanted: str) -> int:
-    """Return where the longest prefix of ``wanted`` that ``value`` contains ends in it; 0 if that is too short."""
+    """Return where the longest prefix of ``wanted`` in ``value`` ends; 0 if the prefix is too short."""
     low, high = 0, len(wanted)
     while low < high:  # if a prefix occurs, the shorter ones do as well
         middle = (low + high + 1) // 2
@@ -112,7 +112,7 @@ def iso_seconds(at: int) -> str:
 def iso_milliseconds(at: int) -> str:
     """Return ``at`` (milliseconds since the epoch) as ISO 8601 in UTC, such as ``2025-04-21T08:30:45.084Z``.
 
-    What lies outside the years 1 to 9999, all that four digits can say, becomes the nearest moment within.
+    A time outside the years 1 to 9999 becomes the nearest time within them, since a year has four digits.
     """
     moment = _EPOCH + timedelta(milliseconds=min(max(at, _FIRST), _LAST))
     return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -1,7 +1,7 @@
-"""Conditions on a record, and explanations why a record does not meet them. All conditions of the package use it.
+"""Conditions on a record, and explanations of why it does not meet them. All conditions of the package use this module.
 
-1. How a value is compared with the wanted one is in ``comparing``.
-2. The conditions are a table: ``MAIL`` for messages. Subclasses of ``Match`` bring tables of other kinds of records.
+1. ``comparing`` has the rules by which a value is compared with the expected one.
+2. Conditions are rows of a table: ``MAIL`` for messages. Subclasses of ``Match`` have tables for other records.
 3. A table goes from cheap to expensive, and conditions are tried in its order. ``accepts`` stops at the first miss, so
    nothing is parsed if the subject decides.
 4. Records are duck-typed: only the attributes that a condition names are read.
@@ -34,12 +34,12 @@ class Condition(NamedTuple):
     """One keyword of a ``Match``.
 
     Attributes:
-        read: Gets the value from a record; for a ``keyed`` condition, from a record and a key.
+        read: Returns the value of a record; for a ``keyed`` condition, of a record and a key.
         rule: How a plain ``str`` is compared.
         many: Whether the value is a sequence; one matching item is enough.
         keyed: Whether the wanted value is a mapping, each key of which is a condition of its own.
         ordered: Whether the value must be at or after the wanted one.
-        whole: Whether the wanted value is a function of the whole record.
+        whole: Whether the wanted value is a function that gets the whole record.
         contents: Whether it reads contents that may have to be loaded.
     """
 
@@ -122,7 +122,7 @@ _PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 class _Raised(NamedTuple):
-    """Stands for a value that could not be read or compared: the error."""
+    """The error that stands for a value that could not be read or compared."""
 
     error: Exception
 
@@ -173,10 +173,10 @@ class _Check(NamedTuple):
 class Match:
     """Keyword conditions on a record, all of which must be met; immutable.
 
-    ``MailConditions`` says what each condition on a message takes.
+    ``MailConditions`` describes the conditions on a message.
 
     Raises:
-        TypeError: A condition is unknown (the text names the nearest one), or its value has a wrong type.
+        TypeError: A condition is unknown (the error suggests the nearest one), or its value has the wrong type.
     """
 
     table: ClassVar[Mapping[str, Condition]] = MAIL
@@ -241,7 +241,7 @@ class Match:
     def distance(self, record: Any) -> tuple[int, float]:
         """Return a sort key for how far ``record`` is from matching, without running the user's code.
 
-        It is the number of misses, and the mean difference of the strings that missed, 0 to 1.
+        The key is the number of misses, then the mean difference of the strings that missed, from 0 to 1.
         """
         missed = self._missed(record, self._plain)
         unlike = [_unlikeness(check.wanted, value) for check, value in missed]
@@ -279,13 +279,13 @@ def runs_code(wanted: Any) -> bool:
 
 
 def nearest(match: Match, records: Iterable[R], limit: int) -> list[R]:
-    """Return the ``limit`` records nearest to ``match``, the nearest first; of equally near ones the latest first."""
+    """Return the ``limit`` records nearest to ``match``, the nearest first; ties go to the latest."""
     latest = [*records][::-1]
     return sorted(latest, key=match.distance)[:limit]
 
 
 def summary(record: Any) -> str:
-    """Return a message in one line: ``'June news' from news@shop.example to ann@example.com``."""
+    """Return a one-line summary of a message: ``'June news' from news@shop.example to ann@example.com``."""
     receiver = getattr(record, "recipient", "") or ", ".join(record.to)
     return f"{excerpt(record.subject)} from {record.sender or '(no sender)'} to {receiver or '(no recipient)'}"
 

@@ -77,7 +77,7 @@ def mailserver_settings() -> Settings:
 
 @pytest.fixture(scope="session")
 def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Settings) -> Iterator[MailServer]:
-    """The mail server of this session, or of this pytest-xdist worker; what is made with it stays until the end."""
+    """The mail server of this session, or of this pytest-xdist worker; everything made with it stays until the end."""
     from sirrchat_testkit import MailServer, NotSettled, Settings
 
     if not isinstance(mailserver_settings, Settings):
@@ -90,7 +90,7 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
         _time(request.node, server)
         request.config.stash[_RUNNING] = server
         server._shared_by = "all tests of this session"  # noqa: SLF001 - only the plugin shares a server
-        if worker:  # what it makes for all of its tests is its own; a test makes the same wherever it runs
+        if worker:  # names made outside of tests differ between workers; those of a test do not
             server._name_after(worker)  # noqa: SLF001 - for workers alone
         try:
             yield server
@@ -154,7 +154,7 @@ def make_webhook_sink(mailserver: MailServer) -> Iterator[MakeWebhookSink]:
 
 @pytest.fixture
 def webhook_sink(mailserver: MailServer) -> Iterator[WebhookSink]:
-    """A webhook receiver on a port of its own, which records, verifies and answers calls."""
+    """A webhook receiver on its own port; it records, verifies and answers calls."""
     sink = mailserver.make_webhook_sink()
     yield sink
     sink.stop()
@@ -162,7 +162,7 @@ def webhook_sink(mailserver: MailServer) -> Iterator[WebhookSink]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Reject a wrong marker before any fixture is set up: a later failure would leave one half set up."""
+    """Reject a wrong marker before any fixture is set up: a later failure would leave one only partly set up."""
     for marker in item.iter_markers("mailserver"):
         seconds = marker.kwargs.get("timeout")
         if marker.args or marker.kwargs.keys() != {"timeout"} or not _is_time(seconds):
@@ -172,7 +172,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(request: pytest.FixtureRequest) -> None:
-    """Set the timeout of a fixture: that of the test, the module or the session that it belongs to."""
+    """Set the timeout of a fixture to that of the test, module or session that it belongs to."""
     _time(request.node)
 
 
@@ -206,12 +206,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Send the late mail of a worker to the process that prints the summary."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["mailserver_late"] = session.config.stash[_LATE]  # fixtures torn down later may add to it
+        output["mailserver_late"] = session.config.stash[_LATE]  # fixtures that are torn down later may add to it
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take the late mail of a worker of pytest-xdist."""
+    """Collect the late mail of a pytest-xdist worker."""
     _add(node.config.stash[_LATE], getattr(node, "workeroutput", {}).get("mailserver_late", {}))
 
 
@@ -226,7 +226,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @contextlib.contextmanager
 def _text_only() -> Iterator[None]:
-    """Fail with the text of a finding only: no line of the test raised it."""
+    """Fail with only the text of a finding, because no line of the test raised it."""
     from sirrchat_testkit import FaultNeverFired, LateMailWarning
 
     try:

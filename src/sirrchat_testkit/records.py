@@ -1,6 +1,6 @@
 """Records: dataclasses that are stored as documents in tables.
 
-A document has only JSON values, and leaves out fields at their default, so that it is small.
+A document has only JSON values. Fields at their default are left out to keep it small.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Doc = dict[str, Any]
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def record(cls: type[C]) -> type[C]:
-    """Make ``cls`` a dataclass with keyword-only fields, which type checkers take as frozen.
+    """Make ``cls`` a dataclass with keyword-only fields, which type checkers treat as frozen.
 
     It is not frozen at run time: several records are made for each message, and ``frozen=True`` would take three times
     as long. ``__eq__``, ``__hash__`` and ``__repr__`` are shared by all classes, since compiling them for each would
@@ -78,7 +78,7 @@ class Record:
 
 
 def register_record(cls: type[Record]) -> None:
-    """Note the default of each field, for ``to_doc`` and the indexes."""
+    """Register a record class: note the default of each field, for ``to_doc`` and the indexes."""
     cls._defaults = {each.name: _default(each) for each in fields(cls) if each.name != "seq"}
     cls._sequences = tuple(each.name for each in fields(cls) if str(each.type).startswith("tuple"))
 

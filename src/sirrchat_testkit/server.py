@@ -1,7 +1,7 @@
-"""``MailServer``: a running server as its user holds it.
+"""``MailServer``: the handle of a server.
 
-1. It has no state of its own that a scope restores: it reads everything from ``_now`` and ``_control``, in the server's
-   thread.
+1. It has no state that a scope would have to restore: it reads everything through ``_now`` and ``_control``, in the
+   server's thread.
 2. Members are in the order of use: start and stop, connect an application, make addresses and accounts, webhooks,
    change the behavior of the server, inspect, scopes. Waiting for mail is inherited from ``Receiver``.
 """
@@ -52,14 +52,14 @@ class MailServer(Service, Receiver):
 
     Use it with ``with`` or ``async with``, or call ``start`` and ``stop``. A ``with`` block that ends without an error
     raises what ``check`` raises. Any number of servers can run at the same time. ``receive`` and the other verbs of the
-    server wait for mail to any address, other domains included; those of an ``Inbox`` wait for one address.
+    server wait for mail to any address, at any domain; those of an ``Inbox`` wait for mail to one address.
 
     Args:
         settings: The settings of the server. Default: ``Settings()``.
         changes: Single settings by name, such as ``domains=["shop.example"]``.
 
     Raises:
-        ValueError: A setting has an invalid value; the text names the setting and the values that it accepts.
+        ValueError: A setting has an invalid value; the error names the setting and the values that it accepts.
 
     Example:
         with MailServer(domains=["shop.example"]) as server:
@@ -101,10 +101,10 @@ class MailServer(Service, Receiver):
         return self
 
     def stop(self) -> None:
-        """Wait for open transactions, for a second at most, and stop. A stopped server is left as it is.
+        """Wait for open transactions, at most a second, and stop. Does nothing if the server has already stopped.
 
         Raises:
-            RuntimeError: This is the server of the fixtures, which all tests of the session use.
+            RuntimeError: This is the server of the fixtures, which all tests of the session share.
         """
         if self._shared_by:
             raise RuntimeError(
@@ -142,7 +142,7 @@ class MailServer(Service, Receiver):
 
     @property
     def smtp_username(self) -> str:
-        """A user name to log in with: the address of an account of this scope. Its Sent folder gets the mail."""
+        """A user name to log in with: the address of an account of this scope, whose Sent folder gets the mail sent."""
         return self._control.login()[0]
 
     @property
@@ -152,7 +152,7 @@ class MailServer(Service, Receiver):
 
     @property
     def tls(self) -> Tls:
-        """The certificate authority that clients have to trust: ``ca_file``, ``ssl_context()``.
+        """The certificate that clients must trust: as ``ca_file`` or in ``ssl_context()``.
 
         Raises:
             RuntimeError: The server has no TLS: set ``starttls=True`` or ``smtps_port=0``.
@@ -217,10 +217,10 @@ class MailServer(Service, Receiver):
         """Make a new address and return its inbox.
 
         Args:
-            prefix: The first part of the local part: ``user`` gives ``user-3f9ax2@example.com``. Default: a name.
+            prefix: The beginning of the local part: ``user`` gives ``user-3f9ax2@example.com``. Default: a name.
             address: The exact address; ``prefix`` and ``domain`` cannot be given with it.
             domain: One of the served domains. Default: the first.
-            expires_in: The time that the address receives mail, on the server's clock. Default: for ever.
+            expires_in: How long the address exists, on the server's clock. Default: it never expires.
 
         Raises:
             InvalidValue: ``address`` is malformed, or the domain is not served.
@@ -239,7 +239,7 @@ class MailServer(Service, Receiver):
         return Inbox(self._control, made.text, made)
 
     def inbox_for(self, address: str) -> Inbox:
-        """Return the inbox of ``address``, without making the address.
+        """Return the inbox of ``address`` without making the address.
 
         At a domain that is not served, the inbox has the mail that was stored as outgoing. At a served domain, mail for
         an address that does not exist is refused; ``make_inbox(address=...)`` makes it.
@@ -289,23 +289,23 @@ class MailServer(Service, Receiver):
     def add_webhook(
         self, url: str | WebhookSink, events: Sequence[WebhookEvent] | None = None, secret: str | None = None
     ) -> WebhookHandle:
-        """Call ``url`` for all mail from now on, and return a handle of the webhook.
+        """Make a webhook that calls ``url`` for all mail from now on, and return its handle.
 
         Args:
-            url: The URL, or a sink. Its host must be loopback, or one of the setting ``webhook_hosts``.
+            url: The URL, or a sink. The host must be loopback, or listed in the setting ``webhook_hosts``.
             events: ``email.received``, ``email.sent`` or both (the default); or ``new_message`` alone, the event of the
                 disposable-address API, for the addresses of this scope.
             secret: The secret to sign calls with. Default: calls are not signed.
 
         Raises:
-            InvalidValue: The URL is not one of http or https, an event is unknown, or the secret is malformed.
+            InvalidValue: The URL is not http or https, an event is unknown, or the secret is malformed.
         """
         target: Any = getattr(url, "url", url)
         return self._webhooks.add(target, events, secret)
 
     @property
     def deliveries(self) -> list[WebhookDelivery]:
-        """All webhook deliveries, done and open, oldest first; each has its attempts."""
+        """All webhook deliveries, finished or pending, oldest first, each with its attempts."""
         return self._webhooks.deliveries()
 
     @property
@@ -322,8 +322,8 @@ class MailServer(Service, Receiver):
     ) -> WebhookCall:
         """Return a webhook call without sending it, to test a receiver that has no URL.
 
-        Its ``headers`` and ``body`` are those that the server would send. ``verified`` is False if there is no secret
-        or the signature or the timestamp was tampered with; ``answered`` is None, ``url`` is empty.
+        Its ``headers`` and ``body`` are those that the server would send. ``verified`` is False if there is no secret,
+        or if the signature or the timestamp was tampered with. ``answered`` is None, and ``url`` is empty.
 
         Example:
             call = mailserver.webhook_call("email.received", secret=SECRET)
@@ -331,8 +331,8 @@ class MailServer(Service, Receiver):
 
         Args:
             event: ``email.received``, ``email.sent`` or ``new_message``.
-            message: The message that it reports. Default: a sample.
-            secret: The secret that it is signed with. Default: it is not signed.
+            message: The message that the call reports. Default: a sample.
+            secret: The secret to sign with. Default: the call is not signed.
             tamper: What to make wrong: ``signature``, ``timestamp``, ``json``, ``content_type`` or ``huge``.
 
         Raises:
@@ -350,7 +350,7 @@ class MailServer(Service, Receiver):
         It stops when the scope or the server ends; ``stop`` or ``with`` stop it earlier.
 
         Args:
-            secret: The secret that signatures are verified with. Default: the secret of the webhook that calls it.
+            secret: The secret to verify signatures with. Default: the secret of the webhook that makes the call.
         """
         from sirrchat_testkit.sink.host import InServer
         from sirrchat_testkit.sink.sink import WebhookSink
@@ -389,7 +389,7 @@ class MailServer(Service, Receiver):
 
     @property
     def settings(self) -> Settings:
-        """The settings in force: those that it was started with, and the changes that ``configure`` made since."""
+        """The current settings: those that the server was started with, as changed by ``configure``."""
         return self._settings if self._running is None else self._running.services.settings.value
 
     def configure(self, **changes: Unpack[RuntimeChanges]) -> None:
@@ -401,9 +401,9 @@ class MailServer(Service, Receiver):
         self._thread.call(self._configure(changes))
 
     def rate_limit(self, requests: int) -> None:
-        """Allow ``requests`` REST requests an hour per API key, and per IP address without one; then answer 429.
+        """Allow ``requests`` REST requests per hour and API key, or IP address without a key; refuse more with 429.
 
-        The count begins with this call; ``clock.advance`` past the full hour opens the next window.
+        Counting begins with this call; ``clock.advance`` past the full hour begins a new count.
         """
         if type(requests) is not int or requests < 0:
             raise ValueError(f"requests must be a whole number of at least 0, not {requests!r}")
@@ -416,7 +416,7 @@ class MailServer(Service, Receiver):
 
     @property
     def database(self) -> Database:
-        """The records of the server as a TinyDB for reading: tables such as ``messages``, ``accounts``, ``deliveries``.
+        """The server's records as a read-only TinyDB, with tables such as ``messages``, ``accounts``, ``deliveries``.
 
         ``docs/database.md`` lists the tables and their fields.
 
@@ -439,7 +439,7 @@ class MailServer(Service, Receiver):
 
     @property
     def late_mail(self) -> list[Refusal]:
-        """The mail that was refused because the scope of its recipient had ended, since the server started.
+        """The mail refused since the server started because the scope of its recipient had ended.
 
         Each has ``recipient``, ``sender`` and ``scope``, the name of the test that caused it. The first 1000 are kept.
         """
@@ -461,7 +461,7 @@ class MailServer(Service, Receiver):
         run(self._thread, lambda _: settle(self._control.source(None)))
 
     async def asettle(self) -> None:
-        """Wait like ``settle``, in a task of asyncio or trio."""
+        """Do the same as ``settle`` without blocking the event loop (asyncio or trio)."""
         await arun(self._thread, lambda _: settle(self._control.source(None)))
 
     def check(self) -> None:
@@ -478,20 +478,20 @@ class MailServer(Service, Receiver):
         """Return a report of this scope: mail, refusals, connections, errors and webhook attempts, a line for each.
 
         Args:
-            told: A text, such as that of a failure. Lines that it contains are left out.
+            told: Text that is already shown, such as a failure; what it contains is left out.
         """
         return self._control.overview(told)
 
     @contextlib.contextmanager
     def scope(self, name: str = "scope", *, check: bool = True) -> Iterator[Self]:
-        """Undo every change of the block when it ends: records, clock, settings, faults, and which mail was taken.
+        """Undo every change when the block ends: records, clock, settings, faults, and which mail was taken.
 
         Open transactions are closed with 421; delays and retries are cancelled. Idle connections stay open.
 
         Args:
             name: The name of the scope. Generated addresses and ids depend on it, and mail that arrives after the
-                end of the scope is reported with it. A scope in another one has the names of both.
-            check: Whether to raise what ``check()`` raises, if the block raised no error.
+                scope has ended is reported with it. The name of a nested scope begins with that of the outer one.
+            check: Whether to call ``check()`` if the block raised no error.
 
         Raises:
             FaultNeverFired: A fault that was planned in the scope never fired.

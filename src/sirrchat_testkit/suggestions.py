@@ -12,7 +12,7 @@ _ALIKE = 0.82  # the least similarity of a misspelling
 
 
 def near_name(name: str, known: Iterable[str]) -> str | None:
-    """Return the one of ``known`` that ``name`` probably misspells: a similar one, or one with one other letter."""
+    """Return the name in ``known`` that ``name`` probably misspells: a similar one, or one that differs in a letter."""
     for near in difflib.get_close_matches(name, known, 3, 0.7):
         alike = difflib.SequenceMatcher(None, name, near).ratio()
         wrong = sum(mine != its for mine, its in zip(name, near, strict=False))
@@ -22,7 +22,7 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
 
 
 def misnamed(handle: object, name: str, guesses: Mapping[str, str]) -> AttributeError:
-    """Return the error for the missing attribute ``name``, with the name that was probably meant, if there is one."""
+    """Return the error for the missing attribute ``name``, with a suggestion if another name was probably meant."""
     kind = type(handle).__name__
     public = [each for each in dir(type(handle)) if not each.startswith("_")]
     near = guesses.get(name) or near_name(name, public)
@@ -31,7 +31,7 @@ def misnamed(handle: object, name: str, guesses: Mapping[str, str]) -> Attribute
 
 
 class Hints:
-    """A class whose ``AttributeError`` suggests the right name; ``_guesses`` has names that other packages use.
+    """A class whose ``AttributeError`` suggests the right name; ``_guesses`` maps names that other packages use.
 
     It is hidden from type checkers, so that they find a misspelt name themselves.
     """
@@ -47,7 +47,7 @@ class Hints:
 
 
 class CollectionHints(Hints):
-    """A handle that is not a collection, and whose errors suggest the attribute that is one, ``_items``."""
+    """A handle that is not a collection; its errors suggest the attribute that is one, named by ``_items``."""
 
     __slots__ = ()
 

@@ -1,1 +1,1 @@
-"""What a test touches, without pytest."""
+"""The handles that tests use. They do not need pytest."""

@@ -1,4 +1,4 @@
-"""The server's clock, as a test moves it."""
+"""The clock of the server, for tests to move."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Clock(Hints):
         self._do(lambda: self._clock.freeze(milliseconds))
 
     def resume(self) -> None:
-        """Let the clock run again, from its current time."""
+        """Start the clock again, from its current time."""
         self._do(self._clock.resume)
 
     def follow(self) -> None:
@@ -69,28 +69,28 @@ class Clock(Hints):
         self._do(self._clock.follow)
 
     def advance(self, by: timedelta | None = None, **units: Unpack[TimeUnits]) -> None:
-        """Move the clock forward, and return when everything that has become due, such as webhook retries, is done.
+        """Move the clock forward; return when all work that became due, such as webhook retries, is done.
 
         Example:
             mailserver.clock.advance(hours=2)
             mailserver.clock.advance(timedelta(days=30))
 
         Args:
-            by: The time to advance.
-            units: Units of ``timedelta``, such as ``hours=2``, which are added.
+            by: How far to advance.
+            units: Units of ``timedelta``, such as ``hours=2``, added to ``by``.
 
         Raises:
-            ValueError: The time is negative (``move_to`` goes back) or infinite.
+            ValueError: The time is negative (use ``move_to`` to go back) or infinite.
             TypeError: A unit is unknown, or ``by`` is not a ``timedelta``.
         """
         self._thread.call(self._clock.advance(_span(by, units)))
 
     async def aadvance(self, by: timedelta | None = None, **units: Unpack[TimeUnits]) -> None:
-        """Do the same as ``advance`` without blocking the event loop, asyncio's or trio's."""
+        """Do the same as ``advance`` without blocking the event loop (asyncio or trio)."""
         await self._thread.acall(self._clock.advance(_span(by, units)))
 
     def move_to(self, to: datetime) -> None:
-        """Set the clock to ``to`` (aware, or local time), and return when everything that has become due is done.
+        """Set the clock to ``to`` (aware, or local time); return when all work that became due is done.
 
         Raises:
             TypeError: ``to`` is not a ``datetime``.
@@ -98,7 +98,7 @@ class Clock(Hints):
         self._thread.call(self._clock.move_to(_milliseconds("move_to", to)))
 
     async def amove_to(self, to: datetime) -> None:
-        """Do the same as ``move_to`` without blocking the event loop, asyncio's or trio's."""
+        """Do the same as ``move_to`` without blocking the event loop (asyncio or trio)."""
         await self._thread.acall(self._clock.move_to(_milliseconds("move_to", to)))
 
     def _do(self, what: Callable[[], T]) -> T:

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class MailConditions(TypedDict, total=False):
-    """Conditions on a message. A message matches if it meets all that are given.
+    """Conditions on a message. A message matches if it meets all given conditions.
 
-    A ``str`` is compared as the list says. A ``re.Pattern`` searches, a function is called with the value and returns
+    A ``str`` is compared as described below. A ``re.Pattern`` searches, a function is called with the value and returns
     whether it matches, and any other value is compared with ``==``, so dirty-equals works.
 
     Example:
@@ -22,7 +22,7 @@ class MailConditions(TypedDict, total=False):
 
     Attributes:
         subject: The decoded subject. A ``str`` must be equal, with each run of white space as one space.
-        sender: The address of From. A ``str`` must be equal without case; ``*`` and ``?`` are wildcards.
+        sender: The address of From. A ``str`` must be equal, ignoring case; ``*`` and ``?`` are wildcards.
         to: One of the addresses of To. Compared like ``sender``.
         cc: One of the addresses of Cc. Compared like ``sender``.
         recipient: The recipient of the envelope. Compared like ``sender``.
@@ -33,8 +33,8 @@ class MailConditions(TypedDict, total=False):
         has_attachment: Whether the message has an attachment.
         filename: The name of one of the attachments. Compared like ``sender``.
         size: The size of the raw message in bytes.
-        after: A ``datetime`` (aware, or local time), at or after which the message was received.
-        where: A function of the whole message that returns whether it matches.
+        after: A ``datetime`` (aware, or local time); the message must have been received then or later.
+        where: A function that gets the whole message and returns whether it matches.
     """
 
     subject: Text
@@ -54,7 +54,7 @@ class MailConditions(TypedDict, total=False):
 
 
 class TimeUnits(TypedDict, total=False):
-    """Units of time: the keyword arguments of ``timedelta``, which are added up."""
+    """Units of time: the keyword arguments of ``timedelta``, which adds them up."""
 
     weeks: float
     days: float

@@ -1,10 +1,10 @@
-"""``ServerControl``: access of the handles to a running server, from any thread; and the account of a test.
+"""``ServerControl`` gives handles access to a running server from any thread; ``TestAccount`` is the account of a test.
 
-1. Which messages a test has taken is kept here, in an object shared by all threads, and not in the records.
+1. The messages that a test has taken are noted here, in an object shared by all threads, not in the records.
 2. Contents are loaded when they are read. Those of a taken message are loaded at once, in the server's thread, without
    waiting for it, so that the message outlives its deletion.
 3. Reports cover the time since their scope began. Waits end with the scope in which they began.
-4. The account of a scope owns the addresses that the scope makes. It is made when it is first needed.
+4. The account of a scope owns the addresses that the scope makes. It is made when first needed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ TIMEOUT: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The beginning of a scope: what had been taken, the last event, the number of connections, and the account."""
+    """The beginning of a scope: the taken items, the last event, the number of connections, and the account."""
 
     taken: TakenMark
     event: int
@@ -98,7 +98,7 @@ class ServerControl:
                     hold(message, await self._contents(record_of(message)))
 
     def prefetch(self, message: ReceivedMessage) -> None:
-        """Begin to load the contents of ``message``, ahead of any later request to the server."""
+        """Start loading the contents of ``message`` before any later request to the server."""
         with contextlib.suppress(RuntimeError):  # the server has stopped
             begin_to_load(message)
 
@@ -119,7 +119,7 @@ class ServerControl:
         return address
 
     def new_account(self, address: str | None, password: str | None, quota: int | None) -> NewAccount:
-        """Make an account with a user key; None means a generated value. Raises ``InvalidValue`` or ``Conflict``."""
+        """Make an account with a user key; None generates a value. Raises ``InvalidValue`` or ``Conflict``."""
         made = None
         while made is None:
             email = address or f"{self._test_account.local_part(None)}@{self.services.settings.value.domains[0]}"
@@ -167,15 +167,15 @@ class ServerControl:
         return run(self.thread, lambda _: self.diagnostics.refusals(events))
 
     async def settled(self, seconds: float) -> list[Activity]:
-        """Wait at most ``seconds`` until nothing is in progress; return what still is. Runs on the server's loop."""
+        """Wait at most ``seconds`` until no work is in progress; return what remains. Runs on the server's loop."""
         return await self.services.sessions.settled(seconds, self._mark.connections)
 
     async def snapshot(self, recipient: str | None = None) -> Snapshot:
-        """Return a snapshot of this scope, and of why mail for ``recipient`` is refused. Runs on the server's loop."""
+        """Return a snapshot of this scope, and why mail for ``recipient`` is refused. Runs on the server's loop."""
         return await self.diagnostics.snapshot(self._mark.connections, recipient)
 
     def overview(self, shown: str) -> str:
-        """Return what happened since the scope began, without what the text ``shown`` already contains."""
+        """Return a report of the scope so far, without the parts that ``shown`` already contains."""
         return run(self.thread, lambda _: self._overview(shown))
 
     def name_after(self, seed: str) -> None:
@@ -260,7 +260,7 @@ _PASSWORD = 16
 
 
 class OwnedAccount(NamedTuple):
-    """The account of a scope with its key and, once it was needed, its password."""
+    """The account of a scope with its key and, once needed, its password."""
 
     account: Account
     key: str
@@ -316,10 +316,10 @@ class TestAccount:
         return (await self._own()).key
 
     async def add(self, local: str, domain: str | None, expires_in: int | None) -> Address | None:
-        """Make the address ``local@domain`` (default: the first domain); return None if it exists already.
+        """Make the address ``local@domain`` (default: the first domain); return None if it already exists.
 
         Raises:
-            InvalidValue: ``domain`` is not served; the text names those that are.
+            InvalidValue: ``domain`` is not served; the error lists the served domains.
         """
         if domain is not None:
             await self._check_served("domain", domain)
@@ -346,8 +346,8 @@ class TestAccount:
         """Make the address ``text``.
 
         Raises:
-            InvalidValue: Its domain is not served; the text names those that are.
-            Conflict: It exists already.
+            InvalidValue: Its domain is not served; the error lists the served domains.
+            Conflict: It already exists.
         """
         await self._check_served("address", addressing.split(text)[1])
         owner = (await self._own()).account.id

@@ -1,13 +1,13 @@
-"""Diagnostics: what a server knows about mail that did not arrive.
+"""Diagnostics: why mail did not arrive, as far as the server knows.
 
 1. The server's thread only copies data: the events since the scope began, its connections, one slice of records at a
-   time. Sorting and wording happen in the thread of the caller.
+   time. Sorting and formatting happen in the caller's thread.
 2. A snapshot belongs to one scope. It begins after the last event and connection before that scope.
 3. A connection that delivered no mail is summarized in one line: the decisive command and its reply. If every command
    from some point on was refused, the first of them is decisive, because the others were refused for the same reason.
    Otherwise it is the last command. QUIT is never decisive.
 4. A reply of several lines is shown as one line. Long texts are cut.
-5. If a refused address only has to be made, the text names the call that makes it.
+5. If a refused address only needs to be made, the failure names the call that makes it.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class Refusal:
     """A recipient that the server refused; an entry of ``mailserver.refusals`` and ``mailserver.late_mail``.
 
     Attributes:
-        recipient: The address, as the client wrote it.
+        recipient: The address as the client sent it.
         sender: The sender of the envelope; empty for ``<>``.
         code: The stable code of the error, such as ``no_such_address``.
-        reason: Why it was refused, in words.
-        scope: The id of the ended test that the address belonged to; empty if it belonged to none.
-        nearest: The existing address that was probably meant; None if there is none, or if the recipient exists.
+        reason: Why it was refused.
+        scope: The name of the ended scope, such as a test's id, that the address belonged to; empty if there is none.
+        nearest: The existing address that was probably meant; None if there is none, or the recipient exists.
     """
 
     recipient: str
@@ -73,7 +73,7 @@ class Refusal:
 
 
 class Past(NamedTuple):
-    """A scope that has ended, with the numbers of the event before its first one and of its last one."""
+    """A scope that has ended, with the number of the event before its first event, and of its last event."""
 
     name: str
     before: int
@@ -94,8 +94,8 @@ class Snapshot:
         busy: The connections in a transaction, and those that have not sent a command yet.
         idle: The other connections of the scope that delivered nothing.
         faults: The planned faults, each in one line.
-        absence: Why mail for the recipient in question is refused; empty if it is accepted.
-        has_address: Whether that recipient exists, and was not made again after an earlier scope.
+        absence: Why mail for the recipient is refused; empty if it is accepted.
+        has_address: Whether the recipient exists, and its address was not used by an earlier scope.
     """
 
     address: str
@@ -149,7 +149,7 @@ class Diagnostics:
         )
 
     def refusals(self, events: Sequence[RecipientRefused]) -> Steps[list[Refusal]]:
-        """Return ``events`` explained: when an address expired, and which existing one is nearest to an unknown one."""
+        """Return the refusals in ``events``, with expiry times, and the addresses nearest to unknown ones."""
         reasons: list[str] = []
         for start in range(0, len(events), MOST):
             reasons += yield self._reasons(events[start : start + MOST])
@@ -170,7 +170,7 @@ class Diagnostics:
         ]
 
     async def reason(self, recipient: str, at: int, reason: str) -> str:
-        """Return why ``recipient`` is refused: because it had expired by the time ``at``, or ``reason``."""
+        """Return ``reason``, or that ``recipient`` had expired by the time ``at``."""
         expired_at = await self._services.directory.expired_at(recipient, at)
         return expired(recipient, expired_at, at) if expired_at else reason
 
@@ -202,7 +202,7 @@ class Diagnostics:
         return ""
 
     async def unknown(self, recipient: str, refusal: str) -> str:
-        """Return why ``recipient``, refused as unknown just now, does not exist, and the remedy if there is one."""
+        """Return why ``recipient``, just refused as unknown, does not exist, and the remedy if there is one."""
         now = self._services.clock.now()
         reason = await self.reason(recipient, now, refusal)
         if scope := self._services.directory.former_scope(recipient):
@@ -210,7 +210,7 @@ class Diagnostics:
         return reason if reason != refusal else f"{reason}; {_REMEDY.format(recipient)}"
 
     async def _has_address(self, recipient: str) -> bool:
-        """Return whether ``recipient`` exists and is not an address that was made again after another scope's."""
+        """Return whether ``recipient`` exists and its address was not used by an earlier scope."""
         directory = self._services.directory
         return not directory.former_scope(recipient) and await directory.find_address(recipient) is not None
 
@@ -219,7 +219,7 @@ _REMEDY: Final = "make it with mailserver.make_inbox(address={!r})"
 
 
 class Explanation(NamedTuple):
-    """A snapshot in words; the fields are those of ``failures.Evidence``."""
+    """A snapshot as text; the fields are those of ``failures.Evidence``."""
 
     cause: str
     hint: str
@@ -230,14 +230,14 @@ class Explanation(NamedTuple):
 def explain(
     diagnostics: Diagnostics, snapshot: Snapshot, after: int, recipient: str | None = None, *, awaited: bool = True
 ) -> Steps[Explanation]:
-    """Return ``snapshot`` in words: what happened since the event ``after``.
+    """Return ``snapshot`` as text: what happened since the event ``after``.
 
     Args:
         diagnostics: The diagnostics of the server.
         snapshot: The snapshot.
         after: The number of the last event before the scope.
         recipient: The key of the address whose mail is missing; None for any.
-        awaited: Whether no mail has been received at all. Otherwise it does not matter that no client connected.
+        awaited: Whether no mail has been received yet. If some has, it does not matter that no client connected.
     """
     refused = [*snapshot.of(RecipientRefused, after)]
     about = [each for each in refused if recipient and addressing.key(each.recipient) == recipient]
@@ -289,7 +289,7 @@ def explain(
 
 
 def overview(explanation: Explanation, messages: Sequence[object], attempts: Sequence[str], shown: str) -> str:
-    """Return what happened since the scope began, without the sections that the text ``shown`` already contains."""
+    """Return a report of the scope so far, without the sections that ``shown`` already contains."""
     mail = Section("Messages:" if messages else "No mail was received.", [*map(summary, messages)], 20)
     return printable(join([mail, *explanation.sections, *listed("Webhook attempts:", attempts, 20)], shown))
 
@@ -332,13 +332,13 @@ def _tls_failure(alert: str) -> str:
 
 
 def _is_missing(event: RecipientRefused, explained: Mapping[tuple[str, str], Refusal]) -> bool:
-    """Return whether the recipient is unknown, belonged to no test, and is near to no existing address."""
+    """Return whether the recipient is unknown, belonged to no test, and is not close to any existing address."""
     refusal = explained[event.recipient, event.sender]
     return event.code == NoSuchAddress.code and refusal.reason == event.reason and not (event.scope or refusal.nearest)
 
 
 def _refused(refusal: Refusal, absence: str = "") -> str:
-    """Return that mail was refused, and why: for an unknown recipient its ``absence`` if it still does not exist."""
+    """Return that mail was refused and why; for a recipient that still does not exist, the reason is ``absence``."""
     reason = absence if absence and refusal.code == NoSuchAddress.code else refusal.reason
     return f"Refused{reason.removeprefix('refused')}" if reason.startswith("refused ") else f"Refused: {reason}"
 
@@ -373,7 +373,7 @@ class _Exchange:
         return bool(self.replies) and self.replies[-1][:1] in {"4", "5"}
 
     def add(self, line: str) -> None:
-        """Add a line of the reply. A line after its last one begins another reply, which replaces it."""
+        """Add a line of the reply. A line after the last one begins a new reply, which replaces this one."""
         if self.replies and self.replies[-1][3:4] != "-":
             self.replies.clear()
         self.replies.append(line)
@@ -386,7 +386,7 @@ class _Exchange:
 
 
 def ending(session: Session, refused: Collection[str] = ()) -> str:
-    """Return how far ``session`` got; empty if it got no greeting, or if ``refused`` recipients already explain it."""
+    """Return how far ``session`` got; empty if it was not greeted, or if ``refused`` recipients already explain it."""
     exchanges = _exchanges(session.transcript)
     others = 0
     while _LEAVE.match(exchanges[-1].command):

@@ -1,9 +1,9 @@
 """Failure texts of waits and assertions, the same for mail and for webhook calls.
 
 1. The first line begins with the finding, because test runners show only that in their summary: the condition that the
-   nearest item missed, the refusal, or another explanation. What was waited for follows.
-2. Then come sections: the items that arrived, the nearest ones with the conditions that each missed, and whatever else
-   explains the failure.
+   nearest item missed, the refusal, or another explanation. The awaited item follows.
+2. Then come sections: the items that arrived, the nearest ones with the conditions that each missed, and other
+   explanations.
 3. A section without lines is left out.
 """
 
@@ -34,7 +34,7 @@ COMPARED: Final = 200
 
 
 class NotSettled(AssertionError):
-    """The server was still busy after a second, so more could arrive; the text names what is in progress."""
+    """The server was still busy after a second, so more items could arrive; the error names what is in progress."""
 
     __module__ = "sirrchat_testkit"
 
@@ -47,7 +47,7 @@ class FaultNeverFired(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A title and lines below it. Equal lines are shown once, with their number; of many lines the ``most`` latest."""
+    """A title and lines. Equal lines are shown once, with their number, and only the ``most`` latest are shown."""
 
     title: str
     lines: Sequence[str] = ()
@@ -65,16 +65,16 @@ class Section:
 
 
 class Kind(Generic[I_contra]):
-    """The words in which failures of mail and of webhook calls differ.
+    """The words that differ between failures of mail and of webhook calls.
 
     Attributes:
         noun: An item: ``message``.
         place: Where items arrive: ``for ann@example.com``.
-        stopped: That the source has stopped, as a sentence.
-        rejected: What an item is that no wait returns: ``not answered with 2xx``.
+        stopped: A sentence: the source has stopped.
+        rejected: Why waits skip some items: ``not answered with 2xx``.
         twin: How to wait without blocking an event loop.
-        not_received: The error of a wait whose time is up.
-        unexpected: The error of items that should not have arrived.
+        not_received: The error of a wait that timed out.
+        unexpected: The error for items that should not have arrived.
     """
 
     noun: str
@@ -90,7 +90,7 @@ class Kind(Generic[I_contra]):
         raise NotImplementedError
 
     def is_rejected(self, item: I_contra) -> bool:  # noqa: ARG002 - a message never is
-        """Return whether no wait returns ``item``."""
+        """Return whether waits skip ``item``."""
         return False
 
 
@@ -99,9 +99,9 @@ class Evidence(NamedTuple, Generic[T]):
 
     Attributes:
         recent: Its latest items, oldest first.
-        cause: Why the item cannot have arrived; the finding in any case. Empty if unknown, as the next two.
-        hint: The finding if no item comes near.
-        otherwise: The finding if there is no other.
+        cause: Why the item cannot have arrived; always used as the finding. Empty if unknown, like the next two.
+        hint: The finding if no item is close to a match.
+        otherwise: The finding if there is no other one.
         sections: Further sections.
     """
 
@@ -133,9 +133,9 @@ class FailedWait(Protocol[T]):
 
 
 def not_received(wait: FailedWait[T], evidence: Evidence[T]) -> AssertionError:
-    """Return the error of a ``receive`` or ``receive_all`` whose time is up.
+    """Return the error of a ``receive`` or ``receive_all`` that timed out.
 
-    The user's conditions run again for the few items that are shown, never for items that the wait did not examine.
+    The user's conditions run again for the few items that are shown, but not for items that the wait did not examine.
     """
     kind, match = wait.kind, wait.match
     found = {wait.key(each) for each in wait.found}
@@ -175,7 +175,7 @@ def too_many(wait: FailedWait[T], wanted: int) -> AssertionError:
 
 
 def unexpected(wait: FailedWait[T], *, after: float | None = None) -> AssertionError:
-    """Return the error of an ``assert_nothing``; the items arrived ``after`` so many seconds, or before it (None)."""
+    """Return the error of an ``assert_nothing``; items arrived ``after`` so many seconds, or earlier if None."""
     kind, found = wait.kind, wait.found
     window = f" within {_seconds(wait.seconds)}" if wait.seconds and after is not None else ""
     when = "" if after is None else f" after {after:.2f} s"

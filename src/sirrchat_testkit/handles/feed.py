@@ -1,4 +1,4 @@
-"""Feeds: the way of items (messages, webhook calls) from the thread that stores them to a wait in another thread.
+"""Feeds carry items (messages, webhook calls) from the thread that stores them to a wait in another thread.
 
 1. A wait pulls stored items in slices after a cursor. Its cost depends on the items that it examines, not on those that
    are stored.
@@ -43,7 +43,7 @@ class Signal(Protocol):
     """Wakes a waiting thread or task."""
 
     def set(self) -> None:
-        """Wake it; from any thread."""
+        """Wake the waiter. Can be called from any thread."""
 
 
 class End(enum.Enum):
@@ -84,7 +84,7 @@ class Feed(Generic[T]):
     """A queue of items for one wait: the server's thread pushes, the waiting side reads.
 
     The waiting side ends it by setting ``closed``, without a call into the server's thread, which would cost as much as
-    the wake-up. ``Feeds`` removes a closed feed when it next visits it, at the latest when its time is up.
+    the wake-up. ``Feeds`` removes a closed feed when it next visits it, at the latest when the wait times out.
     """
 
     def __init__(self, topic: str | None, signal: Signal, scope: WaitScope) -> None:
@@ -101,13 +101,13 @@ class Feed(Generic[T]):
         self._signal.set()
 
     def pushed(self) -> Iterator[T | Removed | Changed[T] | End]:
-        """Yield the pushed items that were not yielded yet."""
+        """Yield the pushed items that have not been yielded yet."""
         while self._pushed:
             yield self._pushed.popleft()
 
 
 class Feeds(Generic[T]):
-    """The open feeds of one server or sink, by topic; None is the topic of waits for everything."""
+    """The open feeds of one server or sink, by topic; the topic None is for waits on everything."""
 
     def __init__(self) -> None:
         self._open: dict[str | None, list[Feed[T]]] = {}
@@ -131,11 +131,11 @@ class Feeds(Generic[T]):
             self._open[feed.topic] = [*self._of(feed.topic), feed]
 
     def all(self) -> list[Feed[T]]:
-        """Return the open feeds; from any thread."""
+        """Return the open feeds. Can be called from any thread."""
         return [feed for feeds in [*self._open.values()] for feed in feeds if not feed.closed]
 
     def end_scope(self) -> None:
-        """End the waits whose scope is over; from any thread."""
+        """End the waits whose scope has ended. Can be called from any thread."""
         for feed in self.all():
             if feed.scope.over:
                 feed.push(End.SCOPE_OVER)
@@ -171,7 +171,7 @@ class TakenMark(NamedTuple):
 class Taken:
     """The items taken from the sources of one server or sink; shared by all waiting threads.
 
-    ``cursors`` has, for each topic, a position up to which everything is taken. The next wait begins there.
+    ``cursors`` has a position for each topic, up to which everything is taken. The next wait begins there.
     """
 
     def __init__(self) -> None:
@@ -228,7 +228,7 @@ class Taken:
 
 
 class Slice(NamedTuple, Generic[T]):
-    """Some items of a source, the position up to which it was read, and whether that was the end."""
+    """Some items of a source, the position read so far, and whether that is the end."""
 
     items: list[T]
     position: int
@@ -259,7 +259,7 @@ class Source(Protocol[T]):
         ...
 
     async def recent(self, before: int | None, limit: int) -> Slice[T]:
-        """Return a slice of at most ``limit`` items before the position ``before`` (None: the end), latest first."""
+        """Return a slice of at most ``limit`` items before the position ``before`` (None for the end), latest first."""
         ...
 
 
@@ -293,7 +293,7 @@ def pull_recent(source: Source[T], most: int) -> Steps[list[T]]:
 
 
 def pull_records(find: Callable[[int, int], Coroutine[Any, Any, list[R]]]) -> Steps[list[R]]:
-    """Return all records that ``find(after, limit)`` finds, slice by slice, by their ``seq``."""
+    """Return all records that ``find(after, limit)`` returns, reading them in slices, in order of ``seq``."""
     found: list[Any] = []
     while True:
         records: list[Any] = yield find(found[-1].seq if found else 0, MOST)
@@ -303,7 +303,7 @@ def pull_records(find: Callable[[int, int], Coroutine[Any, Any, list[R]]]) -> St
 
 
 def run(thread: LoopThread, wait: Callable[[Signal], Steps[R]]) -> R:
-    """Run ``wait`` in this thread, blocking it; return what it returns."""
+    """Run ``wait`` in this thread, blocking it; return its result."""
     signal = ThreadSignal()
     with contextlib.closing(wait(signal)) as steps:
         try:
@@ -320,7 +320,7 @@ def run(thread: LoopThread, wait: Callable[[Signal], Steps[R]]) -> R:
 
 
 async def arun(thread: LoopThread, wait: Callable[[Signal], Steps[R]]) -> R:
-    """Run ``wait`` in this task without blocking its loop, asyncio's or trio's; return what it returns."""
+    """Run ``wait`` in this task without blocking its loop (asyncio or trio); return its result."""
     signal = async_signal()
     with contextlib.closing(wait(signal)) as steps:
         try:

@@ -24,7 +24,7 @@ OTHERS: Final = "other senders"
 
 
 class Late(NamedTuple):
-    """A key by which late mail is counted: ``recipient`` is an address of the ended ``scope``."""
+    """The key by which late mail is counted; ``recipient`` was an address of the ended ``scope``."""
 
     scope: str
     recipient: str
@@ -67,7 +67,7 @@ class Findings:
         self._scope = outer
 
     def check(self) -> None:
-        """Raise the errors of the scope that were not raised yet: a single one as itself, several as a group.
+        """Raise the errors of the scope that were not raised yet: one as itself, several as a group.
 
         Raises:
             FaultNeverFired: There was no error, and a fault that was planned in the scope never fired.

@@ -1,7 +1,7 @@
 """Receiving mail: the verbs that wait, the inbox of one address, and an account with its inbox.
 
-``Receiver`` has the verbs. An ``Inbox`` receives the mail of one address, a ``MailServer`` that of all. Each verb that
-waits has an async twin with an ``a`` in front, for asyncio and trio.
+``Receiver`` has the verbs. An ``Inbox`` receives the mail for one address, a ``MailServer`` the mail for all. Each verb
+that waits has an async twin with an ``a`` in front, for asyncio and trio.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Receiver(CollectionHints):
     ) -> ReceivedMessage:
         """Return the oldest matching message and take it; wait for one if none has arrived yet.
 
-        A message that was taken is not returned by a later ``receive``, of any inbox of its address or of the server.
+        A later ``receive`` does not return a taken message again, whether of an inbox of this address or of the server.
         Its flags do not change, and the REST API does not see that it was taken.
 
         Example:
@@ -55,16 +55,17 @@ class Receiver(CollectionHints):
             reset = inbox.receive(subject=re.compile("reset", re.I), header={"X-Tag": "auth"})
 
         Args:
-            timeout: Seconds of real time to wait; 0 looks once. Default: the ``mailserver`` marker, the option
-                ``--mailserver-timeout``, the variable ``SIRRCHAT_TESTKIT_TIMEOUT``, the ini file, 10, in this order.
-            match: Conditions, all of which must be met: ``subject``, ``sender``, ``to``, ``cc``, ``recipient``,
+            timeout: Seconds of real time to wait; 0 checks once. Default: the first that is set of the ``mailserver``
+                marker, the option ``--mailserver-timeout``, the variable ``SIRRCHAT_TESTKIT_TIMEOUT`` and the ini file;
+                otherwise 10.
+            match: Conditions that the message must meet: ``subject``, ``sender``, ``to``, ``cc``, ``recipient``,
                 ``mail_from``, ``text``, ``html``, ``header``, ``has_attachment``, ``filename``, ``size``, ``after``,
                 ``where``. ``MailConditions`` describes them.
 
         Raises:
             MailNotReceived: No matching message arrived in time. An ``AssertionError`` that lists the messages that
                 did arrive with the conditions they missed, the refused recipients, and the connections.
-            TypeError: A condition is unknown (the text names the nearest one), or a value was passed without a name.
+            TypeError: A condition is unknown (the error suggests the nearest one), or is passed without a name.
             ValueError: ``timeout`` is negative.
             RuntimeError: The server stopped, or the scope ended in which the wait began.
         """
@@ -78,7 +79,7 @@ class Receiver(CollectionHints):
         timeout: float | None = None,  # noqa: ASYNC109 - the twin's own word
         **match: Unpack[MailConditions],
     ) -> ReceivedMessage:
-        """Do the same as ``receive`` without blocking the event loop, asyncio's or trio's."""
+        """Do the same as ``receive`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("areceive", _unnamed, "subject")
         wait = self._wait(timeout, match)
         return await arun(wait.source.thread, wait.receive)
@@ -93,19 +94,19 @@ class Receiver(CollectionHints):
         """Return all matching messages that were not taken yet, oldest first, and take them.
 
         With ``count`` it waits for that many. In both cases it then waits until the server has settled (see
-        ``assert_nothing``), so that a message too many is noticed.
+        ``assert_nothing``), so that extra messages are noticed.
 
         Example:
             first, second = inbox.receive_all(2)
 
         Args:
-            count: How many there must be. Default: any number, 0 included.
+            count: How many messages to expect. Default: any number, including 0.
             timeout: Seconds of real time to wait for ``count`` messages. Default: as for ``receive``.
             match: Conditions as for ``receive``.
 
         Raises:
             MailNotReceived: Fewer than ``count`` arrived in time.
-            UnexpectedMail: More than ``count`` arrived; none is taken.
+            UnexpectedMail: More than ``count`` arrived; no message is taken.
             NotSettled: The server is still busy after a second, so more may arrive.
             TypeError: As for ``receive``.
             ValueError: ``count`` is not a whole number, or ``timeout`` is negative.
@@ -121,7 +122,7 @@ class Receiver(CollectionHints):
         timeout: float | None = None,  # noqa: ASYNC109 - the twin's own word
         **match: Unpack[MailConditions],
     ) -> list[ReceivedMessage]:
-        """Do the same as ``receive_all`` without blocking the event loop, asyncio's or trio's."""
+        """Do the same as ``receive_all`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("areceive_all", _unnamed, "subject")
         wait, wanted = self._wait(timeout, match), count_of(count)
         return await arun(wait.source.thread, lambda signal: wait.receive_all(signal, wanted))
@@ -138,13 +139,13 @@ class Receiver(CollectionHints):
             inbox.assert_nothing(within=1)
 
         Args:
-            within: Seconds of real time to watch after that; a match fails at once. Default: the ini file's
+            within: Seconds of real time to keep watching after that; a match fails at once. Default: the ini file's
                 ``mailserver_within``, or 0.
             match: Conditions as for ``receive``.
 
         Raises:
             UnexpectedMail: Matching messages arrived; an ``AssertionError`` that lists them.
-            NotSettled: The server is still busy after a second; the text names what is in progress.
+            NotSettled: The server is still busy after a second; the error names what is in progress.
             TypeError: As for ``receive``.
             ValueError: ``within`` is negative.
         """
@@ -155,7 +156,7 @@ class Receiver(CollectionHints):
     async def aassert_nothing(
         self, *_unnamed: Never, within: float | None = None, **match: Unpack[MailConditions]
     ) -> None:
-        """Do the same as ``assert_nothing`` without blocking the event loop, asyncio's or trio's."""
+        """Do the same as ``assert_nothing`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("aassert_nothing", _unnamed, "subject")
         wait = self._watch(within, match)
         await arun(wait.source.thread, wait.nothing)
@@ -172,8 +173,8 @@ class Receiver(CollectionHints):
 class Inbox(Receiver):
     """The inbox of one address; the fixture ``inbox`` is a new one, ``make_inbox`` makes more.
 
-    ``str(inbox)`` is the address, so an inbox can be put into a form as it is, and be a condition: ``to=inbox``.
-    Inboxes of the same address share their messages, and which of them are taken.
+    ``str(inbox)`` is the address, so an inbox can be used as a form value, or as a condition: ``to=inbox``.
+    Inboxes of the same address share their messages, and a message taken from one is taken from all.
 
     Example:
         def test_signup_sends_a_code(inbox, shop):
@@ -214,7 +215,7 @@ class Inbox(Receiver):
 
     @property
     def address(self) -> str:
-        """The address, as it was given to ``make_inbox`` or ``inbox_for``, or made up."""
+        """The address, as given to ``make_inbox`` or ``inbox_for``, or generated."""
         return self._recipient
 
     @property
@@ -224,13 +225,13 @@ class Inbox(Receiver):
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the address expires, by the server's clock, in UTC; None if it does not."""
+        """When the address expires, on the server's clock, in UTC; None if it does not expire."""
         expires_at = self._record.expires_at if self._record else 0
         return datetime.fromtimestamp(expires_at / 1000, UTC) if expires_at else None
 
     @property
     def api_key(self) -> str:
-        """A REST API key of the account that owns the inboxes of this test; it gives access to nothing else."""
+        """A REST API key of the account that owns the inboxes of this test. It gives access only to them."""
         return self._control.api_key()
 
     def deliver(
@@ -256,7 +257,7 @@ class Inbox(Receiver):
             sender: The address of From, and the envelope's sender. Default: ``sender@example.org``.
 
         Raises:
-            Refused: The address does not exist or has expired, or its quota is exceeded; the text says which.
+            Refused: The address does not exist or has expired, or its quota is exceeded; the error says which.
             TypeError: Both a message and other arguments are given, or neither.
         """
         fields = {"subject": subject, "text": text, "html": html, "sender": sender}
@@ -264,7 +265,7 @@ class Inbox(Receiver):
         return self._control.deliver(self._recipient, message, given)
 
     def clear(self) -> list[ReceivedMessage]:
-        """Delete the messages of the address, and return them, oldest first; they can still be read."""
+        """Delete the messages of the address and return them, oldest first. They can still be read."""
         return self._control.clear(self._recipient)
 
     @property
@@ -282,7 +283,7 @@ class Inbox(Receiver):
 class MailAccount(Hints):
     """An account, made by ``mailserver.add_account``: a user of the SirrChat API that can also log in by SMTP.
 
-    ``str(account)`` is the address, so an account can be put into a form as it is.
+    ``str(account)`` is the address, so an account can be used as a form value.
 
     Example:
         ann = mailserver.add_account("ann@example.com", password="s3cret")
@@ -294,7 +295,7 @@ class MailAccount(Hints):
         id: The UUID of the account, the same in both REST APIs.
         password: The password in plain text.
         api_key: A REST API key with the role ``user``; it gives access to this account only.
-        quota: The bytes that the account may store.
+        quota: The maximum size of its mail, in bytes.
         inbox: The inbox of the permanent address.
     """
 

@@ -24,13 +24,13 @@ __tracebackhide__ = True
 
 
 class MailNotReceived(AssertionError):
-    """The expected mail did not arrive in time; the text lists what arrived instead and which condition it missed."""
+    """The expected mail did not arrive in time; the error lists other messages and the conditions they missed."""
 
     __module__ = "sirrchat_testkit"
 
 
 class UnexpectedMail(AssertionError):
-    """Mail arrived that was not expected; the text lists it."""
+    """Mail arrived that was not expected; the error lists it."""
 
     __module__ = "sirrchat_testkit"
 
@@ -114,7 +114,7 @@ class MailSource:
         return await self._control.settled(seconds)
 
     def evidence(self, wait: Wait[ReceivedMessage]) -> Steps[Evidence[ReceivedMessage]]:
-        """Return the latest messages, why one may be missing, and what else happened."""
+        """Return the latest messages, and the reasons why one may be missing."""
         control, match = self._control, wait.match
         snapshot: diagnostics.Snapshot = yield control.snapshot(self._recipient)
         recent = yield from pull_recent(self, COMPARED)

@@ -1,4 +1,4 @@
-"""A received message as a test holds it: its contents are loaded and parsed when they are read."""
+"""Received messages. Their contents are loaded and parsed when they are read."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Contents(NamedTuple):
 class ReceivedMessage(Hints):
     """A received message: the copy of one recipient.
 
-    ``sender``, ``to``, ``cc`` and ``reply_to`` are read from the header, as bare addresses; ``mail_from`` and
-    ``recipient`` are the envelope's. The contents are loaded and parsed when they are first read. A message that was
-    taken or cleared can be read after it was deleted; reading another one raises ``NotFound``.
+    ``sender``, ``to``, ``cc`` and ``reply_to`` are bare addresses from the header; ``mail_from`` and
+    ``recipient`` are from the envelope. The contents are loaded and parsed when they are first read. A message that was
+    taken or cleared can be read after it is deleted; reading any other deleted message raises ``NotFound``.
 
     Example:
         message = inbox.receive(subject="Welcome")
@@ -105,7 +105,7 @@ class ReceivedMessage(Hints):
         return self._once("parsed", lambda: mime.parse(self.raw))
 
     def _once(self, name: str, make: Callable[[], V]) -> V:
-        """Return what ``make`` returned first; ``cached_property`` would add its frame to tracebacks."""
+        """Return the first result of ``make``, cached; ``cached_property`` would add its frame to tracebacks."""
         if name not in self._made:
             self._made[name] = make()
         made: V = self._made[name]
@@ -184,7 +184,7 @@ class ReceivedMessage(Hints):
 
     @property
     def received_at(self) -> datetime:
-        """When it was received, by the server's clock, in UTC."""
+        """When it was received, on the server's clock, in UTC."""
         return datetime.fromtimestamp(self._record.received_at / 1000, UTC)
 
     @property
@@ -244,7 +244,7 @@ class ReceivedMessage(Hints):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """The reasons why parts of the message were not read, such as a header of more than 100 KiB; usually none."""
+        """The reasons why parts of the message were not read, such as a header of more than 100 KiB; usually empty."""
         return self._parsed.problems
 
     @property
@@ -256,7 +256,7 @@ class ReceivedMessage(Hints):
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Every one-time code that the message seems to contain, found as by ``code``, in order."""
+        """All one-time codes that the message seems to contain, found as by ``code``, in order."""
         from sirrchat_testkit.mail.html import codes
 
         return self._once("codes", lambda: codes(self.text, self.html, self.subject))
@@ -270,7 +270,7 @@ class ReceivedMessage(Hints):
         purpose: LinkPurpose | None = None,
         scheme: str | None = None,
     ) -> Link:
-        """Return the one link that matches.
+        """Return the only link that matches.
 
         Without arguments, links that unsubscribe, or lead to social networks, legal texts or images, do not count, nor
         does a home page beside another link, nor links that are not http or https, such as ``mailto:``.
@@ -298,10 +298,10 @@ class ReceivedMessage(Hints):
         return pick_link(self.links, match, url=url, text=text, purpose=purpose, scheme=scheme)
 
     def code(self, pattern: str | re.Pattern[str] | None = None, *, near: str | None = None) -> str:
-        """Return the one one-time code, as the message shows it, such as ``123456`` or ``ABC-123``.
+        """Return the only one-time code, as the message shows it, such as ``123456`` or ``ABC-123``.
 
         The plain text is searched first, then the HTML, then the subject. A number that is part of a URL, a date, a
-        price, a phone or an order number does not count, nor does one without a word such as "code" near it.
+        price, a phone or an order number does not count. Neither does a number without a word such as "code" near it.
 
         Example:
             message.code()
@@ -310,7 +310,7 @@ class ReceivedMessage(Hints):
 
         Args:
             pattern: A regular expression for the code. If it has a group, the group is the code.
-            near: A text that must be near the code: on its line or within two lines.
+            near: A string that must be near the code: on its line or within two lines.
 
         Raises:
             NotExactlyOne: There is no code, or there are several. An ``AssertionError`` that lists every candidate with
@@ -327,7 +327,7 @@ class ReceivedMessage(Hints):
         type: object = None,  # noqa: A002 - the field's own word
         inline: bool = False,
     ) -> mime.Attachment:
-        """Return the one attachment that matches.
+        """Return the only attachment that matches.
 
         Example:
             message.attachment().content
@@ -335,7 +335,7 @@ class ReceivedMessage(Hints):
             message.attachment(type="image/*", inline=True)
 
         Args:
-            name: The file name. A ``str`` must be equal without case, ``*`` and ``?`` are wildcards; a ``re.Pattern``
+            name: The file name. A ``str`` must be equal, ignoring case; ``*`` and ``?`` are wildcards; a ``re.Pattern``
                 searches, a function is called.
             type: The media type; compared like ``name``.
             inline: Whether to search the files that the HTML refers to instead.
@@ -372,12 +372,12 @@ def is_loaded(message: ReceivedMessage) -> bool:
 
 
 def hold(message: ReceivedMessage, contents: Contents) -> None:
-    """Store ``contents`` in ``message``, so that it outlives its deletion."""
+    """Store ``contents`` in ``message``, so that they outlive its deletion."""
     message._loading = Future()  # noqa: SLF001 - its own module
     message._loading.set_result(contents)  # noqa: SLF001 - same
 
 
 def begin_to_load(message: ReceivedMessage) -> None:
-    """Begin to load the contents of ``message``, unless that has begun, so that it outlives its deletion."""
+    """Start loading the contents of ``message`` unless that has begun, so that they outlive its deletion."""
     if message._loading is None:  # noqa: SLF001 - its own module
         message._loading = message._load(message._record)  # noqa: SLF001 - same

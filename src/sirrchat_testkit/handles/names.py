@@ -1,4 +1,4 @@
-"""Local parts of addresses that look like a person's and belong to one test.
+"""Local parts of addresses that look like people's names and are unique to one test.
 
 1. The same seed, scope and count give the same name, so a failing test uses the same addresses when it is run again.
 2. Only ``a-z``, ``0-9`` and ``-`` are used, and at most 64 characters: applications reject many others.
@@ -23,7 +23,7 @@ _naming = threading.Lock()
 
 
 class Names:
-    """Makes local parts from ``seed``, which is that of the run, or of one worker."""
+    """Makes local parts from ``seed``, the seed of the run or of one worker."""
 
     def __init__(self, seed: str) -> None:
         self._seed = seed

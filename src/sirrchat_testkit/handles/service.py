@@ -1,6 +1,6 @@
-"""Services: servers with a thread of their own, started and stopped by method, by ``with`` or by ``async with``.
+"""Services: servers with their own thread, started and stopped by methods, ``with`` or ``async with``.
 
-1. Starting and stopping block, so ``async with`` runs both in a worker thread. A cancelled stop still stops.
+1. Starting and stopping block, so ``async with`` runs both in a worker thread. A cancelled stop still completes.
 2. A forked child closes the listeners that it inherits. The parent keeps them.
 """
 
@@ -16,7 +16,7 @@ __tracebackhide__ = True
 
 
 class Service:
-    """A server that can be started and stopped. A forked child abandons those in ``RUNNING``."""
+    """A server that can be started and stopped. A forked child abandons the services in ``RUNNING``."""
 
     def start(self) -> Self:
         """Start listening; return the service."""
@@ -27,7 +27,7 @@ class Service:
         raise NotImplementedError
 
     def _abandon(self) -> None:
-        """Close the inherited listeners. To be called in a forked child only."""
+        """Close the inherited listeners. Call it in a forked child only."""
         raise NotImplementedError
 
     def _leave(self) -> None:

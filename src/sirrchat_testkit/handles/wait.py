@@ -1,7 +1,7 @@
 """Waits: ``receive``, ``receive_all`` and ``nothing``, the same for mail and for webhook calls.
 
 1. Each is a generator of steps (``feed.Steps``), so threads and tasks run the same code.
-2. Conditions are tested in the waiting thread, for the oldest item first. ``receive`` tests each item once;
+2. Conditions are tested in the waiting thread, the oldest item first. ``receive`` tests each item once;
    ``receive_all`` tests again when the source has settled, and a failure tests the few items that it shows.
 3. ``receive`` takes the first match. ``receive_all`` and ``nothing`` wait until the source has settled, and then
    examine all untaken items.
@@ -47,7 +47,7 @@ _monotonic = time.clock_gettime
 
 
 class Waitable(Source[T], Protocol[T]):
-    """A source that a test waits for: it settles, and explains why nothing arrived."""
+    """A source that tests can wait on: it can settle, and explain why nothing arrived."""
 
     @property
     def kind(self) -> Kind[T]:
@@ -73,7 +73,7 @@ class Waitable(Source[T], Protocol[T]):
         ...
 
     async def settled(self, seconds: float) -> Sequence[Activity]:
-        """Wait at most ``seconds`` until nothing is in progress; return what still is."""
+        """Wait at most ``seconds`` until nothing is in progress; return the work still in progress."""
 
     def evidence(self, wait: Wait[T]) -> Steps[Evidence[T]]:
         """Collect the evidence for the failure of ``wait``."""
@@ -81,7 +81,7 @@ class Waitable(Source[T], Protocol[T]):
 
 @dataclass(eq=False)
 class Wait(Generic[T]):
-    """A wait of ``seconds`` for ``wanted`` items; ``found`` are the untaken ones that matched, in order."""
+    """A wait of ``seconds`` for ``wanted`` items; ``found`` has the untaken matches in order."""
 
     source: Waitable[T]
     match: Match
@@ -128,7 +128,7 @@ class Wait(Generic[T]):
                 return self.found
 
     def nothing(self, signal: Signal) -> Steps[None]:
-        """Fail if an untaken match is there when the source has settled, or arrives in the ``seconds`` after that."""
+        """Fail if there is an untaken match once the source has settled, or if one arrives within ``seconds``."""
         yield from settle(self.source)
         began = _now()
         self._deadline = began + self.seconds
@@ -167,7 +167,7 @@ class Wait(Generic[T]):
             size = min(size * 2, most)
 
     def _listen(self, signal: Signal, *, taking: bool = False) -> Steps[None]:
-        """Examine arriving items until enough matches are found, or the time is up."""
+        """Examine arriving items until enough matches are found, or the wait times out."""
         seconds = self._deadline - _now()
         if seconds <= 0:
             return
@@ -193,7 +193,7 @@ class Wait(Generic[T]):
             feed.closed = True
 
     def _follow(self, item: T | Removed | Changed[T] | End, seen: int, enough: int | None, *, taking: bool) -> None:
-        """Process a pushed item; those up to the position ``seen`` have been examined."""
+        """Process a pushed item; items up to the position ``seen`` have already been examined."""
         if isinstance(item, End):
             text = self.kind.stopped if item is End.STOPPED else item.value
             raise RuntimeError(f"{text}; the wait was for a {self.kind.noun} {self.kind.place}")
@@ -270,7 +270,7 @@ def count_of(count: Any) -> int | None:
 
 
 def reject_unnamed(verb: str, given: Sequence[object], condition: str) -> None:
-    """Raise ``TypeError`` if ``verb`` was ``given`` seconds or a condition without a name."""
+    """Raise ``TypeError`` if ``verb`` was ``given`` a positional argument: seconds or a condition."""
     for each in given:
         if isinstance(each, int | float):
             what, name = "seconds", "within" if verb.endswith("assert_nothing") else "timeout"

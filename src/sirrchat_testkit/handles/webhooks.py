@@ -1,4 +1,4 @@
-"""A test's side of the sender: webhooks that it makes, and what became of the deliveries."""
+"""Webhooks that a test makes, and their deliveries."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class WebhookAttempt:
     """One attempt of a webhook delivery: an HTTP request and its result.
 
     Attributes:
-        at: When it began, by the server's clock, in UTC.
+        at: When it began, on the server's clock, in UTC.
         status: The HTTP status; None if there was no response.
-        error: The code of the error, such as ``timeout`` or ``connection_refused``; None if there was none.
+        error: The code of the error, such as ``timeout`` or ``connection_refused``; None if there was no error.
         duration: How long it took, in seconds of real time.
-        reason: The error in words; empty if there was none.
-        request: The request line and the headers as text; empty once the event log no longer holds them.
-        response: The status line and the headers as text, likewise.
+        reason: The error in words; empty if there was no error.
+        request: The request line and the headers as text; empty if the event log no longer has them.
+        response: The status line and the headers as text; empty if the event log no longer has them.
     """
 
     at: datetime
@@ -51,7 +51,7 @@ class WebhookAttempt:
 
 
 class WebhookDelivery(Hints):
-    """The delivery of one event to one webhook, as it was when ``deliveries`` was read.
+    """The delivery of one event to one webhook, as of when ``deliveries`` was read.
 
     Example:
         [delivery] = mailserver.deliveries
@@ -59,7 +59,7 @@ class WebhookDelivery(Hints):
         assert delivery.status == "delivered"
 
     Attributes:
-        url: Where the webhook points; empty if it was deleted.
+        url: The URL of the webhook; empty if the webhook was deleted.
         attempts: The attempts so far, oldest first.
     """
 
@@ -106,7 +106,7 @@ class WebhookDelivery(Hints):
 
     @property
     def due_at(self) -> datetime | None:
-        """When the next attempt is due, by the server's clock, in UTC; None if it is due now or there is none."""
+        """When the next attempt is due, on the server's clock, in UTC; None if it is due now, or there is none."""
         return _moment(self._record.due_at) if self._record.due_at and self.status == PENDING else None
 
     def redeliver(self) -> None:
@@ -170,7 +170,7 @@ class WebhookHandle(Hints):
         secret: str | None = None,
         enabled: bool | None = None,
     ) -> None:
-        """Change the arguments that are given, and keep the others.
+        """Change the given settings of the webhook, and keep the others.
 
         Args:
             url: The new URL.
@@ -179,7 +179,7 @@ class WebhookHandle(Hints):
             enabled: Whether it is called. Disabling it cancels pending deliveries.
 
         Raises:
-            InvalidValue: The URL is not one of http or https, an event is unknown, or the secret is malformed.
+            InvalidValue: The URL is not http or https, an event is unknown, or the secret is malformed.
         """
         changes = {"url": url, "events": events, "secret": secret, "enabled": enabled}
         given = {name: each for name, each in changes.items() if each is not None}

@@ -30,7 +30,7 @@ __tracebackhide__ = True
 class MailFaultConditions(TypedDict, total=False):
     """Conditions that are known at MAIL.
 
-    A ``str`` must be equal without case; ``*`` and ``?`` are wildcards. Other values are compared as those of
+    A ``str`` must be equal, ignoring case; ``*`` and ``?`` are wildcards. Other values are compared as for
     ``MailConditions``.
 
     Attributes:
@@ -52,7 +52,7 @@ class RcptFaultConditions(MailFaultConditions, total=False):
     """Conditions that are known at RCPT.
 
     Attributes:
-        recipient: The recipient; after RCPT, one of the recipients.
+        recipient: The recipient; at later stages, one of the recipients.
     """
 
     recipient: Text
@@ -61,7 +61,7 @@ class RcptFaultConditions(MailFaultConditions, total=False):
 class RejectFaultConditions(RcptFaultConditions, total=False):
     """Conditions of ``reject``, whose ``text`` is the text of the reply.
 
-    Conditions on the message are known at stage ``end``. ``MailConditions`` says how they are compared.
+    Conditions on the message are known at stage ``end``. ``MailConditions`` describes how they are compared.
 
     Attributes:
         size: The size of the message in bytes.
@@ -87,7 +87,7 @@ class RejectFaultConditions(RcptFaultConditions, total=False):
 
 
 class FaultConditions(RejectFaultConditions, total=False):
-    """Conditions of an SMTP fault. ``MailConditions`` says how they are compared.
+    """Conditions of an SMTP fault. ``MailConditions`` describes how they are compared.
 
     Attributes:
         text: The plain text of the message.
@@ -97,7 +97,7 @@ class FaultConditions(RejectFaultConditions, total=False):
 
 
 class WebhookFaultConditions(TypedDict, total=False):
-    """Conditions of a fault of the webhook sender. ``CallConditions`` says how they are compared.
+    """Conditions of a fault of the webhook sender. ``CallConditions`` describes how they are compared.
 
     Attributes:
         event: The event, such as ``email.received``.
@@ -107,7 +107,7 @@ class WebhookFaultConditions(TypedDict, total=False):
         sender: The sender of the reported mail.
         recipient: The recipient of the reported mail.
         text: The body as text.
-        json: The body as JSON: an equal value, or a function of it.
+        json: The body as JSON: an equal value, or a function that gets it.
     """
 
     event: Text
@@ -175,9 +175,9 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
     Every verb returns the planned ``Fault``. Its common arguments are:
 
     - ``stage``: ``connect``, ``ehlo``, ``auth``, ``mail``, ``rcpt``, ``data``, or ``end``, the end of the message.
-    - ``times``: how often the fault fires; None, the default, for every time.
+    - ``times``: how many times the fault fires; the default, None, means every time.
     - conditions (see ``FaultConditions``): ``peer``, ``ehlo``, ``login``, ``tls``, ``mail_from``, ``recipient``, and at
-      ``end`` also those on the message. A stage takes the conditions that are known by then.
+      ``end`` also those on the message. A stage accepts the conditions that are known by then.
 
     Of several faults that match, the first that is not used up fires, so faults planned one after another form a
     sequence. A fault that never fires fails the test.
@@ -190,7 +190,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
 
     Raises:
         ValueError: A value is out of range, or a condition is not known at the stage yet.
-        TypeError: A condition is unknown; the text names the nearest one.
+        TypeError: A condition is unknown; the error suggests the nearest one.
     """
 
     _protocol = SMTP
@@ -229,12 +229,12 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             stage: The stage.
             code: The code of the reply, 400 to 599.
             text: The text of the reply. An enhanced status code is added if it does not begin with one.
-            times: How often; None for every time.
+            times: How many times the fault fires; None for every time.
             match: Conditions.
 
         Raises:
             ValueError: A condition is not known at the stage yet, or ``code`` or ``times`` is out of range.
-            TypeError: A condition is unknown; the text names the nearest one.
+            TypeError: A condition is unknown; the error suggests the nearest one.
         """
         where = SMTP.stage(stage)
         decision = SmtpDecision(refusal=refusal(where, code, text))
@@ -248,12 +248,12 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         times: int | None = None,
         **match: Unpack[FaultConditions],
     ) -> Fault:
-        """Wait before executing a command; other clients are served in the meantime.
+        """Wait before executing a command. Other clients are not delayed.
 
         Args:
             seconds: Seconds of real time, 0 or more.
             stage: The stage.
-            times: How often; None for every time.
+            times: How many times the fault fires; None for every time.
             match: Conditions.
         """
         action = Always(SmtpDecision(delay=_seconds("seconds", seconds)), f"delay of {seconds:g} s")
@@ -272,7 +272,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         Args:
             seconds: Seconds of real time between two bytes, 0 or more.
             stage: The stage.
-            times: How often; None for every time.
+            times: How many times the fault fires; None for every time.
             match: Conditions.
         """
         action = Always(SmtpDecision(pause=_seconds("seconds", seconds)), "slow reply")
@@ -296,11 +296,11 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         Args:
             stage: The stage. Default: ``end``.
             when: ``before`` the command is executed, ``after`` its reply, or ``instead`` of the reply: at ``end`` the
-                message is then stored, so a client that retries sends a duplicate.
+                message has then been stored, so a client that retries sends a duplicate.
             after_bytes: Close the connection within the message instead, after this many bytes, 1 or more. They are
                 counted as sent: after DATA with dot-stuffing and the final dot, after BDAT all chunks together. A
                 shorter message is not affected.
-            times: How often; None for every time.
+            times: How many times the fault fires; None for every time.
             match: Conditions.
 
         Raises:
@@ -324,7 +324,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         """Accept a message with 250 and do not store it.
 
         Args:
-            times: How often; None for every time.
+            times: How many times the fault fires; None for every time.
             match: Conditions. With ``recipient`` and no condition on the message, only that recipient's copy is lost.
         """
         known_at_rcpt = "recipient" in match and SMTP.stages["rcpt"].conditions.issuperset(match)
@@ -337,8 +337,8 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         """Refuse each pair of sender and recipient with 451 4.7.1 until ``wait`` after its first attempt.
 
         Args:
-            wait: A ``timedelta``, or seconds, by the server's clock: ``mailserver.clock.advance(minutes=5)`` ends it.
-            times: The most refusals; None for any number.
+            wait: A ``timedelta``, or seconds, on the server's clock; ``mailserver.clock.advance(minutes=5)`` skips it.
+            times: The maximum number of refusals; None for no limit.
             match: Conditions.
         """
         seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
@@ -352,12 +352,12 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         times: int | None = None,
         **match: Unpack[MailFaultConditions],
     ) -> Fault:
-        """Refuse MAIL once ``per_minute`` messages have begun within a minute of the server's clock.
+        """Refuse MAIL after ``per_minute`` messages within a minute of the server's clock.
 
         Args:
-            per_minute: The messages that are accepted, 0 or more.
+            per_minute: The number of messages accepted per minute, 0 or more.
             code: The code of the reply: 421, 450, 451 or 452.
-            times: The most refusals; None for any number.
+            times: The maximum number of refusals; None for no limit.
             match: Conditions.
         """
         if code not in {421, 450, 451, 452}:
@@ -371,11 +371,11 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         times: int | None = None,
         **match: Unpack[FaultConditions],
     ) -> Fault:
-        """Refuse messages above a size with 552: at MAIL if the client declares it, otherwise at the end.
+        """Refuse messages above a size with 552: at MAIL if the client declares the size, otherwise at the end.
 
         Args:
             bytes: The largest size in bytes, 0 or more.
-            times: The most refusals; None for any number.
+            times: The maximum number of refusals; None for no limit.
             match: Conditions.
         """
         stages = ("mail", "end") if SMTP.stages["mail"].conditions.issuperset(match) else ("end",)
@@ -385,7 +385,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
 class WebhookFaults(_PlannedFaults[CallContext, CallDecision]):
     """Webhook faults, ``mailserver.webhook_faults``: planned misbehavior of the webhook sender, until the scope ends.
 
-    Every verb returns the planned ``Fault``. ``times`` is how often it fires (once by default), None for every time.
+    Every verb returns the planned ``Fault``. ``times`` is how often it fires: once by default, None for every time.
     Conditions select the calls: ``event``, ``subject``, ``sender``, ``recipient``, ``url``, ``attempt``, ``json``,
     ``text`` (see ``WebhookFaultConditions``). A fault that never fires fails the test.
 
@@ -397,7 +397,7 @@ class WebhookFaults(_PlannedFaults[CallContext, CallDecision]):
 
     Raises:
         ValueError: A value is out of range.
-        TypeError: A condition is unknown; the text names the nearest one.
+        TypeError: A condition is unknown; the error suggests the nearest one.
     """
 
     _protocol = WEBHOOK
@@ -418,7 +418,7 @@ class WebhookFaults(_PlannedFaults[CallContext, CallDecision]):
         return self._plan(("send",), Always(CallDecision(duplicate=True), "duplicate"), times, match)
 
     def reorder(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Hold a delivery back until the next one to the same webhook has been sent."""
+        """Hold back a delivery until the next one to the same webhook has been sent."""
         return self._plan(("queue",), Always(CallDecision(hold=True), "reorder"), times, match)
 
     def delay(self, seconds: float, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:

@@ -1,9 +1,9 @@
 """The engine of planned faults: where a fault fires, under which conditions, what it does, and how many times.
 
-1. The engine knows no protocol. Each protocol brings a ``FaultProtocol``: its stages, and which conditions each of them
-   can decide. Its actions return decisions, which are data; its adapter carries them out.
+1. The engine knows no protocol. Each protocol has a ``FaultProtocol``: its stages, and the conditions that are known
+   at each. Its actions return decisions, which are data; its adapter carries them out.
 2. Faults are tried in the order in which they were planned. A final decision ends the search; a delay before it is
-   combined with it. A used-up fault is skipped, so faults planned one after another are a sequence.
+   combined with it. A used-up fault is skipped, so faults planned one after another form a sequence.
 3. ``ProtocolFaults.planned`` is a plain attribute. While it is False, the adapter does not call the engine, and faults
    of one protocol cost the others nothing.
 4. Conditions that run the user's code, or read a large message, run in a worker thread. What they raise reaches the
@@ -55,7 +55,7 @@ class FaultContext(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """What the adapter is to do at one stage. Each protocol adds its own fields.
+    """What the adapter must do at one stage. Each protocol adds its own fields.
 
     Attributes:
         fire: Set if the decision is deferred. The adapter calls it when the fault takes effect. It counts the fault,
@@ -75,7 +75,7 @@ class Decision:
         return False
 
     def combine(self, later: Self) -> Self | None:
-        """Return this decision together with a later fault's, or None if only one of them can be carried out."""
+        """Return this decision combined with that of a later fault, or None if only one of them can be carried out."""
         return later
 
 
@@ -85,7 +85,7 @@ class FaultAction(Generic[C, D]):
     __slots__ = ()
 
     def decide(self, context: C, now: int) -> D | None:
-        """Return what to do, or None for nothing; ``now`` is the server's time in milliseconds."""
+        """Return the decision, or None to do nothing; ``now`` is the server's time in milliseconds."""
         raise NotImplementedError
 
     def snapshot(self) -> Any:
@@ -146,10 +146,10 @@ class FaultProtocol(Generic[C, D]):
         self._aliases = aliases or {}
 
     def stage(self, name: str) -> str:
-        """Return the name of the stage ``name``, which may be an alias or in any case.
+        """Return the name of the stage ``name``, which may be an alias, in upper or lower case.
 
         Raises:
-            ValueError: There is no such stage. The text suggests the nearest one.
+            ValueError: There is no such stage. The error suggests the nearest one.
         """
         word = str(name).lower()
         word = self._aliases.get(word, word)
@@ -164,7 +164,7 @@ class FaultProtocol(Generic[C, D]):
 
         Raises:
             ValueError: A condition cannot be decided at one of ``stages`` yet.
-            TypeError: A condition is unknown. The text suggests the nearest one.
+            TypeError: A condition is unknown. The error suggests the nearest one.
         """
         match = self.match(**conditions)
         for stage in stages:
@@ -176,7 +176,7 @@ class FaultProtocol(Generic[C, D]):
 
 
 class Fault:
-    """A planned fault, as the methods of ``mailserver.faults`` and ``mailserver.webhook_faults`` return it.
+    """A planned fault, returned by the methods of ``mailserver.faults`` and ``mailserver.webhook_faults``.
 
     Its ``str`` describes it: ``reject 451 at RCPT for recipient='ann@example.com'``. A fault that never fired fails
     the test, unless ``mailserver.faults.clear(fault)`` removes it.
@@ -246,7 +246,7 @@ class ProtocolFaults(Generic[C, D]):
     """The planned faults of one protocol, for its adapter, on the server's thread.
 
     Attributes:
-        planned: Whether there are any, used-up ones included.
+        planned: Whether any fault is planned, even if it is used up.
     """
 
     def __init__(self, protocol: FaultProtocol[C, D], now: Callable[[], int], append: Callable[[Any], None]) -> None:
@@ -262,7 +262,7 @@ class ProtocolFaults(Generic[C, D]):
         self.planned = bool(self._faults)
 
     async def decide(self, context: C) -> D:
-        """Return what to do at the stage of ``context``, and count each fault that fires.
+        """Return the decision at the stage of ``context``, and count each fault that fires.
 
         An exception from a user's condition is not caught.
         """

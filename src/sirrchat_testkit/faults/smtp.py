@@ -1,7 +1,6 @@
 """Faults of SMTP: the stages of a session, the conditions known at each, and the actions.
 
-1. A stage knows everything that earlier stages knew. No recipient is known at MAIL, and no subject before the end of
-   data.
+1. What is known at one stage is known at all later ones. No recipient is known at MAIL, and no subject before ``end``.
 2. The message is parsed at most once, and only if a condition needs it.
 3. Delays are real time, because the client waits for them. Greylisting and rates use the server's clock.
 """
@@ -59,7 +58,7 @@ class SmtpContext:
         login: The login of the client.
         tls: The version and cipher of TLS.
         mail_from: The sender given in MAIL.
-        recipients: The recipient given in RCPT, or all accepted recipients after it.
+        recipients: The recipient given in RCPT; at later stages, all accepted recipients.
         size: The size of the message in bytes; at MAIL, the declared one.
         raw: The message.
     """
@@ -81,7 +80,7 @@ class SmtpContext:
 
     @cached_property
     def header(self) -> mime.HeaderFields:
-        """The header fields that are read from every message."""
+        """The header fields that the server reads from every message."""
         return mime.read_header(self.raw)
 
     @cached_property
@@ -108,7 +107,7 @@ _MESSAGE = ("size", "subject", "sender", "to", "cc", "header", "text", "html", "
 
 
 def _of_message(name: str) -> Condition:
-    """Return the condition ``name`` of messages, for a context."""
+    """Return the condition ``name`` on a message, adapted to a context."""
     known = MAIL[name]
     if name in _HEADER:
         return Condition(attrgetter(_HEADER[name]), known.rule, many=known.many)
@@ -122,8 +121,8 @@ def _of_message(name: str) -> Condition:
 class SmtpMatch(Match):
     """Conditions on a session: ``peer``, ``ehlo``, ``login``, ``tls``, ``mail_from``, ``recipient``.
 
-    At the end of data there are also the conditions on its message. If there are several recipients, ``recipient``
-    holds if one of them matches.
+    At the end of data there are also the conditions on its message. If there are several recipients, one that
+    matches ``recipient`` is enough.
     """
 
     table: ClassVar[Mapping[str, Condition]] = MappingProxyType(
@@ -149,7 +148,7 @@ class SmtpDecision(Decision):
 
     Attributes:
         refusal: The reply to send instead of executing the command; None to execute it.
-        delay: Seconds of real time to wait before.
+        delay: Seconds of real time to wait before executing the command.
         pause: Seconds of real time between the bytes of the reply.
         drop: When to close the connection; None to keep it open.
         lose: Whether to reply with success and store nothing.
@@ -174,7 +173,7 @@ class SmtpDecision(Decision):
         return bool(self.cut)
 
     def combine(self, later: SmtpDecision) -> SmtpDecision | None:
-        """Return both in one, or None if both delay or both slow down the reply."""
+        """Return both decisions in one, or None if both delay the command or both slow down the reply."""
         if (self.delay and later.delay) or (self.pause and later.pause):
             return None
         return replace(later, delay=self.delay or later.delay, pause=self.pause or later.pause)
@@ -232,7 +231,7 @@ class Greylist(FaultAction[SmtpContext, SmtpDecision]):
 
 
 class Throttle(FaultAction[SmtpContext, SmtpDecision]):
-    """Accepts ``messages`` in any minute of the server's clock, and refuses more."""
+    """Accepts ``messages`` per minute of the server's clock, and refuses more."""
 
     __slots__ = ("_accepted", "code", "messages")
 

@@ -2,7 +2,7 @@
 
 1. A delivery passes stage ``queue`` once, before its first attempt; a fault there postpones the attempt. Each attempt,
    postponed or not, passes stage ``send``.
-2. At most one fault applies at each stage. Two planned faults of the same kind are a sequence.
+2. At most one fault applies at each stage. Two planned faults of the same kind form a sequence.
 3. The two APIs have different names for the same fields of a body; ``WebhookPayload`` reads ``subject``, ``sender``
    and ``recipient`` of both. The conditions of sinks use it too.
 4. If a body is not JSON or lacks a field, the field is an empty string. Nothing here raises.
@@ -29,7 +29,7 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class WebhookPayload:
-    """The fields of a webhook call. A subclass has its ``headers`` and its ``body``."""
+    """The fields of a webhook call. Subclasses provide ``headers`` and ``body``."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -83,8 +83,9 @@ class CallMatch(Match):
     """Keyword conditions on a webhook call. All of them must hold.
 
     ``event``, ``subject``, ``method`` and ``path`` must be equal. ``sender``, ``recipient`` and ``url`` are compared
-    without case, with ``*`` and ``?`` as wildcards. ``text`` must be contained in the body. ``json`` is a value or a
-    function of it, ``header`` maps names to values, ``attempt`` counts from 1, and ``where`` is a function of the call.
+    without case, with ``*`` and ``?`` as wildcards. ``text`` must be contained in the body. ``json`` is a value, or a
+    function that gets it. ``header`` maps names to values, ``attempt`` counts from 1, and ``where`` is a function that
+    gets the call.
     """
 
     table: ClassVar[Mapping[str, Condition]] = MappingProxyType(
@@ -115,7 +116,7 @@ Tampering: TypeAlias = Literal["signature", "timestamp", "json", "content_type",
 
 
 class CallContext(WebhookPayload):
-    """A call before it is made, for the conditions of faults."""
+    """A call that is about to be sent, for the conditions of faults."""
 
     def __init__(self, stage: str, url: str, headers: Mapping[str, str], body: bytes, attempt: int) -> None:
         self.stage = stage
@@ -153,7 +154,7 @@ class CallDecision(Decision):
     """The action of a fault on a call.
 
     Attributes:
-        hold: Hold it until the next delivery of the same webhook was sent.
+        hold: Hold it until the next delivery of the same webhook has been sent.
         delay: Seconds of the server's clock by which it is delayed.
         duplicate: Send it twice.
         tampering: The error to make in it, or an empty string.
@@ -175,4 +176,4 @@ _STAGE = Stage("WEBHOOK", frozenset(CallFaultMatch.table))
 WEBHOOK: Final[FaultProtocol[CallContext, CallDecision]] = FaultProtocol(
     "webhook", {"queue": _STAGE, "send": _STAGE}, CallFaultMatch, CallDecision()
 )
-"""The stages of a webhook call. Messages show both as WEBHOOK."""
+"""The stages of a webhook call. Failure texts show both as WEBHOOK."""

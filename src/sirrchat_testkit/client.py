@@ -1,7 +1,7 @@
 """A client of the SirrChat API: ``Client(api_key=...).users.get("user123").email``.
 
-A ``Call`` describes one request and reads its answer, without I/O. The client sends calls and raises an error for an
-answer of 400 or more::
+A ``Call`` describes one request and reads its response, without I/O. The client sends calls and raises an error for a
+status of 400 or more::
 
     ApiError                  status, code, message, details
     ├── InvalidRequest        400, 413              also an InvalidValue
@@ -11,7 +11,7 @@ answer of 400 or more::
     ├── Conflict              409                   also a sirrchat_testkit.Conflict
     ├── RateLimited           429
     ├── ServerError           500 and above
-    └── Unreachable           0: no answer
+    └── Unreachable           0: no response
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 
 
 class ApiError(TestkitError):
-    """A request failed: the server refused it, or did not answer.
+    """A request failed: the server refused it, or did not respond.
 
-    Subclasses in ``sirrchat_testkit.client`` name the kind. ``NotFound``, ``Conflict`` and ``InvalidValue`` of
-    ``sirrchat_testkit`` catch those kinds too.
+    ``sirrchat_testkit.client`` has a subclass for each kind of failure. ``NotFound``, ``Conflict`` and ``InvalidValue``
+    of ``sirrchat_testkit`` catch those kinds too.
 
     Example:
-        Read a user, or None if there is none::
+        Read a user who may not exist::
 
             try:
                 user = client.users.get(user_id)
@@ -51,7 +51,7 @@ class ApiError(TestkitError):
                 user = None
 
     Attributes:
-        status: The HTTP status; 0 without an answer.
+        status: The HTTP status; 0 if there was no response.
         code: The error code of the API, such as ``not_found``.
         message: The error text of the API.
         details: The invalid field as ``field`` and ``value``, or empty.
@@ -96,11 +96,11 @@ class RateLimited(ApiError):
 
 
 class ServerError(ApiError):
-    """The server failed, or its answer is not JSON of this API."""
+    """The server failed, or its response is not the JSON of this API."""
 
 
 class Unreachable(ApiError):
-    """The server did not answer."""
+    """The server did not respond."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(0, "unreachable", f"no answer from {url}: {reason}", {})
@@ -119,7 +119,7 @@ _KINDS: Mapping[int, type[ApiError]] = {
 
 
 def error_for(status: int, answer: Any) -> ApiError:
-    """Return the error for an answer with ``status`` of 400 or more; ``answer`` is its JSON, or None."""
+    """Return the error for a response with a ``status`` of 400 or more; ``answer`` is its JSON, or None."""
     error = answer.get("error") if isinstance(answer, Mapping) else None
     kind = _KINDS.get(status, ServerError)
     if isinstance(error, Mapping):
@@ -131,7 +131,7 @@ def error_for(status: int, answer: Any) -> ApiError:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One request: ``path`` below the base URL, ``body`` as JSON; ``read`` turns the answer's JSON into a value."""
+    """One request: ``path`` below the base URL, ``body`` as JSON; ``read`` converts the response's JSON to a value."""
 
     method: str
     path: str
@@ -179,7 +179,7 @@ class Client:
     """A client of the SirrChat API of a running server, over HTTP.
 
     Close it, or use it as a context manager. Methods raise an ``ApiError`` if the server refuses a request or does not
-    answer.
+    respond.
 
     Args:
         api_key: An API key, such as ``mailserver.api_key``.
@@ -236,7 +236,7 @@ class Client:
 
 
 class Users:
-    """The users of a server: ``client.users``."""
+    """The users of a server, as ``client.users``."""
 
     def __init__(self, send: Callable[[Call[Any]], Any]) -> None:
         self._send = send
@@ -249,7 +249,7 @@ class Users:
 
         Raises:
             NotFound: No user has this id.
-            ApiError: The request failed: for another user's id with a user's key, ``status`` is 403.
+            ApiError: The request failed. ``status`` is 403 if a user's key asks for another user.
 
         Example:
             ``client.users.get(ann.id).email`` is ``"ann@example.com"``.
@@ -264,7 +264,7 @@ class Users:
             domain: Return only users whose address is at this domain. Default: all.
 
         Raises:
-            ApiError: The request failed: without an admin key, ``status`` is 403. Raised by the iterator.
+            ApiError: The request failed; raised by the iterator. ``status`` is 403 without an admin key.
 
         Example:
             ``[user.email for user in client.users.list(domain="example.com")]``
@@ -273,13 +273,13 @@ class Users:
 
 
 class ApiKeys:
-    """The API keys of a server: ``client.api_keys``. All methods need an admin key."""
+    """The API keys of a server, as ``client.api_keys``. All methods need an admin key."""
 
     def __init__(self, send: Callable[[Call[Any]], Any]) -> None:
         self._send = send
 
     def create(self, user: str, role: Literal["admin", "user"] = "admin") -> answers.NewlyMadeApiKey:
-        """Make an API key and return it, with ``key`` and ``secret``. No later answer shows them again.
+        """Make an API key and return it, with ``key`` and ``secret``. They cannot be read again later.
 
         Args:
             user: The e-mail address or the id of the key's user.
@@ -299,7 +299,7 @@ class ApiKeys:
         """Return an iterator over the API keys, oldest first, without ``key`` and ``secret``.
 
         Raises:
-            ApiError: The request failed. Raised by the iterator.
+            ApiError: The request failed; raised by the iterator.
         """
         return _walk(lambda page: self._send(list_api_keys(page)))
 
@@ -307,7 +307,7 @@ class ApiKeys:
         """Revoke an API key.
 
         Args:
-            key: The id of the key, not its text.
+            key: The id of the key, not the key itself.
 
         Raises:
             NotFound: No key has this id.

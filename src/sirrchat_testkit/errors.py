@@ -8,7 +8,7 @@
     ├── Conflict                  conflict            the name is taken, or the state forbids it: .field, .value
     ├── Forbidden                 forbidden           the API key has too few rights
     ├── Unauthorized              unauthorized        the API key or the login is missing or wrong
-    ├── LimitReached              limit_reached       the account has max_addresses active disposable addresses
+    ├── LimitReached              limit_reached       the account already has max_addresses active addresses
     ├── RateLimited               rate_limited        too many requests within one hour: .resets_at
     ├── TooBusy                   too_busy            too many passwords are being hashed; try again
     ├── Refused                   refused             mail is refused; the text is the reason
@@ -23,7 +23,7 @@
         ├── StoreLocked           store_locked        the data folder is already open
         └── StoreDamaged          store_damaged       a file cannot be read: .file, .byte
 
-``code`` does not change between versions; texts may. No class knows the numbers of a protocol.
+``code`` does not change between versions; texts may. No class knows HTTP statuses or SMTP codes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from typing import Any
 
 
 class LateMailWarning(UserWarning):
-    """Mail arrived after its test had ended, and was refused. The text names the test, the recipient and the sender."""
+    """Mail arrived after its test had ended, and was refused; the text names the test, the recipient and the sender."""
 
     __module__ = "sirrchat_testkit"
 
@@ -41,7 +41,7 @@ class TestkitError(Exception):
     """Base class of the package's errors.
 
     Attributes:
-        code: A name of the error that does not change between versions, such as ``not_found``.
+        code: A stable name of the error, such as ``not_found``; it does not change between versions.
     """
 
     __module__ = "sirrchat_testkit"
@@ -77,7 +77,7 @@ class NotFound(TestkitError, LookupError):
 
 
 class Conflict(TestkitError):
-    """A name or an address is taken, or the current state forbids the change, as for a domain that has addresses.
+    """A name or an address is taken, or the change is not possible now, such as deleting a domain that has addresses.
 
     Attributes:
         field: The name of the field whose value is taken; None if no field is wrong.
@@ -95,7 +95,7 @@ class Conflict(TestkitError):
 
 
 class Forbidden(TestkitError):
-    """The API key is valid and does not permit the request, such as a user's key for an admin's endpoint."""
+    """The API key is valid but lacks the permission, such as a user's key for an admin's endpoint."""
 
     code = "forbidden"
 
@@ -107,7 +107,7 @@ class Unauthorized(TestkitError):
 
 
 class LimitReached(TestkitError):
-    """An account that has ``max_addresses`` active disposable addresses requested another one by the REST API."""
+    """An account already has ``max_addresses`` active disposable addresses, and requested another one over REST."""
 
     __module__ = "sirrchat_testkit"
 
@@ -118,7 +118,7 @@ class RateLimited(TestkitError):
     """An API key or an IP address made more requests within one hour than ``rate_limit`` allows.
 
     Attributes:
-        resets_at: When the next hour begins, in milliseconds since the epoch on the server's clock.
+        resets_at: When the limit resets, in milliseconds since the epoch on the server's clock.
     """
 
     code = "rate_limited"
@@ -143,7 +143,7 @@ class Refused(TestkitError):
 
 
 class NoSuchAddress(Refused):
-    """The recipient's domain is served and the address does not exist, has expired, or belonged to an ended scope."""
+    """The recipient's domain is served, but the address does not exist, has expired, or belonged to an ended scope."""
 
     __module__ = "sirrchat_testkit"
 
@@ -159,7 +159,7 @@ class ForeignDomain(Refused):
 
 
 class OverQuota(Refused):
-    """The message would exceed the quota of an account, either a recipient's or the sender's."""
+    """The message would exceed the quota of a recipient or of the sender."""
 
     __module__ = "sirrchat_testkit"
 
@@ -167,7 +167,7 @@ class OverQuota(Refused):
 
 
 class FaultRefused(Refused):
-    """A planned fault refused the mail. Never raised: the event log records it as the reason of a refusal."""
+    """A planned fault refused the mail. It is never raised; it gives the event log the reason."""
 
     code = "fault"
 
@@ -189,7 +189,7 @@ class StoreFull(StoreError):
 
 
 class StoreBusy(StoreError):
-    """The process has no file descriptor or memory left for the disk. The same call succeeds when it has."""
+    """The process has no file descriptor or memory left for the disk. Retry later."""
 
     __module__ = "sirrchat_testkit"
 

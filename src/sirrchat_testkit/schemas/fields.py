@@ -1,8 +1,8 @@
-"""JSON fields: types that pydantic's own do not get right, and validation errors in plain words.
+"""JSON fields: types that pydantic lacks, and plain texts for validation errors.
 
 1. Neither a boolean nor a string is a number, and ``3600000.0`` is an integer, as JSON Schema defines it.
 2. Values are kept as they were sent: a URL is checked, never normalized.
-3. Nothing of ours is imported here.
+3. Nothing else of this package is imported here.
 """
 
 from __future__ import annotations
@@ -82,13 +82,13 @@ _REASONS: Final[Mapping[str, str]] = {
     "datetime_from_date_parsing": "must be a time such as 2025-01-15T10:30:00Z",
     "timezone_aware": "must have an offset from UTC, such as Z",
 }
-"""What a field must be, by pydantic's type of error; a type that is missing here keeps pydantic's words."""
+"""What a field must be, by pydantic's type of error; other types keep pydantic's text."""
 
 _SUBJECT = re.compile(r"^\w+ should ")
 
 
 def reason_of(error: ErrorDetails) -> str:
-    """Return why a field is invalid: a sentence without its subject, such as ``must be an integer``."""
+    """Return why a field is invalid, as the predicate of a sentence, such as ``must be an integer``."""
     known = _REASONS.get(error["type"])
     if known is None:
         return _SUBJECT.sub("must ", error["msg"]).replace(" after validation", "")

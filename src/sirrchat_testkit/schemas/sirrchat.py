@@ -1,9 +1,9 @@
-"""Requests and answers of the SirrChat API.
+"""Requests and responses of the SirrChat API.
 
-1. Optional fields of a request have their defaults here. Only the fields that a change names are changed.
+1. Optional fields of a request have their defaults here. A change leaves missing fields as they are.
 2. Sizes and quotas are bytes, up to the largest integer that every JSON parser represents exactly.
 3. Times are ISO 8601 in UTC, with seconds.
-4. The server makes its answers without these models, for speed; tests compare the two.
+4. For speed, the server makes its responses without these models; tests compare the two.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class NewUser(Shape):
 
 
 class UserBatch(Shape):
-    """``POST /users/batch``. Each of ``users`` is checked as a ``NewUser`` by itself."""
+    """``POST /users/batch``. Each of ``users`` is checked separately as a ``NewUser``."""
 
     users: Annotated[list[Any], Field(min_length=1, max_length=MAX_BATCH)]
 
@@ -125,7 +125,7 @@ class Error(Shape):
 
 
 class Problem(Shape):
-    """The answer to a request that was refused."""
+    """The response to a refused request."""
 
     error: Error
 
@@ -169,7 +169,7 @@ class User(Shape):
 
 
 class UserPage(Shape):
-    """``GET /users``: oldest first."""
+    """``GET /users``: users, oldest first."""
 
     data: list[User]
     meta: Meta
@@ -177,7 +177,7 @@ class UserPage(Shape):
 
 
 class BatchItem(Shape):
-    """The outcome for one user of a batch; ``status`` is that of a ``POST /users`` with it."""
+    """The outcome for one user of a batch; ``status`` is what ``POST /users`` would respond for it."""
 
     index: int
     status: int
@@ -186,7 +186,7 @@ class BatchItem(Shape):
 
 
 class BatchMeta(Shape):
-    """How many users of a batch were made, and how many were not."""
+    """How many users of a batch were made, and how many failed."""
 
     created: int
     failed: int
@@ -209,7 +209,7 @@ class Domain(Shape):
 
 
 class DomainPage(Shape):
-    """``GET /domains``: oldest first."""
+    """``GET /domains``: domains, oldest first."""
 
     data: list[Domain]
     meta: Meta
@@ -246,7 +246,7 @@ class MessageMeta(Shape):
 
 
 class MessageList(Shape):
-    """``GET /users/{id}/messages``: newest first."""
+    """``GET /users/{id}/messages``: messages, newest first."""
 
     data: list[ListedMessage]
     meta: MessageMeta
@@ -271,7 +271,7 @@ class Message(ListedMessage):
 
 
 class SmtpStats(Shape):
-    """Copies sent and received, and recipients refused."""
+    """The numbers of copies sent and received, and of recipients refused."""
 
     sent: int
     received: int
@@ -279,14 +279,14 @@ class SmtpStats(Shape):
 
 
 class ImapStats(Shape):
-    """Counters of IMAP; zero, because there is no IMAP."""
+    """Counters of IMAP: always 0, because there is no IMAP."""
 
     connections: int
     commands: int
 
 
 class ServerStats(Shape):
-    """``GET /stats``: ``uptime`` in seconds; ``messages_today`` counts copies received and sent on this day in UTC."""
+    """``GET /stats``: ``uptime`` in seconds; ``messages_today`` counts copies received and sent today, in UTC."""
 
     uptime: int
     users_total: int
@@ -311,7 +311,7 @@ class UserStats(Shape):
 
 
 class Webhook(Shape):
-    """A webhook. No answer shows its secret."""
+    """A webhook. No response shows its secret."""
 
     id: str
     url: str
@@ -321,7 +321,7 @@ class Webhook(Shape):
 
 
 class WebhookPage(Shape):
-    """``GET /webhooks``: oldest first."""
+    """``GET /webhooks``: webhooks, oldest first."""
 
     data: list[Webhook]
     meta: Meta
@@ -329,7 +329,7 @@ class WebhookPage(Shape):
 
 
 class Attempt(Shape):
-    """One call; ``http_status`` is None without an answer, ``error`` is None if there was none."""
+    """One call; ``http_status`` is None without a response, ``error`` is None if there was no error."""
 
     at: AwareDatetime
     http_status: int | None
@@ -348,7 +348,7 @@ class Delivery(Shape):
 
 
 class DeliveryPage(Shape):
-    """``GET /webhooks/{id}/deliveries``: newest first."""
+    """``GET /webhooks/{id}/deliveries``: deliveries, newest first."""
 
     data: list[Delivery]
     meta: Meta
@@ -356,7 +356,7 @@ class DeliveryPage(Shape):
 
 
 class ApiKey(Shape):
-    """An API key, as lists show it.
+    """An API key as shown in lists.
 
     Attributes:
         id: The id, a UUID.
@@ -372,7 +372,7 @@ class ApiKey(Shape):
 
 
 class NewlyMadeApiKey(ApiKey):
-    """A new API key. No later answer shows ``key`` and ``secret`` again.
+    """A new API key. No later response shows ``key`` and ``secret`` again.
 
     Attributes:
         key: The key that requests send, ``mk_live_`` and 32 characters.
@@ -384,7 +384,7 @@ class NewlyMadeApiKey(ApiKey):
 
 
 class ApiKeyPage(Shape):
-    """``GET /api-keys``: oldest first."""
+    """``GET /api-keys``: API keys, oldest first."""
 
     data: list[ApiKey]
     meta: Meta

@@ -1,8 +1,8 @@
-"""Requests, answers and the webhook body of the disposable-address API.
+"""Requests, responses and the webhook body of the disposable-address API.
 
-1. Field names in JSON are mixed, as the API document has them: ``nextCursor`` and ``userId``, but ``from_address``.
-2. Times of addresses are ISO 8601 strings, those of messages are milliseconds since the epoch.
-3. The server makes its answers without these models, for speed; tests compare the two.
+1. Field names in JSON are inconsistent, as in the API document: ``nextCursor`` and ``userId``, but ``from_address``.
+2. Times of addresses are ISO 8601 strings; times of messages are milliseconds since the epoch.
+3. For speed, the server makes its responses without these models; tests compare the two.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class WebhookRequest(Shape):
 
 
 class Problem(Shape):
-    """The answer to a request that was refused."""
+    """The response to a refused request."""
 
     error: str
 
 
 class Done(Shape):
-    """The answer to a change."""
+    """The response to a change."""
 
     success: bool
 
@@ -70,7 +70,7 @@ class Email(Shape):
 
 
 class EmailPage(Shape):
-    """``GET /api/emails``: newest first."""
+    """``GET /api/emails``: addresses, newest first."""
 
     emails: list[Email]
     next_cursor: str | None = Field(alias="nextCursor")
@@ -98,7 +98,7 @@ class ListedMessage(Shape):
 
 
 class MessagePage(Shape):
-    """``GET /api/emails/{emailId}``: newest first."""
+    """``GET /api/emails/{emailId}``: messages, newest first."""
 
     messages: list[ListedMessage]
     next_cursor: str | None = Field(alias="nextCursor")

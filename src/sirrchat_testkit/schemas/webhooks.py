@@ -1,7 +1,7 @@
 """The models of webhook bodies of both APIs, and their JSON Schemas.
 
-1. The server makes the bodies without these models, so that it need not load pydantic; tests compare the two.
-2. The models are strict and forbid unknown fields: a body must be exactly as it was published.
+1. The server makes the bodies without these models, so that it does not have to load pydantic; tests compare the two.
+2. The models are strict and forbid unknown fields: a body must be exactly as published.
 3. Nothing but the other schemas is imported here.
 """
 
@@ -94,7 +94,7 @@ def webhook_schema(event: WebhookEvent) -> dict[str, Any]:
 
 
 def faults_of(model: Any, body: bytes) -> list[str]:
-    """Return the path, the reason and the value of each field of ``body`` that is invalid for a pydantic ``model``."""
+    """Return the path, the reason and the value of each field of ``body`` that a pydantic ``model`` rejects."""
     try:
         model.model_validate_json(body)
     except ValidationError as error:

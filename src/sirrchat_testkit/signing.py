@@ -5,7 +5,7 @@
    UTF-8 bytes, which the reference libraries do not do.
 3. Signatures are compared in constant time. If there are several, one valid signature is enough, so that secrets can
    be rotated.
-4. An error names the reason, but never contains the right signature.
+4. An error gives the reason, but never contains the right signature.
 
 The scheme: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -37,7 +37,7 @@ _wall = time.time
 
 
 class WebhookNotVerified(InvalidValue):
-    """A call has no valid signature, or its timestamp is too old or too new. The text names the reason."""
+    """A call has no valid signature, or its timestamp is too old or too new; the error says which."""
 
     __module__ = "sirrchat_testkit"
 

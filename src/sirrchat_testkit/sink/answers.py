@@ -1,4 +1,4 @@
-"""The answers of a sink: 200 unless another one is planned. Plans are used up in the order in which they were made."""
+"""The answers of a sink: 200 unless another one is planned. Plans are used up in the order they were made."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Answer:
 
 
 class Plans:
-    """The planned answers, and separately the delays: a delayed call uses up an answer too."""
+    """The planned answers, and the delays in a queue of their own: a delayed call uses up an answer too."""
 
     def __init__(self) -> None:
         self._answers: deque[Plan] = deque()
         self._delays: deque[Plan] = deque()
 
     def add(self, plan: Plan) -> None:
-        """Add ``plan`` after the plans before it. Raises ``ValueError`` if its number of calls is not valid."""
+        """Add ``plan`` after the plans before it. Raises ``ValueError`` if its number of calls is invalid."""
         if plan.left is not None and (type(plan.left) is not int or plan.left < 1):
             raise ValueError(f"times must be a whole number of at least 1, or None for any number, not {plan.left!r}")
         (self._delays if plan.seconds else self._answers).append(plan)

@@ -1,8 +1,8 @@
-"""Webhook calls as users read them: received by a sink, or made by ``mailserver.webhook_call`` without being sent.
+"""``WebhookCall``: received by a sink, or made by ``mailserver.webhook_call`` without being sent.
 
 1. ``validate`` checks a body against the published schema of its event, a JSON Schema, or a pydantic model.
 2. ``assert_golden`` compares a body with a file. UUIDs and times are replaced first, by ``<uuid 1>`` and ``<time 1>``;
-   equal values get equal numbers. Further fields that vary are replaced by name: ``recipient="<me>"``, at any depth.
+   equal values get equal numbers. Other fields that vary can be replaced by name, at any depth: ``recipient="<me>"``.
 3. Golden files are written only if SIRRCHAT_TESTKIT_GOLDEN=write is set. A missing file is a failure.
 """
 
@@ -32,7 +32,7 @@ _SUCCESS = range(200, 300)
 
 
 class CallHeaders(Mapping[str, str]):
-    """Headers, looked up in any case. Of a repeated header the first."""
+    """Headers, looked up in any case. If a header is repeated, the first value counts."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
         self._pairs = pairs
@@ -54,10 +54,10 @@ class CallHeaders(Mapping[str, str]):
 
 
 class CallConditions(TypedDict, total=False):
-    """Conditions on a webhook call. A call matches if it meets all that are given.
+    """Conditions on a webhook call. A call matches if it meets all given conditions.
 
-    A ``re.Pattern`` searches, a function is called with the value and returns whether it fits, and any other value is
-    compared with ``==``. A ``str`` must be equal, unless the list says otherwise.
+    A ``re.Pattern`` searches, a function is called with the value and returns whether it matches, and any other value
+    is compared with ``==``. A ``str`` must be equal unless described otherwise.
 
     Attributes:
         event: The event, such as ``email.received``.
@@ -71,8 +71,8 @@ class CallConditions(TypedDict, total=False):
         verified: Whether the signature is valid.
         header: Header fields by name, such as ``{"X-Webhook-Event": "email.received"}``; None means absent.
         text: The body as text. A ``str`` must be contained in it.
-        json: The body as JSON: an equal value, or a function of it.
-        where: A function of the whole call that returns whether it matches.
+        json: The body as JSON: an equal value, or a function that gets it.
+        where: A function that gets the whole call and returns whether it matches.
     """
 
     event: Text
@@ -105,7 +105,7 @@ class WebhookCall(WebhookPayload, Hints):
     Attributes:
         headers: The headers, looked up in any case. Of a repeated header the first.
         body: The body as bytes.
-        received_at: When it arrived, by the sink's clock, in UTC; if it was not sent, when it was made.
+        received_at: When it arrived, or was made if it was not sent, on the sink's clock, in UTC.
         method: The HTTP method.
         path: The path and the query.
         url: The whole URL; empty if the call was not sent.
@@ -161,12 +161,12 @@ class WebhookCall(WebhookPayload, Hints):
         check_schema(self.event, self.body, schema)
 
     def normalised(self, **replaced: str) -> Any:
-        """Return the body as JSON in which everything that varies from run to run is replaced.
+        """Return the body as JSON, with everything that varies from run to run replaced.
 
         UUIDs become ``<uuid 1>``, ``<uuid 2>``, times ``<time 1>`` and so on; equal values get equal numbers.
 
         Args:
-            replaced: Further fields by name, at any depth, with the value to write: ``recipient="<me>"``.
+            replaced: Other fields to replace, by name and at any depth: ``recipient="<me>"``.
         """
         return normalised(self.json, replaced)
 
@@ -177,7 +177,7 @@ class WebhookCall(WebhookPayload, Hints):
 
         Args:
             path: The golden file.
-            replaced: Further fields to replace, as for ``normalised``.
+            replaced: Other fields to replace, as for ``normalised``.
 
         Raises:
             GoldenDiffers: An ``AssertionError`` with the difference, or the body if the file does not exist.
@@ -191,13 +191,13 @@ class WebhookCall(WebhookPayload, Hints):
 
 
 def prepared_call(headers: Mapping[str, str], body: bytes, secret: str, made_at: datetime) -> WebhookCall:
-    """Return a call that is not sent; whether its signature is valid is checked with ``secret``."""
+    """Return a call that is not sent; ``secret`` verifies its signature."""
     verified, reason = verification(headers, body, [secret])
     return WebhookCall(CallHeaders([*headers.items()]), body, made_at, verified=verified, reason=reason)
 
 
 def verification(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> tuple[bool, str]:
-    """Return whether one of ``secrets`` verifies a call that arrives now, and if not, why the first did not."""
+    """Return whether one of ``secrets`` verifies a call that arrives now; if none does, why the first one does not."""
     reason = ""
     for secret in secrets:
         try:
@@ -218,13 +218,13 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d
 
 
 class GoldenDiffers(AssertionError):
-    """A body differs from its golden file, or the file does not exist; the text shows the difference and the remedy."""
+    """A body differs from its golden file, or there is no such file; the error shows the difference and the remedy."""
 
     __module__ = "sirrchat_testkit"
 
 
 def normalised(value: Any, replaced: Mapping[str, str]) -> Any:
-    """Return ``value`` (JSON) with UUIDs and times numbered, and with the fields that ``replaced`` names replaced."""
+    """Return ``value`` (JSON) with UUIDs and times replaced by numbers, and other fields as in ``replaced``."""
     seen: dict[tuple[str, str], str] = {}
 
     def number(kind: str) -> Any:
@@ -263,7 +263,7 @@ def compare(value: Any, path: Path) -> None:
 
 
 class WebhookInvalid(AssertionError):
-    """The body of a webhook call does not match its schema; the text lists each path with its error."""
+    """The body of a webhook call does not match its schema; the error lists each path with its error."""
 
     __module__ = "sirrchat_testkit"
 

@@ -1,6 +1,6 @@
 """The host of a sink: a thread of its own, or a mail server's thread, whose clock and secrets it then shares.
 
-A sink of a mail server stops when the scope ends in which it was started. A wait ends with the scope in which it began.
+A sink of a mail server stops when the scope in which it was started ends. A wait ends with the scope in which it began.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Sinks:
 
 
 class Host(Protocol):
-    """The thread that a sink runs in, and what the sink needs of it. Coroutines run on the host's loop."""
+    """The thread that a sink runs in, and everything that the sink gets from it. Coroutines run on the host's loop."""
 
     thread: LoopThread
     errors: Sequence[BaseException]
@@ -114,11 +114,14 @@ class Host(Protocol):
         """Wait until the sender of ``delivery`` has recorded the result of its attempt."""
 
     async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:
-        """Return the hint and the sections of a failure about deliveries to ``url``, ``called`` so far or not."""
+        """Return the hint and the sections of a failure about deliveries to ``url``.
+
+        ``called`` is whether any call has arrived.
+        """
         ...
 
     async def settled(self, seconds: float) -> Sequence[Activity]:
-        """Wait at most ``seconds`` until nothing is in progress; return what still is."""
+        """Wait at most ``seconds`` until nothing is in progress; return the work still in progress."""
         ...
 
     def crashed(self, error: BaseException) -> None:
@@ -126,7 +129,7 @@ class Host(Protocol):
 
 
 class Alone:
-    """A host with a thread of the sink's own."""
+    """A host that gives the sink its own thread."""
 
     def __init__(self, timeout: float) -> None:
         self.thread = LoopThread("webhook-sink")
@@ -147,7 +150,7 @@ class Alone:
         return _wall()
 
     def opened(self, sink: OpenSink) -> None:
-        """Do nothing: its user stops the sink."""
+        """Do nothing: the user stops the sink."""
 
     def closed(self, sink: OpenSink) -> None:
         """Do nothing."""
@@ -160,7 +163,7 @@ class Alone:
         """Return at once: the sender is not known."""
 
     async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:
-        """Return that no call arrived, if so."""
+        """Return the hint that no call arrived, if so."""
         if called:
             return "", []
         hint = f"No call arrived at {url}"
@@ -215,12 +218,12 @@ class InServer:
 
     @property
     def timeout(self) -> float:
-        """The server's."""
+        """The default of the server."""
         return self._control.timeout
 
     @property
     def within(self) -> float:
-        """The server's."""
+        """The default of the server."""
         return self._control.within
 
     async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:  # noqa: ARG002 - for sinks of their own
@@ -252,7 +255,7 @@ class InServer:
         return await self._control.settled(seconds)
 
     def crashed(self, error: BaseException) -> None:
-        """Have the server's ``check`` raise the error."""
+        """Report the error to the server, whose ``check`` raises it."""
         self._services.crashed("answering a webhook", error)
 
     async def _webhooks(self, url: str) -> list[Webhook]:

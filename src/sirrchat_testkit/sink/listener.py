@@ -1,4 +1,4 @@
-"""The port of a sink: every request is a call, which is recorded, verified and answered as planned.
+"""The port of a sink. Every request is a call: it is recorded, verified and answered as planned.
 
 1. A call is recorded with its answer before its sender gets the answer. Waits see it when the answer is written and, in
    a mail server's thread, its sender has recorded the result.
@@ -71,7 +71,7 @@ class SinkListener:
         return self._source.feeds.all()
 
     def close_in_child(self) -> None:
-        """Close the inherited socket without the parent's loop. To be called in a forked child."""
+        """Close the inherited socket without the parent's loop. Call it in a forked child only."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 os.close(self._socket.fileno())

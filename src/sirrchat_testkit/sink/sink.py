@@ -45,7 +45,7 @@ class WebhookSink(Service, CollectionHints):
             assert call.verified and call.attempt == 2
 
     Args:
-        secret: The secret that calls are verified with. Default: one of the sink, or those of webhooks that point here.
+        secret: The secret that calls are verified with. Default: that of the sink or of any webhook that points here.
         timeout: Seconds of real time that ``receive`` waits by default.
     """
 
@@ -109,7 +109,7 @@ class WebhookSink(Service, CollectionHints):
 
     @property
     def secret(self) -> str:
-        """The secret that calls are verified with. Until it is set, those of webhooks that point here are valid too."""
+        """The secret that calls are verified with. Until it is set, those of webhooks pointing here are valid too."""
         return SECRET if self._listener.secret is None else self._listener.secret
 
     @secret.setter
@@ -118,7 +118,7 @@ class WebhookSink(Service, CollectionHints):
 
     @property
     def calls(self) -> list[WebhookCall]:
-        """Every call, taken or not, oldest first, whatever its answer was."""
+        """All calls, oldest first, whether taken or not, and whatever the answer was."""
         return list(self._source.calls)
 
     def refuse(self, status: int = 503, times: int | None = 1) -> None:
@@ -185,18 +185,19 @@ class WebhookSink(Service, CollectionHints):
     def receive(self, *_unnamed: Never, timeout: float | None = None, **match: Unpack[CallConditions]) -> WebhookCall:
         """Return the first matching call that was answered with 2xx, and take it; wait for one if there is none yet.
 
-        A call that was taken is not returned by a later ``receive``. Calls are in the order of their answers.
+        A later ``receive`` does not return a taken call again. Calls are returned in the order in which they were
+        answered.
 
         Args:
-            timeout: Seconds of real time to wait; 0 looks once. Default: that of the mail server, or 10.
-            match: Conditions, all of which must be met: ``event``, ``subject``, ``sender``, ``recipient``, ``header``,
+            timeout: Seconds of real time to wait; 0 checks once. Default: that of the mail server, or 10.
+            match: Conditions that the call must meet: ``event``, ``subject``, ``sender``, ``recipient``, ``header``,
                 ``json``, ``text``, ``attempt``, ``verified``, ``method``, ``path``, ``url``, ``where``.
                 ``CallConditions`` describes them.
 
         Raises:
             WebhookNotReceived: No matching call arrived in time. An ``AssertionError`` that lists the calls that did
                 arrive with the conditions they missed, and the deliveries.
-            TypeError: A condition is unknown (the text names the nearest one), or a value was passed without a name.
+            TypeError: A condition is unknown (the error suggests the nearest one), or is passed without a name.
             ValueError: ``timeout`` is negative.
             RuntimeError: The sink or the server stopped, or the scope ended in which the wait began.
         """
@@ -209,7 +210,7 @@ class WebhookSink(Service, CollectionHints):
         timeout: float | None = None,  # noqa: ASYNC109 - the twin's own word
         **match: Unpack[CallConditions],
     ) -> WebhookCall:
-        """Do the same as ``receive`` without blocking the event loop, asyncio's or trio's."""
+        """Do the same as ``receive`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("areceive", _unnamed, "event")
         return await arun(self._source.thread, self._wait(timeout, match).receive)
 
@@ -222,17 +223,17 @@ class WebhookSink(Service, CollectionHints):
     ) -> list[WebhookCall]:
         """Return all matching calls that were answered with 2xx and not taken yet, and take them.
 
-        With ``count`` it waits for that many. In both cases it then waits until the mail server has settled, so that a
-        call too many is noticed.
+        With ``count`` it waits for that many. In both cases it then waits until the mail server has settled, so that
+        extra calls are noticed.
 
         Args:
-            count: How many there must be. Default: any number, 0 included.
+            count: How many calls to expect. Default: any number, including 0.
             timeout: Seconds of real time to wait for ``count`` calls. Default: as for ``receive``.
             match: Conditions as for ``receive``.
 
         Raises:
             WebhookNotReceived: Fewer than ``count`` arrived in time.
-            UnexpectedWebhook: More than ``count`` arrived; none is taken.
+            UnexpectedWebhook: More than ``count`` arrived; no call is taken.
             NotSettled: The server is still busy after a second, so more may arrive.
             TypeError: As for ``receive``.
             ValueError: ``count`` is not a whole number, or ``timeout`` is negative.
@@ -248,7 +249,7 @@ class WebhookSink(Service, CollectionHints):
         timeout: float | None = None,  # noqa: ASYNC109 - the twin's own word
         **match: Unpack[CallConditions],
     ) -> list[WebhookCall]:
-        """Do the same as ``receive_all`` without blocking the event loop, asyncio's or trio's."""
+        """Do the same as ``receive_all`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("areceive_all", _unnamed, "event")
         wait, wanted = self._wait(timeout, match), count_of(count)
         return await arun(self._source.thread, lambda signal: wait.receive_all(signal, wanted))
@@ -264,7 +265,7 @@ class WebhookSink(Service, CollectionHints):
 
         Raises:
             UnexpectedWebhook: Matching calls arrived; an ``AssertionError`` that lists them.
-            NotSettled: The server is still busy after a second; the text names what is in progress.
+            NotSettled: The server is still busy after a second; the error names what is in progress.
             TypeError: As for ``receive``.
             ValueError: ``within`` is negative.
         """
@@ -274,7 +275,7 @@ class WebhookSink(Service, CollectionHints):
     async def aassert_nothing(
         self, *_unnamed: Never, within: float | None = None, **match: Unpack[CallConditions]
     ) -> None:
-        """Do the same as ``assert_nothing`` without blocking the event loop, asyncio's or trio's."""
+        """Do the same as ``assert_nothing`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("aassert_nothing", _unnamed, "event")
         await arun(self._source.thread, self._watch(within, match).nothing)
 

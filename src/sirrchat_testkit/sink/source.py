@@ -1,6 +1,6 @@
 """The calls of one sink, as a source for waits.
 
-1. Waits see a call once its answer was written, and only if that was 2xx. So their order is that of the answers.
+1. Waits see a call once its answer was written, and only if that was 2xx. So calls come in the order of their answers.
 2. Calls are added on the sink's loop. The lists only grow, so any thread may copy them.
 """
 
@@ -23,13 +23,13 @@ __tracebackhide__ = True
 
 
 class WebhookNotReceived(AssertionError):
-    """The expected webhook call did not arrive in time; the text lists what arrived instead, and the deliveries."""
+    """The expected webhook call did not arrive in time; the error lists the calls that arrived, and the deliveries."""
 
     __module__ = "sirrchat_testkit"
 
 
 class UnexpectedWebhook(AssertionError):
-    """A webhook call arrived that was not expected; the text lists it."""
+    """A webhook call arrived that was not expected; the error lists it."""
 
     __module__ = "sirrchat_testkit"
 
@@ -52,7 +52,7 @@ class CallKind(Kind[WebhookCall]):
         return not item.accepted
 
     def line(self, item: WebhookCall) -> str:
-        """Return the call in one line: event, subject, answer, and why its signature is not valid."""
+        """Return a one-line summary of the call: event, subject, answer, and why its signature is invalid."""
         answer = f"answered {item.answered}" if item.answered is not None else "not answered"
         doubt = "" if item.verified or "webhook-signature" not in item.headers else f", not verified: {item.reason}"
         return f"{item}, {answer}{doubt}"
@@ -98,14 +98,14 @@ class SinkSource:
         return self._positions.get(id(item), 0)
 
     def key(self, item: WebhookCall) -> int:
-        """Return what identifies ``item``: its address in memory, as ``calls`` keeps every call."""
+        """Return what identifies ``item``: its address in memory, since ``calls`` keeps every call."""
         return id(item)
 
     def hold(self, item: WebhookCall) -> None:
-        """Do nothing: a call has its contents."""
+        """Do nothing: a call always has its contents."""
 
     async def load(self, items: Sequence[WebhookCall]) -> None:
-        """Do nothing: calls have their contents."""
+        """Do nothing: calls always have their contents."""
 
     async def read(self, after: int, limit: int) -> Slice[WebhookCall]:
         """Return a slice of accepted calls after the position ``after``."""

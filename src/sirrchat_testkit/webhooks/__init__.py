@@ -1,1 +1,1 @@
-"""The sender of webhooks: a subscriber of the event log makes deliveries of mail and attempts them."""
+"""The sender of webhooks: it subscribes to the event log, makes deliveries from mail, and attempts them."""

@@ -1,4 +1,4 @@
-"""The queue of deliveries, and attempts: call the webhook, store the outcome and the time of the next attempt.
+"""The queue of deliveries, and their attempts: call the webhook, store the outcome, schedule the next attempt.
 
 1. Each webhook has a ``WebhookQueue`` of delivery ids, with at most ``IN_FLIGHT`` attempts at a time. Queues take
    turns. Deliveries that are due later wait in one heap, and one timer of the clock wakes it.
@@ -35,7 +35,7 @@ IN_FLIGHT: Final = 8
 
 
 class WebhookQueue:
-    """One webhook's due deliveries, and how many are in progress. ``held`` ones wait until another one was sent."""
+    """One webhook's due deliveries, and how many are in progress. Those in ``held`` wait until another one is sent."""
 
     def __init__(self) -> None:
         self.ready: deque[int] = deque()
@@ -90,7 +90,7 @@ class Queue:
             del self._queues[webhook]
 
     def busy(self) -> dict[str, int]:
-        """Return the number of deliveries due or in progress, by webhook."""
+        """Return the number of deliveries that are due or in progress for each webhook."""
         found = {webhook: len(queue.ready) + queue.in_flight for webhook, queue in self._queues.items()}
         return {webhook: count for webhook, count in found.items() if count}
 
@@ -132,7 +132,7 @@ class Attempts:
         return delivery.status == PENDING and delivery.due_at <= self._clock.now()
 
     def url_of(self, webhook: str) -> str:
-        """Return the URL of the last attempt of ``webhook``, or ``webhooks`` if unknown."""
+        """Return the URL that ``webhook`` was last called at, or the word ``webhooks`` if it is unknown."""
         return self._urls.get(webhook, "webhooks")
 
     def request(self, delivery: Delivery, *, in_flight: bool) -> None:
@@ -143,7 +143,7 @@ class Attempts:
             self._queue.put(delivery.webhook, delivery.seq)
 
     def forget(self) -> None:
-        """Drop the marks of postponed and re-requested deliveries, and the URLs."""
+        """Forget which deliveries were postponed or requested again, and the URLs."""
         self._urls.clear()
         self._put_off.clear()
         self._requested_again.clear()
@@ -206,7 +206,7 @@ class Attempts:
             return self._sender
 
     def _after(self, delivery: Delivery, outcome: Outcome, began: int) -> Delivery:
-        """Return ``delivery`` as it is after an attempt with ``outcome``."""
+        """Return ``delivery`` updated with the ``outcome`` of an attempt."""
         entry: dict[str, Any] = {
             "at": began,
             "http_status": outcome.status,
@@ -246,7 +246,7 @@ class Attempts:
         )
 
     async def _put_off_by_fault(self, webhook: Webhook, delivery: Delivery) -> bool:
-        """Put ``delivery`` off if a fault asks for it: until another one was sent, or to a later time."""
+        """Postpone ``delivery`` if a fault requires it: until another one is sent, or to a later time."""
         if delivery.tries or delivery.due_at or delivery.seq in self._put_off:
             self._put_off.discard(delivery.seq)
             return False

@@ -30,13 +30,13 @@ __tracebackhide__ = True
 EVENT = "X-Webhook-Event"
 
 WRONG = "a secret that nobody knows"
-"""The secret of a wrong signature."""
+"""The secret that makes a wrong signature."""
 
 STALE = 3600
-"""Age of a stale timestamp in seconds."""
+"""The age of a stale timestamp, in seconds."""
 
 HUGE = 10_485_760
-"""Bytes of a huge body."""
+"""The size of a huge body, in bytes."""
 
 TAMPERINGS: Final = get_args(Tampering)
 
@@ -87,7 +87,7 @@ def encode(body: Mapping[str, Any]) -> str:
 
 
 def call(event: str, delivery_id: str, body: str, *, secret: str, tampering: str = "") -> OutgoingCall:
-    """Return the call of an attempt that is made now. Without a secret it is not signed.
+    """Return the call for an attempt made now. Without a secret it is not signed.
 
     Its timestamp is the real time, because receivers compare it with their own clocks.
     """

@@ -4,7 +4,7 @@
 2. Each attempt opens its own connection, so a stale connection cannot make it fail.
 3. An attempt raises only if it is cancelled. All errors are part of the outcome.
 4. Targets are loopback, and the hosts of ``webhook_hosts``. A name is resolved and checked for each connection, and the
-   checked address is the one connected to. A listed host may resolve to any address; ``*`` lists every host.
+   checked address is the one connected to. A listed host may resolve to any address; ``*`` allows every host.
 5. A host that looks like an IP address is checked as one, and refused if malformed: ``2130706433``, ``127.1``.
 
 See OWASP, Server-Side Request Forgery Prevention Cheat Sheet.
@@ -96,7 +96,7 @@ TIMEOUT = 10.0
 """Seconds of real time within which a receiver must answer."""
 
 READ = 65_536
-"""Bytes of an answer that are read; the rest is ignored."""
+"""The maximum number of bytes read of a response; the rest is ignored."""
 
 AGENT = "sirrchat-testkit"
 
@@ -114,7 +114,7 @@ _monotonic = time.clock_gettime
 class Outcome:
     """The outcome of an attempt.
 
-    ``status`` is None without an answer; ``error`` is a stable name or None, ``reason`` a text for people.
+    ``status`` is None without a response; ``error`` is a stable name or None, ``reason`` is a human-readable text.
     """
 
     status: int | None
@@ -131,7 +131,7 @@ class Outcome:
 
     @property
     def final(self) -> bool:
-        """Whether another attempt would be useless."""
+        """Whether another attempt would be pointless."""
         return self.success or self.error in {NOT_ALLOWED, NO_URL}
 
 

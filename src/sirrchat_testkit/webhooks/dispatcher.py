@@ -4,9 +4,9 @@
    server's clock wakes it for deliveries that are due later.
 2. The first attempts of a webhook start in the order of arrival, up to eight at once. Webhooks take turns.
 3. While mail arrives, receiving has priority: after ``AT_ONCE`` attempts, one starts every ``SPACING`` seconds.
-4. An attempt reads its delivery and its webhook when it starts. It notices there if they were cancelled, disabled,
-   deleted or changed, so the dispatcher need not be notified.
-5. Moving the clock waits until no delivery is due, and so does ``settle``. Deliveries due later do not count.
+4. An attempt reads its delivery and its webhook when it starts. So it notices if they were cancelled, disabled,
+   deleted or changed, and the dispatcher need not be notified.
+5. Moving the clock waits until no delivery is due, and so does ``settle``. Deliveries that are due later do not count.
 6. The end of a scope removes its deliveries: their attempts are cancelled, and the remaining deliveries are read again.
 """
 
@@ -31,7 +31,7 @@ from sirrchat_testkit.webhooks.attempts import Attempts, Queue
 from sirrchat_testkit.webhooks.outbox import Outbox
 
 STEP: Final = 8
-"""Messages to hand over, and attempts to start, in one step."""
+"""The maximum number of messages to hand over, and of attempts to start, in one step."""
 
 SPACING: Final = 0.005
 """Seconds of real time between attempts while mail arrives; an attempt occupies the loop for a fifth of that."""
@@ -46,7 +46,7 @@ STORE_PAUSE: Final = 1.0
 """Seconds of real time until the next step after an error of the store."""
 
 STORE_RETRY: Final = 1000
-"""Milliseconds of the server's clock until an attempt is repeated whose outcome could not be stored."""
+"""Milliseconds of the server's clock until an attempt is repeated because its outcome could not be stored."""
 
 _PENDING_AT_ONCE: Final = 500
 
@@ -206,14 +206,14 @@ class Dispatcher:
             self._services.crashed("calling a webhook", error)
 
     def _attempt_ended(self, delivery: Delivery, _: asyncio.Task[None]) -> None:
-        """Note the end of an attempt, also if it was cancelled before its first step."""
+        """Note the end of an attempt, even if it was cancelled before its first step."""
         self._in_flight.pop(delivery.seq, None)
         self._queue.finished(delivery.webhook)
         self._set_timer()
         self._wake.set()
 
     async def _resume(self) -> None:
-        """Read pending deliveries from the store, then messages that were not handed over."""
+        """Read pending deliveries from the store, then the messages that were not handed over yet."""
         self._resuming = True
         self._queue.clear()
         after = 0

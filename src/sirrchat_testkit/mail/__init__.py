@@ -1,1 +1,1 @@
-"""What a message says: pure, and usable without a server."""
+"""Parsing of messages: no I/O, and usable without a server."""

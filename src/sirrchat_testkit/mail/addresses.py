@@ -68,7 +68,7 @@ def domain_key(domain: str) -> str:
 
 
 def nearest(address: str, others: Iterable[str]) -> str | None:
-    """Return the one of ``others`` that ``address`` is probably a misspelling of, or None."""
+    """Return the address in ``others`` that ``address`` probably misspells, or None."""
     known = key(address)
     local, domain = split(known)
     by_local: dict[str, list[str]] = {}

@@ -13,9 +13,9 @@ __tracebackhide__ = True
 
 
 def pick_attachment(attachments: Iterable[Attachment], name: Any = None, *, type: Any = None) -> Attachment:  # noqa: A002 - the field's own word
-    """Return the one attachment with this file name and type.
+    """Return the only attachment with this file name and type.
 
-    A string is compared without case, with the wildcards ``*`` and ``?``. A pattern searches, a function is called.
+    A string is compared ignoring case, with the wildcards ``*`` and ``?``. A pattern searches, a function is called.
 
     Raises:
         NotExactlyOne: There is none, or there are several.
@@ -40,17 +40,17 @@ def _judged(one: Attachment, wanted: dict[str, Any]) -> Candidate[Attachment]:
 T = TypeVar("T")
 
 _LISTED: Final = 20
-"""Candidates that a failure shows; the kept ones come first."""
+"""The maximum number of candidates in a failure; the kept ones come first."""
 
 
 class NotExactlyOne(AssertionError, LookupError):
-    """No candidate matched, or several did; the text lists each with the reason why it was kept or dropped."""
+    """No candidate matched, or several did; the error lists each with the reason why it was kept or dropped."""
 
     __module__ = "sirrchat_testkit"
 
 
 class Candidate(NamedTuple, Generic[T]):
-    """A value that may be the one asked for. A failure shows its text, and the reason why it was kept or dropped."""
+    """A value that may be the requested one. A failure shows its text, and the reason why it was kept or dropped."""
 
     value: T
     shown: str
@@ -63,9 +63,9 @@ def only(candidates: Iterable[Candidate[T]], wanted: str, kind: str, advice: str
 
     Args:
         candidates: The candidates.
-        wanted: The question, for the failure: ``link(text='Confirm')``.
-        kind: The candidates in the plural: ``links``.
-        advice: How to ask more precisely.
+        wanted: The call as shown in the failure: ``link(text='Confirm')``.
+        kind: What the candidates are, in the plural: ``links``.
+        advice: How to make the call more specific.
 
     Raises:
         NotExactlyOne: None was kept, or several were.

@@ -1,6 +1,6 @@
 """Patterns of codes, and of the words and numbers in many languages that distinguish them from other numbers.
 
-1. ``codes`` decides what follows from a match.
+1. These are only patterns; ``codes`` decides what a match means.
 2. The patterns expect text with full-width characters, dashes and spaces folded.
 """
 

@@ -5,8 +5,8 @@
    word such as "code" is near it: on its line, two lines up or down, or within 80 characters.
 3. If one candidate directly follows such a word and another is only near it, the first is the code.
 4. A year or a date that directly follows such a word ("Your code is 2031") is a code.
-5. The body comes first. The subject is read if the body has no code, or only numbers near such a word, none of which is
-   certain: if the two disagree then, both are candidates.
+5. The body comes first. The subject is read if the body has no code, or only numbers near such a word that are not
+   certain; if the two then disagree, both are candidates.
 6. Positions matter, so folding of full-width characters keeps the length.
 7. Only ``pick_code_in`` raises.
 """
@@ -115,7 +115,7 @@ def _found(texts: Texts, pattern: str | re.Pattern[str] | None, near: Any) -> li
 
 
 def _searched(text: str) -> str:
-    """Return what is searched of ``text``; words at the cuts are left out."""
+    """Return the parts of ``text`` to search: all of it, or its two ends without words that are cut off."""
     if len(text) <= _MOST:
         return text
     first, last = _SPACE.split(text[:_ENDS][::-1], maxsplit=1)[-1][::-1], _SPACE.split(text[-_ENDS:], maxsplit=1)[-1]
@@ -159,7 +159,7 @@ class Plain:
         return first < len(self._ends) and self._ends[first] <= end
 
     def introduces(self, position: int) -> bool:
-        """Return whether a word such as "code" is directly before ``position``."""
+        """Return whether a word such as "code" comes directly before ``position``."""
         last = bisect_right(self._ends, position) - 1
         if last < 0 or self._starts[last] < position - _BEFORE:
             return False
@@ -186,7 +186,7 @@ def _closest(candidates: list[Candidate[str]]) -> list[Candidate[str]]:
 
 
 def _shape_flaw(found: re.Match[str]) -> str:
-    """Return why this does not have the shape of a code, or an empty string if it has."""
+    """Return why this does not have the shape of a code, or an empty string if it does."""
     characters = sum(each.isalnum() for each in found[0])
     digits = sum(each.isdigit() for each in found[0])
     if digits == characters:
@@ -197,7 +197,7 @@ def _shape_flaw(found: re.Match[str]) -> str:
 
 
 def _inside(plain: Plain, found: re.Match[str], wholes: list[tuple[str, list[tuple[int, int]]]]) -> str:
-    """Return which larger thing this is part of, or an empty string; a date that is introduced as a code is not one."""
+    """Return what the candidate is part of, such as a URL, or "". A date that is introduced as a code is a code."""
     for reason, spans in wholes:
         following = bisect_right(spans, found.start(), key=lambda span: span[1])
         if following < len(spans) and spans[following][0] < found.end():
@@ -208,7 +208,7 @@ def _inside(plain: Plain, found: re.Match[str], wholes: list[tuple[str, list[tup
 
 
 def _flaw(plain: Plain, found: re.Match[str], near: Any) -> str:
-    """Return why the words around this show that it is not a code, or an empty string if it is one."""
+    """Return why the surrounding words show that this is not a code, or an empty string if it is one."""
     introduced = plain.introduces(found.start())
     numbered = NUMBERED.search(plain.text[max(0, found.start() - _BEFORE) : found.start()])
     if numbered and not (introduced and numbered[0].startswith(("#", "№"))):
@@ -226,15 +226,15 @@ def _flaw(plain: Plain, found: re.Match[str], near: Any) -> str:
 
 
 def _around(text: str, start: int, end: int) -> str:
-    """Return the text around a candidate, as far as ``_reach`` goes."""
+    """Return the text around a candidate within ``_reach``."""
     up, down = _reach(text, start, end)
     return f"{text[max(0, start - up) : start]} {text[end : end + down]}"
 
 
 def _reach(text: str, start: int, end: int) -> tuple[int, int]:
-    """Return how many characters before and after a candidate are near it.
+    """Return how many characters before and after a candidate count as near.
 
-    They are its line and two non-empty lines on either side, but at least 80 characters.
+    That is its line and two non-empty lines on either side, but at least 80 characters.
     """
     before, after = text[max(0, start - _WIDEST) : start], text[end : end + _WIDEST]
     lines = before.split("\n")
@@ -249,7 +249,7 @@ def _reach(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _distinct(candidates: Iterable[Candidate[str]]) -> list[Candidate[str]]:
-    """Return each code once, however it is grouped: kept if it was kept anywhere, with the best reason."""
+    """Return each code once, however it is grouped. It is kept if it was kept anywhere, with the best reason."""
     known: dict[str, Candidate[str]] = {}
     for each in candidates:
         key = each.value.replace("-", "").replace(" ", "")

@@ -16,7 +16,7 @@ def to_bytes(message: bytes | EmailMessage | None, recipient: str, fields: dict[
     """Return the bare address of the sender and the bytes of ``message``, or of a message made from ``fields``.
 
     Raises:
-        TypeError: Both or neither are given.
+        TypeError: Both are given, or neither.
     """
     if (message is None) == (not fields):
         raise TypeError("deliver needs a message (bytes or an EmailMessage) or fields such as subject= and text=")

@@ -1,6 +1,6 @@
 """Decoding of bytes and encoded-words, valid or not.
 
-1. Nothing here raises: malformed mail must be shown too.
+1. Nothing here raises, because malformed mail must be shown too.
 2. Bytes that cannot be decoded become U+FFFD. No result has a lone surrogate, so every result can be encoded as JSON.
 3. The declared charset is tried first; if it fails, its common superset, then UTF-8.
 4. The ``email`` package is not used: these functions run for each received message.

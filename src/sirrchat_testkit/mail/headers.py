@@ -1,7 +1,7 @@
 """The header of a message: found by slicing, read by regular expressions.
 
 1. ``read_header`` runs for each received message, between its last byte and the 250. It takes microseconds, never
-   raises, and is slower only for rare things: encoded-words, quoted names, groups, comments.
+   raises, and is slower only for rare forms: encoded-words, quoted names, groups, comments.
 2. The header ends at the first line that is neither a field nor a continuation: the blank line, or the first line of
    the body if that is missing (as in Postfix and Python's ``email``).
 3. Raw bytes are UTF-8 (RFC 6532) or become U+FFFD. No value has a line end or a lone surrogate; white space is folded.
@@ -65,7 +65,7 @@ def split(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def read_header(raw: bytes) -> HeaderFields:
-    """Return the fields that are stored on receipt. Never raises. Of a repeated field the first one counts.
+    """Return the fields that are stored on receipt. Never raises. If a field is repeated, the first one counts.
 
     Several To fields are joined.
     """

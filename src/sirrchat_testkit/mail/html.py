@@ -1,7 +1,7 @@
 """Links and codes in the text and the HTML of a message.
 
 1. HTML is read in one pass of an HTML5 parser (``selectolax``, imported only here, and only if there is HTML).
-2. Visible text has no styles and scripts. Blocks are on lines of their own, table cells on the same line.
+2. Visible text excludes styles and scripts. Blocks are on lines of their own, table cells on the same line.
 3. The functions take the ``text``, ``html`` and ``subject`` of a message, "" where absent. ``links`` and ``codes``
    never raise; ``pick_link`` and ``pick_code`` raise ``NotExactlyOne``.
 """
@@ -39,7 +39,7 @@ _INLINE_TAGS: Final = (
 _INLINE: Final = frozenset(_INLINE_TAGS.split())
 _ANCHORS: Final = frozenset({"anchor", "logo"})
 _SPACES = re.compile(r"\s+")
-# Soft hyphens, joiners and fillers: what mailers put between characters and nobody sees.
+# Soft hyphens, joiners and fillers: invisible characters that mailers insert.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u200b\u200c\u200d\u2060\ufeff"))
 _PIXEL = re.compile(r"(?:width|height|max-height)\s*:\s*[01](px)?\s*(;|$)|display\s*:\s*none", re.IGNORECASE)
 _HIDING = re.compile(r"hidden|display|mso-hide|opacity|font-size", re.IGNORECASE)
@@ -52,10 +52,10 @@ _ZERO = re.compile(r"0(?:\.0*)?(?:px|pt|em|rem|%)?(?:!important)?")
 _HREF_NOISE = re.compile(r"[\t\r\n]+")
 
 MOST: Final = 1_048_576
-"""Characters of HTML that are read; newsletters have a tenth of it."""
+"""The maximum number of characters of HTML to read; newsletters have a tenth of that."""
 
 DEEPEST: Final = 512
-"""Levels of nested elements that are read, as in Chromium. The cost of the parser is quadratic in them."""
+"""The maximum depth of nested elements, as in Chromium; the parser is quadratic in it."""
 
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
 _EMPTY_TAGS: Final = "area base br col embed hr img input link meta source track wbr"
@@ -86,10 +86,10 @@ def codes(text: str, html: str, subject: str = "") -> tuple[str, ...]:
 def pick_code(
     text: str, html: str, pattern: str | re.Pattern[str] | None = None, *, near: Any = None, subject: str = ""
 ) -> str:
-    """Return the one code in ``text``, or in ``html`` if the text has none, or in ``subject`` if neither has one.
+    """Return the only code in ``text``, or in ``html`` if the text has none, or in ``subject`` if neither has one.
 
     The subject is also read if the body has only a number that does not follow a word such as "code" and is not on its
-    line, such as a house number below "Enter the code of the subject".
+    line, such as a house number below "Enter the code in the subject line".
 
     A code is 4 to 9 digits, or groups of digits or capitals joined by ``-`` or a space, near a word such as "code" in
     one of many languages; ``near`` replaces the word (a string is contained, a pattern searches). Years, dates, prices,
@@ -140,7 +140,7 @@ class _Anchor:
         self.pictures: list[str] = []
 
     def seen(self) -> Seen:
-        """Return it as a place of a URL. An image may be a button, whose text is its description."""
+        """Return the anchor as a ``Seen``. An image may serve as a button; its text is then its description."""
         text = fold("".join(self.words))
         described = fold(" ".join(self.pictures))
         logo = bool(self.pictures) and not text and (is_home(self.url) or not described)

@@ -1,8 +1,8 @@
-"""Links: what they are for, and the one that a test means.
+"""Links: their purpose, and the choice of the one that a test means.
 
 1. A ``Link`` is its URL as sent; http and https only. The same URL in button, fallback and text part is one link.
-2. The purpose is read from words in many languages, from the host and from the path. If nothing indicates one it is "":
-   the link that the message was sent for.
+2. The purpose is read from words in many languages, from the host and from the path. If nothing indicates one, it is
+   "": the link that the message was sent for.
 3. Without arguments only links of purpose "" are candidates; with a URL, a text or a purpose all links are.
 4. Only ``pick_link`` raises.
 """
@@ -23,7 +23,7 @@ from sirrchat_testkit.suggestions import Hints
 __tracebackhide__ = True
 
 LinkPurpose: TypeAlias = Literal["", "unsubscribe", "social", "legal", "image", "tracking"]
-"""What a link is for; "" is the link that the message was sent for."""
+"""The purpose of a link; "" for the link that the message was sent for."""
 
 PURPOSES: Final[tuple[LinkPurpose, ...]] = get_args(LinkPurpose)
 
@@ -82,7 +82,7 @@ _WRAPPED = re.compile(r"<(https?://[^<>]*)>", re.IGNORECASE)
 _HOME = re.compile(r"https?:/*[^/?#]*/?(?:\?(?:utm_\w+=[^&#]*&?)*)?", re.IGNORECASE)
 _BRACKETS: Final = {")": "(", "]": "["}
 _LABELLED: Final = 100
-"""Characters of the longest label. A longer text is a paragraph, which may mention anything."""
+"""The maximum length of a label. A longer text is a paragraph, which may mention anything."""
 
 
 class Link(str, Hints):
@@ -132,7 +132,7 @@ class Link(str, Hints):
 
     @property
     def params(self) -> dict[str, str]:
-        """The parameters of the query, decoded; of a repeated one the first."""
+        """The decoded parameters of the query; the first value if one is repeated."""
         query = self.partition("#")[0].partition("?")[2]
         try:
             pairs = parse_qsl(query, keep_blank_values=True, errors="replace")
@@ -196,7 +196,7 @@ def _bare(text: str, position: int, url: str) -> Seen:
 
 
 def merged(places: Iterable[Seen]) -> tuple[Link, ...]:
-    """Return each URL once, in the order of appearance; the text of an anchor counts before that around a URL."""
+    """Return each URL once, in the order of appearance; the text of an anchor wins over the text around a URL."""
     by_url: dict[str, list[Seen]] = {}
     for place in places:
         scheme = _SCHEME.match(place.url)
@@ -214,7 +214,7 @@ def pick_link(
     purpose: LinkPurpose | None = None,
     scheme: str | None = None,
 ) -> Link:
-    """Return the one of ``links`` that matches; see ``ReceivedMessage.link``.
+    """Return the only match in ``links``; see ``ReceivedMessage.link``.
 
     Raises:
         NotExactlyOne: None matches, or several do.

@@ -33,16 +33,16 @@ __tracebackhide__ = True
 __all__ = ["Attachment", "HeaderFields", "Headers", "Parsed", "Unsubscribe", "as_email", "parse", "read_header"]
 
 PARTS = 1000
-"""Parts of a message that are read."""
+"""The maximum number of parts that are read."""
 
 DEPTH = 100
-"""Levels of nested parts that are divided (Postfix: ``mime_nesting_limit``)."""
+"""The maximum depth of nested parts that are divided (Postfix: ``mime_nesting_limit``)."""
 
 SCANS = 10
-"""Times the size of a message that dividing its nested parts may read."""
+"""Dividing nested parts may read at most this many times the size of the message."""
 
 FEW_SCANS = 10_000_000
-"""Bytes that it may read in any case: a few milliseconds."""
+"""Dividing may always read this many bytes, which takes a few milliseconds."""
 
 _ALTERNATIVE = "multipart/alternative"
 _TEXTS = frozenset({"text/plain", "text/html"})
@@ -91,7 +91,7 @@ class Attachment(Hints):
 
 
 class Unsubscribe(tuple[str, ...]):  # noqa: SLOT001 - a tuple with slots cannot carry one_click
-    """The https, http and mailto URLs of List-Unsubscribe (RFC 2369), as a tuple of strings, in order.
+    """The https, http and mailto URLs of List-Unsubscribe (RFC 2369): a tuple of strings, in order.
 
     Example:
         assert message.unsubscribe.one_click
@@ -126,7 +126,7 @@ class Parsed:
 
 @dataclass(slots=True, eq=False, repr=False)
 class _Body:
-    """The texts and files collected from the parts so far."""
+    """The texts and files collected so far."""
 
     text: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
@@ -135,7 +135,7 @@ class _Body:
 
 
 def parse(raw: bytes) -> Parsed:
-    """Return ``raw`` parsed. Never raises."""
+    """Parse ``raw``. Never raises."""
     block, rest = split(raw)
     headers = Headers(block)
     reader = _Reader(len(raw))
@@ -213,7 +213,7 @@ class _Reader:
         return Headers(block)
 
     def _children(self, kind: str, boundary: str, content: bytes, depth: int) -> list[bytes] | None:
-        """Return the parts of a multipart; None if it is shown undivided."""
+        """Return the parts of a multipart; None if it is shown as it is."""
         if not kind.startswith("multipart/") or not boundary:
             return None
         if depth >= DEPTH:

@@ -2,9 +2,9 @@
 
 1. Parsing is linear in the field; the ``email`` package is not, so it is not used.
 2. An encoded value of RFC 2231 (``name*``, ``name*0*``) wins over a plain one, which may be its ASCII fallback. Pieces
-   count up to the first missing number.
+   after a missing number are ignored.
 3. Encoded-words (RFC 2047) are decoded too: many clients send them where the RFC forbids it.
-4. Nothing raises: a malformed parameter is absent, or what can be read of it.
+4. Nothing raises: a malformed parameter is absent, or has the part of its value that can be read.
 """
 
 from __future__ import annotations

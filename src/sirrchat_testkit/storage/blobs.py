@@ -33,7 +33,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Blobs(Protocol):
-    """What a store needs of its blobs."""
+    """The methods of blobs that a store uses."""
 
     async def put(self, digest: str, raw: bytes) -> None:
         """Store ``raw`` as ``digest``."""
@@ -122,7 +122,7 @@ class FileBlobs:
         await self._in_thread(digests, lambda: self._unlink(digests))
 
     def sync(self, digests: Collection[str]) -> None:
-        """Wait until ``digests`` are on the disk. To be called in a thread. Raises ``OSError``."""
+        """Wait until ``digests`` are on the disk. Call it in a thread. Raises ``OSError``."""
         if len(digests) > FEW and self._folder.sync_all():
             return
         folders: set[Path] = set()
@@ -140,13 +140,13 @@ class FileBlobs:
             sync_folder(folder)
 
     def sweep(self, named: Callable[[str], bool]) -> int:
-        """Delete the files that are not ``named``; return how many there were."""
+        """Delete the files that are not ``named``; return their number."""
         orphans = [path.stem for path in self._raws.glob("??/*.eml") if not named(path.stem)]
         self._unlink(orphans)
         return len(orphans)
 
     async def _in_thread(self, digests: list[str], work: Callable[[], None]) -> None:
-        """Do ``work`` in a thread. Until it is done, ``digests`` are busy."""
+        """Run ``work`` in a thread. ``digests`` are busy until it is done."""
         done = asyncio.get_running_loop().run_in_executor(self._threads, work)
         for digest in digests:
             self._busy[digest] = done
@@ -173,7 +173,7 @@ class FileBlobs:
 
 
 def _write(path: str, raw: bytes, *, sync: bool) -> None:
-    """Write ``raw`` to ``path``, unless the file is there and complete."""
+    """Write ``raw`` to ``path``, unless the file exists and is complete."""
     try:
         descriptor = _new(path)
         if descriptor is None:
@@ -213,7 +213,7 @@ def _gone(digest: str) -> NotFound:
 
 
 class BlobIndex:
-    """Counts the documents of a table that name each blob; reports to ``references`` when a count drops to 0."""
+    """Counts the documents of a table that name each blob; notifies ``references`` when a count drops to 0."""
 
     __slots__ = ("_counts", "_field", "_references", "fields")
 
@@ -233,7 +233,7 @@ class BlobIndex:
             self._counts[digest] = self._counts.get(digest, 0) + 1
 
     def drop(self, seq: int, doc: Doc) -> None:  # noqa: ARG002
-        """Remove the document, given as it was added."""
+        """Remove the document, which must be the one that was added."""
         digest = doc.get(self._field)
         if digest and type(digest) is str:
             left = self._counts[digest] - 1
@@ -282,7 +282,7 @@ class BlobReferences:
         self._retained[digest] = self._retained.get(digest, 0) + 1
 
     def release(self, digest: str) -> None:
-        """End a ``retain``: the record that names ``digest`` is committed, or will not be."""
+        """End a ``retain``, once the record that names ``digest`` is committed or abandoned."""
         left = self._retained[digest] - 1
         if left:
             self._retained[digest] = left
@@ -310,7 +310,7 @@ class BlobReferences:
         return found
 
     def deletable(self, digests: Iterable[str]) -> list[str]:
-        """Return those of ``digests`` that may be deleted: no record, commit or open scope needs them."""
+        """Return the ``digests`` that may be deleted because no record, commit or open scope needs them."""
         return [
             each for each in digests if each not in self._retained and each not in self._kept and not self.named(each)
         ]

@@ -32,7 +32,7 @@ __tracebackhide__ = True
 T = TypeVar("T")
 
 SLICE: Final = 1000
-"""Documents that one call into the server's thread returns. It holds the loop for about a millisecond."""
+"""Documents returned by one call into the server's thread, which holds the loop for about a millisecond."""
 
 KINDS: Final = {kind.kind: kind for kind in RECORDS}
 
@@ -77,7 +77,7 @@ class LiveReader(Storage):
     write = _refuse_to_write
 
     async def _call(self, kind: type[Record], function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
-        if self._store.closed:  # and the same MailServer runs again
+        if self._store.closed:  # the same MailServer was started again
             raise RuntimeError("this database is from before the server was stopped; use mailserver.database again")
         return function(self._store.table(kind), *arguments)
 
@@ -85,7 +85,7 @@ class LiveReader(Storage):
 class DatabaseTable(Table):
     """A table of a running server, for reading: ``search``, ``get``, ``contains``, ``count``, ``all``, ``len``.
 
-    Documents come by rising ``doc_id``. Methods that write raise ``TypeError``.
+    Documents are in order of ``doc_id``. Methods that write raise ``TypeError``.
     """
 
     document_class = StoredDocument
@@ -117,9 +117,9 @@ class DatabaseTable(Table):
     def get(
         self, cond: QueryLike | None = None, doc_id: int | None = None, doc_ids: Sequence[int] | None = None
     ) -> StoredDocument | list[StoredDocument] | None:
-        """Return the first document that matches ``cond``, the one numbered ``doc_id``, or those of ``doc_ids``.
+        """Return the first document that matches ``cond``, the document ``doc_id``, or the documents ``doc_ids``.
 
-        Returns None if there is no such document; of ``doc_ids`` those that exist.
+        None if there is no such document. Of ``doc_ids``, those that do not exist are left out.
         """
         if doc_id is not None:
             return next(self._numbered([doc_id]), None)
@@ -155,7 +155,7 @@ class DatabaseTable(Table):
         return filter(cond, self._candidates(equalities(cond)))
 
     def _candidates(self, where: Mapping[str, Any]) -> Iterator[StoredDocument]:
-        """Yield the documents that may equal ``where``: by index if there is one, else all."""
+        """Yield the documents that may equal ``where``: those found by an index, or all if there is none."""
         after = 0
         while True:
             part = self._reader.call(self._kind, LiveTable.part, where, after, SLICE)
@@ -181,7 +181,7 @@ class DatabaseTable(Table):
 
 
 def _json(default: Any) -> Any:
-    """Return the default of a record's field as a document has it; None if it has none, since it is never missing."""
+    """Return the default of a record's field as JSON; None for a field without one, which is never missing."""
     return None if default is MISSING else list(default) if type(default) is tuple else default
 
 

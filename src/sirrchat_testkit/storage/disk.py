@@ -1,4 +1,4 @@
-"""Disk: what a durable store does after its commits: group fsync, compaction, deleting blobs.
+"""The disk work of a durable store after its commits: group fsync, compaction, deleting blobs.
 
 1. One fsync runs at a time. It covers everything that was committed before it began.
 2. Blobs that a commit made unreferenced are deleted after the fsync that covers the commit.
@@ -22,7 +22,7 @@ LAZY = 1.0
 """Seconds from a commit to its fsync, if no caller waits for the fsync."""
 
 RETRY = 0.1
-"""Seconds after which an fsync is repeated that lacked a file descriptor or memory."""
+"""Seconds after which an fsync is repeated if it lacked a file descriptor or memory."""
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Disk:
         return self._storage.broken
 
     async def committed(self) -> None:
-        """Begin what is due after a commit; if ``eager``, return when it is on the disk.
+        """Start the work that follows a commit; if ``eager``, return when the commit is on the disk.
 
         Raises:
             StoreBroken: The disk failed; the commit was undone.
@@ -77,7 +77,7 @@ class Disk:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._begin)
 
     async def flush(self) -> None:
-        """Return when everything committed before is on the disk. Raises ``StoreBroken``."""
+        """Wait until everything committed so far is on the disk. Raises ``StoreBroken``."""
         if self._storage.broken is not None:
             raise StoreBroken(str(self._storage.broken)) from self._storage.broken
         waiter = asyncio.get_running_loop().create_future()
@@ -86,7 +86,7 @@ class Disk:
         await waiter
 
     async def settle(self) -> None:
-        """Return when everything is on the disk and unreferenced blobs are deleted."""
+        """Wait until everything is on the disk and unreferenced blobs are deleted."""
         await self.flush()
         await self._finish_tasks()
 
@@ -160,7 +160,7 @@ class Disk:
             await self.blobs.drop([digest for digest in deletable if digest not in busy])
 
     def _repeat(self, sync: Sync, group: list[asyncio.Future[None]], raws: set[str], unreferenced: list[str]) -> None:
-        """Make the same sync again soon: the process lacked a file descriptor or memory, and no write has failed."""
+        """Repeat the same sync soon: the process lacked a file descriptor or memory, but no write has failed."""
         self._storage.repeat_sync(sync)
         self._waiting = [*group, *self._waiting]
         self.blobs.unsynced |= raws

@@ -7,9 +7,9 @@
     journal-00000007.log   the commits since, one per line
     raw/ab/<sha256>.eml    raw messages
 
-1. Only one store, of all processes, has a folder open. The lock is a POSIX one, which a forked child does not inherit.
+1. Only one store in all processes can have a folder open. Its lock is a POSIX lock: a forked child does not inherit it.
 2. A forked child closes the files that it inherits before anything else runs in it.
-3. Folders that are made have mode 0700, files 0600: mail and hashes of passwords are for their owner alone.
+3. New folders have mode 0700 and files 0600, so that only the owner can read mail and hashes of passwords.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _open: weakref.WeakSet[Folder] = weakref.WeakSet()
 
 
 class Folder:
-    """The files of one durable store. The folder is made if it does not exist, and locked.
+    """The files of one durable store. The folder is locked, and made if it does not exist.
 
     Raises:
         StoreLocked: The folder is already open.
@@ -84,9 +84,9 @@ class Folder:
         sync_folder(self.path)
 
     def sync_all(self) -> bool:
-        """Wait until every file written in the folder is on the disk. To be called in a thread.
+        """Wait until every file written in the folder is on the disk. Call it in a thread.
 
-        Returns False if the system cannot do this by one call; then each file must be synced.
+        Returns False if the system has no call for this; then each file must be synced.
         """
         try:
             same_device = self.raw.stat().st_dev == self._key[0]
@@ -120,7 +120,7 @@ class Folder:
 
 
 def open_private(path: str, flags: int) -> int:
-    """Open a file as ``open(opener=open_private)`` does, with the mode of a data folder's files if it is made."""
+    """An opener for ``open``: a new file gets the mode of the files in a data folder."""
     return os.open(path, flags, FILE_MODE)
 
 
@@ -135,7 +135,7 @@ def sync_folder(path: Path) -> None:
 
 def _sync_file_system(descriptor: int) -> bool:
     """Call Linux's ``syncfs``; return False if there is none, or a write has failed since ``descriptor`` was opened."""
-    import ctypes  # here, since it takes as long to import as the rest of the store
+    import ctypes  # imported here because it takes as long as the rest of the store
 
     call = getattr(ctypes.CDLL(None), "syncfs", None)
     return call is not None and call(descriptor) == 0

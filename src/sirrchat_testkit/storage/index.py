@@ -1,8 +1,8 @@
-"""Indexes: the cost of a read does not grow with the number of documents.
+"""Indexes, so that the cost of a read does not grow with the number of documents.
 
 1. An index is never stored: it is rebuilt when a store opens. It is changed only through its ``IndexSet``, which holds
    the indexes of one table and the records made from its documents.
-2. Ids in a bucket rise, so a page is a slice, and a cursor is found by bisection.
+2. Ids in a bucket are sorted, so a page is a slice, and a cursor is found by bisection.
 3. Documents omit fields that have their default value; an index knows the defaults.
 4. An unhashable value is in no bucket, since no equality with a scalar can match it.
 5. An index never raises because of a document: by then the commit is in the journal.
@@ -25,7 +25,7 @@ _EMPTY = (0, 0)
 
 
 class Index(Protocol):
-    """What ``IndexSet`` needs of an index."""
+    """The methods of an index that ``IndexSet`` uses."""
 
     fields: tuple[str, ...]
 
@@ -33,7 +33,7 @@ class Index(Protocol):
         """Add the document."""
 
     def drop(self, seq: int, doc: Doc) -> None:
-        """Remove the document, given as it was added."""
+        """Remove the document, which must be the one that was added."""
 
     def clear(self) -> None:
         """Remove everything."""
@@ -42,8 +42,8 @@ class Index(Protocol):
 class Equal:
     """Maps the value of a field, or the pair of values of two fields, to the ids that have it.
 
-    A bucket of one id is that id itself, without a list. Most buckets are, and a list would take more memory than the
-    rest of the entry.
+    A bucket of one id is stored as the id itself: most buckets have only one, and a list would take more memory than
+    the rest of the entry.
     """
 
     __slots__ = ("_buckets", "_default", "_field", "_hold", "_other", "_other_default", "_single", "fields")
@@ -76,7 +76,7 @@ class Equal:
             insort(held, seq)
 
     def drop(self, seq: int, doc: Doc) -> None:
-        """Remove the document, given as it was added."""
+        """Remove the document, which must be the one that was added."""
         key = doc.get(self._field, self._default) if self._single else self._pair(doc)
         try:
             held = self._buckets.get(key)
@@ -94,7 +94,7 @@ class Equal:
         self._buckets.clear()
 
     def bucket(self, key: Any) -> Sequence[int]:
-        """Return the rising ids of ``key``: a value, or a pair of values if the index has two fields."""
+        """Return the sorted ids of ``key``: a value, or a pair of values if the index has two fields."""
         try:
             held = self._buckets.get(key)
         except TypeError:
@@ -116,7 +116,7 @@ class Equal:
 
 
 class Ordered:
-    """Ids in the order of an integer field. Documents where it is 0, missing or no integer are left out."""
+    """Ids in the order of an integer field. Documents in which it is 0, missing or not an integer are left out."""
 
     __slots__ = ("_pairs", "fields")
 
@@ -134,7 +134,7 @@ class Ordered:
             insort(self._pairs, (value, seq))
 
     def drop(self, seq: int, doc: Doc) -> None:
-        """Remove the document, given as it was added."""
+        """Remove the document, which must be the one that was added."""
         value = doc.get(self.fields[0])
         if value and type(value) is int:
             del self._pairs[bisect_left(self._pairs, (value, seq))]
@@ -144,7 +144,7 @@ class Ordered:
         self._pairs.clear()
 
     def upto(self, value: int, limit: int | None = None) -> list[int]:
-        """Return the ids where the field is at most ``value``, the lowest value first."""
+        """Return the ids of documents whose field is at most ``value``, the lowest value first."""
         stop = bisect_right(self._pairs, (value, inf))
         return [seq for _, seq in self._pairs[: stop if limit is None else min(stop, limit)]]
 
@@ -170,7 +170,7 @@ class Total:
         self._move(doc.get(self._field), 1, amount if type(amount) is int else 0)
 
     def drop(self, seq: int, doc: Doc) -> None:  # noqa: ARG002
-        """Remove the document, given as it was added."""
+        """Remove the document, which must be the one that was added."""
         amount = doc.get(self._amount)
         self._move(doc.get(self._field), -1, -amount if type(amount) is int else 0)
 
@@ -202,7 +202,7 @@ _NO_FIELDS: frozenset[str] = frozenset()
 
 
 class IndexSet:
-    """The indexes of one table, and the rising list of all its ids. ``singles`` are the ``Equal`` indexes of one field.
+    """The indexes of one table, and the sorted list of all its ids. ``singles`` are the ``Equal`` indexes of one field.
 
     ``records`` caches records by id. A record is dropped when its document is replaced.
     """
@@ -265,7 +265,7 @@ class IndexSet:
         raise LookupError(f"no {kind.__name__} over {', '.join(fields)}")
 
     def narrow(self, where: Mapping[str, Any]) -> tuple[Sequence[int], frozenset[str]] | None:
-        """Return the smallest bucket that has all documents equal to ``where``, and the fields still to be tested.
+        """Return the smallest bucket with all documents equal to ``where``, and the fields that must still be tested.
 
         Returns None if there is no index for ``where``.
         """
@@ -312,7 +312,7 @@ def page(
     offset: int,
     limit: int | None,
 ) -> list[int]:
-    """Do as ``cut`` with those of the ``ids`` that pass ``test``."""
+    """Do the same as ``cut``, but only with the ``ids`` that pass ``test``."""
     found: list[int] = []
     if limit is not None and limit <= 0:
         return found

@@ -1,4 +1,4 @@
-"""JournalStorage: a LiveStorage that is kept in a folder.
+"""``JournalStorage``: a ``LiveStorage`` that is kept in a folder.
 
 1. A commit is one line of the journal, written before memory changes. If it cannot be written, nothing changes.
 2. Opening reads the snapshot, then the journals from the generation that the snapshot names.
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """What one fsync covers: journals up to a length, and the undo list up to a position."""
+    """The extent of one fsync: journals up to a length, and the undo list up to a position."""
 
     journals: list[tuple[JournalFile, int]]
     position: int
@@ -50,7 +50,7 @@ class Compaction:
     """The making of a new snapshot, after a new journal has begun.
 
     The snapshot may contain commits of the new journal, in whole or in part; replaying them gives the same documents.
-    So it is written only after everything in that journal at the end of ``copy`` is on the disk.
+    So it is written only after that journal is on the disk up to its length at the end of ``copy``.
     """
 
     storage: JournalStorage
@@ -69,7 +69,7 @@ class Compaction:
         self.draft.next_ids.update(self.storage.next_ids)
 
     def run(self, *, gently: bool = False) -> None:
-        """Write the snapshot and delete the journals before it. To be called in a thread. Raises ``OSError``."""
+        """Write the snapshot and delete the journals before it. Call it in a thread. Raises ``OSError``."""
         folder = self.storage.folder
         self.draft.save(folder.snapshot, gently=gently)
         folder.sync()
@@ -80,7 +80,7 @@ class Compaction:
 
 
 class JournalStorage(LiveStorage):
-    """Tables in memory and in a folder. With ``undo_unsynced``, ``fail`` undoes the commits that no fsync has covered.
+    """Tables in memory and in a folder. With ``undo_unsynced``, ``fail`` undoes commits that no fsync has covered.
 
     Raises:
         StoreLocked: The folder is already open.
@@ -137,7 +137,7 @@ class JournalStorage(LiveStorage):
         return self.journal.length >= max(self._compact_at, self._snapshot_size)
 
     def begin_sync(self) -> Sync:
-        """Return what an fsync that begins now covers."""
+        """Return the extent of an fsync that begins now."""
         journals = [*self._full, self.journal]
         folder = self.folder if self._new_names else None
         self._new_names = False
@@ -156,11 +156,11 @@ class JournalStorage(LiveStorage):
             self._synced_position = 0
 
     def repeat_sync(self, sync: Sync) -> None:
-        """Note that ``sync`` could not be made, so that the next one covers all of it."""
+        """Note that ``sync`` failed and must be part of the next one."""
         self._new_names = self._new_names or sync.folder is not None
 
     def fail(self, error: OSError) -> StoreBroken:
-        """Become read-only after a failed fsync, and with ``undo_unsynced`` undo what no fsync has covered."""
+        """Become read-only after a failed fsync; with ``undo_unsynced``, undo the commits that no fsync has covered."""
         path = self.folder.path
         self.broken = StoreBroken(f"the disk failed; {path} is read-only until the server is restarted: {error}")
         if self.always_record:

@@ -1,7 +1,7 @@
 """A journal file: a line ``crc [[table, {id: document or null}], ...]`` for each commit.
 
 A line is valid if its checksum is. Invalid bytes at the end of a journal are a torn tail, left by a killed process.
-Invalid bytes followed by a valid line are damage, since their content cannot be known.
+Invalid bytes followed by a valid line are damage, since their content is unknown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class JournalFile:
         self.synced = self.length
 
     def append(self, line: bytes) -> None:
-        """Write ``line`` completely, or raise and write nothing.
+        """Write all of ``line``, or raise an error and write nothing.
 
         Raises:
             StoreFull: The disk is full.
@@ -57,7 +57,7 @@ class JournalFile:
         self.length = length
 
     def sync(self) -> None:
-        """Wait until everything written is on the disk. To be called in a thread. Raises ``OSError``."""
+        """Wait until everything written is on the disk. Call it in a thread. Raises ``OSError``."""
         os.fsync(self.descriptor)
 
     def close(self) -> None:
@@ -102,12 +102,12 @@ def is_torn(data: bytes, start: int) -> bool:
 
 
 def count_valid(data: bytes, start: int) -> int:
-    """Return how many valid lines there are from ``start`` on, invalid bytes between them included."""
+    """Return the number of valid lines after ``start``, skipping invalid bytes between them."""
     return sum(_body(data, found.start()) is not None for found in _START.finditer(data, start))
 
 
 def decode(bodies: Iterator[bytes]) -> Iterator[list[tuple[str, dict[str, Doc | None]]]]:
-    """Yield the commit in each of ``bodies``: pairs of a table and its changes."""
+    """Yield the commit in each of ``bodies`` as pairs of a table and its changes."""
     chunk: list[bytes] = []
     for body in bodies:
         chunk.append(body)

@@ -1,6 +1,6 @@
-"""Reading: the records of a kind by equalities on indexed fields.
+"""Read the records of a kind whose indexed fields equal given values.
 
-Records are cached and returned again, since a record and its document are replaced, never changed.
+Records can be cached, because a record and its document are replaced, never changed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Reader(Generic[R]):
         self._singles = table.indexes.singles
         self._nested = nested(kind)
         self._records: dict[int, R] = table.indexes.records
-        self._defaults = kind._defaults  # noqa: SLF001  # the other half of ``Record.to_doc``
+        self._defaults = kind._defaults  # noqa: SLF001  # the counterpart of ``Record.to_doc``
 
     def at(self, seq: int) -> R | None:
         """Return the record at ``seq``, or None."""
@@ -65,7 +65,7 @@ class Reader(Generic[R]):
         offset: int,
         limit: int | None,
     ) -> list[R]:
-        """Return the records that equal ``where`` and pass ``match``, as ``Store.find`` does.
+        """Return the records that equal ``where`` and pass ``match``, like ``Store.find``.
 
         ``bounds`` are ``after`` and ``before``.
         """

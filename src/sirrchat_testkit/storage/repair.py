@@ -1,11 +1,11 @@
-"""Repair: makes a damaged data folder usable again, with the records that can be read.
+"""Make a damaged data folder usable again, with the records that can be read.
 
 1. Every readable document of the snapshot is kept. Journals are kept up to the first invalid byte. Commits depend on
    earlier ones, so those after it are not applied.
-2. Everything else is saved in the folder, raw messages without a record included. Nothing is deleted.
+2. Everything else is saved in the folder, including raw messages without a record. Nothing is deleted.
 3. A snapshot has one document per line, so a damaged line does not affect others. The kind of a record follows from its
-   fields, so records are assigned to the right table even if the line between two tables is lost. In tables of no known
-   kind, documents after a damaged line are not kept.
+   fields, so records are assigned to the right table even if the line between two tables is lost. If the kind of a
+   table is unknown, documents after a damaged line are not kept.
 4. The first line can be rebuilt: journals older than the oldest existing one are part of the snapshot, and the next id
    is one above the highest one found.
 """
@@ -46,7 +46,7 @@ class Repair:
     """The result of a repair. If there was no damage, ``journal`` and ``snapshot`` are None, and nothing was changed.
 
     The damaged ``journal`` has its first invalid byte at ``byte``, after ``kept`` commits. The files ``saved`` have
-    everything from there on, ``lost`` valid commits among it. ``raws`` raw messages were moved.
+    everything from there on, including ``lost`` valid commits. ``raws`` raw messages were moved.
     """
 
     journal: Path | None = None
@@ -63,7 +63,7 @@ def repair(folder: Path) -> Repair:
 
     Raises:
         StoreLocked: A store has the folder open.
-        StoreDamaged: No document of the snapshot can be read. Only a backup helps then.
+        StoreDamaged: No document of the snapshot can be read; only a backup can help.
     """
     opened = Folder(Path(folder))
     try:
@@ -108,7 +108,7 @@ def _repair_journals(folder: Folder) -> Repair:
 
 
 def _move_raws(folder: Folder) -> int:
-    """Move raw messages without a record, which the next start would delete; return how many there were."""
+    """Move raw messages without a record, which the next start would delete; return their number."""
     tables = recover(folder).tables.values()
     named = {str(doc.get("blob")) for docs in tables for doc in docs.values()}
     moved = 0
@@ -122,7 +122,7 @@ def _move_raws(folder: Folder) -> int:
 
 
 def _cut(damaged: Path, byte: int, journals: list[Path]) -> Repair:
-    """Move the content of ``journals`` to other files; that of ``damaged`` only from ``byte`` on."""
+    """Move the content of ``journals`` to other files; of ``damaged``, only the part after ``byte``."""
     saved: list[Path] = []
     kept = lost = 0
     for path in journals:
@@ -172,7 +172,7 @@ class Salvage:
 
     @property
     def kept(self) -> int:
-        """How many documents could be read."""
+        """The number of documents that could be read."""
         return sum(len(docs) for name, docs in self.tables.items() if not name.startswith("_"))
 
     def snapshot(self, generation: int) -> Snapshot:

@@ -97,11 +97,11 @@ EXPIRY = "expires_at"
 """The field of an address with the time when it expires."""
 
 _WITH_BLOBS: tuple[type[Record], ...] = (Envelope, Message)
-"""The kinds whose ``blob`` names raw bytes. Bytes that no record names are deleted."""
+"""The kinds whose ``blob`` names raw bytes; bytes that no record names are deleted."""
 
 
 def indexes(kind: type[Record], references: BlobReferences) -> list[Index]:
-    """Return new, empty indexes for the table of ``kind``; ``references`` counts the blobs that its records name."""
+    """Return new, empty indexes for the table of ``kind``; ``references`` counts references to blobs."""
     wanted = (("id",), *_EQUAL.get(kind.kind, ()))
     made: list[Index] = [Equal(*names, defaults=kind._defaults) for names in wanted]  # noqa: SLF001
     if kind is Address:

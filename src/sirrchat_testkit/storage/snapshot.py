@@ -42,7 +42,7 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Draft:
-    """A snapshot to be written. Its tables are in slices, since one large mapping takes long to make."""
+    """A snapshot to be written. Its tables are in slices, since a single large mapping takes too long to make."""
 
     generation: int
     tables: dict[str, list[dict[str, Doc]]] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Draft:
     def save(self, path: Path, *, gently: bool = False) -> None:
         """Write to ``path`` and sync it; the old file is replaced when the new one is complete. Raises ``OSError``.
 
-        If ``gently``, it sleeps after each chunk so that the loop's thread can run, and takes twice as long.
+        If ``gently``, it sleeps after each chunk, so that the loop's thread can run; this takes twice as long.
         """
         draft = path.with_suffix(".tmp")
         try:
@@ -170,7 +170,7 @@ log = logging.getLogger(__name__)
 
 
 def recover(folder: Folder) -> Snapshot:
-    """Return everything that was committed, with the generation of the journal to continue.
+    """Return all committed records, and the generation of the journal to continue.
 
     Raises:
         StoreDamaged: A file cannot be read; the error names the file and the byte.

@@ -34,7 +34,7 @@ _NONE: dict[Any, Any] = {}
 
 
 def stage(storage: LiveStorage, changes: Sequence[Change]) -> tuple[Batch, list[int]]:
-    """Return the batch of documents that results from ``changes``, and the ``seq`` of each change. Changes nothing yet.
+    """Return the batch of documents for ``changes``, and the ``seq`` of each change. The store is not changed yet.
 
     Raises:
         TypeError: A value is not JSON, or a patch names a field that its kind does not have.
@@ -50,7 +50,7 @@ def stage(storage: LiveStorage, changes: Sequence[Change]) -> tuple[Batch, list[
             name = record.kind
             seq = fresh.get(name) or storage.next_id(name)
             fresh[name] = seq + 1
-            new = _sealed(record.to_doc(), record._sequences)  # noqa: SLF001  # the other half of ``to_doc``
+            new = _sealed(record.to_doc(), record._sequences)  # noqa: SLF001  # the counterpart of ``to_doc``
             old = _NONE
         elif type(change) is Update:
             name = change.kind.kind
@@ -73,7 +73,7 @@ def stage(storage: LiveStorage, changes: Sequence[Change]) -> tuple[Batch, list[
 
 
 def _before(storage: LiveStorage, batch: Batch, name: str, seq: int) -> Doc | None:
-    """Return the document as the earlier changes of the same commit leave it, or None."""
+    """Return the document after the earlier changes of the same commit, or None."""
     changes = batch.get(name, _NONE)
     return changes[seq] if seq in changes else storage.tables[name].get(str(seq))
 
@@ -87,7 +87,7 @@ def _found(storage: LiveStorage, change: Update) -> int:
 
 
 def _sealed(doc: Doc, sequences: Sequence[str] | None = None) -> Doc:
-    """Return ``doc`` without values that are shared with a record, checked. ``sequences`` are new lists already."""
+    """Return a checked copy of ``doc`` that shares no values with a record. ``sequences`` are already new lists."""
     if sequences is not None and _FLAT.issuperset(map(type, doc.values())):
         for name in sequences:
             if name in doc and not SCALARS.issuperset(map(type, doc[name])):
@@ -110,7 +110,7 @@ def _patched(change: Patch, old: Doc) -> Doc:
 
 def _default(kind: type[Record], field: str) -> Any:
     try:
-        return kind._defaults[field]  # noqa: SLF001  # the other half of ``Record.to_doc``
+        return kind._defaults[field]  # noqa: SLF001  # the counterpart of ``Record.to_doc``
     except KeyError:
         raise TypeError(f"{kind.__name__} has no field {field!r}") from None
 
@@ -119,7 +119,7 @@ R = TypeVar("R", bound=Record)
 
 
 class TinyStore:
-    """A store on TinyDB's tables, in memory or in ``folder``. It is used by one loop, and not thread-safe.
+    """A store on TinyDB's tables, in memory or in ``folder``. It is used by one loop and is not thread-safe.
 
     In a folder, committed changes survive the end of the process, and with ``fsync`` power loss too. Without it, power
     loss may destroy the changes of the last second. A journal of ``compact_at`` bytes is replaced by a new snapshot.
@@ -184,7 +184,7 @@ class TinyStore:
         return digest
 
     def release_blob(self, blob: str) -> None:
-        """End a ``put_blob``: from now on ``blob`` is kept only while a record names it."""
+        """End a ``put_blob``; from now on ``blob`` is kept only while a record names it."""
         self._references.release(blob)
         self._drop_unreferenced()
         if self._disk is not None and not self.closed:
@@ -232,7 +232,7 @@ class TinyStore:
         offset: int = 0,
         limit: int | None = None,
     ) -> list[R]:
-        """Return the records equal to ``where`` that pass ``match``, by rising ``seq`` (falling if ``newest``).
+        """Return the records equal to ``where`` that pass ``match``, in order of ``seq``, descending if ``newest``.
 
         ``after`` and ``before`` are exclusive bounds of ``seq``. ``offset`` is the number of matches to skip, ``limit``
         the most to return.
@@ -243,7 +243,7 @@ class TinyStore:
         )
 
     async def count(self, kind: type[Record], **where: Any) -> int:
-        """Return how many records have indexed fields equal to ``where``. It makes no records."""
+        """Return how many records have indexed fields equal to ``where``. It builds no records."""
         self._check_open()
         return self._readers[kind].count(where)
 
@@ -253,7 +253,7 @@ class TinyStore:
         return self._reader(Address).records(self._expiry.upto(now, limit))
 
     async def usage(self, account: str | None = None) -> Usage:
-        """Return the usage of ``account``, in all folders and for all addresses; None: of all accounts."""
+        """Return the usage of ``account``, in all folders and for all addresses; None means all accounts."""
         self._check_open()
         return Usage(*(self._totals.everything if account is None else self._totals.of(account)))
 
@@ -283,7 +283,7 @@ class TinyStore:
             await self._disk.committed()
 
     async def flush(self) -> None:
-        """Return when everything committed is on the disk and unreferenced blobs are deleted.
+        """Wait until everything committed is on the disk and unreferenced blobs are deleted.
 
         Raises:
             StoreBroken: The disk failed.

@@ -1,9 +1,9 @@
-"""TinyDB's storage and table with changes by document: the cost of an operation does not grow with the table.
+"""TinyDB's storage and table, changed document by document: the cost of an operation is independent of table size.
 
 1. ``LiveStorage`` holds the documents. Each change is a ``Batch`` passed to ``commit``, which writes it to the journal,
    if there is one, and then applies it.
 2. A stored document is replaced, never changed in place, so a reference to one is a snapshot.
-3. Ids only rise: ``next_ids`` keeps the next one even after the newest document is deleted.
+3. Ids only increase: ``next_ids`` keeps the next one even if the newest document is deleted.
 4. While a scope is open, the previous version of each changed document is kept in ``undo``. A rewind costs as much as
    was changed since the mark.
 5. ``LiveTable`` runs TinyDB's own code for writing on a ``Staged`` view. If that raises, nothing has changed.
@@ -66,7 +66,7 @@ class LiveStorage(MemoryStorage):
             del self.tables[name]
 
     def register(self, name: str, indexes: IndexSet | None) -> None:
-        """Use ``indexes`` for the table ``name`` instead of its present ones; None keeps those."""
+        """Use ``indexes`` for the table ``name`` instead of its current ones; None keeps those."""
         if indexes is not None or name not in self.indexes:
             fresh = indexes or IndexSet()
             if name in self.indexes:
@@ -79,11 +79,11 @@ class LiveStorage(MemoryStorage):
         return self.next_ids.get(name, 1)
 
     def commit(self, batch: Batch) -> None:
-        """Make all changes in ``batch``, or raise and make none."""
+        """Make all changes in ``batch``, or raise an error and make none."""
         self.apply(batch)
 
     def apply(self, batch: Batch) -> None:
-        """Make the changes in memory and in the indexes."""
+        """Apply ``batch`` to the tables in memory and to the indexes."""
         for name, changes in batch.items():
             docs, indexes = self.tables.get(name), self.indexes.get(name)
             if docs is None or indexes is None:
@@ -175,7 +175,7 @@ class Scopes:
 
 
 def equalities(cond: QueryLike) -> dict[str, Any]:
-    """Return the fields, with their values, that must be equal in every document that matches ``cond``."""
+    """Return the fields and values that every document matching ``cond`` must have."""
     found: dict[str, Any] = {}
     _collect(getattr(cond, "_hash", None), found)
     return found
@@ -193,7 +193,7 @@ def _collect(description: Any, found: dict[str, Any]) -> None:
 
 
 class Staged(MutableMapping[int, Any]):
-    """The view of a table that an updater gets. It copies documents as they are read, and keeps those that change."""
+    """The view of a table that an updater gets. It copies documents when they are read, and keeps those that change."""
 
     def __init__(self, docs: Mapping[str, Doc]) -> None:
         self._docs = docs
@@ -280,7 +280,7 @@ class LiveTable(Table):
         offset: int = 0,
         limit: int | None = None,
     ) -> list[Document]:
-        """Return the documents that match ``cond``, by rising id (falling if ``newest``).
+        """Return the documents that match ``cond``, in order of id, descending if ``newest``.
 
         ``after`` and ``before`` are exclusive bounds of the id. ``offset`` is the number of matches to skip, ``limit``
         the most to return.
@@ -297,9 +297,9 @@ class LiveTable(Table):
         )
 
     def part(self, where: Mapping[str, Any], after: int, limit: int) -> list[tuple[int, Doc]]:
-        """Return at most ``limit`` stored documents that may equal ``where``, with ids above ``after``, by rising id.
+        """Return at most ``limit`` stored documents that may equal ``where``, with ids above ``after``, in order.
 
-        Without an index for ``where`` every document may. For reading only: these are not copies.
+        Without an index for ``where``, they may be any documents. For reading only: these are not copies.
         """
         narrowed = self.indexes.narrow(where)
         ids = self.indexes.ids if narrowed is None else narrowed[0]

@@ -1,9 +1,9 @@
-"""From a command line to the method of the session that answers it. Only lines without a command are answered here.
+"""Parse command lines and find the method of the session that answers each. Only malformed lines are answered here.
 
 An HTTP request ends the connection: a web page can make a browser send one to any port, with mail in its body.
 
 The same few lines are sent again and again, so the commands parsed from them are cached: those of one word, and those
-with a plain path and nothing else. No other line is cached, because what a client sends by mistake may be a credential.
+with a plain path and nothing else. No other line is cached, because a line sent by mistake may contain credentials.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Command(NamedTuple):
         execute: The method that answers it.
         argument: The text after the command.
         line: The line without its end; None if it is malformed.
-        shown: The line as transcripts show it; None if that depends on the lines before.
+        shown: The line as transcripts show it; None if that depends on earlier lines.
         known: Whether the line begins with a known command.
     """
 

@@ -1,4 +1,4 @@
-"""The one subclass of aiosmtpd's ``SMTP``: a connection, from its greeting to its end.
+"""A connection, from its greeting to its end: the only subclass of aiosmtpd's ``SMTP``.
 
 1. ``dialogue`` parses and answers; this module handles sockets, waiting, time limits and TLS.
 2. Commands run in the step in which their bytes arrived, one after the other (``eager``). Replies are written when the
@@ -32,7 +32,7 @@ _TICK = 0.01  # seconds after which the time limits are checked again at the ear
 class Protocol(SMTP, asyncio.BufferedProtocol):
     """One connection.
 
-    What is overridden of aiosmtpd, and why:
+    Methods of aiosmtpd that are overridden or added, and why:
 
     - ``__init__`` searches its methods with ``dir`` for every connection; here that is done once for each listener.
     - ``data_received`` and ``_handle_client`` await one line at a time; here all received bytes are parsed at once.
@@ -44,7 +44,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     - ``connection_made`` leaves the greeting to a task; here it is written at once.
     - ``connection_lost`` and ``eof_received`` cancel the command in progress; a delivery that has begun is finished.
 
-    Its ``smtp_`` and ``auth_`` methods are not used: ``commands.COMMANDS`` answers, with enhanced status codes,
+    Its ``smtp_`` and ``auth_`` methods are not used: ``commands.COMMANDS`` answers instead, with enhanced status codes,
     RFC 6531 and the domain's decisions. Both tables of aiosmtpd are empty, so no client reaches a method by its name.
     """
 
@@ -60,7 +60,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         vars(self).update(template)
         self._buffer: memoryview
         loop = self.loop
-        reader = asyncio.StreamReader(loop=loop)  # never fed, but aiosmtpd needs one
+        reader = asyncio.StreamReader(loop=loop)  # unused, but aiosmtpd needs one
         asyncio.StreamReaderProtocol.__init__(self, reader, self._cb_client_connected, loop)
         self._services = services
         self._context = context
@@ -93,11 +93,11 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
             self._start(replies.BEGIN_TLS if self._begins_with_tls else self._conversation.session.greet())
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - it is always the whole buffer
-        """Return the buffer to read to. The listener's connections share it, since it is used up in the same step."""
+        """Return the buffer to read into. All connections of the listener share it: it is consumed in the same step."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Process the ``nbytes`` that were read to the buffer."""
+        """Process the ``nbytes`` that were read into the buffer."""
         try:
             data = bytes(self._buffer[:nbytes])
         except MemoryError:
@@ -142,7 +142,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     # Called by the listener.
 
     def close_if_idle(self) -> None:
-        """Close the connection with 421, unless a transaction is in progress: the end of that closes it."""
+        """Close the connection with 421, or at the end of its transaction if one is in progress."""
         if self._conversation.session.transaction is None and not self._runner.waiting:
             self._close_with(replies.STOPPING)
 
@@ -165,7 +165,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         return self._conversation.session.record.login
 
     def break_off(self, reply: Reply) -> None:
-        """Send ``reply``, unless another one or a handshake is in progress; close at once and cancel the command."""
+        """Send ``reply``, unless another reply or a handshake is in progress; close at once and cancel the command."""
         if not self._replies.partial and self._socket.get_protocol() is self:  # asyncio's own during a handshake
             self._announce(reply)
         self._close(abort=True)
@@ -200,7 +200,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
             self._close_with(replies.SESSION_OVER if idle_left > 0 else replies.TIMED_OUT)
 
     async def _handle_client(self) -> None:
-        """Run everything that has to wait, until the connection ends."""
+        """Run all commands that have to wait, until the connection ends."""
         try:
             while not self._conversation.over:
                 await self._runner.run_deferred()
@@ -215,7 +215,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     # Answering.
 
     def _run(self, answer: Coroutine[Any, Any, Reply]) -> Reply | None:
-        """Return the reply of ``answer``, or None if it has to wait: then it runs in the connection's task."""
+        """Return the reply of ``answer``; if it has to wait, return None and run it in the connection's task."""
         try:
             reply = self._runner.start(answer, self._own_task)
         except Exception as error:  # noqa: BLE001 - it is reported to the owner of the server
@@ -226,7 +226,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         return reply
 
     def _start(self, answer: Answer) -> None:
-        """Send ``answer`` and do what follows it."""
+        """Run ``_converse``; if it has to wait, the rest runs in the connection's task."""
         rest = self._runner.start(self._converse(answer), self._own_task)
         if isinstance(rest, Suspended):
             self._runner.defer(rest)
@@ -292,7 +292,7 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
         self._conversation.add_reply(reply)
 
     def _announce(self, reply: Reply) -> None:
-        """Send a reply that does not answer the latest command: its time is now."""
+        """Send a reply that does not answer a command; the transcript shows the current time for it."""
         self._conversation.received_at = self.loop.time()
         self._reply(reply)
 

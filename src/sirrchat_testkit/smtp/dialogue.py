@@ -1,8 +1,8 @@
 """The dialogue with one client: received bytes become commands, messages and responses, and those become replies.
 
-1. Nothing is parsed here (``reader``, ``commands``), worded here (``replies``) or decided here (``session``).
-2. Nothing waits here and nothing is written to the socket. The connection runs what may have to wait.
-3. Nothing that a client sends may raise, hang or print. An error in the server is answered 451 and reported to the test
+1. Parsing is in ``reader`` and ``commands``, the texts are in ``replies``, and the decisions in ``session``.
+2. Nothing here waits or writes to the socket. The connection runs everything that may have to wait.
+3. No input from a client may raise, hang or print. An error in the server is answered 451 and reported to the test
    that owns the server; a lack of memory is answered 452 and logged.
 4. Every line is noted in the transcript, with credentials replaced, when it is received or replied.
 """
@@ -28,7 +28,7 @@ Read: TypeAlias = "Callable[[Conversation], Answer | None]"
 Run: TypeAlias = Callable[[Coroutine[Any, Any, Reply]], Reply | None]
 
 MANY: Final = 100
-"""Replies after which they are written, even if more commands have been received."""
+"""The number of collected replies after which they are written, even if more commands have been received."""
 
 
 class Conversation:
@@ -97,7 +97,7 @@ class Conversation:
             return self.failed(error)
 
     def answer(self, run: Run) -> Reply | None:
-        """Answer complete commands and messages until one has to wait; ``run`` starts those that may.
+        """Answer complete commands and messages until one has to wait; ``run`` starts those that may have to.
 
         Return the reply that needs action by the connection (TLS, close, flush), or None when more input is needed or
         an answer is in progress.
@@ -124,7 +124,7 @@ class Conversation:
             self._log.page += (self.received_at, wire)
 
     def expect(self, following: Next) -> bool:
-        """Read next what ``following`` says; return False if that is the connection's task."""
+        """Prepare to read ``following``; return False if the connection must act instead."""
         if following is Next.DATA:
             self._expect_message()
         elif following is Next.CHUNK:
@@ -142,13 +142,13 @@ class Conversation:
         return True
 
     def finish(self) -> None:
-        """Parse nothing more: the connection is being closed."""
+        """Stop parsing: the connection is being closed."""
         self.over = True
         self.discard_input()
         self.session.finish()
 
     def connection_lost(self) -> None:
-        """Parse nothing more: the connection is lost. An answer in progress is finished."""
+        """Stop parsing: the connection is lost. An answer in progress is finished."""
         self.over = True
         self.discard_input()
 
@@ -162,7 +162,7 @@ class Conversation:
         self._log.page += (at, f"under {tls}")
 
     def tls_failed(self, error: Exception) -> None:
-        """Note, once, that the handshake failed with ``error``, or that the client ended TLS with it."""
+        """Note once that the handshake failed, or that the client ended TLS, with ``error``."""
         if self._tls_has_failed:
             return
         self._tls_has_failed = True
@@ -175,7 +175,7 @@ class Conversation:
         self._reader.discard(Flaw.OUT_OF_MEMORY)
 
     def failed(self, error: Exception) -> Reply:
-        """Report ``error``, which is no refusal; return the reply for the client."""
+        """Report ``error``, which is not a refusal; return the reply for the client."""
         return self.session.failed(self._verb.decode(), error)
 
     def _read_command(self) -> Answer | None:
@@ -218,7 +218,7 @@ class Conversation:
         return self.session.add_chunk(chunk)
 
     def _hold(self) -> None:
-        """Count the bytes that are held of an incomplete message, and discard it if there is no memory for them."""
+        """Count the bytes held of an incomplete message; discard it if there is no memory for them."""
         if not self.session.hold(self._reader.held):
             self._reader.discard(Flaw.OUT_OF_MEMORY)
 
@@ -236,7 +236,7 @@ class Conversation:
         )
 
     def _read_watched(self, *, read: Read, upload: Upload) -> Answer | None:
-        """Do as ``read`` does, unless ``upload`` is to be broken off after the bytes received so far."""
+        """Do the same as ``read``, unless ``upload`` must be broken off after the bytes received so far."""
         before = self.pending
         answer = read(self)
         after = self.pending

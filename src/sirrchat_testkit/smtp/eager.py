@@ -1,6 +1,6 @@
 """Eager execution: a coroutine runs at once, in the current step of the loop, until it suspends.
 
-So a command that need not wait is answered in the step in which its bytes arrive; no task is woken for it. If it
+So a command that does not have to wait is answered in the step in which its bytes arrive, without waking a task. If it
 suspends, the rest runs inside the connection's task. That is the current task from the first step on, so timeouts and
 cancellation work as usual (https://docs.python.org/3/library/asyncio-extending.html).
 """
@@ -35,7 +35,7 @@ class EagerRunner:
 
     Attributes:
         waiting: Whether deferred work is in progress.
-        deferred: That work.
+        deferred: The deferred work.
     """
 
     __slots__ = ("_flush", "_loop", "_wake_up", "deferred", "waiting")
@@ -48,7 +48,7 @@ class EagerRunner:
         self._wake_up: asyncio.Future[None] | None = None
 
     def start(self, work: Coroutine[Any, Any, R], task: asyncio.Task[Any]) -> R | Suspended[R]:
-        """Run ``work`` as a part of ``task`` until it suspends; return its result, or its rest if it did."""
+        """Run ``work`` as part of ``task`` until it ends or suspends; return its result, or the ``Suspended`` rest."""
         tasks._enter_task(self._loop, task)  # noqa: SLF001 - documented for code that runs coroutines
         try:
             awaited = work.send(None)

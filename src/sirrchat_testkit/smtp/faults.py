@@ -28,7 +28,7 @@ Refused = Callable[[Reply], None]
 
 
 async def act(decision: SmtpDecision, work: Work, refused: Refused, writer: ReplyWriter) -> Reply:
-    """Do ``work`` as ``decision`` says, or call ``refused`` with the reply that replaces it; return the reply."""
+    """Do ``work`` according to ``decision``, or call ``refused`` with the reply to send instead; return the reply."""
     if decision.delay and not await writer.pause(decision.delay):
         return replies.HANG_UP
     if decision.drop == "before":
@@ -67,7 +67,7 @@ class Upload:
 
 
 class FaultPoints:
-    """Carries out the planned faults at each stage of one session."""
+    """Applies the planned faults at each stage of one session."""
 
     def __init__(self, services: Services, session: Session, writer: ReplyWriter) -> None:
         self._services = services
@@ -77,16 +77,16 @@ class FaultPoints:
         self.upload: Upload | None = None
 
     async def at(self, stage: str, work: Work, **known: Any) -> Reply:
-        """Do ``work`` as the faults decide; ``known`` are the attributes of the context that ``stage`` adds."""
+        """Do ``work`` according to the faults; ``known`` are the attributes of the context that ``stage`` adds."""
         return await act(await self._decide(stage, **known), work, _ignore, self._writer)
 
     async def connect(self, work: Work) -> Reply:
-        """Greet the client by ``work``. A refusal closes the connection."""
+        """Greet the client with ``work``. A refusal closes the connection."""
         reply = await self.at("connect", work)
         return replace(reply, next=Next.CLOSE) if reply.code >= _REFUSAL else reply
 
     async def auth(self, credentials: Credentials, work: Work) -> Reply:
-        """Check ``credentials`` by ``work``. A refusal is noted as a failed login."""
+        """Check ``credentials`` with ``work``. A refusal is noted as a failed login."""
 
         def refused(reply: Reply) -> None:
             self._services.logins.refused(credentials, f"refused {reply.code} by a fault")
@@ -94,7 +94,7 @@ class FaultPoints:
         return await act(await self._decide("auth", login=credentials.user), work, refused, self._writer)
 
     async def rcpt(self, transaction: Transaction, recipient: str, work: Work) -> Reply:
-        """Accept ``recipient`` by ``work``. A lost one is accepted and gets no mail."""
+        """Accept ``recipient`` with ``work``. A lost recipient is accepted but gets no mail."""
 
         def lose() -> Reply:
             transaction.recipients.append(recipient)
@@ -117,15 +117,15 @@ class FaultPoints:
         return self._watched(replies.CHUNK) if self.upload_of(transaction) else replies.CHUNK
 
     def upload_of(self, transaction: Transaction) -> Upload | None:
-        """Return the upload of ``transaction``, if faults were asked about it."""
+        """Return the upload of ``transaction``, if the faults have decided about it."""
         return self.upload if self.upload is not None and self.upload.transaction is transaction else None
 
     async def first_chunk(self, upload: Upload, work: Work, refused: Refused) -> Reply:
-        """Accept the first chunk of ``upload`` by ``work``, or call ``refused``."""
+        """Accept the first chunk of ``upload`` with ``work``, or call ``refused``."""
         return await act(upload.decision, work, refused, self._writer)
 
     async def end(self, transaction: Transaction, raw: bytes, work: Work) -> Reply:
-        """Store ``raw`` by ``work``. A lost message gets the same reply and is not stored."""
+        """Store ``raw`` with ``work``. A lost message gets the same reply but is not stored."""
         decision = await self._decide("end", transaction, size=len(raw), raw=raw)
         refused = self._refusing("at the end of data", transaction, *transaction.recipients)
         return await act(decision, (lambda: replies.STORED) if decision.lose else work, refused, self._writer)

@@ -4,8 +4,8 @@
 2. On exit it stops accepting, closes idle connections with 421, waits at most ``GRACE`` seconds of real time for
    transactions in progress, aborts the rest, and logs them.
 3. When a scope ends, connections with work that began in it are closed: an open transaction, a command in progress, a
-   login. So are those that are logged in as an account of the scope. A connection that is idle between transactions
-   stays open, whichever scope it was opened in, because applications keep connections in a pool.
+   login. So are connections logged in as an account of the scope. A connection that is idle between transactions
+   stays open, whatever scope it was opened in, because applications pool connections.
 4. A forked child inherits the sockets. ``close_in_child`` closes its copies and touches nothing that the parent uses.
 """
 
@@ -65,7 +65,7 @@ class Listener:
         return {each: each.work for each in self._connections if each.work is not None}
 
     def end(self, mark: dict[Protocol, object]) -> None:
-        """End the connections with work that began since ``mark``."""
+        """Close the connections with work that began since ``mark``."""
         for each in self._connections:
             if each.work is not None and each.work is not mark.get(each):
                 each.break_off(replies.SCOPE_ENDED)
@@ -110,7 +110,7 @@ async def serve_smtp(
     Args:
         services: The domain, whose settings name the host and port.
         context: The TLS context of the server; None if it has no certificate.
-        tls: Listen on ``smtps_port``, where every connection begins with TLS (RFC 8314 section 3.3).
+        tls: Whether to listen on ``smtps_port``, where every connection begins with TLS (RFC 8314 section 3.3).
 
     Raises:
         OSError: The port is in use, or the host is not an address of this machine.

@@ -1,11 +1,11 @@
-"""From received bytes to command lines, messages and chunks, without input or output.
+"""Split received bytes into command lines, messages and chunks, without I/O.
 
-1. However the stream is split into packets, the result is the same, at a cost that is linear in its length.
+1. The result does not depend on how the stream is split into packets. The cost is linear in its length.
 2. A message ends at ``CRLF . CRLF`` and nowhere else (RFC 5321 section 4.1.1.4). A bare CR, a bare LF and every other
    sequence that some servers accept as an end are bytes of the message, so nothing can be smuggled after them.
 3. The message is kept as received, without the dot that section 4.5.2 adds to lines that begin with one.
 4. A command line ends at LF. One without a CR before it is a flaw: it is answered with an error and not executed.
-5. Lines of a message may be longer than the 1000 octets of section 4.5.3.1.6, since real servers accept them. The size
+5. Lines of a message may be longer than the 1000 bytes of section 4.5.3.1.6, since real servers accept them. The size
    of a message counts without the added dots, as RFC 1870 section 5 says.
 6. A line or message that is too long is read to its end and discarded in the meantime, so it never fills the memory.
    The same is done with a message if there is no memory for it.
@@ -29,11 +29,11 @@ _LIMITS = {b"MAIL ": EXTENDED_LIMIT, b"RCPT ": EXTENDED_LIMIT, b"AUTH ": AUTH_LI
 _DOT = b"\r\n."
 _END = b"\r\n.\r\n"
 _POINT = ord(".")
-_TAIL = len(_END) - 1  # the most bytes of an end that may have been received without the rest
+_TAIL = len(_END) - 1  # the most bytes of an end that can arrive without the rest
 
 
 class Flaw(enum.Enum):
-    """What is wrong with a line or a message that was read to its end."""
+    """An error in a line or a message that was read to its end."""
 
     TOO_LONG = "the command line is too long"
     BARE_LINE_FEED = "the command line ends with a bare LF"
@@ -46,14 +46,14 @@ MessageFlaw: TypeAlias = Literal[Flaw.TOO_BIG, Flaw.OUT_OF_MEMORY]
 
 
 class Reader:
-    """The bytes of one connection that were received and not parsed yet."""
+    """The received bytes of one connection that are not parsed yet."""
 
     __slots__ = ("_at", "_buffer", "_flaw", "_limit", "_overflowed", "_reading", "_seen", "_started")
 
     def __init__(self) -> None:
         self._buffer: bytes | bytearray = b""
-        self._at = 0  # the bytes before were returned
-        self._seen = 0  # the bytes before were searched for an end; never less than _at
+        self._at = 0  # the bytes before this position were returned
+        self._seen = 0  # the bytes before this position were searched for an end; at least _at
         self._reading: Literal["line", "message", "chunk"] = "line"
         self._limit = 0  # the maximum size of the message, or the rest of the chunk
         self._flaw: MessageFlaw | None = None  # why the message or chunk is being discarded
@@ -62,7 +62,7 @@ class Reader:
 
     @property
     def pending(self) -> int:
-        """The number of bytes that were not returned yet."""
+        """The number of bytes that have not been returned yet."""
         return len(self._buffer) - self._at
 
     @property
@@ -96,7 +96,7 @@ class Reader:
     def line(self) -> bytes | Literal[Flaw.TOO_LONG] | None:
         """Return the next line with its end, ``TOO_LONG`` if it was discarded, or None if it is incomplete.
 
-        ``content`` returns its text, or what is wrong with it.
+        ``content`` returns its text, or its flaw.
         """
         buffer = self._buffer
         end = buffer.find(b"\n", self._seen) + 1
@@ -122,7 +122,7 @@ class Reader:
         self._seen = self._at
 
     def message(self) -> bytes | MessageFlaw | None:
-        """Return the message, what is wrong with it, or None if it is incomplete."""
+        """Return the message, its flaw, or None if it is incomplete."""
         buffer, start = self._buffer, self._at
         if start == len(buffer):
             return None
@@ -160,7 +160,7 @@ class Reader:
         return self._finish(raw)
 
     def discard(self, flaw: MessageFlaw) -> None:
-        """Discard the incomplete message or chunk, and the rest of it when that is received."""
+        """Discard the incomplete message or chunk, and the rest of it when it arrives."""
         if self._reading == "line":
             return
         self._flaw = self._flaw or flaw
@@ -199,7 +199,7 @@ class Reader:
             return b""
 
     def _without_dots(self, raw: bytes, plain: int) -> bytes:
-        """Return ``raw`` without added dots, of which there are none in its first ``plain`` bytes."""
+        """Return ``raw`` without added dots; its first ``plain`` bytes have none."""
         try:
             return raw[:plain] + raw[plain:].replace(_DOT, b"\r\n")
         except MemoryError:
@@ -207,7 +207,7 @@ class Reader:
             return b""
 
     def _finish(self, raw: bytes) -> bytes | MessageFlaw:
-        """Go to the end that was found; return ``raw``, or what is wrong with it."""
+        """Advance to the end of the message; return ``raw``, or its flaw."""
         self._at = self._seen
         self._reading = "line"
         self._release()
@@ -236,9 +236,9 @@ class Reader:
 
 
 def content(line: bytes | Literal[Flaw.TOO_LONG], limit: int = 0) -> bytes | LineFlaw:
-    """Return ``line`` without its CRLF, or what is wrong with it.
+    """Return ``line`` without its CRLF, or its flaw.
 
-    ``limit`` is its maximum length, 0 for the maximum of its command.
+    ``limit`` is its maximum length; 0 means the maximum for its command.
     """
     if isinstance(line, Flaw):
         return line

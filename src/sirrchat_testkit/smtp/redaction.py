@@ -1,7 +1,7 @@
 """Redaction: transcripts never show credentials.
 
-1. A line with AUTH in its first two words, however it is spelled, is shown without what follows AUTH. An unknown
-   command with AUTH after them is shown as its length.
+1. A line whose first two words contain AUTH, in any case, is shown only up to AUTH. An unknown command with AUTH
+   after them is shown as its length.
 2. A response to a challenge is shown as its length.
 3. A client may continue a login that was refused. After an AUTH, an unknown command may therefore be a password in
    base64, and is shown as its length.

@@ -1,8 +1,8 @@
 """The replies of the server, as data.
 
-1. A reply is a code (RFC 5321 section 4.2), an enhanced status code (RFC 3463) and a text for people.
+1. A reply is a code (RFC 5321 section 4.2), an enhanced status code (RFC 3463) and a human-readable text.
 2. Replies of class 2, 4 and 5 carry the status code on every line (RFC 2034 section 4); the greeting, the replies to
-   HELO and EHLO, and 354 carry none.
+   HELO and EHLO, and 354 do not.
 3. A reply is sent in ASCII: other characters of an address are escaped, since only some clients accept UTF-8.
 4. A class of ``errors`` becomes a reply by one table, ``BY_ERROR``; a subclass without a row takes its parent's.
    Other errors than refusals have fixed texts; the texts of the store's errors are only logged.
@@ -38,7 +38,7 @@ _LONGEST = 500  # bytes of text in a line: RFC 5321 section 4.5.3.1.5 allows 512
 
 
 class Next(enum.Enum):
-    """What follows a reply if it is not a command."""
+    """The action after a reply, other than reading the next command."""
 
     DATA = "the message"
     CHUNK = "a chunk of the message"
@@ -51,7 +51,7 @@ class Next(enum.Enum):
 
 
 _NEXT = {221: Next.CLOSE, 334: Next.RESPONSE, 354: Next.DATA, 421: Next.CLOSE}
-"""What follows a reply with one of these codes (RFC 5321 sections 3.8 and 4.2.3)."""
+"""The action that follows a reply with one of these codes (RFC 5321 sections 3.8 and 4.2.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Reply:
         code: The reply code; 0 if nothing is sent.
         status: The enhanced status code; empty if there is none.
         text: The text, without codes.
-        next: What follows the reply; None for the next command.
+        next: The action after the reply; None to read the next command.
         wire: The bytes to send.
     """
 
@@ -232,7 +232,7 @@ def ehlo(hostname: str, extensions: tuple[str, ...]) -> Reply:
 
 
 def challenge(data: bytes) -> Reply:
-    """Return the 334 that asks for the next response of a SASL mechanism (RFC 4954 section 4)."""
+    """Return the 334 that requests the next response of a SASL mechanism (RFC 4954 section 4)."""
     return Reply(334, "", base64.b64encode(data).decode("ascii"))
 
 

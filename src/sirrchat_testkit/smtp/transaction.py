@@ -17,13 +17,13 @@ class Transaction:
 
     Attributes:
         sender: The address given in MAIL; empty for the null reverse-path.
-        size: The size of the message as declared in MAIL, in bytes; 0 if it was not.
+        size: The size of the message declared in MAIL, in bytes; 0 if it was not declared.
         utf8: Whether MAIL had the parameter SMTPUTF8.
         binary: Whether MAIL had the parameter BODY=BINARYMIME.
         chunks: The chunks received by BDAT; None before the first.
         recipients: The accepted recipients.
         refused: The refused recipients, with their replies.
-        lost: Recipients that were accepted and get no mail, because of a fault.
+        lost: Recipients that were accepted but get no mail, because of a fault.
         parameters: The parameters of RCPT by recipient; those of MAIL under the empty string.
     """
 

@@ -1,1 +1,1 @@
-"""The domain: pure, no sockets, no threads."""
+"""The domain: the rules of the server, without any protocol."""

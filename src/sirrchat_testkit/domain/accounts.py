@@ -99,7 +99,7 @@ class Accounts:
         return made
 
     async def get(self, account_id: str) -> Account:
-        """Return the account ``account_id``. Raises ``NotFound``, also for the hidden one."""
+        """Return the account ``account_id``. Raises ``NotFound`` if it does not exist or is hidden."""
         account = await self.owner(account_id)
         if account.hidden:
             raise NotFound("no such user")

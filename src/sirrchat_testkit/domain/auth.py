@@ -1,11 +1,11 @@
 """Authentication: API keys, and the credentials of logins.
 
-1. An API key is ``mk_live_`` and 32 random characters; its secret is ``sk_live_`` and 32 more, and grants nothing.
+1. An API key is ``mk_live_`` and 32 random characters; its secret is ``sk_live_`` and 32 more, and gives no access.
 2. Only the SHA-256 of both is stored. Key and secret are returned once, by ``Keys.add``.
 3. The role of a key is ``admin`` or ``user``. The permissions of a role are in the adapter's table.
 4. A user logs in with the address of an account. Without a domain, it is at the first served domain.
 5. The client does not learn why a login failed. The event log records the reason, so a failing test can show it.
-6. The function in ``oauth_tokens`` is the user's code: it runs in a worker thread, and its errors reach the caller.
+6. The function in ``oauth_tokens`` is the user's code: it runs in a worker thread, and its exceptions reach the caller.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Keys:
         return record if record is not None and hmac.compare_digest(record.key_hash, hashed) else None
 
     async def page(self, offset: int, limit: int) -> tuple[list[ApiKey], int]:
-        """Return ``limit`` keys after the oldest ``offset`` ones, and the total number."""
+        """Return ``limit`` keys, oldest first, after skipping ``offset``; and the total number."""
         return await self._store.find(ApiKey, offset=offset, limit=limit), await self._store.count(ApiKey)
 
     async def revoke(self, key_id: str) -> None:
@@ -99,7 +99,7 @@ class Keys:
 
 
 class Credentials(NamedTuple):
-    """A user and one proof: a password, the answer to a challenge, or a token."""
+    """A user with a password, the response to a challenge, or a token."""
 
     mechanism: str
     user: str
@@ -110,7 +110,7 @@ class Credentials(NamedTuple):
     acting_for: str = ""
 
     def __repr__(self) -> str:
-        """Show no proof."""
+        """Leave out the secrets."""
         return f"<Credentials {self.mechanism} of {self.user!r}>"
 
 
@@ -133,7 +133,7 @@ class Logins:
         return ("PLAIN", "LOGIN", *challenges, *(("XOAUTH2",) if self._settings.value.oauth_tokens else ()))
 
     async def check(self, credentials: Credentials, domain: str) -> str:
-        """Return the address of the account that has logged in, or the user that the token is for.
+        """Return the address of the account that logged in, or the user of the token.
 
         Raises:
             Unauthorized: The credentials are wrong; the event log has the reason.

@@ -1,11 +1,11 @@
-"""Mail time: the clock of expiry, timestamps and every delay except a test's own timeouts.
+"""The server's clock, for expiry, timestamps and all delays except the timeouts of tests.
 
 1. Times are milliseconds since the epoch. Libraries that fake ``time.time`` move it only after ``follow``.
 2. Work is sorted by due time. In real time one timer runs it; ``advance`` goes from due time to due time, sets the
    clock to each, and waits until the work due there has finished.
 3. Work that schedules more work does so from its own due time, so one ``advance`` runs a whole chain of delays. A clock
-   that is moved does not leave a due time before the functions registered with ``hold`` have returned.
-4. ``rewind`` ends the moves that began after the mark, because their scope has ended.
+   that is moved stays at each due time until the functions registered with ``hold`` have returned.
+4. ``rewind`` aborts moves that began after the mark, because their scope has ended.
 5. A clock is changed in the server's thread only.
 """
 
@@ -55,7 +55,7 @@ class Due:
 
 
 class ClockState(NamedTuple):
-    """The state of a clock, for a scope to go back to."""
+    """The state of a clock, which the end of a scope restores."""
 
     frozen_at: int | None
     shift: int
@@ -86,11 +86,11 @@ class Clock:
 
     @property
     def frozen(self) -> bool:
-        """Whether time stands still."""
+        """Whether the clock is stopped."""
         return self._frozen_at is not None
 
     def freeze(self, at: int | None = None) -> None:
-        """Stand still, now or at ``at``; due work waits until the clock is moved or resumed."""
+        """Stop the clock, now or at ``at``; due work waits until the clock is moved or resumed."""
         self._frozen_at = self.now() if at is None else at
         self._arm()
 
@@ -102,16 +102,16 @@ class Clock:
         self._arm()
 
     def follow(self) -> None:
-        """Read ``time.time`` from now on, so that libraries that fake it move mail time too."""
+        """Read ``time.time`` from now on, so that libraries that fake it also move this clock."""
         self._following, self._frozen_at, self._shift = True, None, 0
         self._arm()
 
     async def advance(self, milliseconds: int) -> None:
-        """Move forward by ``milliseconds``, and run the work that falls due. Raises what ``move_to`` raises."""
+        """Move forward by ``milliseconds``, and run the work that becomes due. Raises what ``move_to`` raises."""
         await self.move_to(self.now() + milliseconds)
 
     async def move_to(self, to: int) -> None:
-        """Go to ``to``. A move forward runs the work that falls due; a move backward only sets the time.
+        """Go to ``to``. A move forward runs the work that becomes due; a move backward only sets the time.
 
         Raises:
             RuntimeError: The scope in which the move began has ended, and the clock went back.
@@ -152,7 +152,7 @@ class Clock:
         self._arm()
 
     def hold(self, calm: Work) -> None:
-        """Whenever the clock is moved forward, wait for ``calm`` before leaving a time at which work was due."""
+        """When the clock is moved forward, wait for ``calm`` at each time at which work was due."""
         self._holding.append(calm)
 
     def mark(self) -> ClockState:
@@ -222,7 +222,7 @@ class Clock:
         await due.work()
 
     def _last(self, due: Due, to: int) -> int:
-        """Return the last time at which ``due`` is due, not after ``to`` and before any other work is due."""
+        """Return the last time at which ``due`` is due before any other work, at most ``to``."""
         others = [each.at for each in self._queue if not each.period and not each.cancelled]
         end = max(min([to, *others]), due.at)
         return due.at + (end - due.at) // due.period * due.period

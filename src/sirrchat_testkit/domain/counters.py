@@ -1,11 +1,11 @@
-"""Counters that deletion does not lower (received, sent, rejected), per account and for the server; and statistics.
+"""Statistics, and the counters that deletion does not lower (received, sent, rejected), per account and per server.
 
-1. Counts are added up in memory and stored in a commit of their own: ``PAUSE`` after the first one, when a scope opens
-   and when the server closes. Reading the counters adds the pending counts. So counting a message costs no commit, and
-   a flood of rejections does not reach the disk.
+1. Counts are added up in memory and stored in a separate commit: ``PAUSE`` seconds after the first one, when a scope
+   opens, and when the server closes. Reading the counters adds the pending counts. So counting a message costs no
+   commit, and a flood of rejections does not reach the disk.
 2. The stored counters name the newest message that they include. After the process was killed, ``recover`` counts
    later messages from their records; only messages that were deleted in the last second are missed.
-3. A rejection is one refused recipient. It counts for the server, and for the account with that address if any.
+3. A rejection is one refused recipient. It counts for the server, and for the account that has the address, if any.
 4. A day is a day in UTC on the server's clock. Uptime follows the same clock, so a test can move both.
 5. Users, storage and sessions are read from indexes and open connections on request. IMAP figures are 0.
 """
@@ -221,7 +221,7 @@ class SmtpStats:
 
 @record
 class ImapStats:
-    """IMAP statistics; always 0, because the server has no IMAP.
+    """IMAP statistics: always 0, because the server has no IMAP.
 
     Attributes:
         connections: 0.
@@ -238,7 +238,7 @@ class ServerStats:
 
     Attributes:
         uptime: Seconds since the server started, on its clock.
-        users_total: Accounts, without the server's own and the owners of test inboxes.
+        users_total: The number of accounts, without the server's own and the owners of test inboxes.
         sessions_active: Open SMTP connections.
         messages_today: Messages received and sent since midnight UTC.
         storage_used: Bytes of all stored messages.

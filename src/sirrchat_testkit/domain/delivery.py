@@ -72,7 +72,7 @@ class MailDelivery:
         self._deletion = deletion
 
     async def admit(self, recipient: str, sender: str) -> None:
-        """Check whether mail for ``recipient`` is accepted. Raises ``Refused``, after it has recorded the refusal."""
+        """Check whether mail for ``recipient`` is accepted. If not, record the refusal and raise ``Refused``."""
         try:
             await self._directory.route(recipient)
         except Refused as refusal:
@@ -143,7 +143,7 @@ class MailDelivery:
         """Return messages of ``recipient``, or of every recipient, oldest first.
 
         Args:
-            recipient: Any spelling of the address. None returns every stored copy, also those in Sent folders.
+            recipient: Any spelling of the address. None returns every stored copy, including those in Sent folders.
             after: Only messages with a higher ``seq``.
             before: Only messages with a lower ``seq``.
             newest: Newest first.

@@ -97,7 +97,7 @@ class Directory:
         return address
 
     async def address(self, account_id: str, address_id: str) -> Address:
-        """Return the account's disposable address. Raises ``NotFound``, also when it has expired."""
+        """Return the account's disposable address. Raises ``NotFound`` if it does not exist or has expired."""
         address = await self._store.get(Address, id=address_id)
         if address is None or not address.disposable or address.account != account_id or self.has_expired(address):
             raise NotFound("no such address")
@@ -178,7 +178,7 @@ class Directory:
         _remember(self._expired, {each.key: each.expires_at for each in addresses})
 
     def begin_scope(self) -> None:
-        """Record the addresses that are made from now on, also those that are deleted before the scope ends."""
+        """Record the addresses that are made from now on, including those deleted before the scope ends."""
         self._made.append({})
 
     def end_scope(self, name: str) -> None:

@@ -7,7 +7,7 @@
    wake-up.
 3. A subscriber cannot change or prevent what happened. An exception that it raises is appended as ``Crashed``, which
    ``MailServer.check`` and the end of a scope raise in the test. An exception that it raises on ``Crashed`` is dropped.
-4. The log is never stored; what outlives the process is in the store.
+4. The log is never stored; only the store outlives the process.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class MessageSent(Event):
 class MessagesRemoved(Event):
     """Messages were deleted: by a client, with their address or account, or because a limit was exceeded.
 
-    ``ids`` are their ids, ``recipients`` the recipients' addresses in the form that is compared.
+    ``ids`` are their ids, ``recipients`` the recipients' addresses in normalized form.
     """
 
     ids: tuple[str, ...]
@@ -75,7 +75,7 @@ class RecipientRefused(Event):
 
 @record
 class LoginRefused(Event):
-    """A login failed, for a ``reason`` that the client does not learn."""
+    """A login failed. ``reason`` is not sent to the client."""
 
     mechanism: str
     login: str
@@ -84,7 +84,7 @@ class LoginRefused(Event):
 
 @record
 class TlsFailed(Event):
-    """A TLS handshake failed. ``alert`` is the client's alert or OpenSSL's reason, empty if the client disconnected."""
+    """A TLS handshake failed. ``alert`` is the client's alert or OpenSSL's reason, or empty if the client hung up."""
 
     peer: str
     alert: str
@@ -117,9 +117,9 @@ class DeliveryRequested(Event):
 
 @record
 class DeliveryAttempted(Event):
-    """A webhook was called: attempt ``number`` of its delivery, which began ``at`` that time.
+    """A webhook was called: attempt ``number`` of a delivery. ``at`` is when the attempt began.
 
-    ``status`` is None without a response, ``error`` None if there was none; ``reason`` describes the failure in words.
+    ``status`` is None without a response, ``error`` is None if there was no error; ``reason`` is a description.
     ``request`` and ``response`` are the start lines and headers as text. ``outcome`` is the new status of the delivery.
     """
 
@@ -165,7 +165,7 @@ class EventLog:
         self.last = 0
 
     def append(self, event: Event) -> None:
-        """Add ``event``; subscribers are called in the loop's next step."""
+        """Add ``event``; subscribers are called in the next step of the loop."""
         self.last += 1
         self._entries.append(event)
         wanted = [entry for entry in self._subscribers if entry[1](event)]

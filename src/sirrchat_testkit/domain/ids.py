@@ -14,7 +14,7 @@ import string
 from typing import Any, TypeAlias
 
 IdsState: TypeAlias = tuple[Any, ...] | None
-"""The state of a seeded source; None if there is no seed."""
+"""The state of a seeded source; None without a seed."""
 
 _CHARACTERS = string.ascii_letters + string.digits
 _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
@@ -28,7 +28,7 @@ class Ids:
 
     @property
     def predictable(self) -> bool:
-        """Whether ids follow from a seed."""
+        """Whether ids are derived from a seed."""
         return not isinstance(self._random, random.SystemRandom)
 
     def reseed(self, seed: str) -> None:

@@ -4,7 +4,7 @@ Rules of this module:
 
 1. A record is data without behavior. It is replaced, never changed, except on its way into a store: the store sets
    ``seq``, and delivery sets the receipt of an envelope.
-2. Every value is JSON or becomes JSON without loss (tuples become lists), so every store can keep every record.
+2. Every value is JSON or becomes JSON without loss (tuples become lists), so every store can store every record.
 3. Times are integers: milliseconds since the epoch on the server's clock, or 0 for "never".
 4. ``seq`` is the position in the record's table. It rises and is not reused, except after a memory store has been
    rewound. 0 means "not stored yet". A message's ``seq`` is its UID.
@@ -33,7 +33,7 @@ class Account(Record):
 
     ``email`` is the permanent address, ``domain`` its domain in the form that is compared. ``password`` is a hash,
     empty if no password is accepted. Only the server's own admin account is ``hidden``: clients cannot see it. An
-    account that is not ``listed`` is in no list and no count.
+    account that is not ``listed`` appears in no list and no count.
     """
 
     kind: ClassVar[str] = "accounts"
@@ -101,7 +101,7 @@ class Envelope(Record):
     Attributes:
         sender: The sender (MAIL FROM); empty for ``<>``.
         recipients: The accepted recipients (RCPT TO), in order.
-        received_at: When the message was received, by the server's clock, in milliseconds since the epoch.
+        received_at: When the message was received, in milliseconds since the epoch on the server's clock.
         blob: The name of the stored raw bytes, for internal use.
         size: The size of the message in bytes.
         refused: The refused recipients with the replies they got, such as ``550 5.1.1 ...``.

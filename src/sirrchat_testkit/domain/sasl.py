@@ -1,6 +1,6 @@
-"""SASL mechanisms (RFC 4422), as generators without input or output.
+"""SASL mechanisms (RFC 4422), as generators without I/O.
 
-1. A mechanism yields challenges, is sent responses, and returns ``Credentials``; ``domain.auth.Logins`` checks them.
+1. A mechanism yields challenges, receives responses, and returns ``Credentials``; ``domain.auth.Logins`` checks them.
 2. It knows no protocol: it raises ``MalformedResponse``, and the adapter chooses the reply.
 """
 

@@ -1,8 +1,8 @@
-"""Scopes keep tests apart: ``open`` notes the state of the server, and ``close`` restores it.
+"""Scopes isolate tests: ``open`` notes the state of the server, and ``close`` restores it.
 
-1. A scope closes in three steps: the parts end their work, the records go back, and everything else goes back. So
+1. A scope closes in three steps: the parts end their work, the records are restored, and then everything else. So
    nothing that began in a scope writes into the next one.
-2. The cost of a scope follows the changes made in it, not the number of stored records.
+2. The cost of a scope depends on the changes made in it, not on the number of stored records.
 3. Scopes nest; the innermost is closed first.
 4. The addresses of a closed scope are remembered with its name, so that late mail is reported for the right test.
 5. The name of a nested scope begins with the name of the outer one. Names and ids are made from ``seed``: the name of
@@ -27,16 +27,16 @@ from sirrchat_testkit.settings import CurrentSettings, Settings
 
 
 class Part(Protocol):
-    """Another part of the server that takes part in scopes."""
+    """A part of the server with state that scopes restore."""
 
     def mark(self) -> Any:
         """Return the current state, for ``end`` and ``rewind``."""
 
     def end(self, mark: Any) -> None:
-        """End the work that began since ``mark``. Called before the records go back."""
+        """End the work that began since ``mark``. Called before the records are restored."""
 
     async def rewind(self, mark: Any) -> None:
-        """Go back to ``mark``. Called after the records went back."""
+        """Go back to ``mark``. Called after the records were restored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The parts of one server's domain, bundled: adapters receive the bundle and take what they need from it."""
+"""The parts of one server's domain in one object, from which adapters take the parts that they need."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Services:
         self.passwords.close()
 
     def crashed(self, where: str, error: BaseException) -> None:
-        """Append ``Crashed``, which fails the test: ``error`` was unexpected, ``where`` names the work that failed."""
+        """Append ``Crashed`` for an unexpected ``error``, which fails the test; ``where`` names the work that failed."""
         self.events.append(Crashed(at=self.clock.now(), where=where, error=error))
 
     async def _admin(self) -> Account:

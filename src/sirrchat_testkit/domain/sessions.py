@@ -1,4 +1,4 @@
-"""The open connections of a server and the activities in progress: a test settles when there are none.
+"""The open connections of a server and the activities in progress: the server has settled when there are none.
 
 1. A connection is busy from MAIL until the reply that ends the transaction. A new one is fresh and counts as busy too,
    for at most 250 ms, because it may be about to send mail. After QUIT a connection is not busy.
@@ -27,7 +27,7 @@ _PASSES = 6  # steps of the loop until a connection in the kernel's queue has a 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Work in progress that keeps a server from settling.
+    """Work in progress; the server has not settled until it ends.
 
     Attributes:
         where: The address of the client, or the URL of the webhook.
@@ -47,7 +47,7 @@ class Session:
 
     Attributes:
         peer: The address of the client, as ``host:port``.
-        ehlo: The name that the client gave with EHLO or HELO; empty before.
+        ehlo: The name that the client gave with EHLO or HELO; empty before that.
         login: The user name of the login; empty without one.
         tls: The TLS version and cipher; empty without TLS.
         sender: The sender of the current transaction; None if there is none.
@@ -71,7 +71,7 @@ class Session:
 
     @property
     def transcript(self) -> Transcript:
-        """The dialogue with its times, with credentials replaced; of a long session the first and the latest lines."""
+        """The dialogue with times and without credentials; a long session keeps only its first and latest lines."""
         return self.log.transcript()
 
     @property
@@ -154,7 +154,7 @@ class Sessions:
         )
 
     def busy(self, after: int = 0) -> list[Activity]:
-        """Return the activities in progress on the connections. A fresh one counts if its number is above ``after``."""
+        """Return the activities in progress on connections. A fresh one counts if its number is above ``after``."""
         return [
             activity
             for session in self._live
@@ -162,11 +162,11 @@ class Sessions:
         ]
 
     def watch(self, busy: Callable[[], list[Activity]]) -> None:
-        """Wait in ``settled`` also for the activities that ``busy`` returns. Call ``changed`` when one has ended."""
+        """Make ``settled`` also wait for the activities that ``busy`` returns. Call ``changed`` when one has ended."""
         self._others.append(busy)
 
     async def settled(self, timeout: float, after: int = 0) -> list[Activity]:  # noqa: ASYNC109 - it does not raise
-        """Wait until no activity is in progress, for at most ``timeout`` seconds; return those that still are.
+        """Wait until no activity is in progress, for at most ``timeout`` seconds; return those still in progress.
 
         Connections up to number ``after``, which were opened before the caller's scope, do not count as fresh.
         """
@@ -181,7 +181,7 @@ class Sessions:
             await self._change(deadline - loop.time())
 
     def changed(self) -> None:
-        """Wake the calls of ``settled``, which then check again."""
+        """Wake the callers of ``settled``, which then check again."""
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)

@@ -4,7 +4,7 @@ Rules for every store:
 
 1. A commit makes all of its changes or none. The next read sees them.
 2. Reading records never suspends, and neither does a commit to a memory store. A commit to a durable store suspends
-   only while it waits for the disk, after its changes are applied. So what was read just before a commit still holds.
+   only while it waits for the disk, after its changes are applied. So what was read just before a commit is still true.
 3. ``seq`` rises for each kind and is never reused, except after a rewind of a memory store.
 4. ``where`` names only indexed fields. Other conditions on a record are the caller's ``match``.
 5. While a scope is open, the store can return to its mark. This costs as much as was changed since.
@@ -53,8 +53,8 @@ class Delete(NamedTuple):
 class Update:
     """Replace the document of the record of ``kind`` whose indexed ``field`` is ``value``, if there is one.
 
-    ``change`` takes the old document, as earlier changes of the same commit leave it, and returns the new one. A record
-    that the same commit puts is not found.
+    ``change`` receives the document after earlier changes of the same commit, and returns the new one. A record that
+    the same commit puts is not found.
     """
 
     __slots__ = ("change", "field", "kind", "value")
@@ -71,7 +71,7 @@ Change: TypeAlias = Put | Patch | Delete | Update
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an account, or all of them, have stored: the number of copies and their total size in bytes."""
+    """What is stored for one account or for all: the number of copies, and their total size in bytes."""
 
     count: int
     size: int
@@ -92,7 +92,7 @@ class Store(Protocol):
         ...
 
     def release_blob(self, blob: str) -> None:
-        """End a ``put_blob``: from now on ``blob`` is kept only while a record names it."""
+        """End a ``put_blob``; from now on ``blob`` is kept only while a record names it."""
 
     async def commit(self, changes: Sequence[Change], applied: Callable[[], None] | None = None) -> list[int]:
         """Apply all ``changes`` or none; return the ``seq`` of each, in order.
@@ -124,7 +124,7 @@ class Store(Protocol):
         offset: int = 0,
         limit: int | None = None,
     ) -> list[R]:
-        """Return the records equal to ``where`` that pass ``match``, by rising ``seq`` (falling if ``newest``).
+        """Return the records equal to ``where`` that pass ``match``, in order of ``seq``, descending if ``newest``.
 
         ``after`` and ``before`` are exclusive bounds of ``seq``. ``offset`` is the number of matches to skip, ``limit``
         the most to return.
@@ -140,7 +140,7 @@ class Store(Protocol):
         ...
 
     async def usage(self, account: str | None = None) -> Usage:
-        """Return the usage of ``account``, in all folders and for all addresses; None: of all accounts."""
+        """Return the usage of ``account``, in all folders and for all addresses; None means all accounts."""
         ...
 
     async def sizes(self, accounts: Sequence[str]) -> list[int]:

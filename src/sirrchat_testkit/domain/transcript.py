@@ -1,8 +1,8 @@
 """Transcripts: the commands and replies of SMTP sessions, with times.
 
 1. Lines are kept as bytes and decoded when a transcript is read, so recording a line costs very little.
-2. In a page, bytes that end in CRLF are a reply, and other bytes a command. A tuple of a number stands for that many
-   bytes of message content, which are not kept here. A string is a remark of the server.
+2. In a page, bytes that end in CRLF are a reply, and other bytes are a command. A tuple with a number stands for that
+   many bytes of message content, which is not kept here. A string is a remark of the server.
 3. A page has the lines of one transaction, or of the time between two. The transcript of a message is its own page,
    after those of greeting, EHLO, TLS and AUTH. Credentials are replaced before lines are recorded.
 4. Everything is in memory, and the bytes of a line, a page, a session and of all transcripts are bounded. A long line
@@ -22,22 +22,22 @@ Page: TypeAlias = list[Any]
 """Times (monotonic seconds) and items, alternating."""
 
 PAGES: Final = 200
-"""Most pages of a session."""
+"""The maximum number of pages of a session."""
 
 LONGEST: Final = 4000
-"""Most entries of a page; each line takes two, its time and its item."""
+"""The maximum number of entries in a page; each line takes two, its time and its item."""
 
 LINE: Final = 512
-"""Most bytes of a line."""
+"""The maximum size of a line, in bytes."""
 
 PAGE: Final = 65_536
-"""Most bytes of a finished page."""
+"""The maximum size of a finished page, in bytes."""
 
 SESSION: Final = 1_048_576
-"""Most bytes of a session's pages."""
+"""The maximum size of all pages of a session, in bytes."""
 
 KEPT: Final = 33_554_432
-"""Most bytes of the transcripts of all messages, and again of all closed sessions."""
+"""The maximum size of the transcripts of all messages, and separately of all closed sessions, in bytes."""
 
 _SHOWN = 500  # bytes that are kept of a line that is too long
 _ITEM = 48  # bytes that an entry takes in addition to its text, about
@@ -45,7 +45,7 @@ _FEW = 64  # entries of a page that cannot exceed PAGE bytes
 
 
 def shortened(line: bytes) -> bytes:
-    """Return ``line``; if it is too long, its beginning and a note of its length."""
+    """Return ``line``, or its beginning and its length if it is too long."""
     return line if len(line) <= LINE else b"%s... [%d characters]" % (line[:_SHOWN], len(line))
 
 
@@ -159,7 +159,7 @@ class SessionLog:
 
 
 class MessageLog(NamedTuple):
-    """The recorded lines of one message; ``size`` is their number of bytes, about."""
+    """The recorded lines of one message; ``size`` is about their size in bytes."""
 
     began: float
     shared: tuple[Page, ...]
@@ -194,7 +194,7 @@ class Transcripts:
         return self._parts.get(envelope)
 
     def mark(self) -> int:
-        """Return the number of logs so far, dropped ones included."""
+        """Return the number of logs so far, including dropped ones."""
         return self._dropped + len(self._parts)
 
     def rewind(self, mark: int) -> None:
@@ -209,7 +209,7 @@ def _size(page: Page) -> int:
 
 
 def _cut(page: Page) -> int:
-    """Drop the middle of a page that has too many bytes; return its size after that."""
+    """Drop the middle of a page that has too many bytes; return its new size."""
     size = _size(page)
     if size <= PAGE or len(page) <= _FEW:
         return size

@@ -46,7 +46,7 @@ class Webhooks:
         return await self._put(webhook)
 
     async def get(self, key: ApiKey, webhook_id: str) -> Webhook:
-        """Return the webhook. Raises ``NotFound``, also if ``key`` may not see it."""
+        """Return the webhook. Raises ``NotFound`` if it does not exist or ``key`` may not see it."""
         webhook = await self._store.get(Webhook, id=webhook_id)
         if webhook is None or not _is_visible(webhook, key):
             raise NotFound("no such webhook")

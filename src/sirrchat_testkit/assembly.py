@@ -55,7 +55,7 @@ class Assembly:
     exits: contextlib.AsyncExitStack
 
     async def close(self) -> None:
-        """Stop every part, the last one first. Transactions in progress may finish."""
+        """Stop every part, the last one first. Transactions in progress can finish."""
         await self.exits.aclose()
 
     def abandon(self) -> None:
@@ -108,7 +108,7 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
 
 
 def _secure(settings: Settings, exits: contextlib.AsyncExitStack) -> tuple[Tls | None, ssl.SSLContext | None]:
-    """Return the certificates for clients to trust and the server's SSL context; None and None without TLS."""
+    """Return the certificate for clients to trust and the server's SSL context, or None for both without TLS."""
     if not settings.tls:
         return None, None
     from sirrchat_testkit.net import identity
@@ -126,6 +126,6 @@ def netloc(bound: tuple[str, int]) -> str:
 
 
 def _report(services: Services, context: dict[str, Any]) -> None:
-    """Report an exception that reached the event loop."""
+    """Report an exception that no code caught."""
     error = context.get("exception") or RuntimeError(context.get("message"))
     services.crashed(context.get("message") or "the event loop", error)

@@ -1,4 +1,4 @@
-"""Listening sockets, the server's certificate, and the authority that its clients trust.
+"""Listening sockets, the server's certificate, and the certificate authority that clients trust.
 
 1. Sockets are bound before anything is served. Port 0 means any free port; it is read back from the socket.
 2. Issued certificates are for ``localhost``, ``127.0.0.1`` and ``::1``, signed by an authority made for this server:
@@ -26,7 +26,7 @@ async def bind(purpose: str, host: str, port: int) -> socket.socket:
     """Return a socket bound to the first address of ``host``.
 
     Raises:
-        OSError: The port is in use, or the host is not of this machine; the text names ``purpose``, host and port.
+        OSError: The port is in use, or the host is not an address of this machine; the error names all three.
     """
     try:
         loop = asyncio.get_running_loop()
@@ -47,7 +47,7 @@ async def bind(purpose: str, host: str, port: int) -> socket.socket:
 
 
 _PREFIX = "sirrchat-testkit-"
-"""How the names of temporary files begin; the number of the process follows."""
+"""The prefix of temporary file names; the process id follows."""
 
 NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -91,7 +91,7 @@ def _issue(context: ssl.SSLContext, host: str) -> bytes:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove the files that processes left behind which did not stop their servers, and are gone."""
+    """Remove the files left behind by processes that ended without stopping their servers."""
     for file in folder.glob(f"{_PREFIX}*-*.pem"):
         number = file.name.removeprefix(_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError):
@@ -110,7 +110,7 @@ def _runs(process: int) -> bool:
 
 
 class Tls(Hints):
-    """What clients need to trust the server's certificate; ``mailserver.tls``.
+    """``mailserver.tls``: what clients need to trust the server's certificate.
 
     Example:
         with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:

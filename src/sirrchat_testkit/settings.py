@@ -41,17 +41,17 @@ MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2")
 """The SASL mechanisms that AUTH can offer."""
 
 TokenCheck: TypeAlias = Callable[[str, str], bool]
-"""A function that decides whether the XOAUTH2 token of a user is valid. It runs in a thread of its own."""
+"""A function that decides whether the XOAUTH2 token of a user is valid. It runs in a worker thread."""
 
 
 class Kind(NamedTuple):
     """The values that a setting accepts.
 
     Attributes:
-        accepts: The values in words, after "must be".
-        keep: Returns a value as it is kept; raises ``ValueError`` or ``TypeError`` if it is not accepted.
-        read: Returns the value that the text of a flag or an environment variable stands for; raises likewise.
-        choices: The only values, if there are few.
+        accepts: The values in words, to follow "must be".
+        keep: Returns a value as it is stored; raises ``ValueError`` or ``TypeError`` if it is not accepted.
+        read: Converts the text of a flag or an environment variable to a value; raises the same errors.
+        choices: All values, if there are only a few.
         repeats: Whether the setting is a list.
         metavar: The placeholder of a value in the help; empty for the name of the setting.
     """
@@ -64,14 +64,14 @@ class Kind(NamedTuple):
     metavar: str = ""
 
     def check(self, name: str, value: Any) -> Any:
-        """Return ``value`` as it is kept. Raises ``ValueError`` with ``name`` if it is not accepted."""
+        """Return ``value`` as it is stored. Raises ``ValueError`` with ``name`` if it is not accepted."""
         try:
             return self.keep(value)
         except (ValueError, TypeError):
             raise ValueError(f"{name} must be {self.accepts}, not {value!r}") from None
 
     def parse(self, name: str, text: str) -> Any:
-        """Return the value that ``text`` stands for. Raises ``ValueError`` with ``name`` if it is not accepted."""
+        """Return the value of ``text``. Raises ``ValueError`` with ``name`` if it is not accepted."""
         try:
             return self.keep(self.read(text))
         except (ValueError, TypeError):
@@ -186,7 +186,7 @@ _LISTEN, _TLS, _MAIL, _LIMITS, _STORE, _REST = (
 
 
 def _half_of_the_descriptors() -> int:
-    """Return a number of connections that leaves file descriptors for everything else, 1000 at most."""
+    """Return a number of connections, 1000 at most, that leaves file descriptors for everything else."""
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -211,7 +211,7 @@ def _setting(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of a server. All have defaults; give those that differ by name.
+    """The settings of a server. All have defaults; pass those that differ by name.
 
     Those marked as changeable can be changed while a server runs: ``mailserver.configure(max_recipients=3)``.
 
@@ -430,16 +430,16 @@ class Settings:
         """Return these settings with ``changes``.
 
         Raises:
-            ValueError: A value is not accepted, or there is no such setting; the text names the nearest.
+            ValueError: A value is not accepted, or there is no such setting; the error suggests the nearest.
         """
         given: dict[str, Any] = {**changes}
         return type(self)(**{row.name: getattr(self, row.name) for row in ROWS} | given)
 
     def configured(self, **changes: Unpack[RuntimeChanges]) -> Settings:
-        """Return these settings with ``changes`` of those that may change while a server runs.
+        """Return these settings with ``changes``, which must be allowed while a server runs.
 
         Raises:
-            ValueError: As ``replace``, or a setting can only be set at the start.
+            ValueError: As for ``replace``, or a setting can only be set at the start.
         """
         _check_names(changes)
         for row in ROWS:
@@ -452,7 +452,7 @@ class Settings:
 
 
 class Row(NamedTuple):
-    """One setting, as it stands in the table. ``served`` is its default in ``serve``."""
+    """One setting: a row of the table. ``served`` is its default in ``serve``."""
 
     name: str
     default: Any
@@ -490,7 +490,7 @@ _Texts: TypeAlias = list[str] | tuple[str, ...]
 
 
 class RuntimeChanges(TypedDict, total=False):
-    """The settings that may change while a server runs, as types: checkers find a misspelt one. See ``Settings``."""
+    """The types of the settings that may change while a server runs, for type checkers. See ``Settings``."""
 
     tls_required: bool
     auth: Literal["optional", "required", "tls"]
@@ -518,7 +518,7 @@ class RuntimeChanges(TypedDict, total=False):
 
 
 class SettingsChanges(RuntimeChanges, total=False):
-    """All settings, as types: checkers find a misspelt one. A list is accepted for a tuple. See ``Settings``."""
+    """The types of all settings, for type checkers. A list is accepted for a tuple. See ``Settings``."""
 
     host: str
     smtp_port: int

@@ -1,12 +1,12 @@
-"""One daemon thread with one event loop, the calls into it, and the flags that wake waiters in other threads.
+"""A daemon thread with an event loop, calls into it, and flags that wake waiters in other threads.
 
 1. The thread owns all state of a server. Other threads enter through ``LoopThread.call``, so there are no locks.
 2. ``start`` returns when the loop is ready, or raises its start-up error. It does not poll.
-3. ``call`` raises when it is made from the loop's own thread, after the stop, or in a forked child. It never hangs.
-4. The loop reads the real monotonic clock itself, so libraries that fake time cannot hold up a deadline.
+3. ``call`` raises, and never hangs, in the loop's own thread, after the stop, and in a forked child.
+4. The loop reads the real monotonic clock itself, so libraries that fake time cannot delay a timeout.
 5. An error of this package is raised in the calling thread without the frames of the server's thread.
 6. A signal is made in the thread or task that will wait for it. Setting it never blocks and never raises, even if the
-   waiter's loop is closed. Signals have no timeout: the setter also sets them when time is up.
+   waiter's loop is closed. Signals have no timeout: the setter also sets them when the time is up.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class LoopThread:
-    """A thread with a loop of its own that runs coroutines for other threads. ``owner`` is its name in errors."""
+    """A thread with a loop of its own that runs coroutines for other threads. ``owner`` is the name used in errors."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -88,9 +88,9 @@ class LoopThread:
         return future
 
     async def acall(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do the same as ``call`` without blocking the caller's event loop, asyncio's or trio's.
+        """Do the same as ``call`` without blocking the caller's event loop (asyncio or trio).
 
-        If the caller is cancelled, ``work`` goes on, so that it is never left half done.
+        If the caller is cancelled, ``work`` still completes, so it is never left half done.
         """
         try:
             signal = async_signal()
@@ -172,7 +172,7 @@ class AsyncSignal(Protocol):
     """A flag that a task waits for."""
 
     def set(self) -> None:
-        """Wake the waiter; from any thread."""
+        """Wake the waiter. Can be called from any thread."""
 
     async def wait(self) -> None:
         """Wait until the flag is set, and clear it."""
@@ -186,7 +186,7 @@ class ThreadSignal:
         self._lowered.acquire()
 
     def set(self) -> None:
-        """Wake the waiter; from any thread."""
+        """Wake the waiter. Can be called from any thread."""
         with contextlib.suppress(RuntimeError):  # it is set already
             self._lowered.release()
 
@@ -203,7 +203,7 @@ class AsyncioSignal:
         self._event = asyncio.Event()
 
     def set(self) -> None:
-        """Wake the waiter; from any thread."""
+        """Wake the waiter. Can be called from any thread."""
         with contextlib.suppress(RuntimeError):  # the waiter's loop is closed
             self._loop.call_soon_threadsafe(self._event.set)
 
@@ -225,7 +225,7 @@ class TrioSignal:
         self._finished = trio.RunFinishedError
 
     def set(self) -> None:
-        """Wake the waiter; from any thread."""
+        """Wake the waiter. Can be called from any thread."""
         with contextlib.suppress(self._finished):
             self._token.run_sync_soon(self._raise)
 

@@ -1,7 +1,7 @@
 """The command line: argparse over the public API.
 
-Output for programs goes to stdout, everything else to stderr. The status is 0 if the command succeeded, 1 if it failed,
-and 2 if the command line is wrong. Commands import what they need when they run, so ``--help`` is quick.
+Machine-readable output goes to stdout, everything else to stderr. The exit status is 0 if the command succeeded, 1 if
+it failed, and 2 if the command line is wrong. Commands import what they need when they run, so ``--help`` is quick.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sirrchat_testkit.cli.serve import add_serve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its status."""
+    """Run a command and return its exit status."""
     parser = Parser(prog="sirrchat-testkit", description="Disposable mail servers for tests.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -39,7 +39,7 @@ def add_data(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def dump(arguments: argparse.Namespace) -> int:
-    """Write each message to OUT/NUMBER.eml, and a list of them with their details to OUT/index.json."""
+    """Write each message to OUT/NUMBER.eml, and an index with their details to OUT/index.json."""
     import asyncio
 
     folder: Path = arguments.folder
@@ -60,7 +60,7 @@ def dump(arguments: argparse.Namespace) -> int:
 
 
 def repair(arguments: argparse.Namespace) -> int:
-    """Keep the records of the snapshot that can be read, and the commits before the first damage; save the rest."""
+    """Keep the readable records of the snapshot and the commits before the first damage; set the rest aside."""
     from sirrchat_testkit.storage.repair import repair as repair_folder
 
     if not arguments.folder.is_dir():
@@ -135,7 +135,7 @@ def _entry(message: Message, envelope: Envelope | None) -> dict[str, Any]:
 
 
 def _shown(messages: list[T]) -> Iterable[T]:
-    """Return ``messages``; iterating over many shows a progress bar on a terminal, if rich is installed."""
+    """Return ``messages``; if there are many and rich is installed, iterating shows a progress bar on a terminal."""
     if len(messages) < MUCH or not sys.stderr.isatty():
         return messages
     try:

@@ -2,8 +2,8 @@
 
 1. A flag wins over its variable. A list repeats its flag; in the environment, its elements are separated by commas.
 2. A list has the flag ``--domain`` for ``domains``; its variable may be singular or plural.
-3. Errors are one line, in the words of the user: they name the flag or the variable, and the nearest name for an
-   unknown one.
+3. Errors are one line, in terms of what the user typed: they name the flag or the variable, and suggest the nearest
+   name for an unknown one.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(None, f"there is no {action.metavar or action.dest} {value}; {hint}".lower())
 
     def parse_known_args(self, *arguments: Any, **named: Any) -> Any:
-        """Refuse unknown arguments here, so that the subcommand reports them."""
+        """Refuse unknown arguments here, so that the error comes from the subcommand."""
         parsed, unknown = super().parse_known_args(*arguments, **named)
         if unknown:
             name = unknown[0].partition("=")[0]
@@ -130,7 +130,7 @@ def settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> S
 
 
 def unknown_variables(environment: Iterable[str]) -> list[str]:
-    """Return a line for each variable that looks like one of this package and is none, with the nearest name."""
+    """Return a line for each ``SIRRCHAT_TESTKIT_*`` variable that does not exist, with the nearest name."""
     known = [*(name for each in OPTIONS for name in each.variables), *(PREFIX + name for name in _OTHER_VARIABLES)]
     lines = []
     for name in sorted(environment):
@@ -142,7 +142,7 @@ def unknown_variables(environment: Iterable[str]) -> list[str]:
 
 
 def in_flags(text: str) -> str:
-    """Return ``text`` with flags in place of the names of settings."""
+    """Return ``text`` with the names of settings replaced by flags."""
     return _NAME.sub(lambda found: _FLAGS[found[0]], text)
 
 

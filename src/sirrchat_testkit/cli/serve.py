@@ -1,4 +1,4 @@
-"""``serve``: a server by itself, until SIGINT or SIGTERM."""
+"""``serve``: a standalone server, until SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def serve(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
     from sirrchat_testkit import MailServer
 
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # no handler runs: a signal that comes early waits for sigwait
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # no handler runs: an early signal stays pending until sigwait
     for line in unknown_variables(os.environ):
         fail(line)
     try:
@@ -72,7 +72,7 @@ def _way_out(error: OSError) -> str:
 
 
 def _look_for(*files: str | None) -> None:
-    """Raise the ``OSError`` of a file that cannot be read: TLS does not say which."""
+    """Raise the ``OSError`` of a file that cannot be read: TLS errors do not name the file."""
     for name in files:
         if name is not None:
             with Path(name).open("rb"):
@@ -143,7 +143,7 @@ and send as that user:
 
 
 def _curl_to(server: MailServer) -> str:
-    """Return what tells curl where to send mail, under TLS where there is any."""
+    """Return curl's arguments for sending mail here, over TLS if the server has it."""
     if not _speaks_tls(server):
         return server.smtp_url
     if server.settings.starttls:

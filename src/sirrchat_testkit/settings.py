@@ -228,7 +228,7 @@ class Settings:
         None,
         _or_none(_PORT),
         _LISTEN,
-        "The port of SMTP over implicit TLS; 0 picks a free one. Default: no such port.",
+        "The port of SMTP over implicit TLS; 0 picks a free one. Default: not served.",
     )
     http_port: int = _setting(0, _PORT, _LISTEN, "The port of the REST API; 0 picks a free one.", served=8080)
     starttls: bool = _setting(False, _SWITCH, _TLS, "Offer STARTTLS.")
@@ -239,14 +239,14 @@ class Settings:
         "A PEM file with the certificate and its chain. Default: one is issued for the names of this machine.",
     )
     tls_key: str | None = _setting(
-        None, _FILE, _TLS, "A PEM file with the private key, if it is not in the file of tls_cert."
+        None, _FILE, _TLS, "A PEM file with the private key, unless tls_cert contains it."
     )
     tls_required: bool = _setting(False, _SWITCH, _TLS, "Refuse mail and logins before TLS.", changeable=True)
     auth: Literal["optional", "required", "tls"] = _setting(
         "optional",
         _choice("optional", "required", "tls"),
         _TLS,
-        "Whether clients have to log in before they send mail; tls: logins are offered only under TLS, and required.",
+        "Whether clients must log in before sending mail; tls: login is offered, and required, only under TLS.",
         changeable=True,
     )
     oauth_tokens: tuple[str, ...] | TokenCheck = _setting(  # noqa: RUF009 - a field, not a value
@@ -289,12 +289,12 @@ class Settings:
         _half_of_the_descriptors(),
         _LIMIT,
         _LIMITS,
-        "Simultaneous SMTP connections, more are refused with 421; 0: no limit. Default: half of the file descriptors "
+        "Maximum number of simultaneous SMTP connections; more are refused with 421. 0: no limit. Default: half of the file descriptors "
         "that the process may open, 1000 at most.",
         changeable=True,
     )
     max_session_messages: int = _setting(
-        0, _LIMIT, _LIMITS, "Messages per SMTP connection, more are refused with 421; 0: no limit.", changeable=True
+        0, _LIMIT, _LIMITS, "Maximum number of messages per SMTP connection; more are refused with 421. 0: no limit.", changeable=True
     )
     max_unknown_commands: int = _setting(
         20,
@@ -324,22 +324,22 @@ class Settings:
         "Seconds of real time after which any SMTP connection is closed with 421; 0: no limit.",
         changeable=True,
     )
-    max_message_size: int = _setting(33_554_432, _number(1), _LIMITS, "Bytes of one message.", changeable=True)
+    max_message_size: int = _setting(33_554_432, _number(1), _LIMITS, "Maximum size of a message, in bytes.", changeable=True)
     max_recipients: int = _setting(
         1000,
         _number(1),
         _LIMITS,
-        "Recipients of one transaction. RFC 5321 section 4.5.3.1.8 asks for at least 100.",
+        "Maximum number of recipients per transaction. RFC 5321 section 4.5.3.1.8 requires at least 100.",
         changeable=True,
     )
     max_addresses: int = _setting(
-        0, _LIMIT, _LIMITS, "Active disposable addresses per account; 0: no limit.", changeable=True
+        0, _LIMIT, _LIMITS, "Maximum number of active disposable addresses per account; 0: no limit.", changeable=True
     )
     max_messages: int = _setting(
         0,
         _LIMIT,
         _LIMITS,
-        "Messages to keep in total, the oldest are deleted first; 0: no limit.",
+        "Maximum number of messages to keep; the oldest are deleted first. 0: no limit.",
         changeable=True,
         served=200_000,
     )
@@ -347,12 +347,12 @@ class Settings:
         0,
         _LIMIT,
         _LIMITS,
-        "Bytes of messages to keep in total, the oldest are deleted first; 0: no limit.",
+        "Maximum total size of the messages to keep, in bytes; the oldest are deleted first. 0: no limit.",
         changeable=True,
         served=2_147_483_648,
     )
     max_age: int = _setting(
-        0, _AGE, _LIMITS, "Seconds of the server's clock to keep a message; 0: no limit.", changeable=True
+        0, _AGE, _LIMITS, "How long to keep a message, in seconds of the server's clock; 0: no limit.", changeable=True
     )
     api_key: str | None = _setting(
         None, _or_none(_text()), _STORE, "The API key of the admin account. Default: a random one.", secret=True
@@ -365,7 +365,7 @@ class Settings:
         served="",
     )
     data: str | None = _setting(
-        None, _FOLDER, _STORE, "The folder to keep everything in. Default: everything is kept in memory."
+        None, _FOLDER, _STORE, "The folder to store everything in. Default: everything is kept in memory."
     )
     fsync: bool = _setting(
         False,
@@ -377,7 +377,7 @@ class Settings:
         0,
         _number(0, 20),
         _STORE,
-        "The cost of hashing a password, as the power of two of scrypt; 0: 4 in memory, 14 in a data folder.",
+        "The cost of hashing a password: the base-2 logarithm of scrypt's N; 0: 4 in memory, 14 in a data folder.",
     )
     rate_limit: Literal["off", "documented", "custom"] = _setting(
         "off",

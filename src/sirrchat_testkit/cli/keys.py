@@ -25,12 +25,12 @@ def add_keys(commands: argparse._SubParsersAction[Any]) -> None:
     group = commands.add_parser("api-key", help="create, list and revoke API keys").add_subparsers(
         required=True, metavar="COMMAND"
     )
-    create = group.add_parser("create", help="make a key and print it: it cannot be seen again")
-    create.add_argument("--user", required=True, metavar="EMAIL", help="whose key: an account's address or id")
-    create.add_argument("--role", choices=["admin", "user"], default="admin", help="what it may do [admin]")
-    listing = group.add_parser("list", help="list all keys, without their texts")
+    create = group.add_parser("create", help="create an API key and print it; it cannot be shown again")
+    create.add_argument("--user", required=True, metavar="EMAIL", help="the account, by its address or id")
+    create.add_argument("--role", choices=["admin", "user"], default="admin", help="the role of the key [admin]")
+    listing = group.add_parser("list", help="list all API keys by id, without the keys themselves")
     revoke = group.add_parser("revoke", help="revoke an API key")
-    revoke.add_argument("key", metavar="ID", help="the key's id, as the list shows it")
+    revoke.add_argument("key", metavar="ID", help="the id of the key, as shown by list")
     for command, work in ((create, _create), (listing, _list), (revoke, _revoke)):
         add_target(command)
         command.set_defaults(run=_guarded(work))

@@ -34,7 +34,7 @@ def add_serve(commands: argparse._SubParsersAction[Any]) -> None:
     )
     command.set_defaults(run=serve)
     command.add_argument("--json", action="store_true", help="print one line of JSON when the server is ready")
-    command.add_argument("--ready-file", type=Path, help="write that line to this file, in one step")
+    command.add_argument("--ready-file", type=Path, help="write that line to this file, atomically")
     add_settings(command)
 
 
@@ -109,18 +109,18 @@ def _welcome(server: MailServer) -> str:
     mail = f"printf 'Subject: Hello\\r\\n\\r\\nIt works.\\r\\n' | curl -sS {_curl_to(server)}"
     body = json.dumps({"name": "ann", "expiryTime": 3_600_000, "domain": domain})
     send = "" if _wants_login(server) else f"  {mail} --mail-from you@example.org --mail-rcpt ann@{domain} -T -\n"
-    then = "send it a mail, read it" if send else "read its mail"
+    then = "send mail to it, and read the mail" if send else "and read its mail"
     return f"""\
 SMTP      {server.smtp_host}:{server.smtp_port}
 {tls}REST API  {server.api_url}
 API key   {server.api_key}
 
-Make an address, {then} (the answer to the first has the id for the last):
+Make an address, {then} (the first response contains the ID for the last command):
   curl -sS -X POST {server.api_url}/api/emails/generate {key} -d '{body}'
 {send}  curl -sS {server.api_url}/api/emails {key}
   curl -sS {server.api_url}/api/emails/ID {key}
 {_login(server, mail, domain)}
-Ctrl-C stops it."""
+Press Ctrl-C to stop."""
 
 
 def _wants_login(server: MailServer) -> bool:
@@ -135,7 +135,7 @@ def _login(server: MailServer, mail: str, domain: str) -> str:
     user = f"bob@{domain}"
     body = json.dumps({"email": user, "password": "secret"})
     return f"""
-{"Mail is taken after a login only: make" if _wants_login(server) else "Logging in is optional: make"} a user, \
+{"Mail is accepted only after a login: make" if _wants_login(server) else "Logging in is optional: make"} a user, \
 and send as that user:
   curl -sS -X POST {server.api_url}/api/v1/users -H 'Authorization: Bearer {server.api_key}' -d '{body}'
   {mail} --user {user}:secret --mail-from {user} --mail-rcpt ann@{domain} -T -

@@ -120,7 +120,7 @@ class Services:
         self.passwords.close()
 
     def crashed(self, where: str, error: BaseException) -> None:
-        """Append ``Crashed`` for an unexpected ``error``, which fails the test; ``where`` names the work that failed."""
+        """Append ``Crashed``, which fails the test. ``error`` is unexpected; ``where`` names the work that failed."""
         self.events.append(Crashed(at=self.clock.now(), where=where, error=error))
 
     async def _admin(self) -> Account:

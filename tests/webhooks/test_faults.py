@@ -47,6 +47,14 @@ def test_a_call_comes_twice(hooked: Webhooked) -> None:
     assert [each.status for each in server.deliveries] == ["delivered"] * 2
 
 
+def test_both_calls_of_a_duplicate_are_received(hooked: Webhooked) -> None:
+    server, inbox, sink = hooked
+    server.webhook_faults.duplicate(event="email.received")
+    inbox.deliver(subject="one")
+    first, second = sink.receive_all(2)
+    assert (first.id, first.attempt, second.attempt) == (second.id, 1, 2)
+
+
 def test_a_success_stays_one_when_the_duplicate_is_refused(hooked: Webhooked) -> None:
     server, inbox, sink = hooked
     server.webhook_faults.duplicate()

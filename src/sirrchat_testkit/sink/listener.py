@@ -94,9 +94,12 @@ class SinkListener:
         except ConnectionError:  # its sender hung up first
             call.answered = None
             return response
+        await asyncio.shield(self._show(call))  # this handler is cancelled if the sender closes the connection first
+        return response
+
+    async def _show(self, call: WebhookCall) -> None:
         await self._host.finished(call.id)
         self._source.show(call)
-        return response
 
     async def _record(self, request: web.Request) -> WebhookCall:
         body = await request.read()

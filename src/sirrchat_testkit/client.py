@@ -43,12 +43,10 @@ class ApiError(TestkitError):
     of ``sirrchat_testkit`` catch those kinds too.
 
     Example:
-        Read a user who may not exist::
-
-            try:
-                user = client.users.get(user_id)
-            except NotFound:
-                user = None
+        try:
+            user = client.users.get(user_id)
+        except NotFound:
+            user = None
 
     Attributes:
         status: The HTTP status; 0 if there was no response.
@@ -193,11 +191,9 @@ class Client:
         api_keys: The API keys: ``create``, ``list`` and ``revoke``.
 
     Example:
-        Print the addresses of all users::
-
-            with Client(mailserver.api_key, mailserver.api_url) as client:
-                for user in client.users.list():
-                    print(user.email)
+        with Client(mailserver.api_key, mailserver.api_url) as client:
+            for user in client.users.list():
+                print(user.email)
     """
 
     base_url: str
@@ -252,7 +248,7 @@ class Users:
             ApiError: The request failed. ``status`` is 403 if a user's key asks for another user.
 
         Example:
-            ``client.users.get(ann.id).email`` is ``"ann@example.com"``.
+            assert client.users.get(ann.id).email == "ann@example.com"
         """
         found: answers.User = self._send(get_user(user))
         return found
@@ -267,7 +263,7 @@ class Users:
             ApiError: The request failed; raised by the iterator. ``status`` is 403 without an admin key.
 
         Example:
-            ``[user.email for user in client.users.list(domain="example.com")]``
+            addresses = [user.email for user in client.users.list(domain="example.com")]
         """
         return _walk(lambda page: self._send(list_users(page, domain=domain)))
 
@@ -290,7 +286,8 @@ class ApiKeys:
             ApiError: The request failed.
 
         Example:
-            ``Client(client.api_keys.create("ann@example.com", role="user").key, client.base_url)``
+            key = client.api_keys.create("ann@example.com", role="user").key
+            client_of_ann = Client(key, client.base_url)
         """
         made: answers.NewlyMadeApiKey = self._send(create_api_key(user, role))
         return made

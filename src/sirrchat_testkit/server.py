@@ -499,7 +499,7 @@ class MailServer(Service, Receiver):
         Example:
             with mailserver.scope("outage"):
                 mailserver.faults.drop(stage="connect")
-                ...
+                shop.order("book")
         """
         __tracebackhide__ = True
         scopes, findings = self._now.services.scopes, self._now.findings

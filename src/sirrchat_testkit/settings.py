@@ -238,9 +238,7 @@ class Settings:
         _TLS,
         "A PEM file with the certificate and its chain. Default: one is issued for the names of this machine.",
     )
-    tls_key: str | None = _setting(
-        None, _FILE, _TLS, "A PEM file with the private key, unless tls_cert contains it."
-    )
+    tls_key: str | None = _setting(None, _FILE, _TLS, "A PEM file with the private key, unless tls_cert contains it.")
     tls_required: bool = _setting(False, _SWITCH, _TLS, "Refuse mail and logins before TLS.", changeable=True)
     auth: Literal["optional", "required", "tls"] = _setting(
         "optional",
@@ -289,12 +287,16 @@ class Settings:
         _half_of_the_descriptors(),
         _LIMIT,
         _LIMITS,
-        "Maximum number of simultaneous SMTP connections; more are refused with 421. 0: no limit. Default: half of the file descriptors "
-        "that the process may open, 1000 at most.",
+        "Maximum number of simultaneous SMTP connections; more are refused with 421. 0: no limit. "
+        "Default: half of the file descriptors that the process may open, 1000 at most.",
         changeable=True,
     )
     max_session_messages: int = _setting(
-        0, _LIMIT, _LIMITS, "Maximum number of messages per SMTP connection; more are refused with 421. 0: no limit.", changeable=True
+        0,
+        _LIMIT,
+        _LIMITS,
+        "Maximum number of messages per SMTP connection; more are refused with 421. 0: no limit.",
+        changeable=True,
     )
     max_unknown_commands: int = _setting(
         20,
@@ -324,7 +326,9 @@ class Settings:
         "Seconds of real time after which any SMTP connection is closed with 421; 0: no limit.",
         changeable=True,
     )
-    max_message_size: int = _setting(33_554_432, _number(1), _LIMITS, "Maximum size of a message, in bytes.", changeable=True)
+    max_message_size: int = _setting(
+        33_554_432, _number(1), _LIMITS, "Maximum size of a message, in bytes.", changeable=True
+    )
     max_recipients: int = _setting(
         1000,
         _number(1),

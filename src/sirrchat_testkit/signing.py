@@ -89,9 +89,7 @@ def verify_webhook(
         InvalidValue: The secret is malformed.
 
     Example:
-        In a view of your application::
-
-            verify_webhook(request.headers, request.body, "whsec_...")
+        verify_webhook(request.headers, request.body, SECRET)  # in a view of your application
     """
     found = {name.lower(): value for name, value in headers.items()}
     delivery_id, sent_at, signatures = (_header(found, name) for name in (ID, TIMESTAMP, SIGNATURE))

@@ -224,7 +224,7 @@ def test_a_person_is_told_what_to_type_next(arguments: list[str]) -> None:
 )
 def test_a_person_is_told_how_to_log_in(arguments: list[str]) -> None:
     process, lines = told(*arguments)
-    assert any("after a login only" in line for line in lines) == bool(arguments)
+    assert any("accepted only after a login" in line for line in lines) == bool(arguments)
     assert any("you@example.org" in line for line in lines) != bool(arguments)
     make_address, *_, make_user, send = [line.strip() for line in lines if line.startswith("  ")]
     run(make_address)

@@ -39,7 +39,7 @@ class Receiver(CollectionHints):
 
     @property
     def messages(self) -> list[ReceivedMessage]:
-        """Every stored message, taken or not, oldest first. The contents are loaded when they are read."""
+        """All stored messages, taken or not, oldest first. The contents are loaded when they are read."""
         return run(self._source.thread, lambda _: pull(self._source))
 
     def receive(
@@ -47,8 +47,8 @@ class Receiver(CollectionHints):
     ) -> ReceivedMessage:
         """Return the oldest matching message and take it; wait for one if none has arrived yet.
 
-        A later ``receive`` does not return a taken message again, whether of an inbox of this address or of the server.
-        Its flags do not change, and the REST API does not see that it was taken.
+        A taken message is not returned again, neither by an inbox of its address nor by the server. Taking it does not
+        change its flags, and is not visible in the REST API.
 
         Example:
             message = inbox.receive(subject="Welcome", timeout=5)

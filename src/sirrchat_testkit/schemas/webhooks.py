@@ -87,7 +87,7 @@ def webhook_schema(event: WebhookEvent) -> dict[str, Any]:
         KeyError: There is no such event.
 
     Example:
-        ``jsonschema.validate(body, webhook_schema("email.received"))``
+        jsonschema.validate(body, webhook_schema("email.received"))
     """
     schema = SHAPES[event].model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -185,8 +185,7 @@ class WebhookSink(Service, CollectionHints):
     def receive(self, *_unnamed: Never, timeout: float | None = None, **match: Unpack[CallConditions]) -> WebhookCall:
         """Return the first matching call that was answered with 2xx, and take it; wait for one if there is none yet.
 
-        A later ``receive`` does not return a taken call again. Calls are returned in the order in which they were
-        answered.
+        A taken call is not returned again. Calls are returned in the order in which they were answered.
 
         Args:
             timeout: Seconds of real time to wait; 0 checks once. Default: that of the mail server, or 10.

@@ -38,7 +38,7 @@ class Contents(NamedTuple):
 class ReceivedMessage(Hints):
     """A received message: the copy of one recipient.
 
-    ``sender``, ``to``, ``cc`` and ``reply_to`` are bare addresses from the header; ``mail_from`` and
+    ``sender``, ``to``, ``cc`` and ``reply_to`` are addresses from the header; ``mail_from`` and
     ``recipient`` are from the envelope. The contents are loaded and parsed when they are first read. A message that was
     taken or cleared can be read after it is deleted; reading any other deleted message raises ``NotFound``.
 
@@ -249,7 +249,7 @@ class ReceivedMessage(Hints):
 
     @property
     def links(self) -> tuple[Link, ...]:
-        """Every link of the text and the HTML, each URL once, in order; in the text, http and https links only."""
+        """All links in the text and the HTML, each URL once, in order; from the text, only http and https links."""
         from sirrchat_testkit.mail.html import links
 
         return self._once("links", lambda: links(self.text, self.html))
@@ -272,8 +272,8 @@ class ReceivedMessage(Hints):
     ) -> Link:
         """Return the only link that matches.
 
-        Without arguments, links that unsubscribe, or lead to social networks, legal texts or images, do not count, nor
-        does a home page beside another link, nor links that are not http or https, such as ``mailto:``.
+        Without arguments, links to unsubscribe and links to social networks, legal texts or images do not count. A home
+        page does not count if there is another link, and other schemes, such as ``mailto:``, do not count at all.
 
         Example:
             message.link("confirm")
@@ -281,11 +281,11 @@ class ReceivedMessage(Hints):
             message.link(purpose="unsubscribe")
 
         Args:
-            match: A ``str`` that the URL or the visible text must contain, in any case; or a ``re.Pattern`` that
-                searches them, or a function of each.
+            match: A ``str`` that the URL or the visible text must contain, ignoring case; a ``re.Pattern`` that
+                searches them; or a function that gets each.
             url: The same for the URL alone.
             text: The same for the visible text alone.
-            purpose: The purpose: ``unsubscribe``, ``social``, ``legal``, ``image``, ``tracking``, or ``""`` for none.
+            purpose: ``unsubscribe``, ``social``, ``legal``, ``image``, ``tracking``, or ``""`` for links without one.
             scheme: The scheme, such as ``mailto`` or ``myapp``.
 
         Raises:

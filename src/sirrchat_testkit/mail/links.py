@@ -184,7 +184,7 @@ def bare(text: str) -> list[Seen]:
 
 
 def _bare(text: str, position: int, url: str) -> Seen:
-    """Return a URL of plain text; in Markdown, ``[text](url)`` is an anchor and ``![text](url)`` an image."""
+    """Return a URL in plain text; in Markdown, ``[text](url)`` is an anchor and ``![text](url)`` an image."""
     if text[max(0, position - 2) : position] == "](":
         opening = text.rfind("[", max(0, position - 2 * _LABELLED), position - 2)
         if opening >= 0:
@@ -221,7 +221,7 @@ def pick_link(
         ValueError: The purpose is unknown.
     """
     if purpose is not None and purpose not in PURPOSES:
-        raise ValueError(f"purpose takes one of {', '.join(map(repr, PURPOSES))}, not {purpose!r}")
+        raise ValueError(f"purpose must be one of {', '.join(map(repr, PURPOSES))}, not {purpose!r}")
     wanted = {"match": match, "url": url, "text": text, "purpose": purpose, "scheme": scheme}
     wanted = {name: each for name, each in wanted.items() if each is not None}
     judged = [_judged(link, wanted) for link in links]
@@ -267,7 +267,7 @@ def _judged(link: Link, wanted: Mapping[str, Any]) -> Candidate[Link]:
 
 
 def _contains(value: str, wanted: Any) -> bool:
-    """Return whether ``value`` contains a string in any case, or matches a pattern or a function."""
+    """Return whether ``value`` contains a string, ignoring case, or matches a pattern or a function."""
     if isinstance(wanted, str):
         return wanted.casefold() in value.casefold()
     return holds(wanted, value, CONTAINED)
@@ -317,7 +317,7 @@ def _same(url: str) -> str:
 
 
 def _trimmed(url: str) -> str:
-    """Strip the rest of the sentence: text from a bracket on that the URL does not open, punctuation and quotes."""
+    """Strip the rest of the sentence: everything from a bracket that the URL does not open, punctuation and quotes."""
     opened = {"(": 0, "[": 0}
     for position, character in enumerate(url):
         if character in opened:

@@ -422,7 +422,7 @@ class WebhookFaults(_PlannedFaults[CallContext, CallDecision]):
         return self._plan(("queue",), Always(CallDecision(hold=True), "reorder"), times, match)
 
     def delay(self, seconds: float, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Postpone the first attempt by ``seconds``, more than 0, of the server's clock."""
+        """Postpone the first attempt by ``seconds`` (more than 0) on the server's clock."""
         action = Always(CallDecision(delay=_seconds("seconds", seconds, zero=False)), f"delay of {seconds:g} s")
         return self._plan(("queue",), action, times, match)
 

@@ -1,6 +1,7 @@
 """The calls of one sink, as a source for waits.
 
-1. Waits see a call once its answer was written, and only if that was 2xx. So calls come in the order of their answers.
+1. Waits see a call after its answer has been written, and only if it was 2xx. So calls are in the order of their
+   answers.
 2. Calls are added on the sink's loop. The lists only grow, so any thread may copy them.
 """
 

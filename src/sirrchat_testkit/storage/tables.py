@@ -236,7 +236,7 @@ class Staged(MutableMapping[int, Any]):
         self._gone = set(map(int, self._docs))
 
     def changes(self) -> dict[int, Doc | None]:
-        """Return copies of the documents that differ from the stored ones, checked; None for deleted ones."""
+        """Return checked copies of the documents that differ from the stored ones, and None for deleted documents."""
         found: dict[int, Doc | None] = {seq: None for seq in self._gone if str(seq) in self._docs}
         for seq, doc in self._touched.items():
             new = plain(doc)

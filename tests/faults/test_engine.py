@@ -85,7 +85,7 @@ async def decided(pages: ProtocolFaults[Page, Spoil], times: int = 1, context: P
 
 
 @pytest.mark.asyncio
-async def test_faults_strike_one_after_the_other_and_each_is_an_event(
+async def test_faults_fire_one_after_the_other_and_each_is_an_event(
     registry: FaultRegistry, pages: ProtocolFaults[Page, Spoil], log: Log
 ) -> None:
     first, second = registry.plan(fault("one", times=2)), registry.plan(fault("two", times=1))
@@ -182,7 +182,7 @@ async def test_what_the_users_code_raises_reaches_the_adapter(
 
 
 @pytest.mark.asyncio
-async def test_a_fault_does_not_strike_more_often_than_planned_while_conditions_run(
+async def test_a_fault_does_not_fire_more_often_than_planned_while_conditions_run(
     registry: FaultRegistry, pages: ProtocolFaults[Page, Spoil]
 ) -> None:
     both = threading.Barrier(2)
@@ -193,7 +193,7 @@ async def test_a_fault_does_not_strike_more_often_than_planned_while_conditions_
 
 
 @pytest.mark.asyncio
-async def test_a_fault_that_is_cancelled_while_its_conditions_run_does_not_strike(
+async def test_a_fault_that_is_cancelled_while_its_conditions_run_does_not_fire(
     registry: FaultRegistry, pages: ProtocolFaults[Page, Spoil]
 ) -> None:
     def cancelling(_: str) -> bool:

@@ -48,7 +48,7 @@ def test_the_typed_conditions_are_those_of_the_table() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_fault_that_strikes_a_call_is_an_event(services: Services) -> None:
+async def test_a_fault_that_fires_on_a_call_is_an_event(services: Services) -> None:
     planned = services.faults.plan(Fault(WEBHOOK, ("send",), Always(CallDecision(duplicate=True), "duplicate"), {}, 1))
     decisions = [await services.faults.of(WEBHOOK).decide(CALL) for _ in range(2)]
     assert [each.duplicate for each in decisions] == [True, False]

@@ -61,7 +61,7 @@ def test_an_unchecked_scope_raises_nothing_there_or_around_it(server: MailServer
     server.check()
 
 
-def test_a_fault_planned_around_a_scope_may_strike_in_it(server: MailServer) -> None:
+def test_a_fault_planned_around_a_scope_may_fire_in_it(server: MailServer) -> None:
     with server.scope("outer"):
         server.faults.reject(stage="mail", code=451)
         with server.scope("inner"), connect(server) as smtp:

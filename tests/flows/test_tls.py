@@ -219,7 +219,7 @@ def test_a_file_that_is_no_certificate_is_named(tmp_path: Path) -> None:
         MailServer(starttls=True, tls_cert=str(tmp_path / "own.pem")).start()
 
 
-def test_faults_strike_under_tls_too(server: MailServer) -> None:
+def test_faults_fire_under_tls_too(server: MailServer) -> None:
     server.faults.trickle(0.0001, stage="mail", tls="TLS*", times=1)
     server.faults.drop(stage="rcpt", when="after")
     with connect(server) as smtp:

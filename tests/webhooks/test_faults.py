@@ -160,7 +160,7 @@ def test_conditions_say_with_which_calls(hooked: Webhooked, make_inbox: MakeInbo
     assert [each.verified for each in sink.calls] == [True, False]
 
 
-def test_a_fault_that_never_strikes_is_reported(server: MailServer) -> None:
+def test_a_fault_that_never_fires_is_reported(server: MailServer) -> None:
     with server.scope("test"):
         server.webhook_faults.duplicate(subject="never")
         with pytest.raises(

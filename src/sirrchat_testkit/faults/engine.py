@@ -6,9 +6,9 @@
    combined with it. A used-up fault is skipped, so faults planned one after another form a sequence.
 3. ``ProtocolFaults.planned`` is a plain attribute. While it is False, the adapter does not call the engine, and faults
    of one protocol cost the others nothing.
-4. Conditions that run the user's code, or read a large message, run in a worker thread. What they raise reaches the
-   caller.
-5. A deferred decision is counted when the adapter calls its ``strike``.
+4. Conditions that run the user's code, or read a large message, run in a worker thread. Their exceptions
+   reach the caller.
+5. A deferred decision is counted when the adapter calls its ``fire``.
 6. The state of an action is a plain value that ``snapshot`` returns and ``restore`` puts back, so that a scope can end.
 7. A fault that never fired is a mistake in the test, which fails.
 """

@@ -6,7 +6,7 @@
 2. A non-ASCII character of a local part never equals an ASCII one: the Kelvin sign (U+212A) is not ``k``.
 3. A valid mailbox is one by RFC 5321 section 4.1.2 and RFC 6531 section 3.3, without control, bidirectional and
    zero-width characters. Special-use domains such as ``example.test`` are valid.
-4. Which addresses exist is not known here.
+4. This module does not know which addresses exist.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 2. Replies of class 2, 4 and 5 carry the status code on every line (RFC 2034 section 4); the greeting, the replies to
    HELO and EHLO, and 354 do not.
 3. A reply is sent in ASCII: other characters of an address are escaped, since only some clients accept UTF-8.
-4. A class of ``errors`` becomes a reply by one table, ``BY_ERROR``; a subclass without a row takes its parent's.
-   Other errors than refusals have fixed texts; the texts of the store's errors are only logged.
+4. The table ``BY_ERROR`` maps a class of ``errors`` to a reply; a subclass without a row has that of its parent.
+   Errors that are not refusals have fixed texts; the texts of the store's errors are only logged.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ FAILURES: dict[type[TestkitError], str] = {
     StoreBroken: "The store is read-only: its disk failed",
     TooBusy: "Temporary authentication failure, try again later",
 }
-"""The texts for errors whose own texts are not for clients: those of the store name files of the server."""
+"""The texts for errors whose own texts are not for clients, such as those of the store, which contain file names."""
 
 
 @functools.lru_cache

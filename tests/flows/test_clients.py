@@ -1,7 +1,7 @@
 """The clients that people use, in plain text and under TLS, with a login; installed by ``.ci/run``.
 
 A tool that is missing is a visible skip, and a failure where the environment says ``CI``. nodemailer is looked for in
-the folder that ``SIRRCHAT_TESTKIT_NODE`` names.
+the folder that ``TEST_NODE_FOLDER`` names.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sirrchat_testkit import Inbox, MailServer
 from tests.support import asend
 
 MODES = ("plain", "starttls", "tls")
-NODE = os.environ.get("SIRRCHAT_TESTKIT_NODE", "")
+NODE = os.environ.get("TEST_NODE_FOLDER", "")
 SCRIPT = """
 const [host, port, mode, user, pass, to] = process.argv.slice(2);
 require("nodemailer").createTransport({

@@ -20,7 +20,7 @@ import pytest
 
 from sirrchat_testkit import MailServer
 from sirrchat_testkit.errors import StoreLocked
-from tests.support import ANY_PORT, SERVE, Serve, StartServe, call_api, connect, generate
+from tests.support import ANY_PORT, SERVE, Serve, StartServe, call_api, connect, environment, generate
 
 COMPACT = (
     "from sirrchat_testkit.storage import TinyStore; TinyStore.__init__.__kwdefaults__['compact_at'] = 20_000;"
@@ -187,7 +187,7 @@ def test_a_second_process_is_told_who_has_the_folder(tmp_path: Path) -> None:
             MailServer(data=str(tmp_path)).start()
         done = subprocess.run(
             [*SERVE, *ANY_PORT, "--data", str(tmp_path)],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=60, check=False, env=environment(),
         )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

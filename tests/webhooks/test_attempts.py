@@ -303,3 +303,16 @@ async def test_no_more_of_an_answer_is_read_than_is_needed() -> None:
         outcome = await sender.send(f"http://127.0.0.1:{port}/", OutgoingCall({}, b"{}"))
         await sender.close()
     assert (outcome.status, outcome.error) == (200, None)
+
+
+async def test_an_attempt_in_progress_ends_although_its_text_was_deleted(
+    services: Services, webhook: Webhook, dispatcher: Dispatcher, receiver: Receiver
+) -> None:
+    messages = await deliver(services, "ann@example.com")
+    answer = await receiver.called()
+    await services.webhooks.redeliver(webhook, (await only(services)).id)
+    await services.delivery.delete(messages)
+    reply(answer)
+    await dispatcher.wait_until_idle()
+    found = await only(services)
+    assert (found.status, len(found.attempts), found.request_body) == ("cancelled", 1, None)

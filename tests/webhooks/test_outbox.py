@@ -218,3 +218,15 @@ async def test_a_large_message_is_parsed_in_a_thread(
     call = await make_call(services, "new_message", message, "", "")
     assert json.loads(delivery.request_body or "")["subject"] == json.loads(call.body)["subject"] == "x"
     assert [each is threading.current_thread() for each in threads] == [size < LARGE] * 2
+
+
+async def test_a_delivery_is_not_made_of_a_message_that_was_deleted_while_a_later_one_was_read(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = Reading(services, monkeypatch)
+    step = await reading.begin(b"one", b"two")
+    [first, last] = await services.store.find(Message)
+    await services.delivery.delete([first])
+    reading.go_on.set()
+    assert [each.message for each in await step] == [last.id]
+    assert await services.store.count(Delivery) == 1

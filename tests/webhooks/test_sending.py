@@ -11,7 +11,7 @@ from dirty_equals import IsStr, IsUUID
 from standardwebhooks.webhooks import Webhook
 
 from sirrchat_testkit import Inbox, MailServer, MakeInboxes, MakeWebhookSink, WebhookSink, verify_webhook
-from sirrchat_testkit.errors import Conflict, InvalidValue
+from sirrchat_testkit.errors import Conflict, InvalidValue, NotFound
 from sirrchat_testkit.webhooks import client as sender
 from tests.support import call_api, connect, generate, send
 
@@ -278,6 +278,41 @@ def test_deleting_ends_what_is_pending(mailserver: MailServer, inbox: Inbox, web
     inbox.deliver(subject="x")
     mailserver.settle()
     webhook.delete()
+    mailserver.clock.advance(seconds=60)
+    assert len(webhook_sink.calls) == 1
+    assert [each.status for each in mailserver.deliveries] == ["cancelled"]
+
+
+def test_deleting_a_message_deletes_the_text_of_its_deliveries(
+    mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink
+) -> None:
+    webhook = mailserver.add_webhook(webhook_sink.url)
+    inbox.deliver(subject="secret")
+    webhook_sink.receive()
+    mailserver.settle()
+    inbox.clear()
+    [delivery] = mailserver.deliveries
+    [shown] = call_api(mailserver, "GET", f"/api/v1/webhooks/{webhook.id}/deliveries").json["data"]
+    assert (delivery.status, shown["request_body"]) == ("delivered", None)
+    for text in ("body", "json"):
+        with pytest.raises(NotFound, match="was deleted with its message"):
+            getattr(delivery, text)
+    with pytest.raises(Conflict, match="was deleted with its message"):
+        delivery.redeliver()
+    assert (
+        call_api(mailserver, "POST", f"/api/v1/webhooks/{webhook.id}/deliveries/{delivery.id}/redeliver").status == 409
+    )
+
+
+def test_a_pending_delivery_ends_with_its_message(
+    mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink
+) -> None:
+    mailserver.add_webhook(webhook_sink.url)
+    mailserver.clock.freeze()
+    webhook_sink.refuse()
+    inbox.deliver(subject="secret")
+    mailserver.settle()
+    inbox.clear()
     mailserver.clock.advance(seconds=60)
     assert len(webhook_sink.calls) == 1
     assert [each.status for each in mailserver.deliveries] == ["cancelled"]

@@ -4,7 +4,8 @@
    names them.
 2. An address is deleted with its messages; an account with its addresses, messages, keys, webhooks, deliveries and
    counters.
-3. ``MessagesRemoved`` is appended after the commit. A rewind of a scope is not a deletion and appends nothing.
+3. The deliveries of a deleted message or webhook stay without their text, and pending ones are cancelled.
+4. ``MessagesRemoved`` is appended after the commit. A rewind of a scope is not a deletion and appends nothing.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from collections.abc import Iterable, Sequence
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.events import EventLog, MessagesRemoved
 from sirrchat_testkit.domain.models import Account, Address, ApiKey, Delivery, Envelope, Message, Tally, Webhook
-from sirrchat_testkit.domain.store import Change, Delete, Store
+from sirrchat_testkit.domain.store import Change, Delete, Patch, Store
 from sirrchat_testkit.records import Record
+from sirrchat_testkit.schemas.webhook_events import CANCELLED, PENDING
 
 _OWNED: tuple[type[Record], ...] = (ApiKey, Webhook, Delivery, Tally)
 """The kinds that are deleted with their account and have no records that depend on them."""
@@ -45,10 +47,9 @@ class Deletion:
     async def delete_account(self, account: Account) -> None:
         """Delete ``account`` with everything that it owns, in one commit."""
         owned = {"account": account.id}
-        changes: list[Change] = [Delete(Account, account.seq)]
-        changes += [Delete(Address, each.seq) for each in await self._store.find(Address, owned)]
         messages = await self._store.find(Message, owned)
-        changes += await self.changes(messages)
+        changes: list[Change] = [Delete(Account, account.seq), *await self.changes(messages)]
+        changes += [Delete(Address, each.seq) for each in await self._store.find(Address, owned)]
         for kind in _OWNED:
             changes += [Delete(kind, each.seq) for each in await self._store.find(kind, owned)]
         await self._commit(changes, messages)
@@ -64,6 +65,9 @@ class Deletion:
                 envelope = await self._store.get(Envelope, id=envelope_id)
                 if envelope is not None:
                     changes.append(Delete(Envelope, envelope.seq))
+        if await self._store.count(Delivery):
+            for message in messages:
+                changes += without_text(await self._store.find(Delivery, {"message": message.id}))
         return changes
 
     def announce(self, messages: Sequence[Message]) -> None:
@@ -76,3 +80,14 @@ class Deletion:
     async def _commit(self, changes: Sequence[Change], messages: Sequence[Message]) -> None:
         await self._store.commit(changes)
         self.announce(messages)
+
+
+def without_text(deliveries: Iterable[Delivery]) -> list[Change]:
+    """Return the changes that delete the text of ``deliveries`` and cancel those that are pending."""
+    changes: list[Change] = []
+    for each in deliveries:
+        if each.status == PENDING:
+            changes.append(Patch(Delivery, each.seq, request_body=None, status=CANCELLED, due_at=0))
+        elif each.request_body is not None:
+            changes.append(Patch(Delivery, each.seq, request_body=None))
+    return changes

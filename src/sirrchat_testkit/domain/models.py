@@ -208,6 +208,8 @@ class Webhook(Record):
 class Delivery(Record):
     """One event for one webhook: every attempt sends the same ``request_body``.
 
+    ``request_body`` is None once its message, address, account or webhook was deleted; a pending delivery was then
+    cancelled.
     ``message`` is the id of a message. Each of ``attempts`` has ``at`` (its start), ``http_status`` (None without a
     response), ``error`` (None if there was none) and ``duration_ms``. ``due_at`` is the time of the next attempt, or 0
     if it is due at once or there is none. ``tries`` counts the attempts since the delivery was made or was last
@@ -221,7 +223,7 @@ class Delivery(Record):
     event: WebhookEvent
     message: str
     created_at: int
-    request_body: str
+    request_body: str | None
     status: DeliveryStatus = PENDING
     attempts: tuple[Mapping[str, Any], ...] = ()
     due_at: int = 0

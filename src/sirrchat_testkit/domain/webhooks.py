@@ -2,7 +2,8 @@
 
 1. An account has any number of webhooks of the SirrChat API, and at most one of the disposable-address API.
 2. A webhook reports mail that is stored after the webhook was made or enabled: after the message ``handed_over``.
-3. Disabling or deleting a webhook ends its pending deliveries as ``cancelled``; they stay until the account goes.
+3. Disabling or deleting a webhook cancels its pending deliveries. The deliveries of a deleted webhook stay without
+   their text.
 4. A webhook for everyone is visible to admin keys only. It is disabled when its account loses its last admin key.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from sirrchat_testkit.domain.clock import Clock
+from sirrchat_testkit.domain.deletion import without_text
 from sirrchat_testkit.domain.events import DeliveryRequested, EventLog, WebhookAdded
 from sirrchat_testkit.domain.ids import Ids
 from sirrchat_testkit.domain.models import Account, ApiKey, Delivery, Message, Webhook
@@ -72,8 +74,9 @@ class Webhooks:
         return replace(webhook, **changes)
 
     async def delete(self, webhook: Webhook) -> None:
-        """Delete ``webhook``. Its pending deliveries are cancelled."""
-        await self._store.commit([Delete(Webhook, webhook.seq), *await self._cancelling(webhook)])
+        """Delete ``webhook`` and the text of its deliveries. Its pending deliveries are cancelled."""
+        deliveries = await self._store.find(Delivery, {"webhook": webhook.id})
+        await self._store.commit([Delete(Webhook, webhook.seq), *without_text(deliveries)])
 
     async def disabling(self, account: str) -> list[Change]:
         """Return the changes that disable the webhooks for everyone of ``account``."""
@@ -117,13 +120,15 @@ class Webhooks:
 
         Raises:
             NotFound: The webhook has no such delivery.
-            Conflict: The webhook is disabled.
+            Conflict: The webhook is disabled, or the text of the delivery was deleted.
         """
         delivery = await self._store.get(Delivery, id=delivery_id)
         if delivery is None or delivery.webhook != webhook.id:
             raise NotFound("no such delivery")
         if not webhook.enabled:
             raise Conflict("the webhook is disabled")
+        if delivery.request_body is None:
+            raise Conflict("the text of the delivery was deleted with its message")
         now = self._clock.now()
         changes: dict[str, Any] = {"status": PENDING, "due_at": now, "tries": 0}
         await self._store.commit([Patch(Delivery, delivery.seq, **changes)])

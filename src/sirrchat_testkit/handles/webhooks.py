@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 from sirrchat_testkit.domain.events import DeliveryAttempted
 from sirrchat_testkit.domain.models import Delivery, Webhook
 from sirrchat_testkit.domain.services import Services
-from sirrchat_testkit.errors import InvalidValue
+from sirrchat_testkit.errors import InvalidValue, NotFound
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.handles.feed import Steps, pull_records, run
 from sirrchat_testkit.records import record
@@ -96,13 +96,13 @@ class WebhookDelivery(Hints):
 
     @property
     def body(self) -> bytes:
-        """The body of every attempt, in bytes."""
-        return self._record.request_body.encode()
+        """The body of every attempt, in bytes. Raises ``NotFound`` if it was deleted with its message or webhook."""
+        return self._text.encode()
 
     @property
     def json(self) -> Any:
-        """The body as JSON."""
-        return json.loads(self._record.request_body)
+        """The body as JSON. Raises ``NotFound`` as ``body`` does."""
+        return json.loads(self._text)
 
     @property
     def due_at(self) -> datetime | None:
@@ -113,10 +113,16 @@ class WebhookDelivery(Hints):
         """Attempt it again, with the same id and body.
 
         Raises:
-            Conflict: The webhook is disabled.
+            Conflict: The webhook is disabled, or the body was deleted with its message.
             InvalidValue: The webhook was deleted.
         """
         self._control.redeliver(self._record)
+
+    @property
+    def _text(self) -> str:
+        if self._record.request_body is None:
+            raise NotFound("the body of the delivery was deleted with its message or its webhook")
+        return self._record.request_body
 
     def __repr__(self) -> str:
         return f"<WebhookDelivery {self.event} to {self.url} {self.status}, {counted(len(self.attempts), 'attempt')}>"

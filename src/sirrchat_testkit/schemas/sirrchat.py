@@ -338,12 +338,12 @@ class Attempt(Shape):
 
 
 class Delivery(Shape):
-    """One event for one webhook; every attempt sends exactly ``request_body``."""
+    """One event for one webhook; every attempt sends exactly ``request_body``, null once its message was deleted."""
 
     id: str
     event: str
     status: DeliveryStatus
-    request_body: str
+    request_body: str | None
     attempts: list[Attempt]
 
 

@@ -86,7 +86,7 @@ _EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "tallies": (("account",),),
     "webhooks": (("account",), ("dialect",), ("everyone",), ("account", "everyone")),
-    "deliveries": (("account",), ("webhook",), ("status",), ("webhook", "status")),
+    "deliveries": (("account",), ("webhook",), ("status",), ("webhook", "status"), ("message",)),
 }
 """The indexed fields of each kind; ``id`` is indexed for all."""
 

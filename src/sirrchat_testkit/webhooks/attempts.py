@@ -174,7 +174,7 @@ class Attempts:
         outgoing = call(
             delivery.event,
             delivery.id,
-            delivery.request_body,
+            _text(delivery),
             secret=webhook.secret,
             tampering=tampering,
         )
@@ -216,6 +216,8 @@ class Attempts:
         delivery = replace(delivery, attempts=(*delivery.attempts, entry), tries=delivery.tries + 1, due_at=0)
         if delivery.seq in self._requested_again:
             self._requested_again.discard(delivery.seq)
+            if delivery.request_body is None:
+                return delivery
             return replace(delivery, status=PENDING, tries=0, due_at=self._clock.now())
         if delivery.status in {CANCELLED, DELIVERED}:
             return delivery
@@ -269,8 +271,13 @@ class Attempts:
 
     async def _decide(self, stage: str, webhook: Webhook, delivery: Delivery) -> CallDecision:
         headers = {EVENT: delivery.event}
-        body = delivery.request_body.encode()
+        body = _text(delivery).encode()
         return await self._faults.decide(CallContext(stage, webhook.url, headers, body, len(delivery.attempts) + 1))
+
+
+def _text(delivery: Delivery) -> str:
+    assert delivery.request_body is not None, "a pending delivery has a text"
+    return delivery.request_body
 
 
 def _sender_class() -> type[Sender]:

@@ -74,6 +74,7 @@ class Outbox:
         if messages and await self._store.get(Message, id=messages[-1].id) is None:  # deleted, or a scope is ending
             self.behind = True
             return []
+        made = [each for each in made if await self._store.count(Message, id=each.message)]  # the others were deleted
         stamps = [Patch(Webhook, seq, handed_over=message_seq) for seq, message_seq in looked_at.items()]
         changes: list[Change] = [*map(Put, made), *stamps]
         try:

@@ -343,7 +343,7 @@ class Settings:
         0,
         _LIMIT,
         _LIMITS,
-        "Maximum number of messages to keep; the oldest are deleted first. 0: no limit.",
+        "Maximum number of messages, and of webhook deliveries, to keep; the oldest are deleted first. 0: no limit.",
         changeable=True,
         served=200_000,
     )
@@ -351,7 +351,8 @@ class Settings:
         0,
         _LIMIT,
         _LIMITS,
-        "Maximum total size of the messages to keep, in bytes; the oldest are deleted first. 0: no limit.",
+        "Maximum total size of the messages and webhook deliveries to keep, in bytes; the oldest are deleted first. "
+        "0: no limit.",
         changeable=True,
         served=2_147_483_648,
     )

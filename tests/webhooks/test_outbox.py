@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
+from sirrchat_testkit.domain.events import MessagesRemoved
 from sirrchat_testkit.domain.models import Delivery, Envelope, Message
 from sirrchat_testkit.domain.services import Services
-from sirrchat_testkit.domain.store import Change, Delete
+from sirrchat_testkit.domain.store import Change, Delete, Patch
 from sirrchat_testkit.errors import StoreFull
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.threads import LARGE
 from sirrchat_testkit.webhooks.calls import make_call
+from sirrchat_testkit.webhooks.dispatcher import Dispatcher
 from sirrchat_testkit.webhooks.outbox import Outbox
-from tests.support import deliver
+from tests.support import auntil, deliver
 
 pytestmark = pytest.mark.asyncio
 
@@ -230,3 +232,66 @@ async def test_a_delivery_is_not_made_of_a_message_that_was_deleted_while_a_late
     reading.go_on.set()
     assert [each.message for each in await step] == [last.id]
     assert await services.store.count(Delivery) == 1
+
+
+async def handed_over(services: Services, outbox: Outbox) -> int:
+    """Hand over everything; return the number of messages that were reported."""
+    while outbox.behind:
+        await outbox.step(8)
+    return len({each.message for each in await services.store.find(Delivery)})
+
+
+async def test_a_message_is_not_dropped_before_its_deliveries_are_made(services: Services) -> None:
+    await webhook(services)
+    outbox = Outbox(services)
+    await outbox.resume()
+    services.settings.value = services.settings.value.replace(max_messages=5)
+    for _ in range(50):
+        outbox.note_stored(*await deliver(services, "box@example.com"))
+    assert await services.store.count(Message) == 50
+    assert await handed_over(services, outbox) == 50
+    assert await services.store.count(Message) == 5
+    assert len(removed(services)) == 45
+
+
+def removed(services: Services) -> list[str]:
+    """Return the ids of the messages whose removal is in the event log."""
+    return [each for event in services.events.held() if isinstance(event, MessagesRemoved) for each in event.ids]
+
+
+async def test_a_start_does_not_drop_messages_before_their_deliveries_are_made(services: Services) -> None:
+    await webhook(services)
+    for _ in range(50):
+        await deliver(services, "box@example.com")
+    services.settings.value = services.settings.value.replace(max_messages=5)
+    await services.set_up()
+    async with Dispatcher(services).running() as dispatcher:
+        assert await handed_over(services, dispatcher.outbox) == 50
+    assert await services.store.count(Message) == 5
+
+
+async def test_a_start_without_webhooks_applies_the_limits(services: Services) -> None:
+    await services.accounts.add("ann@example.com")
+    for _ in range(50):
+        await deliver(services, "ann@example.com")
+    services.settings.value = services.settings.value.replace(max_messages=5)
+    async with Dispatcher(services).running() as dispatcher:
+        await dispatcher.wait_until_idle()
+        await auntil(lambda: removed(services))
+    assert await services.store.count(Message) == 5
+
+
+async def test_making_deliveries_drops_the_oldest_finished_ones(services: Services) -> None:
+    await webhook(services)
+    outbox = Outbox(services)
+    await outbox.resume()
+    for _ in range(8):
+        await deliver(services, "box@example.com")
+    made = await outbox.step(8)
+    services.settings.value = services.settings.value.replace(max_messages=8)
+    await services.store.commit([Patch(Delivery, each.seq, status="failed") for each in made[1:]])
+    outbox.note_stored(*await deliver(services, "box@example.com"))
+    [last] = await outbox.step(8)
+    assert await services.store.find(Delivery) == [made[0], *await services.store.find(Delivery, after=2)]
+    assert await services.store.count(Delivery) == 8
+    assert await services.store.get(Delivery, id=last.id) == last

@@ -318,6 +318,20 @@ def test_a_pending_delivery_ends_with_its_message(
     assert [each.status for each in mailserver.deliveries] == ["cancelled"]
 
 
+def test_every_message_is_reported_however_few_are_kept(
+    mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink
+) -> None:
+    mailserver.add_webhook(webhook_sink.url, ["email.received"])
+    mailserver.configure(max_messages=10)
+    with connect(mailserver) as smtp:
+        for number in range(100):
+            smtp.sendmail("a@b.example", str(inbox), f"Subject: {number}\r\n\r\n".encode())
+    mailserver.settle()
+    assert {call.json["data"]["subject"] for call in webhook_sink.calls} == set(map(str, range(100)))
+    assert len(mailserver.messages) == 10
+    assert len(mailserver.deliveries) == 10
+
+
 def test_an_attempt_goes_to_the_url_of_the_moment(
     mailserver: MailServer, inbox: Inbox, make_webhook_sink: MakeWebhookSink
 ) -> None:

@@ -55,7 +55,15 @@ class Deletion:
         await self._commit(changes, messages)
 
     async def changes(self, messages: Sequence[Message]) -> list[Change]:
-        """Return the changes that delete ``messages``. The caller commits them and then calls ``announce``."""
+        """Return the changes that delete ``messages`` and the text of their webhook deliveries."""
+        changes = await self.removal(messages)
+        if await self._store.count(Delivery):
+            for message in messages:
+                changes += without_text(await self._store.find(Delivery, {"message": message.id}))
+        return changes
+
+    async def removal(self, messages: Sequence[Message]) -> list[Change]:
+        """Return the changes that delete ``messages``, and the envelopes that have no copy left."""
         changes: list[Change] = [Delete(Message, message.seq) for message in reversed(messages)]  # last first: cheapest
         removed: dict[str, int] = {}  # copies of each envelope
         for message in messages:
@@ -65,9 +73,6 @@ class Deletion:
                 envelope = await self._store.get(Envelope, id=envelope_id)
                 if envelope is not None:
                     changes.append(Delete(Envelope, envelope.seq))
-        if await self._store.count(Delivery):
-            for message in messages:
-                changes += without_text(await self._store.find(Delivery, {"message": message.id}))
         return changes
 
     def announce(self, messages: Sequence[Message]) -> None:

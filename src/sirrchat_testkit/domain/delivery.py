@@ -1,4 +1,4 @@
-r"""Delivery: from an envelope and its bytes to stored copies, in folders, within the limits of retention.
+r"""Delivery: from an envelope and its bytes to stored copies, in folders.
 
 1. A delivery is all or nothing: every recipient gets its copy in one commit, or none does.
 2. Nothing suspends between a decision (the address exists, the quota suffices) and its commit. The raw bytes are stored
@@ -10,8 +10,8 @@ r"""Delivery: from an envelope and its bytes to stored copies, in folders, withi
    ``foreign_recipients`` is ``reject``.
 6. Every account has all ``FOLDERS``, empty ones too. A message's UID is its ``seq``. Reading a message through the
    SirrChat API sets ``\Seen``. Mail for disposable addresses is in no folder of an account.
-7. The limits ``max_messages``, ``max_bytes`` and ``max_age`` are applied by the delivery that would exceed them, in its
-   own commit. The oldest copies are deleted first, the delivered ones never. Age is also checked by the hourly purge.
+7. The limits of ``retention`` are applied by the delivery that would exceed them, in its own commit, and by the hourly
+   purge.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from sirrchat_testkit.domain.directory import Directory
 from sirrchat_testkit.domain.events import EventLog, MessageReceived, MessagesChanged, MessageSent, RecipientRefused
 from sirrchat_testkit.domain.ids import Ids
 from sirrchat_testkit.domain.models import FOLDERS, SEEN, SENT, Account, Address, Envelope, Message
+from sirrchat_testkit.domain.retention import Retention
 from sirrchat_testkit.domain.store import Change, Patch, Put, Store
 from sirrchat_testkit.errors import NotFound, OverQuota, Refused
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.mime import HeaderFields, read_header
-from sirrchat_testkit.settings import CurrentSettings
 
 HOUR = 3_600_000
 
@@ -112,17 +112,18 @@ class MailDelivery:
             if sent_by is not None:
                 copies.append(_sent(self._copy(envelope, header, sent_by.text, sent_by)))
             changes: list[Change] = [Put(envelope), *map(Put, copies)]
-            overflow: list[Message] = []
+            dropped = None
             if self._retention.bounded:
-                overflow = await self._retention.overflow(len(copies), len(copies) * len(raw))
-                changes += await self._deletion.changes(overflow)
+                dropped = await self._retention.make_room(messages=len(copies), size=len(copies) * len(raw))
+                changes += dropped.changes
             await self._store.commit(changes, lambda: self._counters.count(copies))
         finally:
             self._store.release_blob(blob)
         for message in copies:
             kind = MessageSent if message.folder == SENT else MessageReceived
             self._events.append(kind(at=now, message=message))
-        self._deletion.announce(overflow)
+        if dropped is not None:
+            self._deletion.announce(dropped.messages)
         return copies
 
     async def page(self, address: Address, *, before: int | None, limit: int) -> Page:
@@ -185,18 +186,27 @@ class MailDelivery:
         await self._deletion.delete_addresses([address])
 
     async def purge(self) -> None:
-        """Delete expired addresses with their messages, and messages beyond the limits of retention."""
+        """Delete expired addresses with their messages, and drop what exceeds the limits of retention."""
+        await self._delete_expired()
+        await self.apply_limits()
+
+    async def purge_hourly(self) -> None:
+        """Delete expired addresses now, and purge at every full hour of the server's clock."""
+        await self._delete_expired()
+        self._clock.every(HOUR, self.purge)
+
+    async def apply_limits(self) -> None:
+        """Drop what exceeds the limits of retention."""
+        dropped = await self._retention.make_room()
+        if dropped.changes:
+            await self._store.commit(dropped.changes)
+            self._deletion.announce(dropped.messages)
+
+    async def _delete_expired(self) -> None:
         expired = await self._store.expired(self._clock.now())
         if expired:
             self._directory.remember_expired(expired)
             await self._deletion.delete_addresses(expired)
-        if overflow := await self._retention.overflow():
-            await self.delete(overflow)
-
-    async def purge_hourly(self) -> None:
-        """Purge now and at every full hour of the server's clock."""
-        await self.purge()
-        self._clock.every(HOUR, self.purge)
 
     async def _routes(self, envelope: Envelope) -> dict[str, Address | None]:
         if len(envelope.recipients) == 1:
@@ -278,41 +288,3 @@ class Folders:
         seen = replace(message, flags=flags, seen=True)
         self._events.append(MessagesChanged(at=self._clock.now(), messages=(seen,)))
         return seen
-
-
-_SLICE = 64  # messages that are read at once
-
-
-class Retention:
-    """Selects the messages that exceed the limits of storage and age."""
-
-    def __init__(self, store: Store, clock: Clock, settings: CurrentSettings) -> None:
-        self._store = store
-        self._clock = clock
-        self._settings = settings
-
-    @property
-    def bounded(self) -> bool:
-        """Whether the settings limit messages, bytes or age."""
-        settings = self._settings.value
-        return bool(settings.max_messages or settings.max_bytes or settings.max_age)
-
-    async def overflow(self, copies: int = 0, size: int = 0) -> list[Message]:
-        """Return the oldest messages to delete so that ``copies`` more, of ``size`` bytes together, fit the limits."""
-        settings = self._settings.value
-        if not self.bounded:
-            return []
-        usage = await self._store.usage()
-        count, total = usage.count + copies, usage.size + size
-        horizon = self._clock.now() - settings.max_age * 1000
-        overflow: list[Message] = []
-        while oldest := await self._store.find(Message, after=overflow[-1].seq if overflow else 0, limit=_SLICE):
-            for message in oldest:
-                too_many = bool(settings.max_messages) and count > settings.max_messages
-                too_much = bool(settings.max_bytes) and total > settings.max_bytes
-                too_old = bool(settings.max_age) and message.received_at <= horizon
-                if not (too_many or too_much or too_old):
-                    return overflow
-                overflow.append(message)
-                count, total = count - 1, total - message.size
-        return overflow

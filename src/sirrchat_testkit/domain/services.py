@@ -10,12 +10,13 @@ from sirrchat_testkit.domain.auth import Keys, Logins
 from sirrchat_testkit.domain.clock import Clock, Scheduler
 from sirrchat_testkit.domain.counters import Counters, Stats
 from sirrchat_testkit.domain.deletion import Deletion
-from sirrchat_testkit.domain.delivery import Folders, MailDelivery, Retention
+from sirrchat_testkit.domain.delivery import Folders, MailDelivery
 from sirrchat_testkit.domain.directory import Directory, Domains
 from sirrchat_testkit.domain.events import Crashed, EventLog
 from sirrchat_testkit.domain.ids import Ids, secret_token
 from sirrchat_testkit.domain.models import Account, Tally
 from sirrchat_testkit.domain.passwords import CHEAP, PROPER, Passwords
+from sirrchat_testkit.domain.retention import Retention
 from sirrchat_testkit.domain.scopes import Scopes
 from sirrchat_testkit.domain.sessions import Sessions
 from sirrchat_testkit.domain.store import Put, Store
@@ -47,6 +48,8 @@ class Services:
     accounts: Accounts
     keys: Keys
     delivery: MailDelivery
+    deletion: Deletion
+    retention: Retention
     folders: Folders
     webhooks: Webhooks
     sessions: Sessions
@@ -65,6 +68,7 @@ class Services:
         ids = Ids("" if settings.data else settings.seed)
         events = EventLog(loop.call_soon)
         deletion = Deletion(store, clock, events)
+        retention = Retention(store, clock, current, deletion)
         domains = Domains(store, clock, ids, deletion)
         directory = Directory(store, clock, ids, current, domains)
         passwords = Passwords(settings.password_cost or (PROPER if settings.data else CHEAP), keyed=not settings.data)
@@ -83,9 +87,9 @@ class Services:
             directory=directory,
             accounts=accounts,
             keys=Keys(store, clock, ids, webhooks),
-            delivery=MailDelivery(
-                store, clock, ids, directory, Retention(store, clock, current), counters, events, deletion
-            ),
+            delivery=MailDelivery(store, clock, ids, directory, retention, counters, events, deletion),
+            deletion=deletion,
+            retention=retention,
             folders=Folders(store, clock, directory, events),
             webhooks=webhooks,
             sessions=sessions,

@@ -143,6 +143,10 @@ class Store(Protocol):
         """Return the usage of ``account``, in all folders and for all addresses; None means all accounts."""
         ...
 
+    async def delivery_bytes(self) -> int:
+        """Return the total size of the ``request_body`` of all webhook deliveries, in bytes."""
+        ...
+
     async def sizes(self, accounts: Sequence[str]) -> list[int]:
         """Return how many bytes each of ``accounts`` stores, in order."""
         ...

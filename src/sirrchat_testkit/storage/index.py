@@ -150,7 +150,10 @@ class Ordered:
 
 
 class Total:
-    """Maps the value of a field to the number of its documents and the sum of their ``amount``."""
+    """Maps the value of a field to the number of its documents and the sum of their ``amount``.
+
+    The amount is a field: an integer, or a string, of which the length in UTF-8 counts. Other values count as 0.
+    """
 
     __slots__ = ("_amount", "_field", "_totals", "everything", "fields")
 
@@ -166,13 +169,11 @@ class Total:
 
     def add(self, seq: int, doc: Doc) -> None:  # noqa: ARG002
         """Add the document."""
-        amount = doc.get(self._amount)
-        self._move(doc.get(self._field), 1, amount if type(amount) is int else 0)
+        self._move(doc.get(self._field), 1, self._amount_of(doc))
 
     def drop(self, seq: int, doc: Doc) -> None:  # noqa: ARG002
         """Remove the document, which must be the one that was added."""
-        amount = doc.get(self._amount)
-        self._move(doc.get(self._field), -1, -amount if type(amount) is int else 0)
+        self._move(doc.get(self._field), -1, -self._amount_of(doc))
 
     def clear(self) -> None:
         """Remove everything."""
@@ -182,6 +183,12 @@ class Total:
     def of(self, value: Any) -> tuple[int, int]:
         """Return the number of documents that have ``value``, and the sum of their amounts."""
         return self._totals.get(value, _EMPTY)
+
+    def _amount_of(self, doc: Doc) -> int:
+        amount = doc.get(self._amount)
+        if type(amount) is int:
+            return amount
+        return len(amount.encode("utf-8", "replace")) if type(amount) is str else 0
 
     def _move(self, key: Any, more: int, amount: int) -> None:
         try:

@@ -13,7 +13,7 @@ from dataclasses import fields
 from types import NoneType
 from typing import Any, TypeAlias
 
-from sirrchat_testkit.domain.models import Address, Envelope, Message
+from sirrchat_testkit.domain.models import Address, Delivery, Envelope, Message
 from sirrchat_testkit.records import Doc, Record
 from sirrchat_testkit.storage.blobs import BlobReferences
 from sirrchat_testkit.storage.index import Equal, Index, Ordered, Total
@@ -108,6 +108,8 @@ def indexes(kind: type[Record], references: BlobReferences) -> list[Index]:
         made.append(Ordered(EXPIRY))
     if kind is Message:
         made.append(Total("account", "size"))
+    if kind is Delivery:
+        made.append(Total("account", "request_body"))
     if kind in _WITH_BLOBS:
         made.append(references.index("blob"))
     return made

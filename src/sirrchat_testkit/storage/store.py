@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sirrchat_testkit.domain.models import RECORDS, Address, Message
+from sirrchat_testkit.domain.models import RECORDS, Address, Delivery, Message
 from sirrchat_testkit.domain.store import Change, Delete, Patch, Put, Update, Usage
 from sirrchat_testkit.errors import StoreBusy, StoreError
 from sirrchat_testkit.records import Doc, Record
@@ -152,6 +152,7 @@ class TinyStore:
         self._readers = {kind: Reader(kind, table) for kind, table in self._tables.items()}
         self._expiry = self._tables[Address].indexes.of(Ordered, schema.EXPIRY)
         self._totals = self._tables[Message].indexes.of(Total, "account", "size")
+        self._texts = self._tables[Delivery].indexes.of(Total, "account", "request_body")
         self._scopes = Scopes(self._storage, reuse_ids=folder is None)
         self._write_error: StoreError | None = None
         self.closed = False
@@ -256,6 +257,11 @@ class TinyStore:
         """Return the usage of ``account``, in all folders and for all addresses; None means all accounts."""
         self._check_open()
         return Usage(*(self._totals.everything if account is None else self._totals.of(account)))
+
+    async def delivery_bytes(self) -> int:
+        """Return the total size of the ``request_body`` of all webhook deliveries, in bytes."""
+        self._check_open()
+        return self._texts.everything[1]
 
     async def sizes(self, accounts: Sequence[str]) -> list[int]:
         """Return how many bytes each of ``accounts`` stores, in order."""

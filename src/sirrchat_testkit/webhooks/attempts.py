@@ -118,6 +118,7 @@ class Attempts:
         self._store = services.store
         self._clock = services.clock
         self._events = services.events
+        self._delivery = services.delivery
         self._faults = services.faults.of(WEBHOOK)
         self._queue = queue
         self._settings = services.settings
@@ -198,6 +199,8 @@ class Attempts:
         self._report(webhook, changed, outcome, began)
         if changed.status == PENDING:
             self._queue.put_later(webhook.id, changed.seq, changed.due_at)
+        else:
+            await self._delivery.apply_limits()
 
     async def _ready_sender(self) -> Sender:
         async with self._loading:  # keeps the order of the attempts

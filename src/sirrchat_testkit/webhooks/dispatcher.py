@@ -151,6 +151,8 @@ class Dispatcher:
 
     async def _run(self) -> None:
         await self._resume()
+        with contextlib.suppress(StoreError):  # then the next message applies the limits
+            await self._services.delivery.apply_limits()
         while True:
             try:
                 await self._step()

@@ -5,7 +5,9 @@
 2. The commit that makes deliveries also updates ``handed_over`` of the webhooks. So a kill at any moment neither loses
    a delivery nor makes it twice.
 3. Outgoing mail that no account submitted concerns no webhook.
-4. A delivery's id is derived from its webhook and its message, so it does not depend on timing.
+4. The same commit drops what then exceeds the limits of retention. Messages are not dropped before their deliveries are
+   made.
+5. A delivery's id is derived from its webhook and its message, so it does not depend on timing.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ class Outbox:
         self._store = services.store
         self._clock = services.clock
         self._delivery = services.delivery
+        self._deletion = services.deletion
+        self._retention = services.retention
+        self._retention.handed_over = self._handed_over
         self._cursor = 0
         self._round = 0
         self.behind = True
@@ -76,7 +81,10 @@ class Outbox:
             return []
         made = [each for each in made if await self._store.count(Message, id=each.message)]  # the others were deleted
         stamps = [Patch(Webhook, seq, handed_over=message_seq) for seq, message_seq in looked_at.items()]
-        changes: list[Change] = [*map(Put, made), *stamps]
+        size = sum(len((each.request_body or "").encode()) for each in made)
+        handed_over = messages[-1].seq if messages else None
+        dropped = await self._retention.make_room(deliveries=len(made), size=size, handed_over=handed_over)
+        changes: list[Change] = [*map(Put, made), *stamps, *dropped.changes]
         try:
             if changes:
                 await self._store.commit(changes)
@@ -85,7 +93,11 @@ class Outbox:
             raise
         if round_number == self._round and messages:
             self._cursor = messages[-1].seq
+            self._deletion.announce(dropped.messages)
         return made
+
+    def _handed_over(self) -> int | None:
+        return None if self.no_webhooks else self._cursor
 
     async def _concerned(self, message: Message, known: dict[str, list[Webhook]]) -> Iterable[Webhook]:
         """Return the enabled webhooks that ``message`` concerns; ``known`` caches them by account."""

@@ -418,6 +418,20 @@ def check_indexes(table: Table) -> None:
             assert getattr(one, slot, None) == getattr(other, slot, None), one
 
 
+@pytest.mark.parametrize(
+    "gone",
+    [[1], [2, 4000], [1, 2, 3, 4], [9, 11, 14, 4999], [*range(1, 5000, 7)], [1, 2500, 5000], [*range(1, 5001)]],
+    ids=["one", "two", "adjacent", "sparse", "dense", "ends", "all"],
+)
+def test_documents_removed_together_leave_every_index(gone: list[int]) -> None:
+    table = LiveTable(LiveStorage(), "t", indexes=[Equal("a"), Equal("b"), Equal("a", "b"), Ordered("c")])
+    for number in range(5000):
+        table.insert({"a": number % 2, "b": number, "c": 9 - number % 10})
+    table.live.commit({"t": dict.fromkeys(reversed(gone))})
+    check_indexes(table)
+    assert len(table) == 5000 - len(gone)
+
+
 def test_repr_names_the_storage() -> None:
     text = repr(LiveTable(LiveStorage(), "t"))
     assert text.startswith("<LiveTable name='t', total=0, storage=<sirrchat_testkit.storage.tables.LiveStorage object")

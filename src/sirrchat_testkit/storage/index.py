@@ -20,6 +20,9 @@ from sirrchat_testkit.records import Doc
 ABSENT: Any = object()
 """The value of a field that is missing and has no default. No query equals it."""
 
+_SEVERAL = 3  # documents from which on they are removed together
+_SPARSE = 1000  # ids for each removed one from which on they are removed one by one
+
 _NOTHING: dict[str, Any] = {}
 _EMPTY = (0, 0)
 
@@ -88,6 +91,32 @@ class Equal:
                 self._buckets[key] = held[0]
         elif held is not None:
             del self._buckets[key]
+
+    def drop_all(self, pairs: Sequence[tuple[int, Doc]]) -> None:
+        """Remove documents, given by rising id as they were added."""
+        if len(pairs) < _SEVERAL:
+            for seq, doc in pairs:
+                self.drop(seq, doc)
+            return
+        gone: dict[Any, list[int]] = {}
+        for seq, doc in pairs:
+            key = doc.get(self._field, self._default) if self._single else self._pair(doc)
+            try:
+                held = self._buckets.get(key)
+            except TypeError:
+                continue
+            if isinstance(held, list):
+                gone.setdefault(key, []).append(seq)
+            elif held is not None:
+                del self._buckets[key]
+        for key, seqs in gone.items():
+            ids = self._buckets[key]
+            assert isinstance(ids, list)
+            remove(ids, seqs)
+            if len(ids) == 1:
+                self._buckets[key] = ids[0]
+            elif not ids:
+                del self._buckets[key]
 
     def clear(self) -> None:
         """Remove everything."""
@@ -236,12 +265,18 @@ class IndexSet:
         for add in self._adders:
             add(seq, doc)
 
-    def drop(self, seq: int, doc: Doc) -> None:
-        """Remove document ``seq``, which was ``doc``."""
-        self.records.pop(seq, None)
-        del self.ids[bisect_left(self.ids, seq)]
+    def drop(self, pairs: Sequence[tuple[int, Doc]]) -> None:
+        """Remove documents, each given by its id and as it was."""
+        pairs = sorted(pairs, key=_id)
+        for seq, _ in pairs:
+            self.records.pop(seq, None)
+        remove(self.ids, [seq for seq, _ in pairs])
         for index in self._all:
-            index.drop(seq, doc)
+            if isinstance(index, Equal):
+                index.drop_all(pairs)
+            else:
+                for seq, doc in pairs:
+                    index.drop(seq, doc)
 
     def move(self, seq: int, old: Doc, new: Doc) -> None:
         """Replace document ``seq``, which was ``old``, by ``new``."""
@@ -289,6 +324,26 @@ class IndexSet:
                 if best is None or (len(bucket), len(rest)) < (len(best[0]), len(best[1])):
                     best = bucket, rest
         return best
+
+
+def _id(pair: tuple[int, Doc]) -> int:
+    return pair[0]
+
+
+def remove(ids: list[int], gone: Sequence[int]) -> None:
+    """Remove the rising ids ``gone`` from ``ids``, which contains all of them.
+
+    Removing one id moves all later ones. So ids that are close to each other are removed together.
+    """
+    start, stop = bisect_left(ids, gone[0]), bisect_right(ids, gone[-1])
+    if stop - start == len(gone):
+        del ids[start:stop]
+    elif len(gone) < _SEVERAL or stop - start > _SPARSE * len(gone):
+        for seq in reversed(gone):
+            del ids[bisect_left(ids, seq)]
+    else:
+        dropped = frozenset(gone)
+        ids[start:stop] = [seq for seq in ids[start:stop] if seq not in dropped]
 
 
 def span(ids: Sequence[int], after: int = 0, before: int | None = None) -> tuple[int, int]:

@@ -91,6 +91,7 @@ class LiveStorage(MemoryStorage):
                 self.register(name, None)
                 indexes = self.indexes[name]
             next_id = self.next_ids.get(name, 1)
+            dropped: list[tuple[int, Doc]] = []
             for seq, new in changes.items():
                 if seq >= next_id:
                     next_id = seq + 1
@@ -101,13 +102,15 @@ class LiveStorage(MemoryStorage):
                 if new is None:
                     if old is not None:
                         del docs[key]
-                        indexes.drop(seq, old)
+                        dropped.append((seq, old))
                     continue
                 docs[key] = new
                 if old is None:
                     indexes.take(seq, new)
                 else:
                     indexes.move(seq, old, new)
+            if dropped:
+                indexes.drop(dropped)
             self.next_ids[name] = next_id
 
     def pin(self, position: int | None) -> None:

@@ -14,8 +14,10 @@ import pytest
 from dirty_equals import IsStr
 
 from sirrchat_testkit import Inbox, MailNotReceived, MailServer, MakeInbox, NotSettled, ReceivedMessage, UnexpectedMail
+from sirrchat_testkit.domain.deletion import SLICE
+from sirrchat_testkit.domain.models import Message
 from sirrchat_testkit.handles import wait as waits
-from tests.support import connect, send, until
+from tests.support import call_api, connect, send, until
 
 
 async def asend(server: MailServer, recipient: object, subject: str = "Hello") -> None:
@@ -438,6 +440,28 @@ def test_of_many_waits_on_many_threads_each_gets_a_message_of_its_own(inbox: Inb
     for wait in waits:
         wait.join()
     assert len(set(got)) == 200
+
+
+def test_messages_of_a_deleted_account_are_in_no_list_although_they_are_still_stored(
+    mailserver: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = mailserver.add_account("ann@example.com")
+    services = mailserver._now.services
+
+    async def later() -> None:
+        """Leave the rest of the deletion undone."""
+
+    monkeypatch.setattr(services.deletion, "resume", later)
+    for number in range(2 * SLICE):
+        send(mailserver, "ann@example.com", subject=str(number))
+    inbox = mailserver.inbox_for("ann@example.com")
+    assert len(inbox.messages) == 2 * SLICE
+    assert call_api(mailserver, "DELETE", f"/api/v1/users/{account.id}").status == 204
+    assert mailserver._thread.call(services.store.count(Message)) == SLICE
+    assert mailserver.messages == inbox.messages == []
+    inbox.assert_nothing(within=0)
+    with pytest.raises(MailNotReceived):
+        mailserver.receive(timeout=0)
 
 
 @pytest.mark.parametrize("deleted", ["address", "message", "inbox"])

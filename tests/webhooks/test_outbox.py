@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from sirrchat_testkit.domain.deletion import SLICE
 from sirrchat_testkit.domain.events import MessagesRemoved
-from sirrchat_testkit.domain.models import Delivery, Envelope, Message
+from sirrchat_testkit.domain.models import Delivery, Envelope, Message, Webhook
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.store import Change, Delete, Patch
 from sirrchat_testkit.errors import StoreFull
@@ -295,3 +296,29 @@ async def test_making_deliveries_drops_the_oldest_finished_ones(services: Servic
     assert await services.store.find(Delivery) == [made[0], *await services.store.find(Delivery, after=2)]
     assert await services.store.count(Delivery) == 8
     assert await services.store.get(Delivery, id=last.id) == last
+
+
+async def test_the_messages_of_a_deleted_account_are_not_reported(services: Services) -> None:
+    bob = await services.accounts.add("bob@example.com")
+    await services.webhooks.add(
+        (await services.keys.add(bob, "admin")).record, "https://hooks.example/in", ["email.received"]
+    )
+    ann = await services.accounts.add("ann@example.com")
+    outbox = Outbox(services)
+    await outbox.resume()
+    for _ in range(2 * SLICE):
+        outbox.note_stored(*await deliver(services, "ann@example.com"))
+    await services.accounts.delete(ann)
+    assert await outbox.step(8) == []
+    assert await services.deletion.in_progress() == {ann.id}
+
+
+async def test_a_delivery_is_not_made_for_a_webhook_that_was_deleted_while_a_message_was_read(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = Reading(services, monkeypatch)
+    step = await reading.begin(b"one")
+    [hook] = await services.store.find(Webhook)
+    await services.webhooks.delete(hook)
+    reading.go_on.set()
+    assert await step == []

@@ -90,14 +90,15 @@ def _report(done: Repair) -> Iterator[str]:
 
 
 async def _dump(folder: Path, target: Path) -> tuple[int, int]:
-    from sirrchat_testkit.domain.models import Envelope, Message
+    from sirrchat_testkit.domain.models import AccountDeletion, Envelope, Message
     from sirrchat_testkit.storage import TinyStore
 
     store = TinyStore(folder)
     try:
+        deleted = {each.account for each in await store.find(AccountDeletion)}
         envelopes = {each.id: each for each in await store.find(Envelope)}
         index: list[dict[str, Any]] = []
-        for message in _shown(await store.find(Message)):
+        for message in _shown(await store.find(Message, match=lambda each: each.account not in deleted)):
             entry = _entry(message, envelopes.get(message.envelope))
             try:
                 _write(target / entry["file"], await store.raw(message.blob))

@@ -153,7 +153,7 @@ class Accounts:
         return replace(account, **changes)
 
     async def delete(self, account: Account) -> None:
-        """Delete ``account`` with its addresses, messages, keys, webhooks and counters, in one commit."""
+        """Delete ``account`` with its addresses, messages, keys, webhooks and counters."""
         await self._deletion.delete_account(account)
 
     async def _refusal(self, wanted: NewAccount, taken: set[str] | frozenset[str] = frozenset()) -> TestkitError | None:

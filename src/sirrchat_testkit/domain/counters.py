@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
 from sirrchat_testkit.domain.clock import Clock
-from sirrchat_testkit.domain.models import Account, Address, Message, Tally
+from sirrchat_testkit.domain.models import Account, AccountDeletion, Address, Message, Tally
 from sirrchat_testkit.domain.sessions import Sessions
 from sirrchat_testkit.domain.store import Patch, Store, Update
 from sirrchat_testkit.errors import StoreError
@@ -295,9 +295,13 @@ class Stats:
             users_total=await self._store.count(Account, listed=True),
             sessions_active=len(self._sessions),
             messages_today=tally.today if tally.day == now // DAY else 0,
-            storage_used=(await self._store.usage()).size,
+            storage_used=await self._storage_used(),
             smtp=SmtpStats(tally.sent, tally.received, tally.rejected),
         )
+
+    async def _storage_used(self) -> int:
+        deleted = await self._store.sizes([each.account for each in await self._store.find(AccountDeletion)])
+        return (await self._store.usage()).size - sum(deleted)
 
     async def account(self, account: Account) -> AccountStats:
         """Return the statistics of ``account``."""

@@ -49,6 +49,16 @@ class Account(Record):
 
 
 @record
+class AccountDeletion(Record):
+    """A deletion in progress: the account is gone, and some of its messages or deliveries are still to be deleted."""
+
+    kind: ClassVar[str] = "deletions"
+
+    account: str
+    deleted_at: int
+
+
+@record
 class ApiKey(Record):
     """An API key, as its SHA-256. ``role`` is ``admin`` or ``user``."""
 
@@ -230,6 +240,17 @@ class Delivery(Record):
     tries: int = 0
 
 
-RECORDS: tuple[type[Record], ...] = (Account, ApiKey, Domain, Address, Envelope, Message, Tally, Webhook, Delivery)
+RECORDS: tuple[type[Record], ...] = (
+    Account,
+    AccountDeletion,
+    ApiKey,
+    Domain,
+    Address,
+    Envelope,
+    Message,
+    Tally,
+    Webhook,
+    Delivery,
+)
 for _each in RECORDS:
     register_record(_each)

@@ -67,7 +67,7 @@ class Services:
         clock = Clock(loop)
         ids = Ids("" if settings.data else settings.seed)
         events = EventLog(loop.call_soon)
-        deletion = Deletion(store, clock, events)
+        deletion = Deletion(store, clock, ids, events, loop)
         retention = Retention(store, clock, current, deletion)
         domains = Domains(store, clock, ids, deletion)
         directory = Directory(store, clock, ids, current, domains)
@@ -115,10 +115,13 @@ class Services:
         self.keys.accept_until_close(await self._admin(), "admin", key)
         self.stats.begin()
         await self.delivery.purge_hourly()
+        self.scopes.join(self.deletion)
+        await self.deletion.resume()
         return key
 
     async def close(self) -> None:
         """Store pending counts, drop scheduled work and end the password threads. The store stays open."""
+        await self.deletion.close()
         await self.counters.flush()
         self.clock.close()
         self.passwords.close()

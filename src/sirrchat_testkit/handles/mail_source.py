@@ -97,16 +97,17 @@ class MailSource:
     async def read(self, after: int, limit: int) -> Slice[ReceivedMessage]:
         """Return a slice of the messages after the position ``after``."""
         found = await self._control.services.delivery.messages(self.topic, after=after, limit=limit)
-        return self._slice(found, limit)
+        return await self._slice(found, limit)
 
     async def recent(self, before: int | None, limit: int) -> Slice[ReceivedMessage]:
         """Return a slice of the messages before the position ``before``, the latest first."""
         found = await self._control.services.delivery.messages(self.topic, before=before, newest=True, limit=limit)
-        return self._slice(found, limit)
+        return await self._slice(found, limit)
 
-    def _slice(self, found: list[Message], limit: int) -> Slice[ReceivedMessage]:
-        """Return the messages ``found`` without the copies in Sent folders, which were not received."""
-        items = [self._control.received(each) for each in found if each.folder != SENT]
+    async def _slice(self, found: list[Message], limit: int) -> Slice[ReceivedMessage]:
+        """Return the messages ``found`` without those of deleted accounts and the copies in Sent folders."""
+        deleted = await self._control.services.deletion.in_progress()
+        items = [self._control.received(each) for each in found if each.folder != SENT and each.account not in deleted]
         return Slice(items, found[-1].seq if found else 0, len(found) < limit)
 
     async def settled(self, seconds: float) -> Sequence[Activity]:

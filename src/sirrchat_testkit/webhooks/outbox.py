@@ -79,7 +79,9 @@ class Outbox:
         if messages and await self._store.get(Message, id=messages[-1].id) is None:  # deleted, or a scope is ending
             self.behind = True
             return []
-        made = [each for each in made if await self._store.count(Message, id=each.message)]  # the others were deleted
+        deleted = await self._deletion.in_progress()
+        kept = {each.id for each in messages if each.account not in deleted and await self._is_stored(each)}
+        made = [each for each in made if each.message in kept and await self._store.count(Webhook, id=each.webhook)]
         stamps = [Patch(Webhook, seq, handed_over=message_seq) for seq, message_seq in looked_at.items()]
         size = sum(len((each.request_body or "").encode()) for each in made)
         handed_over = messages[-1].seq if messages else None
@@ -95,6 +97,9 @@ class Outbox:
             self._cursor = messages[-1].seq
             self._deletion.announce(dropped.messages)
         return made
+
+    async def _is_stored(self, message: Message) -> bool:
+        return await self._store.count(Message, id=message.id) > 0
 
     def _handed_over(self) -> int | None:
         return None if self.no_webhooks else self._cursor

@@ -146,6 +146,17 @@ async def test_each_account_has_a_webhook_of_its_own(service: Service) -> None:
 
 
 @pytest.mark.asyncio
+async def test_an_empty_url_that_is_not_enabled_unsets_the_webhook(service: Service) -> None:
+    unset = {"url": "", "enabled": False}
+    for _ in range(2):  # also if there is none
+        assert (await service.call("POST", "/api/webhook", unset)).json == {"success": True}
+        assert await service.get("/api/webhook") == unset
+        await service.call("POST", "/api/webhook", {"url": "http://localhost/a", "enabled": True})
+    for wrong in ({"url": "", "enabled": True}, {"url": "", "enabled": 0}, {"url": ""}):
+        assert (await service.call("POST", "/api/webhook", wrong)).status == 400
+
+
+@pytest.mark.asyncio
 async def test_unknown_fields_are_ignored_and_a_pair_of_surrogates_is_a_character(service: Service) -> None:
     body = json.dumps(GOOD | {"other": {"deep": [1, None, "\U0001f600"]}, "expiry": 7}).encode()
     assert b"\\ud83d\\ude00" in body

@@ -90,6 +90,12 @@ class Webhooks:
         """Return the account's webhook of the disposable-address API, or None if it was never set."""
         return await self._store.get(Webhook, account=account, dialect="tempmail")
 
+    async def unset_push(self, account: str) -> None:
+        """Delete the account's webhook of the disposable-address API, if there is one."""
+        webhook = await self.push_of(account)
+        if webhook is not None:
+            await self.delete(webhook)
+
     async def set_push(self, account: str, url: str, *, enabled: bool) -> None:
         """Set the URL that is called for new messages of the account's disposable addresses."""
         webhook = await self.push_of(account)

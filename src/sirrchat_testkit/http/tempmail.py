@@ -110,7 +110,11 @@ class _Views:
         return answer({"url": webhook.url if webhook else "", "enabled": webhook is not None and webhook.enabled})
 
     async def set_webhook(self, request: web.Request) -> web.Response:
-        body = checked(schemas.WebhookRequest, await read_object(request))
+        sent = await read_object(request)
+        if sent.get("url") == "" and sent.get("enabled") is False:
+            await self._webhooks.unset_push(api_key().account)
+            return answer(_DONE)
+        body = checked(schemas.WebhookRequest, sent)
         await self._webhooks.set_push(api_key().account, body.url, enabled=body.enabled)
         return answer(_DONE)
 

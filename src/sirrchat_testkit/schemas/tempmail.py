@@ -28,7 +28,7 @@ class GenerateRequest(Shape):
 
 
 class WebhookRequest(Shape):
-    """``POST /api/webhook``."""
+    """``POST /api/webhook``. An empty URL that is not enabled unsets the webhook; the view reads it without this."""
 
     url: WebUrl
     enabled: StrictBool

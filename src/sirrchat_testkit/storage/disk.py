@@ -37,6 +37,7 @@ class Disk:
         self._threads = threads
         self._eager = eager
         self._references: BlobReferences | None = None
+        self._closing = False
         self._waiting: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._syncing: asyncio.Task[None] | None = None
@@ -73,7 +74,7 @@ class Disk:
             self._sync_after(LAZY)
 
     def _sync_after(self, seconds: float) -> None:
-        if self._timer is None:
+        if self._timer is None and not self._closing:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._begin)
 
     async def flush(self) -> None:
@@ -92,6 +93,7 @@ class Disk:
 
     async def close(self) -> None:
         """Finish the work in progress, write a snapshot, and close all files."""
+        self._closing = True
         if self._timer is not None:
             self._timer.cancel()
         await self._finish_tasks()
@@ -124,16 +126,15 @@ class Disk:
 
     async def _sync_all(self) -> None:
         try:
-            while True:
-                await self._sync()
-                if not self._waiting or self._storage.broken is not None or self._timer is not None:
-                    break
+            while await self._sync() and self._waiting and self._storage.broken is None:
+                pass
         finally:
             self._syncing = None
         if self._storage.dirty or (self._references is not None and self._references.unreferenced):
             self.sync_soon()
 
-    async def _sync(self) -> None:
+    async def _sync(self) -> bool:
+        """Sync what was committed before; return False if that has to be repeated later."""
         group, self._waiting = self._waiting, []
         raws, self.blobs.unsynced = self.blobs.unsynced, set()
         sync = self._storage.begin_sync()
@@ -143,12 +144,12 @@ class Disk:
         except OSError as error:
             if is_temporary(error):
                 self._repeat(sync, group, raws, unreferenced)
-                return
+                return False
             broken = self._storage.fail(error)
             log.error("%s", broken)  # noqa: TRY400  # a traceback would add nothing
             _resolve([*group, *self._waiting], broken)
             self._waiting.clear()
-            return
+            return True
         except asyncio.CancelledError:
             self.blobs.unsynced |= raws
             raise
@@ -158,6 +159,7 @@ class Disk:
             busy = set(filter(self.blobs.busy, deletable))
             self._references.unreferenced |= busy
             await self.blobs.drop([digest for digest in deletable if digest not in busy])
+        return True
 
     def _repeat(self, sync: Sync, group: list[asyncio.Future[None]], raws: set[str], unreferenced: list[str]) -> None:
         """Repeat the same sync soon: the process lacked a file descriptor or memory, but no write has failed."""

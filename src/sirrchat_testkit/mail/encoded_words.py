@@ -16,6 +16,9 @@ from sirrchat_testkit.mail.charsets import codecs_of, decode, is_seven_bit
 
 REPLACEMENT = "\ufffd"
 
+DECODED = 8192
+"""Characters of a field in which encoded-words are decoded; the rest of a longer one is shown as it was sent."""
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # The text of a word ends at "?="; a bare "?" within is a common mistake. The bound keeps hostile input linear.
 _WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])[ \t]*(?:\([^()?]*\))?\?([^?]*(?:\?(?!=)[^?]*){0,8})\?=")
@@ -46,7 +49,9 @@ def decode_bytes(data: bytes, charset: str = "") -> str:
 
 def decode_header(value: str) -> str:
     """Return a header field's value with its encoded-words (RFC 2047) decoded and its white space folded."""
-    return fold(_decode_words(value) if "=?" in value else value)
+    if "=?" in value:
+        value = _decode_words(value[:DECODED]) + value[DECODED:]
+    return fold(value)
 
 
 def _decode_words(value: str) -> str:

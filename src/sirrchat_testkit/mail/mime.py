@@ -50,7 +50,6 @@ _DOUBLED = re.compile(r"\s*multipart/(?=multipart/)", re.IGNORECASE)
 _GLUED = re.compile(r"\s*(text|multipart)/(plain|html|mixed|alternative|related)[\s,]*(?=[a-z]+\s*=)", re.IGNORECASE)
 _CID = re.compile(r"\bcid:([^\s\"'<>()]{1,1000})", re.IGNORECASE)
 _ENCODINGS = frozenset({"quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue"})
-_DELIMITER_END = re.compile(rb"(--)?[ \t]*(?:\r?\n|\r?\Z)")
 _ANGLE = re.compile(r"<([^<>]*)>")
 
 
@@ -241,20 +240,17 @@ def divide(content: bytes, boundary: bytes, most: int) -> list[bytes]:
     boundary.
     """
     parts: list[bytes] = []
-    delimiter = b"\n--" + boundary
+    delimiter = re.compile(rb"\n--%b(--)?[ \t]*+(?=(\r?\n|\r?\Z))" % re.escape(boundary))
     content = b"\n" + content  # the first line may be a boundary too
     start = -1
-    found = content.find(delimiter)
-    while found >= 0 and len(parts) < most:
-        line = _DELIMITER_END.match(content, found + len(delimiter))
-        if line is not None:
-            if start >= 0:
-                parts.append(content[start : max(found, start)].removesuffix(b"\r"))
-            start = line.end()
-            if line[1]:
-                return parts
-            found = start - 2  # the line end of this boundary may begin the next one
-        found = content.find(delimiter, found + 1)
+    found = delimiter.search(content)
+    while found is not None and len(parts) < most:
+        if start >= 0:
+            parts.append(content[start : max(found.start(), start)].removesuffix(b"\r"))
+        if found[1]:
+            return parts
+        start = found.end(2)
+        found = delimiter.search(content, start - 1)  # the line end of this boundary may begin the next one
     if start >= 0 and len(parts) < most:
         parts.append(content[start:].removesuffix(b"\n").removesuffix(b"\r"))
     return parts

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from urllib.parse import unquote_to_bytes
 
@@ -16,6 +17,9 @@ from sirrchat_testkit.mail.encoded_words import decode_bytes, decode_header
 
 # A piece between two semicolons; one in quotes does not end it. Nothing is tried twice, so the cost is linear.
 _PIECE = re.compile(r';((?:[^;"]|"(?:[^"\\]|\\.)*+(?:"|\Z))*+)', re.DOTALL)
+PARAMETERS = 256
+"""Parameters of a field that are read; the longest file names have a few dozen pieces."""
+
 _EXTENDED = re.compile(r"(.+?)\*(?:(\d{1,4})(\*)?)?")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
@@ -24,7 +28,7 @@ def parameter(field: str, name: str) -> str:
     """Return the parameter ``name`` (in lower case) of a header field's value, decoded; empty if it is absent."""
     plain: str | None = None
     pieces: dict[int, tuple[str, bool]] = {}
-    for found in _PIECE.finditer(field):
+    for found in itertools.islice(_PIECE.finditer(field), PARAMETERS):
         key, equals, value = found[1].partition("=")
         key = key.strip().lower()
         if not equals or not key.startswith(name):

@@ -69,7 +69,7 @@ class Client(asyncio.Protocol):
 
 async def load(port: int, path: str, key: str, count: int) -> None:
     """Ask for ``path`` ``count`` times."""
-    request = f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
     loop, left = asyncio.get_running_loop(), [count]
     ends = [loop.create_future() for _ in range(CONNECTIONS)]
     for end in ends:

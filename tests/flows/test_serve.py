@@ -272,6 +272,7 @@ def test_an_unknown_flag_is_answered_with_the_command_s_own_usage(capsys: pytest
         (["serve", "now"], "there is no argument now; see sirrchat-testkit serve --help"),
         (["api-key", "creat"], "there is no command creat; did you mean create?"),
         (["mail"], "there is no command mail; there are serve, api-key, dump, repair"),
+        (["Mail"], "there is no command Mail; there are serve, api-key, dump, repair"),
         (["api-key", "create"], "the following arguments are required: --user"),
     ],
 )

@@ -78,7 +78,7 @@ def test_header_on_receipt_agrees_with_the_parsed_one(path: Path) -> None:
     assert header.subject == parsed.headers.get("Subject", "")
     assert header.message_id == parsed.headers.get("Message-ID", "")
     assert header.to == parsed.to
-    assert header.sender == (*parsed.headers.addresses("From"), "")[0]
+    assert header.sender == (*parsed.headers.named_addresses("From"), "")[0]
 
 
 @pytest.mark.parametrize("name", WELL_FORMED)
@@ -430,7 +430,7 @@ def test_a_misguessed_name_of_an_attachment(name: str, meant: str) -> None:
     "raw", [b"To: <x@y\r\nTo:\r\n\r\n", b"To:\r\nTo: a@b.c\r\nTo:\r\n\r\n", b"TO:a@b.c\nto: d@e.f\n\n"]
 )
 def test_several_fields_of_recipients_are_one_list_to_everybody(raw: bytes) -> None:
-    assert read_header(raw).to == parse(raw).headers.addresses("to")
+    assert read_header(raw).to == parse(raw).headers.named_addresses("to")
 
 
 def test_a_long_list_of_addresses_is_not_remembered() -> None:

@@ -41,7 +41,8 @@ class Parser(argparse.ArgumentParser):
         if action.choices is not None and value not in action.choices:
             near = near_name(value, action.choices)
             hint = f"did you mean {near}?" if near else f"there are {', '.join(action.choices)}"
-            raise argparse.ArgumentError(None, f"there is no {action.metavar or action.dest} {value}; {hint}".lower())
+            kind = str(action.metavar or action.dest).lower()
+            raise argparse.ArgumentError(None, f"there is no {kind} {value}; {hint}")
 
     def parse_known_args(self, *arguments: Any, **named: Any) -> Any:
         """Refuse unknown arguments here, so that the error comes from the subcommand."""
@@ -88,14 +89,12 @@ class Option:
     def value(self, given: Any, environment: Mapping[str, str]) -> Any:
         """Return the value of the flag, or of a variable, or the default of ``serve``. Raises ``ValueError``."""
         if given is not None:
-            return self.row.kind.parse(self.flag, given) if isinstance(given, str) else self._check(given)
+            kind = self.row.kind
+            return kind.parse(self.flag, given) if isinstance(given, str) else kind.check(self.flag, given)
         found = [each for each in self.variables if environment.get(each)]
         if len(found) > 1:
             raise ValueError(f"{found[0]} and {found[1]} are both set: set only one of them")
         return self.row.kind.parse(found[0], environment[found[0]]) if found else self.row.served
-
-    def _check(self, given: Any) -> Any:
-        return self.row.kind.check(self.flag, given)
 
     def _default(self) -> str:
         default = self.row.served

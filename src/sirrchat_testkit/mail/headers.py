@@ -128,10 +128,6 @@ class Headers(Mapping[str, str]):
         found = named_addresses(",".join(self._raw.get(name.lower(), ())))
         return tuple(MailAddress(address, display) for address, display in found)
 
-    def addresses(self, name: str) -> tuple[str, ...]:
-        """Return the bare addresses in all fields with this name, in order."""
-        return bare_addresses(",".join(self._raw.get(name.lower(), ())))
-
     def __iter__(self) -> Iterator[str]:
         return iter(self._names.values())
 

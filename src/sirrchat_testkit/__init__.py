@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.handles.message import ReceivedMessage
     from sirrchat_testkit.handles.webhooks import WebhookAttempt, WebhookDelivery, WebhookHandle
     from sirrchat_testkit.mail.address_headers import MailAddress
-    from sirrchat_testkit.mail.attachments import NotExactlyOne
+    from sirrchat_testkit.mail.candidates import NotExactlyOne
     from sirrchat_testkit.mail.headers import Headers
     from sirrchat_testkit.mail.links import Link, LinkPurpose
     from sirrchat_testkit.mail.mime import Attachment, Unsubscribe
@@ -200,7 +200,7 @@ _HOMES = {
     "MakeWebhookSink": "fixture_types",
     "NewlyMadeApiKey": "schemas.sirrchat",
     "NoSuchAddress": "errors",
-    "NotExactlyOne": "mail.attachments",
+    "NotExactlyOne": "mail.candidates",
     "NotFound": "errors",
     "NotSettled": "handles.failures",
     "OverQuota": "errors",

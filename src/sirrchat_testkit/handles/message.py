@@ -272,8 +272,9 @@ class ReceivedMessage(Hints):
     ) -> Link:
         """Return the only link that matches.
 
-        Without arguments, links to unsubscribe and links to social networks, legal texts or images do not count. A home
-        page does not count if there is another link, and other schemes, such as ``mailto:``, do not count at all.
+        Without arguments, links to unsubscribe and links to social networks, legal texts or images do not count, nor do
+        other schemes, such as ``mailto:``. A home page, a help page and a link for readers who did not ask for the
+        message do not count if there is another link.
 
         Example:
             message.link("confirm")
@@ -293,28 +294,35 @@ class ReceivedMessage(Hints):
                 why it was kept or dropped.
             ValueError: The purpose is unknown.
         """
-        from sirrchat_testkit.mail.html import pick_link
+        from sirrchat_testkit.mail.html import pick_link, readable_text
 
-        return pick_link(self.links, match, url=url, text=text, purpose=purpose, scheme=scheme)
+        shown = partial(readable_text, self.text, self.html)
+        return pick_link(self.links, match, url=url, text=text, purpose=purpose, scheme=scheme, shown=shown)
 
     def code(self, pattern: str | re.Pattern[str] | None = None, *, near: str | None = None) -> str:
-        """Return the only one-time code, as the message shows it, such as ``123456`` or ``ABC-123``.
+        r"""Return the only one-time code, as a reader would type it: ``482913``, ``482 913``, ``ABC-123``, ``K7P2QX``.
 
-        The plain text is searched first, then the HTML, then the subject. A number that is part of a URL, a date, a
-        price, a phone or an order number does not count. Neither does a number without a word such as "code" near it.
+        Every candidate is ranked by where it stands: introduced by a word such as "code" (in more than 30 languages),
+        alone on its line below one or near one, or in a sentence with one. The best one is the code, whatever its
+        digits are. Parts of URLs, hosts and versions do not count, and dates, prices, phone and order numbers count
+        only where a word introduces them as a code. Digits of all scripts become ASCII digits, and one digit for each
+        box is one code. The text is searched first, then the HTML, then the subject. The documentation ("Codes and
+        links") has the rules.
 
         Example:
             message.code()
             message.code(r"[A-Z0-9]{6}")
-            message.code(near="sign in")
+            message.code(r"G-(\d+)")
+            message.code(near="Backup")
 
         Args:
             pattern: A regular expression for the code. If it has a group, the group is the code.
-            near: A string that must be near the code: on its line or within two lines.
+            near: A text, compared ignoring case. The code is the candidate nearest to it: on the same line, or else
+                in the next lines rather than in those above.
 
         Raises:
             NotExactlyOne: There is no code, or there are several. An ``AssertionError`` that lists every candidate with
-                the reason why it was kept or dropped.
+                the reason why it was kept or dropped, and shows the text.
         """
         from sirrchat_testkit.mail.html import pick_code
 

@@ -1,75 +1,41 @@
 """One-time codes in the text, the HTML or the subject of a message.
 
-1. Everything with the shape of a code is a candidate. Each is kept or dropped for a reason that a failure shows.
-2. A candidate is dropped if it is part of something else (a URL, a date, a price, a phone or order number), or if no
-   word such as "code" is near it: on its line, two lines up or down, or within 80 characters.
-3. If one candidate directly follows such a word and another is only near it, the first is the code.
-4. A year or a date that directly follows such a word ("Your code is 2031") is a code.
-5. The body comes first. The subject is read if the body has no code, or only numbers near such a word that are not
-   certain; if the two then disagree, both are candidates.
-6. Positions matter, so folding of full-width characters keeps the length.
-7. Only ``pick_code_in`` raises.
+1. ``code``, ``codes`` and the failures use the same ranks (see ``code_ranking``): the candidates of the best rank are
+   kept, the others dropped, each for a reason that a failure shows.
+2. The text comes first, then the HTML if the text has no code. The subject is read too, unless a word such as "code"
+   introduces a code in the body.
+3. With ``near``, the candidate nearest to that text is kept; on the same line, else rather below it than above it.
+4. With a pattern, its matches are the candidates; if none has a rank, all are kept.
+5. Only ``pick_code_in`` raises.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from sirrchat_testkit.comparing import CONTAINED, holds
 from sirrchat_testkit.formatting import named
-from sirrchat_testkit.mail.attachments import Candidate, only
-from sirrchat_testkit.mail.code_patterns import (
-    DATES,
-    INTRODUCED,
-    KEYWORD,
-    NUMBERED,
-    PHONES,
-    PRICES,
-    SHAPE,
-    URLS,
-    YEAR,
-)
+from sirrchat_testkit.mail.candidates import Candidate, only
+from sirrchat_testkit.mail.code_ranking import REASONS, Place, Ranked, Ranking, Token
+from sirrchat_testkit.mail.code_text import CodeText
 
 __tracebackhide__ = True
 
-_REACH: Final = 80
-_LINES: Final = 2
-_WIDEST: Final = 600
-"""Characters on either side of a candidate that are searched for lines."""
-_DIGITS: Final = range(4, 10)
-_BEFORE: Final = 60
-"""Characters before a candidate that are searched for the words that introduce it."""
-_FOLLOWS: Final = 'it directly follows a word such as "code"'
-_ON_LINE: Final = 'it is on the same line as a word such as "code"'
-_NEAR: Final = 'it is near a word such as "code"'
-_SPACE = re.compile(r"\s")
-_DATE: Final = "it is part of a date or a time"
-_GROUPED: Final = range(6, 17)
-"""Letters and digits of a code that has letters. Shorter ones, such as "UTF-8" and "AB-12", look like words."""
-
-# Full-width letters and digits, all dashes, wide and no-break blanks. Full-width stops are kept: they end numbers.
-_WIDE: Final = (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
-_FOLDED = {wide: wide - 0xFEE0 for wide in _WIDE} | dict.fromkeys(map(ord, "‐‑‒–—−－"), ord("-"))
-_FOLDED |= dict.fromkeys(map(ord, "\u3000\u00a0\u2007\u202f\u2009\t\r"), ord(" "))
-
-_WHOLES: Final = {
-    "it is in a URL or an address": URLS,
-    "it is a year": re.compile(r"(?<!\d)\d{4} ?[年년]"),
-    _DATE: DATES,
-    "it is part of a phone number": PHONES,
-    "it is part of a price or an amount": PRICES,
-}
-"""Larger things that a candidate may be part of, by the reason for dropping it."""
-
+Pattern: TypeAlias = str | re.Pattern[str] | None
 
 _MOST: Final = 1_048_576
 """Characters of a text that is searched as a whole."""
 
 _ENDS: Final = 262_144
 """Characters at the beginning and at the end of a longer text that are searched."""
+
+_SPACE = re.compile(r"\s")
+_DIGITS = re.compile(r"\d+")
+_CAPITALS = re.compile(r"(?<!\\)[A-Z]+")
+_WORDS = re.compile(r"[^\W\d_]+")
+_ALNUM = re.compile(r"[A-Za-z0-9]")
 
 
 class Texts(NamedTuple):
@@ -80,12 +46,44 @@ class Texts(NamedTuple):
     subject: str = ""
 
 
+class _Found(NamedTuple):
+    """A candidate in one of the texts; ``part`` says in which, in a failure."""
+
+    ranked: Ranked
+    ranking: Ranking
+    part: str
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.ranked.place
+
+    @property
+    def token(self) -> Token:
+        """The candidate itself."""
+        return self.ranked.token
+
+    @property
+    def possible(self) -> bool:
+        """Whether it has the form of a code and is not a part of a name."""
+        return self.ranking.is_possible(self.token)
+
+    @property
+    def reason(self) -> str:
+        """Why it has its place, or none."""
+        return self.ranking.reason(self.ranked)
+
+    def candidate(self, reason: str, *, kept: bool) -> Candidate[str]:
+        """Return it as kept or dropped for a reason."""
+        return Candidate(self.token.value, f"{self.token.value!r} {self.part}".rstrip(), kept, reason)
+
+
 def codes_in(texts: Texts) -> tuple[str, ...]:
     """Return the distinct codes in ``texts``, in order."""
-    return tuple(each.value for each in _found(texts, None, None) if each.kept)
+    return tuple(each.token.value for each in _best(_body(texts)))
 
 
-def pick_code_in(texts: Texts, pattern: str | re.Pattern[str] | None = None, near: Any = None) -> str:
+def pick_code_in(texts: Texts, pattern: Pattern = None, near: Any = None) -> str:
     """Return the one code in ``texts``.
 
     Raises:
@@ -95,23 +93,60 @@ def pick_code_in(texts: Texts, pattern: str | re.Pattern[str] | None = None, nea
     if len(texts.text) > _MOST:
         asked = f"{asked} in the first and last 256 KiB of the text"
     asked += f" near {named(near)}" if near is not None else ""
-    candidates = _closest(_found(texts, pattern, near))
-    return only(candidates, asked, "text that looks like one" if pattern else _NO_SHAPE, _ADVICE)
+    found = _distinct(_matching(texts, pattern) if pattern is not None else _body(texts, whole=near is not None))
+    if near is None and len(best := _best(found)) == 1:
+        return best[0].token.value
+    judged = _nearest(found, near) if near is not None else _judged(found, every=pattern is not None)
+    kind = "text that matches" if pattern is not None else _NO_FORM
+    return only(judged, asked, kind, _advice(found, judged), lambda: texts.text if texts.text.strip() else texts.html())
 
 
-_NO_SHAPE: Final = 'text that looks like one; for another form: code(r"[A-Za-z]{6}")'
+_NO_FORM: Final = 'text with the form of one; for another form: code(r"[A-Za-z]{6}")'
 _ADVICE: Final = 'code(r"[A-Z0-9]{6}"), or code(near="sign in")'
 
 
-def _found(texts: Texts, pattern: str | re.Pattern[str] | None, near: Any) -> list[Candidate[str]]:
-    """Return the distinct candidates of the body, and those of the subject if none of the body is certain."""
-    found = _distinct(_candidates(_searched(texts.text), pattern, near))
-    if not any(each.kept for each in found):
-        found = _distinct([*_candidates(texts.html(), pattern, near), *found])
-    if not any(each.kept and each.reason != _NEAR for each in found):
-        subject = _candidates(texts.subject, pattern, near)
-        found = _distinct([*found, *(each._replace(shown=f"{each.shown} (in the subject)") for each in subject)])
-    return found
+def _advice(found: list[_Found], judged: list[Candidate[str]]) -> str:
+    """Return a call that finds the first candidate that was kept, or that may be the one."""
+    several = [each for each, candidate in zip(found, judged, strict=True) if candidate.kept]
+    likely = several or [each for each in found if each.possible]
+    if not likely:
+        return _ADVICE
+    forms = [_form(each) for each in likely]
+    calls = [f'code(r"{form}")' for form in forms[:1] if forms.count(form) == 1]
+    calls += [f"code(near={label!r})" for label in [_label(likely[0])] if label]
+    return " or ".join(calls) or _ADVICE
+
+
+def _form(each: _Found) -> str:
+    """Return a pattern for the form of a candidate."""
+    digits = _DIGITS.sub(lambda run: rf"\d{{{len(run[0])}}}", each.token.value)
+    mixed = each.token.form == "mixed"
+    return rf"\b[A-Za-z0-9]{{{len(each.token.value)}}}\b" if mixed else rf"\b{_CAPITALS.sub('[A-Z]+', digits)}\b"
+
+
+def _label(each: _Found) -> str:
+    """Return up to three words beside a candidate: before it, behind it, or above it."""
+    page, token = each.ranking.page, each.token
+    number = page.line_at(token.start)
+    line = page.lines[number]
+    above = page.lines[number - 1] if number else line
+    before, behind = page.text[line.start : token.start], page.text[token.end : line.end]
+    for words in (
+        _WORDS.findall(before)[-3:],
+        _WORDS.findall(behind)[:3],
+        _WORDS.findall(page.text[above.start : above.end])[-3:],
+    ):
+        label = " ".join(words)
+        if label and len(list(page.occurrences(label))) == 1:
+            return label
+    return ""
+
+
+def _pages(texts: Texts) -> Iterator[tuple[CodeText, str]]:
+    """Yield the text, the HTML and the subject, each with the words for it in a failure."""
+    yield CodeText(_searched(texts.text), wraps=True), ""
+    yield CodeText(_searched(texts.html())), ""
+    yield CodeText(texts.subject), "(in the subject)"
 
 
 def _searched(text: str) -> str:
@@ -122,139 +157,115 @@ def _searched(text: str) -> str:
     return f"{first}\n{last}"
 
 
-def _candidates(text: str, pattern: str | re.Pattern[str] | None, near: Any) -> Iterator[Candidate[str]]:
-    if pattern is None:
-        yield from _judged(text, near)
-        return
-    text = text.translate(_FOLDED)
-    for found in re.finditer(pattern, text):
-        value = found[1] if found.re.groups and found[1] is not None else found[0]
-        missed = near is not None and not holds(near, _around(text, found.start(), found.end()), CONTAINED)
-        yield Candidate(value, repr(value), not missed, f"it is not near {named(near)}" if missed else "it matches")
+def _body(texts: Texts, *, whole: bool = False) -> list[_Found]:
+    """Return the candidates of the text, or of the HTML if the text has no code, and those of the subject.
+
+    With ``whole``, the HTML is read only if the text has no candidates.
+    """
+    found: list[_Found] = []
+    subject = CodeText(texts.subject)
+    for page, part in _pages(texts):
+        if part and any(each.place == Place.INTRODUCED for each in found):
+            break
+        if not part and any(each.possible if whole else each.place < Place.NOWHERE for each in found):
+            continue
+        ranking = Ranking(page, None if part else subject)
+        found += [_Found(each, ranking, part) for each in ranking.candidates()]
+    return _distinct(found)
 
 
-def _judged(text: str, near: Any) -> Iterator[Candidate[str]]:
-    """Yield everything in ``text`` with the shape of a code, kept or dropped."""
-    text = text.translate(_FOLDED)
-    plain = Plain(URLS.sub(lambda url: " " * len(url[0]), text))
-    spans = [(reason, [span.span() for span in pattern.finditer(text)]) for reason, pattern in _WHOLES.items()]
-    good = f"it is near {named(near)}"
-    for found in SHAPE.finditer(text):
-        value = found[0].replace(" ", "") if found["apart"] else found[0]
-        reason = _inside(plain, found, spans) or _shape_flaw(found) or _flaw(plain, found, near)
-        yield Candidate(value, repr(value), not reason, reason or (_rank(plain, found) if near is None else good))
+def _matching(texts: Texts, pattern: str | re.Pattern[str]) -> list[_Found]:
+    """Return the matches of a pattern in the first of the texts that has one."""
+    subject = CodeText(texts.subject)
+    for page, part in _pages(texts):
+        ranking = Ranking(page, None if part else subject)
+        found = [_Found(_match(ranking, match), ranking, part) for match in re.finditer(pattern, page.text) if match[0]]
+        if found:
+            return found
+    return []
 
 
-class Plain:
-    """A text without URLs, with the positions of words such as "code"."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        words = [word.span() for word in KEYWORD.finditer(text)]
-        self._starts, self._ends = [start for start, _ in words], [end for _, end in words]
-
-    def has_keyword(self, start: int, end: int) -> bool:
-        """Return whether a word such as "code" is between two positions."""
-        first = bisect_left(self._starts, start)
-        return first < len(self._ends) and self._ends[first] <= end
-
-    def introduces(self, position: int) -> bool:
-        """Return whether a word such as "code" comes directly before ``position``."""
-        last = bisect_right(self._ends, position) - 1
-        if last < 0 or self._starts[last] < position - _BEFORE:
-            return False
-        return INTRODUCED.fullmatch(self.text, self._ends[last], position) is not None
+def _match(ranking: Ranking, match: re.Match[str]) -> Ranked:
+    """Return a match of a user's pattern, or of its first group, as a candidate."""
+    group = 1 if match.re.groups and match[1] is not None else 0
+    value, (start, end) = match[group], match.span(group)
+    text = ranking.page.text
+    token = Token(value, start, end, "digits" if value.isdigit() else "mixed" if value.isalnum() else "groups")
+    if _ALNUM.match(text, end) or (start and _ALNUM.match(text, start - 1)):
+        return Ranked(token, Place.NOWHERE)
+    return ranking.ranked(token)
 
 
-def _rank(plain: Plain, found: re.Match[str]) -> str:
-    """Return how near a word such as "code" is to a candidate: directly before it, on its line, or further away."""
-    if plain.introduces(found.start()):
-        return _FOLLOWS
-    end = plain.text.find("\n", found.end())
-    begin = plain.text.rfind("\n", 0, found.start()) + 1
-    return _ON_LINE if plain.has_keyword(begin, end if end >= 0 else len(plain.text)) else _NEAR
+def _best(found: list[_Found]) -> list[_Found]:
+    """Return the candidates of the best place; words in capitals only if no other candidate is there."""
+    best = min((each.place for each in found), default=Place.NOWHERE)
+    if best == Place.NOWHERE:
+        return []
+    kept = [each for each in found if each.place == best]
+    return [each for each in kept if not each.token.is_word] or kept
 
 
-def _closest(candidates: list[Candidate[str]]) -> list[Candidate[str]]:
-    """Drop the candidates that are only near a word such as "code" if another one directly follows it."""
-    if not any(each.kept and each.reason == _FOLLOWS for each in candidates):
-        return candidates
-    further = 'it is only near a word such as "code", which another candidate directly follows'
+def _judged(found: list[_Found], *, every: bool = False) -> list[Candidate[str]]:
+    """Return the candidates, the best ones as kept. With ``every``, all are kept if none has a place."""
+    best = _best(found)
+    if not best and every:
+        return [each.candidate("it matches", kept=True) for each in found]
+    better = f", but another candidate is better: {_BETTER[best[0].place]}" if best else ""
     return [
-        each._replace(kept=False, reason=further) if each.kept and each.reason == _NEAR else each for each in candidates
+        each.candidate(
+            f"{each.reason}{better if each.place != Place.NOWHERE and each not in best else ''}", kept=each in best
+        )
+        for each in found
     ]
 
 
-def _shape_flaw(found: re.Match[str]) -> str:
-    """Return why this does not have the shape of a code, or an empty string if it does."""
-    characters = sum(each.isalnum() for each in found[0])
-    digits = sum(each.isdigit() for each in found[0])
-    if digits == characters:
-        return "" if digits in _DIGITS else f"it has {digits} digits, not 4 to 9"
-    if (not digits and " " in found[0]) or KEYWORD.search(found[0]) or characters not in _GROUPED:
-        return "it looks like words"
-    return ""
+_BETTER: Final = {place: reason.removeprefix("it is ") for place, reason in REASONS.items()}
 
 
-def _inside(plain: Plain, found: re.Match[str], wholes: list[tuple[str, list[tuple[int, int]]]]) -> str:
-    """Return what the candidate is part of, such as a URL, or "". A date that is introduced as a code is a code."""
-    for reason, spans in wholes:
-        following = bisect_right(spans, found.start(), key=lambda span: span[1])
-        if following < len(spans) and spans[following][0] < found.end():
-            if reason == _DATE and plain.introduces(found.start()):
-                continue
-            return reason
-    return ""
+def _nearest(found: list[_Found], near: str | re.Pattern[str]) -> list[Candidate[str]]:
+    """Return the candidates, the nearest to a text as kept; of those that are equally near by lines, rather a code."""
+    texts = {id(each.ranking): _Nearness(each.ranking, near) for each in found}
+    places = [each.possible and texts[id(each.ranking)].of(each.ranked) for each in found]
+    best = min((place for place in places if place), default=None)
+    judged = []
+    for each, place in zip(found, places, strict=True):
+        missed = f"another candidate is nearer to {named(near)}" if place else f"{named(near)} is not in the message"
+        kept = best is not None and place == best
+        reason = f"it is nearest to {named(near)}" if kept else missed if each.possible else each.reason
+        judged.append(each.candidate(reason, kept=kept))
+    return judged
 
 
-def _flaw(plain: Plain, found: re.Match[str], near: Any) -> str:
-    """Return why the surrounding words show that this is not a code, or an empty string if it is one."""
-    introduced = plain.introduces(found.start())
-    numbered = NUMBERED.search(plain.text[max(0, found.start() - _BEFORE) : found.start()])
-    if numbered and not (introduced and numbered[0].startswith(("#", "№"))):
-        return f"it is another number: it follows {numbered[0].strip()!r}"
-    if YEAR.fullmatch(found[0]) and not introduced:
-        return "it is a year or a date"
-    if near is not None:
-        around = _around(plain.text, found.start(), found.end())
-        return "" if holds(near, around, CONTAINED) else f"it is not near {named(near)}"
-    up, down = _reach(plain.text, found.start(), found.end())
-    near_keyword = plain.has_keyword(found.start() - up, found.start()) or plain.has_keyword(
-        found.end(), found.end() + down
-    )
-    return "" if near_keyword else 'no word such as "code" is near it'
+class _Nearness:
+    """How near candidates are to a text of the user's."""
+
+    def __init__(self, ranking: Ranking, near: str | re.Pattern[str]) -> None:
+        self._ranking = ranking
+        self._places = list(ranking.page.occurrences(near))
+
+    def of(self, ranked: Ranked) -> tuple[int, bool, bool, int] | None:
+        """Return a key that is less for a nearer candidate; None if the text is not there."""
+        token = ranked.token
+        other = ranked.place == Place.NOWHERE and self._ranking.is_other(token)
+        number = bisect_right(self._places, (token.start, token.end))
+        near = self._places[max(0, number - 1) : number + 1]
+        distances = [(self._lines(token, start), max(start - token.end, token.start - end, 0)) for start, end in near]
+        return min(((lines, other, ranked.place == Place.NOWHERE, gap) for lines, gap in distances), default=None)
+
+    def _lines(self, token: Token, start: int) -> int:
+        """Return how many lines are between; those above a text count more than those below, and empty lines too."""
+        page = self._ranking.page
+        here, there = page.line_at(token.start), page.line_at(start)
+        return 2 * (abs(here - there) + abs(page.lines[here].block - page.lines[there].block)) + (here < there)
 
 
-def _around(text: str, start: int, end: int) -> str:
-    """Return the text around a candidate within ``_reach``."""
-    up, down = _reach(text, start, end)
-    return f"{text[max(0, start - up) : start]} {text[end : end + down]}"
-
-
-def _reach(text: str, start: int, end: int) -> tuple[int, int]:
-    """Return how many characters before and after a candidate count as near.
-
-    That is its line and two non-empty lines on either side, but at least 80 characters.
-    """
-    before, after = text[max(0, start - _WIDEST) : start], text[end : end + _WIDEST]
-    lines = before.split("\n")
-    full = [number for number, line in enumerate(lines[:-1]) if line.strip()]
-    first = full[-_LINES] if len(full) >= _LINES else 0
-    up = max(len("\n".join(lines[first:])), _REACH)
-    lines = after.split("\n")
-    full = [number for number, line in enumerate(lines) if number and line.strip()]
-    last = full[_LINES - 1] if len(full) >= _LINES else len(lines)
-    down = max(len("\n".join(lines[: last + 1])), _REACH)
-    return up, down
-
-
-def _distinct(candidates: Iterable[Candidate[str]]) -> list[Candidate[str]]:
-    """Return each code once, however it is grouped. It is kept if it was kept anywhere, with the best reason."""
-    known: dict[str, Candidate[str]] = {}
-    for each in candidates:
-        key = each.value.replace("-", "").replace(" ", "")
-        if key not in known or (each.kept and not known[key].kept):
-            known[key] = each
-        elif each.reason == _FOLLOWS:
-            known[key] = known[key]._replace(reason=_FOLLOWS)
+def _distinct(found: Iterable[_Found]) -> list[_Found]:
+    """Return each candidate once, grouped as where it has a place first, with its best place."""
+    known: dict[str, _Found] = {}
+    for each in found:
+        key = each.token.value.replace("-", "").replace(" ", "")
+        first = known.setdefault(key, each)
+        if each.place < first.place:
+            token = each.token if first.place == Place.NOWHERE else each.token._replace(value=first.token.value)
+            known[key] = each._replace(ranked=Ranked(token, each.place))
     return list(known.values())

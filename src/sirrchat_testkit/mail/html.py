@@ -9,10 +9,12 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 from sirrchat_testkit.comparing import fold
-from sirrchat_testkit.mail.attachments import NotExactlyOne, pick_attachment
+from sirrchat_testkit.mail.attachments import pick_attachment
+from sirrchat_testkit.mail.candidates import NotExactlyOne
 from sirrchat_testkit.mail.codes import Texts, codes_in, pick_code_in
 from sirrchat_testkit.mail.links import Link, Seen, bare, is_home, merged, pick_link
 
@@ -26,6 +28,7 @@ __all__ = [
     "pick_attachment",
     "pick_code",
     "pick_link",
+    "readable_text",
     "select",
     "visible_text",
 ]
@@ -72,7 +75,7 @@ def links(text: str, html: str) -> tuple[Link, ...]:
     """
     if not html:
         return merged(bare(text))
-    page = _Page(html)
+    page = _read(html)
     anchors = [each for each in page.seen if each.kind in _ANCHORS]
     pictures = [each for each in page.seen if each.kind not in _ANCHORS]
     return merged([*anchors, *bare("\n".join(page.outside)), *bare(text), *pictures])
@@ -86,18 +89,14 @@ def codes(text: str, html: str, subject: str = "") -> tuple[str, ...]:
 def pick_code(
     text: str, html: str, pattern: str | re.Pattern[str] | None = None, *, near: Any = None, subject: str = ""
 ) -> str:
-    """Return the only code in ``text``, or in ``html`` if the text has none, or in ``subject`` if neither has one.
+    """Return the only code of a message; see ``ReceivedMessage.code``.
 
-    The subject is also read if the body has only a number that does not follow a word such as "code" and is not on its
-    line, such as a house number below "Enter the code in the subject line".
-
-    A code is 4 to 9 digits, or groups of digits or capitals joined by ``-`` or a space, near a word such as "code" in
-    one of many languages; ``near`` replaces the word (a string is contained, a pattern searches). Years, dates, prices,
-    phone and order numbers and parts of URLs are not codes. With a ``pattern``, its matches are the candidates instead,
-    or their first groups.
-
-    The code is returned as shown, with its groups (``123 456``, ``ABC-123``); full-width characters are folded, and
-    single digits (``1 2 3 4 5 6``) are joined. A code that occurs twice counts once.
+    Args:
+        text: The plain text, which is searched first.
+        html: The HTML, which is searched if the text has no code.
+        pattern: A regular expression whose matches, or first groups, are the candidates.
+        near: A text; of the candidates, the one nearest to it is the code.
+        subject: The subject, which is searched too unless a word such as "code" introduces a code in the body.
 
     Raises:
         NotExactlyOne: There is none, or there are several.
@@ -111,7 +110,12 @@ def _texts(text: str, html: str, subject: str) -> Texts:
 
 def visible_text(html: str) -> str:
     """Return the visible text of ``html``, with a line for each block."""
-    return "\n".join(_Page(html).lines)
+    return "\n".join(_read(html).lines)
+
+
+def readable_text(text: str, html: str) -> str:
+    """Return the plain text of a message, or the visible text of its HTML if it has none."""
+    return text if text.strip() else visible_text(html)
 
 
 def select(html: str, css: str) -> list[str]:
@@ -254,6 +258,12 @@ class _Page:
             self.lines.append(line)
         if beside:
             self.outside.append(beside)
+
+
+@lru_cache(maxsize=2)
+def _read(html: str) -> _Page:
+    """Return an HTML document as it is read; the links and the codes of a message are often asked for together."""
+    return _Page(html)
 
 
 def _url(value: str | None) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from sirrchat_testkit.comparing import CONTAINED, EQUAL, fold, holds
 from sirrchat_testkit.formatting import excerpt, named
-from sirrchat_testkit.mail.attachments import Candidate, only
+from sirrchat_testkit.mail.candidates import Candidate, only
 from sirrchat_testkit.suggestions import Hints
 
 __tracebackhide__ = True
@@ -31,14 +31,31 @@ _WORDS: Final[Mapping[LinkPurpose, re.Pattern[str]]] = MappingProxyType(
     {
         "unsubscribe": re.compile(
             r"unsubscri|opt[ -]?out|(e-?mail|notification|subscription)s? (preferences|settings)|manage preferences"
-            r"|abmeld|abbestell|austragen|désabonn|désinscri|darse de baja|descadastr|uitschrijv|afmelden|avregistrera"
+            r"|abmeld|abbestell|austragen|désabonn|désinscri|darse de baja|cancelar (la "
+            r"|a )?(suscripción|subscrição|inscrição)"
+            r"|descadastr|cancellati|disiscri|annulla l.iscrizione|donar-se de baixa|cancel·la"
+            r"|uitschrijv|afmeld|avregistrera"
+            r"|avsluta prenumeration|avmeld|meld deg av|frameld|peruuta (tilaus|uutiskirje)"
+            r"|poistu (posti|listal)|wypisz|rezygn"
+            r"|odhlás|leiratkoz|dezabon|διαγραφή|απεγγραφή|abonelikten|listeden çık|отпис|відпис|odjav"
+            r"|إلغاء الاشتراك|لغو (اشتراک|عضویت)|הסרה|להסיר|ביטול הרשמה|सदस्यता (समाप्त|रद्द)"
+            r"|अनसब्सक्राइब|আনসাবস্ক্রাইব"
+            r"|ยกเลิกการ(สมัคร|รับ)|h[ủu]ỷ? ?y? đăng ký|hủy (nhận|theo dõi)|berhenti berlangganan"
             r"|退订|取消订阅|退訂|取消訂閱|配信停止|配信解除|購読解除|登録解除|수신\s?거부|구독\s?(취소|해지)",
             re.IGNORECASE,
         ),
         "legal": re.compile(
             r"privacy|terms (of|and|&)|^terms$|imprint|legal notice|cookie policy|impressum|datenschutz|\bagb\b"
             r"|nutzungsbedingungen|mentions légales|confidentialité|conditions (générales|d'utilisation)|privacidad"
-            r"|aviso legal|términos|termos de|condizioni|informativa|конфиденциальност|условия|隐私|隱私|服务条款"
+            r"|aviso legal|términos|termos de|condizioni|informativa|конфіденційн|поверителност"
+            r"|условия|умови (вик|кор)|prywatności|regulamin|osobních údajů|osobných údajov"
+            r"|obchod(ní|né) podmínky|adatvédel|confidențialitate|termeni și|απορρήτου|όροι χρήσης"
+            r"|gizlilik|kullanım koşulları"
+            r"|الخصوصية|الشروط|حریم خصوصی|פרטיות|תנאי שימוש|गोपनीयता|ความเป็นส่วนตัว"
+            r"|chính sách bảo mật|điều khoản|privasi"
+            r"|integritetspolicy|användarvillkor|personvern|privatlivspolitik|vilkår|tietosuoja"
+            r"|käyttöehdot|privatnosti"
+            r"|конфиденциальност|隐私|隱私|服务条款"
             r"|使用条款|プライバシー|利用規約|特定商取引|개인정보|이용\s?약관",
             re.IGNORECASE,
         ),
@@ -60,9 +77,30 @@ _PATHS: Final[Mapping[LinkPurpose, re.Pattern[str]]] = MappingProxyType(
     }
 )
 _SOCIAL = re.compile(
-    r"https?://([a-z0-9-]+\.)*(facebook\.com|fb\.com|twitter\.com|x\.com|instagram\.com|linkedin\.com|youtube\.com|youtu\.be"
-    r"|tiktok\.com|pinterest\.[a-z.]+|t\.me|wa\.me|weibo\.com|discord\.(gg|com)|mastodon\.social|threads\.net|bsky\.app"
+    r"https?://([a-z0-9-]+\.)*(facebook\.com|fb\.com|twitter\.com|x\.com|instagram\.com|linkedin\.com"
+    r"|youtube\.com|youtu\.be"
+    r"|tiktok\.com|pinterest\.[a-z.]+|t\.me|wa\.me|weibo\.com|discord\.(gg|com)|mastodon\.social"
+    r"|threads\.net|bsky\.app"
     r"|vk\.com|line\.me|reddit\.com|snapchat\.com|xing\.com)([/?#:]|$)",
+    re.IGNORECASE,
+)
+_HELP = re.compile(
+    r"^\W*((get|need|visit our|contact)?\s*(help|support)(\s(center|centre|site|page|team"
+    r"|& contact))?|faq|contact( us| support)?|hilfe"
+    r"|aide|ayuda|ajuda|aiuto|assistenza|hulp|hjälp|hjælp|hjelp|apua|pomoc|nápověda|súgó|ajutor"
+    r"|βοήθεια|yardım|помощь|допомога"
+    r"|помощ|المساعدة|راهنما|עזרה|सहायता|मदद|সাহায্য|ช่วยเหลือ|trợ giúp|hỗ trợ|bantuan|帮助(中心)?|幫助"
+    r"|客服中心|ヘルプ|도움말|고객센터)\W*$",
+    re.IGNORECASE,
+)
+_HELP_PAGE = re.compile(
+    r"https?://(help|support|faq|hilfe|aide|ayuda)\.|https?://[^/]*/([a-z]{2}/)?"
+    r"(help|support|faq|contact|about|hilfe|aide|ayuda|bantuan|hc|smarthelp)(/[^?#]*)?([?#]|$)",
+    re.IGNORECASE,
+)
+_UNDO = re.compile(
+    r"\b(was|is)(n.?t| not) (me|you)\b|\bnot (me|you)\b|\blet us know\b|\breport (it|this)|/(cancel"
+    r"|revoke|report|deny|undo)\b",
     re.IGNORECASE,
 )
 _GENERIC = re.compile(
@@ -213,8 +251,9 @@ def pick_link(
     text: Any = None,
     purpose: LinkPurpose | None = None,
     scheme: str | None = None,
+    shown: Callable[[], str] = str,
 ) -> Link:
-    """Return the only match in ``links``; see ``ReceivedMessage.link``.
+    """Return the only match in ``links``; see ``ReceivedMessage.link``. ``shown()`` is the text that a failure shows.
 
     Raises:
         NotExactlyOne: None matches, or several do.
@@ -226,15 +265,26 @@ def pick_link(
     wanted = {name: each for name, each in wanted.items() if each is not None}
     judged = [_judged(link, wanted) for link in links]
     if not wanted:
-        judged = _without_homes(judged)
+        judged = _without_lesser(judged)
     asked = ", ".join(named(each) if name == "match" else f"{name}={named(each)}" for name, each in wanted.items())
-    return only(judged, f"link({asked})", "links", _ADVICE if wanted else f"{_ADVICE}; {_LEFT_OUT}")
+    advice = _advice([each.value for each in judged if each.kept])
+    return only(judged, f"link({asked})", "links", advice if wanted else f"{advice}; {_LEFT_OUT}", shown)
 
 
 _ADVICE: Final = 'link("confirm"), link(text="Confirm"), link(url="/x"), or link(purpose="unsubscribe")'
 _PLAIN: Final = "it has no special purpose"
-_HOME_PAGE: Final = "it leads to a home page, and another link does not"
 _LEFT_OUT: Final = "without arguments, links with a purpose are left out"
+
+
+def _advice(kept: list[Link]) -> str:
+    """Return a call that finds the first of several links."""
+    if not kept:
+        return _ADVICE
+    first, *others = kept
+    if first.text and not any(first.text.casefold() in f"{other} {other.text}".casefold() for other in others):
+        return f"link({first.text!r})"
+    path = first.path.partition("?")[0]
+    return f"link(url={path!r})" if not any(path in other for other in others) else f"link(url={str(first)!r})"
 
 
 def _judged(link: Link, wanted: Mapping[str, Any]) -> Candidate[Link]:
@@ -273,13 +323,44 @@ def _contains(value: str, wanted: Any) -> bool:
     return holds(wanted, value, CONTAINED)
 
 
-def _without_homes(judged: list[Candidate[Link]]) -> list[Candidate[Link]]:
-    """Drop home pages, such as that of a logo or a brand name, if there is another candidate."""
-    if all(is_home(each.value) for each in judged if each.kept):
+def _without_lesser(judged: list[Candidate[Link]]) -> list[Candidate[Link]]:
+    """Drop the candidates that a reader would follow only if there were no other, such as the page of a brand name."""
+    kept = [each.value for each in judged if each.kept]
+    lesser = {link: reason for link in kept if (reason := _lesser(link))}
+    if len(lesser) == len(kept):
         return judged
+    pages = [link for link in kept if link not in lesser]
+    lesser |= {
+        link: "it leads to a page above that of another link"
+        for link in pages
+        if any(_is_above(link, other) for other in pages)
+    }
     return [
-        each._replace(kept=False, reason=_HOME_PAGE) if each.kept and is_home(each.value) else each for each in judged
+        each._replace(kept=False, reason=f"{lesser[each.value]}{_BESIDE}")
+        if each.kept and each.value in lesser
+        else each
+        for each in judged
     ]
+
+
+_BESIDE: Final = "; another link is more likely"
+
+
+def _lesser(link: Link) -> str:
+    """Return why a reader would rather follow another link, or ""."""
+    if is_home(link):
+        return "it leads to a home page"
+    if _HELP.match(link.text) or _HELP_PAGE.match(link):
+        return "it leads to a help page"
+    if _UNDO.search(link.text) or _UNDO.search(link):
+        return "it is for readers who did not ask for the message"
+    return ""
+
+
+def _is_above(link: Link, other: Link) -> bool:
+    """Return whether the page of another link is below that of ``link``: ``/reset`` is above ``/reset/MQ-d0mcx7``."""
+    path = link.partition("?")[0].partition("#")[0].rstrip("/")
+    return path == link.rstrip("/") and other.startswith(f"{path}/") and other != link
 
 
 def _link(places: list[Seen]) -> Link:

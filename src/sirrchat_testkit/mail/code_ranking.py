@@ -1,0 +1,487 @@
+"""The rank of each candidate for a one-time code in a text: how likely a reader takes it for the code.
+
+1. Everything with the form of a code is a candidate: 4 to 9 digits, groups of letters or digits, 5 to 8 letters and
+   digits, one character for each box.
+2. Its rank is its place: introduced by a word such as "code", alone on its line below such a word, alone elsewhere, or
+   in a sentence with such a word. Behind those come candidates that a word introduces although another word is nearer.
+3. A part of a name (a URL, a host, a version) has no rank. What is part of a date or a price, or is named as another
+   number ("order 48291"), has none unless a word such as "code" introduces it.
+4. No rank depends on which digits or letters a candidate has, only on their number and on what stands around it. In
+   running text four digits may be a year, and groups a date: such forms count only where they are introduced or alone.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from itertools import groupby
+from typing import Final, Literal, NamedTuple, TypeAlias, cast
+
+from sirrchat_testkit.mail.code_text import (
+    COPULAS,
+    NUMBERS,
+    VERBS,
+    VERBS_AFTER,
+    CodeText,
+    Line,
+    Word,
+    WordKind,
+)
+from sirrchat_testkit.mail.numbers import name_around, quantity_around
+
+Form: TypeAlias = Literal["boxes", "groups", "spaced", "digits", "mixed"]
+"""How a candidate is written: ``4 8 2 9``, ``ABC-123``, ``482 913``, ``482913``, ``K7P2QX``."""
+
+
+class Place(IntEnum):
+    """Where a candidate stands, the best place first."""
+
+    INTRODUCED = 1
+    BELOW = 2
+    ALONE = 3
+    SENTENCE = 4
+    LAST = 5
+    NOWHERE = 6
+
+
+REASONS: Final = {
+    Place.INTRODUCED: 'a word such as "code" introduces it',
+    Place.BELOW: 'it is alone on its line, below a word such as "code"',
+    Place.ALONE: 'it is alone on its line, near a word such as "code"',
+    Place.SENTENCE: 'it is in a sentence with a word such as "code"',
+    Place.NOWHERE: 'no word such as "code" is near it',
+}
+
+
+class Token(NamedTuple):
+    """A part of a text that may be a code, with its positions.
+
+    Attributes:
+        value: The code, as a reader would type it.
+        start: Its first position in the text.
+        end: The position behind it.
+        form: How it is written.
+    """
+
+    value: str
+    start: int
+    end: int
+    form: Form
+
+    @property
+    def is_word(self) -> bool:
+        """Whether it has no digit and is not in groups, and so may be a word in capitals."""
+        return self.form == "mixed" and self.value.isalpha()
+
+
+class Ranked(NamedTuple):
+    """A candidate with the place where it stands."""
+
+    token: Token
+    place: Place
+
+
+_DIGITS: Final = range(4, 10)
+_CHARACTERS: Final = range(4, 17)
+_SURE: Final = 6
+"""Digits from which on a number in running text is not likely to be a year or a postal code."""
+
+_SHAPE = re.compile(
+    r"""(?<![A-Za-z0-9_])(?:
+        (?P<boxes>[A-Z0-9](?:[ ][A-Z0-9]){3,8}(?![ ][A-Z0-9]\b))
+      | (?P<groups>[A-Z0-9]{1,8}(?:-[A-Z0-9]{2,8}){1,4})
+      | (?P<spaced>\d\d(?:[ ]\d\d){1,3}(?![ ]\d\d\b)
+          |\d{3}(?:[ ]\d{3}){1,2}(?![ ]\d{3}\b)
+          |\d{4}[ ]\d{4}(?![ ]\d{4}\b)
+          |(?=[A-Z ]{0,6}\d)[A-Z0-9]{3}[ ][A-Z0-9]{3}(?![ ][A-Z0-9]{3}\b)
+          |(?=[A-Z ]{0,8}\d)[A-Z0-9]{4}[ ][A-Z0-9]{4}(?![ ][A-Z0-9]{4}\b))
+      | (?P<digits>\d{4,})
+      | (?P<mixed>[A-Z]{5,8}|(?=[A-Za-z]{0,7}\d)[A-Za-z0-9]{5,8})
+    )(?![A-Za-z0-9_])""",
+    re.VERBOSE,
+)
+
+_REACH: Final = 100
+"""Characters behind a candidate in which a sentence may say what it is."""
+
+_FURTHER: Final = 200
+"""Characters between a word such as "code" and its code: "the code for the payment of 20 EUR to Acme is"."""
+
+_BETWEEN: Final = 40
+_LABEL_WORDS: Final = 5
+_LINES: Final = 3
+"""Lines on either side of a candidate that count as near."""
+
+_WRAPPED: Final = 40
+"""The length of a line of plain text from which on its sentence may go on in the next one."""
+
+_LATIN: Final = 0x24F
+"""The last letter of Latin Extended-B."""
+
+_OPENING: Final = r"\s*_\"'“”„«»「『【\[(（<>→#"
+_CLOSING: Final = r"\s*_\"'“”»」』】)\]）"
+_SENTENCE_END = re.compile(r"(?<!\b\d)(?<!\b\d\d)(?<!\b[^\W\d_])[.!?؟।](?=[\s\"'”»)*_])|[。！？]")
+_NO_SENTENCE: Final = ".!?。！？"
+_SIGNS = re.compile(rf"[{_OPENING}:=.|\-]*")
+_SIGN_BEFORE = re.compile(rf"[:=][{_OPENING}]*$")
+_DECORATION = re.compile(rf"[{_OPENING}{_CLOSING}:.。,!;|=~`´‘’{{}}·•➡👉🔑\-]*")
+_CANDIDATE: Final = "\ue000"
+"""Stands for a candidate in a line without candidates."""
+
+_ASIDE = re.compile(rf"(?<=[{_CANDIDATE}*]) ?\([^()\n]{{0,80}}\)")
+_ENDS = re.compile(rf"[{_CLOSING}]*(?:[.,;!。\n(]|$)")
+_DASH = re.compile(rf"[{_CLOSING}]*[-(,]")
+_ADJECTIVES = re.compile(
+    r"(?:\s(?!(?:in|at|from|and|or|with|by|under|of|are|was|has)\s)[^\s\d.,;:!?()\[\]/]+){1,2}\s[\"'“„«*]*"
+)
+_NUMBER_WORD = re.compile(r"[\s:]*(?:number|nummer|numer|numéro|número|no|nr|n°|nº|番号|번호|号|號)\.?[\s:#]*")
+_LABEL = re.compile(rf"[^\W\d_][\s)\]]*[:#=][{_OPENING}]*$|[#№]$")
+_FIRST = re.compile(rf"(?:^|[.!?:)\]>|-]\s|[。！，:)\]】」])[{_OPENING}]*$")
+_GREETING = re.compile(r"[^\s,،]+(?:\s[^\s,،]+){0,2}[,،]\s*")
+_AS = re.compile(
+    rf"[{_CLOSING}]*(?:as|als|comme|como|come|com|som|jako|mint|ca|kot|kao|как|як|като|ως|olarak|sebagai|làm|作为|作為|として)\b"
+)
+_LIST = re.compile(r"\s*(?:[,;/|、·•]|[^\W\d_]{1,4})?\s*")
+_ARTICLE = re.compile(
+    r"\b(?:the|this|your|le|la|el|il|lo|de|den|das|die|o|os|code|kod|kode|código|codice)[\s\"'“„«:]*$"
+)
+_COPULA = re.compile(
+    r"(?:\b(?:is|was|ist|lautet|est|es|è|é|är|er|je|jest|este|of|over|on|with|von|über|de|di|da|van)\s+|[是为為は])$"
+)
+
+
+def tokens_in(text: str) -> Iterator[Token]:
+    """Yield everything in ``text`` with the form of a code, in order."""
+    for found in _SHAPE.finditer(text):
+        form = cast("Form", found.lastgroup)
+        token = Token(found[0].replace(" ", "") if form == "boxes" else found[0], *found.span(), form)
+        if not _is_hyphenated(token):
+            yield token
+
+
+def _wrong_length(token: Token) -> str:
+    """Return what is wrong with the length of a candidate, or ""."""
+    characters = sum(map(str.isalnum, token.value))
+    if token.form in ("digits", "spaced", "boxes") and characters not in _DIGITS:
+        return f"it has {characters} digits, not 4 to 9"
+    return "" if characters in _CHARACTERS else f"it has {characters} characters, not 4 to 16"
+
+
+def _is_hyphenated(token: Token) -> bool:
+    """Return whether a token is words in capitals with a hyphen, such as "TWO-FACTOR"; groups of a code are equal."""
+    groups = token.value.split("-")
+    return token.form == "groups" and "".join(groups).isalpha() and len({*map(len, groups)}) > 1
+
+
+class Ranking:
+    """The candidates of a text, ranked in the order in which they stand.
+
+    Args:
+        page: The text.
+        subject: The subject of the message, which may say what a number alone on its line is; None for itself.
+    """
+
+    def __init__(self, page: CodeText, subject: CodeText | None = None) -> None:
+        self.page = page
+        self._subject: set[WordKind] = {word.kind for word in subject.words} if subject else set()
+        self._near: tuple[int, set[WordKind]] = -1, set()
+        self._introduced = -1
+        """The end of the last candidate that was introduced by a word."""
+        self._sentences = [end.end() for end in _SENTENCE_END.finditer(page.lower)]
+        self._tokens = list(tokens_in(page.text))
+        self._alone = {
+            number
+            for number, tokens in groupby(self._tokens, lambda token: page.line_at(token.start))
+            if _is_alone(page, page.lines[number], tokens)
+        }
+        self._above = [-1]
+        """For each line the number of the nearest one above that is not only a candidate; -1 if there is none."""
+        for number in range(len(page.lines)):
+            self._above.append(self._above[-1] if number in self._alone else number)
+
+    def candidates(self) -> Iterator[Ranked]:
+        """Yield all candidates of the text."""
+        for token in self._tokens:
+            yield Ranked(token, Place.NOWHERE) if _wrong_length(token) else self.ranked(token)
+
+    def ranked(self, token: Token) -> Ranked:
+        """Return a candidate with its place; those before it have been ranked."""
+        place = self._place(token, self.page.line_at(token.start))
+        if place < Place.NOWHERE and self._name(token):
+            place = Place.NOWHERE
+        if place == Place.INTRODUCED:
+            self._introduced = token.end
+        return Ranked(token, place)
+
+    def is_possible(self, token: Token) -> bool:
+        """Return whether a candidate has the form of a code and is not a part of a name such as a URL."""
+        return not _wrong_length(token) and not self._name(token)
+
+    def is_other(self, token: Token) -> bool:
+        """Return whether a candidate is part of a quantity, or is named as another number."""
+        return bool(self._flaw(token))
+
+    def reason(self, ranked: Ranked) -> str:
+        """Return why a candidate has its place, or none."""
+        token, place = ranked
+        if place not in (Place.NOWHERE, Place.LAST):
+            return REASONS[place]
+        flaw = self._flaw(token)
+        if place == Place.LAST:
+            return f'{flaw}, although a word such as "code" introduces it'
+        return flaw or self._missing(token)
+
+    def _flaw(self, token: Token) -> str:
+        """Return what else a candidate is, or ""."""
+        length, name = _wrong_length(token), self._name(token)
+        if length or name:
+            return length or f"it is part of {name}"
+        quantity = quantity_around(self.page.lower, token.start, token.end)
+        other = self._other_name(token, self.page.line_at(token.start))
+        return f"it is part of {quantity}" if quantity else f"it is another number: {other}" if other else ""
+
+    def _missing(self, token: Token) -> str:
+        """Return what keeps a candidate from having a place."""
+        line = self.page.line_at(token.start)
+        if not {"code", "secret"} & self._kinds_near(line):
+            return REASONS[Place.NOWHERE]
+        if self._is_promotion(line):
+            return "it is a code for a discount"
+        if token.form in ("mixed", "boxes"):
+            return "it looks like a word"
+        return "it may be a year, a date or a postal code, and no word introduces it as a code"
+
+    def _name(self, token: Token) -> str:
+        return name_around(self.page.lower, token.start, token.end)
+
+    def _place(self, token: Token, line: int) -> Place:
+        """Return where a candidate stands, whatever it is a part of."""
+        if not self.page.words and not self._subject:
+            return Place.NOWHERE
+        alone = line in self._alone
+        link = self._link(token, line)
+        place = (
+            Place.INTRODUCED if link else self._place_alone(token, line) if alone else self._in_sentence(token, line)
+        )
+        if place == Place.NOWHERE:
+            return place
+        if (link or alone) and self._is_promotion(line):
+            return Place.NOWHERE
+        if quantity_around(self.page.lower, token.start, token.end):
+            return Place.LAST if link == "directly" else place if alone and not link else Place.NOWHERE
+        if link != "directly" and self._other_name(token, line):
+            return Place.LAST if link == "by a copula" else Place.NOWHERE
+        return place
+
+    def _place_alone(self, token: Token, line: int) -> Place:
+        page = self.page
+        above = self._text_above(line)
+        kinds = self._kinds_of_sentence(above) if above else set()
+        if "code" in kinds:
+            return Place.BELOW
+        if "code" in self._kinds_near(line) | self._subject:
+            return Place.ALONE
+        asked = above is not None and page.text[above.end - 1] == ":"
+        if "secret" in kinds and (asked or not token.is_word):
+            return Place.ALONE
+        return Place.ALONE if self._subject and not token.is_word else Place.NOWHERE
+
+    def _in_sentence(self, token: Token, line: int) -> Place:
+        if token.form not in ("digits", "spaced") or (token.form == "digits" and len(token.value) < _SURE):
+            return Place.NOWHERE
+        end = min(self.page.lines[line].end, token.end + _FURTHER)
+        begin = self._sentence_start(token.start, line)
+        kinds = self.page.kinds_between(begin, min(end, self._sentence_end(token.end)))
+        return Place.SENTENCE if "code" in kinds else Place.NOWHERE
+
+    # --- how words introduce a candidate
+
+    def _link(self, token: Token, line: int) -> str:
+        """Return how words introduce a candidate, or ""."""
+        page, start = self.page, token.start
+        begin = self._sentence_start(start, line)
+        words = [
+            word
+            for word in page.words_between(max(begin, self._introduced), start)
+            if word.kind != "reason" and word.end <= start
+        ]
+        if words:
+            link = self._link_to(words, token, line)
+            if link:
+                return link
+        if self._introduced >= page.lines[line].start and _LIST.fullmatch(page.lower, self._introduced, start):
+            return "in a list"
+        if self._is_asked_for(token, line):
+            return "by a verb"
+        return "by its name" if self._is_named(token, line, begin) else ""
+
+    def _link_to(self, words: list[Word], token: Token, line: int) -> str:
+        """Return how one of the words before a candidate introduces it, or ""."""
+        lower, start = self.page.lower, token.start
+        ends: dict[int, set[str]] = {}
+        for word in words:
+            ends.setdefault(word.end, set()).add(word.language)
+        if any(self._directly(end, start, languages) for end, languages in ends.items()):
+            return "directly"
+        before = lower[max(0, start - _BETWEEN) : start]
+        copulas = COPULAS.last(before)
+        if any(copulas & languages for languages in ends.values()):
+            return "by a copula"
+        if not token.is_word or _ENDS.match(lower, token.end) or _is_foreign(lower, token):
+            if _SIGN_BEFORE.search(before):
+                return "by a copula"
+            if any(_ADJECTIVES.fullmatch(lower, end, start) for end in ends):
+                return "by adjectives"
+        return "by a label" if not token.is_word and self._in_a_label(words, token, line) else ""
+
+    def _directly(self, end: int, start: int, languages: set[str]) -> bool:
+        """Return whether only signs and words such as "is" stand between a word and a candidate."""
+        if start - end > _BETWEEN:
+            return False
+        gap = self.page.lower[end:start]
+        numbered = _NUMBER_WORD.match(gap)
+        return _SIGNS.fullmatch(gap) is not None or COPULAS.only(gap[numbered.end() :] if numbered else gap, languages)
+
+    def _in_a_label(self, words: list[Word], token: Token, line: int) -> bool:
+        """Return whether a line is a short label with a word such as "code", and the candidate."""
+        here = self.page.lines[line]
+        if not _DECORATION.fullmatch(self.page.lower, token.end, here.end):
+            return False
+        label = self._before(token, line)
+        named = any(word.kind == "code" and word.start >= here.start for word in words)
+        return named and len(label.split()) <= _LABEL_WORDS and not any(map(str.isdigit, label))
+
+    def _is_asked_for(self, token: Token, line: int) -> bool:
+        """Return whether a verb such as "enter" asks for the candidate, and the message is about a code."""
+        page = self.page
+        if not self._subject and not self._kinds_near(line):
+            return False
+        before = self._before(token, line)[-2 * _BETWEEN :]
+        if VERBS.end(before) or ((article := _ARTICLE.search(before)) and VERBS.end(before[: article.start()])):
+            return True
+        return VERBS_AFTER.begin(page.lower[token.end : token.end + _BETWEEN].partition("\n")[0])
+
+    def _is_named(self, token: Token, line: int, begin: int) -> bool:
+        """Return whether a sentence begins with the candidate and says what it is: "482913 is your code"."""
+        page, end = self.page, token.end
+        until = min(end + _REACH, self._sentence_end(end))
+        if line in self._alone:
+            if line + 1 >= len(page.lines) or not page.text[page.lines[line + 1].start].islower():
+                return False
+        elif not self._goes_on(line + 1):
+            until = min(until, page.lines[line].end)
+        words = [word for word in page.words_between(end, until) if word.kind == "code"]
+        rest = page.lower[end:until]
+        if not words or (token.form == "mixed" and rest.startswith(":")):
+            return False
+        if (
+            token.is_word
+            and not _is_foreign(page.lower, token)
+            and not (_DASH.match(rest) or COPULAS.first(rest) & {word.language for word in words})
+        ):
+            return False
+        before = page.lower[begin : token.start]
+        greets = _GREETING.fullmatch(before) and not page.kinds_between(begin, token.start)
+        return bool(_AS.match(rest) or _FIRST.search(before) or greets)
+
+    # --- what else a candidate may be
+
+    def _is_promotion(self, line: int) -> bool:
+        """Return whether a line and the one above it are about a discount, and not about signing in."""
+        page = self.page
+        here, above = page.lines[line], page.lines[max(0, line - 1)]
+        begin = max(above.start, here.start - _REACH)
+        if not page.is_promotion(begin, min(here.end, begin + 2 * _FURTHER)):
+            return False
+        return "reason" not in page.kinds_between(max(above.start, here.start - _REACH), here.start + 2 * _FURTHER)
+
+    def _other_name(self, token: Token, line: int) -> str:
+        """Return the words that name a candidate as another number, such as "it follows 'order no.'", or ""."""
+        page = self.page
+        if line in self._alone:
+            above = self._text_above(line)
+            if above is None or page.text[above.end - 1] in _NO_SENTENCE or "code" in self._kinds_of_sentence(above):
+                return ""
+            named = NUMBERS.end(page.lower[above.start : above.end])
+            return f"{_last_words(page.text[above.start : above.end])!r} is above it" if named else ""
+        before = self._before(token, line)
+        shown = _last_words(page.text[token.start - len(before) : token.start])
+        if NUMBERS.end(before) or NUMBERS.end(_COPULA.sub("", before)):
+            return f"it follows {shown!r}"
+        label = token.start - len(shown) - _LABEL_WORDS
+        labelled = _LABEL.search(before) and not page.kinds_between(label, token.start) & {"code", "secret"}
+        return f"it follows {shown!r}" if labelled else ""
+
+    # --- lines and sentences
+
+    def _before(self, token: Token, line: int) -> str:
+        """Return what stands before a candidate on its line."""
+        return self.page.lower[max(self.page.lines[line].start, token.start - _FURTHER) : token.start]
+
+    def _goes_on(self, line: int) -> bool:
+        """Return whether a sentence of the line before may go on in ``line``: it is wrapped plain text."""
+        lines = self.page.lines
+        if not self.page.wraps or not 0 < line < len(lines):
+            return False
+        above, here = lines[line - 1], lines[line]
+        return above.block == here.block and here.start - above.start >= _WRAPPED
+
+    def _sentence_start(self, position: int, line: int) -> int:
+        """Return where the sentence begins that ``position`` is in; it may begin in the line above."""
+        lines = self.page.lines
+        begin = lines[line - 1].start if self._goes_on(line) else lines[line].start
+        begin = max(begin, position - _FURTHER)
+        before = bisect_right(self._sentences, position)
+        return max(begin, self._sentences[before - 1]) if before else begin
+
+    def _sentence_end(self, position: int) -> int:
+        """Return where the sentence ends that ``position`` is in, without regard to lines."""
+        behind = bisect_right(self._sentences, position)
+        return self._sentences[behind] if behind < len(self._sentences) else len(self.page.lower)
+
+    def _text_above(self, line: int) -> Line | None:
+        """Return the nearest line above that is not only a candidate."""
+        above = self._above[line]
+        return self.page.lines[above] if above >= 0 else None
+
+    def _kinds_of_sentence(self, line: Line) -> set[WordKind]:
+        """Return the kinds of the words in a line, and in the sentence that goes on in it."""
+        begin = self._sentence_start(line.end, self.page.line_at(line.start))
+        return self.page.kinds_between(max(min(begin, line.start), line.end - 2 * _FURTHER), line.end)
+
+    def _kinds_near(self, line: int) -> set[WordKind]:
+        """Return the kinds of the words in the lines around a line."""
+        if self._near[0] != line:
+            lines = self.page.lines
+            first, last = lines[max(0, line - _LINES)], lines[min(len(lines) - 1, line + _LINES)]
+            self._near = line, self.page.kinds_between(first.start, last.end)
+        return self._near[1]
+
+
+def _is_foreign(text: str, token: Token) -> bool:
+    """Return whether a candidate in Latin letters stands between words of another script."""
+    before = re.search(r"[^\W\d_][\W\d_]*$", text[max(0, token.start - _BETWEEN) : token.start])
+    behind = re.match(r"[\W\d_]*([^\W\d_])", text[token.end : token.end + _BETWEEN])
+    neighbours = [before[0][0]] if before else []
+    neighbours += [behind[1]] if behind else []
+    return bool(neighbours) and all(ord(letter) > _LATIN for letter in neighbours)
+
+
+def _last_words(text: str) -> str:
+    """Return the last two words of ``text``, or the last one if the other is a number."""
+    *before, last = text.split()[-2:] or [""]
+    return " ".join([*(word for word in before if not any(map(str.isdigit, word))), last])[-_BETWEEN:]
+
+
+def _is_alone(page: CodeText, line: Line, tokens: Iterable[Token]) -> bool:
+    """Return whether a line consists of candidates and signs only, and perhaps of words in brackets behind them."""
+    if line.end - line.start > _FURTHER:
+        return False
+    at, rest = line.start, ""
+    for token in tokens:
+        rest += page.text[at : token.start] + _CANDIDATE
+        at = token.end
+    rest = _ASIDE.sub("", rest + page.text[at : line.end])
+    return _DECORATION.fullmatch(rest.replace(_CANDIDATE, "")) is not None

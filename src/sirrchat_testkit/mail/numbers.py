@@ -1,0 +1,91 @@
+"""What a number in a text is a part of: a URL, an address, a date, a phone number, a price.
+
+1. A part of a name (a URL, a host) is never a code. A part of a quantity (a date, a price, a version) is none unless a
+   word such as "code" introduces it.
+2. What a number is never depends on its digits: "2031" and "4829" are the same, and so are "12-03-26" and "48-29-13".
+3. Only the characters next to the number are read, so that the cost is linear.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_SOLID: Final = r"[^\s<>\"()\[\]{}«»“”‘’「」【】『』,;\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+_BEFORE = re.compile(rf"{_SOLID}{{0,80}}\Z")
+_BEHIND = re.compile(rf"{_SOLID}{{0,80}}")
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_YEAR: Final = 4
+"""The number of digits of a year."""
+
+_NAMES: Final = {
+    "a URL or an address": re.compile(r"://|^www\.|[\w.+%-]@[\w-]+\.\w"),
+    "an IP address": re.compile(
+        r"^[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,8}(?:[.%/]|$)|^\d{1,3}(?:\.\d{1,3}){3}\b", re.IGNORECASE
+    ),
+    "a MAC address": re.compile(
+        r"^(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b|^(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}\b", re.IGNORECASE
+    ),
+    "a UUID": re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE),
+    "a port": re.compile(r"^(?:localhost|[\w-]+(?:\.[\w-]+)*\.[a-z]{2,24}|[\d.]+|\[[0-9a-f:]+\]):\d+\b"),
+    "a host name or a file name": re.compile(r"^[\w-]+(?:\.[\w-]+)*\.[a-z]{2,24}[.:/]?(?:[/?#]|$)"),
+    "a path": re.compile(r"^[\w.-]*/[\w.-]+/|^/[\w-]"),
+}
+_QUANTITIES: Final = {
+    "a date or a time": re.compile(
+        r"^\d{4}([-/.])\d{1,2}\1\d{1,2}\b|^\d{1,2}([/.])\d{1,2}\2\d{2,4}\b|^\d{1,2}[-./]\d{1,2}[-./]\d{4}\b|^\d{1,2}:\d{2}\b"
+    ),
+    "a version": re.compile(r"^\W?v?\d+(?:\.\d+){2,}|^[A-Za-z]+/\d|^[A-Za-z][\w-]*/"),
+    "a number with a fraction, with thousands or with a slash": re.compile(r"\d[.,'’]\d|\w/\d|\d/\w"),
+}
+_CODES: Final = (
+    "usd eur gbp chf jpy cny rmb krw rub inr brl pln czk sek nok dkk huf ron bgn uah try thb vnd idr rs rs. kr zł kč ft"
+    " lei rp nt us r tk"
+)
+_CURRENCY: Final = rf"[$€£¥￥₹₽₩₪₫฿₴₺]|(?<![a-z])(?:{'|'.join(map(re.escape, _CODES.split()))})(?![a-z])"
+_PRICE_BEFORE = re.compile(rf"(?:{_CURRENCY})\s?\Z")
+_PRICE_BEHIND = re.compile(rf"\s?(?:{_CURRENCY}|[元円원]|руб|грн|лв|đồng|บาท|টাকা|रुपये|ريال|تومان|ден|₸|%|‰|°)")
+_PHONE_BEFORE = re.compile(r"(?:\+\d{0,3}[\s().\d-]*|\(0?\d{1,5}\)[\s-]?|\b0\d{1,4}[\s/-]|\d[\s-])\Z")
+_PHONE_BEHIND = re.compile(r"[\s-]\d{2,}|\)\s?\d")
+_MASKED = re.compile(r"(?:[•·x]{2,}|\*{2,}\s|\*{3,})[\s-]?\Z")
+_YEAR_BEFORE = re.compile(r"(?:©|\(c\)|\bq[1-4]|[«‘'’])\s*\Z")
+_YEAR_BEHIND = re.compile(r"\s?(?:年|년|г\.|р\.|m\.)|\s?[-–—/]\s?\d{2,4}\b|\s©")
+
+
+def name_around(text: str, start: int, end: int) -> str:
+    """Return the kind of name that the number between two positions is a part of, such as "a port", or ""."""
+    token = _token(text, start, end)
+    if len(token) == end - start:
+        return ""
+    return next((kind for kind, pattern in _NAMES.items() if pattern.search(token)), "")
+
+
+def quantity_around(text: str, start: int, end: int) -> str:
+    """Return the kind of quantity that the number between two positions is a part of, such as "a date", or "".
+
+    Args:
+        text: The text, in lower case.
+        start: The beginning of the number.
+        end: Its end.
+    """
+    token = _token(text, start, end).strip(".:-")
+    if len(token) != end - start or _ISO_DATE.fullmatch(token):
+        for kind, pattern in _QUANTITIES.items():
+            if pattern.search(token):
+                return kind
+    before, behind = text[max(0, start - 32) : start], text[end : end + 16]
+    if _PRICE_BEFORE.search(before) or _PRICE_BEHIND.match(behind):
+        return "a price or an amount"
+    if _MASKED.search(before):
+        return "a number of which only the end is shown"
+    if _PHONE_BEFORE.search(before) or _PHONE_BEHIND.match(behind):
+        return "a longer number, such as a phone number"
+    if end - start == _YEAR and (_YEAR_BEFORE.search(before) or _YEAR_BEHIND.match(behind)):
+        return "a year or a date"
+    return ""
+
+
+def _token(text: str, start: int, end: int) -> str:
+    """Return the number with the characters around it up to blanks, brackets and quotes."""
+    before, behind = _BEFORE.search(text[max(0, start - 80) : start]), _BEHIND.match(text, end)
+    return f"{before[0] if before else ''}{text[start:end]}{behind[0] if behind else ''}"

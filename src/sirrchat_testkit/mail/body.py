@@ -35,7 +35,7 @@ def body_text(content: bytes, field: str, *, html: bool) -> str:
     if html and not charset and (meta := _META.search(content[:_SNIFFED])):
         charset = meta[1].decode("ascii")
         charset = "utf-8" if charset.lower().startswith("utf-16") else charset  # it could not be read otherwise
-    text = decode_bytes(content, charset).replace("\r\n", "\n")
+    text = decode_bytes(content, charset).removeprefix("\ufeff").replace("\r\n", "\n")
     if not html and parameter(field, "format").lower() == "flowed":
         return unflowed(text, delete_space=parameter(field, "delsp").lower() == "yes")
     return text

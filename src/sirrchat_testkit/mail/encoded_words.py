@@ -2,7 +2,7 @@
 
 1. Nothing here raises, because malformed mail must be shown too.
 2. Bytes that cannot be decoded become U+FFFD. No result has a lone surrogate, so every result can be encoded as JSON.
-3. The declared charset is tried first; if it fails, its common superset, then UTF-8.
+3. The declared charset is tried first, then UTF-8.
 4. The ``email`` package is not used: these functions run for each received message.
 """
 
@@ -29,14 +29,14 @@ _PADDING = re.compile(rb"=+")
 
 
 def decode_bytes(data: bytes, charset: str = "") -> str:
-    """Return ``data`` as text: by ``charset``, its superset or UTF-8, with U+FFFD for bytes that none of them reads."""
+    """Return ``data`` as text: by ``charset`` or as UTF-8, with U+FFFD for bytes that neither of them reads."""
     names = list(codecs_of(charset))
     for name in names:
         try:
             return _SURROGATES.sub(REPLACEMENT, decode(data, name))
         except (LookupError, ValueError):
             continue
-    if not any(map(is_seven_bit, names)):
+    if not any(is_seven_bit(name, data) for name in names):
         try:
             return data.decode()
         except UnicodeDecodeError:

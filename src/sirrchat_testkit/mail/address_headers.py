@@ -78,7 +78,8 @@ def _read_words(value: str, read: Callable[[_Entry], tuple[str, str]]) -> list[t
     found = [read(each) for each in _entries(fold(value))]
     addresses = "".join(address for address, _ in found)
     if "=?" in value and ("=?" in addresses or "@" not in addresses):
-        found = [read(each) for each in _entries(decode_header(value))]  # the address was encoded as well
+        decoded = [read(each) for each in _entries(decode_header(value))]  # the address was encoded as well
+        found = decoded if any("@" in address for address, _ in decoded) else found
     if any("@" in address for address, _ in found):
         return _without_words(found)
     return [each for each in found if each[0]]
@@ -115,9 +116,10 @@ def _entries(value: str) -> Iterator[_Entry]:  # noqa: C901, PLR0912 - one branc
             entry, inside = entry._replace(angle=[]), True
         elif piece == ">":
             inside = False
-        elif inside and entry.angle is not None:
+        elif inside and entry.angle is not None and (piece not in ",;" or _is_route(entry.angle)):
             entry.angle.append(piece)
         elif piece in ",;":
+            inside = False
             if entry.words[0] or entry.angle is not None or len(entry.words) > 1:
                 yield entry
                 entry = _Entry([[]], None, [])
@@ -128,6 +130,11 @@ def _entries(value: str) -> Iterator[_Entry]:  # noqa: C901, PLR0912 - one branc
         else:
             entry.words[-1].append(piece)
     yield entry
+
+
+def _is_route(angle: list[str]) -> bool:
+    """Return whether a path begins with domains to pass, which are separated by commas (RFC 5322 section 4.4)."""
+    return "".join(angle[:2]).lstrip().startswith("@")
 
 
 def _unnamed(entry: _Entry) -> tuple[str, str]:

@@ -470,6 +470,12 @@ def test_several_fields_of_recipients_are_one_list_to_everybody(raw: bytes) -> N
     assert read_header(raw).to == parse(raw).headers.named_addresses("to")
 
 
+def test_a_quote_that_is_not_closed_ends_with_its_field() -> None:
+    raw = b'To: "Ann <ann@example.com>\r\nTo: Bob <bob@example.com>\r\n\r\n'
+    assert read_header(raw).to == ("ann@example.com", "bob@example.com")
+    assert [each.name for each in parse(raw).to] == ["Ann", "Bob"]
+
+
 def test_a_long_list_of_addresses_is_not_remembered() -> None:
     before = addresslist._remembered.cache_info().currsize
     assert len(bare_addresses(", ".join(f"{number}@long.example" for number in range(1000)))) == 1000

@@ -159,7 +159,8 @@ def _named(entry: _Entry) -> tuple[str, str]:
 
 
 def _unquoted(piece: str) -> str:
-    return _ESCAPED.sub(r"\1", piece[1:-1]) if piece.startswith('"') and len(piece) > 1 else piece
+    """Return the text of a quoted string; a quote that is not closed is left out."""
+    return _ESCAPED.sub(r"\1", piece[1:-1]) if piece.startswith('"') else piece
 
 
 def _address(words: list[list[str]], angle: list[str] | None) -> str:

@@ -19,6 +19,7 @@ from sirrchat_testkit.mail import address_headers as addresslist
 from sirrchat_testkit.mail.address_headers import MailAddress, bare_addresses, named_addresses
 from sirrchat_testkit.mail.headers import split
 from sirrchat_testkit.mail.mime import Attachment, Headers, Parsed, as_email, parse, read_header
+from sirrchat_testkit.mail.parameters import parameter
 
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.eml"))
 RAW = {path.stem: path.read_bytes() for path in SAMPLES}
@@ -265,6 +266,21 @@ def test_a_content_type_that_is_doubled_glued_or_commented_is_read(field: str, t
 def test_base64_is_decoded_as_far_as_it_goes(encoded: bytes, content: bytes) -> None:
     head = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     assert parse(head + encoded).attachments[0].content == content
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "value"),
+    [
+        ("text/plain; charset=utf-8 (Unicode)", "charset", "utf-8"),
+        ('text/plain; charset="utf-8" (Unicode)', "charset", "utf-8"),
+        ("attachment; filename=report (1).pdf", "filename", "report (1).pdf"),
+        ('attachment; filename="a"b".txt"', "filename", 'a"b".txt'),
+        ('attachment; filename="a.txt" (a file); size=1', "filename", "a.txt"),
+        ('attachment; filename="a.txt', "filename", "a.txt"),
+    ],
+)
+def test_a_comment_behind_a_parameter_is_no_part_of_it(field: str, name: str, value: str) -> None:
+    assert parameter(field, name) == value
 
 
 @pytest.mark.parametrize("encoding", ["base64 (in lines)", "(in lines) Base64", '"base64"', "base64;", " BASE64 "])

@@ -7,14 +7,17 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import smtplib
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import aiosmtplib
+import pytest
 
 from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.services import Services
@@ -160,3 +163,30 @@ async def deliver(
     """Deliver ``raw`` without SMTP; return the stored copies."""
     envelope = Envelope(id="", sender=sender, recipients=recipients, login=login)
     return await services.delivery.deliver(envelope, raw)
+
+
+NODE_FOLDER = os.environ.get("TEST_NODE_FOLDER", "")
+"""The folder in which ``.ci/run`` installs packages of npm."""
+
+
+def missing(what: str) -> None:
+    """Skip the test because a tool is not installed; fail it in CI."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{what} is not installed; .ci/run does")
+
+
+def node_lines(script: Path, lines: Sequence[str], package: str = "") -> list[Any]:
+    """Return the JSON of each line that a script of node writes when it reads ``lines``; it may need a package."""
+    if shutil.which("node") is None:
+        missing("node")
+    if package and not Path(NODE_FOLDER, "node_modules", package).is_dir():
+        missing(package)
+    done = subprocess.run(
+        ["node", str(script)],
+        input="\n".join(lines).encode("utf-8", "surrogatepass"),
+        capture_output=True,
+        timeout=50,
+        check=False,
+        env={**os.environ, "NODE_PATH": str(Path(NODE_FOLDER, "node_modules"))},
+    )
+    assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
+    return [json.loads(line) for line in done.stdout.decode().rstrip("\n").split("\n")]

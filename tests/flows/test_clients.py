@@ -21,10 +21,9 @@ from pathlib import Path
 import pytest
 
 from sirrchat_testkit import Inbox, MailServer
-from tests.support import asend
+from tests.support import NODE_FOLDER, asend, missing
 
 MODES = ("plain", "starttls", "tls")
-NODE = os.environ.get("TEST_NODE_FOLDER", "")
 SCRIPT = """
 const [host, port, mode, user, pass, to] = process.argv.slice(2);
 require("nodemailer").createTransport({
@@ -74,10 +73,6 @@ def mail(to: str) -> EmailMessage:
     message["From"], message["To"], message["Subject"] = "a@x.example", to, "Hello"
     message.set_content("It works.\n.a dot\n")
     return message
-
-
-def missing(what: str) -> None:
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{what} is not installed; .ci/run does")
 
 
 def run(*command: str, text: str = "", **environment: str) -> None:
@@ -174,14 +169,14 @@ def test_msmtp(case: Case) -> None:
 
 
 def test_nodemailer(case: Case, tmp_path: Path) -> None:
-    if not (Path(NODE) / "node_modules" / "nodemailer").is_dir():
+    if not (Path(NODE_FOLDER) / "node_modules" / "nodemailer").is_dir():
         missing("nodemailer")
     script = tmp_path / "send.cjs"
     script.write_text(SCRIPT)
     run(
         *("node", str(script), "localhost", str(case.port), case.mode),
         *(case.server.smtp_username, case.server.smtp_password, case.inbox.address),
-        NODE_PATH=str(Path(NODE) / "node_modules"),
+        NODE_PATH=str(Path(NODE_FOLDER) / "node_modules"),
         NODE_EXTRA_CA_CERTS=case.server.tls.ca_file,
     )
     case.check()

@@ -6,6 +6,7 @@ import email.policy
 import json
 import subprocess
 import sys
+from base64 import b64encode
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sirrchat_testkit.mail import address_headers as addresslist
 from sirrchat_testkit.mail.address_headers import MailAddress, bare_addresses, named_addresses
 from sirrchat_testkit.mail.headers import split
 from sirrchat_testkit.mail.mime import Attachment, Headers, Parsed, as_email, parse, read_header
+from sirrchat_testkit.mail.parameters import parameter
 
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.eml"))
 RAW = {path.stem: path.read_bytes() for path in SAMPLES}
@@ -111,6 +113,9 @@ def test_well_formed_sample_reads_as_the_standard_library_reads_it(name: str) ->
         ("=?unicode_escape?q?=5Cud800?=", "\\ud800"),
         ("Grüße", "Grüße"),
         ("not =? an encoded word ?=", "not =? an encoded word ?="),
+        ("=?utf-8?B?w6k? =?utf-8?B?w6k=?=", "=?utf-8?B?w6k? é"),
+        ("=?utf-8?Q?open? =?utf-8?Q?caf=C3=A9?=", "=?utf-8?Q?open? café"),
+        ("=?euc-kr?Q?C0=CE?= =?euc-kr?Q?=C1=F5?=", "C0\ufffd증"),
         ("", ""),
     ],
 )
@@ -145,6 +150,9 @@ def test_undecodable_bytes_become_replacement_characters() -> None:
         ("Zoë <zoë@exämple.com>", ("zoë@exämple.com",)),
         ('"Unclosed <ann@example.com>', ("ann@example.com",)),
         ("Just A Name", ()),
+        ("Ann <ann@example.com, Bob <bob@example.com>", ("ann@example.com", "bob@example.com")),
+        ("<ann@example.com; bob@example.com", ("ann@example.com", "bob@example.com")),
+        ("< @a.example, @b.example:ann@example.com>", ("ann@example.com",)),
         ("<>", ()),
         (",,", ()),
     ],
@@ -240,9 +248,13 @@ def test_an_alternative_with_a_file_name_stays_an_alternative() -> None:
         ("multipart/mixed boundary=b", "one"),
         ("multipart/mixed, boundary=b", "one"),
         ("Multipart/Mixedboundary=b", "one"),
+        ("multipart/mixed (of parts); boundary=b", "one"),
+        ("(parts) multipart/mixed ; boundary = b (the boundary)", "one"),
+        ('multipart/mixed; boundary="b" (the boundary)', "one"),
+        ('"multipart/mixed"; boundary="b";', "one"),
     ],
 )
-def test_a_content_type_that_is_doubled_or_glued_is_read(field: str, text: str) -> None:
+def test_a_content_type_that_is_doubled_glued_or_commented_is_read(field: str, text: str) -> None:
     parts = "--b\r\nContent-Type: text/plain charset=utf-8\r\n\r\none\r\n--b--\r\n"
     assert parse(f"Content-Type: {field}\r\n\r\n{parts}".encode()).text == text
 
@@ -256,10 +268,51 @@ def test_base64_is_decoded_as_far_as_it_goes(encoded: bytes, content: bytes) -> 
     assert parse(head + encoded).attachments[0].content == content
 
 
+@pytest.mark.parametrize(
+    ("field", "name", "value"),
+    [
+        ("text/plain; charset=utf-8 (Unicode)", "charset", "utf-8"),
+        ('text/plain; charset="utf-8" (Unicode)', "charset", "utf-8"),
+        ("attachment; filename=report (1).pdf", "filename", "report (1).pdf"),
+        ('attachment; filename="a"b".txt"', "filename", 'a"b".txt'),
+        ('attachment; filename="a.txt" (a file); size=1', "filename", "a.txt"),
+        ('attachment; filename="a.txt', "filename", "a.txt"),
+    ],
+)
+def test_a_comment_behind_a_parameter_is_no_part_of_it(field: str, name: str, value: str) -> None:
+    assert parameter(field, name) == value
+
+
+@pytest.mark.parametrize("encoding", ["base64 (in lines)", "(in lines) Base64", '"base64"', "base64;", " BASE64 "])
+def test_an_encoding_is_found_among_comments_and_quotes(encoding: str) -> None:
+    assert parse(f"Content-Transfer-Encoding: {encoding}\r\n\r\nT25l\r\n".encode()).text == "One"
+
+
 def test_dots_that_a_client_doubled_after_bare_line_feeds_are_undone_in_the_text() -> None:
     assert parse(b"Subject: x\r\n\r\none\n..two\n...three\r\n").text == "one\n.two\n..three\n"
     assert parse(b"Subject: x\r\n\r\none\r\n..two\r\n").text == "one\n..two\n"  # by CRLF, SMTP has undone them
     assert parse(b"Subject: x\r\n\r\n.one\n..two\n.three\r\n").text == ".one\n..two\n.three\n"  # nobody doubled them
+    assert parse(b"Subject: x\n\none\n..two\n").text == "one\n..two\n"  # it did not come by SMTP
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sent", "text"),
+    [
+        ("quoted-printable", b"one =\n..two =E2=82=AC\n...three", "one .two \u20ac\n..three\n"),
+        ("base64", b64encode(b"one\n..two\n...three\n"), "one\n..two\n...three\n"),
+        ("8bit", "..\u20ac\n...three".encode(), ".\u20ac\n..three\n"),
+    ],
+)
+def test_doubled_dots_are_those_of_lines_as_they_were_sent(encoding: str, sent: bytes, text: str) -> None:
+    head = b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: %s\n\n" % encoding.encode()
+    assert parse(head + sent + b"\n\r\n").text == text
+
+
+def test_the_line_end_that_smtplib_adds_to_bare_line_feeds_is_not_a_line() -> None:
+    assert parse(b"Subject: x\n\none\n\n\r\n").text == "one\n\n"
+    assert parse(b"Subject: x\n\none\r\n").text == "one\n"
+    assert parse(b"Subject: x\r\n\r\none\r\n\r\n").text == "one\n\n"
+    assert parse(b"Subject: x\n\n\r\n").text == ""
 
 
 @pytest.mark.parametrize(
@@ -431,6 +484,12 @@ def test_a_misguessed_name_of_an_attachment(name: str, meant: str) -> None:
 )
 def test_several_fields_of_recipients_are_one_list_to_everybody(raw: bytes) -> None:
     assert read_header(raw).to == parse(raw).headers.named_addresses("to")
+
+
+def test_a_quote_that_is_not_closed_ends_with_its_field() -> None:
+    raw = b'To: "Ann <ann@example.com>\r\nTo: Bob <bob@example.com>\r\n\r\n'
+    assert read_header(raw).to == ("ann@example.com", "bob@example.com")
+    assert [each.name for each in parse(raw).to] == ["Ann", "Bob"]
 
 
 def test_a_long_list_of_addresses_is_not_remembered() -> None:

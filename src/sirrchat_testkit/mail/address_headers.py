@@ -4,14 +4,12 @@
 2. The usual forms, ``a@b`` and ``Name <a@b>``, take one regular expression; other forms are read token by token. Recent
    short values are cached, because the same few occur again and again.
 3. Nothing here raises: an entry without an address is left out. A single word without ``@`` (``root``) is an
-   address if no entry has an ``@``.
+   address if no entry has an ``@``; otherwise words before a comma are a part of the next name.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
-import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, NamedTuple, Self
@@ -28,8 +26,9 @@ _ADDRESSES = _TOKENS // 4  # of the usual form, which has four tokens: local par
 _SHORT = 320  # characters of a field that is worth remembering
 _ODD = re.compile(r'["(:;\\\[]')
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*(?:\]|$)|[(),:;<>\s"]|\\.?|[^\s"(),:;<>\\\[]+', re.DOTALL)
+_COMMENT_MARK = re.compile(r"[()]|\\.", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_NEEDLESSLY_QUOTED = re.compile(r'"([^\s"(),.:;<>\\\[\]@]+(?:\.[^\s"(),.:;<>\\\[\]@]+)*)"@')
+_NEEDLESSLY_QUOTED = re.compile(r'\A"([^\s"(),.:;<>\\\[\]@]+(?:\.[^\s"(),.:;<>\\\[\]@]+)*)"@')
 
 
 def bare_addresses(value: str) -> tuple[str, ...]:
@@ -78,56 +77,73 @@ def _read_words(value: str, read: Callable[[_Entry], tuple[str, str]]) -> list[t
     found = [read(each) for each in _entries(fold(value))]
     addresses = "".join(address for address, _ in found)
     if "=?" in value and ("=?" in addresses or "@" not in addresses):
-        found = [read(each) for each in _entries(decode_header(value))]  # the address was encoded as well
+        decoded = [read(each) for each in _entries(decode_header(value))]  # the address was encoded as well
+        found = decoded if any("@" in address for address, _ in decoded) else found
     if any("@" in address for address, _ in found):
         return _without_words(found)
     return [each for each in found if each[0]]
 
 
 def _without_words(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Drop entries without an ``@``: such a word is the part of an unquoted name before its comma."""
+    """Drop entries without an ``@``: such words are the part of an unquoted name before a comma."""
     kept: list[tuple[str, str]] = []
-    surname = ""
+    before: list[str] = []
     for address, name in found:
         if "@" in address:
-            kept.append((address, f"{surname}, {name}" if surname and name else name))
-            surname = ""
-        else:
-            surname = address or surname
+            kept.append((address, ", ".join((*before, name)) if name else name))
+            before = []
+        elif address or name:
+            before.append(name or address)
     return kept
 
 
-def _entries(value: str) -> Iterator[_Entry]:  # noqa: C901, PLR0912 - one branch for each kind of token
+def _entries(value: str) -> Iterator[_Entry]:
     """Read ``value`` token by token."""
     entry = _Entry([[]], None, [])
     inside = False
-    depth = 0
-    for piece in itertools.islice(map(operator.itemgetter(0), _PIECE.finditer(value)), _TOKENS):
-        if piece == "(":
-            if depth:
-                entry.comments.append(piece)
-            depth += 1
-        elif depth:
-            depth -= piece == ")"
-            if depth:
-                entry.comments.append(piece)
+    for piece in _pieces(value):
+        if piece.startswith("("):
+            entry.comments.append(_ESCAPED.sub(r"\1", piece[1:].removesuffix(")")))
+        elif piece.isspace():
+            entry.words.append([])
         elif piece == "<":
             entry, inside = entry._replace(angle=[]), True
         elif piece == ">":
             inside = False
-        elif inside and entry.angle is not None:
+        elif inside and entry.angle is not None and (piece not in ",;" or _is_route(entry.angle)):
             entry.angle.append(piece)
         elif piece in ",;":
-            if entry.words[0] or entry.angle is not None or len(entry.words) > 1:
-                yield entry
-                entry = _Entry([[]], None, [])
+            inside = False
+            yield entry
+            entry = _Entry([[]], None, [])
         elif piece == ":":
             entry = _Entry([[]], None, [])
-        elif piece.isspace():
-            entry.words.append([])
         else:
             entry.words[-1].append(piece)
     yield entry
+
+
+def _pieces(value: str) -> Iterator[str]:
+    """Yield the tokens of ``value``; a comment, with those in it, is one."""
+    at = 0
+    for _ in range(_TOKENS):
+        found = _PIECE.match(value, at)
+        if found is None:
+            return
+        end = found.end()
+        if found[0] == "(":
+            depth = 1
+            while depth and (mark := _COMMENT_MARK.search(value, end)):
+                depth += (mark[0] == "(") - (mark[0] == ")")
+                end = mark.end()
+            end = len(value) if depth else end
+        yield value[at:end]
+        at = end
+
+
+def _is_route(angle: list[str]) -> bool:
+    """Return whether a path begins with domains to pass, which are separated by commas (RFC 5322 section 4.4)."""
+    return bool(angle) and angle[0].startswith("@")
 
 
 def _unnamed(entry: _Entry) -> tuple[str, str]:
@@ -135,25 +151,40 @@ def _unnamed(entry: _Entry) -> tuple[str, str]:
 
 
 def _named(entry: _Entry) -> tuple[str, str]:
-    words = (" ".join("".join(map(_unquoted, word)) for word in entry.words if word)) if entry.angle is not None else ""
-    return _address(entry.words, entry.angle), decode_header(words or "".join(entry.comments))
+    address = _address(entry.words, entry.angle)
+    words = ""
+    if entry.angle is not None or not address:
+        words = " ".join("".join(map(_unquoted, word)) for word in entry.words if word)
+    return address, decode_header(words or (" ".join(entry.comments) if address else ""))
 
 
 def _unquoted(piece: str) -> str:
-    return _ESCAPED.sub(r"\1", piece[1:-1]) if piece.startswith('"') and len(piece) > 1 else piece
+    """Return the text of a quoted string; a quote that is not closed is left out."""
+    return _ESCAPED.sub(r"\1", piece[1:-1]) if piece.startswith('"') else piece
 
 
 def _address(words: list[list[str]], angle: list[str] | None) -> str:
     """Return the address of an entry of the list, or ""."""
     if angle is not None:
-        text = "".join(piece for piece in angle if not piece.isspace())
-        text = text.rpartition(":")[2] if text.startswith("@") else text
+        route = len(angle) - angle[::-1].index(":") if _is_route(angle) and ":" in angle else 0
+        text = "".join(angle[route:])
     else:
-        given = ["".join(word) for word in words if word]
+        given = _given(words)
         complete = [word for word in given if "@" in word.strip("@")]
         lone = len(given) == 1 and '"' not in given[0]
-        text = complete[-1] if complete else "".join(given) if lone or "@" in given else ""
+        text = complete[-1] if complete else given[0] if lone else ""
     return _NEEDLESSLY_QUOTED.sub(r"\1@", text, count=1)
+
+
+def _given(words: list[list[str]]) -> list[str]:
+    """Return the words of an entry, without the blanks that RFC 822 allowed around the ``@`` of an address."""
+    given: list[str] = []
+    for word in filter(None, map("".join, words)):
+        if given and (given[-1].endswith("@") or word.startswith(("@", "."))):
+            given[-1] += word
+        else:
+            given.append(word)
+    return given
 
 
 class MailAddress(str, Hints):

@@ -2,8 +2,6 @@
 
 1. The charset is that of the Content-Type; of HTML without one, that of a byte order mark or of its ``<meta>``.
 2. Lines end in a line feed. Lines of ``format=flowed`` are joined (RFC 3676).
-3. A client that sends bare line feeds doubles the dots that begin a line, and the server cannot know it: they are
-   undone here. The raw message stays as it was received.
 """
 
 from __future__ import annotations
@@ -19,14 +17,11 @@ _SNIFFED: Final = 4096
 """Bytes in which a ``<meta>`` is looked for; the HTML standard says 1024."""
 
 _MARKS: Final = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16le", b"\xfe\xff": "utf-16be"}
-_BARE_DOTS = re.compile(rb"(?<!\r)\n\.\.")
-_BARE_DOT = re.compile(rb"(?<!\r)\n\.(?!\.)")
 _SIGNATURE: Final = "-- "
 
 
 def body_text(content: bytes, field: str, *, html: bool) -> str:
     """Return the text of a part whose Content-Type is ``field``. Never raises."""
-    content = _undotted(content)
     charset = parameter(field, "charset")
     for mark, name in _MARKS.items():
         if content.startswith(mark) and (name == "utf-8" or not charset):
@@ -35,7 +30,7 @@ def body_text(content: bytes, field: str, *, html: bool) -> str:
     if html and not charset and (meta := _META.search(content[:_SNIFFED])):
         charset = meta[1].decode("ascii")
         charset = "utf-8" if charset.lower().startswith("utf-16") else charset  # it could not be read otherwise
-    text = decode_bytes(content, charset).replace("\r\n", "\n")
+    text = decode_bytes(content, charset).removeprefix("\ufeff").replace("\r\n", "\n")
     if not html and parameter(field, "format").lower() == "flowed":
         return unflowed(text, delete_space=parameter(field, "delsp").lower() == "yes")
     return text
@@ -70,10 +65,3 @@ def unflowed(text: str, *, delete_space: bool = False) -> str:
 def _quoted(parts: list[str], depth: int) -> str:
     text = "".join(parts)
     return f"{'>' * depth} {text}" if depth else text
-
-
-def _undotted(content: bytes) -> bytes:
-    """Return ``content`` without dots that were doubled after bare line feeds; none were if a line has a single one."""
-    if b"\n.." not in content or _BARE_DOT.search(content):
-        return content
-    return _BARE_DOTS.sub(b"\n.", content)

@@ -3,7 +3,10 @@
 1. The labels are those of the Encoding standard, which browsers and mail programs follow, and a few that only
    mail uses.
 2. A charset is read as its common superset: iso-8859-1 as windows-1252, gb2312 as gb18030, shift_jis as windows-31j.
-3. The charsets of ISO-2022-JP include the characters of NEC and half-width katakana, which Python's codec lacks.
+   This holds for every spelling of its name that Python knows.
+3. ISO-2022-JP and EUC-JP include the characters of NEC and half-width katakana, which Python's codecs lack.
+4. Where Python's codec and the standard give different characters, the standard counts. 191 characters of Big5,
+   most of them added by Hong Kong in 2008, cannot be read: no codec of Python has them.
 
 The standard: https://encoding.spec.whatwg.org/#names-and-labels
 """
@@ -11,8 +14,9 @@ The standard: https://encoding.spec.whatwg.org/#names-and-labels
 from __future__ import annotations
 
 import codecs
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 _LABELS: Final = {
@@ -40,11 +44,14 @@ _LABELS: Final = {
     "iso8859-14": "iso-8859-14 iso8859-14 iso885914",
     "iso8859-15": "csisolatin9 iso-8859-15 iso8859-15 iso885915 iso_8859-15 l9 latin9",
     "iso8859-16": "iso-8859-16",
-    "koi8-r": "cskoi8r koi koi8 koi8-r koi8_r",
-    "koi8-u": "koi8-ru koi8-u",
+    "koi8-r": "cskoi8r koi koi8 koi8-r koi8_r koi8r",
+    "koi8-u": "koi8-ru koi8-u koi8u",
     "mac-roman": "csmacintosh mac macintosh x-mac-roman",
     "mac-cyrillic": "x-mac-cyrillic x-mac-ukrainian",
-    "cp874": "dos-874 iso-8859-11 iso8859-11 iso885911 tis-620 windows-874",
+    "mac-latin2": "x-mac-ce x-mac-centraleurroman mac-centraleurope",
+    "mac-greek": "x-mac-greek",
+    "mac-turkish": "x-mac-turkish",
+    "cp874": "dos-874 iso-8859-11 iso8859-11 iso885911 tis-620 windows-874 ibm874 x-windows-874",
     "cp1250": "cp1250 windows-1250 x-cp1250",
     "cp1251": "cp1251 windows-1251 x-cp1251",
     "cp1252": (
@@ -60,61 +67,152 @@ _LABELS: Final = {
     "cp1256": "cp1256 windows-1256 x-cp1256",
     "cp1257": "cp1257 windows-1257 x-cp1257",
     "cp1258": "cp1258 windows-1258 x-cp1258",
-    "gb18030": "chinese csgb2312 csiso58gb231280 gb2312 gb_2312 gb_2312-80 gbk iso-ir-58 x-gbk gb18030 cp936 ms936",
-    "big5hkscs": "big5 big5-hkscs cn-big5 csbig5 x-x-big5",
-    "euc_jp": "cseucpkdfmtjapanese euc-jp x-euc-jp",
-    "iso2022_jp": "csiso2022jp iso-2022-jp iso-2022-jp-ms cp50220 cp50221 cp50222",
-    "cp932": "csshiftjis ms932 ms_kanji shift-jis shift_jis sjis windows-31j x-sjis cp932",
+    "gb18030": (
+        "chinese csgb2312 csiso58gb231280 gb2312 gb_2312 gb_2312-80 gbk iso-ir-58 x-gbk gb18030 cp936 ms936 windows-936"
+        " cn-gb"
+    ),
+    "hz": "hz-gb-2312",
+    "big5hkscs": "big5 big5-hkscs cn-big5 csbig5 x-x-big5 big-5 big5-eten cp950 windows-950 x-windows-950",
+    "euc_jp": "cseucpkdfmtjapanese euc-jp x-euc-jp eucjp-win eucjp-ms euc-jp-ms cp51932 x-eucjp",
+    "iso2022_jp": "csiso2022jp iso-2022-jp iso-2022-jp-ms cp50220 cp50221 cp50222 iso2022-jp iso2022_jp",
+    "iso2022_kr": "csiso2022kr iso-2022-kr",
+    "cp932": (
+        "csshiftjis ms932 ms_kanji shift-jis shift_jis sjis windows-31j x-sjis cp932 cswindows31j windows-932 sjis-win"
+        " ibm-943 cp943 x-ms-cp932"
+    ),
     "cp949": (
         "cseuckr csksc56011987 euc-kr iso-ir-149 korean ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601 windows-949"
-        " cp949 ms949"
+        " cp949 ms949 euc_kr x-windows-949 cp51949 ks_c_5601"
     ),
     "utf-16-be": "unicodefffe utf-16be",
     "utf-16-le": "csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff utf-16 utf-16le",
 }
 _CODECS: Final = {label: codec for codec, labels in _LABELS.items() for label in labels.split()}
-_SUPERSETS: Final = {"euc_jp": "euc_jis_2004", "big5hkscs": "cp950"}
 _NO_CHARSETS: Final = frozenset({"unicode-escape", "raw-unicode-escape", "idna", "punycode", "undefined"})
 _ASCII: Final = frozenset({"ascii", "us-ascii", "ansi_x3.4-1968"})
 
+# What the standard reads otherwise than Python.
+_OTHERWISE: Final = {
+    "euc_jp": str.maketrans("\u301c\u2016\u2212\xa2\xa3\xac", "\uff5e\u2225\uff0d\uffe0\uffe1\uffe2"),
+    "gb18030": str.maketrans(
+        "\ue5e5\ue78d\ue78e\ue78f\ue790\ue791\ue792\ue793\ue794\ue795\ue796\ue7c7\ue81e\ue826\ue82b\ue82c\ue832\ue843\ue854\ue864",
+        "\u3000\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19\u1e3f\u9fb4\u9fb5\u9fb6\u9fb7\u9fb8\u9fb9\u9fba\u9fbb",
+    ),
+    "koi8-u": str.maketrans("\u255d\u256c", "\u045e\u040e"),
+}
+_MAYBE_OTHERWISE: Final = {codec: re.compile(f"[{''.join(map(chr, table))}]") for codec, table in _OTHERWISE.items()}
+_WITH_HOLES: Final = frozenset({"cp874", *(f"cp{number}" for number in range(1250, 1259))})
+_HOLES: Final = {("cp1255", 0xCA): "\u05ba"}
+
+_BIG5_CHARACTERS = re.compile(
+    rb"((?:[\x00-\x7f]|[\xa1-\xc5\xc9-\xf8][\x40-\x7e\xa1-\xfe])+)|([\x80-\xff](?:[\x40-\x7e\xa1-\xfe])?)"
+)
+_GB_CHARACTER = re.compile(rb"[\x81-\xfe][0-9][\x81-\xfe][0-9]|[\x81-\xfe][\x40-\x7e\x80-\xfe]|\x80")
+_EURO: Final = b"\xa2\xe3"
+_EUC_CHARACTER = re.compile(rb"(\x8f[\xa1-\xfe]{2})|\x8e([\xa1-\xdf])|((?:[\xa1-\xfe]{2})+)")
 _ESCAPE = re.compile(rb"(\x1b(?:\([BJI]|\$[@B]|\$\(D))")
 _TWO_BYTES: Final = frozenset({b"\x1b$@", b"\x1b$B"})
 _KATAKANA: Final = b"\x1b(I"
+_JIS_ROMAN: Final = b"\x1b(J"
+_SUPPLEMENT: Final = b"\x1b$(D"
+_PAIR = re.compile(rb"[!-~]{2}")
+_ROMAN: Final = str.maketrans("\\~", "\xa5\u203e")
 _GRAPHIC: Final = frozenset(range(0x21, 0x7F))
 _UP: Final = bytes(each | 0x80 if each in _GRAPHIC else each for each in range(256))
+_DOWN: Final = bytes(each & 0x7F for each in range(256))
+_MARKS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_AFTER_CONTROLS: Final = 0xA0
 _LEADS, _TRAILS = 31, 63
 """Numbers of lead and trail bytes below the gaps in Shift_JIS."""
 
 
 def codecs_of(charset: str) -> Iterator[str]:
     """Yield the codecs to try for a charset, the likeliest first; none if no codec is known by this name."""
-    wanted = charset.strip().strip("\"'").lower()
-    if wanted in _ASCII:
-        yield "utf-8"  # what is declared as ASCII and is not is UTF-8, if it can be
+    wanted = charset.strip(" \t\"';,").lower()
     name = _CODECS.get(wanted) or _python_codec(wanted)
+    if name == "cp1252" and wanted in _ASCII:
+        yield "utf-8"  # what is declared as ASCII and is not is UTF-8, if it can be
     if name:
         yield name
-        if name in _SUPERSETS:
-            yield _SUPERSETS[name]
 
 
-def is_seven_bit(codec: str) -> bool:
-    """Return whether text in ``codec`` is made of escape sequences and ASCII, so that it is not UTF-8 either."""
-    return codec.startswith("iso2022") or codec in {"hz", "utf-7"}
+def is_seven_bit(codec: str, data: bytes) -> bool:
+    """Return whether ``data`` has the escape sequences of ``codec``, so that it is not UTF-8."""
+    return b"\x1b" in data if codec.startswith("iso2022") else codec == "hz" and b"~{" in data
 
 
 def decode(data: bytes, codec: str, errors: str = "strict") -> str:
-    """Return ``data`` as text. Raises ``ValueError`` or ``LookupError``."""
-    return _iso_2022_jp(data, errors) if codec == "iso2022_jp" else data.decode(codec, errors)
+    """Return ``data`` as text. Raises ``ValueError`` or ``LookupError`` unless ``errors`` is ``replace``."""
+    if codec in _DECODERS:
+        return _DECODERS[codec](data, errors)
+    try:
+        text = data.decode(codec)
+    except UnicodeDecodeError:
+        text = _decode_odd(data, codec, errors)
+    if codec in _OTHERWISE and _MAYBE_OTHERWISE[codec].search(text):
+        text = text.translate(_OTHERWISE[codec])
+    return text
 
 
 def _python_codec(name: str) -> str:
-    """Return the name of Python's codec, or "" if there is none that makes text of bytes."""
+    """Return the codec for a name that Python knows, or "" if there is none that makes text of bytes."""
     try:
         found = codecs.lookup(name).name
     except (LookupError, ValueError):
         return ""
-    return "" if found in _NO_CHARSETS else found
+    return "" if found in _NO_CHARSETS else _CODECS.get(found, found)
+
+
+def _decode_odd(data: bytes, codec: str, errors: str) -> str:
+    """Return a text in which Python's codec finds an error, as the standard reads it."""
+    if codec == "gb18030" and b"\x80" in data:
+        data = _GB_CHARACTER.sub(lambda found: _EURO if found[0] == b"\x80" else found[0], data)
+    elif codec == "euc_jp":
+        return _euc_jp(data, errors)
+    elif errors == "replace" and codec in _WITH_HOLES:
+        return codecs.charmap_decode(data, errors, _without_holes(codec))[0]
+    return data.decode(codec, errors)
+
+
+@functools.cache
+def _without_holes(codec: str) -> str:
+    """Return the table of a Windows code page in which undefined bytes are control characters, as in the standard."""
+    table = bytes(range(256)).decode(codec, "replace")
+    return "".join(
+        _HOLES.get((codec, byte), chr(byte) if each == "\ufffd" and byte < _AFTER_CONTROLS else each)
+        for byte, each in enumerate(table)
+    )
+
+
+def _utf_16(codec: str, data: bytes, errors: str) -> str:
+    """Return text in UTF-16; a byte order mark counts more than the label."""
+    for mark, meant in _MARKS.items():
+        if data.startswith(mark):
+            return data[len(mark) :].decode(meant, errors)
+    return data.decode(codec, errors)
+
+
+def _big5(data: bytes, errors: str) -> str:
+    """Return text in Big5, of which the additions of Hong Kong are a superset with other punctuation."""
+    texts = (
+        usual.decode("cp950", errors) if usual else other.decode("big5hkscs", errors)
+        for usual, other in _BIG5_CHARACTERS.findall(data)
+    )
+    return "".join(texts)
+
+
+def _euc_jp(data: bytes, errors: str) -> str:
+    """Return text in EUC-JP, read by way of windows-31j."""
+    texts = []
+    end = 0
+    for found in _EUC_CHARACTER.finditer(data):
+        texts.append(data[end : found.start()].decode("ascii", errors))
+        if found[1]:
+            texts.append(found[1].decode("euc_jp", errors))
+        else:
+            texts.append((found[2] or _shifted(found[3].translate(_DOWN))).decode("cp932", errors))
+        end = found.end()
+    return "".join((*texts, data[end:].decode("ascii", errors)))
 
 
 def _iso_2022_jp(data: bytes, errors: str) -> str:
@@ -128,8 +226,11 @@ def _iso_2022_jp(data: bytes, errors: str) -> str:
             texts.append(_shifted(piece).decode("cp932", errors))
         elif mode == _KATAKANA:
             texts.append(piece.translate(_UP).decode("cp932", errors))
+        elif mode == _SUPPLEMENT:
+            texts.append(_PAIR.sub(lambda found: b"\x8f" + found[0], piece).translate(_UP).decode("euc_jp", errors))
         else:
-            texts.append(piece.decode("ascii", errors))
+            text = piece.decode("ascii", errors)
+            texts.append(text.translate(_ROMAN) if mode == _JIS_ROMAN else text)
     return "".join(texts)
 
 
@@ -149,3 +250,12 @@ def _shifted(pairs: bytes) -> bytes:
         out.append(trail + (0x40 if trail < _TRAILS else 0x41))  # 0x7F is skipped
         at += 2
     return bytes(out)
+
+
+_DECODERS: Final[dict[str, Callable[[bytes, str], str]]] = {
+    "big5hkscs": _big5,
+    "iso2022_jp": _iso_2022_jp,
+    "utf-16-be": functools.partial(_utf_16, "utf-16-be"),
+    "utf-16-le": functools.partial(_utf_16, "utf-16-le"),
+}
+"""What is not read by Python's codec of the same name."""

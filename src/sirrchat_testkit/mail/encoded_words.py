@@ -2,7 +2,7 @@
 
 1. Nothing here raises, because malformed mail must be shown too.
 2. Bytes that cannot be decoded become U+FFFD. No result has a lone surrogate, so every result can be encoded as JSON.
-3. The declared charset is tried first; if it fails, its common superset, then UTF-8.
+3. The declared charset is tried first, then UTF-8.
 4. The ``email`` package is not used: these functions run for each received message.
 """
 
@@ -20,8 +20,12 @@ DECODED = 8192
 """Characters of a field in which encoded-words are decoded; the rest of a longer one is shown as it was sent."""
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
-# The text of a word ends at "?="; a bare "?" within is a common mistake. The bound keeps hostile input linear.
-_WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])[ \t]*(?:\([^()?]*\))?\?([^?]*(?:\?(?!=)[^?]*){0,8})\?=")
+# The text of a word ends at "?="; a bare "?" within is a common mistake, but the next word is not part of this one.
+# The bound keeps hostile input linear.
+_WORD = re.compile(
+    r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])[ \t]*(?:\([^()?]*\))?\?"
+    r"((?:[^?=]|=(?!\?[^=]))*+(?:\?(?!=)(?:[^?=]|=(?!\?[^=]))*+){0,8})\?="
+)
 _Q_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64 = bytes({*range(256)} - {*_ALPHABET})
@@ -29,22 +33,28 @@ _PADDING = re.compile(rb"=+")
 
 
 def decode_bytes(data: bytes, charset: str = "") -> str:
-    """Return ``data`` as text: by ``charset``, its superset or UTF-8, with U+FFFD for bytes that none of them reads."""
+    """Return ``data`` as text: by ``charset`` or as UTF-8, with U+FFFD for bytes that neither of them reads."""
+    text = _decoded(data, charset)
+    if text is not None:
+        return text
+    *_, name = "utf-8", *codecs_of(charset)
+    try:
+        return _SURROGATES.sub(REPLACEMENT, decode(data, name, "replace"))
+    except (LookupError, ValueError):
+        return data.decode("utf-8", "replace")
+
+
+def _decoded(data: bytes, charset: str) -> str | None:
+    """Return ``data`` as text by ``charset`` or as UTF-8; None if neither of them reads every byte."""
     names = list(codecs_of(charset))
+    if not any(is_seven_bit(name, data) for name in names):
+        names.append("utf-8")
     for name in names:
         try:
             return _SURROGATES.sub(REPLACEMENT, decode(data, name))
         except (LookupError, ValueError):
             continue
-    if not any(map(is_seven_bit, names)):
-        try:
-            return data.decode()
-        except UnicodeDecodeError:
-            pass
-    try:
-        return _SURROGATES.sub(REPLACEMENT, decode(data, names[-1] if names else "utf-8", "replace"))
-    except (LookupError, ValueError):
-        return data.decode("utf-8", "replace")
+    return None
 
 
 def decode_header(value: str) -> str:
@@ -57,18 +67,27 @@ def decode_header(value: str) -> str:
 def _decode_words(value: str) -> str:
     """Decode each encoded-word. White space between two of them is dropped, and two may share one character."""
     done: list[str] = []
-    octets, charset, end = bytearray(), "", 0
+    words: list[bytes] = []
+    charset, end = "", 0
     for word in _WORD.finditer(value):
+        if word[2] in "bB" and "?" in word[3]:
+            continue
         between = value[end : word.start()]
         joined = bool(charset) and not between.strip(" \t\r\n")
         if not joined or charset != word[1].lower():
-            done.append(decode_bytes(bytes(octets), charset))
-            octets, charset = bytearray(), word[1].lower()
+            done.append(_together(words, charset))
+            words, charset = [], word[1].lower()
         if not joined:
             done.append(between)
-        octets += _octets(word[2], word[3])
+        words.append(_octets(word[2], word[3]))
         end = word.end()
-    return "".join((*done, decode_bytes(bytes(octets), charset), value[end:]))
+    return "".join((*done, _together(words, charset), value[end:]))
+
+
+def _together(words: list[bytes], charset: str) -> str:
+    """Return the text of adjacent words, together or, if a part of a character is missing, one by one."""
+    text = _decoded(b"".join(words), charset)
+    return text if text is not None else "".join(decode_bytes(word, charset) for word in words)
 
 
 def _octets(encoding: str, text: str) -> bytes:

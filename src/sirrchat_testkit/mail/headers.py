@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from sirrchat_testkit.comparing import fold
@@ -67,7 +68,7 @@ def split(raw: bytes) -> tuple[bytes, bytes]:
 def read_header(raw: bytes) -> HeaderFields:
     """Return the fields that are stored on receipt. Never raises. If a field is repeated, the first one counts.
 
-    Several To fields are joined.
+    The addresses of several To fields are one list.
     """
     subject = message_id = sender = ""
     to: list[str] = []
@@ -85,7 +86,7 @@ def read_header(raw: bytes) -> HeaderFields:
     return HeaderFields(
         decode_header(subject),
         senders[0] if senders else "",
-        bare_addresses(",".join(reversed(to))),
+        tuple(chain.from_iterable(map(bare_addresses, reversed(to)))),
         decode_header(message_id),
     )
 
@@ -125,7 +126,7 @@ class Headers(Mapping[str, str]):
 
     def named_addresses(self, name: str) -> tuple[MailAddress, ...]:
         """Return the addresses in all fields of this name, with their display names."""
-        found = named_addresses(",".join(self._raw.get(name.lower(), ())))
+        found = chain.from_iterable(map(named_addresses, self._raw.get(name.lower(), ())))
         return tuple(MailAddress(address, display) for address, display in found)
 
     def __iter__(self) -> Iterator[str]:

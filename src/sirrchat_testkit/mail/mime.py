@@ -4,7 +4,9 @@
 2. ``read_header`` is for receipt. ``parse`` costs a hundred times as much and runs in the thread of the caller.
 3. ``email`` is imported when ``parse`` or ``as_email`` needs it.
 4. An enclosed message (message/rfc822) is an attachment, byte for byte. Its parts are not parts of the outer message.
-5. Lines of ``text`` and ``html`` end in a line feed, whatever was sent. ``text`` is never made from HTML.
+5. A client that sends bare line feeds adds a CRLF at the end and doubles the dots that begin a line, which the server
+   cannot know. Both are undone here, before anything is decoded. The raw message stays as it was received.
+6. Lines of ``text`` and ``html`` end in a line feed, whatever was sent. ``text`` is never made from HTML.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from sirrchat_testkit.mail.address_headers import MailAddress
 from sirrchat_testkit.mail.body import body_text
 from sirrchat_testkit.mail.encoded_words import decode_base64
 from sirrchat_testkit.mail.headers import LIMIT, HeaderFields, Headers, read_header, split
-from sirrchat_testkit.mail.parameters import parameter
+from sirrchat_testkit.mail.parameters import first_word, parameter
 from sirrchat_testkit.records import record
 from sirrchat_testkit.suggestions import Hints
 
@@ -46,6 +48,8 @@ FEW_SCANS = 10_000_000
 
 _ALTERNATIVE = "multipart/alternative"
 _TEXTS = frozenset({"text/plain", "text/html"})
+_BARE_DOTS = re.compile(rb"(?<!\r)\n\.\.")
+_BARE_DOT = re.compile(rb"(?<!\r)\n\.(?!\.)")
 _DOUBLED = re.compile(r"\s*multipart/(?=multipart/)", re.IGNORECASE)
 _GLUED = re.compile(r"\s*(text|multipart)/(plain|html|mixed|alternative|related)[\s,]*(?=[a-z]+\s*=)", re.IGNORECASE)
 _CID = re.compile(r"\bcid:([^\s\"'<>()]{1,1000})", re.IGNORECASE)
@@ -135,7 +139,7 @@ class _Body:
 
 def parse(raw: bytes) -> Parsed:
     """Parse ``raw``. Never raises."""
-    block, rest = split(raw)
+    block, rest = split(_as_composed(raw))
     headers = Headers(block)
     reader = _Reader(len(raw))
     if len(block) > LIMIT:
@@ -166,6 +170,17 @@ def as_email(raw: bytes) -> EmailMessage:
     import email.policy
 
     return email.message_from_bytes(raw, _class=email.message.EmailMessage, policy=email.policy.default)
+
+
+def _as_composed(raw: bytes) -> bytes:
+    """Return ``raw`` as its client composed it, if that sent bare line feeds; no dots were doubled if one is single."""
+    if not raw.endswith(b"\r\n"):
+        return raw  # it did not come by DATA
+    if raw.endswith(b"\n\r\n") and raw.find(b"\r\n") == len(raw) - 2:
+        raw = raw[:-2]
+    if b"\n.." in raw and not _BARE_DOT.search(raw):
+        raw = _BARE_DOTS.sub(b"\n.", raw)
+    return raw
 
 
 class _Reader:
@@ -265,7 +280,7 @@ def _mended(field: str) -> str:
 
 def _type(field: str, default: str) -> str:
     """Return the media type in lower case; a malformed one counts as text (RFC 2045 section 5.2)."""
-    kind = field.partition(";")[0].strip().lower()
+    kind = first_word(field)
     if not kind:
         return default
     return kind if kind.count("/") == 1 else "text/plain"
@@ -274,7 +289,7 @@ def _type(field: str, default: str) -> str:
 def _add_leaf(headers: Headers, kind: str, content: bytes, body: _Body, *, alternative: bool) -> None:
     """Add a part that is not divided; ``alternative`` is True for one of several forms of a text."""
     disposed = headers.undecoded("Content-Disposition")
-    disposition = disposed.partition(";")[0].strip().lower()
+    disposition = first_word(disposed)
     typed = _mended(headers.undecoded("Content-Type"))
     filename = parameter(disposed, "filename")
     content = _decoded(content, headers.undecoded("Content-Transfer-Encoding"))
@@ -291,7 +306,7 @@ def _add_leaf(headers: Headers, kind: str, content: bytes, body: _Body, *, alter
 
 def _decoded(content: bytes, encoding: str) -> bytes:
     """Return ``content`` without its transfer encoding (RFC 2045 section 6), as far as it can be decoded."""
-    encoding = encoding.strip().lower()
+    encoding = first_word(encoding)
     if encoding == "base64":
         return decode_base64(content)
     if encoding not in _ENCODINGS:

@@ -4,7 +4,8 @@
 2. An encoded value of RFC 2231 (``name*``, ``name*0*``) wins over a plain one, which may be its ASCII fallback. Pieces
    after a missing number are ignored.
 3. Encoded-words (RFC 2047) are decoded too: many clients send them where the RFC forbids it.
-4. Nothing raises: a malformed parameter is absent, or has the part of its value that can be read.
+4. Comments are skipped, but not those that look like the end of a file name.
+5. Nothing raises: a malformed parameter is absent, or has the part of its value that can be read.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ PARAMETERS = 256
 
 _EXTENDED = re.compile(r"(.+?)\*(?:(\d{1,4})(\*)?)?")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)
+_COMMENT = re.compile(r"\([^()]*\)")
+_COMMENT_BEHIND = re.compile(r"\s+\([^()]*\)\Z")
+_FILE_NAMES = frozenset({"filename", "name"})
+"""Parameters that may have unquoted blanks and brackets, as in ``report (1).pdf``."""
 
 
 def parameter(field: str, name: str) -> str:
@@ -34,10 +40,10 @@ def parameter(field: str, name: str) -> str:
         if not equals or not key.startswith(name):
             continue
         if key == name:
-            plain = _unquoted(value) if plain is None else plain
+            plain = _unquoted(value, name) if plain is None else plain
         elif (extended := _EXTENDED.fullmatch(key)) and extended[1] == name:
             encoded = bool(extended[3]) or extended[2] is None
-            pieces.setdefault(int(extended[2] or 0), (_unquoted(value), encoded))
+            pieces.setdefault(int(extended[2] or 0), (_unquoted(value, name), encoded))
     if 0 in pieces and (plain is None or pieces[0][1]):
         return decode_header(_joined(pieces))
     return decode_header(plain or "")
@@ -57,6 +63,17 @@ def _joined(pieces: dict[int, tuple[str, bool]]) -> str:
     return decode_bytes(b"".join(data), charset)
 
 
-def _unquoted(value: str) -> str:
+def first_word(field: str) -> str:
+    """Return the first word of a field, such as a media type, in lower case and without comments and quotes."""
+    words = _COMMENT.sub(" ", field).partition(";")[0].replace('"', " ").split()
+    return words[0].lower() if words else ""
+
+
+def _unquoted(value: str, name: str) -> str:
+    """Return the value of a parameter without its quotes, and without the comment behind it."""
     value = value.strip()
-    return _ESCAPED.sub(r"\1", value[1:].removesuffix('"')) if value.startswith('"') else value
+    if not value.startswith('"'):
+        return value if name in _FILE_NAMES else _COMMENT_BEHIND.sub("", value)
+    if not value.endswith('"'):
+        value = _QUOTED.match(value)[0]  # type: ignore[index] # it begins with a quote
+    return _ESCAPED.sub(r"\1", value[1:].removesuffix('"'))

@@ -1,0 +1,184 @@
+"""Address fields made by the grammar of RFC 5322, its obsolete forms, and the habits of mail programs."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sirrchat_testkit.mail.address_headers import bare_addresses, named_addresses
+
+Part = tuple[str, str]
+"""What is written, and what it means."""
+
+Entry = tuple[str, list[tuple[str, str]]]
+"""What is written, and the addresses with their names that it has."""
+
+WORDS = st.sampled_from(["Ann", "Example", "O'Neill", "M.", "Jérôme", "確認", "d'Été", "x_y", "Q-Z", "0"])
+ODD_TEXT = st.lists(st.sampled_from([*"ab ,.:;<>@()'", "Ann", "é", "確"]), min_size=1, max_size=8).map("".join)
+COMMENT_TEXT = st.lists(st.sampled_from([*'ab,.:;<>@"', "Ann", "é"]), min_size=1, max_size=5).map("".join)
+BLANK = st.sampled_from([" ", " ", " ", "\t", "\r\n ", "  "])
+
+
+def folded(text: str) -> str:
+    return " ".join(text.split())
+
+
+@st.composite
+def comments(draw: st.DrawFn) -> str:
+    """A comment, perhaps with another one inside of it."""
+    text = draw(COMMENT_TEXT)
+    inner = draw(st.none() | COMMENT_TEXT)
+    return f"({text})" if inner is None else f"({text} ({inner}))"
+
+
+@st.composite
+def cfws(draw: st.DrawFn, *, least: str = "") -> str:
+    """White space and comments; ``least`` is what stands there if nothing is drawn."""
+    kind = draw(st.integers(0, 9))
+    if kind < 6:
+        return least
+    if kind < 8:
+        return draw(BLANK)
+    return draw(BLANK) + draw(comments()) + draw(BLANK)
+
+
+@st.composite
+def encoded_words(draw: st.DrawFn) -> Part:
+    """A text in one encoded-word or in several, of which the bytes may be split anywhere."""
+    text = " ".join(draw(st.lists(WORDS | st.sampled_from(["a,b", "<x@y.example>", "(c)"]), min_size=1, max_size=3)))
+    data = text.encode()
+    cut = draw(st.integers(1, len(data)))
+    words = []
+    for piece in filter(None, (data[:cut], data[cut:])):
+        if draw(st.booleans()):
+            words.append(f"=?utf-8?B?{b64encode(piece).decode()}?=")
+        else:
+            words.append("=?UTF-8?q?" + "".join(f"={byte:02X}" for byte in piece) + "?=")
+    return draw(st.sampled_from([" ", "\r\n ", "\t"])).join(words), text
+
+
+def quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@st.composite
+def phrases(draw: st.DrawFn) -> Part:
+    """A display name: words, quoted strings or encoded-words, in any order."""
+    written: list[str] = []
+    meant: list[str] = []
+    encoded = False
+    for _ in range(draw(st.integers(1, 3))):
+        kind = draw(st.integers(0, 4))
+        if kind < 3:
+            word = draw(WORDS)
+            written, meant, encoded = [*written, word], [*meant, word], False
+        elif kind == 3:
+            text = draw(ODD_TEXT | st.sampled_from(['"', "\\", 'The "Q"']))
+            written, meant, encoded = [*written, quoted(text)], [*meant, text], False
+        elif not encoded:  # between two encoded-words there would be no blank
+            word, text = draw(encoded_words())
+            written, meant, encoded = [*written, word], [*meant, text], True
+    together = written[0]
+    for word in written[1:]:
+        together += draw(cfws(least=" ")) + word
+    return together, folded(" ".join(meant))
+
+
+LOCALS = st.sampled_from(["ann", "a.b", "bob+tag", "x_y", "o'neill", "jérôme", "用户", "0", "a-b", "{x}"])
+QUOTED_LOCALS = st.sampled_from(['"a b"', '"a,b"', '"a@b"', '"a\\"b"', '"a:b;"', '"<x>"', '"("', '"a..b"'])
+DOMAINS = st.sampled_from(
+    [
+        "shop.example",
+        "x.example",
+        "bücher.example",
+        "xn--bcher-kva.example",
+        "例子.广告",
+        "[192.0.2.1]",
+        "[IPv6:::1]",
+        "localhost",
+    ]
+)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> Part:
+    """An address without a name; comments and blanks may surround its dots and its @ sign, as in RFC 822."""
+    local, domain = draw(LOCALS | QUOTED_LOCALS), draw(DOMAINS)
+    meant = f"{local}@{domain}"
+    if draw(st.integers(0, 3)) or '"' in local or "[" in domain:
+        return meant, meant
+    pieces = [each for word in meant.replace("@", ".@.").split(".") for each in (word, ".")][:-1]
+    written = "".join(pieces).replace(".@.", draw(cfws()) + "@" + draw(cfws()))
+    return written, meant
+
+
+@st.composite
+def angles(draw: st.DrawFn) -> Part:
+    """An address in angle brackets, perhaps with a route."""
+    written, meant = draw(specs())
+    route = draw(
+        st.sampled_from(["", "", "", "@relay.example:", "@a.example,@b.example:", "@a.example , @b.example : "])
+    )
+    return f"<{draw(cfws())}{route}{written}{draw(cfws())}>", meant
+
+
+@st.composite
+def mailboxes(draw: st.DrawFn) -> tuple[str, tuple[str, str]]:
+    kind = draw(st.integers(0, 5))
+    if kind == 0:
+        written, meant = draw(specs())
+        return written, (meant, "?" if "(" in written.replace('"("', "") else "")
+    if kind == 1:
+        written, meant = draw(specs())
+        text = draw(COMMENT_TEXT.filter(lambda text: '"' not in text))
+        if "(" in written:  # two comments would both be the name
+            return written, (meant, "?")
+        return f"{written} ({text})", (meant, folded(text))
+    written, meant = draw(angles())
+    if kind == 2:
+        return written, (meant, "?" if "(" in written.replace('"("', "") else "")
+    phrase, name = draw(phrases())
+    return phrase + draw(cfws(least=" ")) + written + draw(cfws()), (meant, name)
+
+
+@st.composite
+def fields(draw: st.DrawFn) -> Entry:
+    """A whole field: mailboxes, groups and empty entries."""
+    written: list[str] = []
+    found: list[tuple[str, str]] = []
+    for _ in range(draw(st.integers(1, 4))):
+        kind = draw(st.integers(0, 9))
+        if kind < 7:
+            text, each = draw(mailboxes())
+            written.append(text)
+            found.append(each)
+        elif kind < 9:
+            members = draw(st.lists(mailboxes(), max_size=2))
+            name, _ = draw(phrases())
+            written.append(f"{name}{draw(cfws())}:{draw(BLANK)}" + ", ".join(text for text, _ in members) + ";")
+            found += [each for _, each in members]
+        else:
+            written.append(draw(cfws()))
+    separator = draw(st.sampled_from([",", ", ", ",\r\n ", " , "]))
+    return separator.join(written), found
+
+
+@settings(max_examples=500, deadline=None)
+@given(fields())
+@example(("Reinman, Andris <a@x.example>", [("a@x.example", "Reinman, Andris")]))
+@example(("von Reinman, Andris, Dr. <a@x.example>, Jr.", [("a@x.example", "von Reinman, Andris, Dr.")]))
+@example(("a@x.example (one) (two)", [("a@x.example", "one two")]))
+@example(("a@x.example (a \\) b)", [("a@x.example", "a ) b")]))
+@example(("A: a@x.example; B: b@x.example;", [("a@x.example", ""), ("b@x.example", "")]))
+@example(("'Ann' <a@x.example>", [("a@x.example", "'Ann'")]))
+@example(("b@x.example <a@x.example>", [("a@x.example", "b@x.example")]))
+@example(('"=?utf-8?q?Gr=C3=BCn=2C_Ann?=" <a@x.example>', [("a@x.example", "Grün, Ann")]))
+def test_every_address_of_a_field_is_found_with_its_name(field: Entry) -> None:
+    written, expected = field
+    found = named_addresses(written)
+    assert [address for address, _ in found] == [address for address, _ in expected]
+    assert bare_addresses(written) == tuple(address for address, _ in found)
+    for (_, name), (_, wanted) in zip(found, expected, strict=True):
+        assert wanted in {"?", name}

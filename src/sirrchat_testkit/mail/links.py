@@ -283,8 +283,9 @@ def _advice(kept: list[Link]) -> str:
     first, *others = kept
     if first.text and not any(first.text.casefold() in f"{other} {other.text}".casefold() for other in others):
         return f"link({first.text!r})"
-    path = first.path.partition("?")[0]
-    return f"link(url={path!r})" if not any(path in other for other in others) else f"link(url={str(first)!r})"
+    parts = (first.path.partition("?")[0], str(first))
+    unique = (part for part in parts if not any(part in other for other in others))
+    return next((f"link(url={part!r})" for part in unique), _ADVICE)
 
 
 def _judged(link: Link, wanted: Mapping[str, Any]) -> Candidate[Link]:

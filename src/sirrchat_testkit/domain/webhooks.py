@@ -14,11 +14,11 @@ from dataclasses import replace
 from typing import Any
 
 from sirrchat_testkit.domain.clock import Clock
-from sirrchat_testkit.domain.deletion import without_text
+from sirrchat_testkit.domain.deletion import Deletion
 from sirrchat_testkit.domain.events import DeliveryRequested, EventLog, WebhookAdded
 from sirrchat_testkit.domain.ids import Ids
 from sirrchat_testkit.domain.models import Account, ApiKey, Delivery, Message, Webhook
-from sirrchat_testkit.domain.store import Change, Delete, Patch, Put, Store
+from sirrchat_testkit.domain.store import Change, Patch, Put, Store
 from sirrchat_testkit.errors import Conflict, NotFound
 from sirrchat_testkit.schemas.webhook_events import CANCELLED, NEW_MESSAGE, PENDING, WebhookEvent
 
@@ -26,11 +26,12 @@ from sirrchat_testkit.schemas.webhook_events import CANCELLED, NEW_MESSAGE, PEND
 class Webhooks:
     """The webhooks of one server, on a store."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, events: EventLog) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, events: EventLog, deletion: Deletion) -> None:
         self._store = store
         self._events = events
         self._clock = clock
         self._ids = ids
+        self._deletion = deletion
 
     async def add(self, key: ApiKey, url: str, events: Sequence[WebhookEvent], secret: str = "") -> Webhook:
         """Make a webhook: for all mail with an admin key, for the account's mail with a user key."""
@@ -75,8 +76,7 @@ class Webhooks:
 
     async def delete(self, webhook: Webhook) -> None:
         """Delete ``webhook`` and the text of its deliveries. Its pending deliveries are cancelled."""
-        deliveries = await self._store.find(Delivery, {"webhook": webhook.id})
-        await self._store.commit([Delete(Webhook, webhook.seq), *without_text(deliveries)])
+        await self._deletion.delete_webhook(webhook)
 
     async def disabling(self, account: str) -> list[Change]:
         """Return the changes that disable the webhooks for everyone of ``account``."""

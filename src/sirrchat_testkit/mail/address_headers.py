@@ -27,7 +27,9 @@ _TOKENS = 10_240  # tokens of a field that are interpreted (Postfix: header_addr
 _ADDRESSES = _TOKENS // 4  # of the usual form, which has four tokens: local part, @, domain, comma
 _SHORT = 320  # characters of a field that is worth remembering
 _ODD = re.compile(r'["(:;\\\[]')
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*(?:\]|$)|[(),:;<>\s"]|\\.?|[^\s"(),:;<>\\\[]+', re.DOTALL)
+_ATOM = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|\[[^\]]*+(?:\]|$)|(?:\\.)++|\\|[^\s"(),:;<>\\\[]++'
+_ATOMS = re.compile(rf'{_ATOM}|"', re.DOTALL)  # a word is made of quoted strings, domain literals and other characters
+_PIECE = re.compile(rf'[(:<>]|\)|[,;]++|\s++|(?:{_ATOM})++|"', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _NEEDLESSLY_QUOTED = re.compile(r'"([^\s"(),.:;<>\\\[\]@]+(?:\.[^\s"(),.:;<>\\\[\]@]+)*)"@')
 
@@ -39,7 +41,9 @@ def bare_addresses(value: str) -> tuple[str, ...]:
 
 def named_addresses(value: str) -> tuple[tuple[str, str], ...]:
     """Return the addresses in ``value``, each with its display name, decoded; empty if it has none."""
-    return tuple((address, name) for address, name in _read_words(value, _named))
+    if "<" not in value and "=?" not in value and not _ODD.search(value):
+        return tuple((address, "") for address in bare_addresses(value))
+    return tuple(_read_words(value, _named))
 
 
 def _addresses(value: str) -> tuple[str, ...]:
@@ -98,36 +102,39 @@ def _without_words(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _entries(value: str) -> Iterator[_Entry]:  # noqa: C901, PLR0912 - one branch for each kind of token
-    """Read ``value`` token by token."""
-    entry = _Entry([[]], None, [])
+    """Read ``value`` token by token. A token is a word, white space, or punctuation."""
+    words: list[list[str]] = [[]]
+    angle: list[str] | None = None
+    comments: list[str] = []
     inside = False
     depth = 0
     for piece in itertools.islice(map(operator.itemgetter(0), _PIECE.finditer(value)), _TOKENS):
         if piece == "(":
             if depth:
-                entry.comments.append(piece)
+                comments.append(piece)
             depth += 1
         elif depth:
             depth -= piece == ")"
             if depth:
-                entry.comments.append(piece)
+                comments.append(piece)
         elif piece == "<":
-            entry, inside = entry._replace(angle=[]), True
+            angle, inside = [], True
         elif piece == ">":
             inside = False
-        elif inside and entry.angle is not None:
-            entry.angle.append(piece)
-        elif piece in ",;":
-            if entry.words[0] or entry.angle is not None or len(entry.words) > 1:
-                yield entry
-                entry = _Entry([[]], None, [])
+        elif inside and angle is not None:
+            angle.append(piece)
+        elif piece[0] in ",;":
+            if words[0] or angle is not None:
+                yield _Entry(words, angle, comments)
+            words, angle, comments = [[]], None, []
         elif piece == ":":
-            entry = _Entry([[]], None, [])
+            words, angle, comments = [[]], None, []
         elif piece.isspace():
-            entry.words.append([])
+            if words[-1]:
+                words.append([])
         else:
-            entry.words[-1].append(piece)
-    yield entry
+            words[-1].append(piece)
+    yield _Entry(words, angle, comments)
 
 
 def _unnamed(entry: _Entry) -> tuple[str, str]:
@@ -136,10 +143,16 @@ def _unnamed(entry: _Entry) -> tuple[str, str]:
 
 def _named(entry: _Entry) -> tuple[str, str]:
     words = (" ".join("".join(map(_unquoted, word)) for word in entry.words if word)) if entry.angle is not None else ""
-    return _address(entry.words, entry.angle), decode_header(words or "".join(entry.comments))
+    name = words or "".join(entry.comments)
+    return _address(entry.words, entry.angle), decode_header(name) if name else ""
 
 
-def _unquoted(piece: str) -> str:
+def _unquoted(word: str) -> str:
+    """Return ``word`` without quotes and escapes."""
+    return "".join(map(_plain, _ATOMS.findall(word))) if '"' in word else word
+
+
+def _plain(piece: str) -> str:
     return _ESCAPED.sub(r"\1", piece[1:-1]) if piece.startswith('"') and len(piece) > 1 else piece
 
 
@@ -153,7 +166,7 @@ def _address(words: list[list[str]], angle: list[str] | None) -> str:
         complete = [word for word in given if "@" in word.strip("@")]
         lone = len(given) == 1 and '"' not in given[0]
         text = complete[-1] if complete else "".join(given) if lone or "@" in given else ""
-    return _NEEDLESSLY_QUOTED.sub(r"\1@", text, count=1)
+    return _NEEDLESSLY_QUOTED.sub(r"\1@", text, count=1) if '"' in text else text
 
 
 class MailAddress(str, Hints):

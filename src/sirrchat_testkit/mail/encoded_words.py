@@ -21,7 +21,7 @@ DECODED = 8192
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # The text of a word ends at "?="; a bare "?" within is a common mistake. The bound keeps hostile input linear.
-_WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])[ \t]*(?:\([^()?]*\))?\?([^?]*(?:\?(?!=)[^?]*){0,8})\?=")
+_WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])[ \t]*(?:\([^()?]*\))?\?([^?]*+(?:\?(?!=)[^?]*+){0,8}+)\?=")
 _Q_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64 = bytes({*range(256)} - {*_ALPHABET})

@@ -23,14 +23,13 @@ Flag: TypeAlias = bool | Any
 Time: TypeAlias = datetime | Callable[[datetime], object] | Any
 """The types that conditions on a string, a number, a flag and a time take; any object with its own ``==`` works."""
 
-_BLANKS = re.compile(r"[\t\n\v\f\r ]+")
-
 
 def fold(text: str) -> str:
     """Return ``text`` stripped, with each run of ASCII white space as one space."""
     text = text.strip(" ")
     if not text.isprintable() or "  " in text:
-        text = _BLANKS.sub(" ", text).strip(" ")
+        # Bytes are split at ASCII white space only, and faster than by a regular expression.
+        text = b" ".join(text.encode("utf-8", "surrogatepass").split()).decode("utf-8", "surrogatepass")
     return text
 
 

@@ -1,6 +1,7 @@
 """Records: dataclasses that are stored as documents in tables.
 
-A document has only JSON values. Fields at their default are left out to keep it small.
+A document has only JSON values, and tuples for lists: the garbage collector does not visit a dictionary of scalars and
+of tuples of scalars, and a store has hundreds of thousands. Fields at their default are left out to keep it small.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 C = TypeVar("C")
 
 Doc = dict[str, Any]
-"""A record as it is stored: only JSON values, without fields at their default."""
+"""A record as it is stored: JSON values, with tuples for lists, without fields at their default."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
@@ -62,7 +63,7 @@ class Record:
     id: str
 
     def to_doc(self) -> Doc:
-        """Return the record as a document: JSON values, without ``seq`` and fields at their default."""
+        """Return the record as a document, without ``seq`` and fields at their default."""
         kind = type(self)
         kind.to_doc = _writer(kind)  # type: ignore[assignment, method-assign]  # compiled for each kind when its first record is stored
         return kind.to_doc(self)
@@ -89,7 +90,7 @@ def _writer(cls: type[Record]) -> Callable[[Record], Doc]:
     It is compiled, as dataclasses compile their methods, because it is called for each message and each envelope. A
     loop over the fields takes three times as long.
     """
-    read = {name: f"list(record.{name})" if name in cls._sequences else f"record.{name}" for name in cls._defaults}
+    read = {name: f"tuple(record.{name})" if name in cls._sequences else f"record.{name}" for name in cls._defaults}
     always = [name for name, usual in cls._defaults.items() if usual is MISSING]
     lines = ["def write(record):", f"    doc = {{{', '.join(f'{name!r}: {read[name]}' for name in always)}}}"]
     for name, usual in cls._defaults.items():

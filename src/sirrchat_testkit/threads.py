@@ -26,6 +26,7 @@ from sirrchat_testkit.errors import TestkitError
 
 __tracebackhide__ = True
 
+C = TypeVar("C")
 T = TypeVar("T")
 
 _monotonic = functools.partial(time.clock_gettime, time.CLOCK_MONOTONIC)
@@ -262,13 +263,13 @@ _importing = threading.RLock()
 os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release)
 
 
-LARGE: Final = 262_144
-"""Bytes of content from which on it is parsed in a thread: parsing it takes several milliseconds."""
+LARGE: Final = 4096
+"""Bytes of content from which on it is parsed in a thread: hostile content may take milliseconds for a few thousand."""
 
 
-async def apply(function: Callable[[bytes], T], content: bytes) -> T:
-    """Return ``function(content)``. If the content is large, the function runs in a thread and the loop goes on."""
-    if len(content) < LARGE:
+async def apply(function: Callable[[C], T], content: C, size: int) -> T:
+    """Return ``function(content)``. If the content's ``size`` is large, it runs in a thread and the loop goes on."""
+    if size < LARGE:
         return function(content)
     return await asyncio.get_running_loop().run_in_executor(None, function, content)
 

@@ -21,7 +21,7 @@ GOAL = 0.060
 """Seconds of CPU for all three on a quiet machine."""
 
 GROWTH = 4.5
-SENTENCE = [
+SENTENCE = ("the", "new", "season", "brings", "great", "reviews", "offers", "and", "stories", "of", "our", "shop")
     "the",
     "new",
     "season",

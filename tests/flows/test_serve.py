@@ -326,3 +326,15 @@ def test_without_the_extra_tls_the_flags_of_a_certificate_are_named(
     monkeypatch.setattr(signal, "pthread_sigmask", lambda *_: None)
     assert main(["serve", *ANY_PORT, "--starttls"]) == 1
     assert capsys.readouterr().err.endswith("to have one made, or set --tls-cert and --tls-key\n")
+
+
+def test_the_garbage_collector_skips_what_was_loaded_at_the_start(serve: StartServe) -> None:
+    code = (
+        "import atexit, gc, sys\n"
+        "from sirrchat_testkit.cli import main\n"
+        "atexit.register(lambda: print(gc.get_freeze_count(), file=sys.stderr))\n"
+        "raise SystemExit(main())"
+    )
+    served = serve(command=[sys.executable, "-c", code, "serve"])
+    status, errors = served.end()
+    assert (status, int(errors) > 1000) == (0, True)

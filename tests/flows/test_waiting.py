@@ -17,7 +17,7 @@ from sirrchat_testkit import Inbox, MailNotReceived, MailServer, MakeInbox, NotS
 from sirrchat_testkit.domain.deletion import SLICE
 from sirrchat_testkit.domain.models import Message
 from sirrchat_testkit.handles import wait as waits
-from tests.support import call_api, connect, send, until
+from tests.support import call_api, connect, generate, send, until
 
 
 async def asend(server: MailServer, recipient: object, subject: str = "Hello") -> None:
@@ -442,16 +442,20 @@ def test_of_many_waits_on_many_threads_each_gets_a_message_of_its_own(inbox: Inb
     assert len(set(got)) == 200
 
 
-def test_messages_of_a_deleted_account_are_in_no_list_although_they_are_still_stored(
-    mailserver: MailServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    account = mailserver.add_account("ann@example.com")
-    services = mailserver._now.services
+@pytest.fixture
+def begin_only(mailserver: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the rest of a deletion undone after its first slice."""
 
     async def later() -> None:
-        """Leave the rest of the deletion undone."""
+        pass
 
-    monkeypatch.setattr(services.deletion, "resume", later)
+    monkeypatch.setattr(mailserver._now.services.deletion, "resume", later)
+
+
+@pytest.mark.usefixtures("begin_only")
+def test_messages_of_a_deleted_account_are_in_no_list_although_they_are_still_stored(mailserver: MailServer) -> None:
+    account = mailserver.add_account("ann@example.com")
+    services = mailserver._now.services
     for number in range(2 * SLICE):
         send(mailserver, "ann@example.com", subject=str(number))
     inbox = mailserver.inbox_for("ann@example.com")
@@ -462,6 +466,30 @@ def test_messages_of_a_deleted_account_are_in_no_list_although_they_are_still_st
     inbox.assert_nothing(within=0)
     with pytest.raises(MailNotReceived):
         mailserver.receive(timeout=0)
+
+
+@pytest.mark.usefixtures("begin_only")
+def test_messages_of_a_deleted_address_are_in_no_list_although_they_are_still_stored(mailserver: MailServer) -> None:
+    made = generate(mailserver, "box").json
+    for number in range(2 * SLICE):
+        send(mailserver, made["email"], subject=str(number))
+    assert len(mailserver.messages) == 2 * SLICE
+    assert call_api(mailserver, "DELETE", f"/api/emails/{made['id']}").status == 200
+    assert mailserver._thread.call(mailserver._now.services.store.count(Message)) == SLICE
+    again = generate(mailserver, "box").json
+    assert mailserver.messages == mailserver.inbox_for("box@example.com").messages == []
+    assert call_api(mailserver, "GET", f"/api/emails/{again['id']}").json["total"] == 0
+
+
+@pytest.mark.usefixtures("begin_only")
+def test_deliveries_of_a_deleted_webhook_have_no_text_at_once(mailserver: MailServer, inbox: Inbox) -> None:
+    webhook = mailserver.add_webhook("http://127.0.0.1:1/hook")
+    mailserver.webhook_faults.delay(3600, times=None)
+    for number in range(SLICE + 1):
+        inbox.deliver(subject=str(number))
+    until(mailserver._thread, lambda: len(mailserver.deliveries) == SLICE + 1)
+    webhook.delete()
+    assert {each.status for each in mailserver.deliveries} == {"cancelled"}
 
 
 @pytest.mark.parametrize("deleted", ["address", "message", "inbox"])

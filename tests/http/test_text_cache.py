@@ -9,6 +9,7 @@ import pytest
 from sirrchat_testkit.domain.models import Message
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.http import cache as texts
+from sirrchat_testkit.http import style
 from sirrchat_testkit.http.cache import Text, Texts
 from sirrchat_testkit.threads import LARGE
 
@@ -67,6 +68,23 @@ async def test_a_large_message_is_parsed_in_a_thread(mail: Mail, monkeypatch: py
     await asyncio.gather(*(known.of(copy("large")) for _ in range(3)))
     assert threads[0] is threading.main_thread()
     assert threading.main_thread() not in threads[1:]
+
+
+@pytest.mark.asyncio
+async def test_a_page_of_messages_of_some_kilobytes_is_parsed_in_threads(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(raw: bytes) -> Text:
+        threads.append(threading.current_thread())
+        return Text("", "", [])
+
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(texts, "read", read)
+    made = await service.generate()
+    for number in range(3):
+        await service.deliver(made["email"], b"Subject: %d\r\n\r\n" % number + b"x" * 8192)
+    assert len((await service.get(f"/api/emails/{made['id']}"))["messages"]) == len(threads) == 3
+    assert threading.main_thread() not in threads
 
 
 @pytest.mark.asyncio
@@ -133,3 +151,22 @@ async def test_other_requests_are_served_while_a_large_message_is_read(
     assert not listing.done()
     go_on.set()
     assert len((await listing)["messages"][0]["content"]) >= LARGE
+
+
+@pytest.mark.parametrize("text", ["short", "ä€𝄞\n" * 50_000, '"\\\x00' * 50_000])
+@pytest.mark.asyncio
+async def test_a_large_answer_is_encoded_in_a_thread_as_a_small_one_is_on_the_loop(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def encode(data: Any) -> bytes:
+        threads.append(threading.current_thread())
+        return encoded(data)
+
+    encoded = style.encode
+    monkeypatch.setattr(style, "encode", encode)
+    data = {"messages": [{"content": text, "files": (), "html": text}, {}], "nextCursor": None, "total": 2}
+    made = await style.answer_large(data, 2 * len(text))
+    assert made.body == encoded(data)
+    assert (threading.main_thread() in threads) == (text == "short")

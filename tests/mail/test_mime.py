@@ -515,6 +515,7 @@ def test_a_long_list_of_addresses_is_not_remembered() -> None:
         ("Reinman, Andris <andris@example.com>", [("andris@example.com", "Reinman, Andris")]),
         ("J. R. \r\n Ann <@relay.example:ann@example.com>", [("ann@example.com", "J. R. Ann")]),
         ("root", [("root", "")]),
+        ("(a comment alone), ann@example.com", [("ann@example.com", "")]),
         ("", []),
     ],
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum
 from hashlib import sha256
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -485,3 +487,22 @@ async def test_only_so_many_records_are_held(make: Make, monkeypatch: pytest.Mon
     await put(store, *(make(Message) for _ in range(10)))
     assert len(await store.find(Message)) == 10
     assert len(store._readers[Message]._records) <= 3
+
+
+async def test_the_garbage_collector_does_not_visit_stored_documents(make: Make, tmp_path: Path) -> None:
+    for store in (TinyStore(), TinyStore(tmp_path / "data")):
+        await put(store, make(Message, to=("a@b.example", "c@d.example")), make(Envelope, recipients=("a@b.example",)))
+        await store.commit([Patch(Message, 1, flags=("\\Seen",))])
+        assert_untracked(store)
+        await store.close()
+    store = TinyStore(tmp_path / "data")
+    assert_untracked(store)
+    [message] = await store.find(Message)
+    assert (message.to, message.flags) == (("a@b.example", "c@d.example"), ("\\Seen",))
+    assert store.table(Message).get(doc_id=1)["to"] == ["a@b.example", "c@d.example"]
+    await store.close()
+
+
+def assert_untracked(store: TinyStore) -> None:
+    gc.collect()
+    assert not any(map(gc.is_tracked, (store.table(Message).docs["1"], store.table(Envelope).docs["1"])))

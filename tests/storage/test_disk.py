@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from sirrchat_testkit.domain.models import Account, Message
 from sirrchat_testkit.domain.store import Delete, Put
+from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.storage import TinyStore, blobs, disk
 from sirrchat_testkit.storage.journal_file import JournalFile
 from sirrchat_testkit.storage.snapshot import Draft
@@ -181,3 +182,32 @@ async def test_a_snapshot_is_written_after_the_fsync_of_what_it_holds(
     await store._disk._compacting
     assert done == ["sync", "sync", "save"]  # both journals, the snapshot
     await store.close()
+
+
+async def test_many_bytes_are_deleted_in_slices(store: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = [make(Message, blob=await store.put_blob(b"%d" % number)) for number in range(50)]
+    await store.commit([*map(Put, messages)])
+    for each in messages:
+        store.release_blob(each.blob)
+    await store.flush()
+    monkeypatch.setattr(disk, "SLICE", 16)
+    taken, dropped = [], []
+    assert store._disk is not None
+    take, drop = store._references.take_unreferenced, store._disk.blobs.drop
+
+    def counted_take(most: int | None = None) -> list[str]:
+        taken.append(most)
+        return take(most)
+
+    async def counted_drop(digests: list[str]) -> None:
+        dropped.append(len(digests))
+        await drop(digests)
+
+    monkeypatch.setattr(store._references, "take_unreferenced", counted_take)
+    monkeypatch.setattr(store._disk.blobs, "drop", counted_drop)
+    await store.commit([Delete(Message, each.seq) for each in messages])
+    await store.flush()
+    assert (taken, dropped) == ([16] * 4, [16, 16, 16, 2])
+    for each in messages:
+        with pytest.raises(NotFound):
+            await store.raw(each.blob)

@@ -298,6 +298,21 @@ async def test_making_deliveries_drops_the_oldest_finished_ones(services: Servic
     assert await services.store.get(Delivery, id=last.id) == last
 
 
+async def test_the_messages_of_a_deleted_address_are_not_reported(services: Services) -> None:
+    bob = await services.accounts.add("bob@example.com")
+    await services.webhooks.add(
+        (await services.keys.add(bob, "admin")).record, "https://hooks.example/in", ["email.received"]
+    )
+    box = await services.directory.add_address(bob.id, "box@example.com")
+    outbox = Outbox(services)
+    await outbox.resume()
+    for _ in range(2 * SLICE):
+        outbox.note_stored(*await deliver(services, "box@example.com"))
+    await services.delivery.delete_address(box)
+    assert await outbox.step(8) == []
+    assert await services.deletion.in_progress() == {box.id}
+
+
 async def test_the_messages_of_a_deleted_account_are_not_reported(services: Services) -> None:
     bob = await services.accounts.add("bob@example.com")
     await services.webhooks.add(

@@ -90,15 +90,17 @@ def _report(done: Repair) -> Iterator[str]:
 
 
 async def _dump(folder: Path, target: Path) -> tuple[int, int]:
-    from sirrchat_testkit.domain.models import AccountDeletion, Envelope, Message
+    from sirrchat_testkit.domain.models import Envelope, Message, PendingDeletion
     from sirrchat_testkit.storage import TinyStore
 
     store = TinyStore(folder)
     try:
-        deleted = {each.account for each in await store.find(AccountDeletion)}
+        deleted = {each.id for each in await store.find(PendingDeletion)}
         envelopes = {each.id: each for each in await store.find(Envelope)}
         index: list[dict[str, Any]] = []
-        for message in _shown(await store.find(Message, match=lambda each: each.account not in deleted)):
+        for message in _shown(
+            await store.find(Message, match=lambda each: deleted.isdisjoint((each.account, each.address)))
+        ):
             entry = _entry(message, envelopes.get(message.envelope))
             try:
                 _write(target / entry["file"], await store.raw(message.blob))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import json
 import os
 import signal
@@ -58,6 +59,7 @@ def serve(arguments: argparse.Namespace) -> int:
         return fail(f"{named}{error.strerror or error}{_way_out(error)}", 1)
     try:
         _announce(server, arguments)
+        gc.freeze()  # modules and the records of the data folder stay: collections need not visit them
         signal.sigwait(STOPS)
     except OSError as error:
         return fail(f"cannot write {arguments.ready_file}: {error.strerror}", 1)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
 from sirrchat_testkit.domain.clock import Clock
-from sirrchat_testkit.domain.models import Account, AccountDeletion, Address, Message, Tally
+from sirrchat_testkit.domain.models import Account, Address, Message, PendingDeletion, Tally
 from sirrchat_testkit.domain.sessions import Sessions
 from sirrchat_testkit.domain.store import Patch, Store, Update
 from sirrchat_testkit.errors import StoreError
@@ -300,7 +300,7 @@ class Stats:
         )
 
     async def _storage_used(self) -> int:
-        deleted = await self._store.sizes([each.account for each in await self._store.find(AccountDeletion)])
+        deleted = await self._store.sizes([each.id for each in await self._store.find(PendingDeletion)])
         return (await self._store.usage()).size - sum(deleted)
 
     async def account(self, account: Account) -> AccountStats:

@@ -4,11 +4,12 @@
    names them.
 2. An address is deleted with its messages; an account with its addresses, messages, keys, webhooks, deliveries and
    counters.
-3. The first commit of an account's deletion deletes all but its messages and deliveries, of which it deletes the first
-   ``SLICE``. If more are left, it stores an ``AccountDeletion``, and a task deletes them slice by slice, so that no
+3. The first commit of a deletion deletes the account, address or webhook, and the first ``SLICE`` of its messages and
+   deliveries. If more are left, it stores a ``PendingDeletion``, and a task deletes them slice by slice, so that no
    client waits for long. The task goes on after a restart, and after the end of a scope that restored messages.
-4. The deliveries of a deleted message or webhook stay without their text, and pending ones are cancelled.
-5. ``MessagesRemoved`` is appended after each commit. A rewind of a scope is not a deletion and appends nothing.
+4. Until then readers leave out what is ``in_progress``, so it leaves every list at once.
+5. The deliveries of a deleted message or webhook stay without their text, and pending ones are cancelled.
+6. ``MessagesRemoved`` is appended after each commit. A rewind of a scope is not a deletion and appends nothing.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.events import Crashed, EventLog, MessagesRemoved
-from sirrchat_testkit.domain.ids import Ids
 from sirrchat_testkit.domain.models import (
     Account,
-    AccountDeletion,
     Address,
     ApiKey,
     Delivery,
     Envelope,
     Message,
+    PendingDeletion,
     Tally,
     Webhook,
 )
@@ -38,10 +39,10 @@ from sirrchat_testkit.records import Record
 from sirrchat_testkit.schemas.webhook_events import CANCELLED, PENDING
 
 SLICE: Final = 128
-"""Messages of an account that are deleted at once, and likewise deliveries."""
+"""Messages that are deleted at once, at most, and likewise deliveries."""
 
 PAUSE: Final = 1.0
-"""Seconds of real time until the deletion of accounts goes on after an error of the store."""
+"""Seconds of real time until a deletion goes on after an error of the store."""
 
 _OWNED: tuple[type[Record], ...] = (Address, ApiKey, Webhook, Tally)
 """The kinds that are deleted in one commit with their account."""
@@ -56,10 +57,9 @@ class Loop(Protocol):
 class Deletion:
     """Deletes records of one store together with everything that depends on them."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, events: EventLog, loop: Loop) -> None:
+    def __init__(self, store: Store, clock: Clock, events: EventLog, loop: Loop) -> None:
         self._store = store
         self._clock = clock
-        self._ids = ids
         self._events = events
         self._loop = loop
         self._task: Any = None
@@ -68,39 +68,30 @@ class Deletion:
         """Delete ``messages``, and the envelopes that have no copy left."""
         await self._commit(await self.changes(messages), messages)
 
-    async def delete_addresses(self, addresses: Iterable[Address], also: Sequence[Change] = ()) -> None:
+    async def delete_addresses(self, addresses: Sequence[Address], also: Sequence[Change] = ()) -> None:
         """Delete ``addresses`` with their messages; ``also`` are further changes of the same commit."""
-        addresses = list(addresses)
-        messages: list[Message] = []
-        for address in addresses:
-            messages += await self._store.find(Message, {"address": address.id})
-        dropped: list[Change] = [Delete(Address, address.seq) for address in addresses]
-        await self._commit([*also, *dropped, *await self.changes(messages)], messages)
+        deleted = [Delete(Address, each.seq) for each in addresses]
+        await self._begin("address", [each.id for each in addresses], [*also, *deleted])
 
     async def delete_account(self, account: Account) -> None:
-        """Delete ``account`` with everything that it owns.
-
-        Lists and look-ups do not return it any more when this returns. If it has many messages, they are deleted after
-        that.
-        """
-        owned = {"account": account.id}
-        messages, changes, is_last = await self._slice(account.id)
-        changes += [Delete(Account, account.seq)]
+        """Delete ``account`` with everything that it owns."""
+        changes: list[Change] = [Delete(Account, account.seq)]
         for kind in _OWNED:
-            changes += [Delete(kind, each.seq) for each in await self._store.find(kind, owned)]
-        if not is_last:
-            changes += [Put(AccountDeletion(id=self._ids.uuid(), account=account.id, deleted_at=self._clock.now()))]
-        await self._commit(changes, messages)
-        await self.resume()
+            changes += [Delete(kind, each.seq) for each in await self._store.find(kind, {"account": account.id})]
+        await self._begin("account", [account.id], changes)
+
+    async def delete_webhook(self, webhook: Webhook) -> None:
+        """Delete ``webhook`` and the text of its deliveries, of which pending ones are cancelled."""
+        await self._begin("webhook", [webhook.id], [Delete(Webhook, webhook.seq)])
 
     async def in_progress(self) -> frozenset[str]:
-        """Return the ids of the deleted accounts whose messages are not all deleted yet."""
-        return frozenset({each.account for each in await self._store.find(AccountDeletion)})
+        """Return the ids of the deleted accounts, addresses and webhooks whose deletion is in progress."""
+        return frozenset({each.id for each in await self._store.find(PendingDeletion)})
 
     async def resume(self) -> None:
-        """Go on with the deletion of accounts in a task, if one is in progress."""
-        if self._task is None and await self._store.count(AccountDeletion):
-            self._task = self._loop.create_task(self._delete_accounts())
+        """Go on with deletions in a task, if any are in progress."""
+        if self._task is None and await self._store.count(PendingDeletion):
+            self._task = self._loop.create_task(self._go_on())
 
     async def close(self) -> None:
         """End the task. The deletion goes on when the store is opened again."""
@@ -123,32 +114,53 @@ class Deletion:
         """Go on with the deletions that the rewound store has."""
         await self.resume()
 
-    async def _delete_accounts(self) -> None:
+    async def _go_on(self) -> None:
         """Delete slices until none is left."""
-        while going := await self._store.find(AccountDeletion, limit=1):
+        while pending := await self._store.find(PendingDeletion, limit=SLICE):
             await asyncio.sleep(0)  # other work goes on between two slices
             try:
-                await self._delete_slice(going[0])
+                await self._delete_slice(pending)
             except StoreError:
                 await asyncio.sleep(PAUSE)
             except Exception as error:  # noqa: BLE001 - it becomes an event, which fails the test
-                self._events.append(Crashed(at=self._clock.now(), where="deleting an account", error=error))
+                self._events.append(Crashed(at=self._clock.now(), where="deleting messages", error=error))
                 break
         self._task = None
 
-    async def _delete_slice(self, going: AccountDeletion) -> None:
-        messages, changes, is_last = await self._slice(going.account)
-        if is_last:
-            changes.append(Delete(AccountDeletion, going.seq))
-        await self._commit(changes, messages)
+    async def _begin(self, field: str, ids: Iterable[str], also: Sequence[Change]) -> None:
+        """Commit ``also`` with the first slice of the messages and deliveries whose ``field`` is one of ``ids``."""
+        now = self._clock.now()
+        await self._delete_slice([PendingDeletion(id=each, field=field, deleted_at=now) for each in ids], also)
+        await self.resume()
 
-    async def _slice(self, account: str) -> tuple[list[Message], list[Change], bool]:
-        """Return the first messages of ``account``, the changes that delete them and deliveries, and if it is all."""
-        owned = {"account": account}
-        messages = await self._store.find(Message, owned, limit=SLICE)
-        deliveries = await self._store.find(Delivery, owned, limit=SLICE)
-        changes = [*await self.changes(messages), *[Delete(Delivery, each.seq) for each in deliveries]]
-        return messages, changes, len(messages) < SLICE and len(deliveries) < SLICE
+    async def _delete_slice(self, pending: Iterable[PendingDeletion], also: Sequence[Change] = ()) -> None:
+        """Delete the first messages and deliveries of ``pending``, and note in the same commit what is left."""
+        changes: list[Change] = []
+        removed: dict[str, Message] = {}  # an address and its account may both be in progress
+        room = SLICE
+        for each in pending:
+            messages, deliveries = await self._first(each, room)
+            removed |= {message.id: message for message in messages}
+            if each.field == "webhook":
+                changes += without_text(deliveries)
+            else:
+                changes += [Delete(Delivery, delivery.seq) for delivery in deliveries]
+            size = max(len(messages), len(deliveries))
+            changes += _progress(each, deliveries, is_last=size < room)
+            room -= size
+        gone = [*removed.values()]
+        await self._commit([*also, *await self.changes(gone), *changes], gone)
+
+    async def _first(self, pending: PendingDeletion, limit: int) -> tuple[list[Message], list[Delivery]]:
+        """Return the first messages and deliveries, at most ``limit`` of each, that ``pending`` is to delete."""
+        where = {pending.field: pending.id}
+        messages: list[Message] = []
+        deliveries: list[Delivery] = []
+        if pending.field != "webhook":
+            messages = await self._store.find(Message, where, limit=limit)
+        if pending.field != "address":  # the text of an address's deliveries is deleted with its messages
+            deliveries = await self._store.find(Delivery, where, after=pending.after, limit=limit)
+        return messages, deliveries
 
     async def changes(self, messages: Sequence[Message]) -> list[Change]:
         """Return the changes that delete ``messages`` and the text of their webhook deliveries."""
@@ -185,10 +197,21 @@ class Deletion:
 
 def without_text(deliveries: Iterable[Delivery]) -> list[Change]:
     """Return the changes that delete the text of ``deliveries`` and cancel those that are pending."""
-    changes: list[Change] = []
-    for each in deliveries:
-        if each.status == PENDING:
-            changes.append(Patch(Delivery, each.seq, request_body=None, status=CANCELLED, due_at=0))
-        elif each.request_body is not None:
-            changes.append(Patch(Delivery, each.seq, request_body=None))
-    return changes
+    return [Patch(Delivery, each.seq, **fields) for each in deliveries if (fields := textless(each))]
+
+
+def textless(delivery: Delivery) -> dict[str, Any]:
+    """Return the fields of ``delivery`` that change when its text is deleted: a pending one is cancelled."""
+    if delivery.status == PENDING:
+        return {"request_body": None, "status": CANCELLED, "due_at": 0}
+    return {} if delivery.request_body is None else {"request_body": None}
+
+
+def _progress(pending: PendingDeletion, deliveries: Sequence[Delivery], *, is_last: bool) -> list[Change]:
+    """Return the change that notes that ``deliveries`` are done, or that everything ``is_last``."""
+    after = deliveries[-1].seq if deliveries and pending.field == "webhook" else pending.after
+    if not pending.seq:
+        return [] if is_last else [Put(replace(pending, after=after))]
+    if is_last:
+        return [Delete(PendingDeletion, pending.seq)]
+    return [Patch(PendingDeletion, pending.seq, after=after)] if after != pending.after else []

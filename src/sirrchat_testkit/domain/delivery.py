@@ -16,13 +16,14 @@ r"""Delivery: from an envelope and its bytes to stored copies, in folders.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.counters import Counters
-from sirrchat_testkit.domain.deletion import Deletion
+from sirrchat_testkit.domain.deletion import SLICE, Deletion
 from sirrchat_testkit.domain.directory import Directory
 from sirrchat_testkit.domain.events import EventLog, MessageReceived, MessagesChanged, MessageSent, RecipientRefused
 from sirrchat_testkit.domain.ids import Ids
@@ -182,7 +183,7 @@ class MailDelivery:
         await self._deletion.delete_messages(messages)
 
     async def delete_address(self, address: Address) -> None:
-        """Delete ``address`` and its messages, in one commit."""
+        """Delete ``address`` and its messages."""
         await self._deletion.delete_addresses([address])
 
     async def purge(self) -> None:
@@ -203,10 +204,10 @@ class MailDelivery:
             self._deletion.announce(dropped.messages)
 
     async def _delete_expired(self) -> None:
-        expired = await self._store.expired(self._clock.now())
-        if expired:
+        while expired := await self._store.expired(self._clock.now(), limit=SLICE):
             self._directory.remember_expired(expired)
             await self._deletion.delete_addresses(expired)
+            await asyncio.sleep(0)  # other work goes on between two slices
 
     async def _routes(self, envelope: Envelope) -> dict[str, Address | None]:
         if len(envelope.recipients) == 1:

@@ -49,13 +49,18 @@ class Account(Record):
 
 
 @record
-class AccountDeletion(Record):
-    """A deletion in progress: the account is gone, and some of its messages or deliveries are still to be deleted."""
+class PendingDeletion(Record):
+    """A deletion in progress: of the messages and webhook deliveries whose ``field`` is ``id``.
+
+    ``field`` is ``account``, ``address`` or ``webhook``; ``id`` is that of the deleted one. The deliveries of a webhook
+    stay without their text: ``after`` is the ``seq`` of the last one that is done.
+    """
 
     kind: ClassVar[str] = "deletions"
 
-    account: str
+    field: str
     deleted_at: int
+    after: int = 0
 
 
 @record
@@ -242,7 +247,7 @@ class Delivery(Record):
 
 RECORDS: tuple[type[Record], ...] = (
     Account,
-    AccountDeletion,
+    PendingDeletion,
     ApiKey,
     Domain,
     Address,

@@ -67,7 +67,7 @@ class Services:
         clock = Clock(loop)
         ids = Ids("" if settings.data else settings.seed)
         events = EventLog(loop.call_soon)
-        deletion = Deletion(store, clock, ids, events, loop)
+        deletion = Deletion(store, clock, events, loop)
         retention = Retention(store, clock, current, deletion)
         domains = Domains(store, clock, ids, deletion)
         directory = Directory(store, clock, ids, current, domains)
@@ -76,7 +76,7 @@ class Services:
         counters = Counters(store, loop)
         faults = FaultRegistry(clock.now, events.append)
         accounts = Accounts(store, clock, ids, domains, directory, passwords, deletion)
-        webhooks = Webhooks(store, clock, ids, events)
+        webhooks = Webhooks(store, clock, ids, events, deletion)
         return cls(
             settings=current,
             clock=clock,

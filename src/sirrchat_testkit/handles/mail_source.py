@@ -105,9 +105,13 @@ class MailSource:
         return await self._slice(found, limit)
 
     async def _slice(self, found: list[Message], limit: int) -> Slice[ReceivedMessage]:
-        """Return the messages ``found`` without those of deleted accounts and the copies in Sent folders."""
+        """Return the messages ``found`` without those that are being deleted and the copies in Sent folders."""
         deleted = await self._control.services.deletion.in_progress()
-        items = [self._control.received(each) for each in found if each.folder != SENT and each.account not in deleted]
+        items = [
+            self._control.received(each)
+            for each in found
+            if each.folder != SENT and deleted.isdisjoint((each.account, each.address))
+        ]
         return Slice(items, found[-1].seq if found else 0, len(found) < limit)
 
     async def settled(self, seconds: float) -> Sequence[Activity]:

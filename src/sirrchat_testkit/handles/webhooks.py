@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
+from sirrchat_testkit.domain.deletion import textless
 from sirrchat_testkit.domain.events import DeliveryAttempted
 from sirrchat_testkit.domain.models import Delivery, Webhook
 from sirrchat_testkit.domain.services import Services
@@ -279,6 +281,12 @@ class WebhookControl:
         webhooks = yield from pull_records(lambda after, limit: store.find(Webhook, after=after, limit=limit))
         urls = {each.id: each.url for each in webhooks}
         records = yield from pull_records(lambda after, limit: store.find(Delivery, where, after=after, limit=limit))
+        deleted = yield self._services.deletion.in_progress()
+        records = [
+            replace(each, **textless(each)) if each.webhook in deleted else each
+            for each in records
+            if each.account not in deleted
+        ]
         return [
             WebhookDelivery(
                 self,

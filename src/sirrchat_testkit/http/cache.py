@@ -57,7 +57,8 @@ class Texts:
         if kept is not None:
             self._kept.move_to_end(message.blob)
             return kept
-        text = await apply(read, await self._raw(message))
+        raw = await self._raw(message)
+        text = await apply(read, raw, len(raw))
         self._keep(message.blob, text)
         return text
 

@@ -72,9 +72,16 @@ def number(request: web.Request, name: str, default: int, *, least: int) -> int:
 
 def page_answer(request: web.Request, requested: Window, rows: Sequence[Mapping[str, Any]], total: int) -> web.Response:
     """Return the answer for ``rows``, the requested page of ``total`` records."""
+    return answer(page_json(request, requested, rows, total))
+
+
+def page_json(
+    request: web.Request, requested: Window, rows: Sequence[Mapping[str, Any]], total: int
+) -> Mapping[str, Any]:
+    """Return the body of the answer for ``rows``, the requested page of ``total`` records."""
     last = -(-total // requested.limit)
     meta = {"page": requested.page, "limit": requested.limit, "total": total, "total_pages": last}
-    return answer({"data": rows, "meta": meta, "links": _links(request, requested.page, last)})
+    return {"data": rows, "meta": meta, "links": _links(request, requested.page, last)}
 
 
 def _links(request: web.Request, page: int, last: int) -> dict[str, str | None]:

@@ -21,9 +21,9 @@ from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import Forbidden
 from sirrchat_testkit.formatting import iso_seconds
 from sirrchat_testkit.http.middleware import api_key, expect
-from sirrchat_testkit.http.pagination import page_answer, window
+from sirrchat_testkit.http.pagination import page_answer, page_json, window
 from sirrchat_testkit.http.sirrchat_users import MessageViews, UserViews
-from sirrchat_testkit.http.style import API_STYLE, ApiStyle, answer, checked, nested, read_object
+from sirrchat_testkit.http.style import API_STYLE, ApiStyle, answer, answer_large, checked, nested, read_object
 from sirrchat_testkit.schemas import sirrchat as schemas
 
 
@@ -178,7 +178,8 @@ class WebhookViews:
         """``GET /webhooks/{id}/deliveries``: a page of a webhook's deliveries, newest first."""
         requested = window(request)
         found, total = await self._webhooks.deliveries(await self._webhook(request), requested.offset, requested.limit)
-        return page_answer(request, requested, [_delivery_json(each) for each in found], total)
+        size = sum(len(each.request_body or "") for each in found)
+        return await answer_large(page_json(request, requested, [_delivery_json(each) for each in found], total), size)
 
     async def redeliver(self, request: web.Request) -> web.Response:
         """``POST /webhooks/{id}/deliveries/{delivery}/redeliver``: attempt a delivery again."""

@@ -14,7 +14,7 @@ from sirrchat_testkit.errors import Forbidden, InvalidValue, NotFound, TestkitEr
 from sirrchat_testkit.formatting import iso_seconds
 from sirrchat_testkit.http.middleware import api_key
 from sirrchat_testkit.http.pagination import limit, number, page_answer, window
-from sirrchat_testkit.http.style import answer, checked, nested, read_object, status_of
+from sirrchat_testkit.http.style import answer, answer_large, checked, nested, read_object, status_of
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.schemas import sirrchat as schemas
 from sirrchat_testkit.threads import apply
@@ -169,7 +169,8 @@ class MessageViews:
         message = await self._folders.see(message)
         if _wants_raw(request):
             return web.Response(body=raw, headers={"Content-Type": RAW})
-        return answer(_message_json(message) | await apply(_contents_json, raw))
+        shown = _message_json(message) | await apply(_contents_json, raw, len(raw))
+        return await answer_large(shown, len(raw))
 
     async def delete(self, request: web.Request) -> web.Response:
         """``DELETE /users/{id}/messages/{uid}``: delete a message."""

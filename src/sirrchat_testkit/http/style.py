@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Final, TypeVar
@@ -26,6 +26,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from sirrchat_testkit import errors
 from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.schemas.fields import reason_of
+from sirrchat_testkit.threads import LARGE, apply
 
 STATUSES: Mapping[type[errors.TestkitError], int] = {
     errors.TestkitError: 500,
@@ -115,6 +116,38 @@ def encode(data: Any) -> bytes:
         return to_json(data, inf_nan_mode="null")  # "Infinity" is not JSON
     except PydanticSerializationError:
         return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
+
+
+PIECE = 65_536
+"""Characters of a text that are encoded at once: at most a few milliseconds, in which no other thread runs."""
+
+
+async def answer_large(data: Any, size: int) -> web.Response:
+    """Return ``data`` as a JSON answer. If its texts have many characters, a thread encodes them piece by piece."""
+    body = await apply(lambda each: b"".join(_pieces(each)), data, size) if size >= LARGE else encode(data)
+    return web.Response(body=body, headers=_JSON)
+
+
+def _pieces(data: Any) -> Iterator[bytes]:
+    if isinstance(data, Mapping):
+        yield b"{"
+        for place, (name, value) in enumerate(data.items()):
+            yield b"," * (place > 0) + encode(name) + b":"
+            yield from _pieces(value)
+        yield b"}"
+    elif isinstance(data, list | tuple):
+        yield b"["
+        for place, value in enumerate(data):
+            yield b"," * (place > 0)
+            yield from _pieces(value)
+        yield b"]"
+    elif isinstance(data, str) and len(data) > PIECE:
+        yield b'"'
+        for start in range(0, len(data), PIECE):
+            yield encode(data[start : start + PIECE])[1:-1]
+        yield b'"'
+    else:
+        yield encode(data)
 
 
 API_STYLE = web.AppKey("API_STYLE", ApiStyle)

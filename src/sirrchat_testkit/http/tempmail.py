@@ -21,6 +21,7 @@ from sirrchat_testkit.http.style import (
     API_STYLE,
     ApiStyle,
     answer,
+    answer_large,
     checked,
     flat,
     raw_fields,
@@ -93,13 +94,15 @@ class _Views:
         address = await self._address(request)
         found = await self._delivery.page(address, before=cursor_position(request), limit=FETCHED)
         page, next_cursor = split_page(found.messages)
-        shown = [_message_json(message, text) for message, text in await self._texts.of_all(page)]
-        return answer({"messages": shown, "nextCursor": next_cursor, "total": found.total})
+        read = await self._texts.of_all(page)
+        shown = [_message_json(message, text) for message, text in read]
+        size = sum(text.size for _, text in read)
+        return await answer_large({"messages": shown, "nextCursor": next_cursor, "total": found.total}, size)
 
     async def message(self, request: web.Request) -> web.Response:
         message = await self._message(request)
         text = await self._texts.of(message)
-        return answer({"message": _message_json(message, text) | {"attachments": text.files}})
+        return await answer_large({"message": _message_json(message, text) | {"attachments": text.files}}, text.size)
 
     async def delete_message(self, request: web.Request) -> web.Response:
         await self._delivery.delete([await self._message(request)])

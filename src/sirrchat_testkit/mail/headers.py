@@ -19,8 +19,8 @@ from sirrchat_testkit.comparing import fold
 from sirrchat_testkit.mail.address_headers import MailAddress, bare_addresses, named_addresses
 from sirrchat_testkit.mail.encoded_words import decode_header
 
-# What nearly every message begins with: fields that end in CRLF, and the blank line.
-_USUAL = re.compile(rb"(?:[!-9;-~]++[ \t]*+:.*\n(?:[ \t].*\n)*+)++(?=\r\n)")
+# What nearly every message begins with: fields, each with its line end.
+_USUAL = re.compile(rb"(?:[!-9;-~]++[ \t]*+:.*\n(?:[ \t].*\n)*+)++")
 # These begin with a literal line feed, which lets the search skip from line to line.
 _END = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t])")
 _WANTED = re.compile(r"\n(subject|from|to|message-id)[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.ASCII)
@@ -31,6 +31,9 @@ _FIRST = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]")
 
 LIMIT = 102_400
 """Bytes of a header that are interpreted (Postfix: ``header_size_limit``). The rest is stored, but not read."""
+
+
+_LINE = 1000  # bytes of an SMTP line at most; an mbox separator may come before the header
 
 
 class HeaderFields(NamedTuple):
@@ -109,8 +112,12 @@ class Headers(Mapping[str, str]):
         self._names: dict[str, str] = {}
         self._raw: dict[str, list[str]] = {}
         for name, value in _FIELD.findall("\n" + block[:LIMIT].decode("utf-8", "replace")):
-            self._names.setdefault(name.lower(), name)
-            self._raw.setdefault(name.lower(), []).append(value)
+            key = name.lower()
+            if key in self._raw:
+                self._raw[key].append(value)
+            else:
+                self._raw[key] = [value]
+                self._names[key] = name
 
     def __getitem__(self, name: str) -> str:
         """Return the value of the first field. Raises ``KeyError`` if there is none."""
@@ -144,6 +151,12 @@ class Headers(Mapping[str, str]):
 
 def _text(raw: bytes) -> str:
     """Return the header block as text, with a line feed before each field."""
-    usual = _USUAL.match(raw)
-    block = usual[0] if usual else split(raw)[0]
+    usual = _USUAL.match(raw, 0, LIMIT)
+    end = usual.end() if usual else 0
+    if usual and raw.startswith(b"\r\n", end):
+        block = usual[0]
+    elif usual and raw.find(b"\n", end, LIMIT) < 0:  # there is no other line, or it exceeds the limit
+        block = raw
+    else:
+        block = split(raw[: LIMIT + _LINE])[0]
     return "\n" + block[:LIMIT].decode("utf-8", "replace").replace("\r\n", "\n")

@@ -43,8 +43,8 @@ DEPTH = 100
 SCANS = 10
 """Dividing nested parts may read at most this many times the size of the message."""
 
-FEW_SCANS = 10_000_000
-"""Dividing may always read this many bytes, which takes a few milliseconds."""
+FEW_SCANS = 3_000_000
+"""Dividing may always read this many bytes, which takes a millisecond or two."""
 
 _ALTERNATIVE = "multipart/alternative"
 _TEXTS = frozenset({"text/plain", "text/html"})
@@ -255,25 +255,34 @@ def divide(content: bytes, boundary: bytes, most: int) -> list[bytes]:
     boundary.
     """
     parts: list[bytes] = []
-    delimiter = re.compile(rb"\n--%b(--)?[ \t]*+(?=(\r?\n|\r?\Z))" % re.escape(boundary))
+    line = b"\n--" + boundary
+    delimiter = re.compile(rb"%b(--)?[ \t]*+(?=(\r?\n|\r?\Z))" % re.escape(line))
     content = b"\n" + content  # the first line may be a boundary too
+
+    def search(begin: int) -> re.Match[bytes] | None:
+        candidate = content.find(line, begin)  # ten times as fast as the regular expression
+        return delimiter.search(content, candidate) if candidate >= 0 else None
+
     start = -1
-    found = delimiter.search(content)
+    found = search(0)
     while found is not None and len(parts) < most:
         if start >= 0:
             parts.append(content[start : max(found.start(), start)].removesuffix(b"\r"))
         if found[1]:
             return parts
         start = found.end(2)
-        found = delimiter.search(content, start - 1)  # the line end of this boundary may begin the next one
+        found = search(start - 1)  # the line end of this boundary may begin the next one
     if start >= 0 and len(parts) < most:
-        parts.append(content[start:].removesuffix(b"\n").removesuffix(b"\r"))
+        end = len(content) - content.endswith(b"\n")
+        end -= content.endswith(b"\r", start, end)
+        parts.append(content[start:end])
     return parts
 
 
 def _mended(field: str) -> str:
     """Return a Content-Type whose type is followed by a semicolon, as some clients forget, and is not doubled."""
-    field = _DOUBLED.sub("", field, count=1)
+    if doubled := _DOUBLED.match(field):
+        field = field[doubled.end() :]
     found = _GLUED.match(field)
     return f"{found[1]}/{found[2]};{field[found.end() :]}" if found else field
 

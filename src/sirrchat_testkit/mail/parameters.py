@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from urllib.parse import unquote_to_bytes
@@ -17,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 from sirrchat_testkit.mail.encoded_words import decode_bytes, decode_header
 
 # A piece between two semicolons; one in quotes does not end it. Nothing is tried twice, so the cost is linear.
-_PIECE = re.compile(r';((?:[^;"]|"(?:[^"\\]|\\.)*+(?:"|\Z))*+)', re.DOTALL)
+_PIECE = re.compile(r';((?:[^;"]++|"(?:[^"\\]++|\\.)*+(?:"|\Z))*+)', re.DOTALL)
 PARAMETERS = 256
 """Parameters of a field that are read; the longest file names have a few dozen pieces."""
 
@@ -32,12 +33,12 @@ _FILE_NAMES = frozenset({"filename", "name"})
 
 def parameter(field: str, name: str) -> str:
     """Return the parameter ``name`` (in lower case) of a header field's value, decoded; empty if it is absent."""
+    if ";" not in field:
+        return ""
     plain: str | None = None
     pieces: dict[int, tuple[str, bool]] = {}
-    for found in itertools.islice(_PIECE.finditer(field), PARAMETERS):
-        key, equals, value = found[1].partition("=")
-        key = key.strip().lower()
-        if not equals or not key.startswith(name):
+    for key, value in _parameters(field):
+        if not key.startswith(name):
             continue
         if key == name:
             plain = _unquoted(value, name) if plain is None else plain
@@ -47,6 +48,13 @@ def parameter(field: str, name: str) -> str:
     if 0 in pieces and (plain is None or pieces[0][1]):
         return decode_header(_joined(pieces))
     return decode_header(plain or "")
+
+
+@functools.lru_cache(maxsize=8)  # several parameters of the same few fields are read
+def _parameters(field: str) -> tuple[tuple[str, str], ...]:
+    """Return the names, in lower case, and the values of the parameters of ``field``, as they were sent."""
+    pieces = (found[1].partition("=") for found in itertools.islice(_PIECE.finditer(field), PARAMETERS))
+    return tuple((key.strip().lower(), value) for key, equals, value in pieces if equals)
 
 
 def _joined(pieces: dict[int, tuple[str, bool]]) -> str:

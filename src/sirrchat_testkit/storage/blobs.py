@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -301,13 +302,11 @@ class BlobReferences:
         self.unreferenced |= self._kept
         self._kept.clear()
 
-    def take_unreferenced(self) -> list[str]:
-        """Return the blobs that may be deleted, and clear ``unreferenced``."""
-        if not self.unreferenced:
-            return []
-        found = self.deletable(self.unreferenced)
-        self.unreferenced.clear()
-        return found
+    def take_unreferenced(self, most: int | None = None) -> list[str]:
+        """Remove all blobs from ``unreferenced``, or at most ``most``; return those among them that may be deleted."""
+        taken = [*islice(self.unreferenced, most)]
+        self.unreferenced.difference_update(taken)
+        return self.deletable(taken)
 
     def deletable(self, digests: Iterable[str]) -> list[str]:
         """Return the ``digests`` that may be deleted because no record, commit or open scope needs them."""

@@ -22,7 +22,7 @@ from tinydb.table import Document, Table
 from sirrchat_testkit.domain.models import RECORDS
 from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.records import Doc, Record
-from sirrchat_testkit.storage.schema import SECRETS, nested, plain_value
+from sirrchat_testkit.storage.schema import SECRETS, nested, plain_field
 from sirrchat_testkit.storage.store import TinyStore
 from sirrchat_testkit.storage.tables import LiveTable, equalities
 from sirrchat_testkit.threads import LoopThread
@@ -174,7 +174,7 @@ class DatabaseTable(Table):
         shown = StoredDocument(self._defaults, seq)
         shown.update(doc)
         for field in self._nested:
-            shown[field] = plain_value(shown[field], field)
+            shown[field] = plain_field(shown[field], field)
         for field in self._secret:
             del shown[field]
         return shown

@@ -24,6 +24,9 @@ LAZY = 1.0
 RETRY = 0.1
 """Seconds after which an fsync is repeated if it lacked a file descriptor or memory."""
 
+SLICE = 500
+"""Blobs that are deleted at once, at most."""
+
 log = logging.getLogger(__name__)
 
 
@@ -135,10 +138,10 @@ class Disk:
 
     async def _sync(self) -> bool:
         """Sync what was committed before; return False if that has to be repeated later."""
+        unreferenced = await self._take_unreferenced()
         group, self._waiting = self._waiting, []
         raws, self.blobs.unsynced = self.blobs.unsynced, set()
         sync = self._storage.begin_sync()
-        unreferenced = self._references.take_unreferenced() if self._references is not None else []
         try:
             await self._run(partial(self._wait_for_disk, sync, raws))
         except OSError as error:
@@ -155,11 +158,25 @@ class Disk:
             raise
         self._storage.end_sync(sync)
         _resolve(group)
-        if self._references is not None and (deletable := self._references.deletable(unreferenced)):
+        for start in range(0, len(unreferenced), SLICE):
+            await self._drop(unreferenced[start : start + SLICE])
+        return True
+
+    async def _take_unreferenced(self) -> list[str]:
+        """Take the unreferenced blobs that may be deleted, a slice in each step of the loop."""
+        taken: list[str] = []
+        while self._references is not None and self._references.unreferenced:
+            taken += self._references.take_unreferenced(SLICE)
+            await asyncio.sleep(0)
+        return taken
+
+    async def _drop(self, digests: list[str]) -> None:
+        """Delete the blobs among ``digests`` that may still be deleted; those in use by a thread follow later."""
+        assert self._references is not None
+        if deletable := self._references.deletable(digests):
             busy = set(filter(self.blobs.busy, deletable))
             self._references.unreferenced |= busy
             await self.blobs.drop([digest for digest in deletable if digest not in busy])
-        return True
 
     def _repeat(self, sync: Sync, group: list[asyncio.Future[None]], raws: set[str], unreferenced: list[str]) -> None:
         """Repeat the same sync soon: the process lacked a file descriptor or memory, but no write has failed."""

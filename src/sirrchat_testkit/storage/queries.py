@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from sirrchat_testkit.records import Doc, Record
 from sirrchat_testkit.storage.index import cut, page, span
-from sirrchat_testkit.storage.schema import nested, plain_value
+from sirrchat_testkit.storage.schema import nested, plain_field
 from sirrchat_testkit.storage.tables import LiveTable
 
 R = TypeVar("R", bound=Record)
@@ -116,7 +116,7 @@ class Reader(Generic[R]):
 
     def _record(self, seq: int, doc: Doc) -> R:
         if self._nested:
-            doc = doc | {field: plain_value(doc[field], field) for field in self._nested if field in doc}
+            doc = doc | {field: plain_field(doc[field], field) for field in self._nested if field in doc}
             return self._kind.from_doc(seq, doc)
         record = self._records.get(seq)
         if record is None:

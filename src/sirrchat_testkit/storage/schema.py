@@ -58,6 +58,11 @@ def plain_value(value: Any, path: _Path) -> Any:
     raise TypeError(f"{_text(path)}: {type(value).__name__} is not JSON")
 
 
+def plain_field(value: Any, field: str) -> Any:
+    """Return a deep copy of the value of ``field``, as ``plain_value`` does; a record's tuple becomes a list."""
+    return plain_value(list(value) if type(value) is tuple else value, field)
+
+
 def _name(name: Any, path: _Path) -> str:
     if not isinstance(name, str):
         raise TypeError(f"{_text(path)}: key {name!r} is a {type(name).__name__}, not a string")

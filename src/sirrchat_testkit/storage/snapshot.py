@@ -182,7 +182,7 @@ def recover(folder: Folder) -> Snapshot:
             missing = folder.journal(expected)
             raise StoreDamaged(f"{missing} is missing, although a later journal exists", file=str(missing), byte=0)
         _replay(folder.journal(generation), state, newest=generation == generations[-1])
-    _share_strings(state)
+    _make_compact(state)
     # Remove what a crash left behind, now that everything could be read.
     folder.snapshot.with_suffix(".tmp").unlink(missing_ok=True)
     for old in folder.generations():
@@ -218,14 +218,16 @@ def _apply(state: Snapshot, name: str, changes: dict[str, Doc | None]) -> None:
     state.next_ids[name] = max(state.next_ids.get(name, 1), max(map(int, changes)) + 1)
 
 
-def _share_strings(state: Snapshot) -> None:
-    # The parser makes a new string for each value; many, such as ids of accounts, are equal.
+def _make_compact(state: Snapshot) -> None:
+    """Use one string for equal ones, such as ids of accounts, and tuples for lists, as new documents have."""
     known: dict[str, str] = {}
     for docs in state.tables.values():
         for doc in docs.values():
             for name, value in doc.items():
                 if type(value) is str:
                     doc[name] = known.setdefault(value, value)
+                elif type(value) is list:
+                    doc[name] = tuple(value)
 
 
 @contextmanager

@@ -23,13 +23,13 @@ from sirrchat_testkit.storage.blobs import LARGE, BlobReferences, Blobs, MemoryB
 from sirrchat_testkit.storage.folder import COMPACT_AT
 from sirrchat_testkit.storage.index import Ordered, Total
 from sirrchat_testkit.storage.queries import Reader
-from sirrchat_testkit.storage.schema import SCALARS, plain_value
+from sirrchat_testkit.storage.schema import SCALARS, plain_field
 from sirrchat_testkit.storage.tables import Batch, LiveStorage, LiveTable, Scopes
 
 if TYPE_CHECKING:
     from sirrchat_testkit.storage.disk import Disk
 
-_FLAT = SCALARS | {list}
+_FLAT = SCALARS | {tuple}
 _NONE: dict[Any, Any] = {}
 
 
@@ -87,14 +87,14 @@ def _found(storage: LiveStorage, change: Update) -> int:
 
 
 def _sealed(doc: Doc, sequences: Sequence[str] | None = None) -> Doc:
-    """Return a checked copy of ``doc`` that shares no values with a record. ``sequences`` are already new lists."""
+    """Return a checked copy of ``doc`` that shares no values with a record. ``sequences`` are tuples."""
     if sequences is not None and _FLAT.issuperset(map(type, doc.values())):
         for name in sequences:
             if name in doc and not SCALARS.issuperset(map(type, doc[name])):
-                doc[name] = plain_value(doc[name], name)
+                doc[name] = tuple(plain_field(doc[name], name))
     else:
         for name in [name for name, value in doc.items() if type(value) not in SCALARS]:
-            doc[name] = plain_value(doc[name], name)
+            doc[name] = plain_field(doc[name], name)
     return doc
 
 
@@ -104,7 +104,8 @@ def _patched(change: Patch, old: Doc) -> Doc:
         if value == _default(change.kind, field):
             new.pop(field, None)
         else:
-            new[field] = plain_value(list(value) if type(value) is tuple else value, field)
+            plain = plain_field(value, field)
+            new[field] = tuple(plain) if type(value) is tuple else plain
     return new
 
 

@@ -26,7 +26,7 @@ from tinydb.table import Document, Table
 
 from sirrchat_testkit.records import Doc
 from sirrchat_testkit.storage.index import Index, IndexSet, cut, page, span
-from sirrchat_testkit.storage.schema import SCALARS, plain, plain_value
+from sirrchat_testkit.storage.schema import SCALARS, plain, plain_field
 
 Batch: TypeAlias = dict[str, dict[int, Doc | None]]
 """A commit: for each table its new and changed documents by id, None for deleted ones."""
@@ -208,7 +208,7 @@ class Staged(MutableMapping[int, Any]):
             return self._touched[seq]
         if seq in self._gone:
             raise KeyError(seq)
-        copy = plain(self._docs[str(seq)])
+        copy = {name: plain_field(value, name) for name, value in self._docs[str(seq)].items()}
         self._touched[seq] = copy
         return copy
 
@@ -390,7 +390,7 @@ def _document(seq: int, doc: Doc) -> Document:
     document = Document(doc, seq)
     for field, value in doc.items():
         if type(value) not in SCALARS:
-            document[field] = plain_value(value, field)
+            document[field] = plain_field(value, field)
     return document
 
 

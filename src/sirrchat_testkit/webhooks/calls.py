@@ -67,7 +67,7 @@ def sent_body(message: Message, envelope: Envelope) -> dict[str, Any]:
 
 async def push_body(message: Message, raw: bytes) -> dict[str, Any]:
     """Return the body of ``new_message``."""
-    parts = await apply(mime.parse, raw)
+    parts = await apply(mime.parse, raw, len(raw))
     return {
         "emailId": message.address,
         "messageId": message.id,

@@ -26,8 +26,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from sirrchat_testkit.settings import CurrentSettings
-from sirrchat_testkit.threads import LARGE
 from sirrchat_testkit.webhooks.calls import OutgoingCall
+
+PIECE = 262_144
+"""Bytes of a body that are written at once, at most."""
 
 
 class TargetNotAllowed(Exception):
@@ -181,7 +183,7 @@ class Sender:
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO:
-    return body if len(body) < LARGE else io.BytesIO(body)  # written in pieces, between which the loop goes on
+    return body if len(body) <= PIECE else io.BytesIO(body)  # written in pieces, between which the loop goes on
 
 
 def _kind(failure: Exception) -> str:

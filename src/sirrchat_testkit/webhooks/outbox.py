@@ -80,7 +80,11 @@ class Outbox:
             self.behind = True
             return []
         deleted = await self._deletion.in_progress()
-        kept = {each.id for each in messages if each.account not in deleted and await self._is_stored(each)}
+        kept = {
+            each.id
+            for each in messages
+            if deleted.isdisjoint((each.account, each.address)) and await self._is_stored(each)
+        }
         made = [each for each in made if each.message in kept and await self._store.count(Webhook, id=each.webhook)]
         stamps = [Patch(Webhook, seq, handed_over=message_seq) for seq, message_seq in looked_at.items()]
         size = sum(len((each.request_body or "").encode()) for each in made)

@@ -22,25 +22,6 @@ GOAL = 0.060
 
 GROWTH = 4.5
 SENTENCE = ("the", "new", "season", "brings", "great", "reviews", "offers", "and", "stories", "of", "our", "shop")
-    "the",
-    "new",
-    "season",
-    "brings",
-    "great",
-    "reviews,",
-    "offers",
-    "and",
-    "stories",
-    "about",
-    "people",
-    "of",
-    "2026",
-    "for",
-    "you",
-    "in",
-    "our",
-    "shop",
-]
 
 
 def newsletter(size: int) -> bytes:

@@ -48,9 +48,7 @@ def _kinds(language: Language) -> tuple[tuple[WordKind, str], ...]:
     return ("code", language.code), ("secret", language.secret), ("reason", language.reason)
 
 
-WORDS: Final[list[tuple[WordKind, str, Stems]]] = [
-    (kind, language, Stems(phrases)) for language, each in LANGUAGES.items() for kind, phrases in _kinds(each)
-]
+WORDS: Final = Stems(((kind, name), words) for name, each in LANGUAGES.items() for kind, words in _kinds(each))
 OTHER_CODES: Final = Patterns(each.other_codes for each in LANGUAGES.values())
 PROMOTION: Final = Patterns(each.promotion for each in LANGUAGES.values())
 NUMBERS: Final = Ends(each.numbers for each in LANGUAGES.values())
@@ -109,9 +107,7 @@ class CodeText:
     def words(self) -> list[Word]:
         """The words for codes, passwords and reasons, in order, without those of other codes such as "postal code"."""
         words = [
-            Word(start, self._word_end(end), kind, language)
-            for kind, language, stems in WORDS
-            for start, end in stems.spans(self.lower)
+            Word(start, self._word_end(end), kind, language) for start, end, (kind, language) in WORDS.spans(self.lower)
         ]
         others = [url.span() for url in _URL.finditer(self.lower)]
         others += self._others([(word.start, word.end) for word in words if word.kind == "code"])

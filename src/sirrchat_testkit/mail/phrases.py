@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 _SEPARATORS: Final = " \t\n\r.:;,#№*_-–—=>→|~(\"'“”„«»‘’「『【[{<、，："
 _LONGEST: Final = 4
@@ -19,26 +19,36 @@ _LONGEST: Final = 4
 _TAIL: Final = 80
 
 
+T = TypeVar("T")
+
+
 def split(texts: Iterable[str]) -> list[str]:
     """Return the distinct phrases of comma-separated lists, in order."""
     phrases = (phrase.strip() for text in texts for phrase in text.split(","))
     return list(dict.fromkeys(phrase for phrase in phrases if phrase))
 
 
-class Stems:
-    """Phrases of which every occurrence is found. ``*`` is at the ends of a phrase only."""
+class Stems(Generic[T]):
+    """Phrases of which every occurrence is found, each with a tag. ``*`` is at the ends of a phrase only."""
 
-    def __init__(self, text: str) -> None:
-        self._stems = [(each.strip("*"), each.startswith("*"), each.endswith("*")) for each in split([text])]
+    def __init__(self, tagged: Iterable[tuple[T, str]]) -> None:
+        self._stems: dict[str, list[tuple[bool, bool, T]]] = {}
+        for tag, text in tagged:
+            for each in split([text]):
+                form = each.startswith("*"), each.endswith("*"), tag
+                self._stems.setdefault(each.strip("*"), []).append(form)
+        self._ascii = {stem: forms for stem, forms in self._stems.items() if stem.isascii()}
 
-    def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the beginning and the end of each occurrence in ``text``, in no order."""
-        for stem, inside, open_ended in self._stems:
+    def spans(self, text: str) -> Iterator[tuple[int, int, T]]:
+        """Yield the beginning, the end and the tag of each occurrence in ``text``, in no order."""
+        for stem, forms in (self._ascii if text.isascii() else self._stems).items():
             at = text.find(stem)
             while at >= 0:
                 end = at + len(stem)
-                if (inside or not _in_word(text[at - 1 : at])) and (open_ended or not _in_word(text[end : end + 1])):
-                    yield at, end
+                begins, ends = not _in_word(text[at - 1 : at]), not _in_word(text[end : end + 1])
+                for inside, open_ended, tag in forms:
+                    if (inside or begins) and (open_ended or ends):
+                        yield at, end, tag
                 at = text.find(stem, end)
 
 
@@ -51,10 +61,12 @@ class Patterns:
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._phrases = [(_longest(each), each) for each in split(texts)]
+        self._ascii = [each for each in self._phrases if each[1].isascii()]
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return the beginning and the end of each occurrence in ``text``, in order."""
-        present = [phrase for literal, phrase in self._phrases if literal in text]
+        phrases = self._ascii if text.isascii() else self._phrases
+        present = [phrase for literal, phrase in phrases if literal in text]
         return sorted(found.span() for phrase in present for found in _compiled(phrase).finditer(text))
 
 

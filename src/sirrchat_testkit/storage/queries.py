@@ -92,8 +92,8 @@ class Reader(Generic[R]):
 
     def records(self, ids: Sequence[int]) -> list[R]:
         """Return the records of ``ids``, in that order."""
-        docs = self._table.docs
-        return [self._record(seq, docs[str(seq)]) for seq in ids]
+        docs, known = self._table.docs, self._records
+        return [known.get(seq) or self._record(seq, docs[str(seq)]) for seq in ids]
 
     def _narrow(self, where: Mapping[str, Any]) -> tuple[Sequence[int], frozenset[str]]:
         indexes = self._table.indexes

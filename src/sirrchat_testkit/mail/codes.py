@@ -34,7 +34,9 @@ _ENDS: Final = 262_144
 _SPACE = re.compile(r"\s")
 _DIGITS = re.compile(r"\d+")
 _CAPITALS = re.compile(r"(?<!\\)[A-Z]+")
-_WORDS = re.compile(r"[^\W\d_]+")
+_LETTER = re.compile(r"[^\W\d_]")
+_SIGNS: Final = " .,:;!?()[]'\"*_-=|>"
+_FEW: Final = 3
 _ALNUM = re.compile(r"[A-Za-z0-9]")
 
 
@@ -131,15 +133,9 @@ def _label(each: _Found) -> str:
     line = page.lines[number]
     above = page.lines[number - 1] if number else line
     before, behind = page.text[line.start : token.start], page.text[token.end : line.end]
-    for words in (
-        _WORDS.findall(before)[-3:],
-        _WORDS.findall(behind)[:3],
-        _WORDS.findall(page.text[above.start : above.end])[-3:],
-    ):
-        label = " ".join(words)
-        if label and len(list(page.occurrences(label))) == 1:
-            return label
-    return ""
+    beside = before.split()[-_FEW:], behind.split()[:_FEW], page.text[above.start : above.end].split()[-_FEW:]
+    labels = (" ".join(words).strip(_SIGNS) for words in beside)
+    return next((label for label in labels if _LETTER.search(label) and len(page.occurrences(label)) == 1), "")
 
 
 def _pages(texts: Texts) -> Iterator[tuple[CodeText, str]]:

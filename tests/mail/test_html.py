@@ -388,3 +388,14 @@ def test_text_of_no_size_is_not_read_and_text_within_it_that_has_one_is() -> Non
 @pytest.mark.parametrize("style", ["display:block", "max-height:0", "opacity:0.9", "font-size:0.8em", "width:0;"])
 def test_what_is_only_styled_is_read(style: str) -> None:
     assert codes("", f"<p style='{style}'>Your code: 482913") == ("482913",)
+
+
+def test_failure_names_a_call_for_the_first_attachment_and_shows_the_text() -> None:
+    with pytest.raises(NotExactlyOne) as caught:
+        pick_attachment(FILES, shown=lambda: "Two files\n\nfor you")
+    assert str(caught.value).splitlines()[-4:] == [
+        "The text is:",
+        "  | Two files",
+        "  | for you",
+        "To ask more precisely: attachment('Invoice.PDF')",
+    ]

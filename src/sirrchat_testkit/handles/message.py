@@ -351,9 +351,10 @@ class ReceivedMessage(Hints):
         Raises:
             NotExactlyOne: No attachment matches, or several do. An ``AssertionError`` that lists them.
         """
-        from sirrchat_testkit.mail.html import pick_attachment
+        from sirrchat_testkit.mail.html import pick_attachment, readable_text
 
-        return pick_attachment(self.inline if inline else self.attachments, name, type=type)
+        shown = partial(readable_text, self.text, self.html)
+        return pick_attachment(self.inline if inline else self.attachments, name, type=type, shown=shown)
 
     def select(self, css: str) -> list[str]:
         """Return the text of each HTML element that the CSS selector finds, with runs of white space as one space."""

@@ -2,8 +2,9 @@
 
 1. Everything with the form of a code is a candidate: 4 to 9 digits, groups of letters or digits, 5 to 8 letters and
    digits, one character for each box.
-2. Its rank is its place: introduced by a word such as "code", alone on its line below such a word, alone elsewhere, or
-   in a sentence with such a word. Behind those come candidates that a word introduces although another word is nearer.
+2. Its rank is its place: alone on its line under a label such as "Your code:", introduced by a word such as "code",
+   alone on its line below a sentence with such a word, alone near one, in a short sentence beside one, or in a sentence
+   with one. Behind those come candidates that a word introduces although another word is nearer.
 3. A part of a name (a URL, a host, a version) has no rank. What is part of a date or a price, or is named as another
    number ("order 48291"), has none unless a word such as "code" introduces it.
 4. No rank depends on which digits or letters a candidate has, only on their number and on what stands around it. In
@@ -13,8 +14,8 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Container, Iterable, Iterator, Sequence
 from enum import IntEnum
 from itertools import groupby
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
@@ -38,18 +39,22 @@ Form: TypeAlias = Literal["boxes", "groups", "spaced", "digits", "mixed"]
 class Place(IntEnum):
     """Where a candidate stands, the best place first."""
 
-    INTRODUCED = 1
-    BELOW = 2
-    ALONE = 3
-    SENTENCE = 4
-    LAST = 5
-    NOWHERE = 6
+    LABELLED = 1
+    INTRODUCED = 2
+    BELOW = 3
+    ALONE = 4
+    SHORT = 5
+    SENTENCE = 6
+    LAST = 7
+    NOWHERE = 8
 
 
 REASONS: Final = {
+    Place.LABELLED: 'it is alone on its line, and its label has a word such as "code"',
     Place.INTRODUCED: 'a word such as "code" introduces it',
-    Place.BELOW: 'it is alone on its line, below a word such as "code"',
+    Place.BELOW: 'it is alone on its line, below a sentence with a word such as "code"',
     Place.ALONE: 'it is alone on its line, near a word such as "code"',
+    Place.SHORT: 'it is in a short sentence, beside one with a word such as "code"',
     Place.SENTENCE: 'it is in a sentence with a word such as "code"',
     Place.NOWHERE: 'no word such as "code" is near it',
 }
@@ -92,11 +97,11 @@ _SHAPE = re.compile(
     r"""(?<![A-Za-z0-9_])(?:
         (?P<boxes>[A-Z0-9](?:[ ][A-Z0-9]){3,8}(?![ ][A-Z0-9]\b))
       | (?P<groups>[A-Z0-9]{1,8}(?:-[A-Z0-9]{2,8}){1,4})
-      | (?P<spaced>\d\d(?:[ ]\d\d){1,3}(?![ ]\d\d\b)
+      | (?P<spaced>(?!(?:OTP|PIN|TAN|SMS)[ ])(?:\d\d(?:[ ]\d\d){1,3}(?![ ]\d\d\b)
           |\d{3}(?:[ ]\d{3}){1,2}(?![ ]\d{3}\b)
           |\d{4}[ ]\d{4}(?![ ]\d{4}\b)
           |(?=[A-Z ]{0,6}\d)[A-Z0-9]{3}[ ][A-Z0-9]{3}(?![ ][A-Z0-9]{3}\b)
-          |(?=[A-Z ]{0,8}\d)[A-Z0-9]{4}[ ][A-Z0-9]{4}(?![ ][A-Z0-9]{4}\b))
+          |(?=[A-Z ]{0,8}\d)[A-Z0-9]{4}[ ][A-Z0-9]{4}(?![ ][A-Z0-9]{4}\b))(?!-))
       | (?P<digits>\d{4,})
       | (?P<mixed>[A-Z]{5,8}|(?=[A-Za-z]{0,7}\d)[A-Za-z0-9]{5,8})
     )(?![A-Za-z0-9_])""",
@@ -111,35 +116,53 @@ _FURTHER: Final = 200
 
 _BETWEEN: Final = 40
 _LABEL_WORDS: Final = 5
+_NEXT: Final = 12
+_HANDS: Final = " \n\t*_👉➡→>-"
 _LINES: Final = 3
 """Lines on either side of a candidate that count as near."""
 
 _WRAPPED: Final = 40
 """The length of a line of plain text from which on its sentence may go on in the next one."""
 
-_LATIN: Final = 0x24F
-"""The last letter of Latin Extended-B."""
-
-_OPENING: Final = r"\s*_\"'“”„«»「『【\[(（<>→#"
-_CLOSING: Final = r"\s*_\"'“”»」』】)\]）"
-_SENTENCE_END = re.compile(r"(?<!\b\d)(?<!\b\d\d)(?<!\b[^\W\d_])[.!?؟।](?=[\s\"'”»)*_])|[。！？]")
-_NO_SENTENCE: Final = ".!?。！？"
+_OPENING: Final = r"\s*_`\"'“”„«»「『【\[(（<>→#"
+_CLOSING: Final = r"\s*_`\"'“”»」』】)\]）"
+_SENTENCE_END = re.compile(
+    r"(?<!\b\d)(?<!\b\d\d)(?<!\b[^\W\d_])(?<![.\s])[.!?؟।](?!\.)(?=[\s\"'”»)*_`]+(?P<next>\S?)|$)"
+    r"|[。！？]"
+)
+_SHORT_WORDS: Final = (
+    "mr mrs ms dr prof st inc ltd llc corp co no nr nos rs sr sra srta fa hr fr dhr mevr dn str ul tel ref acct approx"
+    " max min bzw ca usw av dept fig vol vs jr mme mlle art nº núm n° avda руб коп гр св dnr cca evtl ggf sog inkl zzgl"
+)
+_ABBREVIATIONS: Final = frozenset(_SHORT_WORDS.split())
+_LAST_WORD = re.compile(r"[^\W\d_]+\Z")
+_NO_LABEL: Final = ".!?。！？"
 _SIGNS = re.compile(rf"[{_OPENING}:=.|\-]*")
 _SIGN_BEFORE = re.compile(rf"[:=][{_OPENING}]*$")
-_DECORATION = re.compile(rf"[{_OPENING}{_CLOSING}:.。,!;|=~`´‘’{{}}·•➡👉🔑\-]*")
+_DECORATION = re.compile(r"[\W_]*")
 _CANDIDATE: Final = "\ue000"
 """Stands for a candidate in a line without candidates."""
 
 _ASIDE = re.compile(rf"(?<=[{_CANDIDATE}*]) ?\([^()\n]{{0,80}}\)")
-_ENDS = re.compile(rf"[{_CLOSING}]*(?:[.,;!。\n(]|$)")
-_DASH = re.compile(rf"[{_CLOSING}]*[-(,]")
+_NOT_ADJECTIVES: Final = (
+    "in at from and or with by under of are was has to for within until before after than about no user box expires"
+    " replaces belongs lifetime longer on auf bis für nach von pour dans avant para antes hasta per entro fino do dla"
+    " till til før dla do pro для до на"
+)
 _ADJECTIVES = re.compile(
-    r"(?:\s(?!(?:in|at|from|and|or|with|by|under|of|are|was|has)\s)[^\s\d.,;:!?()\[\]/]+){1,2}\s[\"'“„«*]*"
+    rf"(?:\s(?!(?:are|was|has|and|or|no)\s)[^\s\d.,;:!?()\[\]/]+){{0,1}}"
+    rf"\s(?!(?:{'|'.join(_NOT_ADJECTIVES.split())})\s)[^\s\d.,;:!?()\[\]/]+\s[\"'“„«*]*"
 )
 _NUMBER_WORD = re.compile(r"[\s:]*(?:number|nummer|numer|numéro|número|no|nr|n°|nº|番号|번호|号|號)\.?[\s:#]*")
 _LABEL = re.compile(rf"[^\W\d_][\s)\]]*[:#=][{_OPENING}]*$|[#№]$")
 _FIRST = re.compile(rf"(?:^|[.!?:)\]>|-]\s|[。！，:)\]】」])[{_OPENING}]*$")
 _GREETING = re.compile(r"[^\s,،]+(?:\s[^\s,،]+){0,2}[,،]\s*")
+_CAPITALS = re.compile(r" [A-Z]{2,}\b")
+_HELLO = re.compile(
+    r"(?:hi|hello|hey|dear|hallo|hej|hei|hoi|bonjour|salut|hola|ciao|olá|oi|привет|здравствуйте|cześć|ahoj|szia|merhaba"
+    r"|你好|您好)[^,،，\d\n]{0,30}[,،，!]\s*"
+)
+_REMARK = re.compile(rf"[{_CLOSING}👈←]*(?:[,.!。][^\n]{{0,40}})?")
 _AS = re.compile(
     rf"[{_CLOSING}]*(?:as|als|comme|como|come|com|som|jako|mint|ca|kot|kao|как|як|като|ως|olarak|sebagai|làm|作为|作為|として)\b"
 )
@@ -189,7 +212,7 @@ class Ranking:
         self._near: tuple[int, set[WordKind]] = -1, set()
         self._introduced = -1
         """The end of the last candidate that was introduced by a word."""
-        self._sentences = [end.end() for end in _SENTENCE_END.finditer(page.lower)]
+        self._sentences = list(_sentence_ends(page.text))
         self._tokens = list(tokens_in(page.text))
         self._alone = {
             number
@@ -197,9 +220,11 @@ class Ranking:
             if _is_alone(page, page.lines[number], tokens)
         }
         self._above = [-1]
-        """For each line the number of the nearest one above that is not only a candidate; -1 if there is none."""
-        for number in range(len(page.lines)):
-            self._above.append(self._above[-1] if number in self._alone else number)
+        """For each line the number of the nearest one above that is not only another candidate of the same form."""
+        for number in range(1, len(page.lines)):
+            same = number - 1 in self._alone and _form_of(page, number - 1) == _form_of(page, number)
+            self._above.append(self._above[-1] if same else number - 1)
+        self._headers = dict(_headers(page.lines, self._alone))
 
     def candidates(self) -> Iterator[Ranked]:
         """Yield all candidates of the text."""
@@ -254,7 +279,7 @@ class Ranking:
         return "it may be a year, a date or a postal code, and no word introduces it as a code"
 
     def _name(self, token: Token) -> str:
-        return name_around(self.page.lower, token.start, token.end)
+        return name_around(self.page.text, token.start, token.end)
 
     def _place(self, token: Token, line: int) -> Place:
         """Return where a candidate stands, whatever it is a part of."""
@@ -262,39 +287,60 @@ class Ranking:
             return Place.NOWHERE
         alone = line in self._alone
         link = self._link(token, line)
-        place = (
-            Place.INTRODUCED if link else self._place_alone(token, line) if alone else self._in_sentence(token, line)
-        )
-        if place == Place.NOWHERE:
-            return place
-        if (link or alone) and self._is_promotion(line):
+        place = Place.INTRODUCED if link else Place.NOWHERE
+        if alone:
+            place = min(place, self._place_alone(token, line))
+        elif not link:
+            place = self._place_in_text(token, line)
+        if place == Place.NOWHERE or self._is_promotion(line):
             return Place.NOWHERE
         if quantity_around(self.page.lower, token.start, token.end):
-            return Place.LAST if link == "directly" else place if alone and not link else Place.NOWHERE
-        if link != "directly" and self._other_name(token, line):
+            return Place.LAST if link == "directly" else Place.NOWHERE
+        if link not in ("directly", "by a verb") and self._other_name(token, line, linked=bool(link)):
             return Place.LAST if link == "by a copula" else Place.NOWHERE
         return place
 
     def _place_alone(self, token: Token, line: int) -> Place:
         page = self.page
-        above = self._text_above(line)
-        kinds = self._kinds_of_sentence(above) if above else set()
+        label = self._label(line)
+        kinds = self._kinds_of_sentence(label) if label else set()
+        last = page.text[label.end - 1] if label else ""
         if "code" in kinds:
-            return Place.BELOW
+            return Place.BELOW if last in _NO_LABEL else Place.LABELLED
         if "code" in self._kinds_near(line) | self._subject:
             return Place.ALONE
-        asked = above is not None and page.text[above.end - 1] == ":"
-        if "secret" in kinds and (asked or not token.is_word):
+        if "secret" in kinds:
             return Place.ALONE
-        return Place.ALONE if self._subject and not token.is_word else Place.NOWHERE
+        asked = last == ":" and "reason" in kinds
+        likely = asked or len(token.value) >= _SURE or "secret" in self._subject
+        return Place.ALONE if self._subject and likely else Place.NOWHERE
 
-    def _in_sentence(self, token: Token, line: int) -> Place:
+    def _place_in_text(self, token: Token, line: int) -> Place:
+        begin = self._sentence_start(token.start, line)
+        end = min(self.page.lines[line].end, token.end + _FURTHER, self._sentence_end(token.end))
+        if self._is_short(token, begin, end):
+            return Place.SHORT
         if token.form not in ("digits", "spaced") or (token.form == "digits" and len(token.value) < _SURE):
             return Place.NOWHERE
-        end = min(self.page.lines[line].end, token.end + _FURTHER)
-        begin = self._sentence_start(token.start, line)
-        kinds = self.page.kinds_between(begin, min(end, self._sentence_end(token.end)))
-        return Place.SENTENCE if "code" in kinds else Place.NOWHERE
+        return Place.SENTENCE if "code" in self.page.kinds_between(begin, end) else Place.NOWHERE
+
+    def _is_short(self, token: Token, begin: int, end: int) -> bool:
+        """Return whether a sentence is only a candidate with a greeting or a remark, and one beside it names a code."""
+        page = self.page
+        before = page.lower[begin : token.start].strip(_HANDS)
+        opens = not before or _HELLO.fullmatch(before)
+        behind = page.text[token.end : end]
+        sure = token.form != "digits" or len(token.value) >= _SURE
+        ended = behind.endswith((".", "!")) and behind.islower()
+        words = sure and not before and ended and len(behind.split()) <= _LABEL_WORDS
+        if not opens or not (words or _REMARK.fullmatch(behind)):
+            return False
+        if "code" in self._subject:
+            return True
+        first = bisect_right(self._sentences, max(begin - 1, 0))
+        earlier = self._sentences[first - 1] if first else 0
+        later = self._sentence_end(min(end + 1, len(page.lower)))
+        return "code" in page.kinds_between(max(earlier, begin - _FURTHER), min(later, end + _FURTHER))
 
     # --- how words introduce a candidate
 
@@ -329,12 +375,11 @@ class Ranking:
         copulas = COPULAS.last(before)
         if any(copulas & languages for languages in ends.values()):
             return "by a copula"
-        if not token.is_word or _ENDS.match(lower, token.end) or _is_foreign(lower, token):
-            if _SIGN_BEFORE.search(before):
-                return "by a copula"
-            if any(_ADJECTIVES.fullmatch(lower, end, start) for end in ends):
-                return "by adjectives"
-        return "by a label" if not token.is_word and self._in_a_label(words, token, line) else ""
+        if _SIGN_BEFORE.search(before):
+            return "by a copula"
+        if any(_ADJECTIVES.fullmatch(lower, end, start) for end in ends):
+            return "by adjectives"
+        return "by a label" if self._in_a_label(words, token, line) else ""
 
     def _directly(self, end: int, start: int, languages: set[str]) -> bool:
         """Return whether only signs and words such as "is" stand between a word and a candidate."""
@@ -372,15 +417,10 @@ class Ranking:
                 return False
         elif not self._goes_on(line + 1):
             until = min(until, page.lines[line].end)
-        words = [word for word in page.words_between(end, until) if word.kind == "code"]
+        words = [word for word in page.words_between(end, until) if word.kind != "reason"]
         rest = page.lower[end:until]
-        if not words or (token.form == "mixed" and rest.startswith(":")):
-            return False
-        if (
-            token.is_word
-            and not _is_foreign(page.lower, token)
-            and not (_DASH.match(rest) or COPULAS.first(rest) & {word.language for word in words})
-        ):
+        far = words and words[0].start - end > _NEXT
+        if not words or (token.form == "mixed" and (_CAPITALS.match(page.text, end) or (far and rest.startswith(":")))):
             return False
         before = page.lower[begin : token.start]
         greets = _GREETING.fullmatch(before) and not page.kinds_between(begin, token.start)
@@ -397,21 +437,26 @@ class Ranking:
             return False
         return "reason" not in page.kinds_between(max(above.start, here.start - _REACH), here.start + 2 * _FURTHER)
 
-    def _other_name(self, token: Token, line: int) -> str:
+    def _other_name(self, token: Token, line: int, *, linked: bool = False) -> str:
         """Return the words that name a candidate as another number, such as "it follows 'order no.'", or ""."""
         page = self.page
         if line in self._alone:
-            above = self._text_above(line)
-            if above is None or page.text[above.end - 1] in _NO_SENTENCE or "code" in self._kinds_of_sentence(above):
+            label = self._label(line)
+            if label is None or "code" in (kinds := self._kinds_of_sentence(label)):
                 return ""
-            named = NUMBERS.end(page.lower[above.start : above.end])
-            return f"{_last_words(page.text[above.start : above.end])!r} is above it" if named else ""
+            shown = _last_words(page.text[label.start : label.end])
+            cell = page.lines[line].columns > 1 and not kinds
+            if not cell and page.text[label.end - 1] in _NO_LABEL:
+                return ""
+            return f"its label is {shown!r}" if cell or NUMBERS.end(page.lower[label.start : label.end]) else ""
         before = self._before(token, line)
         shown = _last_words(page.text[token.start - len(before) : token.start])
         if NUMBERS.end(before) or NUMBERS.end(_COPULA.sub("", before)):
             return f"it follows {shown!r}"
-        label = token.start - len(shown) - _LABEL_WORDS
-        labelled = _LABEL.search(before) and not page.kinds_between(label, token.start) & {"code", "secret"}
+        begin = token.start - len(shown) - _LABEL_WORDS
+        labelled = (
+            not linked and _LABEL.search(before) and not page.kinds_between(begin, token.start) & {"code", "secret"}
+        )
         return f"it follows {shown!r}" if labelled else ""
 
     # --- lines and sentences
@@ -426,7 +471,8 @@ class Ranking:
         if not self.page.wraps or not 0 < line < len(lines):
             return False
         above, here = lines[line - 1], lines[line]
-        return above.block == here.block and here.start - above.start >= _WRAPPED
+        wide = here.start - above.start >= _WRAPPED
+        return wide and above.block == here.block and above.columns == here.columns == 1
 
     def _sentence_start(self, position: int, line: int) -> int:
         """Return where the sentence begins that ``position`` is in; it may begin in the line above."""
@@ -441,10 +487,16 @@ class Ranking:
         behind = bisect_right(self._sentences, position)
         return self._sentences[behind] if behind < len(self._sentences) else len(self.page.lower)
 
-    def _text_above(self, line: int) -> Line | None:
-        """Return the nearest line above that is not only a candidate."""
-        above = self._above[line]
-        return self.page.lines[above] if above >= 0 else None
+    def _label(self, line: int) -> Line | None:
+        """Return what labels a line: the cell before it, the head of its column, or else the nearest line above."""
+        lines = self.page.lines
+        column = lines[line].column
+        if column and line - 1 not in self._alone:
+            return lines[line - 1]
+        if line in self._headers:
+            return lines[self._headers[line]]
+        above = self._above[line - column]
+        return lines[above] if above >= 0 else None
 
     def _kinds_of_sentence(self, line: Line) -> set[WordKind]:
         """Return the kinds of the words in a line, and in the sentence that goes on in it."""
@@ -454,19 +506,39 @@ class Ranking:
     def _kinds_near(self, line: int) -> set[WordKind]:
         """Return the kinds of the words in the lines around a line."""
         if self._near[0] != line:
-            lines = self.page.lines
-            first, last = lines[max(0, line - _LINES)], lines[min(len(lines) - 1, line + _LINES)]
-            self._near = line, self.page.kinds_between(first.start, last.end)
+            lines, rows = self.page.lines, self.page.rows
+            begin, end = bisect_left(rows, rows[line] - _LINES), bisect_right(rows, rows[line] + _LINES) - 1
+            self._near = line, self.page.kinds_between(lines[begin].start, lines[end].end)
         return self._near[1]
 
 
-def _is_foreign(text: str, token: Token) -> bool:
-    """Return whether a candidate in Latin letters stands between words of another script."""
-    before = re.search(r"[^\W\d_][\W\d_]*$", text[max(0, token.start - _BETWEEN) : token.start])
-    behind = re.match(r"[\W\d_]*([^\W\d_])", text[token.end : token.end + _BETWEEN])
-    neighbours = [before[0][0]] if before else []
-    neighbours += [behind[1]] if behind else []
-    return bool(neighbours) and all(ord(letter) > _LATIN for letter in neighbours)
+def _sentence_ends(text: str) -> Iterator[int]:
+    """Yield the positions behind the signs that end a sentence: not an abbreviation, nor a sign within a name."""
+    for found in _SENTENCE_END.finditer(text):
+        word = _LAST_WORD.search(text, max(0, found.start() - _BETWEEN), found.start())
+        short = found[0] == "." and word is not None and word[0].lower() in _ABBREVIATIONS
+        if not short and not (found["next"] or "").islower():
+            yield found.end()
+
+
+def _form_of(page: CodeText, line: int) -> str:
+    """Return the form of a line, with a sign for each digit and letter: "000-AAA"."""
+    here = page.lines[line]
+    text = page.text[here.start : min(here.end, here.start + _BETWEEN)]
+    return "".join("0" if each.isdigit() else "A" if each.isalpha() else each for each in text)
+
+
+def _headers(lines: Sequence[Line], alone: Container[int]) -> Iterator[tuple[int, int]]:
+    """Yield each cell of the tables with a row of headings above it, and its heading, as the numbers of their lines."""
+    first = 0
+    while first < len(lines):
+        columns = lines[first].columns
+        last = first + columns
+        while columns > 1 and last < len(lines) and lines[last].columns == columns:
+            last += columns
+        if columns > 1 and not any(number in alone for number in range(first, first + columns)):
+            yield from ((number, first + lines[number].column) for number in range(first + columns, last))
+        first = last
 
 
 def _last_words(text: str) -> str:

@@ -1,6 +1,6 @@
 """A text in which codes are searched: its lines, and the words in it that tell a code from another number.
 
-1. A line is what a reader sees as one: a line of plain text, or a block of HTML.
+1. A line is what a reader sees as one: a line of plain text, a block of HTML, or a cell of a table.
 2. Digits of all scripts and full-width characters are folded to ASCII, signs that nobody sees are removed, and boxes of
    one character each are joined on one line.
 3. Lists of words are searched once for the whole text; what stands beside a word is looked at only for those found.
@@ -41,7 +41,10 @@ _FOLD |= {zero + digit: ord("0") + digit for zero in _ZEROS for digit in range(1
 _INVISIBLE = re.compile(f"[{_UNSEEN}]")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _URL = re.compile(r"://\S*")
+_BOX = re.compile(r"[A-Z0-9]")
 _BOXES = re.compile(r"(?m)^ *[A-Z0-9] *(?:\n\s*[A-Z0-9] *){3,8}$")
+_SPREAD = re.compile(r"(?<!\S)[A-Z0-9](?P<between> {2,4}| ?[-|] ?)[A-Z0-9](?:(?P=between)[A-Z0-9]){2,7}(?![^\s|])")
+_ITALIC = re.compile(r"(?<![A-Za-z0-9_])_{1,2}([A-Za-z0-9 -]{4,16})_{1,2}(?![A-Za-z0-9_])")
 
 
 def _kinds(language: Language) -> tuple[tuple[WordKind, str], ...]:
@@ -58,6 +61,7 @@ COPULAS: Final = Copulas((language, each.copulas) for language, each in LANGUAGE
 _AROUND: Final = 40
 """Characters on either side of a word that names a code, in which it may turn out to be another code."""
 
+_CELL = re.compile(r"[^\s|](?:[^|]*[^\s|])?")
 _LETTERS = re.compile(r"[^\W\d_]*")
 _JOINED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """Scripts in which letters beside a word may belong to the next one."""
@@ -73,17 +77,23 @@ class Word(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line that is not empty.
+    """A line that is not empty, or one cell of a row of a table.
 
     Attributes:
         start: The position of its first character that is not a blank.
         end: The position behind its last one.
         block: The number of the paragraph that it belongs to.
+        row: The number of the line that a cell is in, without the empty ones.
+        column: The number of the cell in its row.
+        columns: The number of cells in the row; 1 for other lines.
     """
 
     start: int
     end: int
     block: int
+    row: int
+    column: int = 0
+    columns: int = 1
 
 
 class CodeText:
@@ -92,15 +102,18 @@ class CodeText:
     Attributes:
         text: The text.
         lower: The text in lower case, with the same positions.
-        lines: The lines that are not empty.
+        lines: The lines that are not empty, and the cells of tables.
+        rows: The row of each line.
         wraps: Whether a sentence may go on in the next line, as in plain text.
     """
 
     def __init__(self, text: str, *, wraps: bool = False) -> None:
         self.wraps = wraps
-        self.text = _BOXES.sub(lambda boxes: " ".join(boxes[0].split()), _folded(text))
+        text = _BOXES.sub(lambda boxes: " ".join(_BOX.findall(boxes[0])), _folded(text))
+        self.text = _ITALIC.sub(r"\1", _SPREAD.sub(lambda boxes: " ".join(_BOX.findall(boxes[0])), text))
         self.lower = self.text.lower()
         self.lines = _lines(self.text)
+        self.rows = [line.row for line in self.lines]
         self._starts = [line.start for line in self.lines]
 
     @cached_property
@@ -190,13 +203,19 @@ def _folded(text: str) -> str:
 
 def _lines(text: str) -> list[Line]:
     lines: list[Line] = []
-    at = block = 0
+    at = block = row = 0
     for line in text.split("\n"):
-        stripped = line.strip()
-        if stripped:
-            start = at + line.index(stripped[0])
-            lines.append(Line(start, start + len(stripped), block))
-        else:
-            block += 1
+        cells = [(cell.start(), cell.end()) for cell in _CELL.finditer(line)] if "|" in line else _stripped(line)
+        for column, (start, end) in enumerate(cells):
+            lines.append(Line(at + start, at + end, block, row, column, len(cells)))
+        block += not cells
+        row += bool(cells)
         at += len(line) + 1
     return lines
+
+
+def _stripped(line: str) -> list[tuple[int, int]]:
+    """Return where ``line`` begins and ends without blanks, or nothing."""
+    stripped = line.strip()
+    start = line.index(stripped[0]) if stripped else 0
+    return [(start, start + len(stripped))] if stripped else []

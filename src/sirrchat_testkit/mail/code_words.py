@@ -40,14 +40,23 @@ class Language(NamedTuple):
 
 LANGUAGES: Final = {
     "English": Language(
-        code="*code*, otp, otps, pin, pins, pin-*, tan, passcode",
-        secret="password, passphrase, passkey, token, verification, confirmation",
+        code=(
+            "*code, *codes, otp, otps, pin, pins, pin-*, tan, access number, security number, login number, "
+            "sign-in number, one-time number, secret number, sign-in key, security key, activation key, access key, "
+            "login key, one-time key"
+        ),
+        secret="password, passphrase, passkey, token, verification, confirmation, 2fa, mfa, one-time password",
         reason=(
             "sign in, sign-in, signing in, signing-in, log in, login, logging in, log-in, verify*, verifying, "
             "confirm, confirming, authenticat*, two-factor, two-step, 2fa, mfa, one-time, one time, identity, unlock, "
-            "recover*"
+            "recover*, activate, activating"
         ),
-        verbs="use, enter, type, type in, input, insert, provide, quote, key in, submit, give",
+        verbs=(
+            "use, enter, type, type in, input, insert, provide, quote, key in, submit, give, punch in, paste, "
+            "fill in, reply with, respond with, answer with, put in, enter the number, enter the digits, here you go, "
+            "it's, it’s, here it is, here is, here you are, here, there you go, use this one instead, "
+            "use this instead, use this one"
+        ),
         copulas="is, are, was, be",
         other_codes=(
             "zip code, postal code, post code, postcode, area code, country code, dial* code, promo* code, "
@@ -65,7 +74,14 @@ LANGUAGES: Final = {
             "tracking code*, code base*, code of conduct, code freeze*, code quality, code snippet*, code sample*, "
             "code example*, code block*, code style, code editor*, code change*, code owner*, code signing, "
             "code scanning, code search, code hosting, code line*, code red, codeword*, vscode, vs code, "
-            "pin code area, invite code*, invitation code*, unlock code for sale"
+            "pin code area, invite code*, invitation code*, unlock code for sale, employee code*, member* code*, "
+            "agent code*, partner code*, dealer code*, vendor code*, supplier code*, store code*, site code*, "
+            "project code*, batch code*, lot code*, part code*, sku code*, style code*, hs code*, goods code*, "
+            "commodity code*, sic code*, naics code*, icd code*, cpt code*, ifsc code*, result code*, fault code*, "
+            "diagnostic code*, reference code*, request code*, transaction code*, payment code*, shipment code*, "
+            "booking code*, reservation code*, user code*, session code*, paper code*, class code*, mailing code*, "
+            "old code*, previous code*, expired code*, less code, more code, cleaner code, better code, code weekly, "
+            "user pin code, token balance, token lifetime, internal revenue code"
         ),
         numbers=(
             "order*, invoice*, ticket*, booking*, reservation*, reference*, ref, tracking*, shipment*, parcel*, "
@@ -82,21 +98,33 @@ LANGUAGES: Final = {
             "claim*, patient*, january, february, march, april, may, june, july, august, september, october, "
             "november, december, jan, feb, mar, apr, jun, jul, aug, sep, sept, oct, nov, dec, spring, summer, autumn, "
             "fall, winter, in, from, until, till, by, of, over, about, nearly, almost, than, hs, awb, pnr, terminal, "
-            "trip*, route, platform, track, exit code*, status code*, error code*"
+            "trip*, route, platform, track, exit code*, status code*, error code*, call us, us, at box, user, "
+            "lifetime, expires"
         ),
-        promotion="discount, coupon, voucher, promo*, gift card, checkout, % off, cashback, at the till",
+        promotion=(
+            "discount, coupon, voucher, promo*, gift card, checkout, % off, cashback, at the till, invite friends, "
+            "refer a friend, referral"
+        ),
     ),
     "German": Language(
-        code="*code*, tan, pin, *-pin, *-tan, einmalkennwort, einmalpasswort, zugangsnummer, sicherheitsnummer",
+        code=(
+            "*code, *codes, *kennung, freischaltschlüssel, aktivierungsschlüssel, sicherheitsschlüssel, *ziffern, "
+            "ziffernfolge, zahlenfolge, tan, pin, *-pin, *-tan, einmalkennwort, einmalpasswort, zugangsnummer, "
+            "sicherheitsnummer"
+        ),
         secret="passwort, kennwort, *bestätigung*, *verifizierung*",
-        reason="*anmeld*, *einlog*, *einmal*, *bestätigen*, *authentifi*, freigabe, freigeben, identität*",
-        verbs="geben sie, geben sie bitte, gib, gib bitte, nutzen sie, nutze, verwenden sie, verwende, tippen sie",
+        reason="*anmeld*, *einlog*, *einmal*, *bestätigen*, *authentifi*, freigabe, freigeben, identität*, *anzumeld*",
+        verbs=(
+            "geben sie, geben sie bitte, gib, gib bitte, nutzen sie, nutze, verwenden sie, verwende, tippen sie, "
+            "hier, hier bitte, hier ist er, bitte, bitte sehr, voilà, tippe"
+        ),
         verbs_after="eingeben",
         copulas="ist, lautet, heißt, sind",
         other_codes=(
             "rabatt* code, gutschein* code, aktions* code, promo* code, quell* code*, strich* code*, fehler* code*, "
             "farb* code*, länder* code*, artikel* code*, kunden* code*, bankleitzahl, codier*, kodier*, "
-            "buchungs* code*, gegentan, status* code*, tracking* code*, sendungs* code*"
+            "buchungs* code*, gegentan, status* code*, tracking* code*, sendungs* code*, produkt* code*, "
+            "filial* code*, kassenkennung, länderkennung, *fahrzeugkennung"
         ),
         numbers=(
             "bestell*, auftrag*, *auftragsnummer, rechnung*, *rechnungsnummer, vorgang*, *kundennummer, kunden*, "
@@ -109,10 +137,16 @@ LANGUAGES: Final = {
         promotion="rabatt*, gutschein*, warenkorb, kasse",
     ),
     "French": Language(
-        code="code*",
+        code=(
+            "code, codes, code à usage unique, mot de passe à usage unique, clé de connexion, clé d'accès, "
+            "clé de sécurité, clé d'activation, numéro d'accès, chiffres"
+        ),
         secret="mot de passe, *vérification, confirmation",
         reason="connexion, connecter, identifi*, authentifi*, valider, confirmer, vérifier, usage unique",
-        verbs="saisissez, entrez, utilisez, tapez, saisis, saisir, entrer, utilise, entre, renseignez, indiquez",
+        verbs=(
+            "saisissez, entrez, utilisez, tapez, saisis, saisir, entrer, utilise, entre, renseignez, indiquez, voici, "
+            "voilà, le voici, le voilà"
+        ),
         copulas="est, sont",
         other_codes=(
             "code* postal*, code* postaux, code* promo*, code* de réduction, code* réduction, code* de remise, "
@@ -121,7 +155,7 @@ LANGUAGES: Final = {
             "code* d'erreur, code* erreur, code* article*, code* client*, code* qr, code* swift, code* bic, "
             "code* naf, code* ape, code* de bonne conduite, code* produit*, code* monétaire, code* de commerce, "
             "code* de la consommation, code* de suivi, code* de la santé, code* général*, code* réservation, "
-            "code* de réservation"
+            "code* de réservation, code* banque, code* guichet, code* agence, code* d'agence"
         ),
         numbers=(
             "commande*, facture*, dossier*, compte*, client*, carte*, siret, siren, rcs, téléphone, tél, appelez, "
@@ -133,7 +167,10 @@ LANGUAGES: Final = {
         promotion="remise*, réduction*, panier, promo*, soldes, boutique en ligne",
     ),
     "Spanish": Language(
-        code="código*, codigo*",
+        code=(
+            "código*, codigo*, contraseña de un solo uso, clave de un solo uso, cifras, número de acceso, "
+            "llave de seguridad, dígitos"
+        ),
         secret="contraseña, clave*, verificación, confirmación",
         reason=(
             "iniciar sesión, inicia sesión, inicio de sesión, inicie sesión, acceder, acceso, verifica*, confirmar, "
@@ -141,7 +178,7 @@ LANGUAGES: Final = {
         ),
         verbs=(
             "introduce, introduzca, ingresa, ingrese, usa, use, utiliza, utilice, escribe, escriba, pon, digite, "
-            "digita, teclea, teclee, introducir, ingresar"
+            "digita, teclea, teclee, introducir, ingresar, aquí tienes, aquí está, aquí lo tienes, aquí"
         ),
         copulas="es, son",
         other_codes=(
@@ -149,7 +186,8 @@ LANGUAGES: Final = {
             "código* fuente, código* penal, código* civil, código* de error, código* error, código* de área, "
             "código* de país, código* de conducta, código* de producto, código* de cliente, código* swift, "
             "código* de regalo, código* de referido*, código* fiscal, cupón, código* de reserva, "
-            "código* de seguimiento, código* de rastreo, código* de comercio"
+            "código* de seguimiento, código* de rastreo, código* de comercio, código* de artículo, "
+            "código* de sucursal, código* del artículo"
         ),
         numbers=(
             "pedido*, factura*, cuenta*, cliente*, tarjeta*, teléfono*, llame, llama, llamando, importe*, monto, "
@@ -161,19 +199,22 @@ LANGUAGES: Final = {
         promotion="descuento*, cupón*, carrito, oferta*, rebaja*",
     ),
     "Portuguese": Language(
-        code="código*, codigo*",
+        code="código*, codigo*, senha de uso único, chave de segurança, chave de acesso, dígitos",
         secret="senha*, palavra-passe, *verificação, confirmação, token",
         reason=(
             "iniciar sessão, início de sessão, fazer login, login, entrar, acesso, acessar, aceder, verifica*, "
             "confirmar, identidade, autentica*, uso único"
         ),
-        verbs="digite, digita, insira, use, utilize, informe, introduza, usar, inserir, escreva, coloque",
+        verbs=(
+            "digite, digita, insira, use, utilize, informe, introduza, usar, inserir, escreva, coloque, aqui está, "
+            "aqui, eis"
+        ),
         copulas="é, são",
         other_codes=(
             "código* posta*, código* promo*, código* de desconto, código* desconto, código* de barra*, código* fonte, "
             "código-fonte, código* de erro, código* penal, código* civil, código* de área, código* do país, "
             "código* de conduta, código* de rastre*, código* de rastreamento, código* do produto, cep, "
-            "código* do cliente"
+            "código* do cliente, código* do banco, código* da agência"
         ),
         numbers=(
             "encomenda*, fatura*, conta*, cartão*, telefone*, valor*, protocolo*, cnpj, cpf, nif, nipc, final, "
@@ -184,11 +225,12 @@ LANGUAGES: Final = {
         promotion="desconto*, cupom*, cupão, carrinho, oferta*",
     ),
     "Italian": Language(
-        code="codice, codici",
+        code="codice, codici, cifre, chiave di accesso, password monouso",
         secret="*verifica, conferma, password",
         reason="acced*, accesso, accessi, login, autentica*, identità, confermare, verificare, monouso",
         verbs=(
-            "inserisci, inserisca, inserire, digita, digiti, usa, usi, utilizza, utilizzi, immetti, immettere, scrivi"
+            "inserisci, inserisca, inserire, digita, digiti, usa, usi, utilizza, utilizzi, immetti, immettere, "
+            "scrivi, ecco, eccolo"
         ),
         copulas="è, e', sono",
         other_codes=(
@@ -197,7 +239,8 @@ LANGUAGES: Final = {
             "codice postale, codice errore, codice di errore, codice cliente, codice prodotto, codice articolo, "
             "codice iban, codice regalo, codice amico, codice di condotta, codice univoco, codice cir, codice cin, "
             "codice sdi, codice destinatario, codice di tracciamento, codice tracking, codice di spedizione, "
-            "codice di prenotazione, codice ordine, codice della strada, codice del consumo"
+            "codice di prenotazione, codice ordine, codice della strada, codice del consumo, codice filiale, "
+            "codice abi, codice cab"
         ),
         numbers=(
             "ordine*, fattura*, conto*, carta*, telefono*, importo*, pratica*, p.iva, p. iva, partita iva, rea, "
@@ -234,7 +277,7 @@ LANGUAGES: Final = {
         copulas="é, da",
     ),
     "Romanian": Language(
-        code="cod, codul, codului, coduri, codurile",
+        code="parola de unică folosință, cod, codul, codului, coduri, codurile",
         secret="parol*, verificare*, confirmare*",
         reason="autentific*, conecta*, conectare*, confirmați, identit*, unică folosință",
         verbs=(
@@ -256,14 +299,14 @@ LANGUAGES: Final = {
         promotion="reducer*, coș*, voucher*",
     ),
     "Dutch": Language(
-        code="*code*, pin, tan",
+        code="*code*, pin, tan, cijfers, toegangsnummer",
         secret="*wachtwoord, *verificatie, *bevestiging",
-        reason="*inlog*, *aanmeld*, bevestigen, verifiëren, eenmalig*, identiteit",
-        verbs="voer, gebruik, vul, typ, toets, geef",
+        reason="*inlog*, *aanmeld*, bevestigen, verifiëren, eenmalig*, identiteit, in te loggen",
+        verbs="voer, gebruik, vul, typ, toets, geef, hier, hier is hij, alsjeblieft",
         copulas="is, luidt, zijn",
         other_codes=(
             "kortings* code*, actie* code*, streepjes* code*, bron* code*, fout* code*, land* code*, product* code*, "
-            "cadeau* code*, postcode*, klant* code*, vouchercode*, boekings* code*"
+            "cadeau* code*, postcode*, klant* code*, vouchercode*, boekings* code*, filiaalcode*"
         ),
         numbers=(
             "bestelling*, bestelnummer*, factuur*, klant*, rekening*, kvk*, btw*, postbus, bedrag*, telefoon*, "
@@ -273,15 +316,15 @@ LANGUAGES: Final = {
         promotion="korting*, winkelmand*, cadeaubon*",
     ),
     "Swedish": Language(
-        code="*kod, *koden, *koder, *kods, *koderna",
-        secret="lösenord*, *verifiering*, *bekräftelse*",
+        code="*kod, *koden, *koder, *kods, *koderna, säkerhetsnyckel*, siffrorna",
+        secret="*lösenord*, *verifiering*, *bekräftelse*",
         reason="logga in, *inlogg*, engångs*, bekräfta*, identitet*, verifiera*, legitimera*",
-        verbs="ange, använd, skriv, skriv in, mata in, fyll i, knappa in",
+        verbs="ange, använd, skriv, skriv in, mata in, fyll i, knappa in, här, här är den, här kommer den",
         copulas="är, lyder",
         other_codes=(
             "*rabattkod*, *streckkod*, *källkod*, *felkod*, *kampanjkod*, *presentkortskod*, *landskod*, *kupongkod*, "
             "*färgkod*, kodak, *erbjudandekod*, *artikelkod*, *värdekod*, *bokningskod*, *postkod*, kodgranskning*, "
-            "*kundkod*, *spårningskod*"
+            "*kundkod*, *spårningskod*, *produktkod*, *varukod*"
         ),
         numbers=(
             "beställning*, order*, faktura*, kund*, kort*, belopp*, *nummer, *numret, nr, telefon*, ring, org.nr, "
@@ -291,15 +334,15 @@ LANGUAGES: Final = {
         promotion="rabatt*, kassan, kupong*, erbjudande*",
     ),
     "Norwegian, Danish": Language(
-        code="*kode, *koden, *koder, *kodene, *kodeord, kodeviser*",
-        secret="passord*, adgangskode*, *bekreftelse*, *bekræftelse*, *verifisering*, *verificering*",
+        code="*kode, *koden, *koder, *kodene, *kodeord, kodeviser*, tallene, sifrene",
+        secret="*passord*, *adgangskode*, *bekreftelse*, *bekræftelse*, *verifisering*, *verificering*",
         reason=(
             "logge inn, logg inn, *innlogg*, log ind, logge ind, *login*, engangs*, bekreft*, bekræft*, identitet*, "
             "godkend*, godkjenn*"
         ),
         verbs=(
             "bruk, brug, tast, tast inn, tast ind, indtast, skriv, skriv inn, skriv ind, oppgi, angi, angiv, anvend, "
-            "benytt"
+            "benytt, her, her er den"
         ),
         copulas="er, lyder",
         other_codes=(
@@ -328,8 +371,8 @@ LANGUAGES: Final = {
     ),
     "Finnish": Language(
         code="*koodi*, *tunnusluku*, *koodin*",
-        secret="salasana*, *vahvistus*",
-        reason="kirjaud*, *kirjautumi*, kertakäyt*, vahvista*, tunnist*",
+        secret="*salasana*, *vahvistus*",
+        reason="kirjaud*, *kirjautumi*, kertakäyt*, vahvista*, tunnist*, kirjautu*",
         verbs="syötä, anna koodi, käytä, kirjoita, näppäile",
         copulas="on",
         other_codes=(
@@ -352,7 +395,7 @@ LANGUAGES: Final = {
         copulas="on",
         other_codes=(
             "*sooduskood*, *vöötkood*, *allahindluskood*, *registrikood*, *isikukood*, *kliendikood*, *lähtekood*, "
-            "*veakood*"
+            "*veakood*, *tootekood*"
         ),
         numbers="tellimu*, arve*, klien*, telefon*, summa, number",
         promotion="soodus*, allahindlus*",
@@ -365,7 +408,7 @@ LANGUAGES: Final = {
         copulas="ir, yra",
         other_codes=(
             "atlaides kod*, nuolaidos kod*, pasta kod*, pašto kod*, svītrkod*, brūkšnin* kod*, įmonės kod*, "
-            "pvm mokėtojo kod*"
+            "pvm mokėtojo kod*, preces kod*, kļūdas kod*, prekės kod*, klaidos kod*"
         ),
         numbers="pasūtīj*, rēķin*, užsakym*, sąskait*, klient*, tālr*, tel, telefon*, numur*, numer*, nr",
         promotion="atlaid*, nuolaid*",
@@ -374,12 +417,12 @@ LANGUAGES: Final = {
         code="kod, kodu, kodem, kody, kodów, kodzie",
         secret="hasło*, hasła, *weryfikac*, *potwierdze*",
         reason="*zalog*, logow*, jednorazow*, potwierdź, tożsamoś*, zweryfik*",
-        verbs="wpisz, podaj, użyj, wprowadź, przepisz, wpisać, podać",
+        verbs="wpisz, podaj, użyj, wprowadź, przepisz, wpisać, podać, proszę, oto",
         copulas="to, jest, brzmi",
         other_codes=(
             "kod* pocztow*, kod* rabatow*, kod* kreskow*, kod* promocyjn*, kod* źródłow*, kod* błęd*, kod* qr, "
             "kod* swift, kod* produkt*, kod* kierunkow*, kod* zniżkow*, kod* kuponu, kod* kraju, kodeks*, szkod*, "
-            "kodow*, kod* podarunkow*, kod* polecając*, kod* śledzenia"
+            "kodow*, kod* podarunkow*, kod* polecając*, kod* śledzenia, kod* towaru, kod* magazyn*"
         ),
         numbers=(
             "zamówie*, faktur*, klien*, konto, konta, rachun*, kart*, nip, regon, krs, kwot*, tel, telefon*, "
@@ -390,7 +433,7 @@ LANGUAGES: Final = {
         promotion="rabat*, zniżk*, koszyk*, kupon*",
     ),
     "Czech": Language(
-        code="*kód, *kódu, *kódem, *kódy, *kódů, *kódom",
+        code="*kód, *kódu, *kódem, *kódy, *kódů, *kódom, přihlašovací klíč, bezpečnostní klíč",
         secret="hesl*, *ověř*, *potvrz*",
         reason="přihlá*, přihlaš*, jednorázov*, totožnost*",
         verbs="zadejte, použijte, opište, zadej, vložte, napište, použij",
@@ -445,13 +488,13 @@ LANGUAGES: Final = {
     ),
     "Croatian, Serbian, Slovene, Bosnian": Language(
         code="kod, koda, kodu, kodom, kodovi, kodo, kode, кôд, *kod",
-        secret="lozink*, gesl*, *potvrd*, *verifikac*, *potrditven*",
+        secret="lozink*, gesl*, *potvrd*, *verifikac*, *potrditven*, zapork*",
         reason="prijav*, jednokrat*, enkratn*, identitet*, potvrdi*, provjer*",
         verbs="unesite, upišite, koristite, ukucajte, vnesite, uporabite, upotrijebite, iskoristite",
         copulas="je, glasi, su",
         other_codes=(
             "kod* za popust, promo kod*, poštansk* broj*, bar kod*, qr kod*, izvorn* kod*, kod* greške, kod* kupona, "
-            "kod* proizvoda, kod* pogreške, barkod*, poklon kod*"
+            "kod* proizvoda, kod* pogreške, barkod*, poklon kod*, koda izdelka, koda napake"
         ),
         numbers=(
             "narudžb*, naročil*, račun*, korisni*, kup*, oib, pib, mb, mbs, iznos*, znesek, broj*, štev*, tel, "
@@ -483,7 +526,10 @@ LANGUAGES: Final = {
         copulas="është",
     ),
     "Turkish": Language(
-        code="*kod, *kodu, *kodun*, *kodum*, *kodlar*, *kodla, *koduyla, *kodunu",
+        code=(
+            "*kod, *kodu, *kodun*, *kodum*, *kodlar*, *kodla, *koduyla, *kodunu, onay numarası, onay numaranız, "
+            "güvenlik numarası"
+        ),
         secret="şifre*, parola*, *doğrulama*, onay*",
         reason="giriş*, oturum*, tek kullanımlık, kimlik*, doğrula*",
         verbs_after="girin, giriniz, kullanın, kullanınız, yazın, yazınız, kodunu, numaralı, şifresini",
@@ -526,15 +572,16 @@ LANGUAGES: Final = {
         promotion="έκπτωσ*, εκπτώσ*, καλάθι*, κουπόνι*, προσφορ*",
     ),
     "Russian": Language(
-        code="код, кода, коду, кодом, коде, коды, кодов, *-код, пин-код, *пароль из смс",
+        code="код, кода, коду, кодом, коде, коды, кодов, *-код, пин-код, *пароль из смс, ключ доступа, цифры",
         secret="пароль*, пароля, паролем, *подтвержд*, *верификац*, *проверки, *проверочн*",
         reason="вход*, войти, войдите, одноразов*, авторизац*, аутентификац*, личност*, подтверд*",
-        verbs="введите, используйте, укажите, введи, используй, вводите, сообщите",
+        verbs="введите, используйте, укажите, введи, используй, вводите, сообщите, вот, вот он",
         copulas="это",
         other_codes=(
             "промокод*, промо-код*, штрих код*, qr код*, qr-код*, исходн* код*, код* города, код* товара, "
             "код* ошибки, код* страны, код* заказа, код* скидки, код* купона, кодекс*, кодиров*, почтов* код*, "
-            "код* региона, код* подразделения, код* ревью, код-ревью, ревью код*, код* отслеживания, трек код*"
+            "код* региона, код* подразделения, код* ревью, код-ревью, ревью код*, код* отслеживания, трек код*, "
+            "код* продукта, код* организации"
         ),
         numbers=(
             "заказ*, счет*, счёт*, договор*, карт*, телефон*, тел, инн, огрн, кпп, сумм*, заявк*, номер*, клиент*, "
@@ -545,7 +592,7 @@ LANGUAGES: Final = {
         promotion="скидк*, промо*, корзин*, купон*, акци*",
     ),
     "Ukrainian, Belarusian": Language(
-        code="код, коду, кодом, коди, кодів, кода, пін-код",
+        code="код, коду, кодом, коди, кодів, кода, пін-код, цифри",
         secret="парол*, *підтверд*, *верифікац*, *перевірки, *пацвярд*",
         reason="вхід, входу, увійти, увійдіть, одноразов*, авторизац*, автентифікац*, аднаразов*",
         verbs="введіть, використайте, використовуйте, вкажіть, уведіть, скористайтеся, увядзіце",
@@ -584,6 +631,7 @@ LANGUAGES: Final = {
         reason="*შესვლ*",
         verbs="შეიყვანეთ, გამოიყენეთ",
         copulas="არის",
+        other_codes="პროდუქტის კოდი*",
     ),
     "Armenian": Language(
         code="*կոդ*",
@@ -591,12 +639,13 @@ LANGUAGES: Final = {
         reason="*մուտք*",
         verbs="մուտքագրեք, օգտագործեք",
         copulas="է",
+        other_codes="ապրանքի կոդ*",
     ),
     "Arabic": Language(
         code="*رمز*, *كود*, رقم التحقق, الرقم السري",
         secret="كلمة المرور, كلمة مرور, كلمة السر, *التحقق*, *تأكيد*",
         reason="تسجيل الدخول, لتسجيل, الدخول, لمرة واحدة, هويتك, *التوثيق*",
-        verbs="أدخل, ادخل, استخدم, أدخلي, استخدمي, إدخال, يرجى إدخال, الرجاء إدخال, اكتب",
+        verbs="أدخل, ادخل, استخدم, أدخلي, استخدمي, إدخال, يرجى إدخال, الرجاء إدخال, اكتب, أدخل الرقم",
         copulas="هو, هي",
         other_codes=(
             "*رمز* البريدي*, رمز بريدي, *رمز* الخصم, رمز خصم, *رمز* ترويجي*, *رمز* الترويجي*, *كود* الخصم, كود خصم, "
@@ -652,7 +701,7 @@ LANGUAGES: Final = {
         copulas="है, हैं, आहे, हो",
         other_codes=(
             "पिन कोड*, प्रोमो कोड*, कूपन कोड*, डिस्काउंट कोड*, छूट कोड*, सोर्स कोड*, बारकोड*, क्यूआर कोड*, "
-            "एरिया कोड*, पोस्टल कोड*, त्रुटि कोड*, ड्रेस कोड*, वाउचर कोड*"
+            "एरिया कोड*, पोस्टल कोड*, त्रुटि कोड*, ड्रेस कोड*, वाउचर कोड*, उत्पाद कोड*"
         ),
         numbers=(
             "*ऑर्डर*, *खाता*, *खाते*, *कार्ड*, *फ़ोन*, *फोन*, *राशि*, *संख्या*, *नंबर*, *इनवॉइस*, *बिल*, *रसीद*, "
@@ -738,7 +787,7 @@ LANGUAGES: Final = {
             "kode pos, kod pos, poskod, kode promo*, kode diskon, kode voucher, kode booking, kode pesanan, "
             "kode produk, kode negara, kode area, kode referral, kode unik transfer, kode batang, kode kupon, "
             "kode sumber, kode kesalahan, kod diskaun, kod promosi, kod bar, kode pemesanan, kode transaksi, "
-            "kode resi, kode error, kode qr, kode bank"
+            "kode resi, kode error, kode qr, kode bank, kode galat"
         ),
         numbers=(
             "pesanan*, tagihan*, rekening*, pelanggan*, telepon*, telp, nomor*, no, npwp, kartu*, sebesar, akun, "
@@ -749,7 +798,7 @@ LANGUAGES: Final = {
         promotion="diskon*, voucher, keranjang, kupon",
     ),
     "Filipino, Swahili, Afrikaans, Irish, Welsh, Maltese": Language(
-        code="*kode, msimbo, cód, nambari ya kuthibitisha, namba ya uthibitisho, namba, kodiċi",
+        code="*kode, msimbo, cód, nambari ya kuthibitisha, nambari ya siri, namba ya uthibitisho, namba, kodiċi",
         secret="wagwoord, nenosiri, pasfhocal",
         reason="mag-log in, ingia, teken in",
         verbs="ilagay, gamitin, weka, tumia, gebruik",
@@ -770,7 +819,7 @@ LANGUAGES: Final = {
             "*錯誤代碼*, *状态码*, *狀態碼*, *推荐码*, *推薦碼*, *邀请码*, *邀請碼*, *扫码*, *掃碼*, *国家代码*, "
             "*国家码*, *區碼*, *區號*, *区号*, *商品码*, *信用代码*, *税务代码*, *股票代码*, *机构代码*, *乱码*, "
             "*亂碼*, *解码*, *解碼*, *兑换码*, *兌換碼*, *郵遞區號*, *代碼審查*, *尺码*, *尺碼*, *页码*, *頁碼*, "
-            "*筹码*, *起码*, *编号*, *支付码*, *款码*, *店铺代码*"
+            "*筹码*, *起码*, *编号*, *支付码*, *款码*, *店铺代码*, *客户代码*, *客戶代碼*"
         ),
         numbers=(
             "*订单, *訂單, *单号, *單號, *订单号, *訂單編號, *发票, *發票, *运单, *運單, *编号, *編號, *号码, *號碼, "
@@ -786,18 +835,19 @@ LANGUAGES: Final = {
     "Japanese": Language(
         code=(
             "*コード*, *認証番号*, *確認番号*, *暗証番号*, *ワンタイム*, *認証キー*, *確認キー*, *パスコード*, "
-            "*認証ナンバー*, *受取番号*, *番号をご入力*"
+            "*認証ナンバー*, *受取番号*, *番号をご入力*, *お確かめ番号*, *合言葉*, *確認用番号*"
         ),
         secret="*パスワード*, *認証*, *本人確認*",
         reason="*ログイン*, *サインイン*, *本人*, *登録*",
         verbs_after="を入力*, をご入力*, と入力*",
         copulas="*は, *が, *、",
         other_codes=(
-            "*バーコード*, *qrコード*, *クーポンコード*, *プロモーションコード*, *プロモコード*, "
-            "*割引コード*, *招待コード*, *商品コード*, *エラーコード*, *ソースコード*, *コードレビュー*, "
-            "*コードリーダー*, *郵便番号*, *国コード*, *キャンペーンコード*, *レコード*, *ステータスコード*, "
-            "*コードレス*, *紹介コード*, *コード行*, *行のコード*, *ギフトコード*, *優待コード*, *ドレスコード*, "
-            "*コードネーム*, *空港コード*, *アスコード*, *支店コード*, *金融機関コード*, *シリアルコード*"
+            "*バーコード*, *qrコード*, *クーポンコード*, *プロモーションコード*, *プロモコード*, *割引コード*, "
+            "*招待コード*, *商品コード*, *エラーコード*, *ソースコード*, *コードレビュー*, *コードリーダー*, "
+            "*郵便番号*, *国コード*, *キャンペーンコード*, *レコード*, *ステータスコード*, *コードレス*, "
+            "*紹介コード*, *コード行*, *行のコード*, *ギフトコード*, *優待コード*, *ドレスコード*, *コードネーム*, "
+            "*空港コード*, *アスコード*, *支店コード*, *金融機関コード*, *シリアルコード*, *お客様コード*, "
+            "*店舗コード*"
         ),
         numbers=(
             "*注文, *注文番号, *受注, *受注番号, *請求, *請求書番号, *伝票, *伝票番号, *会員, *会員番号, *お客様番号, "
@@ -822,7 +872,7 @@ LANGUAGES: Final = {
             "*프로모션 코드*, *프로모션코드*, *오류코드*, *오류 코드*, *에러 코드*, *에러코드*, *소스코드*, "
             "*소스 코드*, *코드리뷰*, *코드 리뷰*, *상품코드*, *상품 코드*, *국가코드*, *국가 코드*, *추천 코드*, "
             "*추천코드*, *초대 코드*, *초대코드*, *레코드*, *우편번호*, *드레스 코드*, *드레스코드*, *종목코드*, "
-            "*은행코드*, *상태 코드*, *코드 커버리지*, *줄의 코드*"
+            "*은행코드*, *상태 코드*, *코드 커버리지*, *줄의 코드*, *고객코드*, *고객 코드*"
         ),
         numbers=(
             "*주문, *주문번호, *주문 번호, *송장, *송장번호, *운송장번호, *운송장 번호, *청구, *고객, *고객번호, "

@@ -1,7 +1,8 @@
 """Links and codes in the text and the HTML of a message.
 
 1. HTML is read in one pass of an HTML5 parser (``selectolax``, imported only here, and only if there is HTML).
-2. Visible text excludes styles and scripts. Blocks are on lines of their own, table cells on the same line.
+2. Visible text excludes styles, scripts, hidden and struck-out elements. Blocks are on lines of their own, the cells
+   of a table row on one, separated by bars.
 3. The functions take the ``text``, ``html`` and ``subject`` of a message, "" where absent. ``links`` and ``codes``
    never raise; ``pick_link`` and ``pick_code`` raise ``NotExactlyOne``.
 """
@@ -33,8 +34,12 @@ __all__ = [
     "visible_text",
 ]
 
-_UNSEEN: Final = frozenset({"style", "script", "head", "title", "noscript", "template"})
+_UNSEEN: Final = frozenset({"style", "script", "head", "title", "noscript", "template", "s", "strike", "del"})
 _CELLS: Final = frozenset({"td", "th"})
+CELL: Final = "\x1f"
+"""The beginning of a table cell, while a line is read."""
+
+_SHOWN_INPUTS: Final = frozenset({"text", "number", "tel"})
 _INLINE_TAGS: Final = (
     "a abbr acronym b bdi bdo big cite code del em font i img ins kbd label mark q s samp small span strong sub sup tt"
     " u var wbr"
@@ -45,10 +50,13 @@ _SPACES = re.compile(r"\s+")
 # Soft hyphens, joiners and fillers: invisible characters that mailers insert.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u200b\u200c\u200d\u2060\ufeff"))
 _PIXEL = re.compile(r"(?:width|height|max-height)\s*:\s*[01](px)?\s*(;|$)|display\s*:\s*none", re.IGNORECASE)
-_HIDING = re.compile(r"hidden|display|mso-hide|opacity|font-size", re.IGNORECASE)
+_HIDING = re.compile(r"hidden|display|mso-hide|opacity|font-size|:\s*-\d{3}", re.IGNORECASE)
 """If a page has none of these words, no element of it is hidden."""
 
-_HIDDEN = re.compile(r"(?:^|;)(?:display:none|visibility:hidden|mso-hide:all|opacity:0(?:\.0*)?(?:!important)?(?:;|$))")
+_HIDDEN = re.compile(
+    r"(?:^|;)(?:display:none|visibility:hidden|mso-hide:all|opacity:0(?:\.0*)?(?:!important)?(?:;|$)"
+    r"|(?:left|top|text-indent|margin-left):-\d{3,})"
+)
 _NO_SIZE = re.compile(r"(?:^|;)(?:max-)?(?:height|width):0(?:px|pt|em|%)?(?:!important)?(?:;|$)")
 _FONT_SIZE = re.compile(r"(?:^|;)font-size:([^;]*)")
 _ZERO = re.compile(r"0(?:\.0*)?(?:px|pt|em|rem|%)?(?:!important)?")
@@ -203,7 +211,11 @@ class _Page:
         elif tag == "img":
             self._picture(node.attributes)
         elif tag in _CELLS:
+            self._say(CELL)
+        elif tag == "sup":
             self._say(" ")
+        elif tag == "input" and (node.attributes.get("type") or "text") in _SHOWN_INPUTS:
+            self._say(f" {node.attributes.get('value') or ''} ")
         elif tag not in _INLINE:
             self._end_line()
         return tag not in _UNSEEN and not hidden
@@ -227,15 +239,15 @@ class _Page:
             self._font_sizes.pop()
         if tag == "a" and self._open:
             self._waiting.append(self._open.pop().seen())
-        elif tag in _CELLS:
+        elif tag == "sup":
             self._say(" ")
-        elif tag not in _INLINE and not tag.startswith(("-", "!")):
+        elif tag not in _INLINE and tag not in _CELLS and not tag.startswith(("-", "!")):
             self._end_line()
 
     def _say(self, text: str) -> None:
         self._line.append(text)
         if self._open:
-            self._open[-1].words.append(text)
+            self._open[-1].words.append(" " if text == CELL else text)
         else:
             self._beside.append(text)
 
@@ -249,7 +261,7 @@ class _Page:
         self.seen.append(Seen(_url(attributes.get("src")), alt, "", kind))
 
     def _end_line(self) -> None:
-        line, beside = fold("".join(self._line)), fold("".join(self._beside))
+        line, beside = _joined(self._line), _joined(self._beside)
         self.seen += [each._replace(around=line) for each in self._waiting]
         self._waiting.clear()
         self._line.clear()
@@ -258,6 +270,12 @@ class _Page:
             self.lines.append(line)
         if beside:
             self.outside.append(beside)
+
+
+def _joined(words: list[str]) -> str:
+    """Return the text of a line; cells are separated by bars, without those of empty ones."""
+    cells = map(fold, "".join(words).split(CELL))
+    return " | ".join(cell for cell in cells if cell)
 
 
 @lru_cache(maxsize=2)

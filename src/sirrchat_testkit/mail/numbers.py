@@ -14,7 +14,7 @@ from typing import Final
 _SOLID: Final = r"[^\s<>\"()\[\]{}«»“”‘’「」【】『』,;\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 _BEFORE = re.compile(rf"{_SOLID}{{0,80}}\Z")
 _BEHIND = re.compile(rf"{_SOLID}{{0,80}}")
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d\d?-\d\d?-\d{4}")
 _YEAR: Final = 4
 """The number of digits of a year."""
 
@@ -28,7 +28,9 @@ _NAMES: Final = {
     ),
     "a UUID": re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE),
     "a port": re.compile(r"^(?:localhost|[\w-]+(?:\.[\w-]+)*\.[a-z]{2,24}|[\d.]+|\[[0-9a-f:]+\]):\d+\b"),
-    "a host name or a file name": re.compile(r"^[\w-]+(?:\.[\w-]+)*\.[a-z]{2,24}[.:/]?(?:[/?#]|$)"),
+    "a host name or a file name": re.compile(
+        r"^(?!\d+\.[a-z]+[.:]?$)[\w-]+(?:\.[\w-]+)*\.[a-z]{2,24}[.:/]?(?:[/?#]|$)"
+    ),
     "a path": re.compile(r"^[\w.-]*/[\w.-]+/|^/[\w-]"),
 }
 _QUANTITIES: Final = {
@@ -43,13 +45,28 @@ _CODES: Final = (
     " lei rp nt us r tk"
 )
 _CURRENCY: Final = rf"[$€£¥￥₹₽₩₪₫฿₴₺]|(?<![a-z])(?:{'|'.join(map(re.escape, _CODES.split()))})(?![a-z])"
-_PRICE_BEFORE = re.compile(rf"(?:{_CURRENCY})\s?\Z")
-_PRICE_BEHIND = re.compile(rf"\s?(?:{_CURRENCY}|[元円원]|руб|грн|лв|đồng|บาท|টাকা|रुपये|ريال|تومان|ден|₸|%|‰|°)")
-_PHONE_BEFORE = re.compile(r"(?:\+\d{0,3}[\s().\d-]*|\(0?\d{1,5}\)[\s-]?|\b0\d{1,4}[\s/-]|\d[\s-])\Z")
-_PHONE_BEHIND = re.compile(r"[\s-]\d{2,}|\)\s?\d")
-_MASKED = re.compile(r"(?:[•·x]{2,}|\*{2,}\s|\*{3,})[\s-]?\Z")
-_YEAR_BEFORE = re.compile(r"(?:©|\(c\)|\bq[1-4]|[«‘'’])\s*\Z")
-_YEAR_BEHIND = re.compile(r"\s?(?:年|년|г\.|р\.|m\.)|\s?[-–—/]\s?\d{2,4}\b|\s©")
+_PRICE_BEFORE = re.compile(rf"(?:{_CURRENCY}) ?\Z")
+_PRICE_BEHIND = re.compile(rf" ?(?:{_CURRENCY}|[元円원]|руб|грн|лв|đồng|บาท|টাকা|रुपये|ريال|تومان|ден|₸|%|‰|°)")
+_UNITS: Final = (
+    "sec secs second seconds min mins minute minutes minuten minuter minuti minutos minut minutter hour hours hrs day"
+    " days week weeks month months year years km kg kb mb gb ms px pcs point points line lines byte bytes file files"
+    " word words page pages item items user users reader readers people times tage stunden jours heures días horas"
+    " giorni ore минут минуты часов дней 분 시간 分钟 分鐘 小时 小時 天 分間 時間 件 點 点"
+)
+_UNIT_BEHIND = re.compile(rf" ?(?:{'|'.join(_UNITS.split())})(?![^\W\d_])")
+_PHONE_BEFORE = re.compile(r"(?:\+\d{0,3}[ ().\d-]*|\(0?\d{1,5}\)[ -]?|\b0\d{1,4}[ /-]|\d[ -])\Z")
+_PHONE_BEHIND = re.compile(r"[ -]\d{2,}|\) ?\d")
+_MASKED = re.compile(r"(?:[•·x]{2,}|\*{2,} |\*{3,})[ -]?\Z")
+_YEAR_BEFORE = re.compile(r"(?:©|\(c\)|\bq[1-4]) *\Z")
+_YEAR_BEHIND = re.compile(r" ?(?:年|년|г\.|р\.|m\.)| ?[-–—/] ?\d{2,4}\b| ©")
+
+
+_BESIDE: Final = {
+    "a price or an amount": (_PRICE_BEFORE, _PRICE_BEHIND),
+    "an amount with a unit": (None, _UNIT_BEHIND),
+    "a number of which only the end is shown": (_MASKED, None),
+    "a longer number, such as a phone number": (_PHONE_BEFORE, _PHONE_BEHIND),
+}
 
 
 def name_around(text: str, start: int, end: int) -> str:
@@ -69,17 +86,14 @@ def quantity_around(text: str, start: int, end: int) -> str:
         end: Its end.
     """
     token = _token(text, start, end).strip(".:-")
-    if len(token) != end - start or _ISO_DATE.fullmatch(token):
+    if len(token) != end - start or _DATE.fullmatch(token):
         for kind, pattern in _QUANTITIES.items():
             if pattern.search(token):
                 return kind
-    before, behind = text[max(0, start - 32) : start], text[end : end + 16]
-    if _PRICE_BEFORE.search(before) or _PRICE_BEHIND.match(behind):
-        return "a price or an amount"
-    if _MASKED.search(before):
-        return "a number of which only the end is shown"
-    if _PHONE_BEFORE.search(before) or _PHONE_BEHIND.match(behind):
-        return "a longer number, such as a phone number"
+    before, behind = text[max(0, start - 32) : start], text[end : end + 24]
+    for kind, (in_front, after) in _BESIDE.items():
+        if (in_front and in_front.search(before)) or (after and after.match(behind)):
+            return kind
     if end - start == _YEAR and (_YEAR_BEFORE.search(before) or _YEAR_BEHIND.match(behind)):
         return "a year or a date"
     return ""

@@ -141,21 +141,16 @@ class Copulas:
         words = text.rstrip(_SEPARATORS).rsplit(None, 1)
         return self.languages(words[-1]) if words else set()
 
-    def first(self, text: str) -> set[str]:
-        """Return the languages in which ``text`` begins with a copula; signs may stand before it."""
-        words = text.lstrip(_CLOSING).split(None, 1)
-        return self.languages(words[0]) if words else set()
-
     def only(self, text: str, languages: set[str]) -> bool:
         """Return whether each word of ``text`` is a copula of one of ``languages``."""
-        return all(
-            not bare or self._words.get(bare, _NONE) & languages or self._words.get(f"*{bare}", _NONE) & languages
-            for bare in (word.strip(_SEPARATORS) for word in text.split())
+        words = [bare for word in text.split() if (bare := word.strip(_SEPARATORS))]
+        return bool(words) and all(
+            self._words.get(word, _NONE) & languages or self._words.get(f"*{word}", _NONE) & languages for word in words
         )
 
 
 _NONE: Final[set[str]] = set()
-_PARTICLE: Final = 2
+_PARTICLE: Final = 3
 """The maximum length of a copula that is joined to the word before it."""
 
 _CLOSING: Final = " \t\n*_\"'“”»’」』】])>、，,"

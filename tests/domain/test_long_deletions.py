@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,30 @@ async def test_a_webhook_is_deleted_in_slices(services: Services, ann: Account) 
     assert {(each.status, each.request_body) for each in await services.store.find(Delivery)} == {("cancelled", None)}
 
 
+async def test_many_deliveries_of_a_disabled_webhook_are_cancelled_in_slices(services: Services, ann: Account) -> None:
+    [webhook] = await services.store.find(Webhook)
+    disabling = asyncio.create_task(services.webhooks.update(webhook, enabled=False))
+    seen = []
+    while not disabling.done():
+        await asyncio.sleep(0)
+        seen.append(await services.store.count(Delivery, status="cancelled"))
+    assert sorted({*seen}) == [*range(SLICE, MANY + 1, SLICE)]
+    assert (await services.store.find(Webhook)) == [await disabling] == [replace(webhook, enabled=False)]
+
+
+async def test_a_delivery_of_a_webhook_that_is_enabled_again_is_not_cancelled(services: Services, ann: Account) -> None:
+    [webhook] = await services.store.find(Webhook)
+    disabling = asyncio.create_task(services.webhooks.update(webhook, enabled=False))
+    await asyncio.sleep(0)
+    [disabled] = await services.store.find(Webhook)
+    enabled = await services.webhooks.update(disabled, enabled=True)
+    later = replace(*await services.store.find(Delivery, limit=1), id="later", seq=0, status="pending")
+    await services.store.commit([Put(later)])
+    await disabling
+    assert enabled.enabled
+    assert await services.store.find(Delivery, {"status": "pending"}) == [later]
+
+
 async def with_text(services: Services) -> int:
     return len(await services.store.find(Delivery, match=lambda each: each.request_body is not None))
 
@@ -263,7 +288,11 @@ async def test_a_restart_goes_on(tmp_path: Path, delete: Delete) -> None:
     assert await services.store.count(PendingDeletion) == 1
     await services.set_up()
     await auntil(done(services))
-    left = {delete_account: [0, 0, 0, 0], delete_address: [0, 0, MANY, 0], delete_webhook: [MANY, MANY, MANY, 0]}
+    left: dict[Delete, list[int]] = {
+        delete_account: [0, 0, 0, 0],
+        delete_address: [0, 0, MANY, 0],
+        delete_webhook: [MANY, MANY, MANY, 0],
+    }
     assert await counts(services) == left[delete]
     assert await with_text(services) == 0
     await services.close()

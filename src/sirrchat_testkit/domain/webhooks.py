@@ -9,12 +9,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sirrchat_testkit.domain.clock import Clock
-from sirrchat_testkit.domain.deletion import Deletion
+from sirrchat_testkit.domain.deletion import SLICE, Deletion
 from sirrchat_testkit.domain.events import DeliveryRequested, EventLog, WebhookAdded
 from sirrchat_testkit.domain.ids import Ids
 from sirrchat_testkit.domain.models import Account, ApiKey, Delivery, Message, Webhook
@@ -69,9 +70,10 @@ class Webhooks:
             changes["events"] = tuple(dict.fromkeys(changes["events"]))
         if changes.get("enabled") and not webhook.enabled:
             changes["handed_over"] = await self._newest()
-        ended = await self._cancelling(webhook) if changes.get("enabled") is False else []
-        if changes:
-            await self._store.commit([Patch(Webhook, webhook.seq, **changes), *ended])
+        if changes.get("enabled") is False:
+            await self._disable(webhook, changes)
+        elif changes:
+            await self._store.commit([Patch(Webhook, webhook.seq, **changes)])
         return replace(webhook, **changes)
 
     async def delete(self, webhook: Webhook) -> None:
@@ -155,8 +157,25 @@ class Webhooks:
         newest = await self._store.find(Message, newest=True, limit=1)
         return newest[0].seq if newest else 0
 
-    async def _cancelling(self, webhook: Webhook) -> list[Change]:
-        pending = await self._store.find(Delivery, {"webhook": webhook.id, "status": PENDING})
+    async def _disable(self, webhook: Webhook, changes: Mapping[str, Any]) -> None:
+        """Change and disable ``webhook``, and cancel its pending deliveries, in slices if there are many.
+
+        Those that are left when the process ends are cancelled instead of their next attempt.
+        """
+        last = await self._store.find(Delivery, newest=True, limit=1)
+        before = last[0].seq + 1 if last else None  # later ones belong to the webhook enabled again
+        cancelling = await self._cancelling(webhook, before=before, limit=SLICE)
+        await self._store.commit([Patch(Webhook, webhook.seq, **changes), *cancelling])
+        while cancelling:
+            await asyncio.sleep(0)  # other work goes on between two slices
+            cancelling = await self._cancelling(webhook, before=before, limit=SLICE)
+            await self._store.commit(cancelling)
+
+    async def _cancelling(
+        self, webhook: Webhook, *, before: int | None = None, limit: int | None = None
+    ) -> list[Change]:
+        where = {"webhook": webhook.id, "status": PENDING}
+        pending = await self._store.find(Delivery, where, before=before, limit=limit)
         return [Patch(Delivery, each.seq, status=CANCELLED, due_at=0) for each in pending]
 
 

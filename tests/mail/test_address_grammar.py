@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -182,3 +183,54 @@ def test_every_address_of_a_field_is_found_with_its_name(field: Entry) -> None:
     assert bare_addresses(written) == tuple(address for address, _ in found)
     for (_, name), (_, wanted) in zip(found, expected, strict=True):
         assert wanted in {"?", name}
+
+
+@pytest.mark.parametrize(
+    ("field", "found"),
+    [
+        ("a@x.example (one)(two)", [("a@x.example", "one two")]),
+        ("<a@x.example> (one)", [("a@x.example", "one")]),
+        ('"Ann <a@x.example>', [("a@x.example", "Ann")]),
+        ('Ann" <a@x.example>', [("a@x.example", "Ann")]),
+        ('"" <a@x.example> (Ann)', [("a@x.example", "Ann")]),
+        ('Ann "a@y.example" <a@x.example>', [("a@x.example", "Ann a@y.example")]),
+        ("a @ x.example", [("a@x.example", "")]),
+        ("a (c) @ (c) x .example", [("a@x.example", "c c")]),
+        ("a@x .example b@y.example", [("b@y.example", "")]),
+        ('"a b" @x.example', [('"a b"@x.example', "")]),
+        ("a(c)b@x.example", [("ab@x.example", "c")]),
+        ("[a b]@x.example", [("[a b]@x.example", "")]),
+        ("a@[a b", [("a@[a b", "")]),
+        ("Ann\N{NO-BREAK SPACE}Example <a@x.example>", [("a@x.example", "Ann Example")]),
+        ("\N{NO-BREAK SPACE}a@x.example", [("a@x.example", "")]),
+        ("Ann <a@x.example,", [("a@x.example", "Ann")]),
+        ("Ann <, b@x.example", [("b@x.example", "")]),
+        ("Ann <,b@x.example", [("b@x.example", "")]),
+        ("Ann <a@x.example,;,b@x.example", [("a@x.example", "Ann"), ("b@x.example", "")]),
+        ("<@a.example,,@b.example:a@x.example>", [("a@x.example", "")]),
+        ("<<a@x.example>>", [("a@x.example", "")]),
+        ("<b@x.example> <a@x.example>", [("a@x.example", "")]),
+        (",, ; ,a@x.example,(c),;,b@x.example;", [("a@x.example", ""), ("b@x.example", "")]),
+        ("a\\,b@x.example", [("a\\,b@x.example", "")]),
+        ("Ann (one <b@x.example>", [("Ann", "one <b@x.example>")]),
+        ("=?utf-8?q?root?=", [("=?utf-8?q?root?=", "")]),
+        ("=?utf-8?q?a=40x.example?=", [("a@x.example", "")]),
+        ("=?utf-8?q?Ann=2C?= <a@x.example>", [("a@x.example", "Ann,")]),
+    ],
+)
+def test_odd_forms(field: str, found: list[tuple[str, str]]) -> None:
+    assert [*named_addresses(field)] == found
+    assert bare_addresses(field) == tuple(address for address, _ in found)
+
+
+@pytest.mark.parametrize("unit", ["a{}@x.example, ", "Ann <a{}@x.example>, ", "Ann Example\t<a{}@x.example>,"])
+def test_a_long_list_has_the_same_addresses_with_and_without_names(unit: str) -> None:
+    field = "".join(map(unit.format, range(2_000))).rstrip(", ")
+    found = named_addresses(field)
+    assert len(found) == 2_000
+    assert bare_addresses(field) == tuple(address for address, _ in found)
+
+
+def test_the_marks_in_a_comment_count_as_tokens() -> None:
+    assert bare_addresses("(" * 100 + ")" * 100 + "a@x.example") == ("a@x.example",)
+    assert bare_addresses("(" + "()" * 6_000 + ")a@x.example") == ()

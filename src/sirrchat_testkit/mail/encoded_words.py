@@ -24,7 +24,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 # The bound keeps hostile input linear.
 _WORD = re.compile(
     r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])[ \t]*(?:\([^()?]*\))?\?"
-    r"((?:[^?=]|=(?!\?[^=]))*+(?:\?(?!=)(?:[^?=]|=(?!\?[^=]))*+){0,8})\?="
+    r"((?:[^?=]++|=(?!\?[^=]))*+(?:\?(?!=)(?:[^?=]++|=(?!\?[^=]))*+){0,8}+)\?="
 )
 _Q_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="

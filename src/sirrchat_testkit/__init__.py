@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.handles.clock import Clock
     from sirrchat_testkit.handles.conditions import MailConditions, TimeUnits
     from sirrchat_testkit.handles.diagnostics import Refusal
+    from sirrchat_testkit.handles.environment import EnvPreset
     from sirrchat_testkit.handles.failures import FaultNeverFired, NotSettled
     from sirrchat_testkit.handles.inbox import Inbox, MailAccount
     from sirrchat_testkit.handles.mail_source import MailNotReceived, UnexpectedMail
@@ -84,6 +85,7 @@ __all__ = [
     "Database",
     "DatabaseTable",
     "DropWhen",
+    "EnvPreset",
     "Envelope",
     "Fault",
     "FaultConditions",
@@ -173,6 +175,7 @@ _HOMES = {
     "Database": "storage.database",
     "DatabaseTable": "storage.database",
     "DropWhen": "faults.smtp",
+    "EnvPreset": "handles.environment",
     "Envelope": "domain.models",
     "Fault": "faults.engine",
     "FaultConditions": "faults.api",

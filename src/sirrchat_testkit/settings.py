@@ -153,6 +153,12 @@ def _path(value: Any) -> str:
     raise ValueError
 
 
+def _host(value: Any) -> str:
+    if isinstance(value, str) and _HOST.fullmatch(value):
+        return value.strip("[]")
+    raise ValueError
+
+
 def _tokens(value: Any) -> Any:
     if callable(value):
         return value
@@ -167,11 +173,13 @@ _DOMAINS = _list("domain names such as 'example.com', at least one", is_domain, 
 _HIDEABLE = (*EXTENSIONS, *MECHANISMS)
 _NAMES = _list(f"names of {', '.join(_HIDEABLE)}", _HIDEABLE.__contains__, fold=str.upper)
 _HOSTS = _list("host names such as 'hooks.example.com', not URLs", re.compile(r"[^/ ]+").fullmatch, fold=str.lower)
+_HOST = re.compile(r"[^/:\s]+|\[?[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*\]?")
 _ALLOWED = _list(
     "host names such as 'mail.example.com', without a port",
-    re.compile(r"[^/:\s]+|\[?[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*\]?").fullmatch,
+    _HOST.fullmatch,
     fold=str.lower,
 )
+_ADVERTISED = _or_none(Kind("a host name or an IP address, without a port", _host))
 _PAIRS = _list("tokens such as 'ann@example.com=token'", re.compile(r"[^=]+=.+", re.DOTALL).fullmatch)
 _TOKENS = _PAIRS._replace(accepts=f"{_PAIRS.accepts}, a mapping of users to tokens, or a function", keep=_tokens)
 
@@ -223,6 +231,13 @@ class Settings:
     """
 
     host: str = _setting("127.0.0.1", _text(), _LISTEN, "The address to listen on.")
+    advertise: str | None = _setting(
+        None,
+        _ADVERTISED,
+        _LISTEN,
+        "The host that env() gives to applications, such as host.docker.internal for containers. "
+        "Default: host, or loopback if that is 0.0.0.0 or ::.",
+    )
     smtp_port: int = _setting(0, _PORT, _LISTEN, "The SMTP port; 0 picks a free one.", served=1025)
     smtps_port: int | None = _setting(
         None,
@@ -526,6 +541,7 @@ class SettingsChanges(RuntimeChanges, total=False):
     """The types of all settings, for type checkers. A list is accepted for a tuple. See ``Settings``."""
 
     host: str
+    advertise: str | None
     smtp_port: int
     smtps_port: int | None
     http_port: int

@@ -72,6 +72,7 @@ def changes_settings(mailserver: MailServer, **changes: Unpack[RuntimeChanges]) 
 def connects(mailserver: MailServer) -> None:
     assert_type(mailserver.smtp_host, str)
     assert_type(mailserver.smtps_port, int | None)
+    assert_type(mailserver.env("django", NAME="{smtp_host}"), dict[str, str])
     assert_type(mailserver.env(EMAIL_URL="smtp://{smtp_host}:{smtp_port}"), dict[str, str])
     assert_type(mailserver.tls, Tls)
     assert_type(mailserver.tls.ssl_context(), ssl.SSLContext)

@@ -50,6 +50,7 @@ def connects(mailserver: MailServer) -> None:
     mailserver.host  # error
     mailserver.smtp_user  # error
     mailserver.env(PORT=25)  # error
+    mailserver.env("djanga")  # error
     mailserver.tls.cafile  # error
     mailserver.tls.context()  # error
     mailserver.smtp_port.upper()  # error

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.handles.webhooks import WebhookAttempt, WebhookDelivery, WebhookHandle
     from sirrchat_testkit.mail.address_headers import MailAddress
     from sirrchat_testkit.mail.candidates import NotExactlyOne
+    from sirrchat_testkit.mail.compose import MessageFields
     from sirrchat_testkit.mail.headers import Headers
     from sirrchat_testkit.mail.links import Link, LinkPurpose
     from sirrchat_testkit.mail.mime import Attachment, Unsubscribe
@@ -111,6 +112,7 @@ __all__ = [
     "MakeInbox",
     "MakeInboxes",
     "MakeWebhookSink",
+    "MessageFields",
     "NewlyMadeApiKey",
     "NoSuchAddress",
     "NotExactlyOne",
@@ -201,6 +203,7 @@ _HOMES = {
     "MakeInbox": "fixture_types",
     "MakeInboxes": "fixture_types",
     "MakeWebhookSink": "fixture_types",
+    "MessageFields": "mail.compose",
     "NewlyMadeApiKey": "schemas.sirrchat",
     "NoSuchAddress": "errors",
     "NotExactlyOne": "mail.candidates",

@@ -36,6 +36,7 @@ from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery, W
 from sirrchat_testkit.net import Tls, netloc, reachable
 from sirrchat_testkit.schemas.webhook_events import WebhookEvent
 from sirrchat_testkit.settings import RuntimeChanges, Settings, SettingsChanges
+from sirrchat_testkit.suggestions import CollectionHints
 from sirrchat_testkit.threads import LoopThread
 from sirrchat_testkit.webhooks.calls import make_call
 
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 __tracebackhide__ = True
 
 
-class MailServer(Service, Receiver):
+class MailServer(Service, CollectionHints, Receiver):
     """A complete mail server in this process: SMTP and a REST API on their own ports, in one daemon thread.
 
     Use it with ``with`` or ``async with``, or call ``start`` and ``stop``. A ``with`` block that ends without an error

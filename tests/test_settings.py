@@ -22,6 +22,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
         ({"smtp_port": "25"}, "smtp_port must be a whole number from 0 to 65535, not '25'"),
         ({"host": ""}, "host must be a string that is not empty, not ''"),
         ({"advertise": "a:25"}, "advertise must be a host name or an IP address, without a port, not 'a:25'"),
+        ({"subaddressing": "++"}, "subaddressing must be empty or one of + - = _ #, not '++'"),
         ({"domains": []}, "domains must be a list of domain names such as 'example.com', at least one, not []"),
         (
             {"domains": "example.com"},

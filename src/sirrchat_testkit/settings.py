@@ -165,6 +165,14 @@ def _tokens(value: Any) -> Any:
     return _PAIRS.keep([f"{user}={token}" for user, token in value.items()] if isinstance(value, Mapping) else value)
 
 
+def _separator(value: Any) -> str:
+    if isinstance(value, str) and (not value or value in _SEPARATORS):
+        return value
+    raise ValueError
+
+
+_SEPARATORS = "+-=_#"
+_SEPARATOR = Kind(f"empty or one of {' '.join(_SEPARATORS)}", _separator)
 _SWITCH = Kind("True or False", _bool, _yes)
 _PORT, _LIMIT, _AGE = _number(0, 65_535, metavar="PORT"), _number(), _number(metavar="SECONDS")
 _FOLDER = _or_none(Kind("the path of a folder", _path, metavar="DIR"))
@@ -289,6 +297,14 @@ class Settings:
         _choice("keep", "reject"),
         _MAIL,
         "What to do with mail for domains that are not served; keep stores it as outgoing mail. It is never relayed.",
+        changeable=True,
+    )
+    subaddressing: str = _setting(
+        "+",
+        _SEPARATOR,
+        _MAIL,
+        "The separator of sub-addresses: with +, mail for ann+news@example.com goes to ann@example.com, unless "
+        "ann+news@example.com exists. Empty: no sub-addresses.",
         changeable=True,
     )
     hide_extensions: tuple[str, ...] = _setting(
@@ -517,6 +533,7 @@ class RuntimeChanges(TypedDict, total=False):
     oauth_tokens: Mapping[str, str] | _Texts | TokenCheck
     unknown_recipients: Literal["reject", "keep"]
     foreign_recipients: Literal["keep", "reject"]
+    subaddressing: str
     hide_extensions: _Texts
     max_sessions: int
     max_session_messages: int

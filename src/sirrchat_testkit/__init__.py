@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from sirrchat_testkit.faults.engine import Fault
     from sirrchat_testkit.faults.smtp import DropWhen, FaultStage
     from sirrchat_testkit.faults.webhook import Tampering
-    from sirrchat_testkit.fixture_types import MakeInbox, MakeInboxes, MakeWebhookSink
+    from sirrchat_testkit.fixture_types import ConnectFlask, MakeInbox, MakeInboxes, MakeWebhookSink
+    from sirrchat_testkit.frameworks.django import connect_django
+    from sirrchat_testkit.frameworks.flask import connect_flask
     from sirrchat_testkit.handles.clock import Clock
     from sirrchat_testkit.handles.conditions import MailConditions, TimeUnits
     from sirrchat_testkit.handles.diagnostics import Refusal
@@ -83,6 +85,7 @@ __all__ = [
     "Client",
     "Clock",
     "Conflict",
+    "ConnectFlask",
     "Database",
     "DatabaseTable",
     "DropWhen",
@@ -160,6 +163,8 @@ __all__ = [
     "WebhookNotReceived",
     "WebhookNotVerified",
     "WebhookSink",
+    "connect_django",
+    "connect_flask",
     "verify_webhook",
     "webhook_schema",
 ]
@@ -174,6 +179,7 @@ _HOMES = {
     "Client": "client",
     "Clock": "handles.clock",
     "Conflict": "errors",
+    "ConnectFlask": "fixture_types",
     "Database": "storage.database",
     "DatabaseTable": "storage.database",
     "DropWhen": "faults.smtp",
@@ -251,6 +257,8 @@ _HOMES = {
     "WebhookNotReceived": "sink.source",
     "WebhookNotVerified": "signing",
     "WebhookSink": "sink.sink",
+    "connect_django": "frameworks.django",
+    "connect_flask": "frameworks.flask",
     "verify_webhook": "signing",
     "webhook_schema": "schemas.webhooks",
 }

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.fixture_types import ConnectFlask, MakeInbox, MakeInboxes, MakeWebhookSink
     from sirrchat_testkit.frameworks.django import connect_django
     from sirrchat_testkit.frameworks.flask import connect_flask
+    from sirrchat_testkit.frameworks.testcase import MailServerTestCase
     from sirrchat_testkit.handles.clock import Clock
     from sirrchat_testkit.handles.conditions import MailConditions, TimeUnits
     from sirrchat_testkit.handles.diagnostics import Refusal
@@ -112,6 +113,7 @@ __all__ = [
     "MailFaultConditions",
     "MailNotReceived",
     "MailServer",
+    "MailServerTestCase",
     "MakeInbox",
     "MakeInboxes",
     "MakeWebhookSink",
@@ -206,6 +208,7 @@ _HOMES = {
     "MailFaultConditions": "faults.api",
     "MailNotReceived": "handles.mail_source",
     "MailServer": "server",
+    "MailServerTestCase": "frameworks.testcase",
     "MakeInbox": "fixture_types",
     "MakeInboxes": "fixture_types",
     "MakeWebhookSink": "fixture_types",

@@ -192,3 +192,19 @@ def test_fastapi_mail_that_drops_mail_is_the_finding(project: pytest.Pytester) -
     result.stdout.fnmatch_lines(
         ["E *fastapi-mail drops mail, because SUPPRESS_SEND is set; make its ConnectionConfig *"]
     )
+
+
+def test_an_extension_that_sends_mail_is_not_blamed(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from shop import make_app, sign_up
+
+        def test_it(inbox):
+            app = make_app("mail", MAIL_SUPPRESS_SEND=False)
+            inbox.receive(timeout=0)
+        """
+    )
+    result = run(project)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *MailNotReceived: No client connected to *"])
+    result.stdout.no_fnmatch_line("*Flask-Mail*")

@@ -64,8 +64,8 @@ def test_inboxes_of_one_address_are_equal(mailserver: MailServer, inbox: Inbox) 
 
 
 def test_a_method_of_strings_is_not_suggested_for_a_misspelt_name(inbox: Inbox) -> None:
-    with pytest.raises(AttributeError, match=r"'Inbox' has no attribute 'titel'$"):
-        inbox.titel  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match=r"'Inbox' has no attribute 'uppper'$"):
+        inbox.uppper  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_a_refused_inbox_is_named_by_smtplib(mailserver: MailServer, inbox: Inbox) -> None:

@@ -81,6 +81,15 @@ def test_mail_for_a_sub_address_of_an_ended_scope_is_late() -> None:
         assert [each.scope for each in server.late_mail] == ["early"]
 
 
+def test_an_address_of_its_own_of_an_ended_scope_is_not_a_sub_address() -> None:
+    with MailServer() as server:
+        with server.scope("early"):
+            server.make_inbox(address="ann+news@example.com")
+        inbox = server.make_inbox(address="ann@example.com")
+        assert refused(server, "ann+news@example.com")
+        assert inbox.messages == []
+
+
 def test_a_wait_for_a_sub_address_names_the_inbox_that_has_its_mail(mailserver: MailServer, inbox: Inbox) -> None:
     with pytest.raises(MailNotReceived) as caught:
         mailserver.inbox_for(tagged(inbox)).receive(timeout=0)

@@ -70,9 +70,25 @@ def test_a_test_has_a_server_and_an_inbox_of_its_own(project: pytest.Pytester) -
 
             def test_debug_runs_in_a_scope_too(self):
                 B("test_it").debug()
+
+            def test_an_instance_that_runs_again_has_another_inbox(self):
+                case, result = F("test_it"), unittest.TestResult()
+                case.run(result)
+                case.run(result)
+                self.assertEqual((result.errors, result.failures, result.testsRun), ([], [], 2))
+
+        class F(MailServerTestCase):
+            def test_it(self):
+                self.assertTrue(self.inbox.id)
+                self.inbox.deliver(subject="Hello")
+
+        class G(MailServerTestCase):
+            def test_a_skipped_test_is_not_checked(self):
+                self.mailserver.faults.reject(stage="rcpt", code=451)
+                self.skipTest("for now")
         """
     )
-    run(project, "-W", "error", count=8, lines=("OK (skipped=1)",))
+    run(project, "-W", "error", count=11, lines=("OK (skipped=2)",))
 
 
 def test_what_the_fixtures_report_is_reported(project: pytest.Pytester) -> None:
@@ -152,6 +168,7 @@ def test_what_the_fixtures_report_is_reported(project: pytest.Pytester) -> None:
     assert re.findall(r'File ".*/(\w+\.py)"', fifth.partition("MailNotReceived")[0]) == ["test_it.py"]
     assert text.count("Mail server <MailServer") == text.count("======\n") - 1  # once in a test that fails twice
     assert "in teardown" in text
+    assert "AssertionError: part\nMail server <MailServer" in text
 
 
 def test_late_mail_is_a_warning_that_names_its_test_also_for_the_last_one(project: pytest.Pytester) -> None:

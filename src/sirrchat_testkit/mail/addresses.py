@@ -74,7 +74,7 @@ def main_key(key: str, separator: str) -> str:
     """
     local, at, domain = key.rpartition("@")
     main = local.partition(separator)[0] if separator else ""
-    return f"{main}{at}{domain}" if main and not main.startswith('"') else key
+    return f"{main}{at}{domain}" if main else key
 
 
 def nearest(address: str, others: Iterable[str]) -> str | None:

@@ -198,7 +198,7 @@ class MailServer(Service, CollectionHints, Receiver):
             subprocess.run(["node", "app.js"], env={**os.environ, **mailserver.env("nodemailer")})
         """
         if preset is not None:
-            made = preset_of(preset)(self._connection())
+            made = preset_of(preset)(self._connection(self._advertised))
             return made | {name: fill(name, text, self._placeholders()) for name, text in templates.items()}
         values = self._placeholders()
         defaults = {
@@ -232,8 +232,11 @@ class MailServer(Service, CollectionHints, Receiver):
             values["smtp_ca_file"] = now.tls.ca_file
         return values
 
-    def _connection(self) -> Connection:
-        """Return how an application connects: with a login and TLS, if the server offers them."""
+    def _connection(self, host: str | None = None) -> Connection:
+        """Return how an application connects: with a login and TLS, if the server offers them.
+
+        Without ``host``, the application runs in this process.
+        """
         now = self._now
         username, password = self._control.login() if self._offers_auth else ("", "")
         starttls = self.settings.starttls and "STARTTLS" not in self.settings.hide_extensions
@@ -241,7 +244,8 @@ class MailServer(Service, CollectionHints, Receiver):
         tls: Literal["", "starttls", "implicit"] = "starttls" if starttls else ""
         if not tls and self.smtps_port is not None:
             port, tls = self.smtps_port, "implicit"
-        return Connection(self._advertised, port, tls, username, password, now.tls.ca_file if now.tls else "")
+        host = host or reachable(now.smtp.address[0])
+        return Connection(host, port, tls, username, password, now.tls.ca_file if now.tls else "")
 
     @property
     def _advertised(self) -> str:

@@ -156,7 +156,7 @@ def test_django_trusts_the_certificate_of_the_server(project: pytest.Pytester) -
 
         @pytest.fixture(scope="session")
         def mailserver_settings():
-            return Settings(starttls=True, tls_required=True, auth="required")
+            return Settings(starttls=True, tls_required=True, auth="required", advertise="shop.docker.internal")
 
         def test_starttls(mailserver_django, inbox):
             send_mail("Welcome", "Hello", None, [inbox])

@@ -80,7 +80,8 @@ def test_the_application_uses_the_tls_of_the_server(project: pytest.Pytester, ex
         @pytest.mark.parametrize("settings", [{{"starttls": True, "tls_required": True}}, {{"smtps_port": 0}}])
         def test_it(settings):
             app = make_app({extension!r})
-            with MailServer(auth="required", **settings) as server, connect_flask(server, app):
+            named = {{"host": "0.0.0.0", "advertise": "shop.docker.internal"}}
+            with MailServer(auth="required", **named, **settings) as server, connect_flask(server, app):
                 inbox = server.make_inbox()
                 sign_up(app, inbox)
                 assert inbox.receive(timeout=0).envelope.tls

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import sirrchat_testkit
-from sirrchat_testkit import Client, Clock, MailServer, RuntimeChanges, Settings, SettingsChanges
+from sirrchat_testkit import (
+    Client,
+    Clock,
+    MailServer,
+    MailServerTestCase,
+    RuntimeChanges,
+    Settings,
+    SettingsChanges,
+    connect_django,
+)
 
 
 def imports() -> None:
@@ -115,3 +124,11 @@ def asks(client: Client) -> None:
     client.users.list(domian="x")  # error
     client.users.get("x").mail  # error
     client.api_keys.create("x", role="root")  # error
+
+
+class SignUpTest(MailServerTestCase):
+    def test_it(self) -> None:
+        self.server  # error
+        self.inbox.adress  # error
+        self.mailserver.inbox  # error
+        connect_django(self.inbox)  # error

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 from sirrchat_testkit.frameworks.trust import trusted
@@ -24,8 +25,7 @@ _BACKEND: Final = "django.core.mail.backends.smtp.EmailBackend"
 _ABSENT: Final = object()
 
 
-@contextlib.contextmanager
-def connect_django(server: MailServer) -> Iterator[None]:
+def connect_django(server: MailServer) -> AbstractContextManager[None]:
     """Send the mail of Django to ``server`` until the block ends.
 
     The fixture ``mailserver_django`` does this for a test, and a ``MailServerTestCase`` that is a Django test case too.
@@ -38,20 +38,19 @@ def connect_django(server: MailServer) -> Iterator[None]:
     Raises:
         RuntimeError: Django is not installed, or its settings are not configured.
     """
-    connection = server._connection()  # noqa: SLF001 - shared with env()
-    with trusted(connection.ca_file), _replaced(connection):
-        yield
-
-
-@contextlib.contextmanager
-def _replaced(connection: Connection) -> Iterator[None]:
     try:
         from django.conf import settings
-        from django.core.signals import setting_changed
     except ModuleNotFoundError:
         raise RuntimeError("Django is not installed in this environment") from None
     if not settings.configured:
         _load(settings)
+    return _connected(server._connection(), settings)  # noqa: SLF001 - shared with env()
+
+
+@contextlib.contextmanager
+def _connected(connection: Connection, settings: Any) -> Iterator[None]:
+    from django.core.signals import setting_changed
+
     stored = settings._wrapped.__dict__  # noqa: SLF001 - the layer that is in force; every Django has it
     values = _values(connection, getattr(settings, "MAILERS", None))
     before = {name: stored.get(name, _ABSENT) for name in values}
@@ -68,11 +67,12 @@ def _replaced(connection: Connection) -> Iterator[None]:
                 sender=type(settings), setting=name, value=None if value is _ABSENT else value, enter=enter
             )
 
-    store(values, enter=True)
-    try:
-        yield
-    finally:
-        store(before, enter=False)
+    with trusted(connection.ca_file):
+        store(values, enter=True)
+        try:
+            yield
+        finally:
+            store(before, enter=False)
 
 
 def _load(settings: Any) -> None:

@@ -7,12 +7,14 @@ changed too. While ``TESTING`` is true, Flask-Mail drops mail and Flask-Mailman 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 from sirrchat_testkit.frameworks.trust import trusted
 
 if TYPE_CHECKING:
+    from sirrchat_testkit.handles.environment import Connection
     from sirrchat_testkit.server import MailServer
 
 __tracebackhide__ = True
@@ -21,8 +23,7 @@ _EXTENSIONS: Final = ("mail", "mailman")
 """The names under which Flask-Mail and Flask-Mailman register themselves."""
 
 
-@contextlib.contextmanager
-def connect_flask(server: MailServer, app: Any) -> Iterator[None]:
+def connect_flask(server: MailServer, app: Any) -> AbstractContextManager[None]:
     """Send the mail of the Flask application ``app`` to ``server`` until the block ends.
 
     The fixture ``mailserver_flask`` does this for a test: ``mailserver_flask(app)``. The application logs in, and uses
@@ -45,7 +46,11 @@ def connect_flask(server: MailServer, app: Any) -> Iterator[None]:
             f"{app!r} has neither Flask-Mail nor Flask-Mailman: call mail.init_app(app) first, "
             'or make the application from mailserver.env("flask")'
         )
-    to = server._connection()  # noqa: SLF001 - shared with env()
+    return _connected(server._connection(), app, states)  # noqa: SLF001 - shared with env()
+
+
+@contextlib.contextmanager
+def _connected(to: Connection, app: Any, states: Sequence[Any]) -> Iterator[None]:
     config = {
         "MAIL_SERVER": to.host,
         "MAIL_PORT": to.port,

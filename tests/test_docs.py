@@ -76,7 +76,9 @@ def blocks(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
 
-BLOCKS = {f"{page.stem}-{number}": code for page in PAGES for number, code in enumerate(blocks(page), 1)}
+EVERY = {f"{page.stem}-{number}": code for page in PAGES for number, code in enumerate(blocks(page), 1)}
+EXCERPTS = {name: code for name, code in EVERY.items() if code.startswith("# examples/")}
+BLOCKS = {name: code for name, code in EVERY.items() if name not in EXCERPTS}
 TESTS = {name: code for name, code in BLOCKS.items() if "def test_" in code}
 SCRIPTS = {name: code for name, code in BLOCKS.items() if "def test_" not in code and "import" in code}
 
@@ -88,6 +90,14 @@ def test_tests_in_the_documentation_pass(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n", "utf-8")
     done = runs(tmp_path / ".", "-m", "pytest", "-q", "-p", "no:xdist", str(tmp_path))
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", EXCERPTS)
+def test_an_excerpt_is_in_its_file(name: str) -> None:
+    title, _, code = EXCERPTS[name].partition("\n")
+    file = (PROJECT / title.removeprefix("# ")).read_text("utf-8")
+    for part in code.strip("\n").split("\n\n\n"):
+        assert part in file
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

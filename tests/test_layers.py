@@ -27,6 +27,7 @@ LEVELS: list[set[str]] = [
     {"client"},
     {"assembly"},
     {"server"},
+    {"frameworks"},
     {"fixture_types"},
     {"__init__"},
     {"pytest_plugin", "cli"},

@@ -21,6 +21,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
         ({"http_port": True}, "http_port must be a whole number from 0 to 65535, not True"),
         ({"smtp_port": "25"}, "smtp_port must be a whole number from 0 to 65535, not '25'"),
         ({"host": ""}, "host must be a string that is not empty, not ''"),
+        ({"advertise": "a:25"}, "advertise must be a host name or an IP address, without a port, not 'a:25'"),
+        ({"subaddressing": "++"}, "subaddressing must be empty or one of + - = _ #, not '++'"),
         ({"domains": []}, "domains must be a list of domain names such as 'example.com', at least one, not []"),
         (
             {"domains": "example.com"},
@@ -66,7 +68,8 @@ def test_an_invalid_setting_is_named_with_the_values_it_accepts(changes: dict[st
 
 def test_an_unlike_name_is_answered_with_all_settings() -> None:
     with pytest.raises(
-        ValueError, match=r"there is no setting 'colour'; there are allowed_hosts, api_key, .*, webhook_hosts$"
+        ValueError,
+        match=r"there is no setting 'colour'; there are advertise, allowed_hosts, api_key, .*, webhook_hosts$",
     ):
         Settings(colour=1)  # type: ignore[call-arg]
 

@@ -43,10 +43,14 @@ if TYPE_CHECKING:
     from sirrchat_testkit.faults.engine import Fault
     from sirrchat_testkit.faults.smtp import DropWhen, FaultStage
     from sirrchat_testkit.faults.webhook import Tampering
-    from sirrchat_testkit.fixture_types import MakeInbox, MakeInboxes, MakeWebhookSink
+    from sirrchat_testkit.fixture_types import ConnectFlask, MakeInbox, MakeInboxes, MakeWebhookSink
+    from sirrchat_testkit.frameworks.django import connect_django
+    from sirrchat_testkit.frameworks.flask import connect_flask
+    from sirrchat_testkit.frameworks.testcase import MailServerTestCase
     from sirrchat_testkit.handles.clock import Clock
     from sirrchat_testkit.handles.conditions import MailConditions, TimeUnits
     from sirrchat_testkit.handles.diagnostics import Refusal
+    from sirrchat_testkit.handles.environment import EnvPreset
     from sirrchat_testkit.handles.failures import FaultNeverFired, NotSettled
     from sirrchat_testkit.handles.inbox import Inbox, MailAccount
     from sirrchat_testkit.handles.mail_source import MailNotReceived, UnexpectedMail
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.handles.webhooks import WebhookAttempt, WebhookDelivery, WebhookHandle
     from sirrchat_testkit.mail.address_headers import MailAddress
     from sirrchat_testkit.mail.candidates import NotExactlyOne
+    from sirrchat_testkit.mail.compose import MessageFields
     from sirrchat_testkit.mail.headers import Headers
     from sirrchat_testkit.mail.links import Link, LinkPurpose
     from sirrchat_testkit.mail.mime import Attachment, Unsubscribe
@@ -81,9 +86,11 @@ __all__ = [
     "Client",
     "Clock",
     "Conflict",
+    "ConnectFlask",
     "Database",
     "DatabaseTable",
     "DropWhen",
+    "EnvPreset",
     "Envelope",
     "Fault",
     "FaultConditions",
@@ -106,9 +113,11 @@ __all__ = [
     "MailFaultConditions",
     "MailNotReceived",
     "MailServer",
+    "MailServerTestCase",
     "MakeInbox",
     "MakeInboxes",
     "MakeWebhookSink",
+    "MessageFields",
     "NewlyMadeApiKey",
     "NoSuchAddress",
     "NotExactlyOne",
@@ -156,6 +165,8 @@ __all__ = [
     "WebhookNotReceived",
     "WebhookNotVerified",
     "WebhookSink",
+    "connect_django",
+    "connect_flask",
     "verify_webhook",
     "webhook_schema",
 ]
@@ -170,9 +181,11 @@ _HOMES = {
     "Client": "client",
     "Clock": "handles.clock",
     "Conflict": "errors",
+    "ConnectFlask": "fixture_types",
     "Database": "storage.database",
     "DatabaseTable": "storage.database",
     "DropWhen": "faults.smtp",
+    "EnvPreset": "handles.environment",
     "Envelope": "domain.models",
     "Fault": "faults.engine",
     "FaultConditions": "faults.api",
@@ -195,9 +208,11 @@ _HOMES = {
     "MailFaultConditions": "faults.api",
     "MailNotReceived": "handles.mail_source",
     "MailServer": "server",
+    "MailServerTestCase": "frameworks.testcase",
     "MakeInbox": "fixture_types",
     "MakeInboxes": "fixture_types",
     "MakeWebhookSink": "fixture_types",
+    "MessageFields": "mail.compose",
     "NewlyMadeApiKey": "schemas.sirrchat",
     "NoSuchAddress": "errors",
     "NotExactlyOne": "mail.candidates",
@@ -245,6 +260,8 @@ _HOMES = {
     "WebhookNotReceived": "sink.source",
     "WebhookNotVerified": "signing",
     "WebhookSink": "sink.sink",
+    "connect_django": "frameworks.django",
+    "connect_flask": "frameworks.flask",
     "verify_webhook": "signing",
     "webhook_schema": "schemas.webhooks",
 }

@@ -13,7 +13,7 @@ from sirrchat_testkit.handles.clock import Clock
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.findings import Findings
 from sirrchat_testkit.http.listener import serve_rest
-from sirrchat_testkit.net import Tls
+from sirrchat_testkit.net import Tls, netloc
 from sirrchat_testkit.records import record
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.sink.host import Sinks
@@ -113,16 +113,10 @@ def _secure(settings: Settings, exits: contextlib.AsyncExitStack) -> tuple[Tls |
         return None, None
     from sirrchat_testkit.net import identity
 
-    server = identity(settings.tls_cert, settings.tls_key, settings.host)
+    server = identity(settings.tls_cert, settings.tls_key, settings.host, settings.advertise or "")
     tls = Tls(server.authority)
     exits.callback(tls.close)
     return tls, server.context
-
-
-def netloc(bound: tuple[str, int]) -> str:
-    """Return ``host:port``, an IPv6 host in brackets."""
-    host, port = bound
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _report(services: Services, context: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from sirrchat_testkit.handles.inbox import Inbox
@@ -30,6 +30,19 @@ class MakeInboxes(Protocol):
 
     def __call__(self, count: int) -> list[Inbox]:
         """Make ``count`` new addresses, 1 or more, and return their inboxes."""
+        ...
+
+
+class ConnectFlask(Protocol):
+    """The type of the fixture ``mailserver_flask``."""
+
+    def __call__(self, app: Any) -> None:
+        """Send the mail of the Flask application ``app`` to the server until the test ends.
+
+        Raises:
+            TypeError: ``app`` is not a Flask application.
+            RuntimeError: ``app`` has neither Flask-Mail nor Flask-Mailman.
+        """
         ...
 
 

@@ -13,9 +13,9 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from sirrchat_testkit.suggestions import Hints
 
@@ -46,6 +46,21 @@ async def bind(purpose: str, host: str, port: int) -> socket.socket:
     return sock
 
 
+WILDCARDS: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+"""Addresses to listen on that clients cannot connect to everywhere, each with the one that reaches this machine."""
+
+
+def reachable(host: str) -> str:
+    """Return the address at which clients on this machine reach a server that listens on ``host``."""
+    return WILDCARDS.get(host, host)
+
+
+def netloc(bound: tuple[str, int]) -> str:
+    """Return ``host:port``, an IPv6 host in brackets."""
+    host, port = bound
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 _PREFIX = "sirrchat-testkit-"
 """The prefix of temporary file names; the process id follows."""
 
@@ -59,8 +74,8 @@ class Identity(NamedTuple):
     authority: bytes
 
 
-def identity(cert: str | None, key: str | None, host: str) -> Identity:
-    """Return the identity in the PEM files ``cert`` and ``key``, or one issued for this machine and ``host``.
+def identity(cert: str | None, key: str | None, *hosts: str) -> Identity:
+    """Return the identity in the PEM files ``cert`` and ``key``, or one issued for this machine and ``hosts``.
 
     Raises:
         ValueError: The files are not a certificate and its key.
@@ -69,7 +84,7 @@ def identity(cert: str | None, key: str | None, host: str) -> Identity:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if cert is None:
-        return Identity(context, _issue(context, host))
+        return Identity(context, _issue(context, hosts))
     try:
         context.load_cert_chain(cert, key)
     except ssl.SSLError as error:
@@ -77,7 +92,7 @@ def identity(cert: str | None, key: str | None, host: str) -> Identity:
     return Identity(context, Path(cert).read_bytes())
 
 
-def _issue(context: ssl.SSLContext, host: str) -> bytes:
+def _issue(context: ssl.SSLContext, hosts: Iterable[str]) -> bytes:
     try:
         import trustme
     except ModuleNotFoundError:
@@ -85,8 +100,8 @@ def _issue(context: ssl.SSLContext, host: str) -> bytes:
             'TLS needs a certificate: pip install "sirrchat-testkit[tls]" to have one made, or set tls_cert and tls_key'
         ) from None
     authority = trustme.CA(organization_name="sirrchat_testkit", organization_unit_name="made for tests")
-    wild = host in {"", "0.0.0.0", "::"}  # noqa: S104 - compared, not bound
-    authority.issue_cert(*dict.fromkeys([*NAMES, *(() if wild else (host,))])).configure_cert(context)
+    named = [host for host in hosts if host not in WILDCARDS]
+    authority.issue_cert(*dict.fromkeys([*NAMES, *named])).configure_cert(context)
     return authority.cert_pem.bytes()
 
 

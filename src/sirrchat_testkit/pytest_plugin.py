@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from sirrchat_testkit import Inbox, MailServer, MakeInbox, MakeInboxes, MakeWebhookSink, Settings, WebhookSink
+    from sirrchat_testkit import (
+        ConnectFlask,
+        Inbox,
+        MailServer,
+        MakeInbox,
+        MakeInboxes,
+        MakeWebhookSink,
+        Settings,
+        WebhookSink,
+    )
 
 _RUNNING = pytest.StashKey["MailServer"]()
 _SERVER = pytest.StashKey["MailServer"]()
@@ -136,6 +145,24 @@ def make_inboxes(mailserver: MailServer) -> MakeInboxes:
 def inbox(mailserver: MailServer) -> Inbox:
     """The inbox of a new address; the address is gone when the test ends."""
     return mailserver.make_inbox()
+
+
+@pytest.fixture
+def mailserver_django(mailserver: MailServer) -> Iterator[MailServer]:
+    """The mail server, with the mail settings of Django pointing at it until the test ends."""
+    from sirrchat_testkit import connect_django
+
+    with connect_django(mailserver):
+        yield mailserver
+
+
+@pytest.fixture
+def mailserver_flask(mailserver: MailServer) -> Iterator[ConnectFlask]:
+    """Send the mail of a Flask application to the server until the test ends: ``mailserver_flask(app)``."""
+    from sirrchat_testkit import connect_flask
+
+    with contextlib.ExitStack() as connected:
+        yield lambda app: connected.enter_context(connect_flask(mailserver, app))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from sirrchat_testkit.assembly import Assembly, assemble, netloc
+from sirrchat_testkit.assembly import Assembly, assemble
 from sirrchat_testkit.domain.counters import ServerStats
 from sirrchat_testkit.domain.models import Envelope
 from sirrchat_testkit.domain.sessions import Session
@@ -23,6 +23,8 @@ from sirrchat_testkit.faults.webhook import Tampering
 from sirrchat_testkit.handles.clock import Clock
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.diagnostics import Refusal
+from sirrchat_testkit.handles.environment import Connection, EnvPreset, fill
+from sirrchat_testkit.handles.environment import preset as preset_of
 from sirrchat_testkit.handles.feed import arun, pull_records, run
 from sirrchat_testkit.handles.findings import Findings
 from sirrchat_testkit.handles.inbox import Inbox, MailAccount, Receiver
@@ -31,9 +33,10 @@ from sirrchat_testkit.handles.message import ReceivedMessage, record_of
 from sirrchat_testkit.handles.service import RUNNING, Service
 from sirrchat_testkit.handles.wait import settle
 from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery, WebhookHandle
-from sirrchat_testkit.net import Tls
+from sirrchat_testkit.net import Tls, netloc, reachable
 from sirrchat_testkit.schemas.webhook_events import WebhookEvent
 from sirrchat_testkit.settings import RuntimeChanges, Settings, SettingsChanges
+from sirrchat_testkit.suggestions import CollectionHints
 from sirrchat_testkit.threads import LoopThread
 from sirrchat_testkit.webhooks.calls import make_call
 
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
 __tracebackhide__ = True
 
 
-class MailServer(Service, Receiver):
+class MailServer(Service, CollectionHints, Receiver):
     """A complete mail server in this process: SMTP and a REST API on their own ports, in one daemon thread.
 
     Use it with ``with`` or ``async with``, or call ``start`` and ``stop``. A ``with`` block that ends without an error
@@ -171,26 +174,33 @@ class MailServer(Service, Receiver):
         """An admin key for the REST API."""
         return self._now.api_key
 
-    def env(self, **templates: str) -> dict[str, str]:
+    def env(self, preset: EnvPreset | None = None, /, **templates: str) -> dict[str, str]:
         """Return environment variables that configure an application to use this server.
 
         By default they are ``SMTP_HOST``, ``SMTP_PORT``, ``SMTP_URL``, ``SMTP_USERNAME``, ``SMTP_PASSWORD``,
-        ``MAIL_API_URL`` and ``MAIL_API_KEY``, and ``SMTP_CA_FILE`` if the server has TLS.
+        ``MAIL_API_URL`` and ``MAIL_API_KEY``, and ``SMTP_CA_FILE`` if the server has TLS. The host is the setting
+        ``advertise``; without it, the address that the server listens on, or loopback if that is a wildcard.
 
         Args:
-            templates: The variables to return instead, such as ``EMAIL_URL="smtp://{smtp_host}:{smtp_port}"``.
+            preset: The name of a framework, to return the variables that it reads: ``django``, ``fastapi-mail``,
+                ``flask``, ``laravel``, ``nodemailer``, ``rails``, ``spring`` or ``symfony``. They use TLS if the server
+                offers it.
+            templates: The variables to return instead of the default, or in addition to those of the preset, such as
+                ``EMAIL_URL="smtp://{smtp_host}:{smtp_port}"``. The placeholders are ``smtp_host``, ``smtp_port``,
+                ``smtp_url``, ``smtps_port``, ``smtp_username``, ``smtp_password``, ``smtp_ca_file``, ``api_url`` and
+                ``api_key``.
+
+        Raises:
+            ValueError: There is no such preset or placeholder, or the server has no value for the placeholder.
 
         Example:
             subprocess.run(["./app"], env={**os.environ, **mailserver.env()})
+            subprocess.run(["node", "app.js"], env={**os.environ, **mailserver.env("nodemailer")})
         """
-        values: dict[str, Any] = {
-            "smtp_host": self.smtp_host,
-            "smtp_port": self.smtp_port,
-            "smtp_url": self.smtp_url,
-            "smtps_port": self.smtps_port,
-            "api_url": self.api_url,
-            "api_key": self.api_key,
-        }
+        if preset is not None:
+            made = preset_of(preset)(self._connection(self._advertised))
+            return made | {name: fill(name, text, self._placeholders()) for name, text in templates.items()}
+        values = self._placeholders()
         defaults = {
             "SMTP_HOST": "{smtp_host}",
             "SMTP_PORT": "{smtp_port}",
@@ -198,13 +208,53 @@ class MailServer(Service, Receiver):
             "MAIL_API_URL": "{api_url}",
             "MAIL_API_KEY": "{api_key}",
         }
-        if "AUTH" not in self._now.services.settings.value.hide_extensions:
-            values["smtp_username"], values["smtp_password"] = self._control.login()
+        if "smtp_username" in values:
             defaults |= {"SMTP_USERNAME": "{smtp_username}", "SMTP_PASSWORD": "{smtp_password}"}
-        if self._now.tls is not None:
-            values["smtp_ca_file"] = self._now.tls.ca_file
+        if "smtp_ca_file" in values:
             defaults["SMTP_CA_FILE"] = "{smtp_ca_file}"
-        return {name: text.format(**values) for name, text in (templates or defaults).items()}
+        return {name: fill(name, text, values) for name, text in (templates or defaults).items()}
+
+    def _placeholders(self) -> dict[str, str | int]:
+        """Return the values that templates of ``env`` can use."""
+        host, now = self._advertised, self._now
+        values: dict[str, str | int] = {
+            "smtp_host": host,
+            "smtp_port": self.smtp_port,
+            "smtp_url": f"smtp://{netloc((host, self.smtp_port))}",
+            "api_url": f"http://{netloc((host, now.http.address[1]))}",
+            "api_key": self.api_key,
+        }
+        if self.smtps_port is not None:
+            values["smtps_port"] = self.smtps_port
+        if self._offers_auth:
+            values["smtp_username"], values["smtp_password"] = self._control.login()
+        if now.tls is not None:
+            values["smtp_ca_file"] = now.tls.ca_file
+        return values
+
+    def _connection(self, host: str | None = None) -> Connection:
+        """Return how an application connects: with a login and TLS, if the server offers them.
+
+        Without ``host``, the application runs in this process.
+        """
+        now = self._now
+        username, password = self._control.login() if self._offers_auth else ("", "")
+        starttls = self.settings.starttls and "STARTTLS" not in self.settings.hide_extensions
+        port = self.smtp_port
+        tls: Literal["", "starttls", "implicit"] = "starttls" if starttls else ""
+        if not tls and self.smtps_port is not None:
+            port, tls = self.smtps_port, "implicit"
+        host = host or reachable(now.smtp.address[0])
+        return Connection(host, port, tls, username, password, now.tls.ca_file if now.tls else "")
+
+    @property
+    def _advertised(self) -> str:
+        return self.settings.advertise or reachable(self._now.smtp.address[0])
+
+    @property
+    def _offers_auth(self) -> bool:
+        settings = self.settings
+        return "AUTH" not in settings.hide_extensions and (settings.auth != "tls" or settings.tls)
 
     def make_inbox(
         self,

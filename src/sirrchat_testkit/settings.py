@@ -153,12 +153,26 @@ def _path(value: Any) -> str:
     raise ValueError
 
 
+def _host(value: Any) -> str:
+    if isinstance(value, str) and _HOST.fullmatch(value):
+        return value.strip("[]")
+    raise ValueError
+
+
 def _tokens(value: Any) -> Any:
     if callable(value):
         return value
     return _PAIRS.keep([f"{user}={token}" for user, token in value.items()] if isinstance(value, Mapping) else value)
 
 
+def _separator(value: Any) -> str:
+    if isinstance(value, str) and (not value or value in _SEPARATORS):
+        return value
+    raise ValueError
+
+
+_SEPARATORS = "+-=_#"
+_SEPARATOR = Kind(f"empty or one of {' '.join(_SEPARATORS)}", _separator)
 _SWITCH = Kind("True or False", _bool, _yes)
 _PORT, _LIMIT, _AGE = _number(0, 65_535, metavar="PORT"), _number(), _number(metavar="SECONDS")
 _FOLDER = _or_none(Kind("the path of a folder", _path, metavar="DIR"))
@@ -167,11 +181,13 @@ _DOMAINS = _list("domain names such as 'example.com', at least one", is_domain, 
 _HIDEABLE = (*EXTENSIONS, *MECHANISMS)
 _NAMES = _list(f"names of {', '.join(_HIDEABLE)}", _HIDEABLE.__contains__, fold=str.upper)
 _HOSTS = _list("host names such as 'hooks.example.com', not URLs", re.compile(r"[^/ ]+").fullmatch, fold=str.lower)
+_HOST = re.compile(r"[^/:\s]+|\[?[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*\]?")
 _ALLOWED = _list(
     "host names such as 'mail.example.com', without a port",
-    re.compile(r"[^/:\s]+|\[?[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*\]?").fullmatch,
+    _HOST.fullmatch,
     fold=str.lower,
 )
+_ADVERTISED = _or_none(Kind("a host name or an IP address, without a port", _host))
 _PAIRS = _list("tokens such as 'ann@example.com=token'", re.compile(r"[^=]+=.+", re.DOTALL).fullmatch)
 _TOKENS = _PAIRS._replace(accepts=f"{_PAIRS.accepts}, a mapping of users to tokens, or a function", keep=_tokens)
 
@@ -223,6 +239,13 @@ class Settings:
     """
 
     host: str = _setting("127.0.0.1", _text(), _LISTEN, "The address to listen on.")
+    advertise: str | None = _setting(
+        None,
+        _ADVERTISED,
+        _LISTEN,
+        "The host that env() gives to applications, such as host.docker.internal for containers. "
+        "Default: host, or loopback if that is 0.0.0.0 or ::.",
+    )
     smtp_port: int = _setting(0, _PORT, _LISTEN, "The SMTP port; 0 picks a free one.", served=1025)
     smtps_port: int | None = _setting(
         None,
@@ -274,6 +297,14 @@ class Settings:
         _choice("keep", "reject"),
         _MAIL,
         "What to do with mail for domains that are not served; keep stores it as outgoing mail. It is never relayed.",
+        changeable=True,
+    )
+    subaddressing: str = _setting(
+        "+",
+        _SEPARATOR,
+        _MAIL,
+        "The separator of sub-addresses: with +, mail for ann+news@example.com goes to ann@example.com, unless "
+        "ann+news@example.com exists. Empty: no sub-addresses.",
         changeable=True,
     )
     hide_extensions: tuple[str, ...] = _setting(
@@ -502,6 +533,7 @@ class RuntimeChanges(TypedDict, total=False):
     oauth_tokens: Mapping[str, str] | _Texts | TokenCheck
     unknown_recipients: Literal["reject", "keep"]
     foreign_recipients: Literal["keep", "reject"]
+    subaddressing: str
     hide_extensions: _Texts
     max_sessions: int
     max_session_messages: int
@@ -526,6 +558,7 @@ class SettingsChanges(RuntimeChanges, total=False):
     """The types of all settings, for type checkers. A list is accepted for a tuple. See ``Settings``."""
 
     host: str
+    advertise: str | None
     smtp_port: int
     smtps_port: int | None
     http_port: int

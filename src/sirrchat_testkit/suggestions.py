@@ -24,7 +24,8 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
 def misnamed(handle: object, name: str, guesses: Mapping[str, str]) -> AttributeError:
     """Return the error for the missing attribute ``name``, with a suggestion if another name was probably meant."""
     kind = type(handle).__name__
-    public = [each for each in dir(type(handle)) if not each.startswith("_")]
+    inherited = dir(str) if isinstance(handle, str) else ()
+    public = [each for each in dir(type(handle)) if not each.startswith("_") and each not in inherited]
     near = guesses.get(name) or near_name(name, public)
     hint = f"; did you mean {near!r}?" if near else ""
     return AttributeError(f"{kind!r} has no attribute {name!r}{hint}", name=name, obj=handle)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from sirrchat_testkit import Inbox, MailServer
+from sirrchat_testkit import Inbox, MailServer, Settings
 from tests.support import NODE_FOLDER, asend, missing
 
 MODES = ("plain", "starttls", "tls")
@@ -180,6 +180,30 @@ def test_nodemailer(case: Case, tmp_path: Path) -> None:
         NODE_EXTRA_CA_CERTS=case.server.tls.ca_file,
     )
     case.check()
+
+
+PRESET = """
+const { SMTP_HOST: host, SMTP_PORT: port, SMTP_SECURE: secure, SMTP_USER: user, SMTP_PASS: pass, SMTP_URL: url } =
+  process.env;
+const byName = { host, port, secure: secure === "true", auth: { user, pass } };
+require("nodemailer").createTransport(process.argv[2] === "url" ? url : byName)
+  .sendMail({ from: "a@x.example", to: process.argv[3], subject: "Hello", text: "x" })
+  .then(() => process.exit(0), error => { console.error(error); process.exit(1); });
+"""
+
+
+@pytest.mark.parametrize("by", ["name", "url"])
+@pytest.mark.parametrize("settings", [Settings(), Settings(starttls=True, tls_required=True), Settings(smtps_port=0)])
+def test_nodemailer_by_the_preset_of_the_environment(by: str, settings: Settings, tmp_path: Path) -> None:
+    if not (Path(NODE_FOLDER) / "node_modules" / "nodemailer").is_dir():
+        missing("nodemailer")
+    script = tmp_path / "send.cjs"
+    script.write_text(PRESET)
+    with MailServer(settings, auth="required") as server:
+        inbox = server.make_inbox()
+        modules = {"NODE_PATH": str(Path(NODE_FOLDER) / "node_modules")}
+        run("node", str(script), by, inbox, **modules, **server.env("nodemailer"))
+        assert bool(inbox.receive(timeout=0).envelope.tls) == settings.tls
 
 
 def test_a_load_of_several_connections_at_once(running: MailServer) -> None:

@@ -359,7 +359,6 @@ def test_an_expired_inbox_says_when_and_takes_no_mail(mailserver: MailServer, ma
         ("drain", "receive_all"),
         ("first", "messages[0]"),
         ("last", "messages[-1]"),
-        ("count", "len(inbox.messages)"),
         ("urls", "receive().links"),
         ("body", "receive().text"),
         ("outbox", "messages"),
@@ -382,16 +381,18 @@ def test_no_unrelated_name_is_suggested(inbox: Inbox, name: str) -> None:
 @pytest.mark.parametrize(
     ("use", "meant"),
     [
-        (len, "len(inbox.messages)"),
-        (list, "inbox.messages, or inbox.receive_all()"),
-        (lambda inbox: inbox[0], "inbox.messages[0]"),
-        (lambda inbox: "x" in inbox, "inbox.messages, or inbox.receive_all()"),
+        (len, "len(mailserver.messages)"),
+        (list, "mailserver.messages, or mailserver.receive_all()"),
+        (lambda mailserver: mailserver[0], "mailserver.messages[0]"),
+        (lambda mailserver: "x" in mailserver, "mailserver.messages, or mailserver.receive_all()"),
     ],
 )
-def test_an_inbox_is_no_collection_and_names_its_own(inbox: Inbox, use: Callable[[Any], Any], meant: str) -> None:
+def test_a_server_is_no_collection_and_names_its_own(
+    mailserver: MailServer, use: Callable[[Any], Any], meant: str
+) -> None:
     with pytest.raises(TypeError, match=re.escape(f"did you mean {meant}?")):
-        use(inbox)
-    assert bool(inbox)
+        use(mailserver)
+    assert bool(mailserver)
 
 
 @pytest.mark.parametrize(("name", "meant"), [("body", "text"), ("atachments", "attachments"), ("otp", "code()")])

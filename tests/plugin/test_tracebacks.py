@@ -81,8 +81,20 @@ def test_unnamed_condition(inbox):
 def test_misguessed_name(inbox):
     inbox.wait_for_message()
 
-def test_len(inbox):
-    len(inbox)
+def test_len(mailserver):
+    len(mailserver)
+
+def test_deliver_field(inbox):
+    inbox.deliver(subjct="x")
+
+def test_env(mailserver):
+    mailserver.env(X="{nonsense}")
+
+def test_env_preset(mailserver):
+    mailserver.env("nonsense")
+
+def test_flask(mailserver_flask):
+    mailserver_flask(None)
 
 def test_make_inbox(make_inbox):
     make_inbox(domain="not.served")

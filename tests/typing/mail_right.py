@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import assert_type
 
 import pytest
@@ -64,6 +65,13 @@ def delivers(inbox: Inbox) -> None:
     assert_type(inbox.deliver(b"Subject: x\r\n\r\n"), ReceivedMessage)
     inbox.deliver(EmailMessage())
     inbox.deliver(subject="x", text="y", html="<p>y</p>", sender="a@b.example")
+    inbox.deliver(to=[inbox, "b@b.example"], cc="c@c.example", headers={"X-Tag": "a"}, date=datetime.now(UTC))
+    inbox.deliver(text="x", attachments={"a.txt": "x"}, inline=[("a.png", b"x"), ("b", b"x", "image/png"), Path("c")])
+    address: str = inbox
+    assert inbox.receive().sender == inbox
+    assert inbox == inbox.receive().sender
+    assert inbox.receive().to == (inbox.address,)
+    inbox.deliver(sender=inbox, to=address)
     assert_type(inbox.clear(), list[ReceivedMessage])
     assert_type(inbox.address + inbox.id + inbox.api_key + str(inbox), str)
     assert_type(inbox.expires_at, datetime | None)

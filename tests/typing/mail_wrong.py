@@ -65,9 +65,8 @@ def uses_an_inbox(inbox: Inbox) -> None:
     inbox.deliver(subject=3)  # error
     inbox.deliver(from_="x")  # error
     inbox.clear(3)  # error
-    len(inbox)  # error
-    list(inbox)  # error
-    inbox[0]  # error
+    inbox.deliver(date="today")  # error
+    inbox.deliver(attachments=[b"x"])  # error
 
 
 def reads(message: ReceivedMessage) -> None:

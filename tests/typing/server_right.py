@@ -17,6 +17,7 @@ from sirrchat_testkit import (
     Client,
     Clock,
     Conflict,
+    ConnectFlask,
     Database,
     DatabaseTable,
     Envelope,
@@ -24,6 +25,7 @@ from sirrchat_testkit import (
     InvalidValue,
     MailAccount,
     MailServer,
+    MailServerTestCase,
     ReceivedMessage,
     Refusal,
     RuntimeChanges,
@@ -36,6 +38,8 @@ from sirrchat_testkit import (
     TimeUnits,
     Tls,
     Transcript,
+    connect_django,
+    connect_flask,
 )
 
 
@@ -72,6 +76,7 @@ def changes_settings(mailserver: MailServer, **changes: Unpack[RuntimeChanges]) 
 def connects(mailserver: MailServer) -> None:
     assert_type(mailserver.smtp_host, str)
     assert_type(mailserver.smtps_port, int | None)
+    assert_type(mailserver.env("django", NAME="{smtp_host}"), dict[str, str])
     assert_type(mailserver.env(EMAIL_URL="smtp://{smtp_host}:{smtp_port}"), dict[str, str])
     assert_type(mailserver.tls, Tls)
     assert_type(mailserver.tls.ssl_context(), ssl.SSLContext)
@@ -158,3 +163,18 @@ def asks(mailserver: MailServer) -> None:
         assert_type(client.users.get("x").email, str)
         assert_type([each.quota for each in client.users.list(domain="example.com")], list[int])
         client.api_keys.revoke(client.api_keys.create("ann@example.com", role="user").id)
+
+
+class SignUpTest(MailServerTestCase):
+    mailserver_settings = Settings(domains=("shop.example",))
+    mailserver_timeout = 5
+
+    def test_it(self) -> None:
+        assert_type(self.mailserver, MailServer)
+        assert_type(self.inbox, Inbox)
+        assert_type(self.inbox.receive(subject="Welcome"), ReceivedMessage)
+
+
+def connects_frameworks(mailserver: MailServer, mailserver_flask: ConnectFlask, app: object) -> None:
+    with connect_django(mailserver), connect_flask(mailserver, app):
+        mailserver_flask(app)

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import sirrchat_testkit
-from sirrchat_testkit import Client, Clock, MailServer, RuntimeChanges, Settings, SettingsChanges
+from sirrchat_testkit import (
+    Client,
+    Clock,
+    MailServer,
+    MailServerTestCase,
+    RuntimeChanges,
+    Settings,
+    SettingsChanges,
+    connect_django,
+)
 
 
 def imports() -> None:
@@ -50,6 +59,7 @@ def connects(mailserver: MailServer) -> None:
     mailserver.host  # error
     mailserver.smtp_user  # error
     mailserver.env(PORT=25)  # error
+    mailserver.env("djanga")  # error
     mailserver.tls.cafile  # error
     mailserver.tls.context()  # error
     mailserver.smtp_port.upper()  # error
@@ -114,3 +124,11 @@ def asks(client: Client) -> None:
     client.users.list(domian="x")  # error
     client.users.get("x").mail  # error
     client.api_keys.create("x", role="root")  # error
+
+
+class SignUpTest(MailServerTestCase):
+    def test_it(self) -> None:
+        self.server  # error
+        self.inbox.adress  # error
+        self.mailserver.inbox  # error
+        connect_django(self.inbox)  # error

@@ -4,9 +4,11 @@
 2. An expired address no longer exists, but it can be made again only after the next purge, on the full hour.
 3. The addresses of ended scopes are remembered. Mail for them is refused, whatever the settings and domains, until they
    are made or looked up again.
-4. A record of another account raises ``NotFound``, as a record that does not exist.
-5. Domains are compared and shown in lower case, international labels in their ASCII form.
-6. A domain can be deleted only if it has no addresses; expired ones do not count and are deleted with it. The domain of
+4. ``ann+news`` is a sub-address of ``ann`` (RFC 5233), unless ``ann+news`` is or was an address itself. The separator
+   is the setting ``subaddressing``.
+5. A record of another account raises ``NotFound``, as a record that does not exist.
+6. Domains are compared and shown in lower case, international labels in their ASCII form.
+7. A domain can be deleted only if it has no addresses; expired ones do not count and are deleted with it. The domain of
    the hidden admin account cannot be deleted, so a server always has one.
 """
 
@@ -140,7 +142,8 @@ class Directory:
             NoSuchAddress: The domain is served here and the address does not exist, or it belonged to an ended scope.
             ForeignDomain: The domain is not served here, and ``foreign_recipients`` is ``reject``.
         """
-        address = await self._store.get(Address, key=addressing.key(recipient))
+        exact = await self._store.get(Address, key=addressing.key(recipient))
+        address = await self._main_address(recipient) if exact is None else exact
         if address is not None and not self.has_expired(address):
             return address
         settings = self._settings.value
@@ -150,6 +153,12 @@ class Directory:
         if not served and settings.foreign_recipients == "reject":
             raise ForeignDomain(f"the domain of {recipient} is not served here")
         return None
+
+    async def _main_address(self, recipient: str) -> Address | None:
+        """Return the address that ``recipient`` is a sub-address of, or None if there is none."""
+        key = addressing.key(recipient)
+        main = addressing.main_key(key, self._settings.value.subaddressing)
+        return await self._store.get(Address, key=main) if main != key and key not in self._former else None
 
     async def latest(self, before: int | None, limit: int) -> tuple[list[str], int | None]:
         """Return the latest addresses, to suggest one for a misspelled recipient.
@@ -190,8 +199,10 @@ class Directory:
         self._former.pop(addressing.key(recipient), None)
 
     def former_scope(self, recipient: str) -> str:
-        """Return the name of the ended scope that ``recipient`` belonged to, or an empty string."""
-        return self._former.get(addressing.key(recipient), "")
+        """Return the ended scope that ``recipient`` or its main address belonged to; empty if there is none."""
+        key = addressing.key(recipient)
+        main = addressing.main_key(key, self._settings.value.subaddressing)
+        return self._former.get(key, "") or self._former.get(main, "")
 
     def has_expired(self, address: Address) -> bool:
         """Return whether ``address`` has expired."""

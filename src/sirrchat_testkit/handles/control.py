@@ -13,7 +13,7 @@ import contextlib
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Final, NamedTuple
 
@@ -43,7 +43,7 @@ from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import Contents, ReceivedMessage, begin_to_load, hold, is_loaded, record_of
 from sirrchat_testkit.handles.names import Names
 from sirrchat_testkit.mail import addresses as addressing
-from sirrchat_testkit.mail.compose import to_bytes
+from sirrchat_testkit.mail.compose import SENDER, MessageFields, check_fields, compose, to_bytes
 from sirrchat_testkit.threads import LoopThread
 
 __tracebackhide__ = True
@@ -138,11 +138,29 @@ class ServerControl:
             words = f"address must be an e-mail address such as {like!r}, not {text!r}"
             raise InvalidValue(words, field="address", value=text)
 
-    def deliver(self, recipient: str, message: bytes | EmailMessage | None, fields: dict[str, str]) -> ReceivedMessage:
-        """Store a message for ``recipient`` without SMTP, and return it. Raises ``Refused``."""
-        sender, raw = to_bytes(message, recipient, fields)
+    def deliver(self, recipient: str, message: bytes | EmailMessage | None, fields: MessageFields) -> ReceivedMessage:
+        """Store ``message``, or one made of ``fields``, without SMTP, and return it.
+
+        Raises:
+            Refused: The recipient does not exist, or its quota is exceeded.
+            TypeError: Both are given, or neither; or a field is unknown or has a value of a wrong type.
+        """
+        check_fields(fields)
+        if (message is None) == (not fields):
+            raise TypeError("deliver needs a message (bytes or an EmailMessage) or fields such as subject= and text=")
+        if isinstance(message, bytes):
+            sender, raw = SENDER, message
+        else:
+            sender, raw = to_bytes(self._compose(recipient, fields) if message is None else message)
         envelope = Envelope(id="", sender=sender, recipients=(recipient,))
         return self.received(self.thread.call(self._deliver(envelope, raw)))
+
+    def _compose(self, recipient: str, fields: MessageFields) -> EmailMessage:
+        async def stamp() -> tuple[int, str]:
+            return self.services.clock.now(), self.services.ids.token(_MESSAGE_ID)
+
+        at, unique = self.thread.call(stamp())
+        return compose(recipient, fields, now=datetime.fromtimestamp(at / 1000, UTC), unique=unique)
 
     def clear(self, recipient: str) -> list[ReceivedMessage]:
         """Delete the messages for ``recipient``, and return them with their contents."""
@@ -257,6 +275,9 @@ class ServerControl:
 
 _PASSWORD = 16
 """Characters of a generated password."""
+
+_MESSAGE_ID = 20
+"""Characters of the local part of a generated Message-ID."""
 
 
 class OwnedAccount(NamedTuple):

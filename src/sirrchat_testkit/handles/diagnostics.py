@@ -194,7 +194,9 @@ class Diagnostics:
         directory = self._services.directory
         if await directory.find_address(recipient) is None:
             try:
-                await directory.route(recipient)
+                routed = await directory.route(recipient)
+                if routed is not None:
+                    return f"Mail for {recipient} goes to {routed.text}, of which it is a sub-address"
             except NoSuchAddress as refusal:
                 return await self.unknown(recipient, str(refusal))
             except Refused as refusal:

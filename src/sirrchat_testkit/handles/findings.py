@@ -30,6 +30,10 @@ class Late(NamedTuple):
     recipient: str
     sender: str
 
+    def __str__(self) -> str:
+        mail = f"mail for {self.recipient} from {self.sender}"
+        return f"{self.scope}: {mail} arrived after this test had ended and was refused"
+
 
 class Planned(Protocol):
     """A planned fault; ``fired`` counts how often it has fired in the open scope."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, Never
+from typing import TYPE_CHECKING, ClassVar, Never, Self
 
 from sirrchat_testkit.domain.models import Address
 from sirrchat_testkit.formatting import printable
@@ -16,7 +16,7 @@ from sirrchat_testkit.handles.feed import arun, pull, run
 from sirrchat_testkit.handles.message import ReceivedMessage
 from sirrchat_testkit.handles.wait import Wait, count_of, reject_unnamed, seconds_of
 from sirrchat_testkit.records import record
-from sirrchat_testkit.suggestions import CollectionHints, Hints
+from sirrchat_testkit.suggestions import Hints
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from sirrchat_testkit.handles.control import ServerControl
     from sirrchat_testkit.handles.mail_source import MailSource
     from sirrchat_testkit.handles.message import ReceivedMessage
+    from sirrchat_testkit.mail.compose import MessageFields
 
 __tracebackhide__ = True
 
 
-class Receiver(CollectionHints):
+class Receiver(Hints):
     """The verbs that receive the mail of ``_source``."""
 
     @property
@@ -170,10 +171,11 @@ class Receiver(CollectionHints):
         return Wait(source, source.match(match), seconds_of("within", within, source.within))
 
 
-class Inbox(Receiver):
+class Inbox(Receiver, str):  # noqa: SLOT000 - a handle, not a value of which there are many
     """The inbox of one address; the fixture ``inbox`` is a new one, ``make_inbox`` makes more.
 
-    ``str(inbox)`` is the address, so an inbox can be used as a form value, or as a condition: ``to=inbox``.
+    An inbox is also a ``str``, the address: use it as a form value, in ``sendmail(sender, [inbox])``, in JSON, or as a
+    condition, ``to=inbox``. Its length and items are those of the address; ``inbox.messages`` is the list of messages.
     Inboxes of the same address share their messages, and a message taken from one is taken from all.
 
     Example:
@@ -183,7 +185,6 @@ class Inbox(Receiver):
             shop.confirm(code=message.code())
     """
 
-    _items = "inbox.messages"
     _guesses: ClassVar[Mapping[str, str]] = (
         dict.fromkeys(("email", "recipient", "name", "local_part", "domain", "username"), "address")
         | dict.fromkeys(("wait", "wait_for", "wait_for_message", "wait_for_email", "wait_for_mail", "poll"), "receive")
@@ -208,15 +209,20 @@ class Inbox(Receiver):
         | dict.fromkeys(("delete", "delete_all", "empty", "reset", "purge"), "clear")
     )
 
-    def __init__(self, control: ServerControl, address: str, record: Address | None) -> None:
-        self._control = control
-        self._recipient = address
-        self._record = record
+    _control: ServerControl
+    _record: Address | None
+
+    def __new__(cls, control: ServerControl, address: str, record: Address | None) -> Self:
+        """Return the inbox of ``address``; ``record`` is None if the address does not exist here."""
+        made = super().__new__(cls, address)
+        made._control = control
+        made._record = record
+        return made
 
     @property
     def address(self) -> str:
         """The address, as given to ``make_inbox`` or ``inbox_for``, or generated."""
-        return self._recipient
+        return str(self)
 
     @property
     def id(self) -> str:
@@ -234,49 +240,47 @@ class Inbox(Receiver):
         """A REST API key of the account that owns the inboxes of this test. It gives access only to them."""
         return self._control.api_key()
 
-    def deliver(
-        self,
-        message: bytes | EmailMessage | None = None,
-        *,
-        subject: str | None = None,
-        text: str | None = None,
-        html: str | None = None,
-        sender: str | None = None,
-    ) -> ReceivedMessage:
+    def deliver(self, message: bytes | EmailMessage | None = None, **fields: Unpack[MessageFields]) -> ReceivedMessage:
         """Store a message as if it had arrived by SMTP, and return it. It is not taken yet.
 
         Example:
             inbox.deliver(subject="Hello", text="Your code is 123456")
+            inbox.deliver(sender="Shop <shop@shop.example>", html="<p>Hello</p>", attachments={"invoice.pdf": pdf})
             inbox.deliver(Path("bounce.eml").read_bytes())
 
         Args:
-            message: The raw bytes, or an ``EmailMessage``. Without it a message is made from the other arguments.
-            subject: The subject.
-            text: The plain text.
-            html: The HTML.
-            sender: The address of From, and the envelope's sender. Default: ``sender@example.org``.
+            message: The raw bytes, or an ``EmailMessage``; it is delivered as it is.
+            fields: The fields of a message to make instead: ``subject``, ``text``, ``html``, ``sender``, ``to``,
+                ``cc``, ``reply_to``, ``headers``, ``attachments``, ``inline``, ``date``. ``MessageFields`` describes
+                them. It is complete, with a date and a Message-ID.
 
         Raises:
             Refused: The address does not exist or has expired, or its quota is exceeded; the error says which.
-            TypeError: Both a message and other arguments are given, or neither.
+            TypeError: Both a message and fields are given, or neither; or a field is unknown (the error suggests the
+                nearest one), or has a value of a wrong type.
+            ValueError: ``inline`` is given without ``html``, or a header field has a line break.
         """
-        fields = {"subject": subject, "text": text, "html": html, "sender": sender}
-        given = {name: each for name, each in fields.items() if each is not None}
-        return self._control.deliver(self._recipient, message, given)
+        return self._control.deliver(str(self), message, fields)
 
     def clear(self) -> list[ReceivedMessage]:
         """Delete the messages of the address and return them, oldest first. They can still be read."""
-        return self._control.clear(self._recipient)
+        return self._control.clear(str(self))
 
     @property
     def _source(self) -> MailSource:
-        return self._control.source(self._recipient)
+        return self._control.source(str(self))
 
-    def __str__(self) -> str:
-        return self._recipient
+    if TYPE_CHECKING:  # for mypy's strict equality: ``message.sender == inbox`` compares two kinds of str
+
+        def __eq__(self, other: object) -> bool: ...
+        def __hash__(self) -> int: ...
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Return what a copy or a pickle is made from: the address."""
+        return str, (str(self),)
 
     def __repr__(self) -> str:
-        return printable(f"<Inbox {self._recipient}>")
+        return printable(f"<Inbox {self!s}>")
 
 
 @record

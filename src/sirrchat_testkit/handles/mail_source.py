@@ -14,6 +14,7 @@ from sirrchat_testkit.handles import diagnostics
 from sirrchat_testkit.handles.failures import COMPARED, Evidence, Kind, Section, listed, near_misses
 from sirrchat_testkit.handles.feed import Slice, Steps, pull_recent
 from sirrchat_testkit.handles.message import ReceivedMessage
+from sirrchat_testkit.handles.outboxes import Kept, outboxes
 from sirrchat_testkit.handles.wait import Wait
 from sirrchat_testkit.matching import Match, summary
 
@@ -132,15 +133,30 @@ class MailSource:
             received = (each.message for each in snapshot.of(MessageReceived, control.since))
             others = [control.received(each) for each in received if each.recipient_key != self.topic]
             sections += near_misses(self.kind, match, "Messages for other recipients:", others[-COMPARED:])
+        kept = [] if recent else self._kept_elsewhere(unconnected=bool(explanation.otherwise))
+        sections += listed("Mail that the application kept in memory:", (str(mail) for _, mail in kept if mail))
         deleted = self._deleted(snapshot, recent)
         otherwise = f"{counted(len(deleted), 'message')} arrived, and {'was' if len(deleted) == 1 else 'were'} deleted"
         return Evidence(
             recent,
-            explanation.cause,
+            explanation.cause or next((finding for finding, _ in kept), ""),
             explanation.hint,
             otherwise if deleted else explanation.otherwise,
             [*sections, *listed("Messages that arrived and were deleted:", deleted), *explanation.sections],
         )
+
+    def _kept_elsewhere(self, *, unconnected: bool) -> list[tuple[str, Kept | None]]:
+        """Return mail for this address that a framework kept in memory, each with the finding.
+
+        If no client connected, all mail of this test counts, and a framework that drops its mail.
+        """
+        found: list[tuple[str, Kept | None]] = []
+        for outbox in outboxes():
+            mine = [each for each in outbox.mail if each.is_for(self.topic)]
+            shown = mine or (outbox.mail if unconnected and outbox.is_cleared else ())
+            finding = outbox.finding(len(shown), self._recipient if mine else None)
+            found += [(finding, each) for each in shown] or [(finding, None)] * (unconnected and not outbox.place)
+        return found
 
     def _deleted(self, snapshot: diagnostics.Snapshot, recent: Sequence[ReceivedMessage]) -> list[str]:
         """Return the messages for this address that arrived in the scope and were deleted."""

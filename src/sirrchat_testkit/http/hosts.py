@@ -1,7 +1,7 @@
 """Protection from other web sites, whose pages can send requests to this machine through a browser.
 
 1. A page can make its own host name resolve to 127.0.0.1 (DNS rebinding). ``Host`` then has that name, so only known
-   hosts are served: loopback, the address of the server, and those in the setting ``allowed_hosts``.
+   hosts are served: loopback, the address of the server, and those in ``advertise`` and ``allowed_hosts``.
 2. A request from a page of another site has ``Sec-Fetch-Site: cross-site``. Only the health routes answer it.
 3. A host in the request line takes precedence over ``Host`` (RFC 9112 section 3.2.2). HTTP/1.0 needs neither.
 4. Ports are not compared: DNS rebinding does not depend on them.
@@ -61,10 +61,10 @@ def _is_loopback(name: str) -> bool:
 
 
 def _own_names(request: web.Request, settings: Settings) -> tuple[str, ...]:
-    """Return the host of the settings, and the address that the client connected to."""
+    """Return the hosts of the settings, and the address that the client connected to."""
     address = request.protocol.sockname
     connected = (host_name(str(address[0])),) if isinstance(address, tuple) else ()
-    return (host_name(settings.host), *connected)
+    return (host_name(settings.host), host_name(settings.advertise or settings.host), *connected)
 
 
 def _is_allowed(name: str, allowed: tuple[str, ...]) -> bool:

@@ -67,6 +67,16 @@ def domain_key(domain: str) -> str:
         return unicodedata.normalize("NFC", domain).lower()
 
 
+def main_key(key: str, separator: str) -> str:
+    """Return the key of the address that ``key`` is a sub-address of, or ``key`` itself if it is not one.
+
+    The detail begins with the first ``separator`` (RFC 5233); an empty one means that there are no sub-addresses.
+    """
+    local, at, domain = key.rpartition("@")
+    main = local.partition(separator)[0] if separator else ""
+    return f"{main}{at}{domain}" if main else key
+
+
 def nearest(address: str, others: Iterable[str]) -> str | None:
     """Return the address in ``others`` that ``address`` probably misspells, or None."""
     known = key(address)

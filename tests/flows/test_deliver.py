@@ -1,0 +1,149 @@
+"""``inbox.deliver`` makes complete messages of fields, and names the nearest field for a wrong one."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sirrchat_testkit import Attachment, Inbox, MailServer
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_message_of_all_fields(mailserver: MailServer, inbox: Inbox, tmp_path: Path) -> None:
+    (tmp_path / "terms.txt").write_text("Terms", "utf-8")
+    message = inbox.deliver(
+        subject="Grüße",
+        text="Your code is 482913.",
+        html='<p>Hello</p><img src="cid:logo.png">',
+        sender="The Shop <shop@shop.example>",
+        to=[inbox, "bob@b.example"],
+        cc="Carl <carl@c.example>",
+        reply_to=["help@shop.example"],
+        headers={"X-Tag": "welcome", "Received": ["from a by b", "from c by d"]},
+        attachments=[tmp_path / "terms.txt", ("a.pdf", b"%PDF-"), ("b", "{}", "application/json")],
+        inline={"logo.png": PNG},
+        date=datetime(2030, 1, 31, 12, tzinfo=UTC),
+    )
+    assert inbox.receive(timeout=0).id == message.id
+    assert (message.subject, message.code(), message.sender.name) == ("Grüße", "482913", "The Shop")
+    assert message.to == (inbox.address, "bob@b.example")
+    assert message.cc == ("carl@c.example",)
+    assert message.reply_to == ("help@shop.example",)
+    assert message.envelope.sender == "shop@shop.example"
+    assert message.envelope.recipients == (inbox,)
+    assert message.headers["X-Tag"] == "welcome"
+    assert message.headers.get_all("Received") == ["from a by b", "from c by d"]
+    assert [(each.name, each.type, each.content) for each in message.attachments] == [
+        ("terms.txt", "text/plain", b"Terms"),
+        ("a.pdf", "application/pdf", b"%PDF-"),
+        ("b", "application/json", b"{}"),
+    ]
+    assert [(each.name, each.cid, each.content) for each in message.inline] == [("logo.png", "logo.png", PNG)]
+    assert message.date == datetime(2030, 1, 31, 12, tzinfo=UTC)
+    assert message.problems == ()
+
+
+def test_a_message_of_one_field_is_complete(mailserver: MailServer, inbox: Inbox) -> None:
+    mailserver.clock.freeze(datetime(2030, 1, 31, 12, tzinfo=UTC))
+    first, second = inbox.deliver(subject="Hello"), inbox.deliver(sender="x@shop.example", text="Hi")
+    assert (first.sender, first.to) == ("sender@example.org", (inbox.address,))
+    assert first.date == datetime(2030, 1, 31, 12, tzinfo=UTC)
+    assert first.headers["Message-ID"] == f"<{first.message_id.strip('<>')}>"
+    assert first.message_id.strip("<>").endswith("@example.org")
+    assert second.message_id.strip("<>").endswith("@shop.example")
+    assert second.subject == ""
+    assert first.text.strip() == ""
+
+
+def test_html_alone_has_no_text(inbox: Inbox) -> None:
+    message = inbox.deliver(html="<p>Hello</p>")
+    assert (message.text, message.html.strip()) == ("", "<p>Hello</p>")
+
+
+def test_a_header_replaces_a_field(inbox: Inbox) -> None:
+    message = inbox.deliver(subject="x", headers={"message-id": "<mine@x.example>", "Date": "never", "Subject": "y"})
+    assert message.message_id.strip("<>") == "mine@x.example"
+    assert (message.subject, message.date) == ("y", None)
+    assert len(message.headers.get_all("Subject") or ()) == 1
+
+
+def test_a_naive_date_is_local(inbox: Inbox) -> None:
+    local = datetime(2030, 1, 31, 12)  # noqa: DTZ001 - it is tested
+    assert inbox.deliver(subject="x", date=local).date == local.astimezone()
+
+
+def test_files_of_other_messages_can_be_sent_on(inbox: Inbox, make_inbox: Any) -> None:
+    bounce = EmailMessage()
+    bounce["Subject"] = "Returned"
+    bounce.set_content("x")
+    first = inbox.deliver(text="x", attachments={"invoice.pdf": b"%PDF-", "bounce.eml": bytes(bounce)})
+    logo = Attachment("", "image/png", PNG, "7")
+    again = make_inbox().deliver(html='<img src="cid:7">', attachments=first.attachments, inline=[logo])
+    assert [(each.name, each.type) for each in again.attachments] == [
+        ("invoice.pdf", "application/pdf"),
+        ("bounce.eml", "message/rfc822"),
+    ]
+    assert b"Subject: Returned" in again.attachments[1].content
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"subjct": "x"}, "deliver() has no field 'subjct'; did you mean 'subject'?"),
+        ({"body": "x"}, "deliver() has no field 'body'; did you mean 'text'?"),
+        ({"from_": "x"}, "deliver() has no field 'from_'; did you mean 'sender'?"),
+        ({"attachment": {}}, "deliver() has no field 'attachment'; did you mean 'attachments'?"),
+        (
+            {"colour": "x"},
+            (
+                "deliver() has no field 'colour'; there are subject, text, html, sender, to, cc, reply_to, headers, "
+                "attachments, inline, date"
+            ),
+        ),
+        ({"subject": 5}, "subject must be a string, not 5"),
+        ({"to": 5}, "to must be an address or a list of addresses, not 5"),
+        ({"cc": [5]}, "cc must be an address or a list of addresses, not [5]"),
+        ({"headers": "X: y"}, "headers must be a mapping such as {'X-Tag': 'news'}, not 'X: y'"),
+        ({"date": "today"}, "date must be a datetime, not 'today'"),
+        (
+            {"attachments": [b"x"]},
+            (
+                "files are a mapping of names to contents, or a list of paths, Attachments, or tuples of name and "
+                "content; not b'x'"
+            ),
+        ),
+        ({}, "deliver needs a message (bytes or an EmailMessage) or fields such as subject= and text="),
+    ],
+)
+def test_a_wrong_field_is_refused_in_words(inbox: Inbox, fields: dict[str, Any], text: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        inbox.deliver(**fields)
+    assert str(caught.value) == text
+    assert inbox.messages == []
+
+
+def test_inline_files_need_html_that_shows_them(inbox: Inbox) -> None:
+    with pytest.raises(ValueError, match="inline files are shown by the HTML: html is missing"):
+        inbox.deliver(text="x", inline={"a.png": PNG})
+
+
+def test_a_line_break_in_a_header_field_is_refused(inbox: Inbox) -> None:
+    with pytest.raises(ValueError, match="linefeed"):
+        inbox.deliver(subject="x\r\nBcc: eve@e.example")
+
+
+def test_message_ids_differ_and_are_reproducible() -> None:
+    found = []
+    for _ in range(2):
+        with MailServer() as server, server.scope("test"):
+            inbox = server.make_inbox()
+            found.append([inbox.deliver(subject="x").message_id for _ in range(3)])
+    assert found[0] == found[1]
+    assert len(set(found[0])) == 3
+    assert re.fullmatch(r"<?\w{20}@example\.org>?", found[0][0])

@@ -1,0 +1,254 @@
+"""Django in pytest inside pytest: the fixture ``mailserver_django``, with the real framework and pytest-django."""
+
+import pytest
+
+from tests.plugin.django_project import MAILERS, OLD, SETTINGS, URLS
+
+django = pytest.importorskip("django")
+pytest.importorskip("pytest_django")
+
+HAS_MAILERS = django.VERSION >= (6, 1)
+STORED = "MAILERS" if HAS_MAILERS else "EMAIL_HOST"
+
+
+def run(project: pytest.Pytester, *arguments: str, mailers: bool = HAS_MAILERS) -> pytest.RunResult:
+    """Run the tests of ``project`` with pytest-django, warnings being errors."""
+    module = SETTINGS + (MAILERS if mailers else OLD)
+    project.makepyfile(shop_settings=module, urls=URLS)
+    allowed = ("-W", "ignore:The EMAIL_") if HAS_MAILERS and not mailers else ()
+    return project.runpytest_subprocess(
+        *("-p", "no:cacheprovider", "-p", "pytest_django.plugin", "--ds", "shop_settings", "-W", "error"),
+        *allowed,
+        *arguments,
+    )
+
+
+@pytest.mark.parametrize("mailers", [False, *[True] * HAS_MAILERS])
+def test_django_sends_its_mail_to_the_server(project: pytest.Pytester, *, mailers: bool) -> None:
+    project.makepyfile(
+        """
+        import threading, urllib.request
+        from django.core import mail
+        from django.core.mail import EmailMessage, send_mail
+        from django.test import Client
+
+        def test_directly(mailserver_django, inbox):
+            assert send_mail("Welcome", "Hello", None, [inbox]) == 1
+            message = inbox.receive(timeout=0, subject="Welcome")
+            assert message.sender == "shop@shop.example"
+            assert message.envelope.login == mailserver_django.smtp_username
+            assert mail.outbox == []
+
+        def test_through_the_test_client(mailserver_django, client, inbox):
+            client.get("/sign-up/", {"email": inbox})
+            inbox.receive(timeout=0)
+
+        def test_through_a_live_server(mailserver_django, live_server, inbox):
+            urllib.request.urlopen(f"{live_server.url}/sign-up/?email={inbox}").close()
+            inbox.receive(timeout=0)
+
+        def test_the_fixture_is_the_server(mailserver_django, mailserver):
+            assert mailserver_django is mailserver
+        """
+    )
+    run(project, mailers=mailers).assert_outcomes(passed=4)
+
+
+@pytest.mark.skipif(not HAS_MAILERS, reason="MAILERS is new in Django 6.1")
+def test_every_mailer_sends_to_the_server(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from django.conf import settings
+        from django.core.mail import EmailMessage, mailers
+
+        def test_it(mailserver_django, inbox):
+            assert [*settings.MAILERS] == ["default", "news"]
+            EmailMessage("June", "News", "a@shop.example", [inbox]).send(using="news")
+            inbox.receive(subject="June", timeout=0)
+        """
+    )
+    run(project).assert_outcomes(passed=1)
+
+
+def test_the_settings_are_those_of_the_test_environment_again(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from django.conf import settings as current
+        from django.core import mail
+        from django.core.mail import send_mail
+        from django.test import override_settings
+
+        def send(inbox):
+            send_mail("Welcome", "Hello", None, [inbox])
+
+        def test_undone_before_the_fixture_settings(settings, mailserver_django, inbox):
+            settings.DEFAULT_FROM_EMAIL = "other@shop.example"
+            send(inbox)
+            assert inbox.receive(timeout=0).sender == "other@shop.example"
+
+        def test_undone_after_the_fixture_settings(mailserver_django, settings, inbox):
+            settings.DEFAULT_FROM_EMAIL = "other@shop.example"
+            send(inbox)
+            assert inbox.receive(timeout=0).sender == "other@shop.example"
+
+        @override_settings(DEFAULT_FROM_EMAIL="other@shop.example")
+        def test_within_override_settings(mailserver_django, inbox):
+            send(inbox)
+            assert inbox.receive(timeout=0).sender == "other@shop.example"
+
+        @pytest.mark.parametrize("n", [1, 2])
+        def test_in_memory_again(inbox, n):
+            send(inbox)
+            assert [each.to for each in mail.outbox] == [[inbox]]
+            inbox.assert_nothing()
+            names = {"MAILERS"} if hasattr(current, "MAILERS") else {"EMAIL_PORT", "EMAIL_SSL_KEYFILE"}
+            stored = current._wrapped.__dict__
+            assert "mail.shop.example" in str(stored) or current.MAILERS["default"] == {
+                "BACKEND": "django.core.mail.backends.locmem.EmailBackend"
+            }
+        """
+    )
+    run(project, "-p", "no:randomly").assert_outcomes(passed=5)
+
+
+def test_unittest_test_cases_use_it_and_the_database_is_reused(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from django.contrib.auth.models import User
+        from django.test import LiveServerTestCase, TestCase, TransactionTestCase
+        from django.core.mail import send_mail
+
+        class Cases:
+            @pytest.fixture(autouse=True)
+            def connected(self, mailserver_django, inbox):
+                self.inbox = inbox
+
+            def test_it(self):
+                user = User.objects.create_user("ann", self.inbox)
+                user.email_user("Welcome", "Hello")
+                self.inbox.receive(timeout=0)
+
+        class TestA(Cases, TestCase): pass
+        class TestB(Cases, TransactionTestCase): pass
+        class TestC(Cases, LiveServerTestCase): pass
+
+        @pytest.mark.django_db
+        def test_with_the_database(mailserver_django, inbox):
+            User.objects.create_user("bob", inbox).email_user("Welcome", "Hello")
+            inbox.receive(timeout=0)
+        """
+    )
+    for _ in range(2):
+        run(project, "--reuse-db").assert_outcomes(passed=4)
+
+
+def test_django_trusts_the_certificate_of_the_server(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import os
+        import pytest
+        from django.core.mail import send_mail
+        from sirrchat_testkit import MailServer, Settings, connect_django
+
+        BEFORE = os.environ.get("SSL_CERT_FILE")
+
+        @pytest.fixture(scope="session")
+        def mailserver_settings():
+            return Settings(starttls=True, tls_required=True, auth="required", advertise="shop.docker.internal")
+
+        def test_starttls(mailserver_django, inbox):
+            send_mail("Welcome", "Hello", None, [inbox])
+            assert inbox.receive(timeout=0).envelope.tls
+
+        def test_the_environment_is_restored():
+            assert os.environ.get("SSL_CERT_FILE") == BEFORE
+
+        def test_tls_on_a_port_of_its_own():
+            with MailServer(smtps_port=0) as server, connect_django(server):
+                inbox = server.make_inbox()
+                send_mail("Welcome", "Hello", None, [inbox])
+                assert inbox.receive(timeout=0).envelope.tls
+
+        def test_no_login_where_none_is_offered():
+            with MailServer(hide_extensions=["AUTH"]) as server, connect_django(server):
+                inbox = server.make_inbox()
+                send_mail("Welcome", "Hello", None, [inbox])
+                assert inbox.receive(timeout=0).envelope.login == ""
+        """
+    )
+    run(project).assert_outcomes(passed=4)
+
+
+def test_mail_that_django_kept_in_memory_is_the_finding(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from django.core.mail import EmailMessage, send_mail
+
+        def test_for_the_inbox(inbox):
+            send_mail("Welcome", "Hello", None, [f"Ann <{inbox}>"])
+            EmailMessage("Invoice", "x", to=["other@example.com"], bcc=[inbox.upper()]).send()
+            inbox.receive(timeout=0, subject="Welcome")
+
+        def test_for_others(inbox):
+            send_mail("Welcome", "Hello", None, ["other@example.com"])
+            inbox.receive(timeout=0)
+
+        def test_for_any(mailserver):
+            send_mail("Welcome", "Hello", None, ["other@example.com"])
+            mailserver.receive(timeout=0)
+
+        def test_not_where_mail_arrived(inbox):
+            send_mail("Welcome", "Hello", None, [inbox])
+            inbox.deliver(subject="Hello")
+            inbox.receive(timeout=0, subject="Welcome")
+
+        def test_not_where_it_went_to_the_server(mailserver_django, inbox, make_inbox):
+            send_mail("Welcome", "Hello", None, [make_inbox()])
+            inbox.receive(timeout=0)
+        """
+    )
+    result = run(project, "-p", "no:randomly")
+    result.assert_outcomes(failed=5)
+    remedy = (
+        "django.core.mail.outbox: Django's test environment keeps mail in memory; use the fixture mailserver_django."
+    )
+    result.stdout.fnmatch_lines(
+        [
+            f"E *2 messages for *@example.com are in {remedy} Waited 0.0 s for a message for *",
+            "E *Mail that the application kept in memory:",
+            "E *  'Welcome' to *@example.com",
+            "E *  'Invoice' to other@example.com, *@EXAMPLE.COM",
+            f"E *1 message is in {remedy} Waited 0.0 s for a message for *@example.com.",
+            f"E *1 message is in {remedy} Waited 0.0 s for a message for any recipient.",
+            "E *subject: wanted 'Welcome', was 'Hello'.*",
+            "E *No message arrived. Waited*",
+        ],
+        consecutive=False,
+    )
+
+
+def test_without_settings_the_error_says_what_to_set(project: pytest.Pytester) -> None:
+    project.makepyfile("def test_it(mailserver_django): pass")
+    result = project.runpytest_subprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["E *RuntimeError: Django's settings are not configured: set DJANGO_SETTINGS_MODULE, *"]
+    )
+
+
+def test_the_fixture_works_without_pytest_django(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "shop_settings")
+    project.makepyfile(
+        shop_settings=SETTINGS + (MAILERS if HAS_MAILERS else OLD),
+        test_it="""
+        from django.core.mail import send_mail
+
+        def test_it(mailserver_django, inbox):
+            send_mail("Welcome", "Hello", None, [inbox])
+            inbox.receive(timeout=0)
+        """,
+    )
+    project.syspathinsert()
+    project.runpytest_subprocess("-p", "no:cacheprovider", "-W", "error").assert_outcomes(passed=1)

@@ -1,0 +1,292 @@
+"""``MailServerTestCase``, run by unittest, by pytest, and by Django's ``manage.py test``."""
+
+import re
+import sys
+
+import pytest
+
+
+def run(project: pytest.Pytester, *arguments: str, count: int, lines: tuple[str, ...] = ()) -> str:
+    """Run ``test_it.py`` by unittest; return its output, which has ``count`` tests and ends with ``lines``."""
+    result = project.run(sys.executable, *arguments, "-m", "unittest", "test_it")
+    text = result.stderr.str()
+    assert f"Ran {count} test" in text, text
+    result.stderr.fnmatch_lines([*lines])
+    return text
+
+
+def test_a_test_has_a_server_and_an_inbox_of_its_own(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_it="""
+        import unittest
+        from sirrchat_testkit import Inbox, MailServer, MailServerTestCase, Settings
+        from tests.support import send
+
+        class A(MailServerTestCase):
+            def setUp(self):
+                self.assertEqual(self.mailserver.messages, [])
+                self.addCleanup(lambda: self.assertEqual(len(self.mailserver.messages), 1))
+
+            def test_one(self):
+                send(self.mailserver, self.inbox)
+                self.assertEqual(self.inbox.receive(timeout=0).subject, "Hello")
+                self.assertIs(self.inbox, self.inbox)
+                A.first = self.mailserver
+
+            def test_two(self):
+                self.assertIs(self.mailserver, A.first)
+                send(self.mailserver, self.mailserver.make_inbox())
+
+        class B(MailServerTestCase):
+            mailserver_settings = Settings(domains=["shop.example"])
+            mailserver_timeout = 0.01
+
+            def test_it(self):
+                self.assertTrue(self.inbox.endswith("@shop.example"))
+                self.assertIsNot(self.mailserver, A.first)
+                with self.assertRaisesRegex(AssertionError, "Waited 0.01 s"):
+                    self.inbox.receive()
+
+        class C(MailServerTestCase, unittest.IsolatedAsyncioTestCase):
+            async def test_it(self):
+                self.inbox.deliver(subject="Hello")
+                self.assertEqual((await self.inbox.areceive()).subject, "Hello")
+
+        class D(MailServerTestCase):
+            def setUp(self):
+                self.skipTest("for now")
+
+            def test_it(self):
+                pass
+
+        class E(unittest.TestCase):
+            def test_outside_of_a_test(self):
+                with self.assertRaisesRegex(RuntimeError, "mailserver exists while a test runs: use it from setUp"):
+                    A("test_one").mailserver
+
+            def test_the_server_cannot_be_stopped(self):
+                with self.assertRaisesRegex(RuntimeError, "all tests with these settings use it"):
+                    A.first.stop()
+
+            def test_debug_runs_in_a_scope_too(self):
+                B("test_it").debug()
+
+            def test_an_instance_that_runs_again_has_another_inbox(self):
+                case, result = F("test_it"), unittest.TestResult()
+                case.run(result)
+                case.run(result)
+                self.assertEqual((result.errors, result.failures, result.testsRun), ([], [], 2))
+
+        class F(MailServerTestCase):
+            def test_it(self):
+                self.assertTrue(self.inbox.id)
+                self.inbox.deliver(subject="Hello")
+
+        class G(MailServerTestCase):
+            def test_a_skipped_test_is_not_checked(self):
+                self.mailserver.faults.reject(stage="rcpt", code=451)
+                self.skipTest("for now")
+        """
+    )
+    run(project, "-W", "error", count=11, lines=("OK (skipped=2)",))
+
+
+def test_what_the_fixtures_report_is_reported(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_it="""
+        import smtplib
+        from sirrchat_testkit import MailServerTestCase
+        from tests.support import send
+
+        class A(MailServerTestCase):
+            def test_1_a_fault_that_never_fired(self):
+                self.mailserver.faults.reject(stage="rcpt", code=451)
+
+            def test_2_no_second_error_for_a_failed_test(self):
+                self.mailserver.faults.reject(stage="rcpt", code=451)
+                self.fail("on purpose")
+
+            def test_3_an_error_in_the_server(self):
+                self.mailserver._now.services.crashed("a test", KeyError("lost"))
+
+            def test_4_a_failure_shows_what_arrived_instead(self):
+                send(self.mailserver, self.inbox, subject="Something")
+                try:
+                    send(self.mailserver, "unknown@example.com")
+                except smtplib.SMTPRecipientsRefused:
+                    pass
+                self.assertEqual(1, 2)
+
+            def test_5_a_wait_shows_no_frames_of_the_package(self):
+                self.inbox.receive(timeout=0)
+
+        class B(MailServerTestCase):
+            def setUp(self):
+                send(self.mailserver, self.inbox, subject="In setup")
+                raise ValueError("in setup")
+
+            def test_it(self):
+                pass
+
+        class C(MailServerTestCase):
+            def tearDown(self):
+                send(self.mailserver, self.inbox, subject="In teardown")
+                raise ValueError("in teardown")
+
+            def test_it(self):
+                with self.subTest("part"):
+                    self.fail("part")
+        """
+    )
+    text = run(
+        project,
+        count=7,
+        lines=(
+            "ERROR: test_3_*",
+            "KeyError: 'lost'",
+            "ValueError: in setup",
+            "Mail server <MailServer smtp=127.0.0.1:* http=127.0.0.1:*> seed='sirrchat_testkit'",
+            "  'In setup' from *",
+            "FAIL: test_1_*",
+            "*FaultNeverFired: 1 planned fault never fired: *",
+            "FAIL: test_2_*",
+            "AssertionError: on purpose",
+            "Planned faults:",
+            "FAIL: test_4_*",
+            "AssertionError: 1 != 2",
+            "Mail server <MailServer smtp=*",
+            "Messages:",
+            "  'Something' from *",
+            "Refused:",
+            "  unknown@example.com from *",
+            "FAIL: test_5_*",
+            "*MailNotReceived: No client connected to *",
+            "FAILED (failures=5, errors=3)",
+        ),
+    )
+    fifth = text[text.index("FAIL: test_5_") :]
+    assert re.findall(r'File ".*/(\w+\.py)"', fifth.partition("MailNotReceived")[0]) == ["test_it.py"]
+    assert text.count("Mail server <MailServer") == text.count("======\n") - 1  # once in a test that fails twice
+    assert "in teardown" in text
+    assert "AssertionError: part\nMail server <MailServer" in text
+
+
+def test_late_mail_is_a_warning_that_names_its_test_also_for_the_last_one(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_it="""
+        import atexit, smtplib, contextlib
+        from sirrchat_testkit import MailServerTestCase
+        from tests.support import send
+
+        class A(MailServerTestCase):
+            def test_1(self):
+                A.server, A.address = self.mailserver, str(self.inbox)
+
+            def test_2(self):
+                with contextlib.suppress(smtplib.SMTPRecipientsRefused):
+                    send(self.mailserver, A.address)
+                A.address = str(self.inbox)
+
+        def send_at_the_end():
+            with contextlib.suppress(smtplib.SMTPRecipientsRefused):
+                send(A.server, A.address)
+
+        atexit.register(send_at_the_end)
+        """
+    )
+    text = run(project, count=2)
+    for number in (1, 2):
+        assert f"LateMailWarning: test_it.A.test_{number}: mail for " in text
+    failed = run(project, "-W", "error::sirrchat_testkit.LateMailWarning", count=2, lines=("FAILED (errors=1)",))
+    assert "LateMailWarning: test_it.A.test_1: mail for " in failed
+
+
+def test_the_default_timeout_is_that_of_the_environment(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.makepyfile(
+        test_it="""
+        from sirrchat_testkit import MailServerTestCase
+
+        class A(MailServerTestCase):
+            def test_it(self):
+                self.inbox.receive()
+        """
+    )
+    monkeypatch.setenv("SIRRCHAT_TESTKIT_TIMEOUT", "0.02")
+    assert "Waited 0.02 s" in run(project, count=1)
+    monkeypatch.setenv("SIRRCHAT_TESTKIT_TIMEOUT", "soon")
+    assert "SIRRCHAT_TESTKIT_TIMEOUT must be a number of seconds, 0 or more, not 'soon'" in run(project, count=1)
+
+
+def test_pytest_runs_it_with_the_same_report(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from sirrchat_testkit import MailServerTestCase
+
+        class TestIt(MailServerTestCase):
+            def test_passes(self):
+                self.inbox.deliver(subject="Hello")
+                self.inbox.receive(timeout=0)
+
+            def test_fails(self):
+                self.inbox.deliver(subject="Hello")
+                self.mailserver.faults.reject(stage="rcpt", code=451)
+                assert 1 == 2
+
+            def test_never_fired(self):
+                self.mailserver.faults.reject(stage="rcpt", code=451)
+        """
+    )
+    result = project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly")
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(
+        ["E *assert 1 == 2", "E *Mail server <MailServer *", "E *'Hello' from *", "E *FaultNeverFired: *"]
+    )
+
+
+DJANGO_TESTS = """
+    import os
+    from django.contrib.auth.models import User
+    from django.core import mail
+    from django.core.mail import send_mail
+    from django.test import SimpleTestCase, TestCase, LiveServerTestCase, override_settings
+    from sirrchat_testkit import MailServerTestCase
+
+    class A(MailServerTestCase, TestCase):
+        def test_mail_goes_to_the_server(self):
+            User.objects.create_user("ann", self.inbox).email_user("Welcome", "Hello")
+            self.assertEqual(self.inbox.receive(timeout=0).subject, "Welcome")
+            self.assertEqual(mail.outbox, [])
+
+        @override_settings(DEFAULT_FROM_EMAIL="other@shop.example")
+        def test_with_other_settings(self):
+            send_mail("Welcome", "Hello", None, [self.inbox])
+            self.assertEqual(self.inbox.receive(timeout=0).sender, "other@shop.example")
+
+    class B(MailServerTestCase, LiveServerTestCase):
+        def test_it(self):
+            self.client.get("/sign-up/", {"email": self.inbox})
+            self.inbox.receive(timeout=0)
+
+    class C(SimpleTestCase):
+        def test_in_memory_again(self):
+            send_mail("Welcome", "Hello", None, ["ann@example.com"])
+            self.assertEqual(len(mail.outbox), 1)
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("--parallel", "2")], ids=str)
+def test_the_test_runner_of_django_runs_it(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    django = pytest.importorskip("django")
+    from tests.plugin import django_project
+
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "shop_settings")
+    new = django.VERSION >= (6, 1)
+    settings = django_project.SETTINGS + (django_project.MAILERS if new else django_project.OLD)
+    project.makepyfile(shop_settings=settings, urls=django_project.URLS, tests=DJANGO_TESTS)
+    result = project.run(sys.executable, "-W", "error", "-m", "django", "test", "--noinput", *arguments)
+    assert "Ran 4 tests" in result.stderr.str()
+    assert "OK" in result.stderr.str()

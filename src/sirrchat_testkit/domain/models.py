@@ -60,7 +60,7 @@ class AccountDeletion(Record):
 
 @record
 class ApiKey(Record):
-    """An API key, as its SHA-256. ``role`` is ``admin`` or ``user``."""
+    """An API key, as its SHA-256. ``role`` is ``admin`` or ``user``; ``expires_at`` is 0 if it never expires."""
 
     kind: ClassVar[str] = "keys"
 
@@ -69,6 +69,7 @@ class ApiKey(Record):
     key_hash: str
     created_at: int
     secret_hash: str = ""
+    expires_at: int = 0
 
 
 @record

@@ -44,6 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("mailserver_timeout", _TIMEOUT_HELP)
     parser.addini("mailserver_within", "seconds that assert_nothing() watches by default")
+    parser.addini(
+        "mailserver_clock", "follow: the server's clock follows time.time(), which freezegun and time-machine move"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -58,6 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
     }
     given = [_seconds(setting, value) for setting, value in timeouts.items() if value is not None]
     config.stash[_TIMEOUT] = given[0] if given else 10.0
+    if config.getini("mailserver_clock") not in {"", "follow"}:
+        given_clock = config.getini("mailserver_clock")
+        raise pytest.UsageError(f"the ini setting mailserver_clock must be follow, not {given_clock!r}")
     config.stash[_WITHIN] = _seconds("the ini setting mailserver_within", config.getini("mailserver_within") or "0")
 
 
@@ -84,10 +90,19 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
         pytest.fail(
             f"the fixture mailserver_settings returns a Settings(...), not {mailserver_settings!r}", pytrace=False
         )
+    follows = bool(request.config.getini("mailserver_clock"))
+    if follows and mailserver_settings.start_at is not None:
+        pytest.fail(
+            "the ini setting mailserver_clock = follow and the setting start_at exclude each other: a clock that "
+            "follows time.time() starts there",
+            pytrace=False,
+        )
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     seed = request.config.getoption("--mailserver-seed") or mailserver_settings.seed
     with _text_only(), MailServer(mailserver_settings, seed=seed) as server:
         _time(request.node, server)
+        if follows:
+            server.clock.follow()
         request.config.stash[_RUNNING] = server
         server._shared_by = "all tests of this session"  # noqa: SLF001 - only the plugin shares a server
         if worker:  # names made outside of tests differ between workers; those of a test do not

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias, TypedDict
 
 from sirrchat_testkit.mail.addresses import is_domain
@@ -153,6 +154,12 @@ def _path(value: Any) -> str:
     raise ValueError
 
 
+def _moment(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)  # a naive one is local time
+    raise ValueError
+
+
 def _tokens(value: Any) -> Any:
     if callable(value):
         return value
@@ -163,6 +170,7 @@ _SWITCH = Kind("True or False", _bool, _yes)
 _PORT, _LIMIT, _AGE = _number(0, 65_535, metavar="PORT"), _number(), _number(metavar="SECONDS")
 _FOLDER = _or_none(Kind("the path of a folder", _path, metavar="DIR"))
 _FILE = _or_none(_text()._replace(metavar="FILE"))
+_TIME = _or_none(Kind("a datetime such as 2030-01-31T12:00:00Z", _moment, datetime.fromisoformat, metavar="TIME"))
 _DOMAINS = _list("domain names such as 'example.com', at least one", is_domain, fold=str.lower, least=1)
 _HIDEABLE = (*EXTENSIONS, *MECHANISMS)
 _NAMES = _list(f"names of {', '.join(_HIDEABLE)}", _HIDEABLE.__contains__, fold=str.upper)
@@ -369,6 +377,13 @@ class Settings:
         "The seed of generated addresses and ids. They are random if it is empty, or with a data folder.",
         served="",
     )
+    start_at: datetime | None = _setting(  # noqa: RUF009 - a field, not a value
+        None,
+        _TIME,
+        _STORE,
+        "The time at which the server's clock starts, such as 2030-01-31T12:00:00Z; without an offset it is local "
+        "time. Default: the current time.",
+    )
     data: str | None = _setting(
         None, _FOLDER, _STORE, "The folder to store everything in. Default: everything is kept in memory."
     )
@@ -535,6 +550,7 @@ class SettingsChanges(RuntimeChanges, total=False):
     domains: _Texts
     api_key: str | None
     seed: str
+    start_at: datetime | None
     data: str | os.PathLike[str] | None
     fsync: bool
     password_cost: int

@@ -73,7 +73,10 @@ class Keys:
         )
 
     async def find(self, key: str) -> ApiKey | None:
-        """Return the record of ``key``, or None if it is empty, wrong, revoked or expired. Compares in constant time."""
+        """Return the record of ``key``, or None if it is empty, wrong, revoked or expired.
+
+        Compares in constant time.
+        """
         hashed = hash_key(key)
         record = self._until_close.get(hashed) or await self._store.get(ApiKey, key_hash=hashed)
         if record is None or not hmac.compare_digest(record.key_hash, hashed) or self._has_expired(record):

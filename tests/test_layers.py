@@ -27,7 +27,7 @@ LEVELS: list[set[str]] = [
     {"client"},
     {"assembly"},
     {"server"},
-    {"fixture_types"},
+    {"fixture_types", "reports"},
     {"__init__"},
     {"pytest_plugin", "cli"},
     {"__main__"},

@@ -19,11 +19,28 @@ if TYPE_CHECKING:
 
 _RUNNING = pytest.StashKey["MailServer"]()
 _SERVER = pytest.StashKey["MailServer"]()
+_ENDED = pytest.StashKey[bool]()
 _PASSED = pytest.StashKey[bool]()
 _LATE = pytest.StashKey[dict[str, int]]()
 _TIMEOUT = pytest.StashKey[float]()
 _WITHIN = pytest.StashKey[float]()
 
+_OWN = frozenset(
+    {
+        "request",
+        "mailserver_settings",
+        "mailserver_session",
+        "mailserver",
+        "inbox",
+        "make_inbox",
+        "make_inboxes",
+        "webhook_sink",
+        "make_webhook_sink",
+    }
+)
+"""After a test that uses only these fixtures, nothing of the user's is torn down."""
+
+_ARTIFACTS_HELP = "a folder for the mail, transcripts and webhook calls of each failed test"
 _TIMEOUT_HELP = "seconds that receive() waits by default"
 
 
@@ -42,6 +59,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--mailserver-seed", metavar="TEXT", help="the seed for addresses and ids; the same seed gives the same ones"
     )
+    group.addoption("--mailserver-artifacts", metavar="DIR", help=_ARTIFACTS_HELP)
+    parser.addini("mailserver_artifacts", _ARTIFACTS_HELP)
     parser.addini("mailserver_timeout", _TIMEOUT_HELP)
     parser.addini("mailserver_within", "seconds that assert_nothing() watches by default")
     parser.addini(
@@ -53,6 +72,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and reject wrong settings before any test runs."""
     config.addinivalue_line("markers", f"mailserver(timeout): {_TIMEOUT_HELP}, for this test")
     config.stash[_LATE] = {}
+    config.option.mailserver_artifacts = _artifacts(config)  # pytest-xdist passes it to its workers
+    if config.getoption("xmlpath", None):
+        from sirrchat_testkit.reports.junit import JUnit
+
+        config.pluginmanager.register(JUnit(config), "sirrchat_testkit_junit")
     variable = "SIRRCHAT_TESTKIT_TIMEOUT"
     timeouts = {
         "the option --mailserver-timeout": config.getoption("--mailserver-timeout"),
@@ -120,13 +144,18 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
 @pytest.fixture
 def mailserver(request: pytest.FixtureRequest, mailserver_session: MailServer) -> Iterator[MailServer]:
     """The mail server, in a scope of this test: everything that changes is undone when the test ends."""
-    server = mailserver_session
-    with _text_only(), server.scope(request.node.nodeid, check=False):
-        request.node.stash[_SERVER] = server
-        yield server
-        if request.node.stash.get(_PASSED, False):
-            server.check()  # for errors after the test itself
-        _report_late(request.config, server)
+    server, item = mailserver_session, request.node
+    fails = True  # so that the report can be made after the scope has ended
+    try:
+        with _text_only(), server._scope(item.nodeid, check=False, keep=lambda: fails):  # noqa: SLF001
+            item.stash[_SERVER] = server
+            yield server
+            if item.stash.get(_PASSED, False):
+                server.check()  # for errors after the test itself
+            _report_late(request.config, server)
+            fails = not _OWN.issuperset(item.fixturenames)  # the others may fail when they are torn down
+    finally:
+        item.stash[_ENDED] = True
 
 
 @pytest.fixture
@@ -210,10 +239,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Add a section about the mail server to the report of a failed test, without what the failure already shows."""
     report = yield
     server = item.stash.get(_SERVER, None)
-    if server is not None and report.failed and report.when == "call":
-        report.sections.append(("Mail server", _overview(server, report.longreprtext)))
+    if server is not None and report.failed:
+        from sirrchat_testkit.reports.section import add_report
+
+        add_report(item, report, server, ended=item.stash.get(_ENDED, False))
     if report.when == "teardown" and server is not None:
         del item.stash[_SERVER]
+        server._ended = None  # noqa: SLF001 - it holds the messages of the test
     return report
 
 
@@ -250,14 +282,6 @@ def _text_only() -> Iterator[None]:
         raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
 
 
-def _overview(server: MailServer, shown: str) -> str:
-    """Return what happened in the server, without what ``shown`` contains. An error here would end the whole run."""
-    try:
-        return f"{server!r} seed={server.settings.seed!r}\n{server.overview(shown)}".rstrip()
-    except Exception as error:  # noqa: BLE001
-        return f"No report: {type(error).__name__}: {error}".partition("\n")[0]
-
-
 def _report_late(config: pytest.Config, server: MailServer) -> None:
     """Warn about late mail that was not reported yet, and keep it for the summary."""
     late: dict[str, int] = {}
@@ -286,6 +310,15 @@ def _time(node: Any, server: MailServer | None = None) -> None:
         marker = node.get_closest_marker("mailserver")
         server.timeout = marker.kwargs["timeout"] if marker else node.config.stash[_TIMEOUT]
         server.within = node.config.stash[_WITHIN]
+
+
+def _artifacts(config: pytest.Config) -> str:
+    """Return the folder for artifacts: the option is relative to the current folder, the ini setting to rootdir."""
+    option, ini = config.getoption("--mailserver-artifacts"), config.getini("mailserver_artifacts")
+    folder = (config.invocation_params.dir if option else config.rootpath) / (option or ini)
+    if (option or ini) and folder.exists() and not folder.is_dir():
+        raise pytest.UsageError(f"the folder for artifacts of the mail server must not be a file: {folder}")
+    return str(folder) if option or ini else ""
 
 
 def _is_time(seconds: Any) -> bool:

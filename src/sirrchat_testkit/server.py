@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from sirrchat_testkit.assembly import Assembly, assemble, netloc
 from sirrchat_testkit.domain.counters import ServerStats
 from sirrchat_testkit.domain.models import Envelope
+from sirrchat_testkit.domain.scopes import Scope
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.faults.api import Faults, WebhookFaults
 from sirrchat_testkit.faults.webhook import Tampering
@@ -28,6 +29,7 @@ from sirrchat_testkit.handles.findings import Findings
 from sirrchat_testkit.handles.inbox import Inbox, MailAccount, Receiver
 from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import ReceivedMessage, record_of
+from sirrchat_testkit.handles.overview import Overview, ScopeMark
 from sirrchat_testkit.handles.service import RUNNING, Service
 from sirrchat_testkit.handles.wait import settle
 from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery, WebhookHandle
@@ -78,6 +80,7 @@ class MailServer(Service, Receiver):
         self._thread = LoopThread("sirrchat-testkit")
         self._running: Assembly | None = None
         self._findings: Findings | None = None
+        self._ended: Overview | None = None
         self._shared_by = ""  # the other users of this server, such as all tests of a session; then stop() raises
 
     def start(self) -> Self:
@@ -480,10 +483,9 @@ class MailServer(Service, Receiver):
         Args:
             told: Text that is already shown, such as a failure; what it contains is left out.
         """
-        return self._control.overview(told)
+        return self._control.overview().text(told)
 
-    @contextlib.contextmanager
-    def scope(self, name: str = "scope", *, check: bool = True) -> Iterator[Self]:
+    def scope(self, name: str = "scope", *, check: bool = True) -> contextlib.AbstractContextManager[Self]:
         """Undo every change when the block ends: records, clock, settings, faults, and which mail was taken.
 
         Open transactions are closed with 421; delays and retries are cancelled. Idle connections stay open.
@@ -501,6 +503,11 @@ class MailServer(Service, Receiver):
                 mailserver.faults.drop(stage="connect")
                 shop.order("book")
         """
+        return self._scope(name, check=check)
+
+    @contextlib.contextmanager
+    def _scope(self, name: str, *, check: bool, keep: Callable[[], bool] = bool) -> Iterator[Self]:
+        """Do what ``scope`` does; if ``keep()`` when the block ends, ``_ended`` is the overview of the scope."""
         __tracebackhide__ = True
         scopes, findings = self._now.services.scopes, self._now.findings
         scope = self._thread.call(scopes.open(name))
@@ -511,8 +518,13 @@ class MailServer(Service, Receiver):
                 findings.check()
         finally:
             findings.end(around)
+            mark = self._control.scope_mark() if keep() else None
             self._control.rewind(outer)
-            self._thread.call(scopes.close(scope))
+            self._thread.call(self._close(scope, mark))
+
+    async def _close(self, scope: Scope, mark: ScopeMark | None) -> None:
+        self._ended = None if mark is None else await self._control.final_overview(mark)
+        await self._now.services.scopes.close(scope)
 
     def _name_after(self, seed: str) -> None:
         """Generate names and ids outside of scopes from ``seed``."""

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from sirrchat_testkit.domain.accounts import QUOTA
 from sirrchat_testkit.domain.events import Event, MessageReceived, MessagesChanged, MessagesRemoved, RecipientRefused
-from sirrchat_testkit.domain.models import Account, Address, Envelope, Message
+from sirrchat_testkit.domain.models import Account, Address, Envelope, Message, Webhook
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Activity, Session
 from sirrchat_testkit.errors import Conflict, InvalidValue, NoSuchAddress, NotFound
@@ -35,6 +35,7 @@ from sirrchat_testkit.handles.feed import (
     Steps,
     Taken,
     TakenMark,
+    drive,
     pull,
     pull_recent,
     run,
@@ -42,6 +43,8 @@ from sirrchat_testkit.handles.feed import (
 from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import Contents, ReceivedMessage, begin_to_load, hold, is_loaded, record_of
 from sirrchat_testkit.handles.names import Names
+from sirrchat_testkit.handles.overview import Overview, ScopeMark
+from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.compose import to_bytes
 from sirrchat_testkit.threads import LoopThread
@@ -174,9 +177,17 @@ class ServerControl:
         """Return a snapshot of this scope, and why mail for ``recipient`` is refused. Runs on the server's loop."""
         return await self.diagnostics.snapshot(self._mark.connections, recipient)
 
-    def overview(self, shown: str) -> str:
-        """Return a report of the scope so far, without the parts that ``shown`` already contains."""
-        return run(self.thread, lambda _: self._overview(shown))
+    def overview(self) -> Overview:
+        """Return what has happened in the scope so far."""
+        return run(self.thread, lambda _: self._overview(self.scope_mark()))
+
+    async def final_overview(self, mark: ScopeMark) -> Overview:
+        """Return what happened in a scope that is about to be rewound. Runs on the server's loop."""
+        return await drive(self._overview(mark))
+
+    def scope_mark(self) -> ScopeMark:
+        """Return the parts of the open scope that its overview needs."""
+        return ScopeMark(self._mark.event, self._mark.connections, self.taken.keys())
 
     def name_after(self, seed: str) -> None:
         """Make names from ``seed`` outside of scopes."""
@@ -224,11 +235,16 @@ class ServerControl:
             for each in event.messages:
                 self.feeds.push((each.recipient_key, None), Changed([self.received(each)]))
 
-    def _overview(self, shown: str) -> Steps[str]:
-        snapshot: Snapshot = yield self.snapshot()
-        explanation = yield from diagnostics.explain(self.diagnostics, snapshot, self.since, awaited=False)
+    def _overview(self, mark: ScopeMark) -> Steps[Overview]:
+        snapshot: Snapshot = yield self.diagnostics.snapshot(mark.connections, None)
+        refusals = yield from self.diagnostics.refusals(diagnostics.to_explain(snapshot, mark.event))
         messages = yield from pull_recent(self.source(None), COMPARED)
-        return diagnostics.overview(explanation, messages, diagnostics.attempts(snapshot, self.since), shown)
+        for start in range(0, len(messages), LOADED):
+            yield self.load(messages[start : start + LOADED])
+        deliveries: list[WebhookDelivery] = []
+        if (yield self.services.store.count(Webhook)):
+            deliveries = yield from WebhookControl(self.thread, self.services, "", self.api_key).read()
+        return Overview(snapshot, mark, refusals, messages, deliveries)
 
     def _clear(self, recipient: str) -> Steps[list[ReceivedMessage]]:
         found = yield from pull(self.source(recipient))

@@ -47,7 +47,7 @@ class FaultNeverFired(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A title and lines. Equal lines are shown once, with their number, and only the ``most`` latest are shown."""
+    """A title and entries of one or more lines. Equal ones are shown once, with their number; the latest ``most``."""
 
     title: str
     lines: Sequence[str] = ()
@@ -58,7 +58,7 @@ class Section:
         return all(line in text for line in self.lines or [self.title])
 
     def __str__(self) -> str:
-        lines = [f"{line} ({count} times)" if count > 1 else line for line, count in Counter(self.lines).items()]
+        lines = [_times(line, count) for line, count in Counter(self.lines).items()]
         earlier = len(lines) - self.most
         cut = [f"{earlier} more before"] if earlier > 0 else []
         return _section(self.title, [*cut, *lines[-self.most :]])
@@ -269,6 +269,12 @@ def _blocked(kind: Kind[T], seconds: float) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:g} s" if 0 < seconds < _SHORT else f"{seconds:.1f} s"
+
+
+def _times(entry: str, count: int) -> str:
+    """Return ``entry``, one or more lines, with the number of times that it occurred in its first line."""
+    line, *more = entry.split("\n")
+    return "\n".join([f"{line} ({count} times)" if count > 1 else line, *more])
 
 
 def _section(title: str, lines: Sequence[str]) -> str:

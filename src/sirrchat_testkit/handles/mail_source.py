@@ -119,9 +119,9 @@ class MailSource:
         control, match = self._control, wait.match
         snapshot: diagnostics.Snapshot = yield control.snapshot(self._recipient)
         recent = yield from pull_recent(self, COMPARED)
-        explanation = yield from diagnostics.explain(
-            control.diagnostics, snapshot, control.since, self.topic, awaited=not recent
-        )
+        refused = diagnostics.to_explain(snapshot, control.since, self.topic)
+        refusals = yield from control.diagnostics.refusals(refused)
+        explanation = diagnostics.explain(snapshot, refusals, control.since, self.topic, awaited=not recent)
         sections: list[Section] = []
         if self.topic is not None:
             sections += listed(_REMOVED, self._removed(snapshot, match))

@@ -230,7 +230,7 @@ class WebhookControl:
 
     def deliveries(self, webhook: str | None = None) -> list[WebhookDelivery]:
         """Return the deliveries of ``webhook``, or all, oldest first."""
-        return run(self._thread, lambda _: self._deliveries(webhook))
+        return run(self._thread, lambda _: self.read(webhook))
 
     def update(self, webhook: Webhook, **changes: Any) -> Webhook:
         """Change a webhook."""
@@ -269,7 +269,8 @@ class WebhookControl:
             raise InvalidValue("the webhook was deleted")
         await self._services.webhooks.redeliver(webhook, delivery.id)
 
-    def _deliveries(self, webhook: str | None) -> Steps[list[WebhookDelivery]]:
+    def read(self, webhook: str | None = None) -> Steps[list[WebhookDelivery]]:
+        """Return the deliveries of ``webhook``, or all, oldest first."""
         store, where = self._services.store, {} if webhook is None else {"webhook": webhook}
         heads = {
             (each.delivery, each.number): each

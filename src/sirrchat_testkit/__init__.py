@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.handles.inbox import Inbox, MailAccount
     from sirrchat_testkit.handles.mail_source import MailNotReceived, UnexpectedMail
     from sirrchat_testkit.handles.message import ReceivedMessage
+    from sirrchat_testkit.handles.viewing import AsyncPlaywrightPage, PlaywrightPage, SeleniumDriver
     from sirrchat_testkit.handles.webhooks import WebhookAttempt, WebhookDelivery, WebhookHandle
     from sirrchat_testkit.mail.address_headers import MailAddress
     from sirrchat_testkit.mail.attachments import NotExactlyOne
@@ -76,6 +77,7 @@ __all__ = [
     "ApiError",
     "ApiKey",
     "ApiKeys",
+    "AsyncPlaywrightPage",
     "Attachment",
     "CallConditions",
     "Client",
@@ -115,12 +117,14 @@ __all__ = [
     "NotFound",
     "NotSettled",
     "OverQuota",
+    "PlaywrightPage",
     "RcptFaultConditions",
     "ReceivedMessage",
     "Refusal",
     "Refused",
     "RejectFaultConditions",
     "RuntimeChanges",
+    "SeleniumDriver",
     "ServerStats",
     "Session",
     "Settings",
@@ -165,6 +169,7 @@ _HOMES = {
     "ApiError": "client",
     "ApiKey": "schemas.sirrchat",
     "ApiKeys": "client",
+    "AsyncPlaywrightPage": "handles.viewing",
     "Attachment": "mail.mime",
     "CallConditions": "sink.call",
     "Client": "client",
@@ -204,12 +209,14 @@ _HOMES = {
     "NotFound": "errors",
     "NotSettled": "handles.failures",
     "OverQuota": "errors",
+    "PlaywrightPage": "handles.viewing",
     "RcptFaultConditions": "faults.api",
     "ReceivedMessage": "handles.message",
     "Refusal": "handles.diagnostics",
     "Refused": "errors",
     "RejectFaultConditions": "faults.api",
     "RuntimeChanges": "settings",
+    "SeleniumDriver": "handles.viewing",
     "ServerStats": "domain.counters",
     "Session": "domain.sessions",
     "Settings": "settings",

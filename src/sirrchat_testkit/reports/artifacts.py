@@ -31,7 +31,7 @@ from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.formatting import printable
 from sirrchat_testkit.handles.message import ReceivedMessage
 from sirrchat_testkit.handles.overview import Overview
-from sirrchat_testkit.handles.viewing import page_of
+from sirrchat_testkit.handles.viewing import page_of, stem
 from sirrchat_testkit.handles.webhooks import WebhookDelivery
 
 LONGEST: Final = 120
@@ -71,7 +71,7 @@ def save(overview: Overview, folder: Path, report: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "report.txt", report)
     for number, message in enumerate(overview.messages, 1):
-        save_message(message, folder / f"{number:02}-{_slug(message.subject)}")
+        save_message(message, folder / f"{number:02}-{stem(message)}")
     dialogues = [f"{each.peer}\n{each.transcript}\n" for each in overview.snapshot.without_mail()]
     if dialogues:
         _write(folder / "connections.txt", "\n".join(dialogues))
@@ -122,11 +122,6 @@ def _body(delivery: WebhookDelivery) -> Any:
         return delivery.body.decode("utf-8", "replace")
     except NotFound:
         return None
-
-
-def _slug(subject: str) -> str:
-    """Return a part of a file name that is like ``subject``."""
-    return re.sub(r"[^a-z0-9]+", "-", subject.lower()).strip("-")[:40].rstrip("-") or "message"
 
 
 def _write(path: Path, text: str) -> None:

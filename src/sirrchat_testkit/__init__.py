@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.handles.inbox import Inbox, MailAccount
     from sirrchat_testkit.handles.mail_source import MailNotReceived, UnexpectedMail
     from sirrchat_testkit.handles.message import ReceivedMessage
+    from sirrchat_testkit.handles.strictness import StrictCheckFailed
     from sirrchat_testkit.handles.viewing import AsyncPlaywrightPage, PlaywrightPage, SeleniumDriver
     from sirrchat_testkit.handles.webhooks import WebhookAttempt, WebhookDelivery, WebhookHandle
     from sirrchat_testkit.mail.address_headers import MailAddress
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.schemas.webhook_events import WebhookEvent
     from sirrchat_testkit.schemas.webhooks import webhook_schema
     from sirrchat_testkit.server import MailServer
-    from sirrchat_testkit.settings import RuntimeChanges, Settings, SettingsChanges, TokenCheck
+    from sirrchat_testkit.settings import RuntimeChanges, Settings, SettingsChanges, StrictCheck, TokenCheck
     from sirrchat_testkit.signing import WebhookNotVerified, verify_webhook
     from sirrchat_testkit.sink.call import CallConditions, GoldenDiffers, WebhookCall, WebhookInvalid
     from sirrchat_testkit.sink.sink import WebhookSink
@@ -137,6 +138,8 @@ __all__ = [
     "StoreFull",
     "StoreLocked",
     "StoredDocument",
+    "StrictCheck",
+    "StrictCheckFailed",
     "Tampering",
     "TestkitError",
     "TimeUnits",
@@ -229,6 +232,8 @@ _HOMES = {
     "StoreFull": "errors",
     "StoreLocked": "errors",
     "StoredDocument": "storage.database",
+    "StrictCheck": "settings",
+    "StrictCheckFailed": "handles.strictness",
     "Tampering": "faults.webhook",
     "TestkitError": "errors",
     "TimeUnits": "handles.conditions",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -81,6 +81,7 @@ class MailServer(Service, Receiver):
         self._running: Assembly | None = None
         self._findings: Findings | None = None
         self._ended: Overview | None = None
+        self._checks_strictly = True
         self._shared_by = ""  # the other users of this server, such as all tests of a session; then stop() raises
 
     def start(self) -> Self:
@@ -477,6 +478,18 @@ class MailServer(Service, Receiver):
         """
         self._now.findings.check()
 
+    def _check_at_end(self, *, without: Collection[str] = ()) -> None:
+        """Raise what ``check`` raises; or else the error of the checks in the setting ``strict``, but ``without``."""
+        self._now.findings.check()
+        strict = self.settings.strict
+        names = [each for each in strict if each not in without] if isinstance(strict, tuple) else []
+        if names:
+            from sirrchat_testkit.handles.strictness import check
+
+            error = run(self._thread, lambda _: check(self._control, names))
+            if error is not None:
+                raise error
+
     def overview(self, told: str = "") -> str:
         """Return a report of this scope: mail, refusals, connections, errors and webhook attempts, a line for each.
 
@@ -497,6 +510,7 @@ class MailServer(Service, Receiver):
 
         Raises:
             FaultNeverFired: A fault that was planned in the scope never fired.
+            StrictCheckFailed: A check that the setting ``strict`` names failed.
 
         Example:
             with mailserver.scope("outage"):
@@ -515,7 +529,7 @@ class MailServer(Service, Receiver):
         try:
             yield self
             if check:
-                findings.check()
+                self._check_at_end()
         finally:
             findings.end(around)
             mark = self._control.scope_mark() if keep() else None
@@ -546,6 +560,10 @@ class MailServer(Service, Receiver):
     @property
     def _source(self) -> MailSource:
         return self._control.source(None)
+
+    def _before_stop(self) -> None:
+        if self._running is not None and self._checks_strictly and self.settings.strict:
+            self._check_at_end()
 
     def _leave(self) -> None:
         __tracebackhide__ = True

@@ -41,6 +41,13 @@ EXTENSIONS = (
 MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2")
 """The SASL mechanisms that AUTH can offer."""
 
+StrictCheck: TypeAlias = Literal["unread", "refused", "late", "duplicate", "undelivered", "leaks"]
+"""What else can fail a test: messages that were never received, refused recipients, mail that arrives after its test,
+the same mail twice, webhook deliveries that did not succeed, connections that are left open."""
+
+STRICT_CHECKS: tuple[StrictCheck, ...] = ("unread", "refused", "late", "duplicate", "undelivered", "leaks")
+"""All strict checks; True stands for all but ``leaks``, since a pool of connections is none."""
+
 TokenCheck: TypeAlias = Callable[[str, str], bool]
 """A function that decides whether the XOAUTH2 token of a user is valid. It runs in a worker thread."""
 
@@ -160,6 +167,21 @@ def _moment(value: Any) -> datetime:
     raise ValueError
 
 
+def _strict(value: Any) -> tuple[StrictCheck, ...]:
+    """Return the names of strict checks in their order; ``"true"`` in a list stands for what True does."""
+    if isinstance(value, bool):
+        return STRICT_CHECKS[:-1] if value else ()
+    names = {*value}
+    if isinstance(value, str) or not names <= {*STRICT_CHECKS, "true"}:
+        raise ValueError
+    return tuple(each for each in STRICT_CHECKS if each in names or ("true" in names and each != "leaks"))
+
+
+def _strict_text(text: str) -> Any:
+    names = [each.strip().lower() for each in re.split(r"[,\s]+", text) if each.strip()]
+    return _yes(names[0]) if len(names) == 1 and names[0] not in STRICT_CHECKS else names
+
+
 def _tokens(value: Any) -> Any:
     if callable(value):
         return value
@@ -171,6 +193,11 @@ _PORT, _LIMIT, _AGE = _number(0, 65_535, metavar="PORT"), _number(), _number(met
 _FOLDER = _or_none(Kind("the path of a folder", _path, metavar="DIR"))
 _FILE = _or_none(_text()._replace(metavar="FILE"))
 _TIME = _or_none(Kind("a datetime such as 2030-01-31T12:00:00Z", _moment, datetime.fromisoformat, metavar="TIME"))
+STRICT = Kind(
+    f"True, False, or a list of {', '.join(STRICT_CHECKS)}", _strict, _strict_text, repeats=True, metavar="CHECK"
+)
+"""The values of the setting ``strict``, of the marker and of the ini file."""
+
 _DOMAINS = _list("domain names such as 'example.com', at least one", is_domain, fold=str.lower, least=1)
 _HIDEABLE = (*EXTENSIONS, *MECHANISMS)
 _NAMES = _list(f"names of {', '.join(_HIDEABLE)}", _HIDEABLE.__contains__, fold=str.upper)
@@ -183,13 +210,14 @@ _ALLOWED = _list(
 _PAIRS = _list("tokens such as 'ann@example.com=token'", re.compile(r"[^=]+=.+", re.DOTALL).fullmatch)
 _TOKENS = _PAIRS._replace(accepts=f"{_PAIRS.accepts}, a mapping of users to tokens, or a function", keep=_tokens)
 
-_LISTEN, _TLS, _MAIL, _LIMITS, _STORE, _REST = (
+_LISTEN, _TLS, _MAIL, _LIMITS, _STORE, _REST, _CHECKS = (
     "Network",
     "TLS and logins",
     "Mail",
     "Limits",
     "Accounts and storage",
     "REST API and webhooks",
+    "Checks",
 )
 
 
@@ -427,6 +455,14 @@ class Settings:
         "421; *: any host.",
         changeable=True,
     )
+    strict: bool | tuple[StrictCheck, ...] = _setting(
+        (),
+        STRICT,
+        _CHECKS,
+        "What else fails a test, or a scope, when it ends: a list of unread, refused, late, duplicate, undelivered and "
+        "leaks, or true for all but leaks.",
+        changeable=True,
+    )
 
     def __new__(cls, **given: Any) -> Self:
         """Refuse unknown names."""
@@ -535,6 +571,7 @@ class RuntimeChanges(TypedDict, total=False):
     rate_limit_ip: int
     webhook_hosts: _Texts
     allowed_hosts: _Texts
+    strict: bool | list[StrictCheck] | tuple[StrictCheck, ...]
 
 
 class SettingsChanges(RuntimeChanges, total=False):

@@ -176,7 +176,8 @@ def test_selenium_shows_images_and_blocks_the_rest(
         message.open(driver)
         loaded = "return document.getElementById(arguments[0]).naturalWidth"
         waits = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait(driver, 20)
-        assert waits.until(lambda each: each.execute_script(loaded, "logo")) == 40
+        waits.until(lambda each: each.execute_script("return document.readyState") == "complete")
+        assert driver.execute_script(loaded, "logo") == 40
         assert driver.execute_script(loaded, "pixel") == 0
         assert driver.find_element("id", "confirm").text == "Confirm"
     finally:

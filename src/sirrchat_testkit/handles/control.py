@@ -57,12 +57,16 @@ TIMEOUT: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The beginning of a scope: the taken items, the last event, the number of connections, and the account."""
+    """The beginning of a scope: the taken items, the last event, the numbers of connections and addresses, the account.
+
+    ``addresses`` counts those that ``make_inbox`` made.
+    """
 
     taken: TakenMark
     event: int
     connections: int
     owner: TestAccountMark
+    addresses: int = 0
 
 
 class ServerControl:
@@ -77,6 +81,7 @@ class ServerControl:
         self.feeds: Feeds[ReceivedMessage] = Feeds()
         self.taken = Taken()
         self._test_account = TestAccount(services)
+        self._addresses: list[str] = []
         self._mark = Mark(self.taken.mark(), 0, 0, self._test_account.mark())
         services.events.subscribe(self._push, self._is_wanted)
 
@@ -84,6 +89,11 @@ class ServerControl:
     def since(self) -> int:
         """The number of the last event before the scope."""
         return self._mark.event
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses that ``make_inbox`` made in the scope, in order."""
+        return self._addresses[self._mark.addresses :]
 
     def source(self, recipient: str | None) -> MailSource:
         """Return the mail for ``recipient``, or all mail, as a source for waits."""
@@ -114,11 +124,14 @@ class ServerControl:
         milliseconds = None if expires_in is None else round(expires_in / timedelta(milliseconds=1))
         if exact is not None:
             self._check_address(exact)
-            return self.thread.call(self._test_account.add_exact(exact, milliseconds))
+            made = self.thread.call(self._test_account.add_exact(exact, milliseconds))
+            self._addresses.append(made.text)
+            return made
         address = None
         while address is None:
             local = self._test_account.local_part(prefix)
             address = self.thread.call(self._test_account.add(local, domain, milliseconds))
+        self._addresses.append(address.text)
         return address
 
     def new_account(self, address: str | None, password: str | None, quota: int | None) -> NewAccount:
@@ -173,6 +186,10 @@ class ServerControl:
         """Wait at most ``seconds`` until no work is in progress; return what remains. Runs on the server's loop."""
         return await self.services.sessions.settled(seconds, self._mark.connections)
 
+    async def still_open(self, seconds: float) -> list[Session]:
+        """Wait at most ``seconds`` until the connections of this scope are closed; return those that are not."""
+        return await self.services.sessions.still_open(seconds, self._mark.connections)
+
     async def snapshot(self, recipient: str | None = None) -> Snapshot:
         """Return a snapshot of this scope, and why mail for ``recipient`` is refused. Runs on the server's loop."""
         return await self.diagnostics.snapshot(self._mark.connections, recipient)
@@ -201,6 +218,7 @@ class ServerControl:
             outer,
             event=self.services.events.last,
             connections=self.services.sessions.opened,
+            addresses=len(self._addresses),
         )
         return outer
 
@@ -209,6 +227,7 @@ class ServerControl:
         self.diagnostics.note_past(self._test_account.mark().scope, self._mark.event)
         self.taken.rewind(outer.taken)
         self.feeds.end_scope()
+        del self._addresses[self._mark.addresses :]
         self._test_account.rewind(outer.owner)
         self._mark = outer
 

@@ -123,6 +123,14 @@ class Snapshot:
             if number > after and isinstance(event, kind):
                 yield event
 
+    def own(self, kind: type[E], after: int) -> Iterator[E]:
+        """Return the events of ``kind`` after the event ``after``, without those of nested scopes that have ended."""
+        nested = [each for each in self.past if each.before >= after]
+        for number, event in enumerate(self.events, self.first):
+            is_nested = any(each.before < number <= each.last for each in nested)
+            if number > after and not is_nested and isinstance(event, kind):
+                yield event
+
 
 class Diagnostics:
     """Reports what happened in one server, and why a recipient is refused."""

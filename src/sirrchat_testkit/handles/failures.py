@@ -103,6 +103,7 @@ class Evidence(NamedTuple, Generic[T]):
         hint: The finding if no item is close to a match.
         otherwise: The finding if there is no other one.
         sections: Further sections.
+        missing: Whose items are missing, if several were awaited; to follow their number.
     """
 
     recent: Sequence[T]
@@ -110,6 +111,7 @@ class Evidence(NamedTuple, Generic[T]):
     hint: str = ""
     otherwise: str = ""
     sections: Sequence[Section] = ()
+    missing: str = ""
 
 
 class FailedWait(Protocol[T]):
@@ -147,11 +149,13 @@ def not_received(wait: FailedWait[T], evidence: Evidence[T]) -> AssertionError:
     matching = [] if match.runs_code else [each for each in taken if match.matches(each)]
     earlier = [each for each in taken if each not in matching]
 
-    finding = evidence.cause or (_first_miss(match, near[0]) if near else "") or evidence.hint
+    finding = evidence.cause or (_first_miss(match, near[0]) if near else "")
+    finding = finding or ("" if evidence.missing else evidence.hint)
     if not finding and matching:
         finding = f"An earlier receive() took the {kind.noun}"
     if wait.wanted > 1:
-        finding = f"{len(found) or 'None'} of {counted(wait.wanted, kind.noun)} arrived" + (finding and f". {finding}")
+        number = f"{len(found) or 'None'} of {counted(wait.wanted, kind.noun)} arrived"
+        finding = ". ".join(filter(None, ["; ".join(filter(None, [number, evidence.missing])), finding]))
     finding = finding or evidence.otherwise or _no_item(kind, taken, rejected)
     rejected_title = f"{kind.noun.capitalize()}s {kind.rejected}:"
     sections = [

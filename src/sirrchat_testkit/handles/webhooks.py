@@ -128,6 +128,11 @@ class WebhookDelivery(Hints):
         return f"<WebhookDelivery {self.event} to {self.url} {self.status}, {counted(len(self.attempts), 'attempt')}>"
 
 
+def reported_message(delivery: WebhookDelivery) -> str:
+    """Return the id of the message that ``delivery`` reports."""
+    return delivery._record.message  # noqa: SLF001 - its own module
+
+
 class WebhookHandle(Hints):
     """A webhook that ``mailserver.add_webhook`` made.
 

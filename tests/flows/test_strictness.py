@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import smtplib
 
 import pytest
 
 from sirrchat_testkit import Inbox, MailNotReceived, MailServer, StrictCheckFailed, UnexpectedMail
+from sirrchat_testkit.domain.sessions import Sessions
 from tests.support import connect, send
 
 
@@ -103,6 +105,15 @@ def test_a_connection_that_is_closed_meanwhile_is_no_leak() -> None:
         with server.scope():
             kept.noop()
         kept.close()
+
+
+@pytest.mark.asyncio
+async def test_connections_have_a_moment_to_close() -> None:
+    sessions = Sessions()
+    kept, closing = sessions.open("127.0.0.1:1"), sessions.open("127.0.0.1:2")
+    asyncio.get_running_loop().call_later(0.01, sessions.close, closing)
+    assert await sessions.still_open(10, after=kept.number) == []
+    assert await sessions.still_open(0.01) == [kept]
 
 
 def test_only_returns_the_one_match() -> None:

@@ -81,6 +81,11 @@ def test_in_a_nested_scope_that_was_checked(mailserver, inbox):
     from sirrchat_testkit import StrictCheckFailed
     with pytest.raises(StrictCheckFailed, match="never received"), mailserver.scope():
         send(mailserver, inbox)
+    with pytest.raises(StrictCheckFailed, match="was refused"), mailserver.scope():
+        try:
+            send(mailserver, "nobody@example.com")
+        except smtplib.SMTPRecipientsRefused:
+            pass
 
 def test_other_texts_and_other_recipients(mailserver, make_inboxes):
     for each in make_inboxes(2):
@@ -200,6 +205,36 @@ def test_by_hand(mailserver, inbox):
     assert result.stdout.str().count("StrictCheckFailed: 1 message was never received (unread): 'Hello' from") == 3
     result = run(project, "-o", "mailserver_strict=refused")
     result.assert_outcomes(passed=3, failed=2)
+
+
+def test_mail_of_wider_fixtures_fails_no_test(project: pytest.Pytester) -> None:
+    project.makeconftest(
+        """
+        import pytest
+        from sirrchat_testkit import Settings
+        from tests.support import send
+
+        @pytest.fixture(scope="session")
+        def mailserver_settings():
+            return Settings(strict=True)
+
+        @pytest.fixture(scope="session")
+        def news(mailserver_session):
+            inbox = mailserver_session.make_inbox("news")
+            send(mailserver_session, inbox)
+            return inbox
+        """
+    )
+    project.makepyfile(
+        """
+        def test_one(mailserver, news):
+            assert len(news.messages) == 1
+
+        def test_two(mailserver, news):
+            assert news.receive().subject == "Hello"
+        """
+    )
+    run(project).assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize("how", ["marker", "ini", "settings"])

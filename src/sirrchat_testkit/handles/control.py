@@ -255,7 +255,7 @@ class ServerControl:
                 self.feeds.push((each.recipient_key, None), Changed([self.received(each)]))
 
     def _overview(self, mark: ScopeMark) -> Steps[Overview]:
-        snapshot: Snapshot = yield self.diagnostics.snapshot(mark.connections, None)
+        snapshot: Snapshot = yield self.diagnostics.snapshot(mark.connections, None, mark.event)
         refusals = yield from self.diagnostics.refusals(diagnostics.to_explain(snapshot, mark.event))
         messages = yield from pull_recent(self.source(None), COMPARED)
         for start in range(0, len(messages), LOADED):

@@ -144,11 +144,11 @@ class Diagnostics:
         """Note that the scope ``name``, which began after the event ``event``, ends now."""
         self._past.append(Past(name, event, self._services.events.last))
 
-    async def snapshot(self, connection: int, recipient: str | None) -> Snapshot:
-        """Return a snapshot, with the connections after number ``connection``. Runs on the server's loop."""
+    async def snapshot(self, connection: int, recipient: str | None, after: int = 0) -> Snapshot:
+        """Return a snapshot, with the events and connections after these numbers. Runs on the server's loop."""
         sessions = self._services.sessions
         busy = [each for each in sessions if each.busy]
-        events = self._services.events.held()
+        events = self._services.events.held(after)
         return Snapshot(
             address=self._smtp_address,
             first=self._services.events.last - len(events) + 1,

@@ -506,7 +506,8 @@ class MailServer(Service, Receiver):
         Args:
             name: The name of the scope. Generated addresses and ids depend on it, and mail that arrives after the
                 scope has ended is reported with it. The name of a nested scope begins with that of the outer one.
-            check: Whether to call ``check()`` if the block raised no error.
+            check: Whether to call ``check()``, and run the checks of the setting ``strict``, if the block raised no
+                error.
 
         Raises:
             FaultNeverFired: A fault that was planned in the scope never fired.

@@ -1,8 +1,8 @@
 """A message as one HTML page that needs no network: to open it in a browser, to save it, to show it in a report.
 
 1. Images of the message itself (``cid:``) are in the page, as ``data:`` URLs.
-2. A content security policy blocks everything remote, and scripts: images, styles, fonts, frames, forms' targets are
-   not touched. Links work, because a test follows them.
+2. A content security policy blocks scripts and everything remote: images, styles, fonts, frames. Links work, because a
+   test follows them.
 3. A message without HTML is shown as its plain text, with its web addresses as links.
 """
 

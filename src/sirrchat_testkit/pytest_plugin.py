@@ -262,11 +262,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     server = item.stash.get(_SERVER, None)
     if report.failed:
         item.stash[_FAILED] = True
+        if server is None and "mailserver_session" in getattr(item, "fixturenames", ()):  # a wider fixture failed
+            server = item.config.stash.get(_RUNNING, None)
     if server is not None and report.failed:
         from sirrchat_testkit.reports.section import add_report
 
         add_report(item, report, server, ended=item.stash.get(_ENDED, False))
-    if report.when == "teardown" and server is not None:
+    if report.when == "teardown" and _SERVER in item.stash and server is not None:
         del item.stash[_SERVER]
         server._ended = None  # noqa: SLF001 - it holds the messages of the test
     return report

@@ -159,6 +159,37 @@ def test_each_phase_that_fails_has_a_report(project: pytest.Pytester, workers: S
     assert all("Hello Ann," in report for report in reports(result))
 
 
+def test_a_wider_fixture_that_fails_has_a_report_of_its_own(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_shop=SHOP
+        + """
+@pytest.fixture(scope="session")
+def shop(mailserver_session):
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(mailserver_session, "wider@example.com")
+    send(mailserver_session, mailserver_session.make_inbox(), "In the setup")
+    assert 0
+
+def test_earlier(mailserver, inbox):
+    send(mailserver, inbox, "Earlier")
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(mailserver, "earlier@example.com")
+    with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+        smtp.ehlo("earlier.example")
+
+def test_it(shop, inbox):
+    pass
+"""
+    )
+    result = run(project)
+    result.assert_outcomes(passed=1, errors=1)
+    [report] = reports(result)
+    assert "'In the setup' from no-reply@shop.example" in report
+    assert "wider@example.com does not exist here" in report
+    assert "arlier" not in report
+    assert "Connections" not in report
+
+
 @MODES
 def test_artifacts_are_saved_for_each_failed_test(project: pytest.Pytester, workers: Sequence[str]) -> None:
     project.makepyfile(test_shop=SHOP + BUSY, test_phases=SHOP + PHASES)

@@ -204,7 +204,8 @@ class ServerControl:
 
     def scope_mark(self) -> ScopeMark:
         """Return the parts of the open scope that its overview needs."""
-        return ScopeMark(self._mark.event, self._mark.connections, self.taken.keys())
+        outermost = not self._test_account.mark().scope
+        return ScopeMark(self._mark.event, self._mark.connections, self.taken.keys(), outermost)
 
     def name_after(self, seed: str) -> None:
         """Make names from ``seed`` outside of scopes."""
@@ -224,7 +225,7 @@ class ServerControl:
 
     def rewind(self, outer: Mark) -> None:
         """End a scope: go back to the mark ``outer``, and end the waits that began since."""
-        self.diagnostics.note_past(self._test_account.mark().scope, self._mark.event)
+        self.diagnostics.note_past(self._test_account.mark().scope, self._mark.event, self._mark.connections)
         self.taken.rewind(outer.taken)
         self.feeds.end_scope()
         del self._addresses[self._mark.addresses :]
@@ -256,6 +257,8 @@ class ServerControl:
 
     def _overview(self, mark: ScopeMark) -> Steps[Overview]:
         snapshot: Snapshot = yield self.diagnostics.snapshot(mark.connections, None, mark.event)
+        if mark.is_outermost:
+            snapshot = snapshot.outside_of_scopes()
         refusals = yield from self.diagnostics.refusals(diagnostics.to_explain(snapshot, mark.event))
         messages = yield from pull_recent(self.source(None), COMPARED)
         for start in range(0, len(messages), LOADED):

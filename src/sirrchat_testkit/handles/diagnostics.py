@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import takewhile
 from typing import Final, NamedTuple, TypeVar
@@ -74,11 +74,13 @@ class Refusal:
 
 
 class Past(NamedTuple):
-    """A scope that has ended, with the number of the event before its first event, and of its last event."""
+    """A scope that has ended, with the numbers of the event before its first and of its last; connections likewise."""
 
     name: str
     before: int
     last: int
+    connection_before: int
+    last_connection: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,12 @@ class Snapshot:
             if number > after and isinstance(event, kind):
                 yield event
 
+    def outside_of_scopes(self) -> Snapshot:
+        """Return the snapshot without what happened in scopes that have ended."""
+        spans = [range(each.connection_before + 1, each.last_connection + 1) for each in self.past]
+        idle = [each for each in self.idle if not any(each.number in span for span in spans)]
+        return replace(self, first=1, events=[*self.own(Event, 0)], past=(), idle=idle)
+
     def own(self, kind: type[E], after: int) -> Iterator[E]:
         """Return the events of ``kind`` after the event ``after``, without those of nested scopes that have ended."""
         nested = [each for each in self.past if each.before >= after]
@@ -140,9 +148,10 @@ class Diagnostics:
         self._smtp_address = smtp_address
         self._past: deque[Past] = deque(maxlen=_SCOPES_KEPT)
 
-    def note_past(self, name: str, event: int) -> None:
-        """Note that the scope ``name``, which began after the event ``event``, ends now."""
-        self._past.append(Past(name, event, self._services.events.last))
+    def note_past(self, name: str, event: int, connection: int) -> None:
+        """Note that the scope ``name``, which began after these numbers, ends now."""
+        last, opened = self._services.events.last, self._services.sessions.opened
+        self._past.append(Past(name, event, last, connection, opened))
 
     async def snapshot(self, connection: int, recipient: str | None, after: int = 0) -> Snapshot:
         """Return a snapshot, with the events and connections after these numbers. Runs on the server's loop."""

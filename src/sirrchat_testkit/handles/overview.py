@@ -36,11 +36,15 @@ LARGE: Final = 1_048_576
 
 
 class ScopeMark(NamedTuple):
-    """Where a scope began: the last event and the number of connections before it; and what its waits have taken."""
+    """Where a scope began: the last event and the number of connections before it; and what its waits have taken.
+
+    If it ``is_outermost``, no scope is open, and its overview leaves out those that have ended.
+    """
 
     event: int
     connections: int
     taken: frozenset[Hashable]
+    is_outermost: bool
 
 
 @dataclass(frozen=True, slots=True)

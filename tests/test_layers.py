@@ -28,7 +28,7 @@ LEVELS: list[set[str]] = [
     {"assembly"},
     {"server"},
     {"frameworks"},
-    {"fixture_types"},
+    {"fixture_types", "reports"},
     {"__init__"},
     {"pytest_plugin", "cli"},
     {"__main__"},

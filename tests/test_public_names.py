@@ -31,7 +31,7 @@ INTERNAL = {"Envelope.to_doc", "Fault.action", "Fault.match", "Fault.protocol", 
 WANTED = {"Flag", "Number", "Text", "Time"}
 """Aliases of what a condition takes; their unions end in Any, so annotating with them would say nothing."""
 
-WIDER = {"allowed_hosts", "data", "domains", "hide_extensions", "oauth_tokens", "webhook_hosts"}
+WIDER = {"allowed_hosts", "data", "domains", "hide_extensions", "oauth_tokens", "strict", "webhook_hosts"}
 """Settings that accept more types than their record keeps, such as a list for a tuple."""
 
 

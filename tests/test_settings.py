@@ -1,6 +1,7 @@
 """Settings: one table, from which checks, flags, variables, help and documentation follow."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
                 "or a function, not ['ann']"
             ),
         ),
+        ({"start_at": "2030"}, "start_at must be a datetime such as 2030-01-31T12:00:00Z, not '2030'"),
         ({"smtpport": 1}, "there is no setting 'smtpport'; did you mean 'smtp_port'?"),
     ],
 )
@@ -85,6 +87,17 @@ def test_tokens_can_be_a_mapping_or_a_function() -> None:
 
 def test_the_others_stay_when_some_are_replaced() -> None:
     assert Settings(host="::1", max_age=5).replace(max_age=6) == Settings(host="::1", max_age=6)
+
+
+def test_a_start_time_is_aware_and_can_be_text_in_the_environment() -> None:
+    noon = datetime(2030, 1, 31, 12, tzinfo=UTC)
+    assert Settings(start_at=noon.astimezone().replace(tzinfo=None)).start_at == noon
+    [row] = [row for row in ROWS if row.name == "start_at"]
+    assert row.kind.parse("start_at", "2030-01-31T13:00:00+01:00") == noon
+    with MailServer(start_at=noon) as server:
+        with server.scope():
+            server.clock.advance(days=1)
+        assert noon <= server.make_inbox().deliver(subject="x").received_at < noon + timedelta(minutes=1)
 
 
 def test_keys_and_tokens_are_not_shown() -> None:

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from sirrchat_testkit.handles.inbox import Inbox, MailAccount
     from sirrchat_testkit.handles.mail_source import MailNotReceived, UnexpectedMail
     from sirrchat_testkit.handles.message import ReceivedMessage
+    from sirrchat_testkit.handles.strictness import StrictCheckFailed
+    from sirrchat_testkit.handles.viewing import AsyncPlaywrightPage, PlaywrightPage, SeleniumDriver
     from sirrchat_testkit.handles.webhooks import WebhookAttempt, WebhookDelivery, WebhookHandle
     from sirrchat_testkit.mail.address_headers import MailAddress
     from sirrchat_testkit.mail.candidates import NotExactlyOne
@@ -67,7 +69,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.schemas.webhook_events import WebhookEvent
     from sirrchat_testkit.schemas.webhooks import webhook_schema
     from sirrchat_testkit.server import MailServer
-    from sirrchat_testkit.settings import RuntimeChanges, Settings, SettingsChanges, TokenCheck
+    from sirrchat_testkit.settings import RuntimeChanges, Settings, SettingsChanges, StrictCheck, TokenCheck
     from sirrchat_testkit.signing import WebhookNotVerified, verify_webhook
     from sirrchat_testkit.sink.call import CallConditions, GoldenDiffers, WebhookCall, WebhookInvalid
     from sirrchat_testkit.sink.sink import WebhookSink
@@ -81,6 +83,7 @@ __all__ = [
     "ApiError",
     "ApiKey",
     "ApiKeys",
+    "AsyncPlaywrightPage",
     "Attachment",
     "CallConditions",
     "Client",
@@ -124,12 +127,14 @@ __all__ = [
     "NotFound",
     "NotSettled",
     "OverQuota",
+    "PlaywrightPage",
     "RcptFaultConditions",
     "ReceivedMessage",
     "Refusal",
     "Refused",
     "RejectFaultConditions",
     "RuntimeChanges",
+    "SeleniumDriver",
     "ServerStats",
     "Session",
     "Settings",
@@ -142,6 +147,8 @@ __all__ = [
     "StoreFull",
     "StoreLocked",
     "StoredDocument",
+    "StrictCheck",
+    "StrictCheckFailed",
     "Tampering",
     "TestkitError",
     "TimeUnits",
@@ -176,6 +183,7 @@ _HOMES = {
     "ApiError": "client",
     "ApiKey": "schemas.sirrchat",
     "ApiKeys": "client",
+    "AsyncPlaywrightPage": "handles.viewing",
     "Attachment": "mail.mime",
     "CallConditions": "sink.call",
     "Client": "client",
@@ -219,12 +227,14 @@ _HOMES = {
     "NotFound": "errors",
     "NotSettled": "handles.failures",
     "OverQuota": "errors",
+    "PlaywrightPage": "handles.viewing",
     "RcptFaultConditions": "faults.api",
     "ReceivedMessage": "handles.message",
     "Refusal": "handles.diagnostics",
     "Refused": "errors",
     "RejectFaultConditions": "faults.api",
     "RuntimeChanges": "settings",
+    "SeleniumDriver": "handles.viewing",
     "ServerStats": "domain.counters",
     "Session": "domain.sessions",
     "Settings": "settings",
@@ -237,6 +247,8 @@ _HOMES = {
     "StoreFull": "errors",
     "StoreLocked": "errors",
     "StoredDocument": "storage.database",
+    "StrictCheck": "settings",
+    "StrictCheckFailed": "handles.strictness",
     "Tampering": "faults.webhook",
     "TestkitError": "errors",
     "TimeUnits": "handles.conditions",

@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar
 
@@ -154,9 +155,12 @@ def list_users(page: int, **query: Any) -> Call[answers.UserPage]:
     return Call("GET", "/api/v1/users", _one(answers.UserPage), query={"page": page, **query})
 
 
-def create_api_key(user: str, role: str) -> Call[answers.NewlyMadeApiKey]:
+def create_api_key(user: str, role: str, expires_in: timedelta | None) -> Call[answers.NewlyMadeApiKey]:
     """Return the call that makes a key for ``user``, an e-mail address or an id."""
-    return Call("POST", "/api/v1/api-keys", _one(answers.NewlyMadeApiKey), body={"user": user, "role": role})
+    body: dict[str, Any] = {"user": user, "role": role}
+    if expires_in is not None:
+        body["expires_in_ms"] = round(expires_in / timedelta(milliseconds=1))
+    return Call("POST", "/api/v1/api-keys", _one(answers.NewlyMadeApiKey), body=body)
 
 
 def list_api_keys(page: int) -> Call[answers.ApiKeyPage]:
@@ -274,22 +278,26 @@ class ApiKeys:
     def __init__(self, send: Callable[[Call[Any]], Any]) -> None:
         self._send = send
 
-    def create(self, user: str, role: Literal["admin", "user"] = "admin") -> answers.NewlyMadeApiKey:
+    def create(
+        self, user: str, role: Literal["admin", "user"] = "admin", *, expires_in: timedelta | None = None
+    ) -> answers.NewlyMadeApiKey:
         """Make an API key and return it, with ``key`` and ``secret``. They cannot be read again later.
 
         Args:
             user: The e-mail address or the id of the key's user.
             role: ``admin`` for every route, ``user`` for the user's own data.
+            expires_in: How long the key is valid, on the server's clock. Default: until it is revoked.
 
         Raises:
             NotFound: There is no such user.
+            InvalidValue: ``expires_in`` is not above 0.
             ApiError: The request failed.
 
         Example:
             key = client.api_keys.create("ann@example.com", role="user").key
             client_of_ann = Client(key, client.base_url)
         """
-        made: answers.NewlyMadeApiKey = self._send(create_api_key(user, role))
+        made: answers.NewlyMadeApiKey = self._send(create_api_key(user, role, expires_in))
         return made
 
     def list(self) -> Iterator[answers.ApiKey]:

@@ -55,10 +55,11 @@ def function_name(function: Any) -> str:
 
 def expired(address: str, at: int, now: int) -> str:
     """Return that ``address`` expired at the time ``at``; both times are in milliseconds on the server's clock."""
-    return f"{address} expired at {_time(at)} (the server's clock says {_time(now)})"
+    return f"{address} expired at {moment(at)} (the server's clock says {moment(now)})"
 
 
-def _time(milliseconds: int) -> str:
+def moment(milliseconds: int) -> str:
+    """Return a time in milliseconds since the epoch as text, such as ``2030-01-31 12:00:00 UTC``."""
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -25,14 +25,36 @@ if TYPE_CHECKING:
         Settings,
         WebhookSink,
     )
+    from sirrchat_testkit.settings import StrictCheck
 
 _RUNNING = pytest.StashKey["MailServer"]()
 _SERVER = pytest.StashKey["MailServer"]()
+_ENDED = pytest.StashKey[bool]()
 _PASSED = pytest.StashKey[bool]()
+_FAILED = pytest.StashKey[bool]()
+_STRICT = pytest.StashKey["tuple[StrictCheck, ...] | None"]()
+_STRICT_LATE = pytest.StashKey[set[str]]()
 _LATE = pytest.StashKey[dict[str, int]]()
 _TIMEOUT = pytest.StashKey[float]()
 _WITHIN = pytest.StashKey[float]()
 
+_OWN = frozenset(
+    {
+        "request",
+        "mailserver_settings",
+        "mailserver_session",
+        "mailserver",
+        "inbox",
+        "make_inbox",
+        "make_inboxes",
+        "webhook_sink",
+        "make_webhook_sink",
+    }
+)
+"""After a test that uses only these fixtures, nothing of the user's is torn down."""
+
+_ARTIFACTS_HELP = "a folder for the mail, transcripts and webhook calls of each failed test"
+_STRICT_HELP = "what else fails a test: unread, refused, late, duplicate, undelivered, leaks; true: all but leaks"
 _TIMEOUT_HELP = "seconds that receive() waits by default"
 
 
@@ -51,14 +73,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--mailserver-seed", metavar="TEXT", help="the seed for addresses and ids; the same seed gives the same ones"
     )
+    group.addoption("--mailserver-artifacts", metavar="DIR", help=_ARTIFACTS_HELP)
+    parser.addini("mailserver_artifacts", _ARTIFACTS_HELP)
     parser.addini("mailserver_timeout", _TIMEOUT_HELP)
+    parser.addini("mailserver_strict", _STRICT_HELP)
     parser.addini("mailserver_within", "seconds that assert_nothing() watches by default")
+    parser.addini(
+        "mailserver_clock", "follow: the server's clock follows time.time(), which freezegun and time-machine move"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and reject wrong settings before any test runs."""
-    config.addinivalue_line("markers", f"mailserver(timeout): {_TIMEOUT_HELP}, for this test")
+    config.addinivalue_line(
+        "markers", f"mailserver(timeout, strict): for this test, {_TIMEOUT_HELP}, and {_STRICT_HELP}"
+    )
     config.stash[_LATE] = {}
+    config.option.mailserver_artifacts = _artifacts(config)  # pytest-xdist passes it to its workers
+    if config.getoption("xmlpath", None):
+        from sirrchat_testkit.reports.junit import JUnit
+
+        config.pluginmanager.register(JUnit(config), "sirrchat_testkit_junit")
     variable = "SIRRCHAT_TESTKIT_TIMEOUT"
     timeouts = {
         "the option --mailserver-timeout": config.getoption("--mailserver-timeout"),
@@ -67,6 +102,13 @@ def pytest_configure(config: pytest.Config) -> None:
     }
     given = [_seconds(setting, value) for setting, value in timeouts.items() if value is not None]
     config.stash[_TIMEOUT] = given[0] if given else 10.0
+    config.stash[_STRICT_LATE] = set()
+    config.stash[_STRICT] = None
+    if config.getini("mailserver_strict"):
+        config.stash[_STRICT] = _strict("the ini setting mailserver_strict", config.getini("mailserver_strict"))
+    if config.getini("mailserver_clock") not in {"", "follow"}:
+        given_clock = config.getini("mailserver_clock")
+        raise pytest.UsageError(f"the ini setting mailserver_clock must be follow, not {given_clock!r}")
     config.stash[_WITHIN] = _seconds("the ini setting mailserver_within", config.getini("mailserver_within") or "0")
 
 
@@ -93,12 +135,22 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
         pytest.fail(
             f"the fixture mailserver_settings returns a Settings(...), not {mailserver_settings!r}", pytrace=False
         )
+    follows = bool(request.config.getini("mailserver_clock"))
+    if follows and mailserver_settings.start_at is not None:
+        pytest.fail(
+            "the ini setting mailserver_clock = follow and the setting start_at exclude each other: a clock that "
+            "follows time.time() starts there",
+            pytrace=False,
+        )
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     seed = request.config.getoption("--mailserver-seed") or mailserver_settings.seed
     with _text_only(), MailServer(mailserver_settings, seed=seed) as server:
         _time(request.node, server)
+        if follows:
+            server.clock.follow()
         request.config.stash[_RUNNING] = server
         server._shared_by = "all tests of this session"  # noqa: SLF001 - only the plugin shares a server
+        server._checks_strictly = False  # noqa: SLF001 - each test does
         if worker:  # names made outside of tests differ between workers; those of a test do not
             server._name_after(worker)  # noqa: SLF001 - for workers alone
         try:
@@ -114,13 +166,20 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
 @pytest.fixture
 def mailserver(request: pytest.FixtureRequest, mailserver_session: MailServer) -> Iterator[MailServer]:
     """The mail server, in a scope of this test: everything that changes is undone when the test ends."""
-    server = mailserver_session
-    with _text_only(), server.scope(request.node.nodeid, check=False):
-        request.node.stash[_SERVER] = server
-        yield server
-        if request.node.stash.get(_PASSED, False):
-            server.check()  # for errors after the test itself
-        _report_late(request.config, server)
+    server, item = mailserver_session, request.node
+    fails = True  # so that the report can be made after the scope has ended
+    try:
+        with _text_only(), server._scope(item.nodeid, check=False, keep=lambda: fails):  # noqa: SLF001
+            item.stash[_SERVER] = server
+            _set_strict(item, server)
+            yield server
+            if item.stash.get(_PASSED, False):
+                server.check()  # for errors after the test itself
+            with _nothing_further(item):
+                _report_late(request.config, server)
+            fails = not _OWN.issuperset(item.fixturenames)  # the others may fail when they are torn down
+    finally:
+        item.stash[_ENDED] = True
 
 
 @pytest.fixture
@@ -191,10 +250,16 @@ def webhook_sink(mailserver: MailServer) -> Iterator[WebhookSink]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Reject a wrong marker before any fixture is set up: a later failure would leave one only partly set up."""
     for marker in item.iter_markers("mailserver"):
-        seconds = marker.kwargs.get("timeout")
-        if marker.args or marker.kwargs.keys() != {"timeout"} or not _is_time(seconds):
+        named = marker.kwargs.keys() & {"timeout", "strict"}
+        if marker.args or not named or named != marker.kwargs.keys() or not _is_time(marker.kwargs.get("timeout", 0)):
             given = ", ".join([*map(repr, marker.args), *(f"{name}={each!r}" for name, each in marker.kwargs.items())])
-            pytest.fail(f"the marker must be mailserver(timeout=SECONDS), not mailserver({given})", pytrace=False)
+            expected = "mailserver(timeout=SECONDS, strict=CHECKS)"
+            pytest.fail(f"the marker must be {expected}, not mailserver({given})", pytrace=False)
+        if "strict" in named:
+            try:
+                _strict("the marker mailserver", marker.kwargs["strict"])
+            except pytest.UsageError as error:
+                pytest.fail(str(error), pytrace=False)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -212,7 +277,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     server = item.stash.get(_SERVER, None)
     if server is not None:
         with _text_only():
-            server.check()
+            server._check_at_end(without=["late"])  # noqa: SLF001 - late mail belongs to another test
     item.stash[_PASSED] = True
     return result
 
@@ -222,10 +287,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Add a section about the mail server to the report of a failed test, without what the failure already shows."""
     report = yield
     server = item.stash.get(_SERVER, None)
-    if server is not None and report.failed and report.when == "call":
-        report.sections.append(("Mail server", _overview(server, report.longreprtext)))
-    if report.when == "teardown" and server is not None:
+    if report.failed:
+        item.stash[_FAILED] = True
+        if server is None and "mailserver_session" in getattr(item, "fixturenames", ()):  # a wider fixture failed
+            server = item.config.stash.get(_RUNNING, None)
+    if server is not None and report.failed:
+        from sirrchat_testkit.reports.section import add_report
+
+        add_report(item, report, server, ended=item.stash.get(_ENDED, False))
+    if report.when == "teardown" and _SERVER in item.stash and server is not None:
         del item.stash[_SERVER]
+        server._ended = None  # noqa: SLF001 - it holds the messages of the test
     return report
 
 
@@ -254,33 +326,47 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @contextlib.contextmanager
 def _text_only() -> Iterator[None]:
     """Fail with only the text of a finding, because no line of the test raised it."""
-    from sirrchat_testkit import FaultNeverFired, LateMailWarning
+    from sirrchat_testkit import FaultNeverFired, LateMailWarning, StrictCheckFailed
 
     try:
         yield
-    except (FaultNeverFired, LateMailWarning) as error:
+    except (FaultNeverFired, LateMailWarning, StrictCheckFailed) as error:
         raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
 
 
-def _overview(server: MailServer, shown: str) -> str:
-    """Return what happened in the server, without what ``shown`` contains. An error here would end the whole run."""
+@contextlib.contextmanager
+def _nothing_further(item: pytest.Item) -> Iterator[None]:
+    """Raise no late mail in the teardown of a test that has failed already; the summary lists it."""
+    from sirrchat_testkit import LateMailWarning, StrictCheckFailed
+
     try:
-        return f"{server!r} seed={server.settings.seed!r}\n{server.overview(shown)}".rstrip()
-    except Exception as error:  # noqa: BLE001
-        return f"No report: {type(error).__name__}: {error}".partition("\n")[0]
+        yield
+    except (LateMailWarning, StrictCheckFailed):
+        if not item.stash.get(_FAILED, False):
+            raise
 
 
 def _report_late(config: pytest.Config, server: MailServer) -> None:
-    """Warn about late mail that was not reported yet, and keep it for the summary."""
+    """Warn about late mail that was not reported yet, and keep it for the summary.
+
+    Raises:
+        StrictCheckFailed: The test that caused it had the strict check ``late``.
+    """
     late: dict[str, int] = {}
+    failing: dict[str, int] = {}
     for each, times in server._now.findings.take_late().items():  # noqa: SLF001 - counted for the report alone
         text = f"mail for {each.recipient} from {each.sender} arrived after this test had ended and was refused"
-        late[f"{each.scope}: {text}"] = times
-    if late:
-        from sirrchat_testkit import LateMailWarning
+        is_strict = each.scope.partition(" > ")[0] in config.stash[_STRICT_LATE]
+        (failing if is_strict else late)[f"{each.scope}: {text}"] = times
+    if not (late or failing):
+        return
+    from sirrchat_testkit import LateMailWarning, StrictCheckFailed
 
-        _add(config.stash[_LATE], late)
+    _add(config.stash[_LATE], late | failing)
+    if late:
         warnings.warn("\n".join(_counted(late)), LateMailWarning, stacklevel=1)
+    if failing:
+        raise StrictCheckFailed("\n".join(_counted(failing)))
 
 
 def _add(counts: dict[str, int], more: dict[str, int]) -> None:
@@ -295,9 +381,47 @@ def _counted(late: dict[str, int]) -> list[str]:
 def _time(node: Any, server: MailServer | None = None) -> None:
     server = server or node.config.stash.get(_RUNNING, None)
     if server is not None:
-        marker = node.get_closest_marker("mailserver")
-        server.timeout = marker.kwargs["timeout"] if marker else node.config.stash[_TIMEOUT]
+        seconds = _marked(node, "timeout")
+        server.timeout = node.config.stash[_TIMEOUT] if seconds is None else seconds
         server.within = node.config.stash[_WITHIN]
+
+
+def _artifacts(config: pytest.Config) -> str:
+    """Return the folder for artifacts: the option is relative to the current folder, the ini setting to rootdir."""
+    option, ini = config.getoption("--mailserver-artifacts"), config.getini("mailserver_artifacts")
+    folder = (config.invocation_params.dir if option else config.rootpath) / (option or ini)
+    if (option or ini) and folder.exists() and not folder.is_dir():
+        raise pytest.UsageError(f"the folder for artifacts of the mail server must not be a file: {folder}")
+    return str(folder) if option or ini else ""
+
+
+def _marked(node: Any, name: str) -> Any:
+    """Return an argument of the closest marker that has it; None if there is none."""
+    return next((each.kwargs[name] for each in node.iter_markers("mailserver") if name in each.kwargs), None)
+
+
+def _set_strict(item: pytest.Item, server: MailServer) -> None:
+    """Set the strict checks of a test: those of the marker, the ini file or the settings, in this order."""
+    marked = _marked(item, "strict")
+    strict = item.config.stash[_STRICT] if marked is None else _strict("the marker mailserver", marked)
+    if strict is not None and strict != server.settings.strict:
+        server.configure(strict=strict)
+    checks = server.settings.strict
+    if isinstance(checks, tuple) and "late" in checks:
+        item.config.stash[_STRICT_LATE].add(item.nodeid)
+
+
+def _strict(setting: str, given: Any) -> tuple[StrictCheck, ...]:
+    """Return the names of strict checks. Raises ``UsageError`` if ``given`` is not valid."""
+    from sirrchat_testkit.settings import STRICT
+
+    try:
+        checks: tuple[Any, ...] = (
+            STRICT.parse("strict", given) if isinstance(given, str) else STRICT.check("strict", given)
+        )
+    except ValueError as error:
+        raise pytest.UsageError(f"{setting}: {error}") from None
+    return checks
 
 
 def _is_time(seconds: Any) -> bool:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from sirrchat_testkit.assembly import Assembly, assemble
 from sirrchat_testkit.domain.counters import ServerStats
 from sirrchat_testkit.domain.models import Envelope
+from sirrchat_testkit.domain.scopes import Scope
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.faults.api import Faults, WebhookFaults
 from sirrchat_testkit.faults.webhook import Tampering
@@ -30,6 +31,7 @@ from sirrchat_testkit.handles.findings import Findings
 from sirrchat_testkit.handles.inbox import Inbox, MailAccount, Receiver
 from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import ReceivedMessage, record_of
+from sirrchat_testkit.handles.overview import Overview, ScopeMark
 from sirrchat_testkit.handles.service import RUNNING, Service
 from sirrchat_testkit.handles.wait import settle
 from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery, WebhookHandle
@@ -81,6 +83,8 @@ class MailServer(Service, CollectionHints, Receiver):
         self._thread = LoopThread("sirrchat-testkit")
         self._running: Assembly | None = None
         self._findings: Findings | None = None
+        self._ended: Overview | None = None
+        self._checks_strictly = True
         self._shared_by = ""  # the other users of this server, such as all tests of a session; then stop() raises
 
     def start(self) -> Self:
@@ -524,16 +528,27 @@ class MailServer(Service, CollectionHints, Receiver):
         """
         self._now.findings.check()
 
+    def _check_at_end(self, *, without: Collection[str] = ()) -> None:
+        """Raise what ``check`` raises; or else the error of the checks in the setting ``strict``, but ``without``."""
+        self._now.findings.check()
+        strict = self.settings.strict
+        names = [each for each in strict if each not in without] if isinstance(strict, tuple) else []
+        if names:
+            from sirrchat_testkit.handles.strictness import check
+
+            error = run(self._thread, lambda _: check(self._control, names))
+            if error is not None:
+                raise error
+
     def overview(self, told: str = "") -> str:
         """Return a report of this scope: mail, refusals, connections, errors and webhook attempts, a line for each.
 
         Args:
             told: Text that is already shown, such as a failure; what it contains is left out.
         """
-        return self._control.overview(told)
+        return self._control.overview().text(told)
 
-    @contextlib.contextmanager
-    def scope(self, name: str = "scope", *, check: bool = True) -> Iterator[Self]:
+    def scope(self, name: str = "scope", *, check: bool = True) -> contextlib.AbstractContextManager[Self]:
         """Undo every change when the block ends: records, clock, settings, faults, and which mail was taken.
 
         Open transactions are closed with 421; delays and retries are cancelled. Idle connections stay open.
@@ -541,16 +556,23 @@ class MailServer(Service, CollectionHints, Receiver):
         Args:
             name: The name of the scope. Generated addresses and ids depend on it, and mail that arrives after the
                 scope has ended is reported with it. The name of a nested scope begins with that of the outer one.
-            check: Whether to call ``check()`` if the block raised no error.
+            check: Whether to call ``check()``, and run the checks of the setting ``strict``, if the block raised no
+                error.
 
         Raises:
             FaultNeverFired: A fault that was planned in the scope never fired.
+            StrictCheckFailed: A check that the setting ``strict`` names failed.
 
         Example:
             with mailserver.scope("outage"):
                 mailserver.faults.drop(stage="connect")
                 shop.order("book")
         """
+        return self._scope(name, check=check)
+
+    @contextlib.contextmanager
+    def _scope(self, name: str, *, check: bool, keep: Callable[[], bool] = bool) -> Iterator[Self]:
+        """Do what ``scope`` does; if ``keep()`` when the block ends, ``_ended`` is the overview of the scope."""
         __tracebackhide__ = True
         scopes, findings = self._now.services.scopes, self._now.findings
         scope = self._thread.call(scopes.open(name))
@@ -558,11 +580,16 @@ class MailServer(Service, CollectionHints, Receiver):
         try:
             yield self
             if check:
-                findings.check()
+                self._check_at_end()
         finally:
             findings.end(around)
+            mark = self._control.scope_mark() if keep() else None
             self._control.rewind(outer)
-            self._thread.call(scopes.close(scope))
+            self._thread.call(self._close(scope, mark))
+
+    async def _close(self, scope: Scope, mark: ScopeMark | None) -> None:
+        self._ended = None if mark is None else await self._control.final_overview(mark)
+        await self._now.services.scopes.close(scope)
 
     def _name_after(self, seed: str) -> None:
         """Generate names and ids outside of scopes from ``seed``."""
@@ -584,6 +611,10 @@ class MailServer(Service, CollectionHints, Receiver):
     @property
     def _source(self) -> MailSource:
         return self._control.source(None)
+
+    def _before_stop(self) -> None:
+        if self._running is not None and self._checks_strictly and self.settings.strict:
+            self._check_at_end()
 
     def _leave(self) -> None:
         __tracebackhide__ = True

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias, TypedDict
 
 from sirrchat_testkit.mail.addresses import is_domain
@@ -39,6 +40,13 @@ EXTENSIONS = (
 
 MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2")
 """The SASL mechanisms that AUTH can offer."""
+
+StrictCheck: TypeAlias = Literal["unread", "refused", "late", "duplicate", "undelivered", "leaks"]
+"""What else can fail a test: messages that were never received, refused recipients, mail that arrives after its test,
+the same mail twice, webhook deliveries that did not succeed, connections that are left open."""
+
+STRICT_CHECKS: tuple[StrictCheck, ...] = ("unread", "refused", "late", "duplicate", "undelivered", "leaks")
+"""All strict checks; True stands for all but ``leaks``, since a pool of connections is none."""
 
 TokenCheck: TypeAlias = Callable[[str, str], bool]
 """A function that decides whether the XOAUTH2 token of a user is valid. It runs in a worker thread."""
@@ -159,6 +167,27 @@ def _host(value: Any) -> str:
     raise ValueError
 
 
+def _moment(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)  # a naive one is local time
+    raise ValueError
+
+
+def _strict(value: Any) -> tuple[StrictCheck, ...]:
+    """Return the names of strict checks in their order; ``"true"`` in a list stands for what True does."""
+    if isinstance(value, bool):
+        return STRICT_CHECKS[:-1] if value else ()
+    names = {*value}
+    if isinstance(value, str) or not names <= {*STRICT_CHECKS, "true"}:
+        raise ValueError
+    return tuple(each for each in STRICT_CHECKS if each in names or ("true" in names and each != "leaks"))
+
+
+def _strict_text(text: str) -> Any:
+    names = [each.strip().lower() for each in re.split(r"[,\s]+", text) if each.strip()]
+    return _yes(names[0]) if len(names) == 1 and names[0] not in STRICT_CHECKS else names
+
+
 def _tokens(value: Any) -> Any:
     if callable(value):
         return value
@@ -177,6 +206,12 @@ _SWITCH = Kind("True or False", _bool, _yes)
 _PORT, _LIMIT, _AGE = _number(0, 65_535, metavar="PORT"), _number(), _number(metavar="SECONDS")
 _FOLDER = _or_none(Kind("the path of a folder", _path, metavar="DIR"))
 _FILE = _or_none(_text()._replace(metavar="FILE"))
+_TIME = _or_none(Kind("a datetime such as 2030-01-31T12:00:00Z", _moment, datetime.fromisoformat, metavar="TIME"))
+STRICT = Kind(
+    f"True, False, or a list of {', '.join(STRICT_CHECKS)}", _strict, _strict_text, repeats=True, metavar="CHECK"
+)
+"""The values of the setting ``strict``, of the marker and of the ini file."""
+
 _DOMAINS = _list("domain names such as 'example.com', at least one", is_domain, fold=str.lower, least=1)
 _HIDEABLE = (*EXTENSIONS, *MECHANISMS)
 _NAMES = _list(f"names of {', '.join(_HIDEABLE)}", _HIDEABLE.__contains__, fold=str.upper)
@@ -191,13 +226,14 @@ _ADVERTISED = _or_none(Kind("a host name or an IP address, without a port", _hos
 _PAIRS = _list("tokens such as 'ann@example.com=token'", re.compile(r"[^=]+=.+", re.DOTALL).fullmatch)
 _TOKENS = _PAIRS._replace(accepts=f"{_PAIRS.accepts}, a mapping of users to tokens, or a function", keep=_tokens)
 
-_LISTEN, _TLS, _MAIL, _LIMITS, _STORE, _REST = (
+_LISTEN, _TLS, _MAIL, _LIMITS, _STORE, _REST, _CHECKS = (
     "Network",
     "TLS and logins",
     "Mail",
     "Limits",
     "Accounts and storage",
     "REST API and webhooks",
+    "Checks",
 )
 
 
@@ -400,6 +436,13 @@ class Settings:
         "The seed of generated addresses and ids. They are random if it is empty, or with a data folder.",
         served="",
     )
+    start_at: datetime | None = _setting(  # noqa: RUF009 - a field, not a value
+        None,
+        _TIME,
+        _STORE,
+        "The time at which the server's clock starts, such as 2030-01-31T12:00:00Z; without an offset it is local "
+        "time. Default: the current time.",
+    )
     data: str | None = _setting(
         None, _FOLDER, _STORE, "The folder to store everything in. Default: everything is kept in memory."
     )
@@ -441,6 +484,14 @@ class Settings:
         _REST,
         "Hosts that REST requests may name in addition to loopback and the address to listen on; others are answered "
         "421; *: any host.",
+        changeable=True,
+    )
+    strict: bool | tuple[StrictCheck, ...] = _setting(
+        (),
+        STRICT,
+        _CHECKS,
+        "What else fails a test, or a scope, when it ends: a list of unread, refused, late, duplicate, undelivered and "
+        "leaks, or true for all but leaks.",
         changeable=True,
     )
 
@@ -552,6 +603,7 @@ class RuntimeChanges(TypedDict, total=False):
     rate_limit_ip: int
     webhook_hosts: _Texts
     allowed_hosts: _Texts
+    strict: bool | list[StrictCheck] | tuple[StrictCheck, ...]
 
 
 class SettingsChanges(RuntimeChanges, total=False):
@@ -568,6 +620,7 @@ class SettingsChanges(RuntimeChanges, total=False):
     domains: _Texts
     api_key: str | None
     seed: str
+    start_at: datetime | None
     data: str | os.PathLike[str] | None
     fsync: bool
     password_cost: int

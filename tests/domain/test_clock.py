@@ -8,6 +8,7 @@ import pytest
 import time_machine
 
 from sirrchat_testkit.domain.clock import Clock, Work
+from tests.support import auntil
 
 pytestmark = pytest.mark.asyncio
 START = 1_700_000_000_000
@@ -34,6 +35,16 @@ class Diary:
                 self.clock.at(self.clock.now() + then, self.work(f"{name}+"))
 
         return work
+
+
+async def test_a_clock_that_starts_at_a_time_runs_from_there() -> None:
+    clock = Clock(asyncio.get_running_loop())
+    assert abs(clock.offset) < 5
+    clock.start_at(START)
+    first = clock.now()
+    assert START <= first < START + 5000
+    assert clock.offset < -1000
+    await auntil(lambda: clock.now() > first)
 
 
 async def test_a_frozen_clock_stands_still() -> None:

@@ -64,6 +64,8 @@ async def test_the_log_is_bounded_and_its_numbers_continue() -> None:
     assert events.last == KEPT + 5
     assert next(events.after()).at == 5
     assert [event.at for event in events.after(KEPT + 4)] == [KEPT + 4]
+    for number in (0, 4, 5, 6, KEPT, KEPT + 4, KEPT + 5):
+        assert [event.at for event in events.held(number)] == [*range(max(number, 5), KEPT + 5)], number
 
 
 async def test_an_error_in_a_subscriber_is_an_event_and_the_others_are_still_called() -> None:

@@ -47,6 +47,17 @@ async def test_a_revoked_key_is_not_accepted(services: Services) -> None:
         await services.keys.revoke(made.record.id)
 
 
+async def test_an_expired_key_counts_as_no_admin_key(services: Services) -> None:
+    services.clock.freeze()
+    ann = await services.accounts.add("ann@example.com")
+    await services.keys.add(ann, "admin", expires_in=1000)
+    kept = (await services.keys.add(ann, "admin")).record
+    webhook = await services.webhooks.add(kept, "https://hooks.example/in", ["email.received"])
+    await services.clock.advance(1000)
+    await services.keys.revoke(kept.id)
+    assert await enabled(services, [webhook]) == [False]
+
+
 async def test_pages_are_oldest_first_without_keys_that_are_not_stored(services: Services) -> None:
     ann = await services.accounts.add("ann@example.com")
     made = [(await services.keys.add(ann, "user")).record for _ in range(3)]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,21 @@ def test_the_sdk_s_pages_are_walked_to_their_end(mailserver: MailServer) -> None
         assert [each.id for each in client.users.list(domain="example.org")] == wanted
         with pytest.raises(errors.NotFound, match="404 not_found"):
             client.users.get("user123")
+
+
+def test_a_key_of_the_client_expires_on_the_server_s_clock(
+    mailserver: MailServer, user: str, running: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Client(api_key=mailserver.api_key, base_url=mailserver.api_url) as client:
+        made = client.api_keys.create(user, expires_in=timedelta(hours=1))
+        assert made.expires_at is not None
+        with pytest.raises(errors.InvalidRequest, match="expires_in_ms must be 1 or more"):
+            client.api_keys.create(user, expires_in=timedelta())
+    main(["api-key", "list", *running])
+    assert f"{user} expires {made.expires_at:%Y-%m-%dT%H:%M:%SZ}\n" in capsys.readouterr().out
+    mailserver.clock.advance(hours=1)
+    with Client(api_key=made.key, base_url=mailserver.api_url) as client, pytest.raises(errors.Unauthorized):
+        client.users.get("user123")
 
 
 def test_errors_of_the_client_are_those_of_the_package_too(mailserver: MailServer) -> None:

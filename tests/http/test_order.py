@@ -39,7 +39,7 @@ FAULTS: list[tuple[str, dict[str, Any], int, str]] = [
 @pytest.mark.asyncio
 async def test_without_a_key_every_route_is_401(service: Service, method: str, path: str, key: str | None) -> None:
     got = await service.call(method, path, b"{broken" if method == "POST" else None, key=key)
-    assert (got.status, got.error) == (401, "API key missing, invalid or revoked")
+    assert (got.status, got.error) == (401, "API key missing, invalid, revoked or expired")
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

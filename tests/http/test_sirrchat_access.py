@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,6 +94,20 @@ async def test_a_secret_and_a_revoked_key_are_refused(service: Service) -> None:
     assert (await service.api("DELETE", f"/api-keys/{made['id']}")).problem == (404, "not_found", {})
 
 
+async def test_an_expired_key_is_refused_and_still_listed(service: Service) -> None:
+    user = await service.add_user()
+    made = (await service.api("POST", "/api-keys", {"user": user["id"], "expires_in_ms": 3_600_000})).json
+    created, expires = (datetime.fromisoformat(made[name]) for name in ("created_at", "expires_at"))
+    assert expires - created == timedelta(hours=1)
+    await service.services.clock.advance(3_599_999)
+    assert (await service.api("GET", "/users", key=made["key"])).status == 200
+    await service.services.clock.advance(1)
+    assert (await service.api("GET", "/users", key=made["key"])).status == 401
+    [listed] = [each for each in (await service.fetch("/api-keys"))["data"] if each["id"] == made["id"]]
+    assert listed["expires_at"] == made["expires_at"]
+    assert (await service.api("DELETE", f"/api-keys/{made['id']}")).status == 204
+
+
 @pytest.mark.parametrize(
     ("body", "status", "field"),
     [
@@ -102,6 +117,10 @@ async def test_a_secret_and_a_revoked_key_are_refused(service: Service) -> None:
         ({}, 400, "user"),
         ({"user": "ann@example.com", "role": "root"}, 400, "role"),
         ({"user": "ann@example.com", "role": None}, 400, "role"),
+        ({"user": "ann@example.com", "expires_in_ms": 0}, 400, "expires_in_ms"),
+        ({"user": "ann@example.com", "expires_in_ms": 1.5}, 400, "expires_in_ms"),
+        ({"user": "ann@example.com", "expires_in_ms": True}, 400, "expires_in_ms"),
+        ({"user": "ann@example.com", "expires_in_ms": 2**53}, 400, "expires_in_ms"),
     ],
 )
 async def test_a_key_is_made_for_a_known_user_in_a_known_role(

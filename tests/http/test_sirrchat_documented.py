@@ -291,7 +291,8 @@ async def test_keys_look_as_the_document_shows_them(service: Service) -> None:
     assert got.json["secret"].startswith("sk_live_")
     schemas.NewlyMadeApiKey.model_validate(got.json)
     listed = await service.fetch("/api-keys", key=got.json["key"])
-    assert listed["data"] == [{name: got.json[name] for name in ("id", "user", "role", "created_at")}]
+    shown = {name: got.json[name] for name in ("id", "user", "role", "created_at")}
+    assert listed["data"] == [shown | {"expires_at": None}]
     schemas.ApiKeyPage.model_validate(listed)
     assert (await service.api("POST", "/api-keys", {"user": made["id"], "role": "user"})).json["role"] == "user"
 

@@ -305,7 +305,7 @@ def test_a_report_that_cannot_be_made_does_not_end_the_run(project: pytest.Pytes
         import pytest
 
         def test_fails(mailserver, monkeypatch):
-            monkeypatch.setattr(type(mailserver), "overview", lambda *_, **__: 1 / 0)
+            monkeypatch.setattr(type(mailserver._control), "overview", lambda *_, **__: 1 / 0)
             pytest.fail("by itself")
 
         def test_after(inbox):

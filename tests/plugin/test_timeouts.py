@@ -106,7 +106,9 @@ def test_a_wrong_timeout_is_a_usage_error(project: pytest.Pytester) -> None:
     project.makepyfile(TIMEOUTS.format(plain=10).replace("timeout=4", "seconds=4"))
     result = run(project)
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*the marker must be mailserver(timeout=SECONDS), not mailserver(seconds=4)*"])
+    result.stdout.fnmatch_lines(
+        ["*the marker must be mailserver(timeout=SECONDS, strict=CHECKS), not mailserver(seconds=4)*"]
+    )
 
 
 @pytest.mark.parametrize("given", ["60", "timeot=3", "timeout='3'", "", "timeout=None", "timeout=-1", "timeout=True"])
@@ -131,7 +133,9 @@ def test_a_wrong_marker_fails_its_own_test_and_no_other(project: pytest.Pytester
     )
     result = run(project)
     result.assert_outcomes(passed=3, errors=1)
-    result.stdout.fnmatch_lines([f"*the marker must be mailserver(timeout=SECONDS), not mailserver({given})*"])
+    result.stdout.fnmatch_lines(
+        [f"*the marker must be mailserver(timeout=SECONDS, strict=CHECKS), not mailserver({given})*"]
+    )
 
 
 def test_the_ini_file_says_how_long_nothing_may_arrive(project: pytest.Pytester) -> None:

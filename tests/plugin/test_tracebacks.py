@@ -260,7 +260,7 @@ def test_findings_show_their_text_and_no_frame_of_the_plugin(project: pytest.Pyt
     texts = [f"{never} 551 at MAIL", f"{never} 552 at MAIL"]
     texts += [f"E   ZeroDivisionError: in {where}" for where in ("the test", "a fixture", "the session")]
     texts += ["LateMailWarning: *::test_hasty: mail for *"]
-    texts += ["the marker must be mailserver(timeout=SECONDS), not mailserver(timout=3)"]
+    texts += ["the marker must be mailserver(timeout=SECONDS, strict=CHECKS), not mailserver(timout=3)"]
     result.stdout.fnmatch_lines_random(texts)
 
 

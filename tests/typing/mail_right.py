@@ -40,6 +40,7 @@ from sirrchat_testkit import (
 def waits(inbox: Inbox, mailserver: MailServer) -> None:
     assert_type(inbox.receive(), ReceivedMessage)
     assert_type(inbox.receive(subject="Welcome", timeout=0), ReceivedMessage)
+    assert_type(inbox.receive(subject="Welcome", only=True), ReceivedMessage)
     inbox.receive(sender="*@shop.example", to=["a@x.example"], cc=inbox, header={"X-Tag": re.compile("a")})
     inbox.receive(text=re.compile("code"), html=lambda html: "<b>" in html, size=lambda size: size > 3)
     inbox.receive(subject=IsStr(regex="W.*"), has_attachment=True, filename="*.pdf", mail_from="a@b.example")

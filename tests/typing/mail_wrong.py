@@ -21,6 +21,8 @@ def waits(inbox: Inbox, mailserver: MailServer) -> None:
     inbox.receive(5)  # error
     inbox.receive(timout=5)  # error
     inbox.receive(timeout="5")  # error
+    inbox.receive(only="yes")  # error
+    inbox.receive(olny=True)  # error
     inbox.receive(subjekt="Welcome")  # error
     inbox.receive(body="x")  # error
     inbox.receive(from_="x")  # error

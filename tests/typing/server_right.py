@@ -62,6 +62,8 @@ async def starts_in_a_task() -> None:
 
 def takes_settings(**changes: Unpack[SettingsChanges]) -> MailServer:
     assert_type(Settings(host="::1").replace(http_port=1, domains=["shop.example"]), Settings)
+    MailServer(Settings(strict=("unread", "late")), start_at=datetime.now(UTC)).configure(strict=["leaks"])
+    MailServer(strict=True)
     return MailServer(**changes)
 
 

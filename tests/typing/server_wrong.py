@@ -33,6 +33,9 @@ def starts() -> None:
     Settings().replace(hosts="x")  # error
     Settings(max_adresses=3)  # error
     Settings(auth="never")  # error
+    Settings(strict=("unraed",))  # error
+    MailServer(strict=["unraed"])  # error
+    Settings(start_at="2030-01-31")  # error
     MailServer().begin()  # error
     sirrchat_testkit.MailSever()  # error
 

@@ -72,7 +72,8 @@ def _list(arguments: argparse.Namespace, at: Target) -> int:
         print(json.dumps(found))
     else:
         for each in found:
-            print(each["id"], f"{each['role']:5}", each["created_at"], each["user"])
+            expires = f" expires {each['expires_at']}" if each["expires_at"] else ""
+            print(each["id"], f"{each['role']:5}", each["created_at"], f"{each['user']}{expires}")
     return 0
 
 
@@ -123,4 +124,10 @@ async def _all(services: Services) -> list[Fact]:
 
 
 def _shown(key: ApiKey, user: str) -> Fact:
-    return {"id": key.id, "user": user, "role": key.role, "created_at": iso_seconds(key.created_at)}
+    return {
+        "id": key.id,
+        "user": user,
+        "role": key.role,
+        "created_at": iso_seconds(key.created_at),
+        "expires_at": iso_seconds(key.expires_at) if key.expires_at else None,
+    }

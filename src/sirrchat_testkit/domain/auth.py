@@ -3,9 +3,10 @@
 1. An API key is ``mk_live_`` and 32 random characters; its secret is ``sk_live_`` and 32 more, and gives no access.
 2. Only the SHA-256 of both is stored. Key and secret are returned once, by ``Keys.add``.
 3. The role of a key is ``admin`` or ``user``. The permissions of a role are in the adapter's table.
-4. A user logs in with the address of an account. Without a domain, it is at the first served domain.
-5. The client does not learn why a login failed. The event log records the reason, so a failing test can show it.
-6. The function in ``oauth_tokens`` is the user's code: it runs in a worker thread, and its exceptions reach the caller.
+4. An expired key, by the server's clock, gives no access. Its record is kept, and shown in lists, until it is revoked.
+5. A user logs in with the address of an account. Without a domain, it is at the first served domain.
+6. The client does not learn why a login failed. The event log records the reason, so a failing test can show it.
+7. The function in ``oauth_tokens`` is the user's code: it runs in a worker thread, and its exceptions reach the caller.
 """
 
 from __future__ import annotations
@@ -44,8 +45,12 @@ class Keys:
         self._webhooks = webhooks
         self._until_close: dict[str, ApiKey] = {}
 
-    async def add(self, account: Account, role: str) -> NewKey:
-        """Make a key for ``account`` with ``role`` ``admin`` or ``user``."""
+    async def add(self, account: Account, role: str, *, expires_in: int | None = None) -> NewKey:
+        """Make a key for ``account`` with ``role`` ``admin`` or ``user``.
+
+        It expires in ``expires_in`` milliseconds of the server's clock, or never if that is None.
+        """
+        now = self._clock.now()
         text = f"mk_live_{self._ids.token(32)}"
         secret = f"sk_live_{self._ids.token(32)}"
         record = ApiKey(
@@ -54,7 +59,8 @@ class Keys:
             role=role,
             key_hash=hash_key(text),
             secret_hash=hash_key(secret),
-            created_at=self._clock.now(),
+            created_at=now,
+            expires_at=0 if expires_in is None else now + expires_in,
         )
         await self._store.commit([Put(record)])
         return NewKey(text, secret, record)
@@ -67,10 +73,15 @@ class Keys:
         )
 
     async def find(self, key: str) -> ApiKey | None:
-        """Return the record of ``key``, or None if it is empty, wrong or revoked. Compares in constant time."""
+        """Return the record of ``key``, or None if it is empty, wrong, revoked or expired.
+
+        Compares in constant time.
+        """
         hashed = hash_key(key)
         record = self._until_close.get(hashed) or await self._store.get(ApiKey, key_hash=hashed)
-        return record if record is not None and hmac.compare_digest(record.key_hash, hashed) else None
+        if record is None or not hmac.compare_digest(record.key_hash, hashed) or self._has_expired(record):
+            return None
+        return record
 
     async def page(self, offset: int, limit: int) -> tuple[list[ApiKey], int]:
         """Return ``limit`` keys, oldest first, after skipping ``offset``; and the total number."""
@@ -95,7 +106,10 @@ class Keys:
             return True  # the server's own account: each start makes it one
         stored = await self._store.find(ApiKey, {"account": account})
         keys = [*self._until_close.values(), *(each for each in stored if each.id != without.id)]
-        return any(each.account == account and each.role == "admin" for each in keys)
+        return any(each.account == account and each.role == "admin" and not self._has_expired(each) for each in keys)
+
+    def _has_expired(self, key: ApiKey) -> bool:
+        return bool(key.expires_at) and key.expires_at <= self._clock.now()
 
 
 class Credentials(NamedTuple):

@@ -85,6 +85,15 @@ class Clock:
         return self._frozen_at if self._frozen_at is not None else self._running() + self._shift
 
     @property
+    def offset(self) -> int:
+        """The difference between the clock and real time, in milliseconds; negative if the clock is behind."""
+        return self.now() - self._real()
+
+    def start_at(self, at: int) -> None:
+        """Run in real time from ``at`` on. Call it before any work is scheduled."""
+        self._shift = at - self._real()
+
+    @property
     def frozen(self) -> bool:
         """Whether the clock is stopped."""
         return self._frozen_at is not None
@@ -183,8 +192,10 @@ class Clock:
             await calm()
 
     def _running(self) -> int:
-        seconds = time.time() if self._following else self._epoch + _monotonic(time.CLOCK_MONOTONIC)
-        return int(seconds * 1000)
+        return int(time.time() * 1000) if self._following else self._real()
+
+    def _real(self) -> int:
+        return int((self._epoch + _monotonic(time.CLOCK_MONOTONIC)) * 1000)
 
     def _set(self, to: int) -> None:
         if self._frozen_at is not None:

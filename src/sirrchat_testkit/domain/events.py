@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from sirrchat_testkit.domain.models import Delivery, Message
@@ -174,14 +175,18 @@ class EventLog:
                 self._call_soon(self._notify)
             self._undelivered.append((self.last, event, wanted))
 
-    def held(self) -> tuple[Event, ...]:
-        """Return the events that the log still holds, oldest first; the last one has the number ``last``."""
-        return tuple(self._entries)
+    def held(self, after: int = 0) -> tuple[Event, ...]:
+        """Return the events after number ``after`` that the log still holds, oldest first; the last is number ``last``.
+
+        The cost depends on the number of returned events.
+        """
+        if after <= self.last - len(self._entries):
+            return tuple(self._entries)
+        return tuple(islice(reversed(self._entries), self.last - after))[::-1]
 
     def after(self, number: int = 0) -> Iterator[Event]:
         """Return the events after ``number`` that the log still holds, oldest first."""
-        held = self.held()
-        return (event for at, event in enumerate(held, self.last - len(held) + 1) if at > number)
+        return iter(self.held(number))
 
     def subscribe(self, subscriber: Subscriber, wants: Filter = _always) -> Callable[[], None]:
         """Call ``subscriber(number, event)`` for each later event that ``wants`` accepts; return a function to stop.

@@ -65,7 +65,7 @@ class PendingDeletion(Record):
 
 @record
 class ApiKey(Record):
-    """An API key, as its SHA-256. ``role`` is ``admin`` or ``user``."""
+    """An API key, as its SHA-256. ``role`` is ``admin`` or ``user``; ``expires_at`` is 0 if it never expires."""
 
     kind: ClassVar[str] = "keys"
 
@@ -74,6 +74,7 @@ class ApiKey(Record):
     key_hash: str
     created_at: int
     secret_hash: str = ""
+    expires_at: int = 0
 
 
 @record

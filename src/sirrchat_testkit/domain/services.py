@@ -65,6 +65,8 @@ class Services:
         """Return the domain of a server that keeps its records in ``store`` and runs on ``loop``."""
         current = CurrentSettings(settings)
         clock = Clock(loop)
+        if settings.start_at is not None:
+            clock.start_at(round(settings.start_at.timestamp() * 1000))
         ids = Ids("" if settings.data else settings.seed)
         events = EventLog(loop.call_soon)
         deletion = Deletion(store, clock, events, loop)

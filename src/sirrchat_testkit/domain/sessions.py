@@ -180,6 +180,16 @@ class Sessions:
                 return busy
             await self._change(deadline - loop.time())
 
+    async def still_open(self, timeout: float, after: int = 0) -> list[Session]:  # noqa: ASYNC109 - it does not raise
+        """Wait at most ``timeout`` seconds until the connections after number ``after`` are closed; return the rest."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while True:
+            left = sorted((each for each in self._live if each.number > after), key=lambda each: each.number)
+            if not left or loop.time() >= deadline:
+                return left
+            await self._change(deadline - loop.time())
+
     def changed(self) -> None:
         """Wake the callers of ``settled``, which then check again."""
         for waiting in self._waiting:

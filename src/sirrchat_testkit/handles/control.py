@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from sirrchat_testkit.domain.accounts import QUOTA
 from sirrchat_testkit.domain.events import Event, MessageReceived, MessagesChanged, MessagesRemoved, RecipientRefused
-from sirrchat_testkit.domain.models import Account, Address, Envelope, Message
+from sirrchat_testkit.domain.models import Account, Address, Envelope, Message, Webhook
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Activity, Session
 from sirrchat_testkit.errors import Conflict, InvalidValue, NoSuchAddress, NotFound
@@ -35,6 +35,7 @@ from sirrchat_testkit.handles.feed import (
     Steps,
     Taken,
     TakenMark,
+    drive,
     pull,
     pull_recent,
     run,
@@ -42,6 +43,8 @@ from sirrchat_testkit.handles.feed import (
 from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import Contents, ReceivedMessage, begin_to_load, hold, is_loaded, record_of
 from sirrchat_testkit.handles.names import Names
+from sirrchat_testkit.handles.overview import Overview, ScopeMark
+from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.compose import SENDER, MessageFields, check_fields, compose, to_bytes
 from sirrchat_testkit.threads import LoopThread
@@ -54,12 +57,16 @@ TIMEOUT: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The beginning of a scope: the taken items, the last event, the number of connections, and the account."""
+    """The beginning of a scope: the taken items, the last event, the numbers of connections and addresses, the account.
+
+    ``addresses`` counts those that ``make_inbox`` made.
+    """
 
     taken: TakenMark
     event: int
     connections: int
     owner: TestAccountMark
+    addresses: int = 0
 
 
 class ServerControl:
@@ -74,6 +81,7 @@ class ServerControl:
         self.feeds: Feeds[ReceivedMessage] = Feeds()
         self.taken = Taken()
         self._test_account = TestAccount(services)
+        self._addresses: list[str] = []
         self._mark = Mark(self.taken.mark(), 0, 0, self._test_account.mark())
         services.events.subscribe(self._push, self._is_wanted)
 
@@ -81,6 +89,11 @@ class ServerControl:
     def since(self) -> int:
         """The number of the last event before the scope."""
         return self._mark.event
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses that ``make_inbox`` made in the scope, in order."""
+        return self._addresses[self._mark.addresses :]
 
     def source(self, recipient: str | None) -> MailSource:
         """Return the mail for ``recipient``, or all mail, as a source for waits."""
@@ -111,11 +124,14 @@ class ServerControl:
         milliseconds = None if expires_in is None else round(expires_in / timedelta(milliseconds=1))
         if exact is not None:
             self._check_address(exact)
-            return self.thread.call(self._test_account.add_exact(exact, milliseconds))
+            made = self.thread.call(self._test_account.add_exact(exact, milliseconds))
+            self._addresses.append(made.text)
+            return made
         address = None
         while address is None:
             local = self._test_account.local_part(prefix)
             address = self.thread.call(self._test_account.add(local, domain, milliseconds))
+        self._addresses.append(address.text)
         return address
 
     def new_account(self, address: str | None, password: str | None, quota: int | None) -> NewAccount:
@@ -188,13 +204,26 @@ class ServerControl:
         """Wait at most ``seconds`` until no work is in progress; return what remains. Runs on the server's loop."""
         return await self.services.sessions.settled(seconds, self._mark.connections)
 
+    async def still_open(self, seconds: float) -> list[Session]:
+        """Wait at most ``seconds`` until the connections of this scope are closed; return those that are not."""
+        return await self.services.sessions.still_open(seconds, self._mark.connections)
+
     async def snapshot(self, recipient: str | None = None) -> Snapshot:
         """Return a snapshot of this scope, and why mail for ``recipient`` is refused. Runs on the server's loop."""
         return await self.diagnostics.snapshot(self._mark.connections, recipient)
 
-    def overview(self, shown: str) -> str:
-        """Return a report of the scope so far, without the parts that ``shown`` already contains."""
-        return run(self.thread, lambda _: self._overview(shown))
+    def overview(self) -> Overview:
+        """Return what has happened in the scope so far."""
+        return run(self.thread, lambda _: self._overview(self.scope_mark()))
+
+    async def final_overview(self, mark: ScopeMark) -> Overview:
+        """Return what happened in a scope that is about to be rewound. Runs on the server's loop."""
+        return await drive(self._overview(mark))
+
+    def scope_mark(self) -> ScopeMark:
+        """Return the parts of the open scope that its overview needs."""
+        outermost = not self._test_account.mark().scope
+        return ScopeMark(self._mark.event, self._mark.connections, self.taken.keys(), outermost)
 
     def name_after(self, seed: str) -> None:
         """Make names from ``seed`` outside of scopes."""
@@ -208,14 +237,16 @@ class ServerControl:
             outer,
             event=self.services.events.last,
             connections=self.services.sessions.opened,
+            addresses=len(self._addresses),
         )
         return outer
 
     def rewind(self, outer: Mark) -> None:
         """End a scope: go back to the mark ``outer``, and end the waits that began since."""
-        self.diagnostics.note_past(self._test_account.mark().scope, self._mark.event)
+        self.diagnostics.note_past(self._test_account.mark().scope, self._mark.event, self._mark.connections)
         self.taken.rewind(outer.taken)
         self.feeds.end_scope()
+        del self._addresses[self._mark.addresses :]
         self._test_account.rewind(outer.owner)
         self._mark = outer
 
@@ -242,11 +273,18 @@ class ServerControl:
             for each in event.messages:
                 self.feeds.push((each.recipient_key, None), Changed([self.received(each)]))
 
-    def _overview(self, shown: str) -> Steps[str]:
-        snapshot: Snapshot = yield self.snapshot()
-        explanation = yield from diagnostics.explain(self.diagnostics, snapshot, self.since, awaited=False)
+    def _overview(self, mark: ScopeMark) -> Steps[Overview]:
+        snapshot: Snapshot = yield self.diagnostics.snapshot(mark.connections, None, mark.event)
+        if mark.is_outermost:
+            snapshot = snapshot.outside_of_scopes()
+        refusals = yield from self.diagnostics.refusals(diagnostics.to_explain(snapshot, mark.event))
         messages = yield from pull_recent(self.source(None), COMPARED)
-        return diagnostics.overview(explanation, messages, diagnostics.attempts(snapshot, self.since), shown)
+        for start in range(0, len(messages), LOADED):
+            yield self.load(messages[start : start + LOADED])
+        deliveries: list[WebhookDelivery] = []
+        if (yield self.services.store.count(Webhook)):
+            deliveries = yield from WebhookControl(self.thread, self.services, "", self.api_key).read()
+        return Overview(snapshot, mark, refusals, messages, deliveries)
 
     def _clear(self, recipient: str) -> Steps[list[ReceivedMessage]]:
         found = yield from pull(self.source(recipient))

@@ -15,10 +15,12 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import takewhile
 from typing import Final, NamedTuple, TypeVar
 
+from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.events import (
     Crashed,
     DeliveryAttempted,
@@ -32,11 +34,10 @@ from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.domain.transcript import Transcript
 from sirrchat_testkit.errors import NoSuchAddress, Refused
-from sirrchat_testkit.formatting import counted, expired, printable
-from sirrchat_testkit.handles.failures import SHOWN, Section, join, listed
+from sirrchat_testkit.formatting import counted, expired, moment, printable
+from sirrchat_testkit.handles.failures import SHOWN, Section, listed
 from sirrchat_testkit.handles.feed import MOST, Steps
 from sirrchat_testkit.mail import addresses as addressing
-from sirrchat_testkit.matching import summary
 
 __tracebackhide__ = True
 
@@ -73,11 +74,13 @@ class Refusal:
 
 
 class Past(NamedTuple):
-    """A scope that has ended, with the number of the event before its first event, and of its last event."""
+    """A scope that has ended, with the numbers of the event before its first and of its last; connections likewise."""
 
     name: str
     before: int
     last: int
+    connection_before: int
+    last_connection: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class Snapshot:
         busy: The connections in a transaction, and those that have not sent a command yet.
         idle: The other connections of the scope that delivered nothing.
         faults: The planned faults, each in one line.
+        clock: Where the server's clock stands, in a sentence; empty if it shows real time.
         absence: Why mail for the recipient is refused; empty if it is accepted.
         has_address: Whether the recipient exists, and its address was not used by an earlier scope.
     """
@@ -107,13 +111,32 @@ class Snapshot:
     busy: Sequence[Session]
     idle: Sequence[Session]
     faults: Sequence[str]
+    clock: str = ""
     absence: str = ""
     has_address: bool = False
+
+    def without_mail(self) -> list[Session]:
+        """Return the connections of the scope that delivered no mail, oldest first."""
+        return sorted([*self.idle, *self.busy], key=lambda each: each.number)
 
     def of(self, kind: type[E], after: int) -> Iterator[E]:
         """Return the events of ``kind`` that came after the event ``after``, oldest first."""
         for number, event in enumerate(self.events, self.first):
             if number > after and isinstance(event, kind):
+                yield event
+
+    def outside_of_scopes(self) -> Snapshot:
+        """Return the snapshot without what happened in scopes that have ended."""
+        spans = [range(each.connection_before + 1, each.last_connection + 1) for each in self.past]
+        idle = [each for each in self.idle if not any(each.number in span for span in spans)]
+        return replace(self, first=1, events=[*self.own(Event, 0)], past=(), idle=idle)
+
+    def own(self, kind: type[E], after: int) -> Iterator[E]:
+        """Return the events of ``kind`` after the event ``after``, without those of nested scopes that have ended."""
+        nested = [each for each in self.past if each.before >= after]
+        for number, event in enumerate(self.events, self.first):
+            is_nested = any(each.before < number <= each.last for each in nested)
+            if number > after and not is_nested and isinstance(event, kind):
                 yield event
 
 
@@ -125,15 +148,16 @@ class Diagnostics:
         self._smtp_address = smtp_address
         self._past: deque[Past] = deque(maxlen=_SCOPES_KEPT)
 
-    def note_past(self, name: str, event: int) -> None:
-        """Note that the scope ``name``, which began after the event ``event``, ends now."""
-        self._past.append(Past(name, event, self._services.events.last))
+    def note_past(self, name: str, event: int, connection: int) -> None:
+        """Note that the scope ``name``, which began after these numbers, ends now."""
+        last, opened = self._services.events.last, self._services.sessions.opened
+        self._past.append(Past(name, event, last, connection, opened))
 
-    async def snapshot(self, connection: int, recipient: str | None) -> Snapshot:
-        """Return a snapshot, with the connections after number ``connection``. Runs on the server's loop."""
+    async def snapshot(self, connection: int, recipient: str | None, after: int = 0) -> Snapshot:
+        """Return a snapshot, with the events and connections after these numbers. Runs on the server's loop."""
         sessions = self._services.sessions
         busy = [each for each in sessions if each.busy]
-        events = self._services.events.held()
+        events = self._services.events.held(after)
         return Snapshot(
             address=self._smtp_address,
             first=self._services.events.last - len(events) + 1,
@@ -144,6 +168,7 @@ class Diagnostics:
             busy=busy,
             idle=[each for each in sessions.known(connection) if not each.delivered and not each.busy],
             faults=[f"{each}: {each.count()}" for each in self._services.faults.all()],
+            clock=_clock(self._services.clock),
             absence=await self._absence(recipient) if recipient else "",
             has_address=recipient is not None and await self._has_address(recipient),
         )
@@ -229,23 +254,30 @@ class Explanation(NamedTuple):
     sections: list[Section]
 
 
+def to_explain(snapshot: Snapshot, after: int, recipient: str | None = None) -> list[RecipientRefused]:
+    """Return the refusals that ``explain`` shows: the latest ones, and the latest of ``recipient``."""
+    refused = [*snapshot.of(RecipientRefused, after)]
+    about = [each for each in refused if recipient and addressing.key(each.recipient) == recipient]
+    distinct = [*{(each.recipient, each.sender, each.reason): each for each in refused}.values()]
+    return [*distinct[-SHOWN:], *about[-1:]]
+
+
 def explain(
-    diagnostics: Diagnostics, snapshot: Snapshot, after: int, recipient: str | None = None, *, awaited: bool = True
-) -> Steps[Explanation]:
+    snapshot: Snapshot, refusals: Sequence[Refusal], after: int, recipient: str | None = None, *, awaited: bool = True
+) -> Explanation:
     """Return ``snapshot`` as text: what happened since the event ``after``.
 
     Args:
-        diagnostics: The diagnostics of the server.
         snapshot: The snapshot.
+        refusals: What ``Diagnostics.refusals`` returns for the events of ``to_explain``.
         after: The number of the last event before the scope.
         recipient: The key of the address whose mail is missing; None for any.
         awaited: Whether no mail has been received yet. If some has, it does not matter that no client connected.
     """
     refused = [*snapshot.of(RecipientRefused, after)]
+    latest = to_explain(snapshot, after, recipient)
     about = [each for each in refused if recipient and addressing.key(each.recipient) == recipient]
-    distinct = [*{(each.recipient, each.sender, each.reason): each for each in refused}.values()]
-    latest = [*distinct[-SHOWN:], *about[-1:]]
-    explained = {(each.recipient, each.sender): each for each in (yield from diagnostics.refusals(latest))}
+    explained = {(each.recipient, each.sender): each for each in refusals}
     crashes = [f"{each.where}: {type(each.error).__name__}: {each.error}" for each in snapshot.of(Crashed, after)]
     logins = [*map(_login, snapshot.of(LoginRefused, after))]
     known = {each.recipient for each in refused}
@@ -256,11 +288,11 @@ def explain(
     missing = [each.recipient for each in latest if _is_missing(each, explained) and each not in about]
     busy = [f"{each.activity}{'' if each.fresh else f'; it {ending(each)}'}" for each in snapshot.busy]
     unconnected = awaited and not (snapshot.connections or snapshot.live or any(snapshot.of(Event, after)))
-    refusals = [str(explained.get((each.recipient, each.sender)) or _plain(each)) for each in refused]
+    shown = [str(explained.get((each.recipient, each.sender)) or _plain(each)) for each in refused]
     fired = [*map(_fired, snapshot.of(FaultFired, after))]
     handshakes = [f"{each.peer}: {_tls_failure(each.alert)}" for each in snapshot.of(TlsFailed, after)]
     sections = [
-        *listed("Refused:", refusals),
+        *listed("Refused:", shown),
         *(Section(f"To accept mail for {each}: mailserver.make_inbox(address={each!r})") for each in missing[-1:]),
         *listed("TLS handshakes that failed:", handshakes),
         *listed("Refused logins:", logins),
@@ -290,12 +322,6 @@ def explain(
     return Explanation(next(filter(None, causes), ""), next(filter(None, hints), ""), otherwise, sections)
 
 
-def overview(explanation: Explanation, messages: Sequence[object], attempts: Sequence[str], shown: str) -> str:
-    """Return a report of the scope so far, without the sections that ``shown`` already contains."""
-    mail = Section("Messages:" if messages else "No mail was received.", [*map(summary, messages)], 20)
-    return printable(join([mail, *explanation.sections, *listed("Webhook attempts:", attempts, 20)], shown))
-
-
 def attempts(snapshot: Snapshot, after: int) -> list[str]:
     """Return the webhook attempts since the event ``after``, each in one line."""
     return [*map(attempted, snapshot.of(DeliveryAttempted, after))]
@@ -306,6 +332,20 @@ def attempted(event: DeliveryAttempted) -> str:
     result = f"{event.error}: {event.reason}" if event.error else f"answered {event.status}"
     what = f"{event.event}, attempt {event.number}: {result} after {event.duration_ms} ms"
     return f"{event.url}: {what}; now {event.outcome}"
+
+
+def _clock(clock: Clock) -> str:
+    """Return where ``clock`` stands, if it was stopped or does not show real time."""
+    ahead = clock.offset
+    if not clock.frozen and abs(ahead) < _NEAR:
+        return ""
+    span = timedelta(seconds=round(abs(ahead) / 1000))
+    where = f", {span} {'ahead of' if ahead > 0 else 'behind'} real time" if span else ""
+    return f"The server's clock {'is stopped at' if clock.frozen else 'says'} {moment(clock.now())}{where}."
+
+
+_NEAR: Final = 1000
+"""Milliseconds by which a clock may differ from real time without being mentioned."""
 
 
 def _plain(event: RecipientRefused) -> Refusal:

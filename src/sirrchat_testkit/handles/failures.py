@@ -47,7 +47,7 @@ class FaultNeverFired(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A title and lines. Equal lines are shown once, with their number, and only the ``most`` latest are shown."""
+    """A title and entries of one or more lines. Equal ones are shown once, with their number; the latest ``most``."""
 
     title: str
     lines: Sequence[str] = ()
@@ -58,7 +58,7 @@ class Section:
         return all(line in text for line in self.lines or [self.title])
 
     def __str__(self) -> str:
-        lines = [f"{line} ({count} times)" if count > 1 else line for line, count in Counter(self.lines).items()]
+        lines = [_times(line, count) for line, count in Counter(self.lines).items()]
         earlier = len(lines) - self.most
         cut = [f"{earlier} more before"] if earlier > 0 else []
         return _section(self.title, [*cut, *lines[-self.most :]])
@@ -103,6 +103,7 @@ class Evidence(NamedTuple, Generic[T]):
         hint: The finding if no item is close to a match.
         otherwise: The finding if there is no other one.
         sections: Further sections.
+        missing: Whose items are missing, if several were awaited; to follow their number.
     """
 
     recent: Sequence[T]
@@ -110,6 +111,7 @@ class Evidence(NamedTuple, Generic[T]):
     hint: str = ""
     otherwise: str = ""
     sections: Sequence[Section] = ()
+    missing: str = ""
 
 
 class FailedWait(Protocol[T]):
@@ -147,11 +149,13 @@ def not_received(wait: FailedWait[T], evidence: Evidence[T]) -> AssertionError:
     matching = [] if match.runs_code else [each for each in taken if match.matches(each)]
     earlier = [each for each in taken if each not in matching]
 
-    finding = evidence.cause or (_first_miss(match, near[0]) if near else "") or evidence.hint
+    finding = evidence.cause or (_first_miss(match, near[0]) if near else "")
+    finding = finding or ("" if evidence.missing else evidence.hint)
     if not finding and matching:
         finding = f"An earlier receive() took the {kind.noun}"
     if wait.wanted > 1:
-        finding = f"{len(found) or 'None'} of {counted(wait.wanted, kind.noun)} arrived" + (finding and f". {finding}")
+        number = f"{len(found) or 'None'} of {counted(wait.wanted, kind.noun)} arrived"
+        finding = ". ".join(filter(None, ["; ".join(filter(None, [number, evidence.missing])), finding]))
     finding = finding or evidence.otherwise or _no_item(kind, taken, rejected)
     rejected_title = f"{kind.noun.capitalize()}s {kind.rejected}:"
     sections = [
@@ -269,6 +273,12 @@ def _blocked(kind: Kind[T], seconds: float) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:g} s" if 0 < seconds < _SHORT else f"{seconds:.1f} s"
+
+
+def _times(entry: str, count: int) -> str:
+    """Return ``entry``, one or more lines, with the number of times that it occurred in its first line."""
+    line, *more = entry.split("\n")
+    return "\n".join([f"{line} ({count} times)" if count > 1 else line, *more])
 
 
 def _section(title: str, lines: Sequence[str]) -> str:

@@ -209,6 +209,11 @@ class Taken:
                 raise ScopeOver
             self.cursors[topic] = position
 
+    def keys(self) -> frozenset[Hashable]:
+        """Return what identifies the taken items."""
+        with self._lock:
+            return frozenset(self._keys)
+
     def mark(self) -> TakenMark:
         """Begin a scope; return the mark of its beginning."""
         with self._lock:
@@ -300,6 +305,18 @@ def pull_records(find: Callable[[int, int], Coroutine[Any, Any, list[R]]]) -> St
         found += records
         if len(records) < MOST:
             return found
+
+
+async def drive(steps: Steps[R]) -> R:
+    """Run ``steps``, which never sleep, on the running loop; return their result."""
+    try:
+        ask = next(steps)
+        while True:
+            assert ask is not None
+            ask = steps.send(await ask)
+    except StopIteration as over:
+        result: R = over.value
+        return result
 
 
 def run(thread: LoopThread, wait: Callable[[Signal], Steps[R]]) -> R:

@@ -44,7 +44,11 @@ class Receiver(Hints):
         return run(self._source.thread, lambda _: pull(self._source))
 
     def receive(
-        self, *_unnamed: Never, timeout: float | None = None, **match: Unpack[MailConditions]
+        self,
+        *_unnamed: Never,
+        timeout: float | None = None,
+        only: bool = False,
+        **match: Unpack[MailConditions],
     ) -> ReceivedMessage:
         """Return the oldest matching message and take it; wait for one if none has arrived yet.
 
@@ -59,6 +63,7 @@ class Receiver(Hints):
             timeout: Seconds of real time to wait; 0 checks once. Default: the first that is set of the ``mailserver``
                 marker, the option ``--mailserver-timeout``, the variable ``SIRRCHAT_TESTKIT_TIMEOUT`` and the ini file;
                 otherwise 10.
+            only: Whether to fail if more than one message matches. It then waits until the server has settled, too.
             match: Conditions that the message must meet: ``subject``, ``sender``, ``to``, ``cc``, ``recipient``,
                 ``mail_from``, ``text``, ``html``, ``header``, ``has_attachment``, ``filename``, ``size``, ``after``,
                 ``where``. ``MailConditions`` describes them.
@@ -66,24 +71,26 @@ class Receiver(Hints):
         Raises:
             MailNotReceived: No matching message arrived in time. An ``AssertionError`` that lists the messages that
                 did arrive with the conditions they missed, the refused recipients, and the connections.
+            UnexpectedMail: ``only`` is set, and more than one message matches; no message is taken.
             TypeError: A condition is unknown (the error suggests the nearest one), or is passed without a name.
             ValueError: ``timeout`` is negative.
             RuntimeError: The server stopped, or the scope ended in which the wait began.
         """
         reject_unnamed("receive", _unnamed, "subject")
         wait = self._wait(timeout, match)
-        return run(wait.source.thread, wait.receive)
+        return run(wait.source.thread, wait.receive_only if only else wait.receive)
 
     async def areceive(
         self,
         *_unnamed: Never,
         timeout: float | None = None,  # noqa: ASYNC109 - the twin's own word
+        only: bool = False,
         **match: Unpack[MailConditions],
     ) -> ReceivedMessage:
         """Do the same as ``receive`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("areceive", _unnamed, "subject")
         wait = self._wait(timeout, match)
-        return await arun(wait.source.thread, wait.receive)
+        return await arun(wait.source.thread, wait.receive_only if only else wait.receive)
 
     def receive_all(
         self,

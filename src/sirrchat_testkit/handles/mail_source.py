@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sirrchat_testkit.domain.events import MessageReceived, MessagesRemoved
+from sirrchat_testkit.domain.events import MessageReceived, MessagesRemoved, RecipientRefused
 from sirrchat_testkit.domain.models import SENT, Message
 from sirrchat_testkit.domain.sessions import Activity
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.handles import diagnostics
-from sirrchat_testkit.handles.failures import COMPARED, Evidence, Kind, Section, listed, near_misses
+from sirrchat_testkit.handles.failures import COMPARED, SHOWN, Evidence, Kind, Section, listed, near_misses
 from sirrchat_testkit.handles.feed import Slice, Steps, pull_recent
 from sirrchat_testkit.handles.message import ReceivedMessage
 from sirrchat_testkit.handles.outboxes import Kept, outboxes
 from sirrchat_testkit.handles.wait import Wait
+from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.matching import Match, summary
 
 if TYPE_CHECKING:
@@ -124,9 +125,9 @@ class MailSource:
         control, match = self._control, wait.match
         snapshot: diagnostics.Snapshot = yield control.snapshot(self._recipient)
         recent = yield from pull_recent(self, COMPARED)
-        explanation = yield from diagnostics.explain(
-            control.diagnostics, snapshot, control.since, self.topic, awaited=not recent
-        )
+        refused = diagnostics.to_explain(snapshot, control.since, self.topic)
+        refusals = yield from control.diagnostics.refusals(refused)
+        explanation = diagnostics.explain(snapshot, refusals, control.since, self.topic, awaited=not recent)
         sections: list[Section] = []
         if self.topic is not None:
             sections += listed(_REMOVED, self._removed(snapshot, match))
@@ -143,6 +144,7 @@ class MailSource:
             explanation.hint,
             otherwise if deleted else explanation.otherwise,
             [*sections, *listed("Messages that arrived and were deleted:", deleted), *explanation.sections],
+            self._missing(snapshot, wait) if wait.wanted > 1 else "",
         )
 
     def _kept_elsewhere(self, *, unconnected: bool) -> list[tuple[str, Kept | None]]:
@@ -157,6 +159,17 @@ class MailSource:
             finding = outbox.finding(len(shown), self._recipient if mine else None)
             found += [(finding, each) for each in shown] or [(finding, None)] * (unconnected and not outbox.place)
         return found
+
+    def _missing(self, snapshot: diagnostics.Snapshot, wait: Wait[ReceivedMessage]) -> str:
+        """Return the inboxes of the test for which a wait on all mail found none, with the reasons of refusals."""
+        if self.topic is not None or "recipient" in wait.match.conditions:
+            return ""
+        found = {addressing.key(each.recipient) for each in wait.found}
+        missing = [each for each in self._control.addresses if addressing.key(each) not in found]
+        refused = {addressing.key(each.recipient): each for each in snapshot.of(RecipientRefused, self._control.since)}
+        shown = [_with_refusal(each, refused.get(addressing.key(each))) for each in missing[:SHOWN]]
+        more = [f"{len(missing) - SHOWN} more"] if len(missing) > SHOWN else []
+        return f"none for {', '.join([*shown, *more])}" if missing else ""
 
     def _deleted(self, snapshot: diagnostics.Snapshot, recent: Sequence[ReceivedMessage]) -> list[str]:
         """Return the messages for this address that arrived in the scope and were deleted."""
@@ -180,6 +193,10 @@ class MailSource:
                 if past is not None and _may_match(match, self._control.received(event.message)):
                     found.append(f"{summary(event.message)}, during {past.name}")
         return found
+
+
+def _with_refusal(address: str, refusal: RecipientRefused | None) -> str:
+    return address if refusal is None else f"{address} ({refusal.reason})"
 
 
 _REMOVED = (

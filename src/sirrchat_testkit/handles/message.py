@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError, Future
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, overload
 
 from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.transcript import MessageLog, Transcript
@@ -20,6 +20,11 @@ from sirrchat_testkit.suggestions import Hints
 from sirrchat_testkit.threads import result_of
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Coroutine
+    from pathlib import Path
+
+    from sirrchat_testkit.handles.viewing import AsyncPlaywrightPage, PlaywrightPage, SeleniumDriver
     from sirrchat_testkit.mail.links import Link, LinkPurpose
 
 __tracebackhide__ = True
@@ -81,6 +86,10 @@ class ReceivedMessage(Hints):
         "parts": "as_email()",
         "files": "attachments",
         "as_bytes": "raw",
+        "show": "open()",
+        "view": "open()",
+        "render": "open()",
+        "write": "save",
     }
 
     def __init__(self, record: Message, load: Callable[[Message], Future[Contents]]) -> None:
@@ -361,6 +370,77 @@ class ReceivedMessage(Hints):
         from sirrchat_testkit.mail.html import select
 
         return select(self.html, css)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the message to a file and return its path; missing folders are made.
+
+        Example:
+            message.save("welcome.eml")
+            message.save("welcome.html")
+
+        Args:
+            path: The file. With the suffix ``.html`` it gets the message as one page, with its images in place and
+                everything remote blocked; with any other the raw message. In a folder, the file is named after the
+                subject and ends in ``.eml``.
+        """
+        from sirrchat_testkit.handles.viewing import save
+
+        return save(self, path)
+
+    @overload
+    def open(self, page: PlaywrightPage | SeleniumDriver | None = None) -> None: ...
+    @overload
+    def open(self, page: AsyncPlaywrightPage) -> Coroutine[Any, Any, None]: ...
+    def open(
+        self, page: PlaywrightPage | AsyncPlaywrightPage | SeleniumDriver | None = None
+    ) -> Coroutine[Any, Any, None] | None:
+        """Open the message in a browser, with its images in place; everything remote is blocked, and links work.
+
+        Example:
+            message.open(page)
+            page.get_by_role("link", name="Confirm").click()
+
+        Args:
+            page: A page of Playwright or a driver of Selenium. With Playwright's asynchronous API, await the result.
+                Default: the default browser of this machine, to look at the message while writing a test.
+
+        Raises:
+            TypeError: ``page`` is something else.
+            RuntimeError: There is no default browser.
+        """
+        from sirrchat_testkit.handles.viewing import open_in
+
+        opened: Coroutine[Any, Any, None] | None = open_in(self, page)
+        return opened
+
+    @overload
+    def screenshot(self, page: PlaywrightPage, *, width: int = 800, dark: bool = False) -> bytes: ...
+    @overload
+    def screenshot(
+        self, page: AsyncPlaywrightPage, *, width: int = 800, dark: bool = False
+    ) -> Coroutine[Any, Any, bytes]: ...
+    def screenshot(
+        self, page: PlaywrightPage | AsyncPlaywrightPage, *, width: int = 800, dark: bool = False
+    ) -> bytes | Coroutine[Any, Any, bytes]:
+        """Return a picture of the whole message as PNG, as ``open`` shows it.
+
+        Example:
+            Path("welcome.png").write_bytes(message.screenshot(page, width=375, dark=True))
+
+        Args:
+            page: A page of Playwright; the picture is taken in another page of its browser. With Playwright's
+                asynchronous API, await the result.
+            width: The width of the window in pixels.
+            dark: Whether the browser asks for dark colors (``prefers-color-scheme``).
+
+        Raises:
+            TypeError: ``page`` is something else.
+            ValueError: ``width`` is less than 1.
+        """
+        from sirrchat_testkit.handles.viewing import screenshot
+
+        taken: bytes | Coroutine[Any, Any, bytes] = screenshot(self, page, width, dark=dark)
+        return taken
 
     def as_email(self) -> EmailMessage:
         """Return the message as an ``email.message.EmailMessage`` of the standard library."""

@@ -30,6 +30,9 @@ class Service:
         """Close the inherited listeners. Call it in a forked child only."""
         raise NotImplementedError
 
+    def _before_stop(self) -> None:
+        """Check the running service; called when a ``with`` block ends without an error."""
+
     def _leave(self) -> None:
         """Check the stopped service; called when a ``with`` block ends without an error."""
 
@@ -40,7 +43,11 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         __tracebackhide__ = True
-        self.stop()
+        try:
+            if error is None:
+                self._before_stop()
+        finally:
+            self.stop()
         if error is None:
             self._leave()
 
@@ -55,7 +62,11 @@ class Service:
         import anyio.to_thread
 
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self.stop)
+            try:
+                if error is None:
+                    await anyio.to_thread.run_sync(self._before_stop)
+            finally:
+                await anyio.to_thread.run_sync(self.stop)
         if error is None:
             self._leave()
 

@@ -107,6 +107,11 @@ class Wait(Generic[T]):
             raise (yield from self._not_received(signal))
         return self.found[0]
 
+    def receive_only(self, signal: Signal) -> Steps[T]:
+        """Return the only untaken match and take it; wait for one if there is none yet, and fail if there are more."""
+        [item] = yield from self.receive_all(signal, 1)
+        return item
+
     def receive_all(self, signal: Signal, count: int | None) -> Steps[list[T]]:
         """Return all untaken matches and take them; wait until there are ``count``, and fail if there are more."""
         self._deadline = _now() + self.seconds

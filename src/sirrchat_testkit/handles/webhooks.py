@@ -130,6 +130,11 @@ class WebhookDelivery(Hints):
         return f"<WebhookDelivery {self.event} to {self.url} {self.status}, {counted(len(self.attempts), 'attempt')}>"
 
 
+def reported_message(delivery: WebhookDelivery) -> str:
+    """Return the id of the message that ``delivery`` reports."""
+    return delivery._record.message  # noqa: SLF001 - its own module
+
+
 class WebhookHandle(Hints):
     """A webhook that ``mailserver.add_webhook`` made.
 
@@ -232,7 +237,7 @@ class WebhookControl:
 
     def deliveries(self, webhook: str | None = None) -> list[WebhookDelivery]:
         """Return the deliveries of ``webhook``, or all, oldest first."""
-        return run(self._thread, lambda _: self._deliveries(webhook))
+        return run(self._thread, lambda _: self.read(webhook))
 
     def update(self, webhook: Webhook, **changes: Any) -> Webhook:
         """Change a webhook."""
@@ -271,7 +276,8 @@ class WebhookControl:
             raise InvalidValue("the webhook was deleted")
         await self._services.webhooks.redeliver(webhook, delivery.id)
 
-    def _deliveries(self, webhook: str | None) -> Steps[list[WebhookDelivery]]:
+    def read(self, webhook: str | None = None) -> Steps[list[WebhookDelivery]]:
+        """Return the deliveries of ``webhook``, or all, oldest first."""
         store, where = self._services.store, {} if webhook is None else {"webhook": webhook}
         heads = {
             (each.delivery, each.number): each

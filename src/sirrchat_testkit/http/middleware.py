@@ -146,7 +146,7 @@ async def expect(request: web.Request) -> None:
 
 def _admit(key: ApiKey | None) -> None:
     if key is None:
-        raise Unauthorized("API key missing, invalid or revoked")
+        raise Unauthorized("API key missing, invalid, revoked or expired")
     _admitted.set(key)
 
 

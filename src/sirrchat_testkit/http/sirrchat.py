@@ -105,8 +105,11 @@ class KeyViews:
         body = checked(schemas.NewApiKey, await read_object(request))
         find = self._accounts.of if "@" in body.user else self._accounts.owner
         account = await find(body.user)
-        made = await self._keys.add(account, body.role)
-        return answer(_key_json(made.record, account) | {"key": made.key, "secret": made.secret}, 201)
+        made = await self._keys.add(account, body.role, expires_in=body.expires_in_ms)
+        shown = _key_json(made.record, account) | {"key": made.key, "secret": made.secret}
+        if body.expires_in_ms is None:
+            del shown["expires_at"]
+        return answer(shown, 201)
 
     async def revoke(self, request: web.Request) -> web.Response:
         """``DELETE /api-keys/{id}``: revoke a key."""
@@ -115,7 +118,13 @@ class KeyViews:
 
 
 def _key_json(key: ApiKey, account: Account) -> dict[str, Any]:
-    return {"id": key.id, "user": account.email, "role": key.role, "created_at": iso_seconds(key.created_at)}
+    return {
+        "id": key.id,
+        "user": account.email,
+        "role": key.role,
+        "created_at": iso_seconds(key.created_at),
+        "expires_at": iso_seconds(key.expires_at) if key.expires_at else None,
+    }
 
 
 class StatsViews:

@@ -40,6 +40,9 @@ Quota: TypeAlias = Annotated[int, Field(ge=0, le=MAX_QUOTA), BeforeValidator(who
 Email: TypeAlias = Annotated[StrictStr, Field(json_schema_extra={"pattern": ".@."})]
 """An e-mail address. Only the schema has the pattern: ``domain`` checks addresses, with the documented error text."""
 
+Lifetime: TypeAlias = Annotated[int, Field(ge=1, le=MAX_QUOTA), BeforeValidator(whole_number)]
+"""A time in milliseconds after which something expires."""
+
 DomainName: TypeAlias = Annotated[StrictStr, Field(json_schema_extra={"minLength": 1})]
 """The name of a domain, which ``domain`` checks."""
 
@@ -103,10 +106,11 @@ class WebhookChanges(Changes):
 
 
 class NewApiKey(Shape):
-    """``POST /api-keys``: ``user`` is an e-mail address or an id."""
+    """``POST /api-keys``: ``user`` is an e-mail address or an id. Without ``expires_in_ms`` the key never expires."""
 
     user: StrictStr
     role: Literal["admin", "user"] = "admin"
+    expires_in_ms: Lifetime | None = None
 
 
 class Details(Shape):
@@ -363,12 +367,14 @@ class ApiKey(Shape):
         user: The e-mail address of the key's user.
         role: ``admin`` for every route, ``user`` for the user's own data.
         created_at: The time at which the key was made.
+        expires_at: The time from which on the key is refused, on the server's clock; None if it never expires.
     """
 
     id: str
     user: str
     role: Literal["admin", "user"]
     created_at: AwareDatetime
+    expires_at: AwareDatetime | None = None
 
 
 class NewlyMadeApiKey(ApiKey):

@@ -1,0 +1,128 @@
+"""The files that are saved for a failed test with ``--mailserver-artifacts DIR``, in a folder of its own.
+
+Example::
+
+    DIR/tests-test_shop.py-test_sign_up/
+        report.txt                      the report of the mail server, complete
+        01-welcome.eml                  each message as it was received,
+        01-welcome.html                 its HTML as one page, with its images,
+        01-welcome.transcript.txt       and the SMTP dialogue that delivered it
+        connections.txt                 the dialogues of connections that delivered no mail
+        webhooks.json                   the webhook deliveries, with bodies and attempts
+
+1. The name of a folder follows from the id of its test, so each run replaces the files of the last one.
+2. Only the messages that the overview holds are saved, the latest 200.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from sirrchat_testkit.errors import NotFound
+from sirrchat_testkit.formatting import printable
+from sirrchat_testkit.handles.message import ReceivedMessage
+from sirrchat_testkit.handles.overview import Overview
+from sirrchat_testkit.handles.viewing import page_of, stem
+from sirrchat_testkit.handles.webhooks import WebhookDelivery
+
+LONGEST: Final = 120
+"""Characters of the name of a folder."""
+
+_SAVED = pytest.StashKey[Path]()
+_UNSAFE = re.compile(r"[^\w.\[\]=+-]+")
+
+
+def save_artifacts(item: pytest.Item, overview: Overview, report: str) -> str:
+    """Save the files of a failed test, if a folder is set; return a line for its report, empty if none is set."""
+    folder = item.config.getoption("--mailserver-artifacts")
+    if not folder:
+        return ""
+    own = Path(folder, folder_name(item.nodeid))
+    try:
+        if _SAVED not in item.stash:
+            shutil.rmtree(own, ignore_errors=True)
+        save(overview, own, report)
+    except OSError as error:
+        return f"The artifacts could not be saved: {error}"
+    item.stash[_SAVED] = own
+    return f"Artifacts: {own}"
+
+
+def folder_name(test: str) -> str:
+    """Return a name for the folder of ``test``, an id of pytest; different tests have different names."""
+    plain = test.replace("::", "-").replace("/", "-")
+    name = _UNSAFE.sub("-", plain).strip("-.") or "test"
+    if name == plain and len(name) <= LONGEST:
+        return name
+    return f"{name[:LONGEST]}-{hashlib.sha256(test.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def save(overview: Overview, folder: Path, report: str) -> None:
+    """Write the files of ``overview`` into ``folder``, which is made. Raises ``OSError``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "report.txt", report)
+    for number, message in enumerate(overview.messages, 1):
+        save_message(message, folder / f"{number:02}-{stem(message)}")
+    dialogues = [f"{each.peer}\n{each.transcript}\n" for each in overview.snapshot.without_mail()]
+    if dialogues:
+        _write(folder / "connections.txt", "\n".join(dialogues))
+    if overview.deliveries:
+        _write(folder / "webhooks.json", json.dumps(webhooks(overview.deliveries), indent=2, ensure_ascii=False))
+
+
+def save_message(message: ReceivedMessage, path: Path) -> None:
+    """Write a message as files that differ in their suffix from ``path``. Raises ``OSError``."""
+    path.with_name(f"{path.name}.eml").write_bytes(message.raw)
+    if message.html:
+        _write(path.with_name(f"{path.name}.html"), page_of(message))
+    if message.transcript:
+        _write(path.with_name(f"{path.name}.transcript.txt"), str(message.transcript))
+
+
+def webhooks(deliveries: Sequence[WebhookDelivery]) -> list[dict[str, Any]]:
+    """Return webhook deliveries as JSON."""
+    return [
+        {
+            "id": each.id,
+            "event": each.event,
+            "url": each.url,
+            "status": each.status,
+            "attempts": [
+                {
+                    "at": attempt.at.isoformat(),
+                    "status": attempt.status,
+                    "error": attempt.error,
+                    "reason": attempt.reason,
+                    "seconds": attempt.duration,
+                    "request": attempt.request.splitlines(),
+                    "response": attempt.response.splitlines(),
+                }
+                for attempt in each.attempts
+            ],
+            "body": _body(each),
+        }
+        for each in deliveries
+    ]
+
+
+def _body(delivery: WebhookDelivery) -> Any:
+    """Return the body of a delivery, as JSON if it is; None if it was deleted."""
+    try:
+        return delivery.json
+    except ValueError:
+        return delivery.body.decode("utf-8", "replace")
+    except NotFound:
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(f"{printable(text).rstrip()}{os.linesep}" if path.suffix == ".txt" else text, "utf-8", "replace")

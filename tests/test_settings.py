@@ -143,15 +143,17 @@ def test_help_on_the_class_explains_every_setting() -> None:
 
 def test_the_page_of_settings_has_every_row_of_the_table() -> None:
     rows = dict(re.findall(r"^\| `(\w+)`.*?\| (.*) \|$", PAGE.read_text("utf-8"), re.MULTILINE))
-    assert rows == {each.row.name: _row(each.row, each.flag, each.variables) for each in OPTIONS}
+    served = {each.row.name: _row(each.row, f"`{each.flag}`", f"`{each.variables[0]}`") for each in OPTIONS}
+    assert rows == served | {row.name: _row(row, "", "") for row in ROWS if row.name not in served}
+    assert {*rows} - {*served} == {"strict"}
 
 
-def _row(row: Row, flag: str, variables: tuple[str, ...]) -> str:
+def _row(row: Row, flag: str, variable: str) -> str:
     default = "" if "Default: " in row.help else f" Default: {_shown(row.default)}."
     served = f" In `serve`: {_shown(row.served)}." if row.served != row.default else ""
     choices = f" One of {', '.join(f'`{each}`' for each in row.kind.choices)}." if row.kind.choices else ""
     text = row.help.replace("*", "\\*")
-    return f"{'yes' if row.changeable else ''} | `{flag}` | `{variables[0]}` | {text}{choices}{default}{served}"
+    return f"{'yes' if row.changeable else ''} | {flag} | {variable} | {text}{choices}{default}{served}"
 
 
 def _shown(value: Any) -> str:

@@ -355,9 +355,8 @@ def _report_late(config: pytest.Config, server: MailServer) -> None:
     late: dict[str, int] = {}
     failing: dict[str, int] = {}
     for each, times in server._now.findings.take_late().items():  # noqa: SLF001 - counted for the report alone
-        text = f"mail for {each.recipient} from {each.sender} arrived after this test had ended and was refused"
         is_strict = each.scope.partition(" > ")[0] in config.stash[_STRICT_LATE]
-        (failing if is_strict else late)[f"{each.scope}: {text}"] = times
+        (failing if is_strict else late)[str(each)] = times
     if not (late or failing):
         return
     from sirrchat_testkit import LateMailWarning, StrictCheckFailed

@@ -226,15 +226,16 @@ _ADVERTISED = _or_none(Kind("a host name or an IP address, without a port", _hos
 _PAIRS = _list("tokens such as 'ann@example.com=token'", re.compile(r"[^=]+=.+", re.DOTALL).fullmatch)
 _TOKENS = _PAIRS._replace(accepts=f"{_PAIRS.accepts}, a mapping of users to tokens, or a function", keep=_tokens)
 
-_LISTEN, _TLS, _MAIL, _LIMITS, _STORE, _REST, _CHECKS = (
+_LISTEN, _TLS, _MAIL, _LIMITS, _STORE, _REST = (
     "Network",
     "TLS and logins",
     "Mail",
     "Limits",
     "Accounts and storage",
     "REST API and webhooks",
-    "Checks",
 )
+OF_TESTS = "Checks"
+"""The group of the settings that concern tests, and not ``serve``."""
 
 
 def _half_of_the_descriptors() -> int:
@@ -489,7 +490,7 @@ class Settings:
     strict: bool | tuple[StrictCheck, ...] = _setting(
         (),
         STRICT,
-        _CHECKS,
+        OF_TESTS,
         "What else fails a test, or a scope, when it ends: a list of unread, refused, late, duplicate, undelivered and "
         "leaks, or true for all but leaks.",
         changeable=True,

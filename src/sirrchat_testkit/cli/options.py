@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Union
 
-from sirrchat_testkit.settings import ROWS, Row, Settings
+from sirrchat_testkit.settings import OF_TESTS, ROWS, Row, Settings
 from sirrchat_testkit.suggestions import near_name
 
 if TYPE_CHECKING:
@@ -111,13 +111,13 @@ def _option(row: Row) -> Option:
     return Option(row, f"--{single.replace('_', '-')}", tuple(f"{PREFIX}{name.upper()}" for name in names))
 
 
-OPTIONS = tuple(map(_option, ROWS))
-"""Every setting, in the order of the table."""
+OPTIONS = tuple(_option(row) for row in ROWS if row.group != OF_TESTS)
+"""Every setting of ``serve``, in the order of the table."""
 
 
 def add_settings(command: argparse.ArgumentParser) -> None:
     """Add the flag of every setting to ``command``, in the groups of the table."""
-    groups = {row.group: command.add_argument_group(row.group) for row in ROWS}
+    groups = {name: command.add_argument_group(name) for name in dict.fromkeys(each.row.group for each in OPTIONS)}
     for option in OPTIONS:
         option.add_to(groups[option.row.group])
 

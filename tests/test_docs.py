@@ -2,10 +2,7 @@
 
 import ast
 import json
-import os
 import re
-import subprocess
-import sys
 from dataclasses import MISSING
 from pathlib import Path
 
@@ -15,12 +12,11 @@ import sirrchat_testkit
 from sirrchat_testkit.domain.models import RECORDS
 from sirrchat_testkit.records import Record
 from sirrchat_testkit.storage.schema import SECRETS
+from tests.pages import DOCS, PAGES, PROJECT, Block, blocks, run, write
 
 ROOT = Path(sirrchat_testkit.__file__).parent
-PROJECT = Path(__file__).parents[1]
-PAGE = PROJECT / "docs" / "architecture.md"
-PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")])
-DATABASE = (PROJECT / "docs" / "database.md").read_text("utf-8")
+PAGE = DOCS / "architecture.md"
+DATABASE = (DOCS / "database.md").read_text("utf-8")
 CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -61,73 +57,60 @@ def test_the_page_is_read() -> None:
     assert len(PAIRS) > 30
 
 
-def runs(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments, file.name],
-        cwd=file.parent,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def blocks(page: Path) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-
-
-EVERY = {f"{page.stem}-{number}": code for page in PAGES for number, code in enumerate(blocks(page), 1)}
-EXCERPTS = {name: code for name, code in EVERY.items() if code.startswith("# examples/")}
-BLOCKS = {name: code for name, code in EVERY.items() if name not in EXCERPTS}
-TESTS = {name: code for name, code in BLOCKS.items() if "def test_" in code}
-SCRIPTS = {name: code for name, code in BLOCKS.items() if "def test_" not in code and "import" in code}
+ALONE = {"failures", "migration"}  # tests/test_docs_by_example.py runs these pages
+EVERY = [block for page in PAGES if page.stem not in ALONE for block in blocks(page) if block.language == "python"]
+EXCERPTS = [block for block in EVERY if block.code.startswith("# examples/")]
+BLOCKS = [block for block in EVERY if block not in EXCERPTS]
+TESTS = [block for block in BLOCKS if "def test_" in block.code or block.is_named]
+SCRIPTS = [block for block in BLOCKS if block not in TESTS and "import" in block.code]
 
 
 def test_tests_in_the_documentation_pass(tmp_path: Path) -> None:
-    assert TESTS.keys() >= {"README-1", "pytest-1", "webhooks-1"}
-    for name, code in TESTS.items():
-        (tmp_path / f"test_{name.replace('-', '_')}.py").write_text(code, "utf-8")
-    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n", "utf-8")
-    done = runs(tmp_path / ".", "-m", "pytest", "-q", "-p", "no:xdist", str(tmp_path))
+    assert {block.name for block in TESTS} >= {"README-1", "pytest-1", "tutorial-1", "webhooks-1"}
+    write(tmp_path, TESTS)
+    done = run(tmp_path, "-m", "pytest", "-q")
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name", EXCERPTS)
-def test_an_excerpt_is_in_its_file(name: str) -> None:
-    title, _, code = EXCERPTS[name].partition("\n")
+@pytest.mark.parametrize("block", EXCERPTS, ids=lambda block: block.name)
+def test_an_excerpt_is_in_its_file(block: Block) -> None:
+    title, _, code = block.code.partition("\n")
     file = (PROJECT / title.removeprefix("# ")).read_text("utf-8")
     for part in code.strip("\n").split("\n\n\n"):
         assert part in file
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_a_script_in_the_documentation_runs(name: str, tmp_path: Path) -> None:
-    file = tmp_path / "script.py"
-    file.write_text(SCRIPTS[name], "utf-8")
-    done = runs(file)
+@pytest.mark.parametrize("block", SCRIPTS, ids=lambda block: block.name)
+def test_a_script_in_the_documentation_runs(block: Block, tmp_path: Path) -> None:
+    done = run(tmp_path, "-c", block.code)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_failure_that_the_readme_shows_is_the_one_that_pytest_shows(tmp_path: Path) -> None:
-    readme = (PROJECT / "README.md").read_text("utf-8")
-    shown = re.search(r"^```text\n(MailNotReceived.*?)^```", readme, re.DOTALL | re.MULTILINE)
-    assert shown is not None
-    file = tmp_path / "test_readme.py"
-    file.write_text(
-        TESTS["README-1"].replace('(subject="Welcome Ann")', '(subject="Welcome, Ann", timeout=0.1)'), "utf-8"
-    )
-    said = "".join(re.findall(r"^E +(?:sirrchat_testkit\.)?(.*\n)", runs(file, "-m", "pytest").stdout, re.MULTILINE))
-    address = re.compile(r"[\w-]+@example\.com")
-    expected = address.sub("ADDRESS", shown[1]).replace("10.0 s", "0.1 s")
-    assert [line.strip() for line in address.sub("ADDRESS", said).splitlines()] == [
-        line.strip() for line in expected.splitlines()
-    ]
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of the headings of ``page``, as Markdown makes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text("utf-8")):
-        assert (page.parent / target).exists(), target
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for path, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)]*)\)", page.read_text("utf-8")):
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), path
+        assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
+def test_links_of_the_site_stay_on_it(page: Path) -> None:
+    for path in re.findall(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)", page.read_text("utf-8")):
+        assert (page.parent / path).resolve().is_relative_to(DOCS), f"the site has no {path}: name it without a link"
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    navigation = (PROJECT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2]
+    listed = re.findall(r"^ +- [^#\n]+: (\S+\.md)$", navigation, re.MULTILINE)
+    assert sorted(listed) == sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 
 
 def test_the_database_page_has_every_table() -> None:

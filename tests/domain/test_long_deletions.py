@@ -110,7 +110,7 @@ async def delete_address(services: Services) -> None:
 
 async def purge(services: Services) -> None:
     services.clock.freeze()
-    await services.clock.advance(3_600_000)
+    await services.clock.advance(7_200_000)  # expired addresses are purged on the full hour after they expired
 
 
 Delete = Callable[[Services], Awaitable[None]]

@@ -155,7 +155,7 @@ def test_what_the_fixtures_report_is_reported(project: pytest.Pytester) -> None:
             "FAIL: test_4_*",
             "AssertionError: 1 != 2",
             "Mail server <MailServer smtp=*",
-            "Messages:",
+            "Messages that the test did not receive:",
             "  'Something' from *",
             "Refused:",
             "  unknown@example.com from *",

@@ -290,3 +290,29 @@ def test_the_test_runner_of_django_runs_it(
     result = project.run(sys.executable, "-W", "error", "-m", "django", "test", "--noinput", *arguments)
     assert "Ran 4 tests" in result.stderr.str()
     assert "OK" in result.stderr.str()
+
+
+def test_strict_checks_fail_a_test_that_passed(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_it="""
+        from sirrchat_testkit import MailServerTestCase, Settings
+        from tests.support import send
+
+        class A(MailServerTestCase):
+            mailserver_settings = Settings(strict=["unread"])
+
+            def test_1_unread(self):
+                send(self.mailserver, self.inbox, subject="Never read")
+
+            def test_2_read(self):
+                send(self.mailserver, self.inbox, subject="Read")
+                self.inbox.receive(subject="Read")
+
+            def test_3_unread_and_failed(self):
+                send(self.mailserver, self.inbox)
+                self.fail("on purpose")
+        """
+    )
+    lines = ("FAIL: test_1_*", "*StrictCheckFailed: *", "*Never read*", "FAIL: test_3_*", "FAILED (failures=2)")
+    text = run(project, count=3, lines=lines)
+    assert text.count("StrictCheckFailed") == 1

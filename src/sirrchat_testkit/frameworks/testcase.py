@@ -40,8 +40,8 @@ _servers: dict[tuple[int, Settings], MailServer] = {}
 class MailServerTestCase(unittest.TestCase):
     """A test case with a mail server: ``self.mailserver``, and ``self.inbox``, the inbox of a new address.
 
-    It reports what the fixtures of pytest report: errors in the server and faults that never fired fail a test that
-    passed otherwise, late mail is a ``LateMailWarning``, and the traceback of a failure ends with the mail, refusals
+    It reports what the fixtures of pytest report: errors in the server, faults that never fired, and what the setting
+    ``strict`` names fail a test that passed otherwise, late mail is a ``LateMailWarning``, and the traceback of a failure ends with the mail, refusals
     and connections of the test. Combined with a test case of Django, it sends Django's mail to the server:
     ``class SignUpTest(MailServerTestCase, django.test.TestCase)``; it comes first in the list of bases.
 
@@ -156,6 +156,7 @@ def _server(settings: Settings) -> MailServer:
     if key not in _servers:
         server = MailServer(settings).start()
         server._shared_by = "all tests with these settings"  # noqa: SLF001 - stop() must explain itself
+        server._checks_strictly = False  # noqa: SLF001 - each test does
         _servers[key] = server
     return _servers[key]
 
@@ -164,7 +165,7 @@ def _finish(server: MailServer, noting: _Noting | None) -> None:
     """Raise what the server found during a test that passed, and warn about late mail."""
     __tracebackhide__ = True
     if noting is None or noting.passed:
-        server.check()
+        server._check_at_end()  # noqa: SLF001 - the end of a test is that of its scope
     _warn_of_late_mail(server)
 
 

@@ -40,10 +40,11 @@ _servers: dict[tuple[int, Settings], MailServer] = {}
 class MailServerTestCase(unittest.TestCase):
     """A test case with a mail server: ``self.mailserver``, and ``self.inbox``, the inbox of a new address.
 
-    It reports what the fixtures of pytest report: errors in the server, faults that never fired, and what the setting
-    ``strict`` names fail a test that passed otherwise, late mail is a ``LateMailWarning``, and the traceback of a failure ends with the mail, refusals
-    and connections of the test. Combined with a test case of Django, it sends Django's mail to the server:
-    ``class SignUpTest(MailServerTestCase, django.test.TestCase)``; it comes first in the list of bases.
+    It reports what the fixtures of pytest report: errors in the server, faults that never fired and what the setting
+    ``strict`` names fail a test that passed otherwise; late mail is a ``LateMailWarning``; and the traceback of a
+    failure ends with the mail, refusals and connections of the test. Combined with a test case of Django, it sends
+    Django's mail to the server: ``class SignUpTest(MailServerTestCase, django.test.TestCase)``; it comes first in the
+    list of bases.
 
     Example:
         class SignUpTest(MailServerTestCase):

@@ -115,7 +115,8 @@ def test_copied_link_keeps_what_it_knows(duplicate: object) -> None:
         ("https://a.b/tök?ä=ö", ["https://a.b/tök?ä=ö"]),
         ("HTTPS://A.b/C and https://a.b/C", ["HTTPS://A.b/C"]),
         ("https://a.b and https://a.b/", ["https://a.b"]),
-        ("mailto:a@b.c ftp://a.b www.a.b /path", []),
+        ("mailto:a@b.c ftp://a.b www.a.b /path", ["mailto:a@b.c", "ftp://a.b"]),
+        ("Open myapp://open?x=1, or call tel:+49123.", ["myapp://open?x=1", "tel:+49123"]),
     ],
 )
 def test_urls_are_found_in_text(text: str, found: list[str]) -> None:
@@ -334,7 +335,7 @@ def test_a_home_page_with_a_token_is_a_candidate() -> None:
     ("url", "text", "reason"),
     [
         ("https://shop.example/", "Shop", "it leads to a home page"),
-        ("https://help.shop.example/hc/1", "Visit us", "it leads to a help page"),
+        ("https://shop.example/help/", "Visit us", "it leads to a help page"),
         ("https://shop.example/page/7", "Hilfe", "it leads to a help page"),
         ("https://shop.example/reset", "Ask for a new link", "it leads to a page above that of another link"),
         ("https://shop.example/u/7/revoke", "Click here", "it is for readers who did not ask for the message"),
@@ -400,3 +401,87 @@ def test_failure_names_a_call_for_the_first_attachment_and_shows_the_text() -> N
         "  | for you",
         "To ask more precisely: attachment('Invoice.PDF')",
     ]
+
+
+def anchor(path: str, text: str) -> str:
+    return f"<p><a href='https://a.example{path}'>{text}</a></p>"
+
+
+MAIN = "https://a.example/v/9"
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("", anchor("/v/9", "Verify") + anchor("/m/1", "View in browser")),
+        (
+            "",
+            anchor("/v/9", "Verify")
+            + "<p>Having trouble viewing this? <a href='https://a.example/m/1'>Click here</a></p>",
+        ),
+        ("", anchor("/v/9", "Verify") + "<a href='https://apps.apple.com/app/id1'>App Store</a>"),
+        ("", anchor("/v/9", "Verify") + "<a href='https://k.example/1'>Instagram</a>"),
+        ("", anchor("/v/9", "Verify") + anchor("/de/", "Shop") + anchor("/?ref=footer", "Shop")),
+        ("", anchor("/v/9", "Verify") + "<p>Or copy this link: https://k.example/2</p>"),
+        (
+            "",
+            anchor("/v/9", "Verify")
+            + "<p>If you did not request this, <a href='https://a.example/x'>click here</a>.</p>",
+        ),
+        ("Verify: https://k.example/t1", anchor("/v/9", "Verify")),
+        ("", "<a href='https://a.example/v/9'><img src='https://a.example/b.png'></a>" + anchor("/blog", "Help")),
+        (
+            "",
+            anchor("/v/9?utm_medium=button", "Verify").replace("?utm_medium=button", "") + anchor("/v", "Verify again"),
+        ),
+        ("You can unsubscribe at any time. Confirm here: https://a.example/v/9", ""),
+        ("You can unsubscribe later.\n\nhttps://a.example/v/9", ""),
+        ("Unsubscribe: https://a.example/u/1\nhttps://a.example/v/9", ""),
+        ("Unsubscribe: https://a.example/u/1 Confirm: https://a.example/v/9", ""),
+        ("Confirm: <https://a.example/v/9\n\nHello>", ""),
+        ("تأكيد: https://a.example/v/9،", ""),
+        ("पुष्टि: https://a.example/v/9।", ""),
+    ],
+)
+def test_the_one_link_that_a_reader_would_follow(text: str, html: str) -> None:
+    assert pick_link(links(text, html)) == MAIN
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/contact/77/accept", "Accept"),
+        ("/report/9", "View your report"),
+        ("/orders/1/cancel", "Cancel my order"),
+        ("/x?next=/unsubscribe", "Go"),
+        ("/x?next=/privacy", "Go"),
+        ("/x/9", "Accept terms and continue"),
+        ("/f/p.png", "View photo"),
+        ("/c?t={9}", "Confirm"),
+    ],
+)
+def test_a_word_in_a_path_does_not_hide_what_a_link_says(path: str, text: str) -> None:
+    other = "<a href='https://a.example/blog/3'>Blog</a>"
+    assert pick_link(links("", anchor(path, text)), text) == f"https://a.example{path}"
+    with pytest.raises(NotExactlyOne, match="2 candidates"):
+        pick_link(links("", anchor(path, text) + other))
+
+
+def test_two_answers_are_two_candidates() -> None:
+    with pytest.raises(NotExactlyOne, match="2 candidates"):
+        pick_link(links("", anchor("/i/9", "Accept") + anchor("/i/9/decline", "Decline")))
+
+
+def test_every_text_of_a_link_finds_it() -> None:
+    found = links("", anchor("/c/1", "https://a.example/c/1") + anchor("/c/1", "Confirm"))
+    assert found[0].text == "Confirm"
+    button = links("", "<a href='https://a.example/c/9'><img src='https://a.example/confirm.png' alt='Confirm'></a>")
+    assert pick_link(button, "confirm") == pick_link(button, text="Confirm") == "https://a.example/c/9"
+    assert pick_link(found, text="https://a.example/c") == "https://a.example/c/1"
+
+
+def test_an_empty_anchor_is_no_link() -> None:
+    assert (
+        links("", "<a href='https://a.example/trap'></a><p style='font-size:0'><a href='https://a.example/x'>x</a></p>")
+        == ()
+    )

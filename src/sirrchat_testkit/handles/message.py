@@ -258,7 +258,7 @@ class ReceivedMessage(Hints):
 
     @property
     def links(self) -> tuple[Link, ...]:
-        """All links in the text and the HTML, each URL once, in order; from the text, only http and https links."""
+        """All links in the HTML and the text, each URL once, in order."""
         from sirrchat_testkit.mail.html import links
 
         return self._once("links", lambda: links(self.text, self.html))
@@ -282,8 +282,8 @@ class ReceivedMessage(Hints):
         """Return the only link that matches.
 
         Without arguments, links to unsubscribe and links to social networks, legal texts or images do not count, nor do
-        other schemes, such as ``mailto:``. A home page, a help page and a link for readers who did not ask for the
-        message do not count if there is another link.
+        other schemes, such as ``mailto:``. Home pages, help pages, "view in browser" and links for readers who did not
+        ask for the message do not count if there is another link. The documentation ("Codes and links") has the rules.
 
         Example:
             message.link("confirm")

@@ -45,7 +45,11 @@ _INLINE_TAGS: Final = (
     " u var wbr"
 )
 _INLINE: Final = frozenset(_INLINE_TAGS.split())
-_ANCHORS: Final = frozenset({"anchor", "logo"})
+_ANCHORS: Final = frozenset({"anchor", "picture", "logo"})
+_SENTENCE_END = re.compile(r"[.!?。！？](?=\s|$)|[。！？]")
+_NEAR: Final = 24
+"""Pieces of text on either side of the beginning of an anchor that may be of its sentence."""
+
 _SPACES = re.compile(r"\s+")
 # Soft hyphens, joiners and fillers: invisible characters that mailers insert.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u200b\u200c\u200d\u2060\ufeff"))
@@ -79,14 +83,15 @@ _NOT_NESTED: Final = frozenset(f"{_EMPTY_TAGS} {_CLOSED_BY_THE_NEXT} {_FORMATTIN
 def links(text: str, html: str) -> tuple[Link, ...]:
     """Return the links of a message, each URL once: those of the HTML in order, then those that only the text has.
 
-    Images are links too (purpose "image" or "tracking"). Relative, mailto:, tel: and javascript: references are not.
+    Images are links too (purpose "image" or "tracking"), and so are other schemes. Relative references are not.
     """
     if not html:
-        return merged(bare(text))
+        return merged(each._replace(in_html=False) for each in bare(text))
     page = _read(html)
     anchors = [each for each in page.seen if each.kind in _ANCHORS]
     pictures = [each for each in page.seen if each.kind not in _ANCHORS]
-    return merged([*anchors, *bare("\n".join(page.outside)), *bare(text), *pictures])
+    plain = (each._replace(in_html=False) for each in bare(text))
+    return merged([*anchors, *bare("\n".join(page.outside)), *plain, *pictures])
 
 
 def codes(text: str, html: str, subject: str = "") -> tuple[str, ...]:
@@ -144,10 +149,12 @@ def select(html: str, css: str) -> list[str]:
 class _Anchor:
     """An anchor that is being read, with its words and the descriptions of its images."""
 
-    __slots__ = ("pictures", "url", "words")
+    __slots__ = ("at", "pictures", "url", "words")
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, at: int) -> None:
         self.url = url
+        self.at = at
+        """How many words of its line stand before it."""
         self.words: list[str] = []
         self.pictures: list[str] = []
 
@@ -155,8 +162,10 @@ class _Anchor:
         """Return the anchor as a ``Seen``. An image may serve as a button; its text is then its description."""
         text = fold("".join(self.words))
         described = fold(" ".join(self.pictures))
-        logo = bool(self.pictures) and not text and (is_home(self.url) or not described)
-        return Seen(self.url, text or described, "", "logo" if logo else "anchor")
+        pictured = "picture" if self.pictures and not text else "anchor"
+        return Seen(
+            self.url, text or described, "", "logo" if pictured == "picture" and is_home(self.url) else pictured
+        )
 
 
 class _Page:
@@ -172,7 +181,7 @@ class _Page:
         self._line: list[str] = []
         self._beside: list[str] = []
         self._open: list[_Anchor] = []
-        self._waiting: list[Seen] = []
+        self._waiting: list[tuple[int, Seen]] = []
         self._hides = _HIDING.search(html) is not None
         self._font_sizes: list[tuple[int, bool]] = []
         """The elements that set a font size, each with whether it is zero."""
@@ -207,7 +216,7 @@ class _Page:
             if not (self._font_sizes and self._font_sizes[-1][1]):
                 self._say(_SPACES.sub(" ", (node.text_content or "").translate(_INVISIBLE)))
         elif tag == "a":
-            self._open.append(_Anchor("" if hidden else _url(node.attributes.get("href"))))
+            self._open.append(_Anchor("" if hidden else _url(node.attributes.get("href")), len(self._line)))
         elif tag == "img":
             self._picture(node.attributes)
         elif tag in _CELLS:
@@ -238,7 +247,9 @@ class _Page:
         if self._font_sizes and self._font_sizes[-1][0] == node.mem_id:
             self._font_sizes.pop()
         if tag == "a" and self._open:
-            self._waiting.append(self._open.pop().seen())
+            anchor = self._open.pop()
+            if anchor.pictures or any(word.strip() for word in anchor.words):  # nobody sees an empty one
+                self._waiting.append((anchor.at, anchor.seen()))
         elif tag == "sup":
             self._say(" ")
         elif tag not in _INLINE and tag not in _CELLS and not tag.startswith(("-", "!")):
@@ -262,7 +273,7 @@ class _Page:
 
     def _end_line(self) -> None:
         line, beside = _joined(self._line), _joined(self._beside)
-        self.seen += [each._replace(around=line) for each in self._waiting]
+        self.seen += [each._replace(around=_clause(self._line, at)) for at, each in self._waiting]
         self._waiting.clear()
         self._line.clear()
         self._beside.clear()
@@ -270,6 +281,15 @@ class _Page:
             self.lines.append(line)
         if beside:
             self.outside.append(beside)
+
+
+def _clause(words: list[str], at: int) -> str:
+    """Return the sentence of a line that goes on at a word, with the one before it if it begins there."""
+    before, behind = "".join(words[max(0, at - _NEAR) : at]), "".join(words[at : at + _NEAR])
+    *earlier, last = _SENTENCE_END.split(before)
+    end = _SENTENCE_END.search(behind)
+    begin = last if last.strip() else "".join([*earlier[-1:], " "])
+    return fold(begin + (behind[: end.start() + 1] if end else behind)).replace(CELL, " ")
 
 
 def _joined(words: list[str]) -> str:

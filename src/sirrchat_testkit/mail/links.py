@@ -1,22 +1,24 @@
 """Links: their purpose, and the choice of the one that a test means.
 
-1. A ``Link`` is its URL as sent; http and https only. The same URL in button, fallback and text part is one link.
-2. The purpose is read from words in many languages, from the host and from the path. If nothing indicates one, it is
-   "": the link that the message was sent for.
-3. Without arguments only links of purpose "" are candidates; with a URL, a text or a purpose all links are.
+1. A ``Link`` is its URL as sent. The same URL in button, fallback and text part is one link.
+2. The purpose is read from the text of a link; if that says nothing, from the sentence around it, the host and the
+   path. If nothing indicates one, it is "": the link that the message was sent for.
+3. Without arguments only links of purpose "" are candidates, and of those only the ones that a reader would follow first;
+   with a URL, a text or a purpose all links are.
 4. Only ``pick_link`` raises.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, TypeAlias, get_args
 from urllib.parse import parse_qsl
 
 from sirrchat_testkit.comparing import CONTAINED, EQUAL, fold, holds
 from sirrchat_testkit.formatting import excerpt, named
+from sirrchat_testkit.mail import link_words
 from sirrchat_testkit.mail.candidates import Candidate, only
 from sirrchat_testkit.suggestions import Hints
 
@@ -28,97 +30,27 @@ LinkPurpose: TypeAlias = Literal["", "unsubscribe", "social", "legal", "image", 
 PURPOSES: Final[tuple[LinkPurpose, ...]] = get_args(LinkPurpose)
 
 _WORDS: Final[Mapping[LinkPurpose, re.Pattern[str]]] = MappingProxyType(
-    {
-        "unsubscribe": re.compile(
-            r"unsubscri|opt[ -]?out|(e-?mail|notification|subscription)s? (preferences|settings)|manage preferences"
-            r"|abmeld|abbestell|austragen|désabonn|désinscri|darse de baja|cancelar (la "
-            r"|a )?(suscripción|subscrição|inscrição)"
-            r"|descadastr|cancellati|disiscri|annulla l.iscrizione|donar-se de baixa|cancel·la"
-            r"|uitschrijv|afmeld|avregistrera"
-            r"|avsluta prenumeration|avmeld|meld deg av|frameld|peruuta (tilaus|uutiskirje)"
-            r"|poistu (posti|listal)|wypisz|rezygn"
-            r"|odhlás|leiratkoz|dezabon|διαγραφή|απεγγραφή|abonelikten|listeden çık|отпис|відпис|odjav"
-            r"|إلغاء الاشتراك|لغو (اشتراک|عضویت)|הסרה|להסיר|ביטול הרשמה|सदस्यता (समाप्त|रद्द)"
-            r"|अनसब्सक्राइब|আনসাবস্ক্রাইব"
-            r"|ยกเลิกการ(สมัคร|รับ)|h[ủu]ỷ? ?y? đăng ký|hủy (nhận|theo dõi)|berhenti berlangganan"
-            r"|退订|取消订阅|退訂|取消訂閱|配信停止|配信解除|購読解除|登録解除|수신\s?거부|구독\s?(취소|해지)",
-            re.IGNORECASE,
-        ),
-        "legal": re.compile(
-            r"privacy|terms (of|and|&)|^terms$|imprint|legal notice|cookie policy|impressum|datenschutz|\bagb\b"
-            r"|nutzungsbedingungen|mentions légales|confidentialité|conditions (générales|d'utilisation)|privacidad"
-            r"|aviso legal|términos|termos de|condizioni|informativa|конфіденційн|поверителност"
-            r"|условия|умови (вик|кор)|prywatności|regulamin|osobních údajů|osobných údajov"
-            r"|obchod(ní|né) podmínky|adatvédel|confidențialitate|termeni și|απορρήτου|όροι χρήσης"
-            r"|gizlilik|kullanım koşulları"
-            r"|الخصوصية|الشروط|حریم خصوصی|פרטיות|תנאי שימוש|गोपनीयता|ความเป็นส่วนตัว"
-            r"|chính sách bảo mật|điều khoản|privasi"
-            r"|integritetspolicy|användarvillkor|personvern|privatlivspolitik|vilkår|tietosuoja"
-            r"|käyttöehdot|privatnosti"
-            r"|конфиденциальност|隐私|隱私|服务条款"
-            r"|使用条款|プライバシー|利用規約|特定商取引|개인정보|이용\s?약관",
-            re.IGNORECASE,
-        ),
-    }
-)
-_PATHS: Final[Mapping[LinkPurpose, re.Pattern[str]]] = MappingProxyType(
-    {
-        "unsubscribe": re.compile(
-            r"unsub(scribe)?\b|unsubscri|opt[-_]?out|list-manage|abmelde|desinscri|desabonn", re.IGNORECASE
-        ),
-        "tracking": re.compile(
-            r"[/._-](open|pixel|beacon)\.(gif|png)|/(track|pixel|beacon)/open|/wf/open\b", re.IGNORECASE
-        ),
-        "legal": re.compile(
-            r"/(privacy|terms|legal|imprint|impressum|datenschutz|agb|tos|cookies)([-_][a-z-]+)?(\.html?)?/?([?#]|$)",
-            re.IGNORECASE,
-        ),
-        "image": re.compile(r"\.(png|jpe?g|gif|webp|svg|bmp|ico)([?#]|$)", re.IGNORECASE),
-    }
-)
-_SOCIAL = re.compile(
-    r"https?://([a-z0-9-]+\.)*(facebook\.com|fb\.com|twitter\.com|x\.com|instagram\.com|linkedin\.com"
-    r"|youtube\.com|youtu\.be"
-    r"|tiktok\.com|pinterest\.[a-z.]+|t\.me|wa\.me|weibo\.com|discord\.(gg|com)|mastodon\.social"
-    r"|threads\.net|bsky\.app"
-    r"|vk\.com|line\.me|reddit\.com|snapchat\.com|xing\.com)([/?#:]|$)",
-    re.IGNORECASE,
-)
-_HELP = re.compile(
-    r"^\W*((get|need|visit our|contact)?\s*(help|support)(\s(center|centre|site|page|team"
-    r"|& contact))?|faq|contact( us| support)?|hilfe"
-    r"|aide|ayuda|ajuda|aiuto|assistenza|hulp|hjälp|hjælp|hjelp|apua|pomoc|nápověda|súgó|ajutor"
-    r"|βοήθεια|yardım|помощь|допомога"
-    r"|помощ|المساعدة|راهنما|עזרה|सहायता|मदद|সাহায্য|ช่วยเหลือ|trợ giúp|hỗ trợ|bantuan|帮助(中心)?|幫助"
-    r"|客服中心|ヘルプ|도움말|고객센터)\W*$",
-    re.IGNORECASE,
-)
-_HELP_PAGE = re.compile(
-    r"https?://(help|support|faq|hilfe|aide|ayuda)\.|https?://[^/]*/([a-z]{2}/)?"
-    r"(help|support|faq|contact|about|hilfe|aide|ayuda|bantuan|hc|smarthelp)(/[^?#]*)?([?#]|$)",
-    re.IGNORECASE,
-)
-_UNDO = re.compile(
-    r"\b(was|is)(n.?t| not) (me|you)\b|\bnot (me|you)\b|\blet us know\b|\breport (it|this)|/(cancel"
-    r"|revoke|report|deny|undo)\b",
-    re.IGNORECASE,
-)
-_GENERIC = re.compile(
-    r"\W*((click|tap)?\s*here|hier( klicken)?|(cliquez )?ici|aqu[ií]|qui|link|这里|此处|こちら|여기|здесь)\W*",
-    re.IGNORECASE,
+    {"unsubscribe": link_words.UNSUBSCRIBE, "legal": link_words.LEGAL}
 )
 _ORIGIN = re.compile(r"(https?):/*([^/?#]*)", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _NO_LINKS: Final = frozenset({"javascript:", "data:", "cid:", "about:", "vbscript:", "blob:", "file:"})
 # CJK text follows a URL without a space: such characters and typographic quotes end it, unless its host is such a name.
 _URL = re.compile(
-    r"https?://(?:(?=[\u2e80-\ud7ff])[^\s<>\"`{}|\\^\xab\xbb\u2000-\u206f\u3000-\u3020\uff00-\uff0f]{1,4096}"
-    r"|[^\s<>\"`{}|\\^\xab\xbb\u2000-\u206f\u2190-\U0010ffff]{1,4096})",
+    r"(?:https?://|[a-z][a-z0-9+.-]{1,20}://|mailto:|tel:)"
+    r"(?:(?=[\u2e80-\ud7ff])[^\s<>\"`\\^\xab\xbb\u2000-\u206f\u3000-\u3020\uff00-\uff0f]{1,4096}"
+    r"|[^\s<>\"`\\^\xab\xbb\u2000-\u206f\u2190-\U0010ffff]{1,4096})",
     re.IGNORECASE,
 )
-_WRAPPED = re.compile(r"<(https?://[^<>]*)>", re.IGNORECASE)
-_HOME = re.compile(r"https?:/*[^/?#]*/?(?:\?(?:utm_\w+=[^&#]*&?)*)?", re.IGNORECASE)
-_BRACKETS: Final = {")": "(", "]": "["}
+_WRAPPED = re.compile(r"<(https?://[^\s<>]{1,2048}(?:\r?\n[ \t]{0,8}[^\s<>]{1,2048}){1,20})>", re.IGNORECASE)
+_CAMPAIGN: Final = r"(?:utm_\w+|ref|source|lang|locale|hl)=[^&#]*"
+_HOME = re.compile(
+    rf"https?:/*[^/?#]*(?:/[a-z]{{2}}(?:[-_][a-z]{{2}})?)?/?(?:index\.\w+)?(?:\?(?:{_CAMPAIGN}&?)*)?", re.IGNORECASE
+)
+_TRACKED = re.compile(r"(?<=[?&])utm_\w+=[^&#]*&?")
+_BRACKETS: Final = {")": "(", "]": "[", "}": "{"}
+_STOPS: Final = ".,;:!?'*|{،؛؟۔।॥։።፣"
+_CLAUSE = re.compile(r"(?<=[.!?。！？])\s+|\n")
 _LABELLED: Final = 100
 """The maximum length of a label. A longer text is a paragraph, which may mention anything."""
 
@@ -137,7 +69,7 @@ class Link(str, Hints):
             such as the one that the message was sent for.
     """
 
-    __slots__ = ("purpose", "text")
+    __slots__ = ("_around", "_in_html", "_texts", "purpose", "text")
 
     _guesses: ClassVar[Mapping[str, str]] = {
         "url": "str(link)",
@@ -149,12 +81,16 @@ class Link(str, Hints):
 
     text: str
     purpose: LinkPurpose
+    _texts: tuple[str, ...]
+    _around: str
+    _in_html: bool
 
     def __new__(cls, url: str, text: str = "", purpose: LinkPurpose = "") -> Self:
         """Return ``url`` as a link."""
         link = super().__new__(cls, url)
         link.text = text
         link.purpose = purpose
+        link._texts, link._around, link._in_html = (text,), "", True
         return link
 
     @property
@@ -193,14 +129,16 @@ class Seen(NamedTuple):
         url: The URL.
         text: The visible text of the anchor.
         around: The line that it stands in, or the words that introduce it.
-        kind: ``anchor``, ``logo`` (an anchor around an image, to the home page or without words), ``bare``, ``image``
-            or ``pixel``.
+        kind: ``anchor``, ``picture`` (an anchor around an image), ``logo`` (the same to the home page), ``bare``,
+            ``image`` or ``pixel``.
+        in_html: Whether it is in the HTML, not only in the plain text.
     """
 
     url: str
     text: str = ""
     around: str = ""
     kind: str = "anchor"
+    in_html: bool = True
 
 
 def is_home(url: str) -> bool:
@@ -264,8 +202,7 @@ def pick_link(
     wanted = {"match": match, "url": url, "text": text, "purpose": purpose, "scheme": scheme}
     wanted = {name: each for name, each in wanted.items() if each is not None}
     judged = [_judged(link, wanted) for link in links]
-    if not wanted:
-        judged = _without_lesser(judged)
+    judged = _without_lesser(judged) if not wanted else judged if purpose is not None else _without_images(judged)
     asked = ", ".join(named(each) if name == "match" else f"{name}={named(each)}" for name, each in wanted.items())
     advice = _advice([each.value for each in judged if each.kept])
     return only(judged, f"link({asked})", "links", advice if wanted else f"{advice}; {_LEFT_OUT}", shown)
@@ -296,11 +233,12 @@ def _judged(link: Link, wanted: Mapping[str, Any]) -> Candidate[Link]:
     if not wanted:
         reason = f"its purpose is {link.purpose!r}" if link.purpose else _PLAIN
         return Candidate(link, shown, not link.purpose, reason)
+    texts = link._texts  # noqa: SLF001 - its own module
     tests: dict[str, Callable[[Any], bool]] = {
-        "match": lambda each: _contains(link, each) or _contains(link.text, each),
+        "match": lambda each: _contains(link, each) or any(_contains(text, each) for text in texts),
         "scheme": lambda each: each.rstrip(":").lower() == link.scheme,
         "url": lambda each: holds(each, link, CONTAINED),
-        "text": lambda each: holds(each, link.text, CONTAINED),
+        "text": lambda each: any(holds(each, text, CONTAINED) for text in texts),
         "purpose": lambda each: holds(each, link.purpose, EQUAL),
     }
     for name, each in wanted.items():
@@ -324,18 +262,40 @@ def _contains(value: str, wanted: Any) -> bool:
     return holds(wanted, value, CONTAINED)
 
 
+def _without_images(judged: list[Candidate[Link]]) -> list[Candidate[Link]]:
+    """Drop the images that match if another link matches too: a button's image is no link of its own."""
+    if all(each.value.purpose in _IMAGES for each in judged if each.kept):
+        return judged
+    return [
+        each._replace(kept=False, reason="it is an image, and another link matches")
+        if each.kept and each.value.purpose in _IMAGES
+        else each
+        for each in judged
+    ]
+
+
+_IMAGES: Final = frozenset({"image", "tracking"})
+
+
 def _without_lesser(judged: list[Candidate[Link]]) -> list[Candidate[Link]]:
     """Drop the candidates that a reader would follow only if there were no other, such as the page of a brand name."""
     kept = [each.value for each in judged if each.kept]
-    lesser = {link: reason for link in kept if (reason := _lesser(link))}
+    in_html = any(link._in_html and not _lesser(link) for link in kept)  # noqa: SLF001 - its own module
+    above = {page for link in kept for page in _pages_above(link)}
+    named = any(link.text and not _URL.match(link.text) for link in kept if not _lesser(link))
+    lesser: dict[str, str] = {}
+    for link in kept:
+        reason = _lesser(link)
+        if not reason and in_html and not link._in_html:  # noqa: SLF001 - its own module
+            reason = "it is only in the plain text"
+        if not reason and _is_general(link) and link.rstrip("/") in above:
+            reason = "it leads to a page above that of another link"
+        if not reason and named and (not link.text or _URL.match(link.text)) and link_words.COPY.search(link._around):  # noqa: SLF001
+            reason = "it is to be copied if a button does not work"
+        if reason:
+            lesser[link] = reason
     if len(lesser) == len(kept):
         return judged
-    pages = [link for link in kept if link not in lesser]
-    lesser |= {
-        link: "it leads to a page above that of another link"
-        for link in pages
-        if any(_is_above(link, other) for other in pages)
-    }
     return [
         each._replace(kept=False, reason=f"{lesser[each.value]}{_BESIDE}")
         if each.kept and each.value in lesser
@@ -345,49 +305,84 @@ def _without_lesser(judged: list[Candidate[Link]]) -> list[Candidate[Link]]:
 
 
 _BESIDE: Final = "; another link is more likely"
+_WORD_PATH = re.compile(r"[a-z_.-]*", re.IGNORECASE)
 
 
 def _lesser(link: Link) -> str:
     """Return why a reader would rather follow another link, or ""."""
-    if is_home(link):
-        return "it leads to a home page"
-    if _HELP.match(link.text) or _HELP_PAGE.match(link):
-        return "it leads to a help page"
-    if _UNDO.search(link.text) or _UNDO.search(link):
-        return "it is for readers who did not ask for the message"
-    return ""
+    said = link.text if link.text and not _is_vague(link.text) else ""
+    around = said or link._around  # noqa: SLF001 - its own module
+    reasons = {
+        "it leads to a home page": is_home(link),
+        "it shows the message in a browser": link_words.BROWSER.search(around),
+        "it leads to a help page": link_words.HELP.fullmatch(around) or link_words.HELP_PAGE.match(link),
+        "it is for readers who did not ask for the message": link_words.UNDO.search(around)
+        or (not said and link_words.UNDO_PAGE.search(link)),
+        "it leads to an app store": link_words.APP_HOST.match(link) or link_words.APP.fullmatch(around),
+    }
+    return next((reason for reason, is_so in reasons.items() if is_so), "")
 
 
-def _is_above(link: Link, other: Link) -> bool:
-    """Return whether the page of another link is below that of ``link``: ``/reset`` is above ``/reset/MQ-d0mcx7``."""
+def _is_vague(text: str) -> bool:
+    """Return whether the text of a link says nothing of it: "click here", or a URL."""
+    return link_words.GENERIC.fullmatch(text) is not None or _URL.match(text) is not None
+
+
+def _is_general(link: Link) -> bool:
+    """Return whether the last part of a path is a word, such as ``/reset``, and no token or number."""
     path = link.partition("?")[0].partition("#")[0].rstrip("/")
-    return path == link.rstrip("/") and other.startswith(f"{path}/") and other != link
+    return _WORD_PATH.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def _pages_above(link: Link) -> Iterator[str]:
+    """Yield the pages above that of a link: of ``/reset/MQ-d0?x=1`` these are ``/reset/MQ-d0`` and ``/reset``."""
+    path = link.partition("#")[0].partition("?")[0].rstrip("/")
+    if path != link.rstrip("/"):
+        yield path
+    for end in [found.start() for found in re.finditer("/", path)][3:]:
+        yield path[:end]
 
 
 def _link(places: list[Seen]) -> Link:
-    shown = [place for place in places if place.kind == "anchor"] or places
-    text = next((fold(place.text) for place in shown if place.text), "")
-    return Link(places[0].url, text, next(filter(None, map(_purpose, shown)), ""))
+    shown = [place for place in places if place.kind in ("anchor", "picture")] or places
+    texts = [fold(place.text) for kind in ("anchor", "picture") for place in shown if place.kind == kind and place.text]
+    texts = [text for text in texts if not _URL.match(text)] + [text for text in texts if _URL.match(text)]
+    texts = texts or [fold(place.text) for place in places if place.text]
+    link = Link(places[0].url, texts[0] if texts else "", next(filter(None, map(_purpose, shown)), ""))
+    link._texts = tuple(texts) or ("",)  # noqa: SLF001 - its own module
+    link._around = next((place.around for place in places if place.around), "")  # noqa: SLF001 - same
+    link._in_html = any(place.in_html for place in places)  # noqa: SLF001 - same
+    return link
 
 
 def _purpose(place: Seen) -> LinkPurpose:
     """Return the purpose of a URL, judged from one place where it occurs."""
+    path = _ORIGIN.sub("", place.url, count=1).partition("?")[0].partition("#")[0]
     if place.kind == "pixel":
         return "tracking"
-    if place.kind == "logo":
-        return "social" if _SOCIAL.match(place.url) else "image"
-    if place.kind == "image":
-        return "tracking" if _PATHS["tracking"].search(place.url) else "image"
-    words = place.text if place.text and not _GENERIC.fullmatch(place.text) else place.around
+    if place.kind in ("logo", "image"):
+        tracks = place.kind == "image" and link_words.PATHS["tracking"].search(path)
+        return "tracking" if tracks else "social" if place.kind == "logo" and _is_profile(place.url) else "image"
+    vague = not place.text or _is_vague(place.text)
+    words = place.around if vague else place.text
     if len(words) <= _LABELLED:
         for purpose, pattern in _WORDS.items():
             if pattern.search(words):
                 return purpose
-    if _SOCIAL.match(place.url):
+    if _is_profile(place.url) or link_words.SOCIAL.fullmatch(words):
         return "social"
-    path = _ORIGIN.sub("", place.url, count=1)
-    found: list[LinkPurpose] = [purpose for purpose, pattern in _PATHS.items() if pattern.search(path)]
+    if link_words.IMAGE_FILE.search(path) and vague and not words:
+        return "image"
+    found: list[LinkPurpose] = [
+        name for name in ("unsubscribe", "tracking", "legal") if link_words.PATHS[name].search(path)
+    ]
     return found[0] if found else ""
+
+
+def _is_profile(url: str) -> bool:
+    """Return whether ``url`` is a page of a sender at a social network, not one of the network itself."""
+    social = link_words.SOCIAL_HOST.match(url)
+    return social is not None and link_words.PROFILE.fullmatch(social["path"] or "") is not None
 
 
 def _same(url: str) -> str:
@@ -395,12 +390,13 @@ def _same(url: str) -> str:
     origin = _ORIGIN.match(url)
     if origin is None:
         return url
-    return origin[0].lower() + (url[origin.end() :] or "/")
+    rest = _TRACKED.sub("", url[origin.end() :]).rstrip("?&").replace("%40", "@")
+    return origin[0].lower() + (rest or "/")
 
 
 def _trimmed(url: str) -> str:
     """Strip the rest of the sentence: everything from a bracket that the URL does not open, punctuation and quotes."""
-    opened = {"(": 0, "[": 0}
+    opened = {"(": 0, "[": 0, "{": 0}
     for position, character in enumerate(url):
         if character in opened:
             opened[character] += 1
@@ -409,14 +405,15 @@ def _trimmed(url: str) -> str:
             if opened[_BRACKETS[character]] < 0:
                 url = url[:position]
                 break
-    return url.rstrip(".,;:!?'*")
+    return url.rstrip(_STOPS)
 
 
 def _label(text: str, position: int) -> str:
-    """Return the words before a bare URL: on its line, or else on the line above it, or above one empty line."""
+    """Return the words before a bare URL: of its clause, or else of the line above if that ends in a colon."""
     before = text[max(0, position - 4 * _LABELLED) : position]
     *above, line = before.split("\n")
-    if line.strip(" <(>*-•·\t"):
-        return fold(line)
-    near = [each for each in above[-2:] if each.strip()]
-    return fold(near[-1]) if near else ""
+    line = _URL.split(line)[-1].strip(" <(>*-•·\t|[")
+    if line:
+        return fold(_CLAUSE.split(line)[-1])
+    near = next((each for each in reversed(above[-3:]) if each.strip()), "")
+    return fold(_CLAUSE.split(near)[-1]) if near.rstrip().endswith((":", "：", "👇", "↓")) and "://" not in near else ""

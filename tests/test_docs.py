@@ -58,7 +58,13 @@ def test_the_page_is_read() -> None:
 
 
 ALONE = {"failures", "migration"}  # tests/test_docs_by_example.py runs these pages
-EVERY = [block for page in PAGES if page.stem not in ALONE for block in blocks(page) if block.language == "python"]
+EVERY = [
+    block
+    for page in PAGES
+    if page.stem not in ALONE
+    for block in blocks(page)
+    if block.language == "python" and not block.code.startswith("# with django\n")
+]
 EXCERPTS = [block for block in EVERY if block.code.startswith("# examples/")]
 BLOCKS = [block for block in EVERY if block not in EXCERPTS]
 TESTS = [block for block in BLOCKS if "def test_" in block.code or block.is_named]

@@ -59,6 +59,7 @@ def test_a_failure_is_shown_as_it_is_printed(number: int, printed: dict[str, str
 def test_the_migration_passes_before_and_after(tmp_path: Path) -> None:
     given = python("migration.md")
     assert {tool(block) for block in given} == {"", *TOOLS, *SERVED}
+    given += [block for block in python("django.md") if tool(block)]
     write(tmp_path, [block for block in given if not tool(block) or find_spec(TOOLS.get(tool(block), "absent"))])
     (tmp_path / "shop_settings.py").write_text(
         "EMAIL_BACKEND = 'django.core.mail.backends.locmem.EmailBackend'", "utf-8"

@@ -531,12 +531,12 @@ class MailServer(Service, CollectionHints, Receiver):
     def _check_at_end(self, *, without: Collection[str] = ()) -> None:
         """Raise what ``check`` raises; or else the error of the checks in the setting ``strict``, but ``without``."""
         self._now.findings.check()
-        strict = self.settings.strict
-        names = [each for each in strict if each not in without] if isinstance(strict, tuple) else []
+        strict = self.settings.strict if isinstance(self.settings.strict, tuple) else ()  # the settings hold a tuple
+        names = [each for each in strict if each not in without]
         if names:
             from sirrchat_testkit.handles.strictness import check
 
-            error = run(self._thread, lambda _: check(self._control, names))
+            error = run(self._thread, lambda _: check(self._control, names, in_force=strict))
             if error is not None:
                 raise error
 

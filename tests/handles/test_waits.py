@@ -112,6 +112,9 @@ class Words:
     async def settled(self, seconds: float) -> Sequence[Any]:  # noqa: ARG002
         return ()
 
+    def elsewhere(self, match: Match) -> str:
+        return ""
+
     def evidence(self, wait: Wait[Word]) -> Steps[Evidence[Word]]:  # noqa: ARG002
         return Evidence((yield from pull_recent(self, 200)))
 

@@ -101,7 +101,7 @@ def test_the_settings_are_those_of_the_test_environment_again(project: pytest.Py
         def test_in_memory_again(inbox, n):
             send(inbox)
             assert [each.to for each in mail.outbox] == [[inbox]]
-            inbox.assert_nothing()
+            assert inbox.messages == []
             names = {"MAILERS"} if hasattr(current, "MAILERS") else {"EMAIL_PORT", "EMAIL_SSL_KEYFILE"}
             stored = current._wrapped.__dict__
             assert "mail.shop.example" in str(stored) or current.MAILERS["default"] == {
@@ -226,6 +226,55 @@ def test_mail_that_django_kept_in_memory_is_the_finding(project: pytest.Pytester
             "E *No message arrived. Waited*",
         ],
         consecutive=False,
+    )
+
+
+def test_nothing_is_not_asserted_while_django_keeps_mail_in_memory(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from django.core.mail import send_mail
+
+        @pytest.fixture
+        def sent(inbox):
+            send_mail("Welcome", "Hello", None, [inbox])
+
+        def test_nothing(sent, inbox):
+            inbox.assert_nothing()
+
+        def test_nothing_at_all(sent, mailserver):
+            mailserver.assert_nothing()
+
+        def test_all(sent, inbox):
+            assert inbox.receive_all() == []
+
+        def test_none(sent, inbox):
+            inbox.receive_all(0)
+
+        def test_subject(sent, inbox):
+            inbox.assert_nothing(subject="Welcome")
+
+        def test_nothing_for_others(sent, make_inbox):
+            make_inbox().assert_nothing()
+
+        def test_no_other_subject(sent, inbox):
+            inbox.assert_nothing(subject="Goodbye")
+
+        def test_what_arrived(sent, inbox):
+            inbox.deliver(subject="Hello")
+            assert len(inbox.receive_all()) == 1
+        """
+    )
+    result = run(project, "-p", "no:randomly")
+    result.assert_outcomes(passed=3, failed=5)
+    remedy = (
+        "django.core.mail.outbox: Django's test environment keeps mail in memory; use the fixture mailserver_django"
+    )
+    result.stdout.fnmatch_lines(
+        [
+            f"E *UnexpectedMail: Nothing arrived for *@example.com, but 1 message for * is in {remedy}",
+            f"E *UnexpectedMail: Nothing arrived for any recipient, but 1 message is in {remedy}",
+        ]
     )
 
 

@@ -189,6 +189,12 @@ def unexpected(wait: FailedWait[T], *, after: float | None = None) -> AssertionE
     return kind.unexpected(printable(_section(title, [*map(kind.line, found)])))
 
 
+def elsewhere(wait: FailedWait[T], finding: str) -> AssertionError:
+    """Return the error of a wait for nothing, or for what there is, although a sender left its items elsewhere."""
+    kind = wait.kind
+    return kind.unexpected(printable(f"Nothing arrived {kind.place}{_with(wait.match)}, but {finding}"))
+
+
 def not_settled(busy: Sequence[Activity], seconds: float) -> NotSettled:
     """Return the error of a source that did not settle in ``seconds`` and is still ``busy``."""
     first, *more = map(str, busy)

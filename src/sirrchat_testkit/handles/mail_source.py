@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sirrchat_testkit.comparing import holds
 from sirrchat_testkit.domain.events import MessageReceived, MessagesRemoved, RecipientRefused
 from sirrchat_testkit.domain.models import SENT, Message
 from sirrchat_testkit.domain.sessions import Activity
@@ -14,7 +15,7 @@ from sirrchat_testkit.handles import diagnostics
 from sirrchat_testkit.handles.failures import COMPARED, SHOWN, Evidence, Kind, Section, listed, near_misses
 from sirrchat_testkit.handles.feed import Slice, Steps, pull_recent
 from sirrchat_testkit.handles.message import ReceivedMessage
-from sirrchat_testkit.handles.outboxes import Kept, outboxes
+from sirrchat_testkit.handles.outboxes import Kept, django_outbox, outboxes
 from sirrchat_testkit.handles.wait import Wait
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.matching import Match, summary
@@ -119,6 +120,17 @@ class MailSource:
     async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait until the server has settled."""
         return await self._control.settled(seconds)
+
+    def elsewhere(self, match: Match) -> str:
+        """Return that Django kept a matching message in memory, or "". Only its subject and recipient are compared."""
+        if not {*match.conditions} <= {"subject"}:
+            return ""
+        for outbox in django_outbox():
+            mine = [each for each in outbox.mail if each.is_for(self.topic)]
+            mail = [each for each in mine if all(holds(subject, each.subject) for subject in match.conditions.values())]
+            if mail:
+                return outbox.finding(len(mail), self._recipient)
+        return ""
 
     def evidence(self, wait: Wait[ReceivedMessage]) -> Steps[Evidence[ReceivedMessage]]:
         """Return the latest messages, and the reasons why one may be missing."""

@@ -61,7 +61,7 @@ class Outbox(NamedTuple):
 def outboxes() -> list[Outbox]:
     """Return the outboxes of the frameworks that are in use."""
     found: list[Outbox] = []
-    for look in (_django, _flask_mailman, _flask_mail, _fastapi_mail):
+    for look in (django_outbox, _flask_mailman, _flask_mail, _fastapi_mail):
         with contextlib.suppress(Exception):  # whatever the framework does, the failure must be shown
             found += look()
     return found
@@ -76,7 +76,8 @@ _FASTAPI_MAIL: Final = (
 )
 
 
-def _django() -> Iterator[Outbox]:
+def django_outbox() -> Iterator[Outbox]:
+    """Yield the outbox of Django, if it has mail. Django empties it for each test."""
     mail = getattr(sys.modules.get("django.core.mail"), "outbox", None)
     if mail:
         yield Outbox("django.core.mail.outbox", _DJANGO, _kept(mail), is_cleared=True)

@@ -49,8 +49,13 @@ class StrictCheckFailed(AssertionError):
     __module__ = "sirrchat_testkit"
 
 
-def check(control: ServerControl, strict: Collection[str]) -> Steps[StrictCheckFailed | None]:
-    """Return the error of the ``strict`` checks of the open scope, or None if there is nothing to report."""
+def check(
+    control: ServerControl, strict: Collection[str], *, in_force: Iterable[str]
+) -> Steps[StrictCheckFailed | None]:
+    """Return the error of the ``strict`` checks of the open scope, or None if there is nothing to report.
+
+    ``in_force`` are all checks that the error names; late mail is checked elsewhere.
+    """
     yield control.settled(CALM)
     snapshot: Snapshot = yield control.snapshot()
     messages = [each.message for each in snapshot.own(MessageReceived, control.since)]
@@ -78,7 +83,7 @@ def check(control: ServerControl, strict: Collection[str]) -> Steps[StrictCheckF
         found += _report("leaks", f"{counted(len(left), 'SMTP connection')} {verb}", "still open", map(_session, left))
     if not found:
         return None
-    return StrictCheckFailed(printable("\n".join([*found, f"Strict checks in force: {', '.join(strict)}."])))
+    return StrictCheckFailed(printable("\n".join([*found, f"Strict checks in force: {', '.join(in_force)}."])))
 
 
 def _report(name: str, subject: str, verb: str, lines: Iterable[str]) -> list[str]:

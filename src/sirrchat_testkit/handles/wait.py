@@ -75,6 +75,9 @@ class Waitable(Source[T], Protocol[T]):
     async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait at most ``seconds`` until nothing is in progress; return the work still in progress."""
 
+    def elsewhere(self, match: Match) -> str:
+        """Return where a matching item was left instead of being sent, or ""."""
+
     def evidence(self, wait: Wait[T]) -> Steps[Evidence[T]]:
         """Collect the evidence for the failure of ``wait``."""
 
@@ -127,6 +130,8 @@ class Wait(Generic[T]):
             yield from self._look()
             if count is not None and len(self.found) > count:
                 raise report.too_many(self, count)
+            if not self.found and (elsewhere := self.source.elsewhere(self.match)):
+                raise report.elsewhere(self, elsewhere)
             if len(self.found) >= self.wanted and self._take_all():
                 for start in range(0, len(self.found), LOADED):
                     yield self.source.load(self.found[start : start + LOADED])
@@ -143,6 +148,8 @@ class Wait(Generic[T]):
         yield from self._listen(signal)
         if self.found:
             raise report.unexpected(self, after=_now() - began)
+        if elsewhere := self.source.elsewhere(self.match):
+            raise report.elsewhere(self, elsewhere)
 
     @property
     def kind(self) -> Kind[T]:

@@ -3,8 +3,8 @@
 1. A ``Link`` is its URL as sent. The same URL in button, fallback and text part is one link.
 2. The purpose is read from the text of a link; if that says nothing, from the sentence around it, the host and the
    path. If nothing indicates one, it is "": the link that the message was sent for.
-3. Without arguments only links of purpose "" are candidates, and of those only the ones that a reader would follow first;
-   with a URL, a text or a purpose all links are.
+3. Without arguments only links of purpose "" are candidates, and of those only the ones that a reader would follow
+   first; with a URL, a text or a purpose all links are.
 4. Only ``pick_link`` raises.
 """
 

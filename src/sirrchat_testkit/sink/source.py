@@ -123,6 +123,10 @@ class SinkSource:
         """Wait until no due delivery is left; return what is still in progress after ``seconds``."""
         return await self.host.settled(seconds)
 
+    def elsewhere(self, match: Match) -> str:  # noqa: ARG002 - calls are never left elsewhere
+        """Return "": calls are never left elsewhere."""
+        return ""
+
     def evidence(self, wait: Wait[WebhookCall]) -> Steps[Evidence[WebhookCall]]:  # noqa: ARG002 - explains them all
         """Return the latest calls, accepted or not, and the host's explanation of deliveries."""
         hint, sections = yield self.host.deliveries(self.url, called=bool(self.calls))

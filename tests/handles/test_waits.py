@@ -112,7 +112,7 @@ class Words:
     async def settled(self, seconds: float) -> Sequence[Any]:  # noqa: ARG002
         return ()
 
-    def elsewhere(self, match: Match) -> str:
+    def elsewhere(self, match: Match) -> str:  # noqa: ARG002 - nothing is left elsewhere
         return ""
 
     def evidence(self, wait: Wait[Word]) -> Steps[Evidence[Word]]:  # noqa: ARG002

@@ -278,6 +278,23 @@ def test_nothing_is_not_asserted_while_django_keeps_mail_in_memory(project: pyte
     )
 
 
+def test_the_report_names_mail_that_django_kept(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from django.core.mail import send_mail
+
+        def test_it(mailserver, inbox):
+            mailserver.faults.reject(stage="rcpt", code=550)
+            assert send_mail("Welcome", "Hello", None, [inbox]) == 0
+        """
+    )
+    result = run(project, "-p", "no:randomly")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["No mail was received.", "1 message is in django.core.mail.outbox: * use the fixture mailserver_django."]
+    )
+
+
 def test_without_settings_the_error_says_what_to_set(project: pytest.Pytester) -> None:
     project.makepyfile("def test_it(mailserver_django): pass")
     result = project.runpytest_subprocess("-p", "no:cacheprovider")

@@ -17,6 +17,7 @@ from sirrchat_testkit.formatting import printable
 from sirrchat_testkit.handles.diagnostics import Refusal, Snapshot, attempts, explain
 from sirrchat_testkit.handles.failures import Section, join, listed
 from sirrchat_testkit.handles.message import ReceivedMessage
+from sirrchat_testkit.handles.outboxes import django_outbox
 from sirrchat_testkit.handles.webhooks import WebhookDelivery
 from sirrchat_testkit.matching import summary
 
@@ -80,6 +81,8 @@ class Overview:
     def _mail(self) -> Iterator[Section]:
         if not self.messages:
             yield Section("No mail was received.")
+            for outbox in django_outbox():
+                yield Section(f"{outbox.finding(len(outbox.mail), None)}.")
         received = [each for each in self.messages if each.id in self.mark.taken]
         others = [each for each in self.messages if each.id not in self.mark.taken]
         yield from listed("Messages that the test received:", map(_described, received), MESSAGES)

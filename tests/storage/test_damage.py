@@ -250,3 +250,22 @@ def test_repair_of_a_snapshot_whose_end_is_missing(snapshot: tuple[Path, list[by
     assert messages(folder) == {1: "0", 2: "1"}
     assert sorted(path.read_text() for path in (folder / "raw.damaged").iterdir()) == ["2", "3", "4"]
     assert len(list((folder / "raw").glob("??/*"))) == 2
+
+
+@pytest.mark.parametrize("snapshot", [b"", b"garbage", b'{"_journal'])
+def test_a_snapshot_that_is_no_snapshot_is_set_aside_while_the_journals_have_everything(
+    tmp_path: Path, history: tuple[bytes, list[Tables]], snapshot: bytes
+) -> None:
+    data, after = history
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "journal-00000001.log").write_bytes(data)
+    (folder / "mail.json").write_bytes(snapshot)
+    with pytest.raises(StoreDamaged, match="is not a valid snapshot"):
+        JournalStorage(folder)
+    mended = repair(folder).snapshot
+    assert mended is not None
+    assert (mended.kept, mended.saved.read_bytes()) == (0, snapshot)
+    storage = JournalStorage(folder)
+    assert {name: dict(docs) for name, docs in storage.tables.items()} == after[20]
+    storage.folder.close()

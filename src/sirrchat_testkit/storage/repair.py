@@ -7,7 +7,7 @@
    fields, so records are assigned to the right table even if the line between two tables is lost. If the kind of a
    table is unknown, documents after a damaged line are not kept.
 4. The first line can be rebuilt: journals older than the oldest existing one are part of the snapshot, and the next id
-   is one above the highest one found.
+   is one above the highest one found. While the first journal exists, the journals alone have every record.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def repair(folder: Path) -> Repair:
 
     Raises:
         StoreLocked: A store has the folder open.
-        StoreDamaged: No document of the snapshot can be read; only a backup can help.
+        StoreDamaged: No document of the snapshot can be read, and the first journal is gone; only a backup can help.
     """
     opened = Folder(Path(folder))
     try:
@@ -81,7 +81,7 @@ def _repair_snapshot(folder: Folder) -> RepairedSnapshot | None:
         load(folder.snapshot)
     except StoreDamaged:
         found = salvage(folder.snapshot)
-        if not found.kept:
+        if not found.kept and 1 not in folder.generations():
             raise
         state = found.snapshot(min(folder.generations(), default=1))
         saved_as = _free_name(folder.snapshot)

@@ -110,7 +110,7 @@ _ADVICE: Final = 'code(r"[A-Z0-9]{6}"), or code(near="sign in")'
 def _advice(found: list[_Found], judged: list[Candidate[str]]) -> str:
     """Return a call that finds the first candidate that was kept, or that may be the one."""
     several = [each for each, candidate in zip(found, judged, strict=True) if candidate.kept]
-    likely = several or [each for each in found if each.possible]
+    likely = several or [each for each in found if each.possible and not each.ranking.is_other(each.token)]
     if not likely:
         return _ADVICE
     forms = [_form(each) for each in likely]
@@ -161,7 +161,7 @@ def _body(texts: Texts, *, whole: bool = False) -> list[_Found]:
     found: list[_Found] = []
     subject = CodeText(texts.subject)
     for page, part in _pages(texts):
-        if part and any(each.place == Place.INTRODUCED for each in found):
+        if part and any(each.place <= Place.INTRODUCED for each in found):
             break
         if not part and any(each.possible if whole else each.place < Place.NOWHERE for each in found):
             continue

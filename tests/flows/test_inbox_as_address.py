@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import email.utils
 import json
@@ -49,7 +50,8 @@ def test_an_inbox_is_text_of_json_forms_and_databases(inbox: Inbox) -> None:
     assert {address: 1}[inbox] == 1
     assert address.upper() == inbox.upper()
     assert email.utils.parseaddr(inbox)[1] == address
-    assert sqlite3.connect(":memory:").execute("SELECT ?", (inbox,)).fetchone() == (address,)
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        assert database.execute("SELECT ?", (inbox,)).fetchone() == (address,)
     assert repr(inbox) == f"<Inbox {address}>"
 
 

@@ -223,7 +223,7 @@ def test_mail_that_django_kept_in_memory_is_the_finding(project: pytest.Pytester
             f"E *1 message is in {remedy} Waited 0.0 s for a message for *@example.com.",
             f"E *1 message is in {remedy} Waited 0.0 s for a message for any recipient.",
             "E *subject: wanted 'Welcome', was 'Hello'.*",
-            "E *No message arrived. Waited*",
+            "E *No message arrived, but 1 did for *",
         ],
         consecutive=False,
     )

@@ -141,6 +141,7 @@ class MailSource:
         refusals = yield from control.diagnostics.refusals(refused)
         explanation = diagnostics.explain(snapshot, refusals, control.since, self.topic, awaited=not recent)
         sections: list[Section] = []
+        others: list[ReceivedMessage] = []
         if self.topic is not None:
             sections += listed(_REMOVED, self._removed(snapshot, match))
             received = (each.message for each in snapshot.of(MessageReceived, control.since))
@@ -149,12 +150,16 @@ class MailSource:
         kept = [] if recent else self._kept_elsewhere(unconnected=bool(explanation.otherwise))
         sections += listed("Mail that the application kept in memory:", (str(mail) for _, mail in kept if mail))
         deleted = self._deleted(snapshot, recent)
-        otherwise = f"{counted(len(deleted), 'message')} arrived, and {'was' if len(deleted) == 1 else 'were'} deleted"
+        otherwise = explanation.otherwise or ("" if recent else _for_others(others))
+        if deleted:
+            otherwise = (
+                f"{counted(len(deleted), 'message')} arrived, and {'was' if len(deleted) == 1 else 'were'} deleted"
+            )
         return Evidence(
             recent,
             explanation.cause or next((finding for finding, _ in kept), ""),
             explanation.hint,
-            otherwise if deleted else explanation.otherwise,
+            otherwise,
             [*sections, *listed("Messages that arrived and were deleted:", deleted), *explanation.sections],
             self._missing(snapshot, wait) if wait.wanted > 1 else "",
         )
@@ -205,6 +210,13 @@ class MailSource:
                 if past is not None and _may_match(match, self._control.received(event.message)):
                     found.append(f"{summary(event.message)}, during {past.name}")
         return found
+
+
+def _for_others(messages: Sequence[ReceivedMessage]) -> str:
+    """Return that messages arrived for other recipients only, or ""."""
+    recipients = [*dict.fromkeys(each.recipient for each in messages)]
+    whose = recipients[0] if len(recipients) == 1 else "other recipients"
+    return f"No message arrived, but {len(messages)} did for {whose}" if messages else ""
 
 
 def _with_refusal(address: str, refusal: RecipientRefused | None) -> str:

@@ -117,8 +117,8 @@ def plain(text: str) -> str:
             "  TIME ",
         ),
         (r"\[\d+ bytes\]", "[N bytes]"),
-        (r"(?i)\bmail from:", "mail FROM:"),  # smtplib of Python 3.13 writes them in lower case
-        (r"(?i)\brcpt to:", "rcpt TO:"),
+        (r"\bmail from:", "mail FROM:"),  # smtplib of Python 3.13 writes them in lower case
+        (r"\brcpt to:", "rcpt TO:"),
     ):
         text = re.sub(pattern, shown, text, flags=re.MULTILINE)
     return text

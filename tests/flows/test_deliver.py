@@ -147,3 +147,17 @@ def test_message_ids_differ_and_are_reproducible() -> None:
     assert found[0] == found[1]
     assert len(set(found[0])) == 3
     assert re.fullmatch(r"<?\w{20}@example\.org>?", found[0][0])
+
+
+def test_an_invitation_is_found_by_its_type_as_an_alternative_and_as_a_file(inbox: Inbox) -> None:
+    invitation = EmailMessage()
+    invitation["Subject"] = "Invitation"
+    invitation.set_content("Meeting at ten")
+    invitation.add_alternative("BEGIN:VCALENDAR\nMETHOD:REQUEST\nEND:VCALENDAR\n", subtype="calendar")
+    invitation.add_attachment(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", "application", "ics", filename="invite.ics")
+    inbox.deliver(invitation)
+    message = inbox.receive()
+    assert [each.name for each in message.attachments] == ["invite.ics"]
+    assert b"METHOD:REQUEST" in message.attachment(type="text/calendar").content
+    assert message.attachment(type="text/calendar", inline=True) == message.attachment(type="text/calendar")
+    assert message.attachment().name == "invite.ics"

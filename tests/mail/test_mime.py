@@ -238,7 +238,8 @@ def test_an_alternative_with_a_file_name_stays_an_alternative() -> None:
     event = "--b\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\n"
     parsed = parse(f"Content-Type: multipart/alternative; boundary=b\r\n\r\n{text}{page}{event}--b--\r\n".encode())
     assert (parsed.text, parsed.html) == ("plain", "<p>page")
-    assert [each.type for each in parsed.attachments] == ["text/calendar"]
+    assert [each.type for each in parsed.inline] == ["text/calendar"]
+    assert parsed.attachments == ()
 
 
 @pytest.mark.parametrize(

@@ -362,8 +362,11 @@ class ReceivedMessage(Hints):
         """
         from sirrchat_testkit.mail.html import pick_attachment, readable_text
 
+        files = self.inline if inline else self.attachments
+        if type is not None and not inline:  # an invitation is often an alternative to the text
+            files = (*files, *(each for each in self.inline if each.type == "text/calendar"))
         shown = partial(readable_text, self.text, self.html)
-        return pick_attachment(self.inline if inline else self.attachments, name, type=type, shown=shown)
+        return pick_attachment(files, name, type=type, shown=shown)
 
     def select(self, css: str) -> list[str]:
         """Return the text of each HTML element that the CSS selector finds, with runs of white space as one space."""

@@ -332,7 +332,7 @@ def _decoded(content: bytes, encoding: str) -> bytes:
 
 def _is_shown(one: Attachment, disposition: str, named: AbstractSet[str]) -> bool:
     """Return whether a file is shown within the text: the HTML has its Content-ID, or it is a text without a name."""
-    if one.type.startswith("message/") or disposition == "attachment" or one.type == "text/calendar":
+    if one.type.startswith("message/") or disposition == "attachment":
         return False
     if one.type.startswith("text/") and not one.name:
         return True

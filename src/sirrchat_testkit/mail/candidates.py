@@ -59,7 +59,7 @@ def only(candidates: Iterable[Candidate[T]], wanted: str, kind: str, advice: str
     found = f"{len(kept)} candidates for {wanted}" if kept else f"Found no {wanted}"
     head = f"{found}, expected exactly one"
     head = f"{head}:" if known else f"{head}; the message has no {kind}"
-    lines = [head, *_listed(known), *_first_lines(text()), *([f"To ask more precisely: {advice}"] if known else ())]
+    lines = [head, *_listed(known), *_first_lines(text()), f"To ask more precisely: {advice}"]
     raise NotExactlyOne(printable("\n".join(lines)))
 
 

@@ -214,7 +214,8 @@ class _Page:
         hidden = self._hides and not tag.startswith(("-", "!")) and self._is_hidden(node)
         if tag == "-text":
             if not (self._font_sizes and self._font_sizes[-1][1]):
-                self._say(_SPACES.sub(" ", (node.text_content or "").translate(_INVISIBLE)))
+                text = node.text_content or ""
+                self._say(text if text.isascii() else _SPACES.sub(" ", text.translate(_INVISIBLE)))
         elif tag == "a":
             self._open.append(_Anchor("" if hidden else _url(node.attributes.get("href")), len(self._line)))
         elif tag == "img":

@@ -390,7 +390,8 @@ def _same(url: str) -> str:
     origin = _ORIGIN.match(url)
     if origin is None:
         return url
-    rest = _TRACKED.sub("", url[origin.end() :]).rstrip("?&").replace("%40", "@")
+    rest = url[origin.end() :]
+    rest = (_TRACKED.sub("", rest).rstrip("?&") if "utm_" in rest else rest).replace("%40", "@")
     return origin[0].lower() + (rest or "/")
 
 

@@ -2,7 +2,8 @@
 
 1. ``PURPOSES`` are words of links that a message has beside the one that it was sent for; ``LESSER`` are words of links
    that a reader follows only if there is no other.
-2. They are patterns, searched ignoring case in the text of a link, or in the words that introduce it.
+2. They are patterns in lower case, searched in the text of a link, or in the words that introduce it, in lower case:
+   that is several times faster than ignoring case.
 3. These are only words; ``links`` decides what a link with one is.
 """
 
@@ -13,11 +14,11 @@ from typing import Final
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.IGNORECASE)
+    return re.compile("|".join(patterns))
 
 
 def _whole(*patterns: str) -> re.Pattern[str]:
-    return re.compile(rf"\W*(?:{'|'.join(patterns)})\W*", re.IGNORECASE)
+    return re.compile(rf"\W*(?:{'|'.join(patterns)})\W*")
 
 
 UNSUBSCRIBE: Final = _any(

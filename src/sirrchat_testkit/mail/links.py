@@ -280,20 +280,14 @@ _IMAGES: Final = frozenset({"image", "tracking"})
 def _without_lesser(judged: list[Candidate[Link]]) -> list[Candidate[Link]]:
     """Drop the candidates that a reader would follow only if there were no other, such as the page of a brand name."""
     kept = [each.value for each in judged if each.kept]
-    in_html = any(link._in_html and not _lesser(link) for link in kept)  # noqa: SLF001 - its own module
+    lesser = {link: reason for link in kept if (reason := _lesser(link))}
+    first = [link for link in kept if link not in lesser]
     above = {page for link in kept for page in _pages_above(link)}
-    named = any(link.text and not _URL.match(link.text) for link in kept if not _lesser(link))
-    lesser: dict[str, str] = {}
-    for link in kept:
-        reason = _lesser(link)
-        if not reason and in_html and not link._in_html:  # noqa: SLF001 - its own module
-            reason = "it is only in the plain text"
-        if not reason and _is_general(link) and link.rstrip("/") in above:
-            reason = "it leads to a page above that of another link"
-        if not reason and named and (not link.text or _URL.match(link.text)) and link_words.COPY.search(link._around):  # noqa: SLF001
-            reason = "it is to be copied if a button does not work"
-        if reason:
-            lesser[link] = reason
+    lesser |= {link: _ABOVE for link in first if _is_general(link) and link.rstrip("/") in above}
+    if any(link._in_html for link in first):  # noqa: SLF001 - its own module
+        lesser |= {link: _ONLY_TEXT for link in first if not link._in_html}  # noqa: SLF001 - same
+    if any(link.text and not _URL.match(link.text) for link in first):
+        lesser |= {link: _TO_COPY for link in first if _is_to_be_copied(link)}
     if len(lesser) == len(kept):
         return judged
     return [
@@ -305,13 +299,16 @@ def _without_lesser(judged: list[Candidate[Link]]) -> list[Candidate[Link]]:
 
 
 _BESIDE: Final = "; another link is more likely"
+_ABOVE: Final = "it leads to a page above that of another link"
+_ONLY_TEXT: Final = "it is only in the plain text"
+_TO_COPY: Final = "it is to be copied if a button does not work"
 _WORD_PATH = re.compile(r"[a-z_.-]*", re.IGNORECASE)
 
 
 def _lesser(link: Link) -> str:
     """Return why a reader would rather follow another link, or ""."""
     said = link.text if link.text and not _is_vague(link.text) else ""
-    around = said or link._around  # noqa: SLF001 - its own module
+    around = (said or link._around).lower()  # noqa: SLF001 - its own module
     reasons = {
         "it leads to a home page": is_home(link),
         "it shows the message in a browser": link_words.BROWSER.search(around),
@@ -323,9 +320,15 @@ def _lesser(link: Link) -> str:
     return next((reason for reason, is_so in reasons.items() if is_so), "")
 
 
+def _is_to_be_copied(link: Link) -> bool:
+    """Return whether a link is shown as a URL, and the words around it ask to copy it."""
+    shown = not link.text or _URL.match(link.text)
+    return bool(shown and link_words.COPY.search(link._around.lower()))  # noqa: SLF001 - its own module
+
+
 def _is_vague(text: str) -> bool:
     """Return whether the text of a link says nothing of it: "click here", or a URL."""
-    return link_words.GENERIC.fullmatch(text) is not None or _URL.match(text) is not None
+    return link_words.GENERIC.fullmatch(text.lower()) is not None or _URL.match(text) is not None
 
 
 def _is_general(link: Link) -> bool:
@@ -367,9 +370,9 @@ def _purpose(place: Seen) -> LinkPurpose:
     words = place.around if vague else place.text
     if len(words) <= _LABELLED:
         for purpose, pattern in _WORDS.items():
-            if pattern.search(words):
+            if pattern.search(words.lower()):
                 return purpose
-    if _is_profile(place.url) or link_words.SOCIAL.fullmatch(words):
+    if _is_profile(place.url) or link_words.SOCIAL.fullmatch(words.lower()):
         return "social"
     if link_words.IMAGE_FILE.search(path) and vague and not words:
         return "image"

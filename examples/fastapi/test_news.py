@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -52,13 +52,11 @@ async def test_only_subscribers_get_the_news(news: httpx.AsyncClient, inbox: Inb
 @pytest.fixture
 def running(mailserver: MailServer) -> Iterator[str]:
     """The URL of the application, which runs in a thread with a loop of its own."""
-    server = uvicorn.Server(uvicorn.Config(create_app(mailserver.env()), port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
+    server = uvicorn.Server(uvicorn.Config(create_app(mailserver.env()), log_level="warning"))
+    listening = socket.create_server(("127.0.0.1", 0))  # clients can connect from now on
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    [socket] = server.servers[0].sockets
-    yield "http://{}:{}".format(*socket.getsockname())
+    yield "http://{}:{}".format(*listening.getsockname())
     server.should_exit = True
     thread.join()
 

@@ -1,8 +1,6 @@
-"""A page in a real browser that tries to send mail through the SMTP port (a cross-protocol attack)."""
+"""A real browser: a page that tries to send mail (a cross-protocol attack), and the page of the REST APIs."""
 
 import http.server
-import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -27,14 +25,8 @@ Promise.allSettled(tries).then(() => fetch("/done"));
 </script>"""
 
 
-@pytest.fixture
-def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI installs Chromium")
-        pytest.skip("Chromium is not installed")
-    return found
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture
@@ -73,10 +65,8 @@ def test_a_page_cannot_send_mail(
 ) -> None:
     server, done, content = page
     content["/"] = PAGE.replace("PORT", str(mailserver.smtp_port)).replace("RECIPIENT", inbox.address)
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-    flags += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={tmp_path}"]
     browser = subprocess.Popen(
-        [chromium, *flags, f"http://127.0.0.1:{server.server_port}/"],
+        [chromium, *FLAGS, f"--user-data-dir={tmp_path}", f"http://127.0.0.1:{server.server_port}/"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -89,3 +79,16 @@ def test_a_page_cannot_send_mail(
     assert inbox.messages == []
     assert mailserver.sessions, "the page reached the SMTP port"
     assert mailserver.envelopes == []
+
+
+def test_the_page_of_the_apis_needs_nothing_from_elsewhere(
+    mailserver: MailServer, chromium: str, tmp_path: Path
+) -> None:
+    only_here = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    command = [chromium, *FLAGS, f"--user-data-dir={tmp_path}", only_here, "--virtual-time-budget=20000", "--dump-dom"]
+    page = subprocess.run(
+        [*command, f"{mailserver.api_url}/docs"], capture_output=True, text=True, check=True, timeout=50
+    ).stdout
+    for shown in ('data-path="/api/v1/users"', 'data-path="/api/emails/generate"', "List the users, oldest first"):
+        assert shown in page
+    assert "Failed to load" not in page

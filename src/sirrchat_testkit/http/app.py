@@ -1,26 +1,52 @@
-"""The application: the routes of all APIs.
+"""The application: the routes of all APIs, and those of the server itself.
 
 1. Each API is a sub-application with its own API style. The longest prefix wins.
-2. ``/healthz``, ``/readyz`` and the schemas of webhook bodies need no API key.
+2. The health, the OpenAPI document, its page and the schemas of webhook bodies need no API key.
 3. ``/healthz`` is 200 while the server runs, ``/readyz`` 503 while nothing can be stored.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from aiohttp import web
 
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import NotFound
-from sirrchat_testkit.http.middleware import RATE_LIMIT, SERVICES, RateLimit, api_middleware, expect
+from sirrchat_testkit.http.docs import DocsViews
+from sirrchat_testkit.http.middleware import RATE_LIMIT, SERVICES, RateLimit, api_middleware
+from sirrchat_testkit.http.operations import ANYBODY, Answer, Api, Operation, add_routes
 from sirrchat_testkit.http.sirrchat import sirrchat
 from sirrchat_testkit.http.style import API_STYLE, MAX_BODY, ApiStyle, answer, flat
 from sirrchat_testkit.http.tempmail import tempmail
+from sirrchat_testkit.schemas import health
+from sirrchat_testkit.schemas import tempmail as schemas
 from sirrchat_testkit.schemas.webhook_events import WebhookEvent
 from sirrchat_testkit.schemas.webhooks import SHAPES, webhook_schema
 
 SCHEMA_PATH = "/schemas/webhooks/{event}.json"
+
+_NO_KEY = ApiStyle(key=None, problem=flat)
+
+
+def apis(services: Services) -> Sequence[Api]:
+    """Return every API of the server; the last one is below ``/``."""
+    with_keys = (sirrchat(services), tempmail(services))
+    views = ServerViews(services)
+    documentation = DocsViews(lambda: apis(services))
+    operations = (
+        Operation("GET", "/healthz", views.get_health, ANYBODY, [Answer(health.Health)]),
+        Operation(
+            "GET", "/readyz", views.get_readiness, ANYBODY, [Answer(health.Readiness), Answer(health.Readiness, 503)]
+        ),
+        Operation("GET", SCHEMA_PATH, views.get_webhook_schema, ANYBODY, [Answer(None)]),
+        Operation("GET", "/openapi.json", documentation.get_openapi, ANYBODY, [Answer(None)]),
+        Operation("GET", "/docs", documentation.get_docs, ANYBODY, [Answer(None, media="text/html")]),
+        Operation("GET", "/docs/{file}", documentation.get_docs_file, ANYBODY, [Answer(None, media="*/*")]),
+    )
+    text = "Health, documentation and schemas; no API key is needed."
+    return (*with_keys, Api("Server", text, "", _NO_KEY, schemas.Problem, operations, schema_prefix="Server"))
 
 
 def application(services: Services) -> web.Application:
@@ -28,30 +54,33 @@ def application(services: Services) -> web.Application:
     app = web.Application(middlewares=[api_middleware], client_max_size=MAX_BODY + 1)
     app[SERVICES] = services
     app[RATE_LIMIT] = RateLimit(services.settings, services.clock)
-    app[API_STYLE] = ApiStyle(key=None, problem=flat)
-    app.router.add_route("GET", "/healthz", health, expect_handler=expect)
-    app.router.add_route("GET", "/readyz", readiness, expect_handler=expect)
-    app.router.add_route("GET", SCHEMA_PATH, schema, expect_handler=expect)
-    app.add_subapp("/api/v1", sirrchat(services))
-    app.add_subapp("/api", tempmail(services))
+    *with_keys, server = apis(services)
+    app[API_STYLE] = server.style
+    add_routes(app, server.operations)
+    for api in with_keys:
+        app.add_subapp(api.prefix, api.application())
     return app
 
 
-async def health(_request: web.Request) -> web.Response:
-    """``GET /healthz``: the server runs."""
-    return answer({"status": "ok"})
+class ServerViews:
+    """The routes of the server itself."""
 
+    def __init__(self, services: Services) -> None:
+        self._store = services.store
 
-async def readiness(request: web.Request) -> web.Response:
-    """``GET /readyz``: whether the server can store mail; 503 if the last write failed."""
-    if request.app[SERVICES].store.write_error is not None:
-        return answer({"status": "read-only"}, 503)
-    return answer({"status": "ready"})
+    async def get_health(self, _request: web.Request) -> web.Response:
+        """Return whether the server runs."""
+        return answer({"status": "ok"})
 
+    async def get_readiness(self, _request: web.Request) -> web.Response:
+        """Return whether the server can store mail; 503 if the last write failed."""
+        if self._store.write_error is not None:
+            return answer({"status": "read-only"}, 503)
+        return answer({"status": "ready"})
 
-async def schema(request: web.Request) -> web.Response:
-    """``GET /schemas/webhooks/{event}.json``: the JSON Schema of a webhook body."""
-    event = request.match_info["event"]
-    if event not in SHAPES:
-        raise NotFound(f"no schema of {event}; there are schemas of {', '.join(SHAPES)}")
-    return answer(webhook_schema(cast("WebhookEvent", event)))
+    async def get_webhook_schema(self, request: web.Request) -> web.Response:
+        """Return the JSON Schema of a webhook body."""
+        event = request.match_info["event"]
+        if event not in SHAPES:
+            raise NotFound(f"no schema of {event}; there are schemas of {', '.join(SHAPES)}")
+        return answer(webhook_schema(cast("WebhookEvent", event)))

@@ -20,15 +20,17 @@ from aiohttp import web
 from pydantic_core import from_json, to_json
 
 from sirrchat_testkit.errors import InvalidValue
+from sirrchat_testkit.http.parameters import Number, Parameter
 from sirrchat_testkit.http.style import answer
 from sirrchat_testkit.records import Record
 
-DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 
-_DIGITS = re.compile(r"0*([0-9]+)")
-_HIGHEST_NUMBER = 10**18
-"""Longer than any list; higher numbers are reduced to it."""
+PAGE = Number("page", "The page, from 1.", 1, least=1)
+LIMIT = Number("limit", f"The most records to return. More than {MAX_LIMIT} is reduced to {MAX_LIMIT}.", 20, least=1)
+OFFSET = Number("offset", "How many records to skip.", 0, least=0)
+CURSOR = Parameter("cursor", "The ``nextCursor`` of the page before. Default: the first page.")
+PAGING = (PAGE, LIMIT)
 
 
 class Window(NamedTuple):
@@ -43,31 +45,19 @@ class Window(NamedTuple):
         return (self.page - 1) * self.limit
 
 
-_FIRST = Window(1, DEFAULT_LIMIT)
+_FIRST = Window(PAGE.default, LIMIT.default)
 
 
 def window(request: web.Request) -> Window:
     """Return the requested page. Raises ``InvalidValue``."""
     if not request.rel_url.raw_query_string:
         return _FIRST
-    return Window(number(request, "page", 1, least=1), limit(request))
+    return Window(PAGE.read(request), limit(request))
 
 
 def limit(request: web.Request) -> int:
     """Return the requested number of records. Raises ``InvalidValue``."""
-    return min(number(request, "limit", DEFAULT_LIMIT, least=1), MAX_LIMIT)
-
-
-def number(request: web.Request, name: str, default: int, *, least: int) -> int:
-    """Return the query parameter ``name``, or ``default`` without it. Raises ``InvalidValue`` below ``least``."""
-    text = request.query.get(name)
-    if text is None:
-        return default
-    digits = _DIGITS.fullmatch(text)
-    value = -1 if digits is None else int(digits[1]) if len(digits[1]) <= len(str(_HIGHEST_NUMBER)) else _HIGHEST_NUMBER
-    if value < least:
-        raise InvalidValue(f"{name} must be an integer, {least} or more", field=name, value=text)
-    return min(value, _HIGHEST_NUMBER)
+    return min(LIMIT.read(request), MAX_LIMIT)
 
 
 def page_answer(request: web.Request, requested: Window, rows: Sequence[Mapping[str, Any]], total: int) -> web.Response:
@@ -114,7 +104,7 @@ _HIGHEST_SEQ = 2**63 - 1
 
 def cursor_position(request: web.Request) -> int | None:
     """Return the ``seq`` below which the requested page begins, or None for the first. Raises ``InvalidValue``."""
-    cursor = request.query.get("cursor", "")
+    cursor = CURSOR.read(request)
     return decode_cursor(cursor) if cursor else None
 
 

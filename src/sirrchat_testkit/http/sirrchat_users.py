@@ -13,7 +13,7 @@ from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import Forbidden, InvalidValue, NotFound, TestkitError
 from sirrchat_testkit.formatting import iso_seconds
 from sirrchat_testkit.http.middleware import api_key
-from sirrchat_testkit.http.pagination import limit, number, page_answer, window
+from sirrchat_testkit.http.pagination import OFFSET, limit, page_answer, window
 from sirrchat_testkit.http.style import answer, answer_large, checked, nested, read_object, status_of
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.schemas import sirrchat as schemas
@@ -27,16 +27,16 @@ class UserViews:
         self._accounts = services.accounts
         self._passwords = services.passwords
 
-    async def page(self, request: web.Request) -> web.Response:
-        """``GET /users``: a page of users, of one domain or of all."""
+    async def list_users(self, request: web.Request) -> web.Response:
+        """List the users, oldest first."""
         requested = window(request)
         found, total = await self._accounts.page(requested.offset, requested.limit, request.query.get("domain"))
         sizes = await self._accounts.sizes(found)
         rows = [_user_json(each, used) for each, used in zip(found, sizes, strict=True)]
         return page_answer(request, requested, rows, total)
 
-    async def add(self, request: web.Request) -> web.Response:
-        """``POST /users``: make a user."""
+    async def create_user(self, request: web.Request) -> web.Response:
+        """Make a user."""
         wanted = _new_account(await read_object(request))
         self._passwords.check_load()
         [made] = await self._accounts.add_all([wanted])
@@ -44,8 +44,8 @@ class UserViews:
             raise made
         return answer(await self._user_json(made), 201)
 
-    async def add_batch(self, request: web.Request) -> web.Response:
-        """``POST /users/batch``: make all users that are valid; the answer has the outcome of each."""
+    async def create_users(self, request: web.Request) -> web.Response:
+        """Make all users that are valid. The answer has the outcome of each, in order."""
         body = checked(schemas.UserBatch, await read_object(request))
         wanted = [_new_account_or_error(each) for each in body.users]
         self._passwords.check_load()
@@ -56,12 +56,12 @@ class UserViews:
         meta = {"created": len(made) - failed, "failed": failed}
         return answer({"data": data, "meta": meta}, 207 if failed else 201)
 
-    async def show(self, request: web.Request) -> web.Response:
-        """``GET /users/{id}``: a user."""
+    async def get_user(self, request: web.Request) -> web.Response:
+        """Return a user."""
         return answer(await self._user_json(await self._account(request)))
 
-    async def update(self, request: web.Request) -> web.Response:
-        """``PUT /users/{id}``: change the given fields; the quota only with an admin's key."""
+    async def update_user(self, request: web.Request) -> web.Response:
+        """Change the given fields of a user. The quota needs an admin's API key."""
         account = await self._account(request)
         sent = await read_object(request)
         if "quota" in sent and api_key().role != "admin":
@@ -72,17 +72,17 @@ class UserViews:
             self._passwords.check_load()
         return answer(await self._user_json(await self._accounts.update(account.id, **changes)))
 
-    async def delete(self, request: web.Request) -> web.Response:
-        """``DELETE /users/{id}``: delete a user with all its data."""
+    async def delete_user(self, request: web.Request) -> web.Response:
+        """Delete a user with all its data."""
         await self._accounts.delete(await self._account(request))
         return web.Response(status=204)
 
-    async def quota(self, request: web.Request) -> web.Response:
-        """``GET /users/{id}/quota``: the quota and how much of it is used."""
+    async def get_quota(self, request: web.Request) -> web.Response:
+        """Return the quota of a user and how much of it is used."""
         return answer(await self._quota_json(await self._account(request)))
 
     async def set_quota(self, request: web.Request) -> web.Response:
-        """``PUT /users/{id}/quota``: set the quota."""
+        """Set the quota of a user."""
         account = await self._account(request)
         body = checked(schemas.NewQuota, await read_object(request))
         return answer(await self._quota_json(await self._accounts.update(account.id, quota=body.quota)))
@@ -154,16 +154,16 @@ class MessageViews:
         self._folders = services.folders
         self._delivery = services.delivery
 
-    async def page(self, request: web.Request) -> web.Response:
-        """``GET /users/{id}/messages``: the messages of a folder, newest first. Flags stay the same."""
+    async def list_messages(self, request: web.Request) -> web.Response:
+        """List the messages in a folder of a user, newest first. Their flags stay as they are."""
         account = await self._account(request)
-        meta = {"limit": limit(request), "offset": number(request, "offset", 0, least=0)}
+        meta = {"limit": limit(request), "offset": OFFSET.read(request)}
         folder = request.query.get("mailbox", INBOX)
         found, total = await self._folders.page(account, folder, meta["offset"], meta["limit"])
         return answer({"data": [_message_json(each) for each in found], "meta": {**meta, "total": total}})
 
-    async def show(self, request: web.Request) -> web.Response:
-        r"""``GET /users/{id}/messages/{uid}``: a whole message, or its raw bytes. Sets ``\Seen``."""
+    async def get_message(self, request: web.Request) -> web.Response:
+        """Return a whole message and mark it as read. With ``Accept: message/rfc822``, return its raw bytes."""
         message = await self._message(request)
         raw = await self._delivery.raw(message)
         message = await self._folders.see(message)
@@ -172,8 +172,8 @@ class MessageViews:
         shown = _message_json(message) | await apply(_contents_json, raw, len(raw))
         return await answer_large(shown, len(raw))
 
-    async def delete(self, request: web.Request) -> web.Response:
-        """``DELETE /users/{id}/messages/{uid}``: delete a message."""
+    async def delete_message(self, request: web.Request) -> web.Response:
+        """Delete a message."""
         await self._delivery.delete([await self._message(request)])
         return web.Response(status=204)
 

@@ -15,10 +15,10 @@ from sirrchat_testkit.domain.models import Address, Message
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.formatting import iso_milliseconds
 from sirrchat_testkit.http.cache import Text, Texts
-from sirrchat_testkit.http.middleware import api_key, expect
-from sirrchat_testkit.http.pagination import FETCHED, cursor_position, split_page
+from sirrchat_testkit.http.middleware import api_key
+from sirrchat_testkit.http.operations import ANY_KEY, Answer, Api, Operation
+from sirrchat_testkit.http.pagination import CURSOR, FETCHED, cursor_position, split_page
 from sirrchat_testkit.http.style import (
-    API_STYLE,
     ApiStyle,
     answer,
     answer_large,
@@ -37,25 +37,39 @@ _EMAIL = "/emails/{email:(?!generate$)[^{}/]+}"
 _DONE = {"success": True}
 
 
-def tempmail(services: Services) -> web.Application:
-    """Return the API as a sub-application for ``/api``."""
+def tempmail(services: Services) -> Api:
+    """Return the API with its table."""
     views = _Views(services)
-    app = web.Application()
-    app[API_STYLE] = TEMPMAIL
-    for method, path, view in (
-        ("GET", "/email/domains", views.domains),
-        ("POST", "/emails/generate", views.generate),
-        ("GET", "/emails", views.emails),
-        ("GET", _EMAIL, views.messages),
-        ("DELETE", _EMAIL, views.delete_email),
-        ("GET", _EMAIL + "/{message}", views.message),
-        ("DELETE", _EMAIL + "/{message}", views.delete_message),
-        ("GET", "/webhook", views.webhook),
-        ("POST", "/webhook", views.set_webhook),
-        ("GET", "/config", views.config),
-    ):
-        app.router.add_route(method, path, view, expect_handler=expect)
-    return app
+    operations = (
+        Operation("GET", "/email/domains", views.get_email_domains, ANY_KEY, [Answer(schemas.Domains)]),
+        Operation(
+            "POST",
+            "/emails/generate",
+            views.generate_email,
+            ANY_KEY,
+            [Answer(schemas.Generated)],
+            schemas.GenerateRequest,
+            refusals=(403, 409),
+        ),
+        Operation("GET", "/emails", views.list_emails, ANY_KEY, [Answer(schemas.EmailPage)], query=(CURSOR,)),
+        Operation("GET", _EMAIL, views.list_email_messages, ANY_KEY, [Answer(schemas.MessagePage)], query=(CURSOR,)),
+        Operation("DELETE", _EMAIL, views.delete_email, ANY_KEY, [Answer(schemas.Done)]),
+        Operation("GET", _EMAIL + "/{message}", views.get_email_message, ANY_KEY, [Answer(schemas.OneMessage)]),
+        Operation("DELETE", _EMAIL + "/{message}", views.delete_email_message, ANY_KEY, [Answer(schemas.Done)]),
+        Operation("GET", "/webhook", views.get_push_webhook, ANY_KEY, [Answer(schemas.Webhook)]),
+        Operation("POST", "/webhook", views.set_push_webhook, ANY_KEY, [Answer(schemas.Done)], schemas.WebhookRequest),
+        Operation("GET", "/config", views.get_config, ANY_KEY, [Answer(schemas.Config)]),
+    )
+    return Api(
+        "Disposable addresses",
+        "Addresses that expire, and their messages.",
+        "/api",
+        TEMPMAIL,
+        schemas.Problem,
+        operations,
+        security=("api_key",),
+        schema_prefix="TempMail",
+    )
 
 
 class _Views:
@@ -69,17 +83,20 @@ class _Views:
         self._delivery = services.delivery
         self._texts = Texts(services.delivery.raw)
 
-    async def domains(self, _request: web.Request) -> web.Response:
+    async def get_email_domains(self, _request: web.Request) -> web.Response:
+        """Return the domains at which addresses can be made."""
         served = await self._domains.all()
         return answer({"domains": [each.name for each in served]})
 
-    async def generate(self, request: web.Request) -> web.Response:
+    async def generate_email(self, request: web.Request) -> web.Response:
+        """Make an address that can receive mail until it expires."""
         body = raw_fields(schemas.GenerateRequest, await read_object(request))
         account = api_key().account
         made = await self._directory.generate(account, body["name"], body["expiryTime"], body["domain"])
         return answer({"id": made.id, "email": made.text})
 
-    async def emails(self, request: web.Request) -> web.Response:
+    async def list_emails(self, request: web.Request) -> web.Response:
+        """List the account's addresses that have not expired, newest first."""
         account = api_key().account
         found = await self._directory.addresses(account, before=cursor_position(request), limit=FETCHED)
         page, next_cursor = split_page(found)
@@ -87,10 +104,12 @@ class _Views:
         return answer({"emails": [_address_json(each) for each in page], "nextCursor": next_cursor, "total": total})
 
     async def delete_email(self, request: web.Request) -> web.Response:
+        """Delete an address with its messages."""
         await self._delivery.delete_address(await self._address(request))
         return answer(_DONE)
 
-    async def messages(self, request: web.Request) -> web.Response:
+    async def list_email_messages(self, request: web.Request) -> web.Response:
+        """List the messages of an address, newest first."""
         address = await self._address(request)
         found = await self._delivery.page(address, before=cursor_position(request), limit=FETCHED)
         page, next_cursor = split_page(found.messages)
@@ -99,20 +118,24 @@ class _Views:
         size = sum(text.size for _, text in read)
         return await answer_large({"messages": shown, "nextCursor": next_cursor, "total": found.total}, size)
 
-    async def message(self, request: web.Request) -> web.Response:
+    async def get_email_message(self, request: web.Request) -> web.Response:
+        """Return a message with the names of its attachments."""
         message = await self._message(request)
         text = await self._texts.of(message)
         return await answer_large({"message": _message_json(message, text) | {"attachments": text.files}}, text.size)
 
-    async def delete_message(self, request: web.Request) -> web.Response:
+    async def delete_email_message(self, request: web.Request) -> web.Response:
+        """Delete a message."""
         await self._delivery.delete([await self._message(request)])
         return answer(_DONE)
 
-    async def webhook(self, _request: web.Request) -> web.Response:
+    async def get_push_webhook(self, _request: web.Request) -> web.Response:
+        """Return the URL that is called for new mail."""
         webhook = await self._webhooks.push_of(api_key().account)
         return answer({"url": webhook.url if webhook else "", "enabled": webhook is not None and webhook.enabled})
 
-    async def set_webhook(self, request: web.Request) -> web.Response:
+    async def set_push_webhook(self, request: web.Request) -> web.Response:
+        """Set the URL that is called for new mail; an empty one that is not enabled unsets it."""
         sent = await read_object(request)
         if sent.get("url") == "" and sent.get("enabled") is False:
             await self._webhooks.unset_push(api_key().account)
@@ -121,7 +144,8 @@ class _Views:
         await self._webhooks.set_push(api_key().account, body.url, enabled=body.enabled)
         return answer(_DONE)
 
-    async def config(self, _request: web.Request) -> web.Response:
+    async def get_config(self, _request: web.Request) -> web.Response:
+        """Return the configuration, as existing clients read it."""
         return answer(
             {
                 "emailDomains": ",".join(each.name for each in await self._domains.all()),

@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, Field, StrictBool, StrictStr
+from typing import Any
+
+from pydantic import AwareDatetime, ConfigDict, Field, StrictBool, StrictStr
 
 from sirrchat_testkit.schemas.fields import Int, Shape, WebUrl
 
@@ -27,8 +29,21 @@ class GenerateRequest(Shape):
     domain: StrictStr = Field(json_schema_extra={"minLength": 1})
 
 
+def _or_unset(schema: dict[str, Any]) -> None:
+    """Let a schema also accept an empty URL that is not enabled."""
+    fields = schema["properties"]
+    named = {"title": fields["url"].pop("title"), "type": fields["url"].pop("type")}
+    schema["anyOf"] = [
+        {"properties": {"url": fields["url"]}},
+        {"properties": {"url": {"const": ""}, "enabled": {"const": False}}},
+    ]
+    fields["url"] = named
+
+
 class WebhookRequest(Shape):
     """``POST /api/webhook``. An empty URL that is not enabled unsets the webhook; the view reads it without this."""
+
+    model_config = ConfigDict(json_schema_extra=_or_unset)
 
     url: WebUrl
     enabled: StrictBool

@@ -1,0 +1,148 @@
+"""The table of operations: what each route is, who may call it, what it takes and what it answers.
+
+1. Each API has one table. Its routes and its part of the OpenAPI document (``openapi``) are made from it.
+2. The name of a view, such as ``list_users``, is the operation's id; its docstring is the summary and the description.
+3. The permission is checked before the body is read.
+4. Routes are matched in the order of the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import BaseModel
+
+from sirrchat_testkit.domain.models import ApiKey
+from sirrchat_testkit.errors import Forbidden
+from sirrchat_testkit.http.middleware import api_key, expect
+from sirrchat_testkit.http.parameters import Number, Parameter
+from sirrchat_testkit.http.style import API_STYLE, ApiStyle
+
+View = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Who may call an operation.
+
+    Attributes:
+        text: The key that is needed, in words.
+        allows: Returns whether a valid key suffices for a request; None if every key does, or none is needed.
+    """
+
+    text: str
+    allows: Callable[[ApiKey, web.Request], bool] | None = None
+
+    def guard(self, view: View) -> Handler:
+        """Return ``view`` for those who may call it; others get ``Forbidden``."""
+        allows = self.allows
+        if allows is None:
+            return view
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            if not allows(api_key(), request):
+                raise Forbidden(f"{self.text} is required")
+            return await view(request)
+
+        return guarded
+
+
+ANYBODY = Permission("no API key")
+ANY_KEY = Permission("an API key")
+ADMIN = Permission("an admin's API key", lambda key, _request: key.role == "admin")
+OWNER = Permission(
+    "an admin's API key, or one of this user,",
+    lambda key, request: key.role == "admin" or key.account == request.match_info["user"],
+)
+
+
+class Answer(NamedTuple):
+    """One successful answer of an operation.
+
+    Attributes:
+        model: The model of its JSON, or of an item of a stream; None if it has no JSON.
+        status: The HTTP status.
+        media: Its media type; empty if it has no content.
+    """
+
+    model: type[BaseModel] | None
+    status: int = 200
+    media: str = "application/json"
+
+
+NO_CONTENT = Answer(None, 204, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A row of a table.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path below the API's prefix; parameters as in ``{user}``, with an optional pattern for aiohttp.
+        view: Answers a request.
+        allowed: Who may call it.
+        answers: The successful answers.
+        body: The model of the JSON that it takes, or None.
+        query: The query parameters that it reads.
+        refusals: Statuses with which it refuses, beyond those that follow from the other columns.
+        takes: The media type of the body.
+    """
+
+    method: str
+    path: str
+    view: View
+    allowed: Permission
+    answers: Sequence[Answer]
+    body: type[BaseModel] | None = None
+    query: tuple[Parameter | Number, ...] = ()
+    refusals: tuple[int, ...] = ()
+    takes: str = "application/json"
+
+    @property
+    def name(self) -> str:
+        """The operation's id: the name of its view."""
+        name: Any = getattr(self.view, "__name__", "")
+        return str(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """An API of the server.
+
+    Attributes:
+        title: Its name in the OpenAPI document.
+        text: What it is for, in one sentence.
+        prefix: The path that its operations are below.
+        style: Where it expects the key, and the shape of its errors.
+        problem: The model of its errors.
+        operations: Its table.
+        security: The security schemes of the document that it accepts.
+        schema_prefix: The prefix of its schemas in the document.
+    """
+
+    title: str
+    text: str
+    prefix: str
+    style: ApiStyle
+    problem: type[BaseModel]
+    operations: Sequence[Operation]
+    security: tuple[str, ...] = ()
+    schema_prefix: str = ""
+
+    def application(self) -> web.Application:
+        """Return the API as an application for its prefix."""
+        app = web.Application()
+        app[API_STYLE] = self.style
+        add_routes(app, self.operations)
+        return app
+
+
+def add_routes(app: web.Application, operations: Sequence[Operation]) -> None:
+    """Add the routes of ``operations`` to ``app``."""
+    for each in operations:
+        app.router.add_route(each.method, each.path, each.allowed.guard(each.view), expect_handler=expect)

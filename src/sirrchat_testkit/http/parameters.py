@@ -1,0 +1,85 @@
+"""Parameters of requests, each declared once: views read them, and the OpenAPI document describes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiohttp import web
+
+from sirrchat_testkit.errors import InvalidValue
+
+_DIGITS = re.compile(r"0*([0-9]+)")
+_HIGHEST_NUMBER = 10**18
+"""Longer than any list; higher numbers are reduced to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query parameter with a text.
+
+    Attributes:
+        name: Its name.
+        text: What it is, for the OpenAPI document.
+        schema: The JSON Schema of its value.
+    """
+
+    name: str
+    text: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+    def read(self, request: web.Request) -> str | None:
+        """Return the value in ``request``, or None without one."""
+        return request.query.get(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A query parameter with an integer.
+
+    Attributes:
+        name: Its name.
+        text: What it is, for the OpenAPI document.
+        default: The value of a request without it.
+        least: The smallest value; a smaller one is ``InvalidValue``.
+    """
+
+    name: str
+    text: str
+    default: int
+    least: int
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The JSON Schema of its value."""
+        return {"type": "integer", "minimum": self.least, "default": self.default}
+
+    def read(self, request: web.Request) -> int:
+        """Return the value in ``request``, or the default. Raises ``InvalidValue``."""
+        text = request.query.get(self.name)
+        if text is None:
+            return self.default
+        digits = _DIGITS.fullmatch(text)
+        value = -1
+        if digits is not None:
+            value = int(digits[1]) if len(digits[1]) <= len(str(_HIGHEST_NUMBER)) else _HIGHEST_NUMBER
+        if value < self.least:
+            raise InvalidValue(f"{self.name} must be an integer, {self.least} or more", field=self.name, value=text)
+        return min(value, _HIGHEST_NUMBER)
+
+
+PATH: Final[Mapping[str, str]] = {
+    "user": "The id of a user.",
+    "uid": "The uid of a message.",
+    "domain": "The id of a domain.",
+    "webhook": "The id of a webhook.",
+    "delivery": "The id of a delivery.",
+    "key": "The id of an API key.",
+    "email": "The id of a disposable address.",
+    "message": "The id of a message.",
+    "event": "The name of a webhook event.",
+    "file": "The name of a file.",
+}
+"""What each parameter of a path is."""

@@ -18,12 +18,13 @@ LEVELS: list[set[str]] = [
     {"threads", "net", "signing"},
     {"mail"},
     {"matching", "settings", "schemas"},
+    {"search"},
     {"faults.engine"},
     {"domain"},
     {"faults"},
     ADAPTERS,
     {"handles"},
-    {"sink"},
+    {"sink", "control"},
     {"client"},
     {"assembly"},
     {"server"},
@@ -35,7 +36,11 @@ LEVELS: list[set[str]] = [
 ]
 """The parts from the bottom up. A part may import those of lower levels, and itself."""
 
-NARROWER = {"handles": ADAPTERS, "sink": ADAPTERS, "client": {"domain", "faults", "handles", "sink", *ADAPTERS}}
+NARROWER = {
+    "handles": ADAPTERS,
+    "sink": ADAPTERS,
+    "client": {"domain", "faults", "handles", "sink", "control", *ADAPTERS},
+}
 """What a part does not import although it is lower."""
 
 WIDER = {"cli": {"domain", "storage", "client", "schemas", "errors", "formatting", "suggestions", "settings", PACKAGE}}
@@ -47,6 +52,7 @@ THEIRS: dict[str, set[str]] = {
     "storage": {"tinydb"},
     "smtp": {"aiosmtpd"},
     "http": {"aiohttp", "pydantic"},
+    "control": {"aiohttp", "pydantic"},
     "webhooks": {"aiohttp"},
     "client": {"httpx", "pydantic"},
 }

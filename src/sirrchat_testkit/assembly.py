@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.handles.clock import Clock
@@ -22,6 +22,9 @@ from sirrchat_testkit.storage.database import Database
 from sirrchat_testkit.storage.store import TinyStore
 from sirrchat_testkit.threads import LoopThread
 from sirrchat_testkit.webhooks.dispatcher import Dispatcher
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.http.operations import Api
 
 
 class Listener(Protocol):
@@ -82,8 +85,8 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         smtps = None
         if settings.smtps_port is not None:
             smtps = await exits.enter_async_context(serve_smtp(services, context, tls=True))
-        http = await exits.enter_async_context(serve_rest(services))
         control = ServerControl(thread, services, netloc(smtp.address))
+        http = await exits.enter_async_context(serve_rest(services, lambda: [_control_api(control)]))
         exits.callback(control.stop)
         clock = Clock(thread, services.clock)
         sinks = Sinks()
@@ -105,6 +108,13 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
             exits=exits.pop_all(),
         )
     raise AssertionError("unreachable: an exit stack suppresses no errors")
+
+
+def _control_api(control: ServerControl) -> Api:
+    """Import the control API and return it."""
+    from sirrchat_testkit.control.api import control_api
+
+    return control_api(control)
 
 
 def _secure(settings: Settings, exits: contextlib.AsyncExitStack) -> tuple[Tls | None, ssl.SSLContext | None]:

@@ -10,6 +10,7 @@
     ├── Unauthorized              unauthorized        the API key or the login is missing or wrong
     ├── LimitReached              limit_reached       the account already has max_addresses active addresses
     ├── RateLimited               rate_limited        too many requests within one hour: .resets_at
+    ├── TimedOut            timeout             what a client waited for did not come: .near_misses
     ├── TooBusy                   too_busy            too many passwords are being hashed; try again
     ├── Refused                   refused             mail is refused; the text is the reason
     │   ├── NoSuchAddress         no_such_address     unknown at a served domain, expired or deleted
@@ -126,6 +127,20 @@ class RateLimited(TestkitError):
     def __init__(self, text: str, *, resets_at: int) -> None:
         super().__init__(text)
         self.resets_at = resets_at
+
+
+class TimedOut(TestkitError):
+    """The message that a client of the control API waited for did not arrive. The text says why.
+
+    Attributes:
+        near_misses: The messages that came nearest, the nearest first, each with the conditions that it missed.
+    """
+
+    code = "timeout"
+
+    def __init__(self, text: str, *, near_misses: list[dict[str, Any]]) -> None:
+        super().__init__(text)
+        self.near_misses = near_misses
 
 
 class TooBusy(TestkitError):

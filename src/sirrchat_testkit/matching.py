@@ -127,13 +127,25 @@ class _Raised(NamedTuple):
     error: Exception
 
 
-class _Check(NamedTuple):
+class Check(NamedTuple):
+    """One condition with the wanted value.
+
+    Attributes:
+        label: Its name in explanations.
+        condition: The condition.
+        wanted: The wanted value.
+        key: The key of a ``keyed`` condition.
+        negated: Whether the value must not match.
+    """
+
     label: str
     condition: Condition
     wanted: Any
-    key: str | None
+    key: str | None = None
+    negated: bool = False
 
     def value(self, record: Any) -> Any:
+        """Return the value of ``record``."""
         return self.condition.read(record) if self.key is None else self.condition.read(record, self.key)
 
     @property
@@ -146,7 +158,12 @@ class _Check(NamedTuple):
         """Whether the check reads the contents of a record."""
         return self.condition.contents
 
+    def met(self, value: Any) -> bool:
+        """Return whether ``value`` is as wanted."""
+        return self.condition.met(self.wanted, value) is not self.negated
+
     def explain(self, value: Any, *, advise: bool) -> str:
+        """Return why ``value`` is not as wanted."""
         if isinstance(value, _Raised):
             return f"{self.label}: {function_name(self.wanted)} raised {value.error!r}"
         if self.condition.whole:
@@ -155,6 +172,7 @@ class _Check(NamedTuple):
             return f"{self.label}: {function_name(self.wanted)} returned a false value for {self._shown(value)}"
         verb = self.condition.rule.verb if isinstance(self.wanted, str) else ""
         verb = "at or after " if self.condition.ordered else verb
+        verb = f"not {verb}" if self.negated else verb
         hint = self._hint(value) if advise else ""
         return f"{self.label}: wanted {verb}{named(self.wanted)}, was {self._shown(value)}{hint}"
 
@@ -184,7 +202,7 @@ class Match:
     __slots__ = ("_checks", "conditions")
 
     conditions: Mapping[str, Any]
-    _checks: tuple[_Check, ...]
+    _checks: tuple[Check, ...]
 
     def __init__(self, **conditions: Any) -> None:
         for name in conditions:
@@ -195,22 +213,22 @@ class Match:
         ordered = [(name, conditions[name]) for name in self.table if name in conditions]
         object.__setattr__(self, "_checks", tuple(check for each in ordered for check in self._checks_of(*each)))
 
-    def _checks_of(self, name: str, wanted: Any) -> list[_Check]:
+    def _checks_of(self, name: str, wanted: Any) -> list[Check]:
         condition = self.table[name]
         if condition.whole and not callable(wanted):
             raise TypeError(f"{name} must be a function, such as {name}=lambda message: ..., not {wanted!r}")
         if not condition.keyed:
-            return [_Check(name, condition, wanted, None)]
+            return [Check(name, condition, wanted, None)]
         if not isinstance(wanted, Mapping):
             raise TypeError(f'{name} must be a mapping, such as {name}={{"X-Tag": "a"}}, not {wanted!r}')
-        return [_Check(f"{name} {key}", condition, each, key) for key, each in wanted.items()]
+        return [Check(f"{name} {key}", condition, each, key) for key, each in wanted.items()]
 
     def accepts(self, record: Any) -> bool:
         """Return whether ``record`` meets every condition; stop at the first that it misses."""
-        return all(check.condition.met(check.wanted, check.value(record)) for check in self._checks)
+        return all(check.met(check.value(record)) for check in self._checks)
 
     @property
-    def _plain(self) -> list[_Check]:
+    def _plain(self) -> list[Check]:
         return [check for check in self._checks if not check.runs_code]
 
     @property
@@ -247,12 +265,12 @@ class Match:
         unlike = [_unlikeness(check.wanted, value) for check, value in missed]
         return len(missed), sum(unlike) / len(unlike) if unlike else 0.0
 
-    def _missed(self, record: Any, checks: Iterable[_Check]) -> list[tuple[_Check, Any]]:
-        missed: list[tuple[_Check, Any]] = []
+    def _missed(self, record: Any, checks: Iterable[Check]) -> list[tuple[Check, Any]]:
+        missed: list[tuple[Check, Any]] = []
         for check in checks:
             try:
                 value = check.value(record)
-                met = check.condition.met(check.wanted, value)
+                met = check.met(value)
             except Exception as error:  # noqa: BLE001 - the user's, or a record that was deleted
                 value, met = _Raised(error), False
             if not met:

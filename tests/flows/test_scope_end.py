@@ -21,7 +21,6 @@ import pytest
 
 from sirrchat_testkit import FaultStage, Inbox, MailServer, WebhookSink
 from sirrchat_testkit.domain import sessions
-from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.http import listener as rest_listener
 from tests.support import until
 
@@ -464,9 +463,9 @@ def test_a_connection_that_waits_for_the_api_is_closed(monkeypatch: pytest.Monke
     release = threading.Event()
     load = rest_listener._load_api
 
-    def held(services: Services) -> Any:
+    def held(*arguments: Any) -> Any:
         release.wait()
-        return load(services)
+        return load(*arguments)
 
     monkeypatch.setattr(rest_listener, "_load_api", held)
     monkeypatch.delitem(sys.modules, "freezegun", raising=False)

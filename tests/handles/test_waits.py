@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sirrchat_testkit.handles.failures import Evidence, Kind
+from sirrchat_testkit.handles.failures import Evidence, FailedWait, Kind
 from sirrchat_testkit.handles.feed import (
     MOST,
     End,
@@ -115,7 +115,7 @@ class Words:
     def elsewhere(self, match: Match) -> str:  # noqa: ARG002 - nothing is left elsewhere
         return ""
 
-    def evidence(self, wait: Wait[Word]) -> Steps[Evidence[Word]]:  # noqa: ARG002
+    def evidence(self, wait: FailedWait[Word]) -> Steps[Evidence[Word]]:  # noqa: ARG002
         return Evidence((yield from pull_recent(self, 200)))
 
 

@@ -69,18 +69,18 @@ def no_freezegun(monkeypatch: pytest.MonkeyPatch) -> None:
 class Loading:
     """The import of the API, which waits until it is released. It fails ``failures`` times."""
 
-    def __init__(self, load: Callable[[Services], Any]) -> None:
+    def __init__(self, load: Callable[..., Any]) -> None:
         self._load = load
         self.begun, self.release = threading.Event(), threading.Event()
         self.failures = 0
 
-    def __call__(self, services: Services) -> Any:
+    def __call__(self, *arguments: Any) -> Any:
         self.begun.set()
         self.release.wait()
         if self.failures:
             self.failures -= 1
             raise ImportError("aiohttp is broken")
-        return self._load(services)
+        return self._load(*arguments)
 
     async def has_begun(self) -> None:
         await asyncio.to_thread(self.begun.wait)

@@ -17,7 +17,11 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from sirrchat_testkit import MailServer
+from sirrchat_testkit.control.api import control_api
+from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.app import apis, application
+from sirrchat_testkit.http.operations import Api
+from sirrchat_testkit.threads import LoopThread
 
 if TYPE_CHECKING:
     from tests.http.conftest import Service
@@ -30,6 +34,8 @@ STRICTER = {
     "POST /api/v1/domains": "a name is a host name, perhaps an international one",
     "GET /api/emails": "a cursor is opaque, and only one from an earlier answer is valid",
     "GET /api/emails/{email}": "the same",
+    "GET /testkit/v1/messages": "q has a grammar, since is a time, and a cursor is opaque",
+    "DELETE /testkit/v1/messages": "the same, and a condition is required",
 }
 """Operations that answer 400 although the schema is met, each with what a schema cannot say."""
 
@@ -37,6 +43,17 @@ CONFIG = """\
 generation.database = "none"
 {}
 """
+WAIT = """
+[[operations]]
+include-path = "/testkit/v1/wait"
+parameters.timeout = 0.01
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404]
+"""
+RAW_MESSAGE = """
+[[operations]]
+include-name = "POST /testkit/v1/messages"
+enabled = false
+"""  # it cannot make a message/rfc822
 OPERATION = """
 [[operations]]
 include-name = "{}"
@@ -74,16 +91,21 @@ def test_the_file_in_the_documentation_is_current(document: dict[str, Any]) -> N
     assert json.loads(FILE.read_text("utf-8")) == document, "python -m tests.http.test_openapi writes it"
 
 
+def control_of(service: Service) -> Api:
+    """Return the control API of ``service``."""
+    return control_api(ServerControl(LoopThread("unused"), service.services, ""))
+
+
 @pytest.mark.asyncio
 async def test_routes_and_document_agree_both_ways(service: Service, document: dict[str, Any]) -> None:
-    routes = application(service.services).router.routes()
+    routes = application(service.services, [control_of(service)]).router.routes()
     served = {(each.method, each.resource.canonical) for each in routes if each.resource is not None}
     assert {each for each in served if each[0] != "HEAD"} == set(operations(document))
 
 
 @pytest.mark.asyncio
 async def test_every_operation_has_a_name_of_its_own(service: Service) -> None:
-    names = [each.name for api in apis(service.services) for each in api.operations]
+    names = [each.name for api in apis(service.services, [control_of(service)]) for each in api.operations]
     assert len(names) == len(set(names))
 
 
@@ -104,7 +126,7 @@ def test_bounds_of_numbers_are_published_as_json_schema_has_them(document: dict[
 
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     config = tmp_path / "schemathesis.toml"
-    config.write_text(CONFIG.format("".join(map(OPERATION.format, STRICTER))), "utf-8")
+    config.write_text(CONFIG.format("".join([*map(OPERATION.format, STRICTER), WAIT, RAW_MESSAGE])), "utf-8")
     with MailServer() as server:
         keys = ["-H", f"Authorization: Bearer {server.api_key}", "-H", f"X-API-Key: {server.api_key}"]
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]

@@ -280,12 +280,12 @@ class Folders:
             raise NotFound("no such message")
         return message
 
-    async def see(self, message: Message) -> Message:
-        r"""Set ``\Seen`` on ``message``, and return the changed message."""
-        if message.seen:
+    async def see(self, message: Message, *, seen: bool = True) -> Message:
+        r"""Set or remove ``\Seen`` on ``message``, and return the changed message."""
+        if message.seen is seen:
             return message
-        flags = (*message.flags, SEEN)
-        await self._store.commit([Patch(Message, message.seq, flags=flags, seen=True)])
-        seen = replace(message, flags=flags, seen=True)
-        self._events.append(MessagesChanged(at=self._clock.now(), messages=(seen,)))
-        return seen
+        flags = (*message.flags, SEEN) if seen else tuple(each for each in message.flags if each != SEEN)
+        await self._store.commit([Patch(Message, message.seq, flags=flags, seen=seen)])
+        changed = replace(message, flags=flags, seen=seen)
+        self._events.append(MessagesChanged(at=self._clock.now(), messages=(changed,)))
+        return changed

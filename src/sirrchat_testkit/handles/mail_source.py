@@ -12,11 +12,10 @@ from sirrchat_testkit.domain.sessions import Activity
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.handles import diagnostics
-from sirrchat_testkit.handles.failures import COMPARED, SHOWN, Evidence, Kind, Section, listed, near_misses
+from sirrchat_testkit.handles.failures import COMPARED, SHOWN, Evidence, FailedWait, Kind, Section, listed, near_misses
 from sirrchat_testkit.handles.feed import Slice, Steps, pull_recent
 from sirrchat_testkit.handles.message import ReceivedMessage
 from sirrchat_testkit.handles.outboxes import Kept, django_outbox, outboxes
-from sirrchat_testkit.handles.wait import Wait
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.matching import Match, summary
 
@@ -132,7 +131,7 @@ class MailSource:
                 return outbox.finding(len(mail), self._recipient)
         return ""
 
-    def evidence(self, wait: Wait[ReceivedMessage]) -> Steps[Evidence[ReceivedMessage]]:
+    def evidence(self, wait: FailedWait[ReceivedMessage]) -> Steps[Evidence[ReceivedMessage]]:
         """Return the latest messages, and the reasons why one may be missing."""
         control, match = self._control, wait.match
         snapshot: diagnostics.Snapshot = yield control.snapshot(self._recipient)
@@ -177,7 +176,7 @@ class MailSource:
             found += [(finding, each) for each in shown] or [(finding, None)] * (unconnected and not outbox.place)
         return found
 
-    def _missing(self, snapshot: diagnostics.Snapshot, wait: Wait[ReceivedMessage]) -> str:
+    def _missing(self, snapshot: diagnostics.Snapshot, wait: FailedWait[ReceivedMessage]) -> str:
         """Return the inboxes of the test for which a wait on all mail found none, with the reasons of refusals."""
         if self.topic is not None or "recipient" in wait.match.conditions:
             return ""

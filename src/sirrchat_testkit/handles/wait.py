@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from sirrchat_testkit.domain.sessions import Activity
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.handles import failures as report
-from sirrchat_testkit.handles.failures import Evidence, Kind
+from sirrchat_testkit.handles.failures import Evidence, FailedWait, Kind
 from sirrchat_testkit.handles.feed import (
     FIRST,
     LOADED,
@@ -78,7 +78,7 @@ class Waitable(Source[T], Protocol[T]):
     def elsewhere(self, match: Match) -> str:
         """Return where a matching item was left instead of being sent, or ""."""
 
-    def evidence(self, wait: Wait[T]) -> Steps[Evidence[T]]:
+    def evidence(self, wait: FailedWait[T]) -> Steps[Evidence[T]]:
         """Collect the evidence for the failure of ``wait``."""
 
 

@@ -30,11 +30,11 @@ SCHEMA_PATH = "/schemas/webhooks/{event}.json"
 _NO_KEY = ApiStyle(key=None, problem=flat)
 
 
-def apis(services: Services) -> Sequence[Api]:
-    """Return every API of the server; the last one is below ``/``."""
-    with_keys = (sirrchat(services), tempmail(services))
+def apis(services: Services, more: Sequence[Api] = ()) -> Sequence[Api]:
+    """Return every API of the server, with ``more`` in addition to those of this part; the last one is below ``/``."""
+    with_keys = (*more, sirrchat(services), tempmail(services))
     views = ServerViews(services)
-    documentation = DocsViews(lambda: apis(services))
+    documentation = DocsViews(lambda: apis(services, more))
     operations = (
         Operation("GET", "/healthz", views.get_health, ANYBODY, [Answer(health.Health)]),
         Operation(
@@ -49,12 +49,12 @@ def apis(services: Services) -> Sequence[Api]:
     return (*with_keys, Api("Server", text, "", _NO_KEY, schemas.Problem, operations, schema_prefix="Server"))
 
 
-def application(services: Services) -> web.Application:
-    """Return the application that serves all APIs of ``services``."""
+def application(services: Services, more: Sequence[Api] = ()) -> web.Application:
+    """Return the application that serves all APIs of ``services``, and ``more``."""
     app = web.Application(middlewares=[api_middleware], client_max_size=MAX_BODY + 1)
     app[SERVICES] = services
     app[RATE_LIMIT] = RateLimit(services.settings, services.clock)
-    *with_keys, server = apis(services)
+    *with_keys, server = apis(services, more)
     app[API_STYLE] = server.style
     add_routes(app, server.operations)
     for api in with_keys:

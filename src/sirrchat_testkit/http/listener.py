@@ -20,7 +20,7 @@ import contextlib
 import functools
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from sirrchat_testkit.domain.services import Services
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from sirrchat_testkit.http.connection import Connection
+    from sirrchat_testkit.http.operations import Api
 
 GRACE: Final = 1.0
 """Seconds of real time for requests in progress to finish when the listener stops."""
@@ -39,9 +40,10 @@ GRACE: Final = 1.0
 class Listener:
     """A bound HTTP socket; ``host`` and ``port`` are its address."""
 
-    def __init__(self, services: Services, sock: socket.socket) -> None:
+    def __init__(self, services: Services, sock: socket.socket, more: Callable[[], Sequence[Api]]) -> None:
         self.host, self.port = sock.getsockname()[:2]
         self._services = services
+        self._more = more
         self._sock = sock
         self._accepting: asyncio.Server | None = None
         self._waiting: list[asyncio.Transport] = []
@@ -128,7 +130,7 @@ class Listener:
 
     async def _load(self) -> None:
         try:
-            runner, connect = await import_in_thread(functools.partial(_load_api, self._services))
+            runner, connect = await import_in_thread(functools.partial(_load_api, self._services, self._more))
             self._runner = runner
             await runner.setup()
         except Exception as error:  # noqa: BLE001 - raised in the test that owns the server
@@ -161,13 +163,18 @@ class _Waiting(asyncio.Protocol):
 
 
 @contextlib.asynccontextmanager
-async def serve_rest(services: Services) -> AsyncIterator[Listener]:
+async def serve_rest(services: Services, more: Callable[[], Sequence[Api]] = tuple) -> AsyncIterator[Listener]:
     """Listen for HTTP at the host and port of the settings, on the running loop, until the context is left.
+
+    Args:
+        services: The domain that the APIs serve.
+        more: Imports and returns further APIs. It is called in a thread.
 
     Raises:
         OSError: The port is taken, or the host is not an address of this machine.
     """
-    listener = Listener(services, await bind("HTTP", services.settings.value.host, services.settings.value.http_port))
+    sock = await bind("HTTP", services.settings.value.host, services.settings.value.http_port)
+    listener = Listener(services, sock, more)
     try:
         await listener.open()
         yield listener
@@ -181,7 +188,9 @@ def _hand_over(transport: asyncio.Transport, protocol: asyncio.Protocol) -> None
     transport.resume_reading()
 
 
-def _load_api(services: Services) -> tuple[web.AppRunner, Callable[[], asyncio.Protocol]]:
+def _load_api(
+    services: Services, more: Callable[[], Sequence[Api]]
+) -> tuple[web.AppRunner, Callable[[], asyncio.Protocol]]:
     """Import and build the API. Return its runner, and a function that makes the protocol of a connection."""
     from aiohttp import web
 
@@ -189,7 +198,7 @@ def _load_api(services: Services) -> tuple[web.AppRunner, Callable[[], asyncio.P
     from sirrchat_testkit.http.connection import Connection
     from sirrchat_testkit.http.middleware import LOG
 
-    app = application(services)
+    app = application(services, more())
     runner = web.AppRunner(app, handle_signals=False, handler_cancellation=True, shutdown_timeout=GRACE)
 
     def connect() -> Connection:

@@ -163,7 +163,7 @@ def _http_error(request: web.Request, style: ApiStyle, error: web.HTTPException)
         text = f"no such route: {request.path}"
     elif isinstance(error, web.HTTPMethodNotAllowed):
         text = f"method {request.method} is not allowed here; allowed: {', '.join(sorted(error.allowed_methods))}"
-    elif isinstance(error, web.HTTPRequestEntityTooLarge):
+    elif type(error) is web.HTTPRequestEntityTooLarge:  # from aiohttp
         text = f"the body is larger than {MAX_BODY} bytes"
     refusal = style.refuse(error.status, text)
     for name in ("Allow", "Accept-Encoding"):

@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from sirrchat_testkit.http.operations import ADMIN, ANYBODY, OWNER, Answer, Api, Operation
+from sirrchat_testkit.http.operations import ADMIN, ANYBODY, JSON, OWNER, Answer, Api, Operation
 from sirrchat_testkit.http.parameters import PATH
 from sirrchat_testkit.schemas.webhooks import SHAPES
 
@@ -109,10 +109,14 @@ def _operation(api: Api, operation: Operation, names: _Names) -> dict[str, Any]:
         "responses": {**_answers(api, operation, names), **_refusals(api, operation, names)},
         "security": [] if operation.allowed is ANYBODY else [{each: []} for each in api.security],
     }
-    if operation.body is not None:
-        content = {operation.takes: {"schema": names.taken(operation.body)}}
-        made["requestBody"] = {"required": True, "content": content}
+    if _has_body(operation):
+        schema = {"type": "string"} if operation.body is None else names.taken(operation.body)
+        made["requestBody"] = {"required": True, "content": {operation.takes: {"schema": schema}}}
     return made
+
+
+def _has_body(operation: Operation) -> bool:
+    return operation.body is not None or operation.takes != JSON
 
 
 def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
@@ -153,11 +157,11 @@ def _refusals(api: Api, operation: Operation, names: _Names) -> dict[str, Any]:
         statuses |= {401, 403, 429}
     if "{" in operation.path:
         statuses.add(404)
-    if operation.query or operation.body:
+    if operation.query or _has_body(operation):
         statuses.add(400)
-    if operation.body:
+    if _has_body(operation):
         statuses |= {413, 415}
-    content = {"application/json": {"schema": names.answered(api.problem)}}
+    content = {JSON: {"schema": names.answered(api.problem)}}
     made = {str(status): {"description": _REASONS[status], "content": content} for status in sorted(statuses)}
     return {**made, "5XX": {"description": _FAILURE, "content": content}}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from sirrchat_testkit.domain.models import ApiKey
 from sirrchat_testkit.errors import Forbidden
 from sirrchat_testkit.http.middleware import api_key, expect
-from sirrchat_testkit.http.parameters import Number, Parameter
+from sirrchat_testkit.http.parameters import QueryParameter
 from sirrchat_testkit.http.style import API_STYLE, ApiStyle
 
 View = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -60,6 +60,9 @@ OWNER = Permission(
 )
 
 
+JSON: Final = "application/json"
+
+
 class Answer(NamedTuple):
     """One successful answer of an operation.
 
@@ -71,7 +74,7 @@ class Answer(NamedTuple):
 
     model: type[BaseModel] | None
     status: int = 200
-    media: str = "application/json"
+    media: str = JSON
 
 
 NO_CONTENT = Answer(None, 204, "")
@@ -99,9 +102,9 @@ class Operation:
     allowed: Permission
     answers: Sequence[Answer]
     body: type[BaseModel] | None = None
-    query: tuple[Parameter | Number, ...] = ()
+    query: tuple[QueryParameter, ...] = ()
     refusals: tuple[int, ...] = ()
-    takes: str = "application/json"
+    takes: str = JSON
 
     @property
     def name(self) -> str:

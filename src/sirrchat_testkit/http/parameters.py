@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
 from sirrchat_testkit.errors import InvalidValue
 
 _DIGITS = re.compile(r"0*([0-9]+)")
+_DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _HIGHEST_NUMBER = 10**18
 """Longer than any list; higher numbers are reduced to it."""
 
@@ -44,17 +45,20 @@ class Number:
         text: What it is, for the OpenAPI document.
         default: The value of a request without it.
         least: The smallest value; a smaller one is ``InvalidValue``.
+        most: The largest value, or None; a larger one is ``InvalidValue``.
     """
 
     name: str
     text: str
     default: int
     least: int
+    most: int | None = None
 
     @property
     def schema(self) -> Mapping[str, Any]:
         """The JSON Schema of its value."""
-        return {"type": "integer", "minimum": self.least, "default": self.default}
+        bounds = {"minimum": self.least} | ({} if self.most is None else {"maximum": self.most})
+        return {"type": "integer", **bounds, "default": self.default}
 
     def read(self, request: web.Request) -> int:
         """Return the value in ``request``, or the default. Raises ``InvalidValue``."""
@@ -65,9 +69,38 @@ class Number:
         value = -1
         if digits is not None:
             value = int(digits[1]) if len(digits[1]) <= len(str(_HIGHEST_NUMBER)) else _HIGHEST_NUMBER
-        if value < self.least:
-            raise InvalidValue(f"{self.name} must be an integer, {self.least} or more", field=self.name, value=text)
+        if value < self.least or (self.most is not None and value > self.most):
+            bounds = f"{self.least} or more" if self.most is None else f"{self.least} to {self.most}"
+            raise InvalidValue(f"{self.name} must be an integer, {bounds}", field=self.name, value=text)
         return min(value, _HIGHEST_NUMBER)
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """A query parameter with a number of seconds, from 0 to ``most``; otherwise it is ``InvalidValue``."""
+
+    name: str
+    text: str
+    default: float
+    most: float
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The JSON Schema of its value."""
+        return {"type": "number", "minimum": 0, "maximum": self.most, "default": self.default}
+
+    def read(self, request: web.Request) -> float:
+        """Return the value in ``request``, or the default. Raises ``InvalidValue``."""
+        text = request.query.get(self.name)
+        if text is None:
+            return self.default
+        if not _DECIMAL.fullmatch(text) or not (seconds := float(text)) <= self.most:
+            words = f"{self.name} must be a number of seconds, 0 to {self.most:g}"
+            raise InvalidValue(words, field=self.name, value=text)
+        return seconds
+
+
+QueryParameter: TypeAlias = Parameter | Number | Seconds
 
 
 PATH: Final[Mapping[str, str]] = {
@@ -81,5 +114,6 @@ PATH: Final[Mapping[str, str]] = {
     "message": "The id of a message.",
     "event": "The name of a webhook event.",
     "file": "The name of a file.",
+    "number": "The number of a file, from 0.",
 }
 """What each parameter of a path is."""

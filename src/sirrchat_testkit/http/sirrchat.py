@@ -22,7 +22,7 @@ from sirrchat_testkit.http.operations import ADMIN, ANY_KEY, NO_CONTENT, OWNER, 
 from sirrchat_testkit.http.pagination import LIMIT, OFFSET, PAGING, page_answer, page_json, window
 from sirrchat_testkit.http.parameters import Parameter
 from sirrchat_testkit.http.sirrchat_users import RAW, MessageViews, UserViews
-from sirrchat_testkit.http.style import ApiStyle, answer, answer_large, checked, nested, read_object
+from sirrchat_testkit.http.style import ApiStyle, answer, answer_large, bearer, checked, nested, read_object
 from sirrchat_testkit.schemas import sirrchat as schemas
 
 
@@ -203,12 +203,6 @@ _USER = "/users/{user:(?!batch$)[^{}/]+}"
 """One user. ``batch`` is not an id, so another method than POST is 405 there."""
 
 _WEBHOOK = "/webhooks/{webhook}"
-
-
-def bearer(request: web.Request) -> str:
-    """Return the bearer token of ``request`` (RFC 6750 section 2.1), or an empty string."""
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 SIRRCHAT = ApiStyle(key=bearer, problem=nested)

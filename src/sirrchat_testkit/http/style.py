@@ -37,6 +37,7 @@ STATUSES: Mapping[type[errors.TestkitError], int] = {
     errors.Unauthorized: 401,
     errors.LimitReached: 403,
     errors.RateLimited: 429,
+    errors.TimedOut: 404,
     errors.TooBusy: 503,
     errors.Refused: 400,
     errors.NoSuchAddress: 400,
@@ -85,6 +86,17 @@ class ApiStyle:
         return answer(self.problem(status, text, error), status)
 
 
+def bearer(request: web.Request) -> str:
+    """Return the bearer token of ``request`` (RFC 6750 section 2.1), or an empty string."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def x_api_key(request: web.Request) -> str:
+    """Return the key in ``X-API-Key``, or an empty string."""
+    return request.headers.get("X-API-Key", "")
+
+
 def flat(_status: int, text: str, error: Exception | None) -> Any:
     """Return the body of an error of the disposable-address API; for the rate limit also when it resets."""
     if isinstance(error, errors.RateLimited):
@@ -94,10 +106,13 @@ def flat(_status: int, text: str, error: Exception | None) -> Any:
 
 def nested(status: int, text: str, error: Exception | None) -> Any:
     """Return the body of an error of the SirrChat API: a code, a text, and the invalid field."""
-    details = {}
+    code = _CODES.get(status, "invalid_request")
+    details: dict[str, Any] = {}
     if isinstance(error, errors.InvalidValue | errors.Conflict) and error.field is not None:
         details = {"field": error.field, "value": error.value}
-    return {"error": {"code": _CODES.get(status, "invalid_request"), "message": text, "details": details}}
+    elif isinstance(error, errors.TimedOut):
+        code, details = error.code, {"near_misses": error.near_misses}
+    return {"error": {"code": code, "message": text, "details": details}}
 
 
 def status_of(error: errors.TestkitError) -> int:
@@ -174,13 +189,13 @@ async def read_object(request: web.Request) -> dict[str, Any]:
 
     Raises:
         InvalidValue: The body is not a JSON object, or does not match its headers.
-        web.HTTPRequestEntityTooLarge: The body is larger than ``MAX_BODY``.
+        TooLarge: The body is larger than ``MAX_BODY``.
         web.HTTPUnsupportedMediaType: Its ``Content-Encoding`` is not supported.
     """
     try:
         raw = _decoded(await request.read(), ",".join(request.headers.getall("Content-Encoding", ())))
         if len(raw) > MAX_BODY:
-            raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(raw))
+            raise TooLarge(MAX_BODY)
         body = from_json(raw, allow_inf_nan=False)
     except (web.RequestPayloadError, HttpProcessingError, zlib.error):
         text = "the body does not match its Content-Length, Transfer-Encoding or Content-Encoding"
@@ -190,6 +205,36 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidValue("the body must be a JSON object")
     return body
+
+
+async def read_bytes(request: web.Request, most: int) -> bytes:
+    """Return the body of ``request``, which is not JSON.
+
+    Raises:
+        InvalidValue: The body is empty, or does not match its headers.
+        TooLarge: It is larger than ``most`` bytes.
+        web.HTTPUnsupportedMediaType: It has a ``Content-Encoding``.
+    """
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise web.HTTPUnsupportedMediaType(reason="this body must not have a Content-Encoding")
+    raw = bytearray()
+    try:
+        async for piece in request.content.iter_any():
+            raw += piece
+            if len(raw) > most:
+                raise TooLarge(most)
+    except (web.RequestPayloadError, HttpProcessingError):
+        raise InvalidValue("the body does not match its Content-Length or Transfer-Encoding") from None
+    if not raw:
+        raise InvalidValue("the body must be a message")
+    return bytes(raw)
+
+
+class TooLarge(web.HTTPRequestEntityTooLarge):
+    """The body is larger than ``most`` bytes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most, most + 1, reason=f"the body is larger than {most} bytes")
 
 
 def _decoded(raw: bytes, codings: str) -> bytes:

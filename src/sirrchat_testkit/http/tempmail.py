@@ -26,10 +26,11 @@ from sirrchat_testkit.http.style import (
     flat,
     raw_fields,
     read_object,
+    x_api_key,
 )
 from sirrchat_testkit.schemas import tempmail as schemas
 
-TEMPMAIL = ApiStyle(key=lambda request: request.headers.get("X-API-Key", ""), problem=flat)
+TEMPMAIL = ApiStyle(key=x_api_key, problem=flat)
 
 _EMAIL = "/emails/{email:(?!generate$)[^{}/]+}"
 """One address. ``generate`` is not an id, so another method than POST is 405 there."""

@@ -13,9 +13,8 @@ from typing import Any
 
 from sirrchat_testkit.domain.sessions import Activity
 from sirrchat_testkit.faults.webhook import CallMatch
-from sirrchat_testkit.handles.failures import COMPARED, Evidence, Kind
+from sirrchat_testkit.handles.failures import COMPARED, Evidence, FailedWait, Kind
 from sirrchat_testkit.handles.feed import End, Feeds, Slice, Steps, Taken
-from sirrchat_testkit.handles.wait import Wait
 from sirrchat_testkit.matching import Match
 from sirrchat_testkit.sink.call import WebhookCall
 from sirrchat_testkit.sink.host import Host
@@ -127,7 +126,7 @@ class SinkSource:
         """Return "": calls are never left elsewhere."""
         return ""
 
-    def evidence(self, wait: Wait[WebhookCall]) -> Steps[Evidence[WebhookCall]]:  # noqa: ARG002 - explains them all
+    def evidence(self, wait: FailedWait[WebhookCall]) -> Steps[Evidence[WebhookCall]]:  # noqa: ARG002 - explains them all
         """Return the latest calls, accepted or not, and the host's explanation of deliveries."""
         hint, sections = yield self.host.deliveries(self.url, called=bool(self.calls))
         return Evidence(self.calls[-COMPARED:], otherwise=hint, sections=sections)

@@ -1,0 +1,76 @@
+"""The table of operations of the control API, below ``/testkit/v1``.
+
+Every operation needs an admin's API key, in either header.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from sirrchat_testkit.control.messages import CONDITIONS, COUNT, FROM, LIMIT, RAW, RECIPIENTS, TIMEOUT, MessageViews
+from sirrchat_testkit.handles.control import ServerControl
+from sirrchat_testkit.http.operations import ADMIN, NO_CONTENT, Answer, Api, Operation
+from sirrchat_testkit.http.pagination import CURSOR
+from sirrchat_testkit.http.style import ApiStyle, bearer, nested, x_api_key
+from sirrchat_testkit.schemas import control as schemas
+from sirrchat_testkit.schemas.sirrchat import Problem
+
+
+def _either(request: web.Request) -> str:
+    return bearer(request) or x_api_key(request)
+
+
+CONTROL = ApiStyle(key=_either, problem=nested)
+
+_MESSAGE = "/messages/{message}"
+
+
+def control_api(control: ServerControl) -> Api:
+    """Return the API with its table."""
+    messages = MessageViews(control)
+    found, waited = [Answer(schemas.FoundMessages)], [Answer(schemas.WaitedFor)]
+    operations = (
+        Operation("GET", "/messages", messages.search_messages, ADMIN, found, query=(*CONDITIONS, LIMIT, CURSOR)),
+        Operation(
+            "GET",
+            "/wait",
+            messages.wait_for_messages,
+            ADMIN,
+            waited,
+            query=(*CONDITIONS, COUNT, TIMEOUT),
+            refusals=(404,),
+        ),
+        Operation(
+            "POST",
+            "/messages",
+            messages.inject_message,
+            ADMIN,
+            [Answer(schemas.WaitedFor, 201)],
+            query=(RECIPIENTS, FROM),
+            takes=RAW,
+        ),
+        Operation("DELETE", "/messages", messages.remove_messages, ADMIN, [Answer(schemas.Deleted)], query=CONDITIONS),
+        Operation("GET", _MESSAGE, messages.inspect_message, ADMIN, [Answer(schemas.Message)]),
+        Operation("PATCH", _MESSAGE, messages.mark_message, ADMIN, [Answer(schemas.Message)], schemas.MessageChanges),
+        Operation("DELETE", _MESSAGE, messages.remove_message, ADMIN, [NO_CONTENT]),
+        Operation("GET", _MESSAGE + "/raw", messages.get_raw_message, ADMIN, [Answer(None, media=RAW)]),
+        Operation("GET", _MESSAGE + "/transcript", messages.get_transcript, ADMIN, [Answer(schemas.Transcript)]),
+        Operation("GET", _MESSAGE + "/envelope", messages.get_envelope, ADMIN, [Answer(schemas.Envelope)]),
+        Operation(
+            "GET",
+            _MESSAGE + "/attachments/{number}",
+            messages.get_attachment,
+            ADMIN,
+            [Answer(None, media="application/octet-stream")],
+        ),
+    )
+    return Api(
+        "Control",
+        "What a test in Python sees and does, for any language: search, waiting, events, the clock and faults.",
+        "/testkit/v1",
+        CONTROL,
+        Problem,
+        operations,
+        security=("bearer", "api_key"),
+        schema_prefix="Control",
+    )

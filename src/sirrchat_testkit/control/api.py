@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from sirrchat_testkit.control.events import SINCE, EventViews
 from sirrchat_testkit.control.messages import CONDITIONS, COUNT, FROM, LIMIT, RAW, RECIPIENTS, TIMEOUT, MessageViews
+from sirrchat_testkit.control.owners import OwnerViews
+from sirrchat_testkit.control.state import AFTER, DURABLE, SETTLE_TIMEOUT, StateViews
+from sirrchat_testkit.control.traffic import OPENED_AFTER, WEBHOOK, TrafficViews
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.operations import ADMIN, NO_CONTENT, Answer, Api, Operation
 from sirrchat_testkit.http.pagination import CURSOR
@@ -27,7 +31,12 @@ _MESSAGE = "/messages/{message}"
 
 def control_api(control: ServerControl) -> Api:
     """Return the API with its table."""
-    messages = MessageViews(control)
+    messages, owners, traffic, state = (
+        MessageViews(control),
+        OwnerViews(control),
+        TrafficViews(control),
+        StateViews(control),
+    )
     found, waited = [Answer(schemas.FoundMessages)], [Answer(schemas.WaitedFor)]
     operations = (
         Operation("GET", "/messages", messages.search_messages, ADMIN, found, query=(*CONDITIONS, LIMIT, CURSOR)),
@@ -63,6 +72,53 @@ def control_api(control: ServerControl) -> Api:
             ADMIN,
             [Answer(None, media="application/octet-stream")],
         ),
+        Operation(
+            "POST",
+            "/accounts",
+            owners.create_account,
+            ADMIN,
+            [Answer(schemas.MadeAccount, 201)],
+            schemas.NewAccount,
+            refusals=(409,),
+        ),
+        Operation("DELETE", "/accounts/{account}", owners.delete_account, ADMIN, [NO_CONTENT]),
+        Operation(
+            "POST",
+            "/addresses",
+            owners.create_address,
+            ADMIN,
+            [Answer(schemas.MadeAddress, 201)],
+            schemas.NewAddress,
+            refusals=(404, 409),
+        ),
+        Operation("GET", "/sessions", traffic.list_sessions, ADMIN, [Answer(schemas.Sessions)], query=(OPENED_AFTER,)),
+        Operation("GET", "/envelopes", traffic.list_envelopes, ADMIN, [Answer(schemas.Envelopes)], query=(CURSOR,)),
+        Operation("GET", "/refusals", traffic.list_refusals, ADMIN, [Answer(schemas.Refusals)], query=(AFTER,)),
+        Operation(
+            "GET",
+            "/deliveries",
+            traffic.list_all_deliveries,
+            ADMIN,
+            [Answer(schemas.Deliveries)],
+            query=(WEBHOOK, CURSOR),
+        ),
+        Operation(
+            "GET",
+            "/events",
+            EventViews(control).stream_events,
+            ADMIN,
+            [Answer(schemas.ServerEvent, media="text/event-stream")],
+            query=(SINCE,),
+        ),
+        Operation("GET", "/settle", state.settle, ADMIN, [Answer(schemas.Settled)], query=(SETTLE_TIMEOUT,)),
+        Operation("GET", "/crashes", state.list_crashes, ADMIN, [Answer(schemas.Crashes)], query=(AFTER,)),
+        Operation("GET", "/clock", state.get_clock, ADMIN, [Answer(schemas.Clock)]),
+        Operation("POST", "/clock", state.move_clock, ADMIN, [Answer(schemas.Clock)], schemas.ClockMove),
+        Operation("GET", "/settings", state.get_settings, ADMIN, [Answer(schemas.Settings)]),
+        Operation(
+            "PATCH", "/settings", state.update_settings, ADMIN, [Answer(schemas.Settings)], schemas.SettingsChanges
+        ),
+        Operation("POST", "/reset", state.reset, ADMIN, [NO_CONTENT], query=(DURABLE,), refusals=(409,)),
     )
     return Api(
         "Control",

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from sirrchat_testkit.domain.events import Event, EventLog
 from sirrchat_testkit.domain.models import Envelope
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.formatting import iso_milliseconds
@@ -20,6 +21,8 @@ from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.message import ReceivedMessage, record_of
 from sirrchat_testkit.mail.candidates import NotExactlyOne
 from sirrchat_testkit.mail.mime import Attachment
+
+E = TypeVar("E", bound=Event)
 
 KEPT: Final = 4_194_304
 """Characters of contents that are kept at most."""
@@ -64,6 +67,14 @@ class ShownMessages:
             while self._size > KEPT:
                 self._size -= self._kept.popitem(last=False)[1][1]
         return contents, size
+
+
+def later_events(log: EventLog, after: int, kind: type[E]) -> Iterator[tuple[int, E]]:
+    """Return the events of ``kind`` after number ``after`` that ``log`` still holds, each with its number."""
+    held = log.held(after)
+    for number, event in enumerate(held, log.last - len(held) + 1):
+        if isinstance(event, kind):
+            yield number, event
 
 
 def envelope_json(envelope: Envelope) -> dict[str, Any]:

@@ -64,11 +64,21 @@ class ClockState(NamedTuple):
     moves: frozenset[object]
 
 
-class Clock:
-    """A clock that runs in real time, with or without an offset, stands still, or follows ``time.time``."""
+def _nothing() -> None:
+    pass
 
-    def __init__(self, scheduler: Scheduler | None = None) -> None:
+
+class Clock:
+    """A clock that runs in real time, with or without an offset, stands still, or follows ``time.time``.
+
+    Args:
+        scheduler: Calls work that is due, or None if none is scheduled.
+        moved: Called after the clock was moved, stopped or started again.
+    """
+
+    def __init__(self, scheduler: Scheduler | None = None, moved: Callable[[], None] = _nothing) -> None:
         self._scheduler = scheduler
+        self._moved = moved
         self._epoch = _wall() - _monotonic(time.CLOCK_MONOTONIC)
         self._frozen_at: int | None = None
         self._shift = 0
@@ -102,6 +112,7 @@ class Clock:
         """Stop the clock, now or at ``at``; due work waits until the clock is moved or resumed."""
         self._frozen_at = self.now() if at is None else at
         self._arm()
+        self._moved()
 
     def resume(self) -> None:
         """Run in real time again, from the clock's current time."""
@@ -109,11 +120,13 @@ class Clock:
             self._shift = self._frozen_at - self._running()
             self._frozen_at = None
         self._arm()
+        self._moved()
 
     def follow(self) -> None:
         """Read ``time.time`` from now on, so that libraries that fake it also move this clock."""
         self._following, self._frozen_at, self._shift = True, None, 0
         self._arm()
+        self._moved()
 
     async def advance(self, milliseconds: int) -> None:
         """Move forward by ``milliseconds``, and run the work that becomes due. Raises what ``move_to`` raises."""
@@ -142,6 +155,7 @@ class Clock:
                     self._check(move)
             self._set(to)
             self._arm()
+            self._moved()
         finally:
             self._moves -= {move}
 
@@ -173,15 +187,21 @@ class Clock:
 
         Moves that began since raise ``RuntimeError``, at the latest when the work that they wait for returns.
         """
+        before = self._position()
         self._frozen_at, self._shift, self._following = state.frozen_at, state.shift, state.following
         self._queue = list(state.queue)
         self._moves &= state.moves
         self._arm()
+        if before != self._position():
+            self._moved()
 
     def close(self) -> None:
         """Drop all scheduled work."""
         self._queue.clear()
         self._arm()
+
+    def _position(self) -> tuple[int | None, int, bool]:
+        return self._frozen_at, self._shift, self._following
 
     def _check(self, move: object) -> None:
         if move not in self._moves:

@@ -140,6 +140,36 @@ class DeliveryAttempted(Event):
 
 
 @record
+class SessionOpened(Event):
+    """A client opened the SMTP connection ``number``; ``peer`` is its address."""
+
+    number: int
+    peer: str
+
+
+@record
+class SessionClosed(Event):
+    """The SMTP connection ``number`` was closed."""
+
+    number: int
+    peer: str
+
+
+@record
+class ClockMoved(Event):
+    """The server's clock was moved, stopped or started again; ``at`` is its time now."""
+
+    frozen: bool
+
+
+@record
+class StreamDropped(Event):
+    """A client did not read its event stream, which was closed; ``peer`` is its address."""
+
+    peer: str
+
+
+@record
 class Crashed(Event):
     """The server failed unexpectedly; ``where`` names the work that failed."""
 
@@ -156,14 +186,14 @@ def _always(_event: Event) -> bool:
 
 
 class EventLog:
-    """The latest events, numbered from 1."""
+    """The latest events, numbered from ``first`` + 1. ``last`` is the number of the last event."""
 
-    def __init__(self, call_soon: Callable[..., Any]) -> None:
+    def __init__(self, call_soon: Callable[..., Any], first: int = 0) -> None:
         self._call_soon = call_soon
         self._entries: deque[Event] = deque(maxlen=KEPT)
         self._subscribers: list[tuple[Subscriber, Filter]] = []
         self._undelivered: deque[tuple[int, Event, list[tuple[Subscriber, Filter]]]] = deque()
-        self.last = 0
+        self.first = self.last = first
 
     def append(self, event: Event) -> None:
         """Add ``event``; subscribers are called in the next step of the loop."""

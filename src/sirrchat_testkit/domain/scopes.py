@@ -89,6 +89,11 @@ class Scopes:
         """Call ``part`` for every scope that is opened from now on."""
         self._parts.append(part)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a scope is open."""
+        return bool(self._open)
+
     async def open(self, name: str) -> Scope:
         """Note the state of the server; ids are made from the scope's seed until it is closed."""
         await self._counters.flush()

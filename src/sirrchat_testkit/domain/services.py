@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ from sirrchat_testkit.domain.counters import Counters, Stats
 from sirrchat_testkit.domain.deletion import Deletion
 from sirrchat_testkit.domain.delivery import Folders, MailDelivery
 from sirrchat_testkit.domain.directory import Directory, Domains
-from sirrchat_testkit.domain.events import Crashed, EventLog
+from sirrchat_testkit.domain.events import ClockMoved, Crashed, EventLog
 from sirrchat_testkit.domain.ids import Ids, secret_token
 from sirrchat_testkit.domain.models import Account, Tally
 from sirrchat_testkit.domain.passwords import CHEAP, PROPER, Passwords
@@ -64,17 +65,17 @@ class Services:
     def build(cls, settings: Settings, store: Store, loop: Loop) -> Services:
         """Return the domain of a server that keeps its records in ``store`` and runs on ``loop``."""
         current = CurrentSettings(settings)
-        clock = Clock(loop)
+        events = EventLog(loop.call_soon, first=int(time.time() * 1000) * 1000)  # higher after each restart
+        clock = Clock(loop, moved=lambda: events.append(ClockMoved(at=clock.now(), frozen=clock.frozen)))
         if settings.start_at is not None:
             clock.start_at(round(settings.start_at.timestamp() * 1000))
         ids = Ids("" if settings.data else settings.seed)
-        events = EventLog(loop.call_soon)
         deletion = Deletion(store, clock, events, loop)
         retention = Retention(store, clock, current, deletion)
         domains = Domains(store, clock, ids, deletion)
         directory = Directory(store, clock, ids, current, domains)
         passwords = Passwords(settings.password_cost or (PROPER if settings.data else CHEAP), keyed=not settings.data)
-        sessions = Sessions()
+        sessions = Sessions(clock.now, events.append)
         counters = Counters(store, loop)
         faults = FaultRegistry(clock.now, events.append)
         accounts = Accounts(store, clock, ids, domains, directory, passwords, deletion)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from sirrchat_testkit.domain.events import Event, SessionClosed, SessionOpened
 from sirrchat_testkit.domain.transcript import KEPT, SessionLog, Transcript, Transcripts
 
 FRESH = 0.25
@@ -101,8 +102,16 @@ class Session:
             self._sessions.changed()
 
 
+def _ignore(_event: Event) -> None:
+    pass
+
+
 class Sessions:
     """The open connections of one server, and those that were closed recently.
+
+    Args:
+        now: Returns the server's time in milliseconds.
+        append: Receives the event of each connection that is opened or closed.
 
     Attributes:
         opened: The number of connections so far.
@@ -110,7 +119,9 @@ class Sessions:
         transcripts: The transcripts of messages.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], int] = int, append: Callable[[Event], None] = _ignore) -> None:
+        self._now = now
+        self._append = append
         self.opened = 0
         self.held = 0
         self.transcripts = Transcripts()
@@ -132,6 +143,7 @@ class Sessions:
         self.opened += 1
         session = Session(peer, number=self.opened, log=SessionLog(loop.time()), _sessions=self)
         self._live.add(session)
+        self._append(SessionOpened(at=self._now(), number=session.number, peer=peer))
         loop.call_later(FRESH, self._age, session)
         return session
 
@@ -141,6 +153,7 @@ class Sessions:
             self._live.discard(session)
             session.closed = True
             session.log.close()
+            self._append(SessionClosed(at=self._now(), number=session.number, peer=session.peer))
             self._closed.append(session)
             self._closed_size += session.log.size
             while len(self._closed) > _REMEMBERED or self._closed_size > KEPT:

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from sirrchat_testkit.domain.accounts import QUOTA
 from sirrchat_testkit.domain.events import Event, MessageReceived, MessagesChanged, MessagesRemoved, RecipientRefused
 from sirrchat_testkit.domain.models import Account, Address, Envelope, Message, Webhook
+from sirrchat_testkit.domain.reset import Reset
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Activity, Session
 from sirrchat_testkit.errors import Conflict, InvalidValue, NoSuchAddress, NotFound
@@ -78,10 +79,12 @@ class ServerControl:
         self.thread = thread
         self.services = services
         self.diagnostics = Diagnostics(services, smtp_address)
+        self._reset = Reset(services)
         self.feeds: Feeds[ReceivedMessage] = Feeds()
         self.taken = Taken()
         self._test_account = TestAccount(services)
         self._addresses: list[str] = []
+        self._at_stop: list[Callable[[], None]] = []
         self._mark = Mark(self.taken.mark(), 0, 0, self._test_account.mark())
         services.events.subscribe(self._push, self._is_wanted)
 
@@ -250,8 +253,22 @@ class ServerControl:
         self._test_account.rewind(outer.owner)
         self._mark = outer
 
+    async def reset(self) -> None:
+        """Go back to the state right after the start. Raises ``Conflict`` while a scope is open."""
+        await self._reset.reset()
+        self._test_account.rewind(self._mark.owner)
+        self._addresses.clear()
+        event, connections = self.services.events.last, self.services.sessions.opened
+        self._mark = replace(self._mark, event=event, connections=connections, addresses=0)
+
+    def at_stop(self, end: Callable[[], None]) -> None:
+        """Call ``end`` when the server stops, in its thread."""
+        self._at_stop.append(end)
+
     def stop(self) -> None:
         """End every wait, because the server stops. Runs in the server's thread."""
+        for end in self._at_stop:
+            end()
         for feed in self.feeds.all():
             feed.push(End.STOPPED)
 

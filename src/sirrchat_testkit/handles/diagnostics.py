@@ -22,6 +22,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.events import (
+    ClockMoved,
     Crashed,
     DeliveryAttempted,
     Event,
@@ -287,7 +288,8 @@ def explain(
     mine = [each for each in own if recipient and addressing.key(each.recipient) == recipient]
     missing = [each.recipient for each in latest if _is_missing(each, explained) and each not in about]
     busy = [f"{each.activity}{'' if each.fresh else f'; it {ending(each)}'}" for each in snapshot.busy]
-    unconnected = awaited and not (snapshot.connections or snapshot.live or any(snapshot.of(Event, after)))
+    happened = any(not isinstance(each, ClockMoved) for each in snapshot.of(Event, after))
+    unconnected = awaited and not (snapshot.connections or snapshot.live or happened)
     shown = [str(explained.get((each.recipient, each.sender)) or _plain(each)) for each in refused]
     fired = [*map(_fired, snapshot.of(FaultFired, after))]
     handshakes = [f"{each.peer}: {_tls_failure(each.alert)}" for each in snapshot.of(TlsFailed, after)]

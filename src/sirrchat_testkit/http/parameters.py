@@ -110,6 +110,7 @@ PATH: Final[Mapping[str, str]] = {
     "webhook": "The id of a webhook.",
     "delivery": "The id of a delivery.",
     "key": "The id of an API key.",
+    "account": "The id of an account.",
     "email": "The id of a disposable address.",
     "message": "The id of a message.",
     "event": "The name of a webhook event.",

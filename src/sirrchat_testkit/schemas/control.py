@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, StrictBool
+from pydantic import AwareDatetime, ConfigDict, Field, StrictBool, StrictStr
 
 from sirrchat_testkit.schemas.fields import Shape
+from sirrchat_testkit.schemas.sirrchat import Email, Lifetime, Password, Quota
+from sirrchat_testkit.schemas.webhook_events import DeliveryStatus
 
 
 class Link(Shape):
@@ -143,3 +145,190 @@ class Deleted(Shape):
     """The ids of the deleted messages."""
 
     deleted: list[str]
+
+
+class NewAccount(Shape):
+    """``POST /accounts``: an account for a test of its own; what is missing is generated."""
+
+    email: Email | None = None
+    password: Password | None = None
+    quota: Quota | None = None
+
+
+class MadeAccount(Shape):
+    """A new account with its password and a user key, which no later answer shows."""
+
+    id: str
+    email: str
+    password: str
+    api_key: str
+    quota: int
+
+
+class NewAddress(Shape):
+    """``POST /addresses``: without ``expires_in_ms`` the address never expires. ``account`` is the id of its owner."""
+
+    name: StrictStr | None = None
+    domain: StrictStr | None = None
+    expires_in_ms: Lifetime | None = None
+    account: StrictStr | None = None
+
+
+class MadeAddress(Shape):
+    """A new address; ``account`` is the id of its owner, ``expires_at`` is null if it never expires."""
+
+    id: str
+    email: str
+    account: str
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None
+
+
+class Session(Shape):
+    """An SMTP connection: ``sender`` is that of the transaction in progress, or null, ``transcript`` the dialogue."""
+
+    number: int
+    peer: str
+    ehlo: str
+    login: str
+    tls: str
+    sender: str | None
+    busy: bool
+    closed: bool
+    transcript: str
+
+
+class Sessions(Shape):
+    """The SMTP connections that are open or were closed recently, oldest first."""
+
+    data: list[Session]
+
+
+class Envelopes(Shape):
+    """The envelopes of stored messages, newest first."""
+
+    data: list[Envelope]
+    next_cursor: str | None
+
+
+class Refusal(Shape):
+    """A refused recipient. ``nearest`` is the existing address that was probably meant, or null."""
+
+    id: int
+    at: AwareDatetime
+    recipient: str
+    sender: str
+    code: str
+    reason: str
+    scope: str
+    nearest: str | None
+
+
+class Refusals(Shape):
+    """The recipients that were refused, oldest first, as far as the event log holds them."""
+
+    data: list[Refusal]
+
+
+class Attempt(Shape):
+    """One call of a webhook. ``duration`` is in seconds; ``request`` and ``response`` have the headers as text.
+
+    ``status`` is null without a response, ``error`` without an error; ``reason`` is the error in words.
+    """
+
+    at: AwareDatetime
+    status: int | None
+    error: str | None
+    reason: str
+    duration: float
+    request: str
+    response: str
+
+
+class Delivery(Shape):
+    """One event for one webhook of either API; ``body`` is null once its message was deleted."""
+
+    id: str
+    webhook: str
+    url: str
+    event: str
+    message: str
+    status: DeliveryStatus
+    body: str | None
+    due_at: AwareDatetime | None
+    attempts: list[Attempt]
+
+
+class Deliveries(Shape):
+    """Webhook deliveries, newest first."""
+
+    data: list[Delivery]
+    next_cursor: str | None
+
+
+class Clock(Shape):
+    """The server's clock."""
+
+    now: AwareDatetime
+    frozen: bool
+
+
+class ClockMove(Shape):
+    """``POST /clock``: ``advance`` needs ``seconds``, ``move_to`` needs ``at``, ``freeze`` may have ``at``."""
+
+    action: Literal["freeze", "advance", "move_to", "resume"]
+    at: AwareDatetime | None = None
+    seconds: Annotated[float, Field(ge=0, le=10**10, strict=True)] | None = None
+
+
+class Settings(Shape):
+    """The settings in force, by name; the documentation ("Settings") describes them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    host: str
+    domains: list[str]
+
+
+class SettingsChanges(Shape):
+    """``PATCH /settings``: settings that can change while the server runs, by name."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Activity(Shape):
+    """Work in progress: the client's address or the webhook's URL, and what it is, in words."""
+
+    where: str
+    what: str
+
+
+class Settled(Shape):
+    """Whether the server settled in time, and otherwise what is still in progress."""
+
+    settled: bool
+    busy: list[Activity]
+
+
+class Crash(Shape):
+    """An unexpected error of the server."""
+
+    id: int
+    at: AwareDatetime
+    where: str
+    error: str
+
+
+class Crashes(Shape):
+    """The unexpected errors of the server, oldest first, as far as the event log holds them."""
+
+    data: list[Crash]
+
+
+class ServerEvent(Shape):
+    """An event. ``id`` rises, also over restarts; the other fields depend on the event, and are ids to ask for more."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: int
+    at: AwareDatetime

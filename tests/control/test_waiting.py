@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -38,7 +38,7 @@ def test_it_answers_at_once_with_what_is_there(server: MailServer, control: Cont
 
 @pytest.mark.parametrize("query", [{"to": "ann@example.com"}, {"to": "ann@*"}, {"q": "late"}, {"text": "x"}, {}])
 def test_it_answers_on_arrival(
-    server: MailServer, control: Control, background: ThreadPoolExecutor, query: dict[str, str]
+    server: MailServer, control: Control, background: ThreadPoolExecutor, query: dict[str, Any]
 ) -> None:
     waits = background.submit(control, "GET", "/wait", timeout=30, **query)
     waiting(server)

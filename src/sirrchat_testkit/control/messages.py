@@ -51,7 +51,7 @@ class MessageViews:
         self._control = control
         self._services = control.services
         self._searches = Searches(control)
-        self._shown = ShownMessages(control)
+        self._shown = ShownMessages()
 
     async def search_messages(self, request: web.Request) -> web.Response:
         """Return the messages that meet all conditions, newest first, outgoing mail included.

@@ -1,12 +1,12 @@
 """Messages and envelopes as JSON.
 
-1. Texts, links and codes are read in a thread, and kept for the messages that were asked for last.
+1. Texts, links and codes of large messages are read in a thread. They are kept for the messages that were asked for
+   last.
 2. Copies of a message share their raw bytes, so contents are kept under the name of the bytes.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -17,10 +17,10 @@ from sirrchat_testkit.domain.events import Event, EventLog
 from sirrchat_testkit.domain.models import Envelope
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.formatting import iso_milliseconds
-from sirrchat_testkit.handles.control import ServerControl
-from sirrchat_testkit.handles.message import ReceivedMessage, record_of
+from sirrchat_testkit.handles.message import ReceivedMessage, finish_loading, record_of
 from sirrchat_testkit.mail.candidates import NotExactlyOne
 from sirrchat_testkit.mail.mime import Attachment
+from sirrchat_testkit.threads import apply
 
 E = TypeVar("E", bound=Event)
 
@@ -31,8 +31,7 @@ KEPT: Final = 4_194_304
 class ShownMessages:
     """Makes the JSON of messages, and keeps the contents that were used last."""
 
-    def __init__(self, control: ServerControl) -> None:
-        self._control = control
+    def __init__(self) -> None:
         self._kept: OrderedDict[str, tuple[dict[str, Any], int]] = OrderedDict()
         self._size = 0
 
@@ -50,7 +49,8 @@ class ShownMessages:
     async def of(self, message: ReceivedMessage) -> tuple[dict[str, Any], int]:
         """Return ``message`` as a ``Message``, and about how many characters it has. Raises ``NotFound``."""
         contents, size = await self._contents(message)
-        more = await asyncio.to_thread(_more, message)
+        await finish_loading(message)
+        more = await apply(_more, message, message.size)
         return _head(message) | contents | more, size + 1000 * len(more["headers"])
 
     async def _contents(self, message: ReceivedMessage) -> tuple[dict[str, Any], int]:
@@ -58,8 +58,8 @@ class ShownMessages:
         if blob in self._kept:
             self._kept.move_to_end(blob)
             return self._kept[blob]
-        await self._control.load([message])
-        contents = await asyncio.to_thread(_contents, message)
+        await finish_loading(message)
+        contents = await apply(_contents, message, message.size)
         size = len(contents["text"]) + len(contents["html"]) + 200 * len(contents["links"])
         if blob not in self._kept and size <= KEPT:
             self._kept[blob] = contents, size

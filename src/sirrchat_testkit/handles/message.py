@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
@@ -461,6 +462,17 @@ def record_of(message: ReceivedMessage) -> Message:
 def is_loaded(message: ReceivedMessage) -> bool:
     """Return whether the contents of ``message`` are loaded, or being loaded."""
     return message._loading is not None  # noqa: SLF001 - its own module
+
+
+async def finish_loading(message: ReceivedMessage) -> None:
+    """Wait until the contents of ``message`` are loaded, so that they can be read on the server's own loop.
+
+    Raises:
+        NotFound: It was deleted before.
+    """
+    begin_to_load(message)
+    assert message._loading is not None  # noqa: SLF001 - its own module
+    await asyncio.wrap_future(message._loading)  # noqa: SLF001 - its own module
 
 
 def hold(message: ReceivedMessage, contents: Contents) -> None:

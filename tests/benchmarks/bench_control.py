@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from smtp_load import RECIPIENT, Load, send
@@ -146,6 +146,7 @@ def cost(server: Child) -> float:
 def load(server: Child, rounds: int) -> None:
     """Compare the cost of receiving beside other clients."""
     cost(server)
+    cases: dict[str, Callable[[Child], contextlib.AbstractContextManager[None]]]
     cases = {"alone": nothing, f"{WAITS} long polls": waits, f"{STREAMS} unread": unread, f"{STREAMS} read": read}
     found: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds):
@@ -185,7 +186,7 @@ def answer(server: Child, rounds: int) -> None:
                 pass
         time.sleep(0.03)  # the long poll sleeps by now
         answered: list[float] = []
-        waiting = threading.Thread(target=lambda poll=poll, answered=answered: (poll.recv(9), answered.append(now())))  # type: ignore[misc]
+        waiting = threading.Thread(target=note_answer, args=(poll, answered))
         waiting.start()
         smtp.write(f"Subject: {subject}\r\n\r\nx\r\n".encode())
         time.sleep(0.01)
@@ -204,6 +205,12 @@ def answer(server: Child, rounds: int) -> None:
         f"answer: 250 after {statistics.median(replies) * 1e3:.2f} ms, the long poll after "
         f"{statistics.median(polls) * 1e3:.2f} ms, ratio {statistics.median(ratios):.2f}"
     )
+
+
+def note_answer(poll: socket.socket, times: list[float]) -> None:
+    """Add the time at which ``poll`` begins to be answered to ``times``."""
+    poll.recv(9)
+    times.append(now())
 
 
 now = time.perf_counter

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import httpx
 import pytest
@@ -17,6 +17,7 @@ from sirrchat_testkit import MailServer
 from sirrchat_testkit.control import events as module
 from sirrchat_testkit.domain import events as domain
 from sirrchat_testkit.domain.events import Event
+from sirrchat_testkit.schemas.control import EventName
 from tests.control.conftest import Control
 from tests.support import until
 
@@ -122,7 +123,7 @@ def test_what_fell_out_of_the_log_is_a_gap(
         inbox.deliver(subject=f"{number}", text="x")
     with stream(control, after=known) as events:
         gap, *told = take(events, 4)
-        assert (gap.name, gap.id, gap.data) == ("gap", None, {"oldest": log.last - 2})
+        assert (gap.name, gap.id, gap.data["oldest"]) == ("gap", log.last - 3, log.last - 2)
         assert [each.data["subject"] for each in told] == ["2", "3", "4"]
 
 
@@ -203,6 +204,7 @@ def test_a_stream_that_was_closed_costs_nothing(server: MailServer, control: Con
 def test_every_kind_of_event_is_published_or_internal() -> None:
     internal = {domain.WebhookAdded, domain.DeliveryRequested}
     assert set(Event.__subclasses__()) == {*module._SHOWN, *internal}
+    assert get_args(EventName) == module.NAMES
 
 
 def test_a_user_key_opens_no_stream(server: MailServer) -> None:

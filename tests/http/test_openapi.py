@@ -35,7 +35,13 @@ STRICTER = {
     "GET /api/emails": "a cursor is opaque, and only one from an earlier answer is valid",
     "GET /api/emails/{email}": "the same",
     "GET /testkit/v1/messages": "q has a grammar, since is a time, and a cursor is opaque",
-    "DELETE /testkit/v1/messages": "the same, and a condition is required",
+    "GET /testkit/v1/deliveries": "a cursor is opaque",
+    "GET /testkit/v1/envelopes": "the same",
+    "PATCH /testkit/v1/settings": "the names are those of settings that can change",
+    "POST /testkit/v1/addresses": "a name is a local part, and the domain must be served",
+    "POST /testkit/v1/accounts": "the domain must be served",
+    "POST /testkit/v1/clock": "an action needs seconds or a time",
+    "DELETE /testkit/v1/messages": "as GET, and a condition is required",
 }
 """Operations that answer 400 although the schema is met, each with what a schema cannot say."""
 
@@ -49,11 +55,15 @@ include-path = "/testkit/v1/wait"
 parameters.timeout = 0.01
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404]
 """
-RAW_MESSAGE = """
+LEFT_OUT = """
 [[operations]]
 include-name = "POST /testkit/v1/messages"
 enabled = false
-"""  # it cannot make a message/rfc822
+
+[[operations]]
+include-name = "GET /testkit/v1/events"
+enabled = false
+"""  # it cannot make a message/rfc822, and reads an endless stream until it times out
 OPERATION = """
 [[operations]]
 include-name = "{}"
@@ -126,11 +136,11 @@ def test_bounds_of_numbers_are_published_as_json_schema_has_them(document: dict[
 
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     config = tmp_path / "schemathesis.toml"
-    config.write_text(CONFIG.format("".join([*map(OPERATION.format, STRICTER), WAIT, RAW_MESSAGE])), "utf-8")
+    config.write_text(CONFIG.format("".join([*map(OPERATION.format, STRICTER), WAIT, LEFT_OUT])), "utf-8")
     with MailServer() as server:
         keys = ["-H", f"Authorization: Bearer {server.api_key}", "-H", f"X-API-Key: {server.api_key}"]
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]
-        options = ["--phases", "examples,coverage,fuzzing", "--max-examples", "10", "--seed", "1"]
+        options = ["--phases", "examples,coverage,fuzzing", "--max-examples", "5", "--seed", "1"]
         done = subprocess.run(
             [*command, f"{server.api_url}/openapi.json", *options, *keys],
             cwd=tmp_path,

@@ -107,7 +107,7 @@ def control_api(control: ServerControl) -> Api:
             "/events",
             EventViews(control).stream_events,
             ADMIN,
-            [Answer(schemas.ServerEvent, media="text/event-stream")],
+            [Answer(schemas.StreamedEvent, media="text/event-stream")],
             query=(SINCE,),
         ),
         Operation("GET", "/settle", state.settle, ADMIN, [Answer(schemas.Settled)], query=(SETTLE_TIMEOUT,)),

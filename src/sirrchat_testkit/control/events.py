@@ -207,7 +207,8 @@ class EventViews:
         if after is None or (after == 0 and oldest == self._log.first + 1) or oldest - 1 <= after <= self._log.last:
             return b""
         stream.position = oldest - 1
-        return b"event: gap\ndata: %s\n\n" % encode({"oldest": oldest})
+        data = encode({"id": oldest - 1, "at": iso_milliseconds(self._now()), "oldest": oldest})
+        return b"id: %d\nevent: gap\ndata: %s\n\n" % (oldest - 1, data)
 
     async def _catch_up(self, stream: _Stream, response: web.StreamResponse) -> None:
         """Write the held events; afterwards the stream is at the end of the log."""

@@ -36,7 +36,7 @@ class OwnerViews:
         """
         services = self._services
         body = checked(schemas.NewAccount, await read_object(request))
-        email = body.email or self._generated(services.settings.value.domains[0])
+        email = self._generated(services.settings.value.domains[0]) if body.email is None else body.email
         password = body.password or services.ids.token(_PASSWORD)
         quota = QUOTA if body.quota is None else body.quota
         account = await services.accounts.add(email, password=password, quota=quota, listed=body.email is not None)

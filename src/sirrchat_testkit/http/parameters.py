@@ -12,7 +12,7 @@ from aiohttp import web
 from sirrchat_testkit.errors import InvalidValue
 
 _DIGITS = re.compile(r"0*([0-9]+)")
-_DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
 _HIGHEST_NUMBER = 10**18
 """Longer than any list; higher numbers are reduced to it."""
 

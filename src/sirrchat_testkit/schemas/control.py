@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AwareDatetime, ConfigDict, Field, StrictBool, StrictStr
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, StrictBool, StrictStr
 
-from sirrchat_testkit.schemas.fields import Shape
+from sirrchat_testkit.schemas.fields import Shape, Time
 from sirrchat_testkit.schemas.sirrchat import Email, Lifetime, Password, Quota
 from sirrchat_testkit.schemas.webhook_events import DeliveryStatus
 
@@ -168,7 +168,7 @@ class MadeAccount(Shape):
 class NewAddress(Shape):
     """``POST /addresses``: without ``expires_in_ms`` the address never expires. ``account`` is the id of its owner."""
 
-    name: StrictStr | None = None
+    name: Annotated[StrictStr, Field(min_length=1)] | None = None
     domain: StrictStr | None = None
     expires_in_ms: Lifetime | None = None
     account: StrictStr | None = None
@@ -277,7 +277,7 @@ class ClockMove(Shape):
     """``POST /clock``: ``advance`` needs ``seconds``, ``move_to`` needs ``at``, ``freeze`` may have ``at``."""
 
     action: Literal["freeze", "advance", "move_to", "resume"]
-    at: AwareDatetime | None = None
+    at: Time | None = None
     seconds: Annotated[float, Field(ge=0, le=10**10, strict=True)] | None = None
 
 
@@ -325,10 +325,35 @@ class Crashes(Shape):
     data: list[Crash]
 
 
-class ServerEvent(Shape):
-    """An event. ``id`` rises, also over restarts; the other fields depend on the event, and are ids to ask for more."""
+EventName: TypeAlias = Literal[
+    "gap",
+    "message.received",
+    "message.sent",
+    "messages.changed",
+    "messages.removed",
+    "recipient.refused",
+    "login.refused",
+    "tls.failed",
+    "session.opened",
+    "session.closed",
+    "fault.struck",
+    "delivery.attempted",
+    "clock.moved",
+    "stream.dropped",
+    "crashed",
+]
+"""The name of an event in the stream."""
 
-    model_config = ConfigDict(extra="allow")
+_EVENT_DATA: JsonValue = {
+    "type": "object",
+    "required": ["id", "at"],
+    "properties": {"id": {"type": "integer"}, "at": {"type": "string", "format": "date-time"}},
+}
 
-    id: int
-    at: AwareDatetime
+
+class StreamedEvent(Shape):
+    """A Server-Sent Event. ``id`` rises, also over restarts; ``data`` is JSON with ``id``, ``at`` and further ids."""
+
+    id: str
+    event: EventName
+    data: str = Field(json_schema_extra={"contentMediaType": "application/json", "contentSchema": _EVENT_DATA})

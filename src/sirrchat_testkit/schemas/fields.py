@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 from pydantic_core import ErrorDetails
 
 
@@ -51,8 +51,17 @@ def _web_url(text: str) -> str:
     return text
 
 
+def _text_of_time(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("must be a time such as 2025-01-15T10:30:00Z")
+    return value
+
+
 Int: TypeAlias = Annotated[int, BeforeValidator(whole_number)]
 """An integer as JSON Schema defines it, so neither ``true`` nor ``"1"``."""
+
+Time: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_text_of_time)]
+"""A time as ISO 8601 with an offset from UTC; pydantic alone would take a number too."""
 
 WebUrl: TypeAlias = Annotated[StrictStr, AfterValidator(_web_url), Field(json_schema_extra={"format": "uri"})]
 """An ``http`` or ``https`` URL with a host, kept as it was sent. Each call checks whether the host is allowed."""

@@ -1,4 +1,7 @@
-"""An extension of griffe for the API reference: show code in docstrings as code, and leave out private parameters."""
+"""An extension of griffe for the API reference.
+
+It shows code in docstrings as code, leaves out private parameters, and shows a method of a client with its answer.
+"""
 
 import re
 import textwrap
@@ -7,6 +10,8 @@ from typing import Any
 import griffe
 
 _EXAMPLE = re.compile(r"^Example:\n((?:    .*\n|\n)+)", re.MULTILINE)
+
+_EXCHANGE = re.compile(r"(Call|Pages)\[(.*)\]")
 
 
 def _fence(example: re.Match[str]) -> str:
@@ -23,3 +28,6 @@ class Examples(griffe.Extension):
             obj.docstring.value = _EXAMPLE.sub(_fence, obj.docstring.value + "\n").rstrip("\n")
         if isinstance(obj, griffe.Function):
             obj.parameters = griffe.Parameters(*(each for each in obj.parameters if not each.name.startswith("_")))
+            exchange = _EXCHANGE.fullmatch(str(obj.returns))
+            if exchange:
+                obj.returns = f"Iterator[{exchange[2]}]" if exchange[1] == "Pages" else exchange[2]

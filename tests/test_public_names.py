@@ -19,10 +19,25 @@ import sirrchat_testkit
 from sirrchat_testkit import RuntimeChanges, Settings, SettingsChanges, WebhookEvent, webhook_schema
 from sirrchat_testkit.schemas.webhooks import SHAPES
 from sirrchat_testkit.settings import ROWS
+from tests.pages import DOCS
 
 PACKAGE = "sirrchat_testkit"
 
-MADE_BY_USERS = {"Client", "MailServer", "Settings", "WebhookSink"}
+PAGES = "".join(page.read_text("utf-8") for page in sorted((DOCS / "api").glob("*.md")))
+DEEPER = re.findall(r"^::: sirrchat_testkit\.(\w+\.[\w.]+)$", PAGES, re.MULTILINE)
+"""Public names that are imported from a module of the package: the resources of clients, and their answers."""
+
+NAMES = [*sirrchat_testkit.__all__, *DEEPER]
+
+MADE_BY_USERS = {
+    "AsyncClient",
+    "AsyncTempMailClient",
+    "Client",
+    "MailServer",
+    "Settings",
+    "TempMailClient",
+    "WebhookSink",
+}
 """Classes whose constructor is public; the others are made by the package."""
 
 INTERNAL = {"Envelope.to_doc", "Fault.action", "Fault.match", "Fault.protocol", "Session.log"}
@@ -30,6 +45,9 @@ INTERNAL = {"Envelope.to_doc", "Fault.action", "Fault.match", "Fault.protocol", 
 
 WANTED = {"Flag", "Number", "Text", "Time"}
 """Aliases of what a condition takes; their unions end in Any, so annotating with them would say nothing."""
+
+EXCHANGES = {"Call", "Pages"}
+"""What a method of a client is made of; ``help`` shows only the type of the answer."""
 
 WIDER = {"allowed_hosts", "data", "domains", "hide_extensions", "oauth_tokens", "strict", "webhook_hosts"}
 """Settings that accept more types than their record keeps, such as a list for a tuple."""
@@ -63,8 +81,14 @@ def own_types(mention: Mention) -> Iterator[tuple[str, object]]:
     for word in re.findall(r"[A-Za-z_][\w.]*", re.sub(r"\"[^\"]*\"|'[^']*'", "", mention.annotation)):
         value = eval(word, namespace(mention.module))
         is_alias = not (isinstance(value, type | TypeVar) or hasattr(typing, word) or word in {"None", *dir(builtins)})
-        if is_own(value) or (is_alias and not word.startswith("_") and word not in WANTED):
+        if word not in EXCHANGES and (is_own(value) or (is_alias and not word.startswith("_") and word not in WANTED)):
             yield word.rpartition(".")[2], value
+
+
+def public(name: str) -> Any:
+    """Return the value of a public name, such as ``Client`` or ``schemas.sirrchat.User``."""
+    module, _, last = f"{PACKAGE}.{name}".rpartition(".")
+    return getattr(importlib.import_module(module), last)
 
 
 def functions(value: object) -> list[Any]:
@@ -85,7 +109,7 @@ def of_function(where: str, function: Any) -> Iterator[Mention]:
 
 def public_functions(name: str) -> Iterator[tuple[str, Any]]:
     """Return a public function, or the methods and properties of a public class, each with its name."""
-    value = getattr(sirrchat_testkit, name)
+    value = public(name)
     yield from ((name, each) for each in functions(value))
     for base in filter(is_own, value.__mro__ if isinstance(value, type) else ()):
         for attribute, member in vars(base).items():
@@ -97,7 +121,7 @@ def public_functions(name: str) -> Iterator[tuple[str, Any]]:
 def mentions(name: str) -> Iterator[Mention]:
     for where, function in public_functions(name):
         yield from of_function(where, function)
-    value = getattr(sirrchat_testkit, name)
+    value = public(name)
     for base in filter(is_own, value.__mro__ if isinstance(value, type) else ()):
         for attribute, annotation in vars(base).get("__annotations__", {}).items():
             if not attribute.startswith("_") and base.__module__ != PACKAGE:
@@ -122,11 +146,11 @@ def private(found: Iterator[Mention]) -> set[str]:
         for mention in found
         for name, value in own_types(mention)
         if mention.where not in INTERNAL
-        and not (name in sirrchat_testkit.__all__ and getattr(sirrchat_testkit, name) is value)
+        and not any(public(each) is value for each in NAMES if each.rpartition(".")[2] == name)
     }
 
 
-@pytest.mark.parametrize("name", sirrchat_testkit.__all__)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_types_in_public_signatures_can_be_imported(name: str) -> None:
     assert private(mentions(name)) == set()
 
@@ -136,7 +160,7 @@ def test_the_types_of_fixtures_can_be_imported() -> None:
     assert private(fixtures()) == set()
 
 
-@pytest.mark.parametrize("name", sirrchat_testkit.__all__)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_errors_that_public_docstrings_name_can_be_imported(name: str) -> None:
     for where, function in public_functions(name):
         text = inspect.getdoc(function) or ""
@@ -145,9 +169,9 @@ def test_the_errors_that_public_docstrings_name_can_be_imported(name: str) -> No
         assert {*section, *sentence} <= {*sirrchat_testkit.__all__, *dir(builtins)}, where
 
 
-@pytest.mark.parametrize("name", sirrchat_testkit.__all__)
+@pytest.mark.parametrize("name", NAMES)
 def test_public_attributes_are_annotated(name: str) -> None:
-    kind = getattr(sirrchat_testkit, name)
+    kind = public(name)
     bases = [*filter(is_own, kind.__mro__ if isinstance(kind, type) else ())]
     annotated = {attribute for base in bases for attribute in vars(base).get("__annotations__", ())}
     computed = {attribute for base in bases for attribute, value in vars(base).items() if functions(value)}

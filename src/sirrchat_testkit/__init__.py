@@ -8,7 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sirrchat_testkit.client import ApiError, ApiKeys, Client, Users
+    from sirrchat_testkit.client.errors import (
+        ApiError,
+        Forbidden,
+        RateLimited,
+        ServerError,
+        Unauthorized,
+        UnexpectedResponse,
+        Unreachable,
+    )
+    from sirrchat_testkit.client.sirrchat import AsyncClient, Client
+    from sirrchat_testkit.client.tempmail import AsyncTempMailClient, TempMailClient
     from sirrchat_testkit.domain.counters import ImapStats, ServerStats, SmtpStats
     from sirrchat_testkit.domain.models import Envelope
     from sirrchat_testkit.domain.sessions import Activity, Session
@@ -65,7 +75,6 @@ if TYPE_CHECKING:
     from sirrchat_testkit.mail.links import Link, LinkPurpose
     from sirrchat_testkit.mail.mime import Attachment, Unsubscribe
     from sirrchat_testkit.net import Tls
-    from sirrchat_testkit.schemas.sirrchat import ApiKey, NewlyMadeApiKey, User
     from sirrchat_testkit.schemas.webhook_events import WebhookEvent
     from sirrchat_testkit.schemas.webhooks import webhook_schema
     from sirrchat_testkit.server import MailServer
@@ -81,9 +90,9 @@ __version__ = "0.1.0"
 __all__ = [
     "Activity",
     "ApiError",
-    "ApiKey",
-    "ApiKeys",
+    "AsyncClient",
     "AsyncPlaywrightPage",
+    "AsyncTempMailClient",
     "Attachment",
     "CallConditions",
     "Client",
@@ -100,6 +109,7 @@ __all__ = [
     "FaultNeverFired",
     "FaultStage",
     "Faults",
+    "Forbidden",
     "ForeignDomain",
     "GoldenDiffers",
     "Headers",
@@ -121,13 +131,13 @@ __all__ = [
     "MakeInboxes",
     "MakeWebhookSink",
     "MessageFields",
-    "NewlyMadeApiKey",
     "NoSuchAddress",
     "NotExactlyOne",
     "NotFound",
     "NotSettled",
     "OverQuota",
     "PlaywrightPage",
+    "RateLimited",
     "RcptFaultConditions",
     "ReceivedMessage",
     "Refusal",
@@ -135,6 +145,7 @@ __all__ = [
     "RejectFaultConditions",
     "RuntimeChanges",
     "SeleniumDriver",
+    "ServerError",
     "ServerStats",
     "Session",
     "Settings",
@@ -150,17 +161,19 @@ __all__ = [
     "StrictCheck",
     "StrictCheckFailed",
     "Tampering",
+    "TempMailClient",
     "TestkitError",
     "TimeUnits",
     "Tls",
     "TokenCheck",
     "Transcript",
     "TranscriptLine",
+    "Unauthorized",
     "UnexpectedMail",
+    "UnexpectedResponse",
     "UnexpectedWebhook",
+    "Unreachable",
     "Unsubscribe",
-    "User",
-    "Users",
     "WebhookAttempt",
     "WebhookCall",
     "WebhookDelivery",
@@ -180,13 +193,13 @@ __all__ = [
 
 _HOMES = {
     "Activity": "domain.sessions",
-    "ApiError": "client",
-    "ApiKey": "schemas.sirrchat",
-    "ApiKeys": "client",
+    "ApiError": "client.errors",
+    "AsyncClient": "client.sirrchat",
     "AsyncPlaywrightPage": "handles.viewing",
+    "AsyncTempMailClient": "client.tempmail",
     "Attachment": "mail.mime",
     "CallConditions": "sink.call",
-    "Client": "client",
+    "Client": "client.sirrchat",
     "Clock": "handles.clock",
     "Conflict": "errors",
     "ConnectFlask": "fixture_types",
@@ -200,6 +213,7 @@ _HOMES = {
     "FaultNeverFired": "handles.failures",
     "FaultStage": "faults.smtp",
     "Faults": "faults.api",
+    "Forbidden": "client.errors",
     "ForeignDomain": "errors",
     "GoldenDiffers": "sink.call",
     "Headers": "mail.headers",
@@ -221,13 +235,13 @@ _HOMES = {
     "MakeInboxes": "fixture_types",
     "MakeWebhookSink": "fixture_types",
     "MessageFields": "mail.compose",
-    "NewlyMadeApiKey": "schemas.sirrchat",
     "NoSuchAddress": "errors",
     "NotExactlyOne": "mail.candidates",
     "NotFound": "errors",
     "NotSettled": "handles.failures",
     "OverQuota": "errors",
     "PlaywrightPage": "handles.viewing",
+    "RateLimited": "client.errors",
     "RcptFaultConditions": "faults.api",
     "ReceivedMessage": "handles.message",
     "Refusal": "handles.diagnostics",
@@ -235,6 +249,7 @@ _HOMES = {
     "RejectFaultConditions": "faults.api",
     "RuntimeChanges": "settings",
     "SeleniumDriver": "handles.viewing",
+    "ServerError": "client.errors",
     "ServerStats": "domain.counters",
     "Session": "domain.sessions",
     "Settings": "settings",
@@ -250,17 +265,19 @@ _HOMES = {
     "StrictCheck": "settings",
     "StrictCheckFailed": "handles.strictness",
     "Tampering": "faults.webhook",
+    "TempMailClient": "client.tempmail",
     "TestkitError": "errors",
     "TimeUnits": "handles.conditions",
     "Tls": "net",
     "TokenCheck": "settings",
     "Transcript": "domain.transcript",
     "TranscriptLine": "domain.transcript",
+    "Unauthorized": "client.errors",
     "UnexpectedMail": "handles.mail_source",
+    "UnexpectedResponse": "client.errors",
     "UnexpectedWebhook": "sink.source",
+    "Unreachable": "client.errors",
     "Unsubscribe": "mail.mime",
-    "User": "schemas.sirrchat",
-    "Users": "client",
     "WebhookAttempt": "handles.webhooks",
     "WebhookCall": "sink.call",
     "WebhookDelivery": "handles.webhooks",

@@ -16,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from sirrchat_testkit import (
+        Client,
         ConnectFlask,
         Inbox,
         MailServer,
@@ -49,6 +50,7 @@ _OWN = frozenset(
         "make_inboxes",
         "webhook_sink",
         "make_webhook_sink",
+        "mail_client",
     }
 )
 """After a test that uses only these fixtures, nothing of the user's is torn down."""
@@ -204,6 +206,15 @@ def make_inboxes(mailserver: MailServer) -> MakeInboxes:
 def inbox(mailserver: MailServer) -> Inbox:
     """The inbox of a new address; the address is gone when the test ends."""
     return mailserver.make_inbox()
+
+
+@pytest.fixture
+def mail_client(mailserver: MailServer) -> Iterator[Client]:
+    """A client of the SirrChat API of the server, with its admin key; it sends each request once."""
+    from sirrchat_testkit import Client
+
+    with Client(mailserver.api_key, mailserver.api_url, retries=0) as client:
+        yield client
 
 
 @pytest.fixture

@@ -2,14 +2,16 @@
 
 import json
 import re
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from sirrchat_testkit import ApiError, Client, Conflict, InvalidValue, MailServer, NotFound, TestkitError
-from sirrchat_testkit import client as errors
 from sirrchat_testkit.cli import main
+from sirrchat_testkit.client import errors
 
 LINES = re.compile(r"API Key: (mk_live_[A-Za-z0-9]{32})\nSecret: (sk_live_[A-Za-z0-9]{32})\nId: ([0-9a-f-]{36})\n")
 
@@ -112,6 +114,15 @@ def test_what_is_unclear_is_status_2(
 ) -> None:
     assert main(["api-key", "list", *arguments]) == 2
     assert text in capsys.readouterr().err
+
+
+def test_a_command_to_a_running_server_loads_no_server(running: list[str]) -> None:
+    code = (
+        f"import sys; from sirrchat_testkit.cli import main; main({['api-key', 'list', *running]}); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "httpx" in done.stdout.split()
+    assert not {"aiohttp", "aiosmtpd", "tinydb", "sirrchat_testkit.schemas.tempmail"} & set(done.stdout.split())
 
 
 def test_a_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

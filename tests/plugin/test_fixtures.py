@@ -57,6 +57,33 @@ def test_anyio_tests_receive_on_asyncio_and_trio(project: pytest.Pytester) -> No
     run(project, "-p", "anyio").assert_outcomes(passed=2)
 
 
+def test_the_client_of_a_test_has_the_admin_s_key_and_sends_each_request_once(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from datetime import UTC, datetime
+        from sirrchat_testkit import RateLimited
+
+        @pytest.mark.parametrize("n", [1, 2])
+        def test_it(mail_client, mailserver, inbox, n):
+            assert mail_client.users.create("ann@example.com", "pw").email == "ann@example.com"
+            mailserver.clock.freeze()
+            mailserver.clock.move_to(datetime(2030, 1, 1, 12, 59, 59, tzinfo=UTC))
+            mailserver.rate_limit(requests=1)
+            mail_client._sleep = lambda seconds: pytest.fail("it sleeps")
+            assert mail_client.stats.server().users_total == 1
+            with pytest.raises(RateLimited) as caught:
+                mail_client.stats.server()
+            assert caught.value.retry_after == 1
+
+        @pytest.mark.asyncio
+        async def test_in_a_task(mail_client):
+            assert list(mail_client.users.list()) == []
+        """
+    )
+    run(project, "-p", "asyncio").assert_outcomes(passed=3)
+
+
 def test_a_test_leaves_nothing_and_wider_fixtures_keep_theirs(project: pytest.Pytester) -> None:
     project.makepyfile(
         """

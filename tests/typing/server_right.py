@@ -14,7 +14,6 @@ from tinydb import Query, where
 import sirrchat_testkit
 from sirrchat_testkit import (
     Activity,
-    Client,
     Clock,
     Conflict,
     ConnectFlask,
@@ -158,13 +157,6 @@ def catches(mailserver: MailServer) -> str | None:
     except TestkitError as error:
         return error.code
     return None
-
-
-def asks(mailserver: MailServer) -> None:
-    with Client(mailserver.api_key, mailserver.api_url, timeout=3) as client:
-        assert_type(client.users.get("x").email, str)
-        assert_type([each.quota for each in client.users.list(domain="example.com")], list[int])
-        client.api_keys.revoke(client.api_keys.create("ann@example.com", role="user").id)
 
 
 class SignUpTest(MailServerTestCase):

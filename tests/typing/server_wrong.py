@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sirrchat_testkit
 from sirrchat_testkit import (
-    Client,
     Clock,
     MailServer,
     MailServerTestCase,
@@ -119,14 +118,6 @@ async def moves_time_in_a_task(clock: Clock) -> None:
     await clock.aadvance(hour=1)  # error
     await clock.advance(hours=1)  # error
     await clock.afreeze()  # error
-
-
-def asks(client: Client) -> None:
-    client.user  # error
-    client.users.find("x")  # error
-    client.users.list(domian="x")  # error
-    client.users.get("x").mail  # error
-    client.api_keys.create("x", role="root")  # error
 
 
 class SignUpTest(MailServerTestCase):

@@ -20,7 +20,7 @@ from sirrchat_testkit.settings import OF_TESTS, ROWS, Row, Settings
 from sirrchat_testkit.suggestions import near_name
 
 if TYPE_CHECKING:
-    from sirrchat_testkit.client import Client
+    from sirrchat_testkit.client.sirrchat import Client
 
 Target: TypeAlias = Union["Client", Path]
 """A running server, or a data folder that no server has open."""
@@ -169,6 +169,6 @@ def target(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Tar
     key = arguments.api_key or environment.get(f"{PREFIX}API_KEY")
     if not key:
         raise ValueError(f"an API key is missing: give --api-key or set {PREFIX}API_KEY, or name a folder with --data")
-    from sirrchat_testkit.client import Client
+    from sirrchat_testkit.client.sirrchat import Client
 
     return Client(key, arguments.url)

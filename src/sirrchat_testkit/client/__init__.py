@@ -1,0 +1,9 @@
+"""Clients of both JSON APIs over HTTP, synchronous and asynchronous.
+
+1. A method of a resource, such as ``Users.get``, describes one exchange: path, query, body, and how to read the answer.
+   It is written once, and does no I/O.
+2. The driver of a client sends the exchange and returns the answer (``SyncDriver``) or an awaitable of it
+   (``AsyncDriver``). Lists are iterators that request a page when they need it.
+3. Answers are the models in ``schemas``; errors are in ``errors``.
+4. Nothing depends on the other end being this package: unknown fields are ignored, and optional ones may be missing.
+"""

@@ -1,0 +1,312 @@
+"""What all clients share: the address, the key, sending calls, and sending them again.
+
+1. Only what is safe is sent again: any request that was answered 429 with ``Retry-After``, because it had no effect,
+   and a GET whose connection failed. A request that timed out is not sent again.
+2. One call waits between its requests for at most ``timeout`` seconds in all; a longer ``Retry-After`` is raised.
+3. Proxies and certificates of the environment (``HTTPS_PROXY``, ``SSL_CERT_FILE``) apply, but not on loopback.
+4. The key is sent in a header and is nowhere else: not in a ``repr``, an error or a log.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import ssl
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, ClassVar, Final, Self, TypeVar
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+from pydantic_core import from_json
+
+from sirrchat_testkit.client.calls import Call, Pages
+from sirrchat_testkit.client.errors import Reason, Unreachable, refusal, retry_after, unexpected
+from sirrchat_testkit.errors import InvalidValue
+
+__tracebackhide__ = True
+
+T = TypeVar("T")
+H = TypeVar("H", httpx.Client, httpx.AsyncClient)
+
+URL_VARIABLE: Final = "SIRRCHAT_TESTKIT_URL"
+KEY_VARIABLE: Final = "SIRRCHAT_TESTKIT_API_KEY"
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+
+FIRST_REDIRECT: Final = 300
+TOO_MANY_REQUESTS: Final = 429
+PAUSE: Final = 0.1
+"""Seconds before a GET whose connection failed is sent again; four times as many before each further time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """One API, as its clients see it.
+
+    Attributes:
+        path: The path of the API below the server's URL.
+        key_header: The header that has the key, and the text before the key in it.
+        reason: Finds the reason in the JSON of an error response.
+        resources: The attributes of a client, and what makes each of them from the client.
+    """
+
+    path: str
+    key_header: tuple[str, str]
+    reason: Callable[[Any], Reason | None]
+    resources: Mapping[str, Callable[[Any], Any]]
+
+
+class Driver:
+    """The parts of a client that do no I/O."""
+
+    _api: ClassVar[Api]
+
+    base_url: str
+
+    def __init__(
+        self, api_key: str | None = None, base_url: str | None = None, *, timeout: float = 30.0, retries: int = 2
+    ) -> None:
+        self.base_url = _server_url(base_url, self._api.path)
+        self._timeout = timeout
+        self._retries = retries
+        self._connect(_checked_key(api_key))
+        for name, make in self._api.resources.items():
+            setattr(self, name, make(self))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.base_url}>"
+
+    def _connect(self, key: str) -> None:
+        raise NotImplementedError
+
+    def _http_client(self, kind: type[H], key: str) -> H:
+        name, scheme = self._api.key_header
+        parts = urlsplit(self.base_url)
+        return kind(
+            headers=httpx.Headers({name: scheme + key}, encoding="utf-8"),
+            timeout=self._timeout,
+            trust_env=not _is_local(parts.hostname or ""),
+            # without TLS, an empty context: it takes long to load the certificates of authorities
+            verify=parts.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+        )
+
+    def _request(self, call: Call[Any]) -> dict[str, Any]:
+        """Return the arguments of ``httpx`` for ``call``."""
+        made: dict[str, Any] = {
+            "method": call.method,
+            "url": f"{self.base_url}{self._api.path}{call.path}",
+            "headers": {"Accept": call.accept},
+            "params": {name: value for name, value in call.query.items() if value is not None},
+        }
+        if call.body is not None:
+            made["json"] = {name: value for name, value in call.body.items() if value is not None}
+        return made
+
+    def _attempts(self, call: Call[Any]) -> _Attempts:
+        return _Attempts(call.method == "GET", self.base_url, self._timeout, self._retries)
+
+    def _result(self, call: Call[T], response: httpx.Response) -> T:
+        """Return the result of ``call``. Raises ``ApiError``."""
+        if response.status_code >= FIRST_REDIRECT:
+            raise refusal(response, self._api.reason(_json(response)))
+        if response.content and not response.headers.get("Content-Type", "").lower().startswith(call.accept):
+            raise unexpected(response)
+        try:
+            return call.read(response.content)
+        except ValueError as error:
+            raise unexpected(response, str(error)) from None
+
+
+class _Attempts:
+    """The requests of one call: decides whether it is sent again."""
+
+    def __init__(self, is_get: bool, url: str, timeout: float, retries: int) -> None:  # noqa: FBT001 - made in one place
+        self._is_get = is_get
+        self._url = url
+        self._timeout = timeout
+        self._retries = retries
+        self._failed = 0
+        self._waited = 0.0
+
+    def after(self, response: httpx.Response) -> float | None:
+        """Return the seconds to wait before the next request; None if ``response`` is final."""
+        seconds = retry_after(response) if response.status_code == TOO_MANY_REQUESTS else None
+        return None if seconds is None else self._pause(seconds)
+
+    def after_error(self, error: httpx.HTTPError) -> float:
+        """Return the seconds to wait before the next request. Raises ``Unreachable`` if there is none."""
+        if isinstance(error, httpx.TimeoutException):
+            raise Unreachable(f"no answer from {self._url} within {self._timeout:g} seconds") from None
+        cause = _cause(error)
+        is_broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+        may_change = is_broken and not isinstance(cause, ssl.SSLError)
+        pause = self._pause(PAUSE * 4**self._failed) if self._is_get and may_change else None
+        if pause is None:
+            raise Unreachable(f"no answer from {self._url}: {_text(cause) or type(error).__name__}") from None
+        return pause
+
+    def _pause(self, seconds: float) -> float | None:
+        self._failed += 1
+        self._waited += seconds
+        return seconds if self._failed <= self._retries and self._waited <= self._timeout else None
+
+
+class SyncDriver(Driver):
+    """A client whose methods return answers. It can be used in several threads."""
+
+    _http: httpx.Client
+    _sleep: Callable[[float], object]
+
+    def _connect(self, key: str) -> None:
+        self._http = self._http_client(httpx.Client, key)
+        self._sleep = time.sleep
+
+    def close(self) -> None:
+        """Close the connections. The client cannot be used afterwards."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _send(self, call: Call[T]) -> T:
+        request, attempts = self._request(call), self._attempts(call)
+        while True:
+            pause: float | None
+            try:
+                response = self._http.request(**request)
+            except httpx.HTTPError as error:
+                pause = attempts.after_error(error)
+            else:
+                pause = attempts.after(response)
+                if pause is None:
+                    return self._result(call, response)
+            self._sleep(pause)
+
+    def _iterate(self, pages: Pages[T]) -> Iterator[T]:
+        while pages.next is not None:
+            yield from pages.take(self._send(pages.next))
+
+
+class AsyncDriver(Driver):
+    """A client whose methods return awaitables of answers, on asyncio or trio."""
+
+    _http: httpx.AsyncClient
+    _sleep: Callable[[float], Awaitable[object]]
+
+    def _connect(self, key: str) -> None:
+        self._http = self._http_client(httpx.AsyncClient, key)
+        self._sleep = anyio.sleep
+
+    async def aclose(self) -> None:
+        """Close the connections. The client cannot be used afterwards."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _send(self, call: Call[T]) -> T:
+        request, attempts = self._request(call), self._attempts(call)
+        while True:
+            pause: float | None
+            try:
+                response = await self._http.request(**request)
+            except httpx.HTTPError as error:
+                pause = attempts.after_error(error)
+            else:
+                pause = attempts.after(response)
+                if pause is None:
+                    return self._result(call, response)
+            await self._sleep(pause)
+
+    def _iterate(self, pages: Pages[T]) -> AsyncIterator[T]:
+        return _AsyncRecords(self._send, pages)
+
+
+class _AsyncRecords(AsyncIterator[T]):
+    """The records of a list. It is no generator, because trio warns about one that is not read to its end."""
+
+    def __init__(self, send: Callable[[Call[Any]], Awaitable[Any]], pages: Pages[T]) -> None:
+        self._send = send
+        self._pages = pages
+        self._ready: deque[T] = deque()
+
+    async def __anext__(self) -> T:
+        while not self._ready:
+            if self._pages.next is None:
+                raise StopAsyncIteration
+            self._ready.extend(self._pages.take(await self._send(self._pages.next)))
+        return self._ready.popleft()
+
+
+def _server_url(given: str | None, path: str) -> str:
+    """Return the URL of a server without a trailing slash, or ``path``. Raises ``InvalidValue``."""
+    url = given if given is not None else os.environ.get(URL_VARIABLE) or DEFAULT_URL
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except (ValueError, AttributeError):
+        raise InvalidValue(f"{url!r} is not the URL of a server", field="base_url", value=url) from None
+    if "@" in parts.netloc:
+        raise InvalidValue("the URL of a server has no user name and password here", field="base_url")
+    if not valid or not url.isprintable() or " " in url:
+        text = f"the URL of a server begins with http:// or https://, such as {DEFAULT_URL}; {url!r} does not"
+        raise InvalidValue(text, field="base_url", value=url)
+    if parts.query or parts.fragment:
+        raise InvalidValue(f"the URL of a server has no query and no fragment: {url!r}", field="base_url", value=url)
+    return url.rstrip("/").removesuffix(path).rstrip("/")
+
+
+def _checked_key(given: str | None) -> str:
+    """Return the key to send. Raises ``InvalidValue``."""
+    key = given if given is not None else os.environ.get(KEY_VARIABLE)
+    if not key:
+        raise InvalidValue(f"the API key is missing: give api_key, or set {KEY_VARIABLE}", field="api_key")
+    if not key.isprintable():
+        raise InvalidValue("the API key has a line end or another control character in it", field="api_key")
+    return key
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the first error of a chain. The libraries of httpx each wrap it, some without its text."""
+    while True:
+        earlier = error.__cause__ or error.__context__
+        if isinstance(error, BaseExceptionGroup):
+            earlier = error.exceptions[0]
+        if earlier is None:
+            return error
+        error = earlier
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLError) or not isinstance(error, OSError) or not error.errno:
+        return str(error)
+    return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
+
+
+def _is_local(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return address.is_loopback or address.is_unspecified
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return from_json(response.content)
+    except ValueError:
+        return None

@@ -107,6 +107,7 @@ def test_a_key_made_in_a_folder_is_valid_when_it_is_served(tmp_path: Path, capsy
         ([], "an API key is missing"),
         (["--data", "/nowhere/at/all"], "there is no folder /nowhere/at/all"),
         (["--data", ".", "--url", "http://127.0.0.1:1"], "give only one of them"),
+        (["--url", "127.0.0.1:8080", "--api-key", "x"], "such as http://127.0.0.1:8080; '127.0.0.1:8080' does not"),
     ],
 )
 def test_what_is_unclear_is_status_2(

@@ -170,5 +170,9 @@ def target(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Tar
     if not key:
         raise ValueError(f"an API key is missing: give --api-key or set {PREFIX}API_KEY, or name a folder with --data")
     from sirrchat_testkit.client.sirrchat import Client
+    from sirrchat_testkit.errors import InvalidValue
 
-    return Client(key, arguments.url)
+    try:
+        return Client(key, arguments.url)
+    except InvalidValue as error:
+        raise ValueError(str(error)) from None

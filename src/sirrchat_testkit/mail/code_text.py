@@ -41,6 +41,11 @@ _FOLD |= {zero + digit: ord("0") + digit for zero in _ZEROS for digit in range(1
 _INVISIBLE = re.compile(f"[{_UNSEEN}]")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _URL = re.compile(r"://\S*")
+_MIXED = re.compile(
+    r"(?<![A-Za-z0-9-])(?=[A-Z0-9-]{0,16}(?:[A-Z][0-9]|[0-9][A-Z]))[A-Z0-9]{1,16}(?:-[A-Z0-9]{1,16}){0,3}(?![A-Za-z0-9-])"
+)
+"""A code with letters and digits; a word in it, as in ``TAN5-7B5G``, is there by chance."""
+
 _BOX = re.compile(r"[A-Z0-9]")
 _BOXES = re.compile(r"(?m)^ *[A-Z0-9] *(?:\n\s*[A-Z0-9] *){3,8}$")
 _SPREAD = re.compile(r"(?<!\S)[A-Z0-9](?P<between> {2,4}| ?[-|] ?)[A-Z0-9](?:(?P=between)[A-Z0-9]){2,7}(?![^\s|])")
@@ -122,7 +127,7 @@ class CodeText:
         words = [
             Word(start, self._word_end(end), kind, language) for start, end, (kind, language) in WORDS.spans(self.lower)
         ]
-        others = [url.span() for url in _URL.finditer(self.lower)]
+        others = [part.span() for pattern in (_URL, _MIXED) for part in pattern.finditer(self.text)]
         others += self._others([(word.start, word.end) for word in words if word.kind == "code"])
         others.sort()
         return sorted(each for each in words if not _covers(others, each.start))

@@ -13,14 +13,18 @@
    later messages from their records. It misses rejections of the last second, and messages that were deleted in it.
 6. A day is a day in UTC on the server's clock. Uptime follows the same clock, so a test can move both.
 7. Users, storage and sessions are read from indexes and open connections on request. IMAP figures are 0.
+8. Wait times are not stored, and a scope does not restore them.
 """
 
 from __future__ import annotations
 
+import threading
+from bisect import bisect_left
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
-from itertools import groupby
-from typing import Any, Protocol, TypeAlias
+from itertools import accumulate, groupby
+from math import inf
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.models import Account, Domain, Message, PendingDeletion, Tally
@@ -210,6 +214,37 @@ class Counters:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+BOUNDS: Final = (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, inf)
+"""The upper bounds of the buckets of ``Waits``, in seconds."""
+
+
+class WaitTimes(NamedTuple):
+    """How many waits took at most each of ``BOUNDS``, and the sum of their times in seconds."""
+
+    at_most: tuple[int, ...]
+    seconds: float
+
+
+class Waits:
+    """Counts the waits of one server by their length: those of tests, and long polls."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * len(BOUNDS)
+        self._seconds = 0.0
+        self._lock = threading.Lock()  # waits end in the threads of tests, without a call into the server's
+
+    def observe(self, seconds: float) -> None:
+        """Count a wait that took ``seconds`` of real time. Can be called from any thread."""
+        with self._lock:
+            self._counts[bisect_left(BOUNDS, seconds)] += 1
+            self._seconds += seconds
+
+    def read(self) -> WaitTimes:
+        """Return the times of the waits that have ended."""
+        with self._lock:
+            return WaitTimes(tuple(accumulate(self._counts)), self._seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,11 @@ def x_api_key(request: web.Request) -> str:
     return request.headers.get("X-API-Key", "")
 
 
+def either_key(request: web.Request) -> str:
+    """Return the bearer token of ``request``, or the key in ``X-API-Key``, or an empty string."""
+    return bearer(request) or x_api_key(request)
+
+
 def flat(_status: int, text: str, error: Exception | None) -> Any:
     """Return the body of an error of the disposable-address API; for the rate limit also when it resets."""
     if isinstance(error, errors.RateLimited):

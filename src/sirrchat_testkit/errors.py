@@ -16,6 +16,7 @@
     │   ├── NoSuchAddress         no_such_address     unknown at a served domain, expired or deleted
     │   ├── ForeignDomain         foreign_domain      outgoing mail is not kept
     │   ├── OverQuota             over_quota          it would exceed the account's quota
+    │   ├── TooManyRecipients     too_many_recipients the message already has max_recipients recipients
     │   └── FaultRefused          fault               a planned fault refuses it
     └── StoreError                store_error
         ├── StoreFull             store_full          the disk is full; reading works
@@ -179,6 +180,12 @@ class OverQuota(Refused):
     __module__ = "sirrchat_testkit"
 
     code = "over_quota"
+
+
+class TooManyRecipients(Refused):
+    """A message already has ``max_recipients`` recipients. It is never raised; it gives the event log the reason."""
+
+    code = "too_many_recipients"
 
 
 class FaultRefused(Refused):

@@ -465,7 +465,12 @@ class MailServer(Service, CollectionHints, Receiver):
 
     @property
     def stats(self) -> ServerStats:
-        """The statistics of ``GET /api/v1/stats``: counts of mail, users and storage."""
+        """The statistics of ``GET /api/v1/stats``: counts of mail, users and storage.
+
+        Example:
+            shop.order("book")
+            assert mailserver.stats.smtp.received == 1
+        """
         return self._thread.call(self._now.services.stats.server())
 
     @property

@@ -16,7 +16,7 @@ from sirrchat_testkit.domain.deletion import SLICE
 from sirrchat_testkit.domain.events import Crashed, MessagesRemoved
 from sirrchat_testkit.domain.models import Account, Address, Delivery, Envelope, Message, PendingDeletion, Webhook
 from sirrchat_testkit.domain.services import Services
-from sirrchat_testkit.domain.store import Change, Put
+from sirrchat_testkit.domain.store import Change, Put, Usage
 from sirrchat_testkit.errors import NotFound, StoreFull
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.storage.store import TinyStore
@@ -87,6 +87,7 @@ async def test_it_leaves_every_list_at_once(services: Services, ann: Account) ->
             await look_up
     stats = await services.stats.server()
     assert (stats.users_total, stats.storage_used, stats.smtp.received) == (0, 0, MANY)
+    assert await services.stats.stored() == Usage(0, 0)
     assert not done(services)()
 
 

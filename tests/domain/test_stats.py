@@ -12,6 +12,7 @@ import pytest
 
 from sirrchat_testkit.domain import counters
 from sirrchat_testkit.domain.counters import Counters, SmtpStats, _Count
+from sirrchat_testkit.domain.events import RecipientRefused
 from sirrchat_testkit.domain.models import Message, Tally
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.store import Change, Patch, Update
@@ -82,12 +83,38 @@ async def test_a_refusal_counts_at_once_and_for_the_account_of_the_address(servi
     await refuse(services)
     with pytest.raises(OverQuota) as caught:
         await deliver(services, "ann@example.com")
-    services.delivery.note_refusal("ann@example.com", "", caught.value)
+    await services.delivery.note_refusal("ann@example.com", "", caught.value)
     assert (await services.stats.server()).smtp.rejected == 2
     assert (await services.stats.account(ann)).rejected == 1
     await services.counters.flush()
     assert (await services.stats.server()).smtp.rejected == 2
     assert (await services.stats.account(ann)).rejected == 1
+
+
+async def test_a_refusal_counts_for_the_account_that_had_the_address_then(services: Services) -> None:
+    ann = await services.accounts.add("ann@example.com")
+    box = await services.directory.add_address(ann.id, "box@example.com", expires_in=1)
+    await services.clock.advance(1)
+    await refuse(services, "box@example.com")  # it has expired
+    await refuse(services, "box+news@example.com")
+    await refuse(services, "bob@example.com")
+    await services.delivery.delete_address(box)
+    await refuse(services, "box@example.com")
+    bob = await services.accounts.add("bob@example.com")
+    for _ in range(2):
+        assert (await services.stats.server()).smtp.rejected == 4
+        assert [(await services.stats.account(each)).rejected for each in (ann, bob)] == [2, 0]
+        await services.counters.flush()
+
+
+async def test_a_refusal_for_an_address_that_exists_again_is_not_late(services: Services) -> None:
+    scope = await services.scopes.open("earlier")
+    await services.accounts.add("ann@example.com")
+    await services.scopes.close(scope)
+    await services.accounts.add("ann@example.com")
+    await services.delivery.note_refusal("ann@example.com", "", OverQuota("full"))
+    [event] = [each for each in services.events.after() if isinstance(each, RecipientRefused)]
+    assert event.scope == ""
 
 
 class Commits:
@@ -157,7 +184,7 @@ async def test_counts_that_could_not_be_stored_are_stored_after_another_pause(
 ) -> None:
     loop = _Loop()
     counting = Counters(services.store, loop)
-    counting.reject("nobody@example.com")
+    counting.reject("")
     with monkeypatch.context() as patch:
         Commits(services, patch).fails = True
         await counting.flush()
@@ -172,7 +199,7 @@ async def test_counts_that_could_not_be_stored_are_stored_after_another_pause(
 async def test_counts_from_before_a_scope_are_stored_after_it(services: Services) -> None:
     loop = _Loop()
     counting = Counters(services.store, loop)
-    counting.reject("nobody@example.com")
+    counting.reject("")
     counting.rewind(counting.mark())
     assert len(loop.later) == 2
 
@@ -180,12 +207,12 @@ async def test_counts_from_before_a_scope_are_stored_after_it(services: Services
 async def test_a_mark_can_be_used_again(services: Services) -> None:
     message = replace(Message(**_MESSAGE), seq=1)
     counting = Counters(services.store, _Loop())
-    counting.count([message])
+    counting.count([message], {message.recipient_key})
     mark = counting.mark()
     for _ in range(2):
         counting.rewind(mark)
-        counting.count([message])
-        counting.reject("nobody@example.com")
+        counting.count([message], {message.recipient_key})
+        counting.reject("")
         server = await counting.read()
         assert (server.sent, server.rejected) == (2, 1)
 
@@ -194,8 +221,8 @@ async def test_counts_stored_in_parts_add_up(services: Services) -> None:
     def counted(days: Sequence[int], first: int) -> _Count:
         count = _Count()
         for number, day in enumerate(days, first):
-            message = replace(Message(**_MESSAGE), received_at=day * DAY + number)
-            count.add(message, received=number % 2 == 0)
+            count.add(day * DAY + number, received=number % 2 == 0)
+            count.rejected += 1
         return count
 
     stored = counted([7], 0).apply_to({})
@@ -229,7 +256,7 @@ async def test_a_full_store_loses_no_count(services: Services, monkeypatch: pyte
     count = services.counters.count
 
     async def fail(_changes: Sequence[Change]) -> list[int]:
-        count([late])
+        count([late], ())
         raise StoreFull("no room")
 
     [late] = await deliver(services, "ann@example.com")
@@ -267,9 +294,12 @@ async def test_the_next_process_counts_what_a_killed_one_had_not(tmp_path: Path)
     ann = await first.accounts.add("ann@example.com", password="x")
     await deliver(first, "ann@example.com")
     await first.counters.flush()
-    await deliver(first, "ann@example.com", "ops@corp.example", login="ann@example.com")
+    first.settings.value = first.settings.value.replace(unknown_recipients="keep")
+    others = ("ops@corp.example", "dev@corp.example", "nobody@example.com")
+    await deliver(first, "ann@example.com", *others, login="ann@example.com")
+    await deliver(first, *others)
     said = await first.stats.server(), await first.stats.account(ann)
-    assert (said[0].smtp, said[1].received, said[1].sent) == (SmtpStats(1, 2, 0), 2, 1)
+    assert (said[0].smtp, said[1].received, said[1].sent) == (SmtpStats(2, 4, 0), 2, 1)
     shutil.copytree(tmp_path / "first", tmp_path / "second")
 
     second = await open_services(tmp_path / "second")

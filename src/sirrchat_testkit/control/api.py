@@ -5,8 +5,6 @@ Every operation needs an admin's API key, in either header.
 
 from __future__ import annotations
 
-from aiohttp import web
-
 from sirrchat_testkit.control.events import SINCE, EventViews
 from sirrchat_testkit.control.messages import CONDITIONS, COUNT, FROM, LIMIT, RAW, RECIPIENTS, TIMEOUT, MessageViews
 from sirrchat_testkit.control.owners import OwnerViews
@@ -15,16 +13,11 @@ from sirrchat_testkit.control.traffic import OPENED_AFTER, WEBHOOK, TrafficViews
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.operations import ADMIN, NO_CONTENT, Answer, Api, Operation
 from sirrchat_testkit.http.pagination import CURSOR
-from sirrchat_testkit.http.style import ApiStyle, bearer, nested, x_api_key
+from sirrchat_testkit.http.style import ApiStyle, either_key, nested
 from sirrchat_testkit.schemas import control as schemas
 from sirrchat_testkit.schemas.sirrchat import Problem
 
-
-def _either(request: web.Request) -> str:
-    return bearer(request) or x_api_key(request)
-
-
-CONTROL = ApiStyle(key=_either, problem=nested)
+CONTROL = ApiStyle(key=either_key, problem=nested)
 
 _MESSAGE = "/messages/{message}"
 

@@ -69,6 +69,7 @@ class Searches:
         Raises:
             TimedOut: There were fewer after ``seconds`` of real time.
         """
+        began = asyncio.get_running_loop().time()
         wait = _LongPoll(self._control.source(search.recipient), search, count, seconds)
         signal = _Signal()
         feed: Feed[ReceivedMessage] = Feed(wait.source.topic, signal, self._control.taken.scope)
@@ -90,6 +91,7 @@ class Searches:
             return wait.found[-count:]
         finally:
             feed.closed = True
+            wait.source.observe(asyncio.get_running_loop().time() - began)
 
     async def _accepts(self, search: Search, message: ReceivedMessage) -> bool:
         if not search.reads_contents:

@@ -1,26 +1,35 @@
 """Statistics, and the counters that deletion does not lower (received, sent, rejected), per account and per server.
 
-1. Counts are added up in memory and stored in a separate commit: ``PAUSE`` seconds after the first one, when a scope
+1. ``received`` counts stored copies: one for each recipient at a served domain. A copy counts for the server, and for
+   the account that has the address.
+2. ``sent`` counts messages, however many recipients they have. A message that was sent with the login of an account
+   counts for the account and the server; any other counts for the server if a recipient's domain is not served.
+3. ``rejected`` counts refused recipients: one for each ``RecipientRefused``. A refusal counts for the server, and for
+   the account that had the address at that time.
+4. Counts are added up in memory and stored in a separate commit: ``PAUSE`` seconds after the first one, when a scope
    opens, and when the server closes. Reading the counters adds the pending counts. So counting a message costs no
    commit, and a flood of rejections does not reach the disk.
-2. The stored counters name the newest message that they include. After the process was killed, ``recover`` counts
-   later messages from their records; only messages that were deleted in the last second are missed.
-3. A rejection is one refused recipient. It counts for the server, and for the account that has the address, if any.
-4. A day is a day in UTC on the server's clock. Uptime follows the same clock, so a test can move both.
-5. Users, storage and sessions are read from indexes and open connections on request. IMAP figures are 0.
+5. The stored counters name the newest message that they include. After the process was killed, ``recover`` counts
+   later messages from their records. It misses rejections of the last second, and messages that were deleted in it.
+6. A day is a day in UTC on the server's clock. Uptime follows the same clock, so a test can move both.
+7. Users, storage and sessions are read from indexes and open connections on request. IMAP figures are 0.
+8. Wait times are not stored, and a scope does not restore them.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+import threading
+from bisect import bisect_left
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeAlias
+from itertools import accumulate, groupby
+from math import inf
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from sirrchat_testkit.domain.clock import Clock
-from sirrchat_testkit.domain.models import Account, Address, Message, PendingDeletion, Tally
+from sirrchat_testkit.domain.models import Account, Domain, Message, PendingDeletion, Tally
 from sirrchat_testkit.domain.sessions import Sessions
-from sirrchat_testkit.domain.store import Patch, Store, Update
+from sirrchat_testkit.domain.store import Patch, Store, Update, Usage
 from sirrchat_testkit.errors import StoreError
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.records import Doc, record
@@ -57,14 +66,14 @@ class _Count:
     new_day: bool = False
     newest: int = 0
 
-    def add(self, copy: Message, *, received: bool) -> None:
-        """Count ``copy``."""
+    def add(self, at: int, *, received: bool) -> None:
+        """Count a copy received, or a message sent, at the time ``at``."""
         if received:
             self.received += 1
-            self.last_received_at = copy.received_at
+            self.last_received_at = at
         else:
             self.sent += 1
-        day = copy.received_at // DAY
+        day = at // DAY
         if self.today and day != self.day:
             self.today, self.new_day = 0, True
         self.today += 1
@@ -74,6 +83,7 @@ class _Count:
         """Add the counts of ``earlier``."""
         self.received += earlier.received
         self.sent += earlier.sent
+        self.rejected += earlier.rejected
         self.last_received_at = self.last_received_at or earlier.last_received_at
         if earlier.today and not self.new_day:
             same = self.day == earlier.day
@@ -93,8 +103,8 @@ class _Count:
         return new
 
 
-CountersMark: TypeAlias = tuple[dict[str, _Count], Counter[str]]
-"""The pending counts and rejections at one time."""
+CountersMark: TypeAlias = dict[str, _Count]
+"""The pending counts at one time, by account; those of the whole server are under the empty string."""
 
 
 class Counters:
@@ -103,32 +113,46 @@ class Counters:
     def __init__(self, store: Store, loop: Loop) -> None:
         self._store = store
         self._loop = loop
-        self._counts: dict[str, _Count] = {}
-        self._rejected: Counter[str] = Counter()
+        self._counts: CountersMark = {}
         self._timer: Any = None
         self._tasks: set[Any] = set()
 
-    def count(self, copies: Iterable[Message]) -> None:
-        """Count the stored messages ``copies``."""
+    async def foreign(self, copies: Iterable[Message]) -> frozenset[str]:
+        """Return the recipients of ``copies`` that are at domains not served, in the form that is compared."""
+        unknown = {each.recipient_key for each in copies if not each.account}
+        return frozenset(
+            {each for each in unknown if not await self._store.count(Domain, name=addressing.split(each)[1])}
+        )
+
+    def count(self, copies: Iterable[Message], foreign: Collection[str]) -> None:
+        """Count the stored ``copies`` of one message; ``foreign`` are its recipients at domains not served."""
+        server = self._pending_of("")
+        is_sent = False
         for copy in copies:
-            incoming = bool(copy.account and copy.recipient_key)  # a copy in Sent has no recipient
-            server = self._pending_of("")
-            if incoming or not copy.account:
-                server.add(copy, received=incoming)
-            if copy.account:
-                self._pending_of(copy.account).add(copy, received=incoming)
             server.newest = copy.seq
+            if not copy.recipient_key:  # the copy in a Sent folder
+                is_sent = True
+                self._pending_of(copy.account).add(copy.received_at, received=False)
+            elif copy.recipient_key in foreign:
+                is_sent = True
+            else:
+                server.add(copy.received_at, received=True)
+                if copy.account:
+                    self._pending_of(copy.account).add(copy.received_at, received=True)
+        if is_sent:
+            server.add(copy.received_at, received=False)
         self._arm()
 
-    def reject(self, recipient: str) -> None:
-        """Count that mail for ``recipient`` was refused."""
-        self._rejected[addressing.key(recipient)] += 1
+    def reject(self, account: str) -> None:
+        """Count a refused recipient. ``account`` is the owner of its address; empty if there is no such address."""
+        for each in {"", account}:
+            self._pending_of(each).rejected += 1
         self._arm()
 
     async def read(self, account: str = "") -> Tally:
         """Return the counters of ``account``, or of the whole server, with the pending counts."""
         tally = await self._store.get(Tally, account=account) or Tally(id="", account=account)
-        pending = (await self._pending()).get(account)
+        pending = self._counts.get(account)
         return tally if pending is None else Tally.from_doc(tally.seq, pending.apply_to(tally.to_doc()))
 
     async def recover(self) -> None:
@@ -138,7 +162,9 @@ class Counters:
             return
         uncounted = await self._store.find(Message, after=server.newest)
         if server.newest or not (server.received or server.sent):
-            self.count(uncounted)
+            foreign = await self.foreign(uncounted)
+            for _, copies in groupby(uncounted, lambda each: each.envelope):
+                self.count(copies, foreign)
             await self.flush()
         elif uncounted:  # an older version wrote the folder, and counted each message with its delivery
             await self._store.commit([Patch(Tally, server.seq, newest=uncounted[-1].seq)])
@@ -146,15 +172,12 @@ class Counters:
     async def flush(self) -> None:
         """Store the pending counts. If the store fails, they stay pending."""
         self._disarm()
-        pending = await self._pending()
-        if not pending:
+        counted, self._counts = self._counts, {}
+        if not counted:
             return
-        counted, rejected = self._counts, self._rejected
-        self._counts, self._rejected = {}, Counter()
         try:
-            await self._store.commit([Update(Tally, "account", who, count.apply_to) for who, count in pending.items()])
+            await self._store.commit([Update(Tally, "account", who, count.apply_to) for who, count in counted.items()])
         except StoreError:
-            self._rejected.update(rejected)
             for account, count in self._counts.items():
                 if account in counted:
                     count.merge(counted[account])
@@ -163,14 +186,13 @@ class Counters:
 
     def mark(self) -> CountersMark:
         """Return a copy of the pending counts, for ``rewind``."""
-        return {who: replace(count) for who, count in self._counts.items()}, Counter(self._rejected)
+        return {who: replace(count) for who, count in self._counts.items()}
 
     def rewind(self, mark: CountersMark) -> None:
         """Restore the pending counts of ``mark``. The stored ones go back with the store."""
         self._disarm()
-        counts, rejected = mark
-        self._counts, self._rejected = {who: replace(count) for who, count in counts.items()}, Counter(rejected)
-        if counts or rejected:
+        self._counts = {who: replace(count) for who, count in mark.items()}
+        if mark:
             self._arm()
 
     def _pending_of(self, account: str) -> _Count:
@@ -178,16 +200,6 @@ class Counters:
         if count is None:
             count = self._counts[account] = _Count()
         return count
-
-    async def _pending(self) -> dict[str, _Count]:
-        """Return the pending counts by account; those of the whole server are under ``""``."""
-        pending = dict(self._counts)
-        for key, rejected in self._rejected.items():
-            address = await self._store.get(Address, key=key)
-            for account in ("",) if address is None else ("", address.account):
-                count = pending.get(account, _Count())
-                pending[account] = replace(count, rejected=count.rejected + rejected)
-        return pending
 
     def _arm(self) -> None:
         if self._timer is None:
@@ -204,13 +216,44 @@ class Counters:
             self._timer = None
 
 
+BOUNDS: Final = (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, inf)
+"""The upper bounds of the buckets of ``Waits``, in seconds."""
+
+
+class WaitTimes(NamedTuple):
+    """How many waits took at most each of ``BOUNDS``, and the sum of their times in seconds."""
+
+    at_most: tuple[int, ...]
+    seconds: float
+
+
+class Waits:
+    """Counts the waits of one server by their length: those of tests, and long polls."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * len(BOUNDS)
+        self._seconds = 0.0
+        self._lock = threading.Lock()  # waits end in the threads of tests, without a call into the server's
+
+    def observe(self, seconds: float) -> None:
+        """Count a wait that took ``seconds`` of real time. Can be called from any thread."""
+        with self._lock:
+            self._counts[bisect_left(BOUNDS, seconds)] += 1
+            self._seconds += seconds
+
+    def read(self) -> WaitTimes:
+        """Return the times of the waits that have ended."""
+        with self._lock:
+            return WaitTimes(tuple(accumulate(self._counts)), self._seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class SmtpStats:
     """Counters of mail. Deletion does not lower them.
 
     Attributes:
-        sent: Copies for recipients that have no address on this server.
-        received: Copies for addresses on this server.
+        sent: Messages sent with a login, or to a domain that is not served; one with many recipients counts once.
+        received: Copies stored for recipients at the served domains.
         rejected: Refused recipients.
     """
 
@@ -240,8 +283,8 @@ class ServerStats:
         uptime: Seconds since the server started, on its clock.
         users_total: The number of accounts, without the server's own and the owners of test inboxes.
         sessions_active: Open SMTP connections.
-        messages_today: Messages received and sent since midnight UTC.
-        storage_used: Bytes of all stored messages.
+        messages_today: Copies received and messages sent since midnight UTC.
+        storage_used: Bytes of all stored copies.
         smtp: Counters of mail.
         imap: Always 0.
     """
@@ -259,7 +302,15 @@ class ServerStats:
 class AccountStats:
     """Statistics of one account with all its addresses.
 
-    ``storage_used`` and ``quota`` are in bytes, ``last_received_at`` in milliseconds since the epoch or 0 for never.
+    Attributes:
+        messages_total: Stored copies, in all folders.
+        messages_unseen: Stored copies that were not read.
+        received: Copies stored for its addresses.
+        sent: Messages sent with its login.
+        rejected: Refused recipients that were its addresses.
+        storage_used: Bytes of its stored copies.
+        quota: The most bytes that it may store.
+        last_received_at: When the last copy was received, in milliseconds since the epoch; 0 for never.
     """
 
     messages_total: int
@@ -295,13 +346,17 @@ class Stats:
             users_total=await self._store.count(Account, listed=True),
             sessions_active=len(self._sessions),
             messages_today=tally.today if tally.day == now // DAY else 0,
-            storage_used=await self._storage_used(),
+            storage_used=(await self.stored()).size,
             smtp=SmtpStats(tally.sent, tally.received, tally.rejected),
         )
 
-    async def _storage_used(self) -> int:
-        deleted = await self._store.sizes([each.id for each in await self._store.find(PendingDeletion)])
-        return (await self._store.usage()).size - sum(deleted)
+    async def stored(self) -> Usage:
+        """Return the stored copies and their bytes, without those of deleted accounts."""
+        stored = await self._store.usage()
+        deleted = [await self._store.usage(each.id) for each in await self._store.find(PendingDeletion)]
+        return Usage(
+            stored.count - sum(each.count for each in deleted), stored.size - sum(each.size for each in deleted)
+        )
 
     async def account(self, account: Account) -> AccountStats:
         """Return the statistics of ``account``."""

@@ -5,7 +5,7 @@ r"""Delivery: from an envelope and its bytes to stored copies, in folders.
    before both.
 3. The event is appended after the commit.
 4. If the client has logged in as an account, one more copy, already read, is stored in the account's Sent folder and
-   announced as ``MessageSent``. It counts as sent and is in no inbox.
+   announced as ``MessageSent``. It is in no inbox.
 5. Nothing is relayed. Mail for a domain that is not served is stored as outgoing, for tests to read, or refused if
    ``foreign_recipients`` is ``reject``.
 6. Every account has all ``FOLDERS``, empty ones too. A message's UID is its ``seq``. Reading a message through the
@@ -77,12 +77,13 @@ class MailDelivery:
         try:
             await self._directory.route(recipient)
         except Refused as refusal:
-            self.note_refusal(recipient, sender, refusal)
+            await self.note_refusal(recipient, sender, refusal)
             raise
 
-    def note_refusal(self, recipient: str, sender: str, refusal: Refused) -> None:
+    async def note_refusal(self, recipient: str, sender: str, refusal: Refused) -> None:
         """Count the refusal of mail for ``recipient``, and append ``RecipientRefused`` to the event log."""
-        self._counters.reject(recipient)
+        owner = await self._directory.owner(recipient)
+        self._counters.reject(owner)
         self._events.append(
             RecipientRefused(
                 at=self._clock.now(),
@@ -90,7 +91,7 @@ class MailDelivery:
                 sender=sender,
                 code=refusal.code,
                 reason=str(refusal),
-                scope=self._directory.former_scope(recipient),
+                scope="" if owner else self._directory.former_scope(recipient),
             )
         )
 
@@ -117,7 +118,8 @@ class MailDelivery:
             if self._retention.bounded:
                 dropped = await self._retention.make_room(messages=len(copies), size=len(copies) * len(raw))
                 changes += dropped.changes
-            await self._store.commit(changes, lambda: self._counters.count(copies))
+            foreign = await self._counters.foreign(copies)
+            await self._store.commit(changes, lambda: self._counters.count(copies, foreign))
         finally:
             self._store.release_blob(blob)
         for message in copies:

@@ -142,8 +142,7 @@ class Directory:
             NoSuchAddress: The domain is served here and the address does not exist, or it belonged to an ended scope.
             ForeignDomain: The domain is not served here, and ``foreign_recipients`` is ``reject``.
         """
-        exact = await self._store.get(Address, key=addressing.key(recipient))
-        address = await self._main_address(recipient) if exact is None else exact
+        address = await self._address_of(recipient)
         if address is not None and not self.has_expired(address):
             return address
         settings = self._settings.value
@@ -154,9 +153,17 @@ class Directory:
             raise ForeignDomain(f"the domain of {recipient} is not served here")
         return None
 
-    async def _main_address(self, recipient: str) -> Address | None:
-        """Return the address that ``recipient`` is a sub-address of, or None if there is none."""
+    async def owner(self, recipient: str) -> str:
+        """Return the id of the account whose address, expired or not, ``recipient`` is; empty if there is none."""
+        address = await self._address_of(recipient)
+        return address.account if address is not None else ""
+
+    async def _address_of(self, recipient: str) -> Address | None:
+        """Return the address of ``recipient``, expired or not: its own, or that of which it is a sub-address."""
         key = addressing.key(recipient)
+        exact = await self._store.get(Address, key=key)
+        if exact is not None:
+            return exact
         main = addressing.main_key(key, self._settings.value.subaddressing)
         return await self._store.get(Address, key=main) if main != key and key not in self._former else None
 

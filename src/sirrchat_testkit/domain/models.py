@@ -182,8 +182,8 @@ class Message(Record):
 class Tally(Record):
     """The counters of one account, or of the whole server if ``account`` is empty; deletion does not lower them.
 
-    ``today`` counts the messages received and sent on ``day``, in days since the epoch in UTC. In the server's record,
-    ``newest`` is the ``seq`` of the newest message that is included.
+    ``today`` counts the copies received and messages sent on ``day``, in days since the epoch in UTC. In the server's
+    record, ``newest`` is the ``seq`` of the newest message that is included.
     """
 
     kind: ClassVar[str] = "tallies"

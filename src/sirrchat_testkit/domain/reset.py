@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 
 from sirrchat_testkit.domain.deletion import SLICE
 from sirrchat_testkit.domain.models import Account, Address, ApiKey, Delivery, Message, Tally, Webhook
@@ -66,7 +65,7 @@ class Reset:
 
     async def _reset_counters(self) -> None:
         services = self._services
-        services.counters.rewind(({}, Counter()))
+        services.counters.rewind({})
         zero = [Put(Tally(id=services.ids.uuid(), account=account)) for account in ("", *await self._own_accounts())]
         await services.store.commit([*(Delete(Tally, each.seq) for each in await services.store.find(Tally)), *zero])
 

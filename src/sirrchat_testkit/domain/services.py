@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from sirrchat_testkit.domain.accounts import Accounts
 from sirrchat_testkit.domain.auth import Keys, Logins
 from sirrchat_testkit.domain.clock import Clock, Scheduler
-from sirrchat_testkit.domain.counters import Counters, Stats
+from sirrchat_testkit.domain.counters import Counters, Stats, Waits
 from sirrchat_testkit.domain.deletion import Deletion
 from sirrchat_testkit.domain.delivery import Folders, MailDelivery
 from sirrchat_testkit.domain.directory import Directory, Domains
@@ -56,6 +56,7 @@ class Services:
     sessions: Sessions
     counters: Counters
     stats: Stats
+    waits: Waits
     passwords: Passwords
     logins: Logins
     faults: FaultRegistry
@@ -98,6 +99,7 @@ class Services:
             sessions=sessions,
             counters=counters,
             stats=Stats(store, clock, sessions, counters),
+            waits=Waits(),
             passwords=passwords,
             logins=Logins(accounts, passwords, current, clock, events),
             faults=faults,

@@ -171,7 +171,8 @@ class Receiver(Hints):
 
     def _wait(self, timeout: float | None, match: MailConditions) -> Wait[ReceivedMessage]:
         source = self._source
-        return Wait(source, source.match(match), seconds_of("timeout", timeout, source.timeout))
+        seconds = seconds_of("timeout", timeout, source.timeout)
+        return Wait(source, source.match(match), seconds, source.observe)
 
     def _watch(self, within: float | None, match: MailConditions) -> Wait[ReceivedMessage]:
         source = self._source

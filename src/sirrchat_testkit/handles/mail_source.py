@@ -63,6 +63,7 @@ class MailSource:
         self.feeds = control.feeds
         self.taken = control.taken
         self.topic = topic
+        self.observe = control.services.waits.observe
         self._recipient = recipient
         self._control = control
 

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -84,11 +85,15 @@ class Waitable(Source[T], Protocol[T]):
 
 @dataclass(eq=False)
 class Wait(Generic[T]):
-    """A wait of ``seconds`` for ``wanted`` items; ``found`` has the untaken matches in order."""
+    """A wait of ``seconds`` for ``wanted`` items; ``found`` has the untaken matches in order.
+
+    ``observe`` is called with the seconds of real time that ``receive`` or ``receive_all`` took.
+    """
 
     source: Waitable[T]
     match: Match
     seconds: float
+    observe: Callable[[float], None] | None = None
     wanted: int = 1
     found: list[T] = field(default_factory=list)
     blocked: bool = False
@@ -102,10 +107,11 @@ class Wait(Generic[T]):
 
     def receive(self, signal: Signal) -> Steps[T]:
         """Return the oldest untaken match and take it; wait for one if there is none yet."""
-        self._deadline = _now() + self.seconds
-        yield from self._look(enough=1, taking=True)
-        if not self.found:
-            yield from self._listen(signal, taking=True)
+        with self._timed():
+            self._deadline = _now() + self.seconds
+            yield from self._look(enough=1, taking=True)
+            if not self.found:
+                yield from self._listen(signal, taking=True)
         if not self.found:
             raise (yield from self._not_received(signal))
         return self.found[0]
@@ -117,6 +123,10 @@ class Wait(Generic[T]):
 
     def receive_all(self, signal: Signal, count: int | None) -> Steps[list[T]]:
         """Return all untaken matches and take them; wait until there are ``count``, and fail if there are more."""
+        with self._timed():
+            return (yield from self._receive_all(signal, count))
+
+    def _receive_all(self, signal: Signal, count: int | None) -> Steps[list[T]]:
         self._deadline = _now() + self.seconds
         self.wanted = count or 0
         while True:
@@ -163,6 +173,15 @@ class Wait(Generic[T]):
     def is_taken(self, item: T) -> bool:
         """Return whether a wait has taken ``item``."""
         return self.key(item) in self.source.taken
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = _now()
+        try:
+            yield
+        finally:
+            if self.observe is not None:
+                self.observe(_now() - began)
 
     def _look(self, *, enough: int | None = None, taking: bool = False) -> Steps[None]:
         """Examine the stored items, from the first untaken one on, until ``enough`` matches are found."""

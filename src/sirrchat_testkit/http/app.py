@@ -1,7 +1,8 @@
 """The application: the routes of all APIs, and those of the server itself.
 
 1. Each API is a sub-application with its own API style. The longest prefix wins.
-2. The health, the OpenAPI document, its page and the schemas of webhook bodies need no API key.
+2. The health, the OpenAPI document, its page and the schemas of webhook bodies need no API key. ``metrics`` says when
+   the figures need one.
 3. ``/healthz`` is 200 while the server runs, ``/readyz`` 503 while nothing can be stored.
 """
 
@@ -15,8 +16,9 @@ from aiohttp import web
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.http.docs import DocsViews
+from sirrchat_testkit.http.metrics import MEDIA, MetricsViews
 from sirrchat_testkit.http.middleware import RATE_LIMIT, SERVICES, RateLimit, api_middleware
-from sirrchat_testkit.http.operations import ANYBODY, Answer, Api, Operation, add_routes
+from sirrchat_testkit.http.operations import ADMIN_OR_LOCAL, ANYBODY, Answer, Api, Operation, add_routes
 from sirrchat_testkit.http.sirrchat import sirrchat
 from sirrchat_testkit.http.style import API_STYLE, MAX_BODY, ApiStyle, answer, flat
 from sirrchat_testkit.http.tempmail import tempmail
@@ -40,13 +42,15 @@ def apis(services: Services, more: Sequence[Api] = ()) -> Sequence[Api]:
         Operation(
             "GET", "/readyz", views.get_readiness, ANYBODY, [Answer(health.Readiness), Answer(health.Readiness, 503)]
         ),
+        Operation("GET", "/metrics", MetricsViews(services).get_metrics, ADMIN_OR_LOCAL, [Answer(None, media=MEDIA)]),
         Operation("GET", SCHEMA_PATH, views.get_webhook_schema, ANYBODY, [Answer(None)]),
         Operation("GET", "/openapi.json", documentation.get_openapi, ANYBODY, [Answer(None)]),
         Operation("GET", "/docs", documentation.get_docs, ANYBODY, [Answer(None, media="text/html")]),
         Operation("GET", "/docs/{file}", documentation.get_docs_file, ANYBODY, [Answer(None, media="*/*")]),
     )
-    text = "Health, documentation and schemas; no API key is needed."
-    return (*with_keys, Api("Server", text, "", _NO_KEY, schemas.Problem, operations, schema_prefix="Server"))
+    text = "Health, metrics, documentation and schemas."
+    keys = ("bearer", "api_key")
+    return (*with_keys, Api("Server", text, "", _NO_KEY, schemas.Problem, operations, keys, schema_prefix="Server"))
 
 
 def application(services: Services, more: Sequence[Api] = ()) -> web.Application:

@@ -32,7 +32,7 @@ def check_origin(request: web.Request, settings: Settings) -> None:
         Forbidden: The request is cross-site.
     """
     name = host_name(request.host)  # without a Host header: the address that the client connected to
-    if not (_is_loopback(name) or name in _own_names(request, settings) or _is_allowed(name, settings.allowed_hosts)):
+    if not (is_loopback(name) or name in _own_names(request, settings) or _is_allowed(name, settings.allowed_hosts)):
         raise web.HTTPMisdirectedRequest(reason=f"{request.host!r} is not a host of this server; see allowed_hosts")
     site = request.headers.get("Sec-Fetch-Site", "").strip().lower()
     if site == "cross-site" and request.path not in HEALTH_PATHS:
@@ -53,7 +53,8 @@ def host_name(host: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Return whether ``name``, as ``host_name`` returns it, is this machine's own."""
     try:
         return ip_address(name).is_loopback
     except ValueError:

@@ -117,7 +117,7 @@ async def api_middleware(request: web.Request, handler: Handler) -> web.StreamRe
             status = apps[0][RATE_LIMIT].count(key, request.remote)
             status.check()
             if not isinstance(request.match_info.http_exception, web.HTTPNotFound):
-                _admit(key)
+                admit(key)
         response = await handler(request)
     except TestkitError as error:
         response = _refusal(request, style, services, error)
@@ -144,7 +144,8 @@ async def expect(request: web.Request) -> None:
         request.writer.output_size = 0  # the answer itself has not begun
 
 
-def _admit(key: ApiKey | None) -> None:
+def admit(key: ApiKey | None) -> None:
+    """Make ``key`` the API key of the current request. Raises ``Unauthorized`` if it is None."""
     if key is None:
         raise Unauthorized("API key missing, invalid, revoked or expired")
     _admitted.set(key)

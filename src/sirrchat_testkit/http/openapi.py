@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from sirrchat_testkit.http.operations import ADMIN, ANYBODY, JSON, OWNER, Answer, Api, Operation
+from sirrchat_testkit.http.operations import ADMIN, ADMIN_OR_LOCAL, ANYBODY, JSON, OWNER, Answer, Api, Operation
 from sirrchat_testkit.http.parameters import PATH
 from sirrchat_testkit.schemas.webhooks import SHAPES
 
@@ -98,7 +98,8 @@ class _Names:
 def _operation(api: Api, operation: Operation, names: _Names) -> dict[str, Any]:
     summary, _, rest = (operation.view.__doc__ or "").strip().partition("\n")
     first, _, more = summary.partition(". ")
-    needs = f"Needs {operation.allowed.text.removesuffix(',')}." if operation.allowed in {ADMIN, OWNER} else ""
+    is_told = operation.allowed in {ADMIN, ADMIN_OR_LOCAL, OWNER}
+    needs = f"Needs {operation.allowed.text.removesuffix(',')}." if is_told else ""
     description = " ".join(each for each in (more, *rest.split(), needs) if each)
     made: dict[str, Any] = {
         "tags": [api.title],
@@ -107,7 +108,7 @@ def _operation(api: Api, operation: Operation, names: _Names) -> dict[str, Any]:
         "description": description.replace("``", "`"),
         "parameters": [*_parameters(operation)],
         "responses": {**_answers(api, operation, names), **_refusals(api, operation, names)},
-        "security": [] if operation.allowed is ANYBODY else [{each: []} for each in api.security],
+        "security": _security(api, operation),
     }
     if _has_body(operation):
         schema = {"type": "string"} if operation.body is None else names.taken(operation.body)
@@ -117,6 +118,13 @@ def _operation(api: Api, operation: Operation, names: _Names) -> dict[str, Any]:
 
 def _has_body(operation: Operation) -> bool:
     return operation.body is not None or operation.takes != JSON
+
+
+def _security(api: Api, operation: Operation) -> list[dict[str, Any]]:
+    if operation.allowed is ANYBODY:
+        return []
+    without_key: list[dict[str, Any]] = [{}] if operation.allowed is ADMIN_OR_LOCAL else []
+    return [*without_key, *({each: []} for each in api.security)]
 
 
 def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
@@ -130,7 +138,7 @@ def _answers(api: Api, operation: Operation, names: _Names) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for each in operation.answers:
         entry = made.setdefault(str(each.status), {"description": _meaning(each.status)})
-        if api.security:
+        if api.style.key is not None:
             entry["headers"] = {
                 name: {"description": text, "schema": {"type": "integer"}} for name, text in _LIMITS.items()
             }
@@ -154,7 +162,9 @@ def _meaning(status: int) -> str:
 def _refusals(api: Api, operation: Operation, names: _Names) -> dict[str, Any]:
     statuses = {421, *operation.refusals}
     if operation.allowed is not ANYBODY:
-        statuses |= {401, 403, 429}
+        statuses |= {401, 403}
+    if api.style.key is not None:
+        statuses.add(429)
     if "{" in operation.path:
         statuses.add(404)
     if operation.query or _has_body(operation):

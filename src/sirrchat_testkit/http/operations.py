@@ -58,6 +58,8 @@ OWNER = Permission(
     "an admin's API key, or one of this user,",
     lambda key, request: key.role == "admin" or key.account == request.match_info["user"],
 )
+ADMIN_OR_LOCAL = Permission("an admin's API key, unless the server listens on a loopback address")
+"""The view checks the key."""
 
 
 JSON: Final = "application/json"

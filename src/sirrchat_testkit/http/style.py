@@ -43,6 +43,7 @@ STATUSES: Mapping[type[errors.TestkitError], int] = {
     errors.NoSuchAddress: 400,
     errors.ForeignDomain: 400,
     errors.OverQuota: 507,
+    errors.TooManyRecipients: 400,
     errors.FaultRefused: 400,
     errors.StoreError: 500,
     errors.StoreFull: 507,
@@ -95,6 +96,11 @@ def bearer(request: web.Request) -> str:
 def x_api_key(request: web.Request) -> str:
     """Return the key in ``X-API-Key``, or an empty string."""
     return request.headers.get("X-API-Key", "")
+
+
+def either_key(request: web.Request) -> str:
+    """Return the bearer token of ``request``, or the key in ``X-API-Key``, or an empty string."""
+    return bearer(request) or x_api_key(request)
 
 
 def flat(_status: int, text: str, error: Exception | None) -> Any:

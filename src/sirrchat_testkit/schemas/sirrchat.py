@@ -275,7 +275,7 @@ class Message(ListedMessage):
 
 
 class SmtpStats(Shape):
-    """The numbers of copies sent and received, and of recipients refused."""
+    """The numbers of messages sent, of copies received, and of recipients refused."""
 
     sent: int
     received: int
@@ -290,7 +290,7 @@ class ImapStats(Shape):
 
 
 class ServerStats(Shape):
-    """``GET /stats``: ``uptime`` in seconds; ``messages_today`` counts copies received and sent today, in UTC."""
+    """``GET /stats``: ``uptime`` in seconds; ``messages_today`` counts copies received and messages sent, in UTC."""
 
     uptime: int
     users_total: int
@@ -302,7 +302,7 @@ class ServerStats(Shape):
 
 
 class UserStats(Shape):
-    """``GET /users/{id}/stats``."""
+    """``GET /users/{id}/stats``: copies stored and received, messages sent, recipients refused; sizes in bytes."""
 
     messages_total: int
     messages_unseen: int

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from sirrchat_testkit.smtp.transaction import Transaction
 from sirrchat_testkit.smtp.writer import ReplyWriter
 
 Work = Callable[[], Answer]
-Refused = Callable[[Reply], None]
+Refused = Callable[[Reply], Awaitable[None]]
 
 
 async def act(decision: SmtpDecision, work: Work, refused: Refused, writer: ReplyWriter) -> Reply:
@@ -35,7 +35,7 @@ async def act(decision: SmtpDecision, work: Work, refused: Refused, writer: Repl
         return replies.HANG_UP
     if decision.refusal is not None:
         reply = Reply(decision.refusal.code, decision.refusal.status, decision.refusal.text)
-        refused(reply)
+        await refused(reply)
     else:
         answer = work()
         reply = answer if isinstance(answer, Reply) else await answer
@@ -88,7 +88,7 @@ class FaultPoints:
     async def auth(self, credentials: Credentials, work: Work) -> Reply:
         """Check ``credentials`` with ``work``. A refusal is noted as a failed login."""
 
-        def refused(reply: Reply) -> None:
+        async def refused(reply: Reply) -> None:
             self._services.logins.refused(credentials, f"refused {reply.code} by a fault")
 
         return await act(await self._decide("auth", login=credentials.user), work, refused, self._writer)
@@ -148,14 +148,14 @@ class FaultPoints:
     def _refusing(self, where: str, transaction: Transaction, *recipients: str) -> Refused:
         """Return a callback that notes that a fault refused ``recipients``."""
 
-        def refused(reply: Reply) -> None:
+        async def refused(reply: Reply) -> None:
             fault = FaultRefused(f"refused {reply.code} {where} by a fault")
             for recipient in recipients:
                 transaction.refuse(recipient, reply)
-                self._services.delivery.note_refusal(recipient, transaction.sender, fault)
+                await self._services.delivery.note_refusal(recipient, transaction.sender, fault)
 
         return refused
 
 
-def _ignore(_: Reply) -> None:
+async def _ignore(_: Reply) -> None:
     """Do nothing: there is no recipient or login to note the refusal for."""

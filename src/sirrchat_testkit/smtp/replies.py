@@ -30,6 +30,7 @@ from sirrchat_testkit.errors import (
     StoreFull,
     TestkitError,
     TooBusy,
+    TooManyRecipients,
 )
 from sirrchat_testkit.smtp.reader import Flaw
 
@@ -129,7 +130,6 @@ LOGIN_GONE = Reply(421, "4.7.0", "Closing connection: the account of this login 
 TIMED_OUT = Reply(421, "4.4.2", "Timeout: closing connection")
 CRASHED = Reply(451, "4.3.0", "Server error; it is reported to the test that owns the server")
 OUT_OF_MEMORY = Reply(452, "4.3.1", "Insufficient memory; try again later")
-TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
 
 TOO_MANY_SESSIONS = Reply(421, "4.7.0", "Too many connections")
 TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages in this connection; open another one")
@@ -194,6 +194,7 @@ BY_ERROR: dict[type[TestkitError], tuple[int, str]] = {
     NoSuchAddress: (550, "5.1.1"),
     ForeignDomain: (550, "5.7.1"),
     OverQuota: (552, "5.2.2"),
+    TooManyRecipients: (452, "4.5.3"),
     FaultRefused: (550, "5.7.1"),
     StoreError: (451, "4.3.0"),
     StoreFull: (452, "4.3.1"),

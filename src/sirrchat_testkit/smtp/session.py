@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from sirrchat_testkit.domain.events import TlsFailed
 from sirrchat_testkit.domain.services import Services
-from sirrchat_testkit.errors import Refused, StoreError
+from sirrchat_testkit.errors import Refused, StoreError, TooManyRecipients
 from sirrchat_testkit.faults.smtp import SMTP
 from sirrchat_testkit.settings import EXTENSIONS, Settings
 from sirrchat_testkit.smtp import replies
@@ -251,20 +251,25 @@ class SmtpSession:
         recipient = path.address
         if "@" not in recipient:  # <postmaster>, RFC 5321 section 4.5.1
             recipient = f"{recipient}@{self._services.settings.value.domains[0]}"
-        if refusal := self._refuse_recipient(transaction, recipient):
-            return refusal
+        if self._is_full(transaction):
+            return self._refuse_more(transaction, recipient)
         if self._faults.planned:
             return self.fault_points.rcpt(transaction, recipient, lambda: self._admit(transaction, recipient, path))
         return self._admit(transaction, recipient, path)
 
-    def _refuse_recipient(self, transaction: Transaction, recipient: str) -> Reply | None:
-        """Return the reply if ``transaction`` has too many recipients, None if it has room for ``recipient``."""
+    def _is_full(self, transaction: Transaction) -> bool:
+        """Return whether ``transaction`` takes no more recipients."""
         limit = self._services.settings.value.max_recipients
-        if len(transaction.refused) >= max(limit, _MAX_REFUSED):
-            return replies.TOO_MANY_RECIPIENTS
-        if len(transaction.recipients) >= limit:
-            return transaction.refuse(recipient, replies.TOO_MANY_RECIPIENTS)
-        return None
+        return len(transaction.recipients) >= limit or len(transaction.refused) >= max(limit, _MAX_REFUSED)
+
+    async def _refuse_more(self, transaction: Transaction, recipient: str) -> Reply:
+        """Refuse ``recipient`` because ``transaction`` is full."""
+        refusal = TooManyRecipients("Too many recipients")
+        await self._services.delivery.note_refusal(recipient, transaction.sender, refusal)
+        reply = replies.for_error(refusal)
+        if len(transaction.refused) < max(self._services.settings.value.max_recipients, _MAX_REFUSED):
+            transaction.refuse(recipient, reply)
+        return reply
 
     async def _admit(self, transaction: Transaction, recipient: str, path: Path) -> Reply:
         try:
@@ -332,10 +337,11 @@ class SmtpSession:
         if isinstance(raw, Flaw):
             return self.reject_message(raw)
         if transaction.chunks is None and (upload := self.fault_points.upload_of(transaction)):
-            return self.fault_points.first_chunk(
-                upload, lambda: self._append(transaction, raw), lambda _: self.end_transaction()
-            )
+            return self.fault_points.first_chunk(upload, lambda: self._append(transaction, raw), self._end_refused)
         return self._append(transaction, raw)
+
+    async def _end_refused(self, _: Reply) -> None:
+        self.end_transaction()
 
     def _append(self, transaction: Transaction, raw: bytes) -> Answer:
         size, last = self.chunk
@@ -368,7 +374,7 @@ class SmtpSession:
             self._services.sessions.transcripts.keep(copies[0].envelope, self.record.log.of_message())
         except Refused as refusal:
             for recipient in transaction.recipients:
-                self._services.delivery.note_refusal(recipient, transaction.sender, refusal)
+                await self._services.delivery.note_refusal(recipient, transaction.sender, refusal)
             return replies.for_error(refusal)
         except StoreError as error:
             return self._store_failed("end of data", error)

@@ -41,18 +41,17 @@ if TYPE_CHECKING:
         StoreLocked,
         TestkitError,
     )
-    from sirrchat_testkit.faults.api import (
+    from sirrchat_testkit.faults.engine import Fault
+    from sirrchat_testkit.faults.smtp import DropWhen, FaultStage
+    from sirrchat_testkit.faults.smtp_handle import (
         FaultConditions,
         Faults,
         MailFaultConditions,
         RcptFaultConditions,
         RejectFaultConditions,
-        WebhookFaultConditions,
-        WebhookFaults,
     )
-    from sirrchat_testkit.faults.engine import Fault
-    from sirrchat_testkit.faults.smtp import DropWhen, FaultStage
     from sirrchat_testkit.faults.webhook import Tampering
+    from sirrchat_testkit.faults.webhook_handle import WebhookFaultConditions, WebhookFaults
     from sirrchat_testkit.fixture_types import ConnectFlask, MakeInbox, MakeInboxes, MakeWebhookSink
     from sirrchat_testkit.frameworks.django import connect_django
     from sirrchat_testkit.frameworks.flask import connect_flask
@@ -209,10 +208,10 @@ _HOMES = {
     "EnvPreset": "handles.environment",
     "Envelope": "domain.models",
     "Fault": "faults.engine",
-    "FaultConditions": "faults.api",
+    "FaultConditions": "faults.smtp_handle",
     "FaultNeverFired": "handles.failures",
     "FaultStage": "faults.smtp",
-    "Faults": "faults.api",
+    "Faults": "faults.smtp_handle",
     "Forbidden": "client.errors",
     "ForeignDomain": "errors",
     "GoldenDiffers": "sink.call",
@@ -227,7 +226,7 @@ _HOMES = {
     "MailAccount": "handles.inbox",
     "MailAddress": "mail.address_headers",
     "MailConditions": "handles.conditions",
-    "MailFaultConditions": "faults.api",
+    "MailFaultConditions": "faults.smtp_handle",
     "MailNotReceived": "handles.mail_source",
     "MailServer": "server",
     "MailServerTestCase": "frameworks.testcase",
@@ -242,11 +241,11 @@ _HOMES = {
     "OverQuota": "errors",
     "PlaywrightPage": "handles.viewing",
     "RateLimited": "client.errors",
-    "RcptFaultConditions": "faults.api",
+    "RcptFaultConditions": "faults.smtp_handle",
     "ReceivedMessage": "handles.message",
     "Refusal": "handles.diagnostics",
     "Refused": "errors",
-    "RejectFaultConditions": "faults.api",
+    "RejectFaultConditions": "faults.smtp_handle",
     "RuntimeChanges": "settings",
     "SeleniumDriver": "handles.viewing",
     "ServerError": "client.errors",
@@ -282,8 +281,8 @@ _HOMES = {
     "WebhookCall": "sink.call",
     "WebhookDelivery": "handles.webhooks",
     "WebhookEvent": "schemas.webhook_events",
-    "WebhookFaultConditions": "faults.api",
-    "WebhookFaults": "faults.api",
+    "WebhookFaultConditions": "faults.webhook_handle",
+    "WebhookFaults": "faults.webhook_handle",
     "WebhookHandle": "handles.webhooks",
     "WebhookInvalid": "sink.call",
     "WebhookNotReceived": "sink.source",

@@ -19,8 +19,9 @@ from sirrchat_testkit.domain.counters import ServerStats
 from sirrchat_testkit.domain.models import Envelope
 from sirrchat_testkit.domain.scopes import Scope
 from sirrchat_testkit.domain.sessions import Session
-from sirrchat_testkit.faults.api import Faults, WebhookFaults
+from sirrchat_testkit.faults.smtp_handle import Faults
 from sirrchat_testkit.faults.webhook import Tampering
+from sirrchat_testkit.faults.webhook_handle import WebhookFaults
 from sirrchat_testkit.handles.clock import Clock
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.diagnostics import Refusal
@@ -365,7 +366,7 @@ class MailServer(Service, CollectionHints, Receiver):
     @property
     def webhook_faults(self) -> WebhookFaults:
         """The faults of the webhook sender; those planned in a scope are removed when it ends."""
-        return WebhookFaults(self._thread, self._now.services.faults)
+        return WebhookFaults(self._now.services.faults, self._thread)
 
     def webhook_call(
         self,
@@ -421,7 +422,7 @@ class MailServer(Service, CollectionHints, Receiver):
     @property
     def faults(self) -> Faults:
         """The faults of SMTP; those planned in a scope are removed when it ends."""
-        return Faults(self._thread, self._now.services.faults)
+        return Faults(self._now.services.faults, self._thread)
 
     @property
     def timeout(self) -> float:

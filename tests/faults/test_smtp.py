@@ -9,14 +9,14 @@ import pytest
 
 from sirrchat_testkit.domain.events import FaultFired
 from sirrchat_testkit.domain.services import Services
-from sirrchat_testkit.faults.api import (
+from sirrchat_testkit.faults.engine import Always, Fault
+from sirrchat_testkit.faults.smtp import SMTP, Greylist, SmtpContext, SmtpDecision, SmtpMatch, Throttle, refusal
+from sirrchat_testkit.faults.smtp_handle import (
     FaultConditions,
     MailFaultConditions,
     RcptFaultConditions,
     RejectFaultConditions,
 )
-from sirrchat_testkit.faults.engine import Always, Fault
-from sirrchat_testkit.faults.smtp import SMTP, Greylist, SmtpContext, SmtpDecision, SmtpMatch, Throttle, refusal
 
 RAW = b"Subject: =?utf-8?q?Hell=C3=B6?=\r\nFrom: a@x.example\r\nTo: b@example.com\r\nX-Tag: one\r\n\r\nsome text\r\n"
 END = SmtpContext("end", "127.0.0.1:5", mail_from="a@x.example", recipients=("b@example.com",), size=len(RAW), raw=RAW)

@@ -9,7 +9,6 @@ import pytest
 
 from sirrchat_testkit.domain.events import FaultFired
 from sirrchat_testkit.domain.services import Services
-from sirrchat_testkit.faults.api import WebhookFaultConditions
 from sirrchat_testkit.faults.engine import Always, Fault
 from sirrchat_testkit.faults.webhook import (
     WEBHOOK,
@@ -19,6 +18,7 @@ from sirrchat_testkit.faults.webhook import (
     Tampering,
     WebhookPayload,
 )
+from sirrchat_testkit.faults.webhook_handle import WebhookFaultConditions
 from sirrchat_testkit.webhooks.calls import call
 
 BODY = {"event": "email.received", "data": {"user": "ann@example.com", "from": "a@x.example", "subject": "Hello"}}

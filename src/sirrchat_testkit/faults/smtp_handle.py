@@ -1,13 +1,14 @@
-"""The handles that plan faults: ``Faults`` for SMTP, ``WebhookFaults`` for the webhook sender."""
+"""The handle that plans faults of SMTP."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, Generic, Literal, TypedDict, Unpack
+from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 from sirrchat_testkit.comparing import Number, Text
-from sirrchat_testkit.faults.engine import Always, C, D, Fault, FaultAction, FaultProtocol, FaultRegistry
+from sirrchat_testkit.faults.engine import Always, Fault
+from sirrchat_testkit.faults.handle import PlannedFaults, seconds_of, whole_number
 from sirrchat_testkit.faults.smtp import (
     SMTP,
     DropWhen,
@@ -19,10 +20,7 @@ from sirrchat_testkit.faults.smtp import (
     Throttle,
     refusal,
 )
-from sirrchat_testkit.faults.webhook import WEBHOOK, CallContext, CallDecision, Tampering
 from sirrchat_testkit.formatting import counted
-from sirrchat_testkit.suggestions import Hints
-from sirrchat_testkit.threads import LoopThread
 
 __tracebackhide__ = True
 
@@ -96,80 +94,7 @@ class FaultConditions(RejectFaultConditions, total=False):
     text: Text
 
 
-class WebhookFaultConditions(TypedDict, total=False):
-    """Conditions of a fault of the webhook sender. ``CallConditions`` describes how they are compared.
-
-    Attributes:
-        event: The event, such as ``email.received``.
-        attempt: The number of the attempt, from 1.
-        url: The URL of the webhook.
-        subject: The subject of the reported mail.
-        sender: The sender of the reported mail.
-        recipient: The recipient of the reported mail.
-        text: The body as text.
-        json: The body as JSON: an equal value, or a function that gets it.
-    """
-
-    event: Text
-    attempt: Number
-    url: Text
-    subject: Text
-    sender: Text
-    recipient: Text
-    text: Text
-    json: Callable[[Any], object] | Any
-
-
-class _PlannedFaults(Hints, Generic[C, D]):
-    """The planned faults of one protocol."""
-
-    _protocol: ClassVar[FaultProtocol[Any, Any]]
-
-    def __init__(self, thread: LoopThread, registry: FaultRegistry) -> None:
-        self._thread = thread
-        self._registry = registry
-
-    def clear(self, *faults: Fault) -> None:
-        """Remove ``faults``, or all. A removed fault does not fail the test if it never fired."""
-        self._do(lambda: self._registry.cancel(*(faults or self._registry.all(self._protocol))))
-
-    @property
-    def planned(self) -> list[Fault]:
-        """The planned faults, in order; ``fired`` counts how often each has fired."""
-        return list(self._registry.all(self._protocol))
-
-    def _plan(
-        self,
-        stages: tuple[str, ...],
-        action: FaultAction[C, D],
-        times: int | None,
-        conditions: Mapping[str, Any],
-    ) -> Fault:
-        fault = Fault(self._protocol, stages, action, conditions, times)
-        self._do(lambda: self._registry.plan(fault))
-        return fault
-
-    def _do(self, what: Callable[[], object]) -> None:
-        async def work() -> None:
-            what()
-
-        self._thread.call(work())
-
-    def __iter__(self) -> Iterator[Fault]:
-        return iter(self.planned)
-
-    def __len__(self) -> int:
-        return len(self.planned)
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __repr__(self) -> str:
-        planned = "; ".join(f"{each}, {each.count()}" for each in self.planned)
-        return f"<{type(self).__name__} {planned or 'none'}>"
-
-
-class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
+class Faults(PlannedFaults[SmtpContext, SmtpDecision]):
     """SMTP faults, ``mailserver.faults``: planned misbehavior of the server, until the test or the scope ends.
 
     Every verb returns the planned ``Fault``. Its common arguments are:
@@ -256,7 +181,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             times: How many times the fault fires; None for every time.
             match: Conditions.
         """
-        action = Always(SmtpDecision(delay=_seconds("seconds", seconds)), f"delay of {seconds:g} s")
+        action = Always(SmtpDecision(delay=seconds_of("seconds", seconds)), f"delay of {seconds:g} s")
         return self._plan((SMTP.stage(stage),), action, times, match)
 
     def trickle(
@@ -275,7 +200,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             times: How many times the fault fires; None for every time.
             match: Conditions.
         """
-        action = Always(SmtpDecision(pause=_seconds("seconds", seconds)), "slow reply")
+        action = Always(SmtpDecision(pause=seconds_of("seconds", seconds)), "slow reply")
         return self._plan((SMTP.stage(stage),), action, times, match)
 
     def drop(
@@ -312,7 +237,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         if after_bytes is None:
             action = Always(SmtpDecision(drop=when), f"drop {_WHEN[when]}")
             return self._plan((SMTP.stage(stage or "end"),), action, times, match)
-        _whole("after_bytes", after_bytes, 1)
+        whole_number("after_bytes", after_bytes, 1)
         if SMTP.stage(stage or "data") != "data" or when != "before":
             raise ValueError(
                 "after_bytes closes the connection within the message: it needs stage='data', without when"
@@ -342,7 +267,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             match: Conditions.
         """
         seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
-        return self._plan(("rcpt",), Greylist(round(_seconds("wait", seconds) * 1000)), times, match)
+        return self._plan(("rcpt",), Greylist(round(seconds_of("wait", seconds) * 1000)), times, match)
 
     def throttle(
         self,
@@ -362,7 +287,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         """
         if code not in {421, 450, 451, 452}:
             raise ValueError(f"code must be 421, 450, 451 or 452, not {code!r}")
-        return self._plan(("mail",), Throttle(_whole("per_minute", per_minute, 0), code), times, match)
+        return self._plan(("mail",), Throttle(whole_number("per_minute", per_minute, 0), code), times, match)
 
     def limit_size(
         self,
@@ -379,75 +304,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             match: Conditions.
         """
         stages = ("mail", "end") if SMTP.stages["mail"].conditions.issuperset(match) else ("end",)
-        return self._plan(stages, LimitSize(_whole("bytes", bytes, 0)), times, match)
-
-
-class WebhookFaults(_PlannedFaults[CallContext, CallDecision]):
-    """Webhook faults, ``mailserver.webhook_faults``: planned misbehavior of the webhook sender, until the scope ends.
-
-    Every verb returns the planned ``Fault``. ``times`` is how often it fires: once by default, None for every time.
-    Conditions select the calls: ``event``, ``subject``, ``sender``, ``recipient``, ``url``, ``attempt``, ``json``,
-    ``text`` (see ``WebhookFaultConditions``). A fault that never fires fails the test.
-
-    Example:
-        mailserver.webhook_faults.duplicate(event="email.received")
-        inbox.deliver(subject="Hello")
-        first, second = webhook_sink.receive_all(2)
-        assert first.id == second.id
-
-    Raises:
-        ValueError: A value is out of range.
-        TypeError: A condition is unknown; the error suggests the nearest one.
-    """
-
-    _protocol = WEBHOOK
-    _guesses: ClassVar[Mapping[str, str]] = {
-        "twice": "duplicate",
-        "out_of_order": "reorder",
-        "slow": "delay",
-        "bad_signature": "corrupt_signature",
-        "invalid_json": "malformed_json",
-        "old_timestamp": "stale_timestamp",
-        "large_body": "huge_body",
-        "reset": "clear",
-        "remove": "clear",
-    }
-
-    def duplicate(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Send a call twice, one after the other, with the same id and body."""
-        return self._plan(("send",), Always(CallDecision(duplicate=True), "duplicate"), times, match)
-
-    def reorder(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Hold back a delivery until the next one to the same webhook has been sent."""
-        return self._plan(("queue",), Always(CallDecision(hold=True), "reorder"), times, match)
-
-    def delay(self, seconds: float, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Postpone the first attempt by ``seconds`` (more than 0) on the server's clock."""
-        action = Always(CallDecision(delay=_seconds("seconds", seconds, zero=False)), f"delay of {seconds:g} s")
-        return self._plan(("queue",), action, times, match)
-
-    def corrupt_signature(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Sign a call with a wrong secret."""
-        return self._tamper("signature", "corrupt signature", times, match)
-
-    def stale_timestamp(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Send a timestamp that is an hour old, with a valid signature, as in a replay attack."""
-        return self._tamper("timestamp", "stale timestamp", times, match)
-
-    def malformed_json(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Send a body without its last byte, with a valid signature."""
-        return self._tamper("json", "malformed JSON", times, match)
-
-    def wrong_content_type(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Send the body with the content type ``text/plain``."""
-        return self._tamper("content_type", "wrong content type", times, match)
-
-    def huge_body(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
-        """Send 10 MiB: the same JSON followed by spaces, with a valid signature."""
-        return self._tamper("huge", "huge body", times, match)
-
-    def _tamper(self, what: Tampering, text: str, times: int | None, conditions: Mapping[str, Any]) -> Fault:
-        return self._plan(("send",), Always(CallDecision(tampering=what), text), times, conditions)
+        return self._plan(stages, LimitSize(whole_number("bytes", bytes, 0)), times, match)
 
 
 _WHEN: Mapping[DropWhen, str] = {
@@ -455,17 +312,3 @@ _WHEN: Mapping[DropWhen, str] = {
     "instead": "instead of the reply",
     "after": "after the reply",
 }
-
-
-def _seconds(name: str, seconds: float, *, zero: bool = True) -> float:
-    if type(seconds) not in {int, float} or not (seconds > 0 or (zero and seconds == 0)):
-        raise ValueError(
-            f"{name} must be a number of seconds, {'0 or more' if zero else 'more than 0'}, not {seconds!r}"
-        )
-    return seconds
-
-
-def _whole(name: str, number: int, least: int) -> int:
-    if type(number) is not int or number < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, not {number!r}")
-    return number

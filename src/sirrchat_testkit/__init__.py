@@ -42,6 +42,8 @@ if TYPE_CHECKING:
         TestkitError,
     )
     from sirrchat_testkit.faults.engine import Fault
+    from sirrchat_testkit.faults.rest import RestFaultStage
+    from sirrchat_testkit.faults.rest_handle import RestFaultConditions, RestFaults
     from sirrchat_testkit.faults.smtp import DropWhen, FaultStage
     from sirrchat_testkit.faults.smtp_handle import (
         FaultConditions,
@@ -142,6 +144,9 @@ __all__ = [
     "Refusal",
     "Refused",
     "RejectFaultConditions",
+    "RestFaultConditions",
+    "RestFaultStage",
+    "RestFaults",
     "RuntimeChanges",
     "SeleniumDriver",
     "ServerError",
@@ -246,6 +251,9 @@ _HOMES = {
     "Refusal": "handles.diagnostics",
     "Refused": "errors",
     "RejectFaultConditions": "faults.smtp_handle",
+    "RestFaultConditions": "faults.rest_handle",
+    "RestFaultStage": "faults.rest",
+    "RestFaults": "faults.rest_handle",
     "RuntimeChanges": "settings",
     "SeleniumDriver": "handles.viewing",
     "ServerError": "client.errors",

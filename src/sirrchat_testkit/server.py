@@ -19,6 +19,7 @@ from sirrchat_testkit.domain.counters import ServerStats
 from sirrchat_testkit.domain.models import Envelope
 from sirrchat_testkit.domain.scopes import Scope
 from sirrchat_testkit.domain.sessions import Session
+from sirrchat_testkit.faults.rest_handle import RestFaults
 from sirrchat_testkit.faults.smtp_handle import Faults
 from sirrchat_testkit.faults.webhook import Tampering
 from sirrchat_testkit.faults.webhook_handle import WebhookFaults
@@ -425,6 +426,11 @@ class MailServer(Service, CollectionHints, Receiver):
         return Faults(self._now.services.faults, self._thread)
 
     @property
+    def rest_faults(self) -> RestFaults:
+        """The faults of both REST APIs; those planned in a scope are removed when it ends."""
+        return RestFaults(self._now.services.faults, self._thread)
+
+    @property
     def timeout(self) -> float:
         """The default timeout of ``receive``, in seconds of real time."""
         return self._control.timeout
@@ -664,6 +670,8 @@ class MailServer(Service, CollectionHints, Receiver):
         "base_url": "api_url",
         "http_url": "api_url",
         "rest_url": "api_url",
+        "api_faults": "rest_faults",
+        "http_faults": "rest_faults",
         "domains": "settings.domains",
         "inbox": "make_inbox",
         "create_inbox": "make_inbox",

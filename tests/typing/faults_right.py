@@ -18,6 +18,9 @@ from sirrchat_testkit import (
     FaultStage,
     Inbox,
     MailServer,
+    RestFaultConditions,
+    RestFaults,
+    RestFaultStage,
     WebhookFaultConditions,
     WebhookFaults,
 )
@@ -41,6 +44,26 @@ def plans_faults_of_smtp(mailserver: MailServer, inbox: Inbox) -> None:
     faults.greylist(60.0)
     faults.throttle(2, code=421, mail_from=re.compile("shop"))
     faults.limit_size(1000, sender="a@x.example", to="*@example.com")
+
+
+def plans_faults_of_the_apis(mailserver: MailServer) -> None:
+    faults = mailserver.rest_faults
+    assert_type(faults, RestFaults)
+    assert_type(faults.refuse(), Fault)
+    faults.refuse(429, text="slow down", retry_after=3, stage="response", times=2, path="/api/*", method="POST")
+    faults.refuse(status=500, path=re.compile("users"), account=mailserver.add_account())
+    faults.delay(0.5, account="ann@example.com")
+    faults.delay(seconds=2, stage="response", method=IsStr(regex="P.*"))
+    faults.drop(reset=True, stage="response", path=str.isascii)
+    faults.malformed_json(times=1)
+    faults.wrong_content_type(path="/healthz")
+    assert_type([each.fired for each in faults.planned], list[int])
+    faults.clear(*faults)
+
+
+def passes_rest_stages_and_conditions_on(mailserver: MailServer, stage: RestFaultStage) -> Fault:
+    conditions: RestFaultConditions = {"method": "GET", "path": "/api/emails"}
+    return mailserver.rest_faults.drop(stage=stage, **conditions)
 
 
 def passes_stages_and_conditions_on(mailserver: MailServer, stage: FaultStage, when: DropWhen) -> Fault:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sirrchat_testkit import FaultConditions, FaultStage, MailServer
+from sirrchat_testkit import FaultConditions, FaultStage, MailServer, RestFaultConditions, RestFaultStage
 
 
 def plans_faults_of_smtp(mailserver: MailServer) -> None:
@@ -61,3 +61,31 @@ def plans_faults_of_webhooks(mailserver: MailServer) -> None:
     faults.delay("30")  # error
     faults.huge_body(size=5)  # error
     faults.stale_timestamp(times=1.5)  # error
+
+
+def plans_faults_of_the_apis(mailserver: MailServer) -> None:
+    faults = mailserver.rest_faults
+    faults.reject(status=503)  # error
+    faults.malformd_json()  # error
+    faults.refuse("503")  # error
+    faults.refuse(code=503)  # error
+    faults.refuse(503, 3)  # error
+    faults.refuse(retry_after=0.5)  # error
+    faults.refuse(stage="rcpt")  # error
+    faults.refuse(stage="before")  # error
+    faults.refuse(pth="/api/*")  # error
+    faults.refuse(recipient="x")  # error
+    faults.refuse(times="2")  # error
+    faults.delay()  # error
+    faults.delay("1")  # error
+    faults.drop(when="before")  # error
+    faults.drop(reset="yes")  # error
+    faults.malformed_json(stage="response")  # error
+    faults.wrong_content_type(header="x")  # error
+    assert faults.plans  # error
+
+
+def passes_rest_stages_and_conditions_on(mailserver: MailServer) -> None:
+    stage: RestFaultStage = "end"  # error
+    conditions: RestFaultConditions = {"url": "/api/emails"}  # error
+    mailserver.rest_faults.drop(stage=stage, **conditions)

@@ -176,7 +176,7 @@ class FaultProtocol(Generic[C, D]):
 
 
 class Fault:
-    """A planned fault, returned by the methods of ``mailserver.faults`` and ``mailserver.webhook_faults``.
+    """A planned fault, returned by the methods of ``mailserver.faults``, ``rest_faults`` and ``webhook_faults``.
 
     Its ``str`` describes it: ``reject 451 at RCPT for recipient='ann@example.com'``. A fault that never fired fails
     the test, unless ``mailserver.faults.clear(fault)`` removes it.

@@ -15,7 +15,9 @@ from aiohttp import web
 
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import NotFound
+from sirrchat_testkit.faults.rest import REST
 from sirrchat_testkit.http.docs import DocsViews
+from sirrchat_testkit.http.faults import FAULTS, fault_middleware
 from sirrchat_testkit.http.metrics import MEDIA, MetricsViews
 from sirrchat_testkit.http.middleware import RATE_LIMIT, SERVICES, RateLimit, api_middleware
 from sirrchat_testkit.http.operations import ADMIN_OR_LOCAL, ANYBODY, Answer, Api, Operation, add_routes
@@ -55,8 +57,9 @@ def apis(services: Services, more: Sequence[Api] = ()) -> Sequence[Api]:
 
 def application(services: Services, more: Sequence[Api] = ()) -> web.Application:
     """Return the application that serves all APIs of ``services``, and ``more``."""
-    app = web.Application(middlewares=[api_middleware], client_max_size=MAX_BODY + 1)
+    app = web.Application(middlewares=[fault_middleware, api_middleware], client_max_size=MAX_BODY + 1)
     app[SERVICES] = services
+    app[FAULTS] = services.faults.of(REST)
     app[RATE_LIMIT] = RateLimit(services.settings, services.clock)
     *with_keys, server = apis(services, more)
     app[API_STYLE] = server.style

@@ -126,7 +126,7 @@ async def api_middleware(request: web.Request, handler: Handler) -> web.StreamRe
     except Exception as error:
         if isinstance(error, ConnectionError) and request.transport is None:
             raise  # the client closed the connection: that is not an error of the server
-        response = _server_error(request, style, services, error)
+        response = server_error(request, error)
     if status is not None:
         status.add_headers(response)
     return response
@@ -173,9 +173,11 @@ def _http_error(request: web.Request, style: ApiStyle, error: web.HTTPException)
     return refusal
 
 
-def _server_error(request: web.Request, style: ApiStyle, services: Services, error: Exception) -> web.Response:
-    _report(request, services, error)
-    return style.refuse(_SERVER_ERROR, "internal server error; see the server's log", error)
+def server_error(request: web.Request, error: Exception) -> web.Response:
+    """Report an unexpected ``error``; return the answer 500."""
+    apps = request.match_info.apps
+    _report(request, apps[0][SERVICES], error)
+    return apps[-1][API_STYLE].refuse(_SERVER_ERROR, "internal server error; see the server's log", error)
 
 
 def _report(request: web.Request, services: Services, error: Exception) -> None:

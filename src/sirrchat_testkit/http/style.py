@@ -64,9 +64,12 @@ _CODES = {
     421: "misdirected_request",
     429: "rate_limited",
     500: "internal_error",
+    502: "bad_gateway",
     503: "service_unavailable",
+    504: "gateway_timeout",
     507: "insufficient_storage",
 }
+_SERVER_ERROR = 500
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -112,7 +115,7 @@ def flat(_status: int, text: str, error: Exception | None) -> Any:
 
 def nested(status: int, text: str, error: Exception | None) -> Any:
     """Return the body of an error of the SirrChat API: a code, a text, and the invalid field."""
-    code = _CODES.get(status, "invalid_request")
+    code = _CODES.get(status) or ("invalid_request" if status < _SERVER_ERROR else "internal_error")
     details: dict[str, Any] = {}
     if isinstance(error, errors.InvalidValue | errors.Conflict) and error.field is not None:
         details = {"field": error.field, "value": error.value}

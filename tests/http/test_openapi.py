@@ -40,6 +40,7 @@ STRICTER = {
     "PATCH /testkit/v1/settings": "the names are those of settings that can change",
     "POST /testkit/v1/addresses": "a name is a local part, and the domain must be served",
     "POST /testkit/v1/accounts": "the domain must be served",
+    "POST /testkit/v1/faults": "the verbs of the protocols have their own parameters, stages and conditions",
     "POST /testkit/v1/clock": "an action needs seconds or a time",
     "DELETE /testkit/v1/messages": "as GET, and a condition is required",
 }

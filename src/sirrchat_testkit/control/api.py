@@ -6,6 +6,7 @@ Every operation needs an admin's API key, in either header.
 from __future__ import annotations
 
 from sirrchat_testkit.control.events import SINCE, EventViews
+from sirrchat_testkit.control.faults import FaultViews
 from sirrchat_testkit.control.messages import CONDITIONS, COUNT, FROM, LIMIT, RAW, RECIPIENTS, TIMEOUT, MessageViews
 from sirrchat_testkit.control.owners import OwnerViews
 from sirrchat_testkit.control.state import AFTER, DURABLE, SETTLE_TIMEOUT, StateViews
@@ -24,12 +25,8 @@ _MESSAGE = "/messages/{message}"
 
 def control_api(control: ServerControl) -> Api:
     """Return the API with its table."""
-    messages, owners, traffic, state = (
-        MessageViews(control),
-        OwnerViews(control),
-        TrafficViews(control),
-        StateViews(control),
-    )
+    messages, owners, traffic = MessageViews(control), OwnerViews(control), TrafficViews(control)
+    state, faults = StateViews(control), FaultViews(control)
     found, waited = [Answer(schemas.FoundMessages)], [Answer(schemas.WaitedFor)]
     operations = (
         Operation("GET", "/messages", messages.search_messages, ADMIN, found, query=(*CONDITIONS, LIMIT, CURSOR)),
@@ -107,6 +104,10 @@ def control_api(control: ServerControl) -> Api:
         Operation("GET", "/crashes", state.list_crashes, ADMIN, [Answer(schemas.Crashes)], query=(AFTER,)),
         Operation("GET", "/clock", state.get_clock, ADMIN, [Answer(schemas.Clock)]),
         Operation("POST", "/clock", state.move_clock, ADMIN, [Answer(schemas.Clock)], schemas.ClockMove),
+        Operation("GET", "/faults", faults.list_faults, ADMIN, [Answer(schemas.Faults)]),
+        Operation("POST", "/faults", faults.plan_fault, ADMIN, [Answer(schemas.Fault, 201)], schemas.NewFault),
+        Operation("DELETE", "/faults", faults.remove_faults, ADMIN, [NO_CONTENT]),
+        Operation("DELETE", "/faults/{fault}", faults.remove_fault, ADMIN, [NO_CONTENT]),
         Operation("GET", "/settings", state.get_settings, ADMIN, [Answer(schemas.Settings)]),
         Operation(
             "PATCH", "/settings", state.update_settings, ADMIN, [Answer(schemas.Settings)], schemas.SettingsChanges

@@ -191,9 +191,10 @@ class Fault:
         times: How often it can fire; None for any number.
         fired: How often it has fired.
         runs_user_code: Whether its conditions call functions of the test.
+        number: The number of the fault, from 1 in the order in which faults were planned; its id in the control API.
     """
 
-    __slots__ = ("action", "fired", "match", "protocol", "runs_user_code", "stages", "times")
+    __slots__ = ("action", "fired", "match", "number", "protocol", "runs_user_code", "stages", "times")
 
     protocol: FaultProtocol[Any, Any]
     stages: tuple[str, ...]
@@ -202,6 +203,7 @@ class Fault:
     runs_user_code: bool
     times: int | None
     fired: int
+    number: int
 
     def __init__(
         self,
@@ -220,6 +222,7 @@ class Fault:
         self.runs_user_code = self.match.runs_code
         self.times = times
         self.fired = 0
+        self.number = 0
 
     @property
     def spent(self) -> bool:
@@ -314,6 +317,7 @@ class FaultRegistry:
         self._now = now
         self._append = append
         self._faults: tuple[Fault, ...] = ()
+        self._planned = 0
         self._protocols: dict[FaultProtocol[Any, Any], ProtocolFaults[Any, Any]] = {}
 
     def of(self, protocol: FaultProtocol[C, D]) -> ProtocolFaults[C, D]:
@@ -324,7 +328,9 @@ class FaultRegistry:
         return self._protocols[protocol]
 
     def plan(self, fault: Fault) -> Fault:
-        """Add ``fault`` after the others; return it."""
+        """Add ``fault`` after the others, and number it; return it."""
+        self._planned += 1
+        fault.number = self._planned
         self._set((*self._faults, fault))
         return fault
 

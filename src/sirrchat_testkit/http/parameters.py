@@ -111,6 +111,7 @@ PATH: Final[Mapping[str, str]] = {
     "delivery": "The id of a delivery.",
     "key": "The id of an API key.",
     "account": "The id of an account.",
+    "fault": "The id of a fault.",
     "email": "The id of a disposable address.",
     "message": "The id of a message.",
     "event": "The name of a webhook event.",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, StrictBool, StrictStr
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, JsonValue, StrictBool, StrictStr
 
-from sirrchat_testkit.schemas.fields import Shape, Time
+from sirrchat_testkit.schemas.fields import Shape, Time, whole_number
 from sirrchat_testkit.schemas.sirrchat import Email, Lifetime, Password, Quota
 from sirrchat_testkit.schemas.webhook_events import DeliveryStatus
 
@@ -323,6 +323,48 @@ class Crashes(Shape):
     """The unexpected errors of the server, oldest first, as far as the event log holds them."""
 
     data: list[Crash]
+
+
+class Effect(Shape):
+    """What a fault does: the name of a verb and its parameters, such as ``{"name": "reject", "code": 451}``."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: StrictStr
+
+
+class NewFault(Shape):
+    """``POST /faults``. ``effect`` is the name of a verb, or an object with its parameters too.
+
+    The documentation ("Faults") has the verbs of each protocol, their stages, and the conditions of ``match``. Without
+    ``times``, the verb decides how often it fires.
+    """
+
+    protocol: Literal["smtp", "webhook", "rest"] = "smtp"
+    stage: StrictStr | None = None
+    effect: StrictStr | Effect
+    times: Annotated[int, Field(ge=1), BeforeValidator(whole_number)] | None = None
+    match: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Fault(Shape):
+    """A planned fault; ``text`` describes it. ``times`` is null for any number; ``fired`` counts."""
+
+    id: int
+    protocol: Literal["smtp", "webhook", "rest"]
+    stages: list[str]
+    effect: str
+    match: dict[str, str]
+    times: int | None
+    fired: int
+    spent: bool
+    text: str
+
+
+class Faults(Shape):
+    """The planned faults, in the order in which they are tried."""
+
+    data: list[Fault]
 
 
 EventName: TypeAlias = Literal[

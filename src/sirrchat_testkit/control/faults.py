@@ -1,0 +1,116 @@
+"""The control API: planned faults of SMTP, of the webhook sender and of the REST APIs.
+
+1. An effect is a verb of the Python handle of its protocol, such as ``reject`` of ``mailserver.faults``, with the
+   parameters of that verb.
+2. The handles check everything; here a wrong value only becomes an ``InvalidValue``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiohttp import web
+
+from sirrchat_testkit.errors import InvalidValue, NotFound
+from sirrchat_testkit.faults.engine import Fault
+from sirrchat_testkit.faults.handle import PlannedFaults
+from sirrchat_testkit.faults.rest_handle import RestFaults
+from sirrchat_testkit.faults.smtp_handle import Faults
+from sirrchat_testkit.faults.webhook_handle import WebhookFaults
+from sirrchat_testkit.handles.control import ServerControl
+from sirrchat_testkit.http.style import answer, checked, read_object
+from sirrchat_testkit.schemas import control as schemas
+from sirrchat_testkit.suggestions import near_name
+
+_HANDLES: Final[Mapping[str, type[PlannedFaults[Any, Any]]]] = {
+    "smtp": Faults,
+    "webhook": WebhookFaults,
+    "rest": RestFaults,
+}
+
+
+class FaultViews:
+    """The routes of faults."""
+
+    def __init__(self, control: ServerControl) -> None:
+        self._registry = control.services.faults
+
+    async def list_faults(self, _request: web.Request) -> web.Response:
+        """Return the planned faults, in the order in which they are tried, also those that are used up."""
+        return answer({"data": [*map(_fault_json, self._registry.all())]})
+
+    async def plan_fault(self, request: web.Request) -> web.Response:
+        """Plan a fault, which is tried after those planned before."""
+        body = checked(schemas.NewFault, await read_object(request))
+        name, parameters = _parts(body.effect)
+        handle = _HANDLES[body.protocol](self._registry)
+        verb = _verb(handle, body.protocol, name)
+        known = inspect.signature(verb).parameters
+        _check_names(name, parameters, [each for each in known if each not in {"stage", "times", "match"}])
+        for field, value in (("stage", body.stage), ("times", body.times)):
+            if field in body.model_fields_set and value is not None:
+                if field not in known:
+                    raise InvalidValue(f"{name} has no {field}", field=field, value=value)
+                parameters[field] = value
+        try:
+            fault: Fault = verb(**parameters, **body.match)
+        except (TypeError, ValueError) as error:
+            field = next((each for each in ("stage", "times", *parameters) if str(error).startswith(each)), "effect")
+            raise InvalidValue(str(error), field="match" if "condition" in str(error) else field) from None
+        return answer(_fault_json(fault), 201)
+
+    async def remove_fault(self, request: web.Request) -> web.Response:
+        """Remove a fault. A test does not fail because a removed fault never fired."""
+        found = [each for each in self._registry.all() if str(each.number) == request.match_info["fault"]]
+        if not found:
+            raise NotFound("no such fault")
+        self._registry.cancel(*found)
+        return web.Response(status=204)
+
+    async def remove_faults(self, _request: web.Request) -> web.Response:
+        """Remove all faults."""
+        self._registry.cancel(*self._registry.all())
+        return web.Response(status=204)
+
+
+def _parts(effect: str | schemas.Effect) -> tuple[str, dict[str, Any]]:
+    """Return the name of the verb, and its parameters."""
+    return (effect, {}) if isinstance(effect, str) else (effect.name, dict(effect.model_extra or {}))
+
+
+def _verb(handle: PlannedFaults[Any, Any], protocol: str, name: str) -> Any:
+    verbs = [
+        each
+        for each, function in inspect.getmembers(type(handle), inspect.isfunction)
+        if not each.startswith("_") and each != "clear" and "times" in inspect.signature(function).parameters
+    ]
+    if name not in verbs:
+        near = near_name(name, verbs)
+        hint = f"; did you mean {near!r}?" if near else ""
+        text = f"effect must be one of {', '.join(verbs)} for {protocol}, not {name!r}{hint}"
+        raise InvalidValue(text, field="effect", value=name)
+    return getattr(handle, name)
+
+
+def _check_names(verb: str, given: Mapping[str, Any], known: list[str]) -> None:
+    for each in given:
+        if each not in known:
+            near = near_name(each, known)
+            hint = f"did you mean {near!r}?" if near else f"it has {', '.join(known) or 'no parameters'}"
+            raise InvalidValue(f"{verb} has no parameter {each!r}; {hint}", field="effect")
+
+
+def _fault_json(fault: Fault) -> dict[str, Any]:
+    return {
+        "id": fault.number,
+        "protocol": fault.protocol.name.lower(),
+        "stages": fault.stages,
+        "effect": str(fault.action),
+        "match": {name: str(wanted) for name, wanted in fault.match.conditions.items()},
+        "times": fault.times,
+        "fired": fault.fired,
+        "spent": fault.spent,
+        "text": str(fault),
+    }

@@ -87,10 +87,10 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
     )
 
 
-def failures(folder: Path, *arguments: str) -> dict[str, str]:
+def failures(folder: Path, *arguments: str, **variables: str) -> dict[str, str]:
     """Run pytest in ``folder``; return the text of the failure in each file."""
     (folder / "conftest.py").write_text(RECORDER, "utf-8")
-    done = run(folder, "-m", "pytest", "--mailserver-timeout=0.1", *arguments)
+    done = run(folder, "-m", "pytest", "--mailserver-timeout=0.1", *arguments, **variables)
     assert done.returncode <= 1, done.stdout + done.stderr
     return dict(json.loads((folder / "failures.json").read_text("utf-8")))
 

@@ -1,6 +1,7 @@
 """The reference names every fixture, option and public name, with the text of the code."""
 
 import ast
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 import sirrchat_testkit
-from sirrchat_testkit import pytest_plugin
+from sirrchat_testkit import CallConditions, pytest_plugin
 from tests.pages import DOCS
 
 PAGE = (DOCS / "fixtures.md").read_text("utf-8")
@@ -75,3 +76,12 @@ def test_every_marker_is_in_the_reference(pytestconfig: pytest.Config) -> None:
 def test_every_public_name_is_in_the_api_reference_once() -> None:
     pages = "".join(page.read_text("utf-8") for page in (DOCS / "api").glob("*.md"))
     assert sorted(re.findall(r"^::: sirrchat_testkit\.(\w+)$", pages, re.MULTILINE)) == sorted(sirrchat_testkit.__all__)
+
+
+def test_every_condition_on_a_call_is_in_the_webhooks_page() -> None:
+    page = (DOCS / "webhooks.md").read_text("utf-8").partition("\n| condition |")[2].partition("\n\n")[0]
+    described = re.findall(r"^    (\w+): (.*)$", inspect.getdoc(CallConditions) or "", re.MULTILINE)
+    assert {name for name, _ in described} == {*CallConditions.__annotations__}
+    assert re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE) == [
+        (name, text.replace("``", "`")) for name, text in described
+    ]

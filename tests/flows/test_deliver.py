@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit import Attachment, Inbox, MailServer
+from sirrchat_testkit.mail import mime
+from sirrchat_testkit.mail.headers import Headers
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -47,6 +49,23 @@ def test_a_message_of_all_fields(mailserver: MailServer, inbox: Inbox, tmp_path:
     assert [(each.name, each.cid, each.content) for each in message.inline] == [("logo.png", "logo.png", PNG)]
     assert message.date == datetime(2030, 1, 31, 12, tzinfo=UTC)
     assert message.problems == ()
+
+
+def test_the_names_of_many_recipients_are_read_once(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipients = [f"Ann {number} <ann{number}@shop.example>" for number in range(900)]
+    message = inbox.deliver(f"From: The Shop <shop@shop.example>\r\nTo: {', '.join(recipients)}\r\n\r\nHi".encode())
+    calls: list[bytes] = []
+    parse = mime.parse
+
+    def counted(raw: bytes) -> mime.Parsed:
+        calls.append(raw)
+        return parse(raw)
+
+    monkeypatch.setattr(mime, "parse", counted)
+    monkeypatch.setattr(Headers, "named_addresses", None)  # it would read the field again for each name
+    assert [f"{each.name} <{each}>" for each in message.to] == recipients
+    assert message.sender.name == "The Shop"
+    assert len(calls) == 1
 
 
 def test_a_message_of_one_field_is_complete(mailserver: MailServer, inbox: Inbox) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from sirrchat_testkit.mail import address_headers as addresslist
 from sirrchat_testkit.mail.address_headers import MailAddress, bare_addresses, named_addresses
+from sirrchat_testkit.mail.encoded_words import decode_header
 from sirrchat_testkit.mail.headers import split
 from sirrchat_testkit.mail.mime import Attachment, Headers, Parsed, as_email, parse, read_header
 from sirrchat_testkit.mail.parameters import parameter
@@ -80,7 +81,8 @@ def test_header_on_receipt_agrees_with_the_parsed_one(path: Path) -> None:
     assert header.subject == parsed.headers.get("Subject", "")
     assert header.message_id == parsed.headers.get("Message-ID", "")
     assert header.to == parsed.to
-    assert header.sender == (*parsed.headers.named_addresses("From"), "")[0]
+    senders = parsed.headers.named_addresses("From")
+    assert (header.sender, parsed.sender_name) == ((senders[0], senders[0].name) if senders else ("", ""))
 
 
 @pytest.mark.parametrize("name", WELL_FORMED)
@@ -521,7 +523,7 @@ def test_a_long_list_of_addresses_is_not_remembered() -> None:
     ],
 )
 def test_addresses_have_their_display_names(field: str, found: list[tuple[str, str]]) -> None:
-    assert [*named_addresses(field)] == found
+    assert [(address, decode_header(name)) for address, name in named_addresses(field)] == found
     assert [address for address, _ in found] == [*bare_addresses(field)]
 
 

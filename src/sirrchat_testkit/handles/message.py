@@ -144,7 +144,7 @@ class ReceivedMessage(Hints):
     @property
     def sender(self) -> MailAddress:
         """The address of From, with its display name as ``sender.name``; empty if it is absent."""
-        return self._once("sender", lambda: MailAddress(self._record.sender, lambda: self._name("From", 0)))
+        return self._once("sender", lambda: MailAddress(self._record.sender, lambda: self._parsed.sender_name))
 
     @property
     def mail_from(self) -> str:
@@ -162,15 +162,13 @@ class ReceivedMessage(Hints):
         return self._once(
             "to",
             lambda: tuple(
-                MailAddress(address, partial(self._name, "To", number))
-                for number, address in enumerate(self._record.to)
+                MailAddress(address, partial(self._name, number)) for number, address in enumerate(self._record.to)
             ),
         )
 
-    def _name(self, field: str, number: int) -> str:
-        """Return the display name of an address of a header field."""
-        found = self._parsed.headers.named_addresses(field)
-        return found[number].name if number < len(found) else ""
+    def _name(self, number: int) -> str:
+        """Return the display name of an address of To."""
+        return self._parsed.to[number].name if number < len(self._parsed.to) else ""
 
     @property
     def cc(self) -> tuple[MailAddress, ...]:

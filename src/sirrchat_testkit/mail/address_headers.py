@@ -1,9 +1,10 @@
 """Bare addresses in the address fields of a header (RFC 5322, section 3.4).
 
 1. Comments, group names and routes are skipped; display names are read only by ``named_addresses``.
-2. The usual forms, ``a@b`` and ``Name <a@b>``, take one regular expression; other forms are read token by token. Recent
-   short values are cached, because the same few occur again and again.
-3. Nothing here raises: an entry without an address is left out. A single word without ``@`` (``root``) is an
+2. A list of usual entries, ``a@b``, ``Name <a@b>`` and ``"Name" <a@b>``, takes one regular expression; other lists are
+   read token by token. Recent short values are cached, because the same few occur again and again.
+3. All address fields of a message share one limit, an ``Allowance``. What exceeds it is left out.
+4. Nothing here raises: an entry without an address is left out. A single word without ``@`` (``root``) is an
    address if no entry has an ``@``; otherwise words before a comma are a part of the next name.
 """
 
@@ -11,21 +12,27 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
-from typing import ClassVar, NamedTuple, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, ClassVar, NamedTuple, Self
 
 from sirrchat_testkit.comparing import fold
 from sirrchat_testkit.mail.encoded_words import decode_header
 from sirrchat_testkit.suggestions import Hints
 
-_USUAL = re.compile(
-    r'([^"(),:;<>\\\[\]@]*)<([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)>|([^\s"(),:;<>\\\[\]@]+@[^\s"(),:;<>\\\[\]@]+)'
-)
-_TOKENS = 10_240  # tokens of a field that are interpreted (Postfix: header_address_token_limit)
-_ADDRESSES = _TOKENS // 4  # of the usual form, which has four tokens: local part, @, domain, comma
+ADDRESSES = 1000
+"""Usual entries, or tokens of other lists, that are read in all address fields of a message together."""
+
 _SHORT = 320  # characters of a field that is worth remembering
-_ODD = re.compile(r'["(:;\\\[]')
+
+
+_NAME = r'(?:[^"(),:;<>\\\[\]@]*+|"[^"\\]*+(?:\\.[^"\\]*+)*+"[ \t\r\n]*+)'
+_ADDRESS = r'(?![^\s,>]*=\?)[^\s"(),:;<>\\\[\]@]++@[^\s"(),:;<>\\\[\]@]++'  # not encoded
+_USUAL_LIST = re.compile(
+    rf"(?:[ \t\r\n]*+(?:{_NAME}<{_ADDRESS}>|{_ADDRESS})[ \t\r\n]*+(?:,|\Z)){{0,{ADDRESSES}}}+", re.DOTALL
+)
+_USUAL = re.compile(rf"(?:{_NAME}<)?+({_ADDRESS})", re.DOTALL)
+_USUAL_NAMED = re.compile(rf"(?:({_NAME})<)?+({_ADDRESS})", re.DOTALL)
 _TOKEN = re.compile(  # the kinds of tokens, each named; the first character of a token tells its kind
     r"""(?P<blank>\s++)
     | (?P<comment>\()  # where it ends is found by its marks
@@ -44,41 +51,81 @@ _BLANK = "\n"  # which no folded value has
 _AROUND_AT = re.compile(r"(?<=@)\n|\n(?=[@.])")
 
 
-def bare_addresses(value: str) -> tuple[str, ...]:
-    """Return the addresses in ``value``, an address field as sent (encoded-words and folds included), in order."""
-    return _remembered(value) if len(value) <= _SHORT else _addresses(value)
+class Allowance:
+    """How much may still be read in the address fields of a message.
+
+    Attributes:
+        left: The number of usual entries, or of tokens.
+        exceeded: Whether something was left out.
+    """
+
+    __slots__ = ("exceeded", "left")
+
+    def __init__(self) -> None:
+        self.left = ADDRESSES
+        self.exceeded = False
 
 
-def named_addresses(value: str) -> tuple[tuple[str, str], ...]:
-    """Return the addresses in ``value``, each with its display name, decoded; empty if it has none."""
-    usual = _usual(value)
+def bare_addresses(value: str, allowance: Allowance | None = None) -> tuple[str, ...]:
+    """Return the addresses in ``value``, an address field as sent (encoded-words and folds included), in order.
+
+    ``allowance`` is reduced by what was read; without one, the field is read as the only one of its message.
+    """
+    allowance = allowance or Allowance()
+    if len(value) > _SHORT or 2 * len(value) > allowance.left:  # a field can have its tokens read twice
+        return _addresses(value, allowance)
+    addresses, tokens = _remembered(value)
+    allowance.left -= tokens
+    return addresses
+
+
+def mail_addresses(values: Iterable[str], allowance: Allowance) -> tuple[MailAddress, ...]:
+    """Return the addresses in several fields, with their display names, which are decoded when they are read."""
+    found = chain.from_iterable([named_addresses(each, allowance) for each in values])
+    return tuple([MailAddress(address, name and functools.partial(decode_header, name)) for address, name in found])
+
+
+def named_addresses(value: str, allowance: Allowance | None = None) -> tuple[tuple[str, str], ...]:
+    """Return the addresses in ``value``, each with its display name, not decoded yet; empty if it has none.
+
+    ``allowance`` is as in ``bare_addresses``.
+    """
+    allowance = allowance or Allowance()
+    usual = _usual(value, allowance, _USUAL_NAMED)
     if usual is None:
-        return tuple((address, name) for address, name in _read_words(value, _named))
-    return tuple((address, decode_header(" ".join(name.split()))) for address, name in usual)
+        return tuple(_read_words(value, allowance, _named))
+    return tuple([(address, _usual_name(name)) for name, address in usual])
 
 
-def _addresses(value: str) -> tuple[str, ...]:
-    alone = _USUAL.fullmatch(value.strip(" \t\r\n"))
-    if alone is not None and "=?" not in value:
-        return (alone[2] or alone[3],)
-    usual = _usual(value)
-    return tuple([address for address, _ in (_read_words(value, _unnamed) if usual is None else usual)])
+@functools.lru_cache(maxsize=1024)
+def _remembered(value: str) -> tuple[tuple[str, ...], int]:
+    """Return the addresses in ``value``, and how much of an allowance they take."""
+    allowance = Allowance()
+    return _addresses(value, allowance), ADDRESSES - allowance.left
 
 
-def _usual(value: str) -> list[tuple[str, str]] | None:
-    """Return the addresses and names, as sent, if every entry has a usual form; otherwise None."""
-    if _ODD.search(value):
+def _addresses(value: str, allowance: Allowance) -> tuple[str, ...]:
+    usual = _usual(value, allowance, _USUAL)
+    if usual is None:
+        return tuple([address for address, _ in _read_words(value, allowance, _unnamed)])
+    return tuple(usual)
+
+
+def _usual(value: str, allowance: Allowance, pattern: re.Pattern[str]) -> list[Any] | None:
+    """Return what ``pattern`` finds in each entry, or None if one that may be read does not have a usual form."""
+    if allowance.left <= 0:
+        allowance.exceeded |= bool(value.strip())
+        return []
+    entries = _USUAL_LIST.match(value)
+    end = entries.end() if entries else 0
+    found = pattern.findall(value, 0, end)
+    rest = len(found) > allowance.left or bool(value[end:].strip(", \t\r\n"))
+    del found[allowance.left :]
+    if rest and len(found) < allowance.left:
         return None
-    found = []
-    for part in value.split(",", _ADDRESSES)[:_ADDRESSES]:
-        entry = _USUAL.fullmatch(part.strip(" \t\r\n"))
-        if entry is None:
-            return None
-        found.append((entry[2] or entry[3], entry[1] or ""))
-    return None if "=?" in _together(found) else found
-
-
-_remembered = functools.lru_cache(maxsize=1024)(_addresses)
+    allowance.left -= len(found)
+    allowance.exceeded |= rest
+    return found
 
 
 class _Entry(NamedTuple):
@@ -92,12 +139,16 @@ class _Entry(NamedTuple):
     comments: list[str]
 
 
-def _read_words(value: str, read: Callable[[_Entry], tuple[str, str]]) -> list[tuple[str, str]]:
+def _usual_name(name: str) -> str:
+    return _unquoted(name.strip()) if '"' in name else " ".join(name.split())
+
+
+def _read_words(value: str, allowance: Allowance, read: Callable[[_Entry], tuple[str, str]]) -> list[tuple[str, str]]:
     """Return what ``read`` makes of each entry: an address and a name."""
-    found = [*map(read, _entries(fold(value)))]
+    found = [*map(read, _entries(fold(value), allowance))]
     addresses = _together(found)
     if "=?" in value and ("=?" in addresses or "@" not in addresses) and "@" in (decoded := decode_header(value)):
-        others = [*map(read, _entries(decoded))]  # the address was encoded as well
+        others = [*map(read, _entries(decoded, allowance))]  # the address was encoded as well
         if "@" in _together(others):
             return _without_words(others)
     return _without_words(found) if "@" in addresses else [each for each in found if each[0]]
@@ -120,13 +171,13 @@ def _without_words(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return kept
 
 
-def _entries(value: str) -> Iterator[_Entry]:
+def _entries(value: str, allowance: Allowance) -> Iterator[_Entry]:
     """Read ``value``, which is folded, token by token."""
     words: list[str] = []
     angle: list[str] | None = None
     comments: list[str] = []
     place = words  # where the next word belongs
-    for kind, text in _tokens(value):
+    for kind, text in _tokens(value, allowance):
         if kind == "word":
             place.append(text)
         elif kind == "blank":
@@ -148,28 +199,33 @@ def _entries(value: str) -> Iterator[_Entry]:
     yield _Entry(words, angle, comments)
 
 
-def _tokens(value: str) -> Iterator[tuple[str | None, str]]:
+def _tokens(value: str, allowance: Allowance) -> Iterator[tuple[str | None, str]]:
     """Yield the tokens of ``value``, each with its kind; a comment, with those in it, is one, and its marks count."""
     at = 0
-    left = _TOKENS
-    while left > 0 and (found := _TOKEN.match(value, at)):
-        left -= 1
+    while found := _TOKEN.match(value, at):
+        if allowance.left <= 0:
+            allowance.exceeded = True
+            return
+        allowance.left -= 1
         end = found.end()
         if found.lastgroup == "comment":
-            end, left = _end_of_comment(value, end, left)
+            end = _end_of_comment(value, end, allowance)
         yield found.lastgroup, value[at:end]
         at = end
 
 
-def _end_of_comment(value: str, at: int, left: int) -> tuple[int, int]:
-    """Return where the comment ends whose text begins at ``at``, and how many tokens are left to read behind it."""
+def _end_of_comment(value: str, at: int, allowance: Allowance) -> int:
+    """Return where the comment ends whose text begins at ``at``."""
     depth = 1
-    for mark in islice(_COMMENT_MARK.finditer(value, at), left):
-        left -= 1
+    for mark in _COMMENT_MARK.finditer(value, at):
+        if allowance.left <= 0:
+            allowance.exceeded = True
+            break
+        allowance.left -= 1
         depth += (mark[0] == "(") - (mark[0] == ")")
         if not depth:
-            return mark.end(), left
-    return len(value), 0
+            return mark.end()
+    return len(value)
 
 
 def _is_route(angle: list[str]) -> bool:
@@ -188,12 +244,15 @@ def _named(entry: _Entry) -> tuple[str, str]:
         name = "".join(map(_unquoted, entry.words)).strip(_BLANK)
     if address and not name:
         name = " ".join(map(_uncommented, entry.comments))
-    return address, decode_header(name)
+    return address, name
 
 
 def _unquoted(piece: str) -> str:
     """Return the text of a quoted string; a quote that is not closed is left out."""
-    return _ESCAPED.sub(r"\1", piece[1:-1]) if piece.startswith('"') else piece
+    if piece.startswith('"'):
+        piece = piece[1:-1]
+        return _ESCAPED.sub(r"\1", piece) if "\\" in piece else piece
+    return piece
 
 
 def _uncommented(piece: str) -> str:

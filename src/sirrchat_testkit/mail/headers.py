@@ -16,7 +16,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from sirrchat_testkit.comparing import fold
-from sirrchat_testkit.mail.address_headers import MailAddress, bare_addresses, named_addresses
+from sirrchat_testkit.mail.address_headers import Allowance, MailAddress, bare_addresses, mail_addresses
 from sirrchat_testkit.mail.encoded_words import decode_header
 
 # What nearly every message begins with: fields, each with its line end.
@@ -85,11 +85,12 @@ def read_header(raw: bytes) -> HeaderFields:
             subject = value
         else:
             message_id = value
-    senders = bare_addresses(sender)
+    allowance = Allowance()
+    senders = bare_addresses(sender, allowance)
     return HeaderFields(
         decode_header(subject),
         senders[0] if senders else "",
-        tuple(chain.from_iterable(map(bare_addresses, reversed(to)))),
+        tuple(chain.from_iterable([bare_addresses(each, allowance) for each in reversed(to) if allowance.left > 0])),
         decode_header(message_id),
     )
 
@@ -131,10 +132,13 @@ class Headers(Mapping[str, str]):
         """Return the first field's value, folded, with its encoded-words as sent; empty if there is no such field."""
         return fold(self._raw[name.lower()][0]) if name in self else ""
 
+    def as_sent(self, name: str) -> list[str]:
+        """Return the values of all fields with this name as sent, with their folds and encoded-words, in order."""
+        return list(self._raw.get(name.lower(), ()))
+
     def named_addresses(self, name: str) -> tuple[MailAddress, ...]:
         """Return the addresses in all fields of this name, with their display names."""
-        found = chain.from_iterable(map(named_addresses, self._raw.get(name.lower(), ())))
-        return tuple(MailAddress(address, display) for address, display in found)
+        return mail_addresses(self.as_sent(name), Allowance())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names.values())

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
 
-from sirrchat_testkit.mail.address_headers import MailAddress
+from sirrchat_testkit.mail.address_headers import ADDRESSES, Allowance, MailAddress, mail_addresses
 from sirrchat_testkit.mail.body import body_text
 from sirrchat_testkit.mail.encoded_words import decode_base64
 from sirrchat_testkit.mail.headers import LIMIT, HeaderFields, Headers, read_header, split
@@ -111,10 +111,12 @@ class Unsubscribe(tuple[str, ...]):  # noqa: SLOT001 - a tuple with slots cannot
 class Parsed:
     """A parsed message. ``to``, ``cc`` and ``reply_to`` are bare addresses; absent parts are "", () or None.
 
+    ``sender_name`` is the display name of the first address of From.
     ``date`` is aware; a zone of -0000 counts as UTC.
     """
 
     headers: Headers
+    sender_name: str = ""
     to: tuple[MailAddress, ...] = ()
     cc: tuple[MailAddress, ...] = ()
     reply_to: tuple[MailAddress, ...] = ()
@@ -149,11 +151,17 @@ def parse(raw: bytes) -> Parsed:
     html = _joined(body.html)
     named = {unquote(cid) for cid in _CID.findall(html)} if body.files else set()
     shown = [_is_shown(one, disposition, named) for one, disposition in body.files]
+    allowance = Allowance()
+    senders = mail_addresses(headers.as_sent("From")[:1], allowance)  # in the order in which read_header reads them
+    to, cc, reply_to = (mail_addresses(headers.as_sent(name), allowance) for name in ("To", "Cc", "Reply-To"))
+    if allowance.exceeded:
+        reader.note(f"the address fields have more than {ADDRESSES} addresses or other tokens: the rest was not read")
     return Parsed(
         headers=headers,
-        to=headers.named_addresses("To"),
-        cc=headers.named_addresses("Cc"),
-        reply_to=headers.named_addresses("Reply-To"),
+        sender_name=senders[0].name if senders else "",
+        to=to,
+        cc=cc,
+        reply_to=reply_to,
         date=_date(headers.get("Date", "")),
         text=_joined(body.text),
         html=html,

@@ -151,6 +151,7 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
         request.config.stash[_RUNNING] = server
         server._shared_by = "all tests of this session"  # noqa: SLF001 - only the plugin shares a server
         server._checks_strictly = False  # noqa: SLF001 - each test does
+        server._control.runner = "pytest"  # noqa: SLF001 - for the remedies in failures
         if worker:  # names made outside of tests differ between workers; those of a test do not
             server._name_after(worker)  # noqa: SLF001 - for workers alone
         try:

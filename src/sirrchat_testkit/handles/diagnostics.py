@@ -247,11 +247,14 @@ _REMEDY: Final = "make it with mailserver.make_inbox(address={!r})"
 
 
 class Explanation(NamedTuple):
-    """A snapshot as text; the fields are those of ``failures.Evidence``."""
+    """A snapshot as text; ``cause``, ``hint`` and ``sections`` are those of ``failures.Evidence``.
+
+    ``unconnected`` says that no client connected, if no client did.
+    """
 
     cause: str
     hint: str
-    otherwise: str
+    unconnected: str
     sections: list[Section]
 
 
@@ -304,9 +307,6 @@ def explain(
         *listed("In progress:", busy),
         *listed("Errors in the server:", crashes),
     ]
-    if unconnected:
-        question = "is the application configured to send its mail there? mailserver.env() returns the settings"
-        sections.append(Section(f"No client connected to {snapshot.address}: {question}."))
     causes = [
         *(f"The server failed in {each}" for each in crashes[-1:]),
         *(_refused(each, snapshot.absence) for each in mine[-1:]),
@@ -320,8 +320,8 @@ def explain(
         *idle[-1:],
         *(f"Still in progress: {each}" for each in busy[-1:]),
     ]
-    otherwise = f"No client connected to {snapshot.address}" if unconnected else ""
-    return Explanation(next(filter(None, causes), ""), next(filter(None, hints), ""), otherwise, sections)
+    none = f"No client connected to {snapshot.address}" if unconnected else ""
+    return Explanation(next(filter(None, causes), ""), next(filter(None, hints), ""), none, sections)
 
 
 def attempts(snapshot: Snapshot, after: int) -> list[str]:

@@ -63,6 +63,18 @@ def moment(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def due(milliseconds: int) -> str:
+    """Return when something happens on the server's clock, and the call that moves it there."""
+    seconds = max(-(-milliseconds // 1000), 1)
+    return f"in {_span(seconds)} on the server's clock: mailserver.clock.advance(seconds={seconds})"
+
+
+def _span(seconds: int) -> str:
+    minutes, hours, days = seconds // 60 % 60, seconds // 3600 % 24, seconds // 86400
+    units = {"days" if days > 1 else "day": days, "h": hours, "min": minutes, "s": seconds % 60}
+    return " ".join(f"{number} {unit}" for unit, number in units.items() if number)
+
+
 def pattern_meant(wanted: str, values: Iterable[Any]) -> str:
     """Return the pattern that was probably meant by ``wanted`` and matches one of ``values``, or an empty string."""
     for value in values:

@@ -13,6 +13,7 @@ from sirrchat_testkit.domain.events import DeliveryAttempted
 from sirrchat_testkit.domain.models import Delivery, Webhook
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Activity
+from sirrchat_testkit.formatting import due
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.diagnostics import attempted
 from sirrchat_testkit.handles.failures import Section
@@ -238,9 +239,8 @@ class InServer:
         for webhook in webhooks:
             where = {"webhook": webhook.id, "status": PENDING}
             for each in await self._services.store.find(Delivery, where, limit=5):
-                if (seconds := (each.due_at - self._services.clock.now()) / 1000) > 0:
-                    remedy = f"after mailserver.clock.advance(seconds={seconds:g})"
-                    lines.append(f"{each.event} is pending; its next attempt is due in {seconds:g} s, or {remedy}")
+                if (left := each.due_at - self._services.clock.now()) > 0:
+                    lines.append(f"{each.event} is pending; its next attempt is due {due(left)}")
                 else:
                     lines.append(f"{each.event} is due, or its attempt is not answered yet")
             if not webhook.enabled:

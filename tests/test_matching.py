@@ -252,8 +252,6 @@ def test_the_nearest_are_found_without_the_user_s_code() -> None:
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("seconds", "timeout=SECONDS"),
-        ("timeout", "within=SECONDS"),
         ("mail_to", "'to'"),
         ("filter", "'where'"),
         ("attachment_name", "'filename'"),

@@ -140,11 +140,13 @@ class _PlannedFaults(Hints, Generic[C, D]):
 
     def _plan(
         self,
+        verb: Callable[..., Fault],
         stages: tuple[str, ...],
         action: FaultAction[C, D],
         times: int | None,
         conditions: Mapping[str, Any],
     ) -> Fault:
+        self._protocol.match.check(verb, conditions)
         fault = Fault(self._protocol, stages, action, conditions, times)
         self._do(lambda: self._registry.plan(fault))
         return fault
@@ -238,7 +240,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         """
         where = SMTP.stage(stage)
         decision = SmtpDecision(refusal=refusal(where, code, text))
-        return self._plan((where,), Always(decision, f"reject {code}"), times, match)
+        return self._plan(self.reject, (where,), Always(decision, f"reject {code}"), times, match)
 
     def delay(
         self,
@@ -257,7 +259,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             match: Conditions.
         """
         action = Always(SmtpDecision(delay=_seconds("seconds", seconds)), f"delay of {seconds:g} s")
-        return self._plan((SMTP.stage(stage),), action, times, match)
+        return self._plan(self.delay, (SMTP.stage(stage),), action, times, match)
 
     def trickle(
         self,
@@ -276,7 +278,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             match: Conditions.
         """
         action = Always(SmtpDecision(pause=_seconds("seconds", seconds)), "slow reply")
-        return self._plan((SMTP.stage(stage),), action, times, match)
+        return self._plan(self.trickle, (SMTP.stage(stage),), action, times, match)
 
     def drop(
         self,
@@ -311,14 +313,14 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             raise ValueError(f"when must be {' or '.join(map(repr, _WHEN))}, not {when!r}")
         if after_bytes is None:
             action = Always(SmtpDecision(drop=when), f"drop {_WHEN[when]}")
-            return self._plan((SMTP.stage(stage or "end"),), action, times, match)
+            return self._plan(self.drop, (SMTP.stage(stage or "end"),), action, times, match)
         _whole("after_bytes", after_bytes, 1)
         if SMTP.stage(stage or "data") != "data" or when != "before":
             raise ValueError(
                 "after_bytes closes the connection within the message: it needs stage='data', without when"
             )
         action = Always(SmtpDecision(cut=after_bytes), f"drop after {counted(after_bytes, 'byte')}")
-        return self._plan(("data",), action, times, match)
+        return self._plan(self.drop, ("data",), action, times, match)
 
     def lose(self, *, times: int | None = None, **match: Unpack[FaultConditions]) -> Fault:
         """Accept a message with 250 and do not store it.
@@ -329,7 +331,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         """
         known_at_rcpt = "recipient" in match and SMTP.stages["rcpt"].conditions.issuperset(match)
         action = Always(SmtpDecision(lose=True), "lose")
-        return self._plan(("rcpt" if known_at_rcpt else "end",), action, times, match)
+        return self._plan(self.lose, ("rcpt" if known_at_rcpt else "end",), action, times, match)
 
     def greylist(
         self, wait: timedelta | float = 300, *, times: int | None = None, **match: Unpack[RcptFaultConditions]
@@ -342,7 +344,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             match: Conditions.
         """
         seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
-        return self._plan(("rcpt",), Greylist(round(_seconds("wait", seconds) * 1000)), times, match)
+        return self._plan(self.greylist, ("rcpt",), Greylist(round(_seconds("wait", seconds) * 1000)), times, match)
 
     def throttle(
         self,
@@ -362,7 +364,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
         """
         if code not in {421, 450, 451, 452}:
             raise ValueError(f"code must be 421, 450, 451 or 452, not {code!r}")
-        return self._plan(("mail",), Throttle(_whole("per_minute", per_minute, 0), code), times, match)
+        return self._plan(self.throttle, ("mail",), Throttle(_whole("per_minute", per_minute, 0), code), times, match)
 
     def limit_size(
         self,
@@ -379,7 +381,7 @@ class Faults(_PlannedFaults[SmtpContext, SmtpDecision]):
             match: Conditions.
         """
         stages = ("mail", "end") if SMTP.stages["mail"].conditions.issuperset(match) else ("end",)
-        return self._plan(stages, LimitSize(_whole("bytes", bytes, 0)), times, match)
+        return self._plan(self.limit_size, stages, LimitSize(_whole("bytes", bytes, 0)), times, match)
 
 
 class WebhookFaults(_PlannedFaults[CallContext, CallDecision]):
@@ -415,39 +417,46 @@ class WebhookFaults(_PlannedFaults[CallContext, CallDecision]):
 
     def duplicate(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Send a call twice, one after the other, with the same id and body."""
-        return self._plan(("send",), Always(CallDecision(duplicate=True), "duplicate"), times, match)
+        return self._plan(self.duplicate, ("send",), Always(CallDecision(duplicate=True), "duplicate"), times, match)
 
     def reorder(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Hold back a delivery until the next one to the same webhook has been sent."""
-        return self._plan(("queue",), Always(CallDecision(hold=True), "reorder"), times, match)
+        return self._plan(self.reorder, ("queue",), Always(CallDecision(hold=True), "reorder"), times, match)
 
     def delay(self, seconds: float, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Postpone the first attempt by ``seconds`` (more than 0) on the server's clock."""
         action = Always(CallDecision(delay=_seconds("seconds", seconds, zero=False)), f"delay of {seconds:g} s")
-        return self._plan(("queue",), action, times, match)
+        return self._plan(self.delay, ("queue",), action, times, match)
 
     def corrupt_signature(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Sign a call with a wrong secret."""
-        return self._tamper("signature", "corrupt signature", times, match)
+        return self._tamper(self.corrupt_signature, "signature", "corrupt signature", times, match)
 
     def stale_timestamp(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Send a timestamp that is an hour old, with a valid signature, as in a replay attack."""
-        return self._tamper("timestamp", "stale timestamp", times, match)
+        return self._tamper(self.stale_timestamp, "timestamp", "stale timestamp", times, match)
 
     def malformed_json(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Send a body without its last byte, with a valid signature."""
-        return self._tamper("json", "malformed JSON", times, match)
+        return self._tamper(self.malformed_json, "json", "malformed JSON", times, match)
 
     def wrong_content_type(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Send the body with the content type ``text/plain``."""
-        return self._tamper("content_type", "wrong content type", times, match)
+        return self._tamper(self.wrong_content_type, "content_type", "wrong content type", times, match)
 
     def huge_body(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Send 10 MiB: the same JSON followed by spaces, with a valid signature."""
-        return self._tamper("huge", "huge body", times, match)
+        return self._tamper(self.huge_body, "huge", "huge body", times, match)
 
-    def _tamper(self, what: Tampering, text: str, times: int | None, conditions: Mapping[str, Any]) -> Fault:
-        return self._plan(("send",), Always(CallDecision(tampering=what), text), times, conditions)
+    def _tamper(
+        self,
+        verb: Callable[..., Fault],
+        what: Tampering,
+        text: str,
+        times: int | None,
+        conditions: Mapping[str, Any],
+    ) -> Fault:
+        return self._plan(verb, ("send",), Always(CallDecision(tampering=what), text), times, conditions)
 
 
 _WHEN: Mapping[DropWhen, str] = {

@@ -6,9 +6,9 @@ that waits has an async twin with an ``a`` in front, for asyncio and trio.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, Never, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
 from sirrchat_testkit.domain.models import Address
 from sirrchat_testkit.formatting import printable
@@ -77,7 +77,7 @@ class Receiver(Hints):
             RuntimeError: The server stopped, or the scope ended in which the wait began.
         """
         reject_unnamed("receive", _unnamed, "subject")
-        wait = self._wait(timeout, match)
+        wait = self._wait(self.receive, timeout, match)
         return run(wait.source.thread, wait.receive_only if only else wait.receive)
 
     async def areceive(
@@ -89,7 +89,7 @@ class Receiver(Hints):
     ) -> ReceivedMessage:
         """Do the same as ``receive`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("areceive", _unnamed, "subject")
-        wait = self._wait(timeout, match)
+        wait = self._wait(self.areceive, timeout, match)
         return await arun(wait.source.thread, wait.receive_only if only else wait.receive)
 
     def receive_all(
@@ -120,7 +120,7 @@ class Receiver(Hints):
             ValueError: ``count`` is not a whole number, or ``timeout`` is negative.
         """
         reject_unnamed("receive_all", _unnamed, "subject")
-        wait, wanted = self._wait(timeout, match), count_of(count)
+        wait, wanted = self._wait(self.receive_all, timeout, match), count_of(count)
         return run(wait.source.thread, lambda signal: wait.receive_all(signal, wanted))
 
     async def areceive_all(
@@ -132,7 +132,7 @@ class Receiver(Hints):
     ) -> list[ReceivedMessage]:
         """Do the same as ``receive_all`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("areceive_all", _unnamed, "subject")
-        wait, wanted = self._wait(timeout, match), count_of(count)
+        wait, wanted = self._wait(self.areceive_all, timeout, match), count_of(count)
         return await arun(wait.source.thread, lambda signal: wait.receive_all(signal, wanted))
 
     def assert_nothing(self, *_unnamed: Never, within: float | None = None, **match: Unpack[MailConditions]) -> None:
@@ -158,7 +158,7 @@ class Receiver(Hints):
             ValueError: ``within`` is negative.
         """
         reject_unnamed("assert_nothing", _unnamed, "subject")
-        wait = self._watch(within, match)
+        wait = self._watch(self.assert_nothing, within, match)
         run(wait.source.thread, wait.nothing)
 
     async def aassert_nothing(
@@ -166,16 +166,16 @@ class Receiver(Hints):
     ) -> None:
         """Do the same as ``assert_nothing`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("aassert_nothing", _unnamed, "subject")
-        wait = self._watch(within, match)
+        wait = self._watch(self.aassert_nothing, within, match)
         await arun(wait.source.thread, wait.nothing)
 
-    def _wait(self, timeout: float | None, match: MailConditions) -> Wait[ReceivedMessage]:
+    def _wait(self, verb: Callable[..., Any], timeout: float | None, match: MailConditions) -> Wait[ReceivedMessage]:
         source = self._source
-        return Wait(source, source.match(match), seconds_of("timeout", timeout, source.timeout))
+        return Wait(source, source.match(verb, match), seconds_of("timeout", timeout, source.timeout))
 
-    def _watch(self, within: float | None, match: MailConditions) -> Wait[ReceivedMessage]:
+    def _watch(self, verb: Callable[..., Any], within: float | None, match: MailConditions) -> Wait[ReceivedMessage]:
         source = self._source
-        return Wait(source, source.match(match), seconds_of("within", within, source.within))
+        return Wait(source, source.match(verb, match), seconds_of("within", within, source.within))
 
 
 class Inbox(Receiver, str):  # noqa: SLOT000 - a handle, not a value of which there are many

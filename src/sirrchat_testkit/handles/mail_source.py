@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sirrchat_testkit.comparing import holds
@@ -76,8 +76,9 @@ class MailSource:
         """Seconds of real time that ``assert_nothing`` watches by default."""
         return self._control.within
 
-    def match(self, conditions: Mapping[str, Any]) -> Match:
-        """Return the conditions as a ``Match``."""
+    def match(self, verb: Callable[..., Any], conditions: Mapping[str, Any]) -> Match:
+        """Return the conditions given to ``verb`` as a ``Match``."""
+        Match.check(verb, conditions)
         return Match(**conditions)
 
     def position(self, item: ReceivedMessage) -> int:

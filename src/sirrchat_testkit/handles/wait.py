@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -60,9 +60,6 @@ class Waitable(Source[T], Protocol[T]):
     @property
     def within(self) -> float:
         """Seconds of real time that ``assert_nothing`` watches by default."""
-
-    def match(self, conditions: Mapping[str, Any]) -> Match:
-        """Return the conditions as a ``Match``. Raises ``TypeError`` for an unknown one."""
 
     def hold(self, item: T) -> None:
         """Make a taken item outlive its deletion."""

@@ -488,7 +488,10 @@ class MailServer(Service, CollectionHints, Receiver):
 
     @property
     def refusals(self) -> list[Refusal]:
-        """The recipients that were refused in this scope, each with the nearest existing address."""
+        """The recipients that were refused in this scope, each with the nearest existing address.
+
+        The strict check ``refused`` does not count the refusals that a test has read.
+        """
         return self._control.refusals()
 
     @property

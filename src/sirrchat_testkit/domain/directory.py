@@ -222,6 +222,7 @@ class Directory:
     def new_address(self, account_id: str, text: str, *, expires_at: int = 0, disposable: bool = True) -> Address:
         """Return an address to be stored. The caller has checked that it is free."""
         key = addressing.key(text)
+        self._former.pop(key, None)  # it belongs to the open scope, also after it has expired
         if self._made:
             self._made[-1][key] = None
         return Address(

@@ -62,7 +62,7 @@ TIMEOUT: Final = 10.0
 class Mark:
     """The beginning of a scope: the taken items, the last event, the numbers of connections and addresses, the account.
 
-    ``addresses`` counts those that ``make_inbox`` made.
+    ``addresses`` counts those that ``make_inbox`` made; ``refusals`` is the last event when the refusals were read.
     """
 
     taken: TakenMark
@@ -70,6 +70,7 @@ class Mark:
     connections: int
     owner: TestAccountMark
     addresses: int = 0
+    refusals: int = 0
 
 
 class ServerControl:
@@ -215,8 +216,14 @@ class ServerControl:
         """Return the API key of this scope's account."""
         return self.thread.call(self._test_account.key())
 
+    @property
+    def refusals_read(self) -> int:
+        """The number of the last event before the refusals of the scope that the test has not read."""
+        return max(self._mark.event, self._mark.refusals)
+
     def refusals(self) -> list[Refusal]:
         """Return the recipients that were refused since the scope began, without late mail of other scopes."""
+        self._mark = replace(self._mark, refusals=self.services.events.last)
         refused = (each for each in self.services.events.after(self.since) if isinstance(each, RecipientRefused))
         events = [each for each in refused if not each.scope]
         return run(self.thread, lambda _: self.diagnostics.refusals(events))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import takewhile
@@ -309,7 +309,11 @@ def explain(
     idle = [f"{peer} {how}" for peer, how in ended if how]
     own = [each for each in explained.values() if not each.scope]
     mine = [each for each in own if recipient and addressing.key(each.recipient) == recipient]
-    missing = [each.recipient for each in latest if _is_missing(each, explained) and each not in about]
+    missing = [
+        each.recipient
+        for each in latest
+        if is_missing(each, explained[each.recipient, each.sender]) and each not in about
+    ]
     busy = [f"{each.activity}{'' if each.fresh else f'; it {ending(each)}'}" for each in snapshot.busy]
     happened = any(not isinstance(each, ClockMoved) for each in snapshot.of(Event, after))
     unconnected = awaited and not (snapshot.connections or snapshot.live or happened)
@@ -319,7 +323,7 @@ def explain(
     handshakes = [f"{each.peer}: {_tls_failure(each.alert)}" for each in snapshot.of(TlsFailed, after)]
     sections = [
         *listed("Refused:", shown),
-        *(Section(f"To accept mail for {each}: mailserver.make_inbox(address={each!r})") for each in missing[-1:]),
+        *(Section(to_accept(each)) for each in missing[-1:]),
         *listed("TLS handshakes that failed:", handshakes),
         *listed("Refused logins:", logins),
         *listed("Planned faults:", map(str, snapshot.faults)),
@@ -396,10 +400,14 @@ def _tls_failure(alert: str) -> str:
     return alert or "the client closed the connection before TLS was established"
 
 
-def _is_missing(event: RecipientRefused, explained: Mapping[tuple[str, str], Refusal]) -> bool:
+def is_missing(event: RecipientRefused, refusal: Refusal) -> bool:
     """Return whether the recipient is unknown, belonged to no test, and is not close to any existing address."""
-    refusal = explained[event.recipient, event.sender]
     return event.code == NoSuchAddress.code and refusal.reason == event.reason and not (event.scope or refusal.nearest)
+
+
+def to_accept(recipient: str) -> str:
+    """Return how to accept mail for ``recipient``, which does not exist."""
+    return f"To accept mail for {recipient}: mailserver.make_inbox(address={recipient!r})"
 
 
 def _refused(refusal: Refusal, absence: str = "") -> str:

@@ -14,7 +14,7 @@ PACKAGE = "sirrchat_testkit"
 
 ADAPTERS = {"smtp", "http", "webhooks", "storage"}
 LEVELS: list[set[str]] = [
-    {"errors", "formatting", "suggestions", "records", "comparing"},
+    {"awaiting", "errors", "formatting", "suggestions", "records", "comparing"},
     {"threads", "net", "signing"},
     {"mail"},
     {"matching", "settings", "schemas"},

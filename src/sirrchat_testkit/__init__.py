@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sirrchat_testkit.awaiting import NeverAwaited
     from sirrchat_testkit.client import ApiError, ApiKeys, Client, Users
     from sirrchat_testkit.domain.counters import ImapStats, ServerStats, SmtpStats
     from sirrchat_testkit.domain.models import Envelope
@@ -121,6 +122,7 @@ __all__ = [
     "MakeInboxes",
     "MakeWebhookSink",
     "MessageFields",
+    "NeverAwaited",
     "NewlyMadeApiKey",
     "NoSuchAddress",
     "NotExactlyOne",
@@ -221,6 +223,7 @@ _HOMES = {
     "MakeInboxes": "fixture_types",
     "MakeWebhookSink": "fixture_types",
     "MessageFields": "mail.compose",
+    "NeverAwaited": "awaiting",
     "NewlyMadeApiKey": "schemas.sirrchat",
     "NoSuchAddress": "errors",
     "NotExactlyOne": "mail.candidates",

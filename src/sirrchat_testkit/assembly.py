@@ -79,7 +79,7 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         loop.set_exception_handler(lambda _, context: _report(services, context))
         api_key = await services.set_up()
         dispatcher = await exits.enter_async_context(Dispatcher(services).running())
-        findings = Findings(services.events, services.faults.all)
+        findings = Findings(services.events, services.faults.all, thread.calls)
         tls, context = _secure(settings, exits)
         smtp = await exits.enter_async_context(serve_smtp(services, context))
         smtps = None

@@ -327,11 +327,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @contextlib.contextmanager
 def _text_only() -> Iterator[None]:
     """Fail with only the text of a finding, because no line of the test raised it."""
-    from sirrchat_testkit import FaultNeverFired, LateMailWarning, StrictCheckFailed
+    from sirrchat_testkit import FaultNeverFired, LateMailWarning, NeverAwaited, StrictCheckFailed
 
     try:
         yield
-    except (FaultNeverFired, LateMailWarning, StrictCheckFailed) as error:
+    except (FaultNeverFired, LateMailWarning, NeverAwaited, StrictCheckFailed) as error:
         raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
 
 

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from sirrchat_testkit.assembly import Assembly, assemble
+from sirrchat_testkit.awaiting import asynchronous
 from sirrchat_testkit.domain.counters import ServerStats
 from sirrchat_testkit.domain.models import Envelope
 from sirrchat_testkit.domain.scopes import Scope
@@ -517,6 +518,7 @@ class MailServer(Service, CollectionHints, Receiver):
         """Wait until no connection is in a transaction. Raises ``NotSettled`` after a second."""
         run(self._thread, lambda _: settle(self._control.source(None)))
 
+    @asynchronous
     async def asettle(self) -> None:
         """Do the same as ``settle`` without blocking the event loop (asyncio or trio)."""
         await arun(self._thread, lambda _: settle(self._control.source(None)))
@@ -527,7 +529,8 @@ class MailServer(Service, CollectionHints, Receiver):
         An error is raised only once. Leaving a scope, or the ``with`` block of the server, checks too.
 
         Raises:
-            FaultNeverFired: There was no error, but a fault that was planned in this scope never fired.
+            NeverAwaited: There was no error, but an asynchronous verb was called without ``await``.
+            FaultNeverFired: There was neither, but a fault that was planned in this scope never fired.
         """
         self._now.findings.check()
 
@@ -563,6 +566,7 @@ class MailServer(Service, CollectionHints, Receiver):
                 error.
 
         Raises:
+            NeverAwaited: An asynchronous verb was called in the scope without ``await``.
             FaultNeverFired: A fault that was planned in the scope never fired.
             StrictCheckFailed: A check that the setting ``strict`` names failed.
 

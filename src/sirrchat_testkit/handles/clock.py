@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from sirrchat_testkit.awaiting import Calls, asynchronous
 from sirrchat_testkit.domain.clock import Clock as CoreClock
 from sirrchat_testkit.handles.conditions import TimeUnits
 from sirrchat_testkit.suggestions import Hints, near_name
@@ -84,6 +85,7 @@ class Clock(Hints):
         """
         self._thread.call(self._clock.advance(_span(by, units)))
 
+    @asynchronous
     async def aadvance(self, by: timedelta | None = None, **units: Unpack[TimeUnits]) -> None:
         """Do the same as ``advance`` without blocking the event loop (asyncio or trio)."""
         await self._thread.acall(self._clock.advance(_span(by, units)))
@@ -96,9 +98,14 @@ class Clock(Hints):
         """
         self._thread.call(self._clock.move_to(_milliseconds("move_to", to)))
 
+    @asynchronous
     async def amove_to(self, to: datetime) -> None:
         """Do the same as ``move_to`` without blocking the event loop (asyncio or trio)."""
         await self._thread.acall(self._clock.move_to(_milliseconds("move_to", to)))
+
+    @property
+    def _calls(self) -> Calls:
+        return self._thread.calls
 
     def _do(self, what: Callable[[], T]) -> T:
         async def work() -> T:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
+from sirrchat_testkit.awaiting import Calls, asynchronous
 from sirrchat_testkit.domain.models import Address
 from sirrchat_testkit.formatting import printable
 from sirrchat_testkit.handles.feed import arun, pull, run
@@ -37,6 +38,10 @@ class Receiver(Hints):
     @property
     def _source(self) -> MailSource:
         raise NotImplementedError
+
+    @property
+    def _calls(self) -> Calls:
+        return self._source.thread.calls
 
     @property
     def messages(self) -> list[ReceivedMessage]:
@@ -80,6 +85,7 @@ class Receiver(Hints):
         wait = self._wait(self.receive, timeout, match)
         return run(wait.source.thread, wait.receive_only if only else wait.receive)
 
+    @asynchronous
     async def areceive(
         self,
         *_unnamed: Never,
@@ -123,6 +129,7 @@ class Receiver(Hints):
         wait, wanted = self._wait(self.receive_all, timeout, match), count_of(count)
         return run(wait.source.thread, lambda signal: wait.receive_all(signal, wanted))
 
+    @asynchronous
     async def areceive_all(
         self,
         count: int | None = None,
@@ -161,6 +168,7 @@ class Receiver(Hints):
         wait = self._watch(self.assert_nothing, within, match)
         run(wait.source.thread, wait.nothing)
 
+    @asynchronous
     async def aassert_nothing(
         self, *_unnamed: Never, within: float | None = None, **match: Unpack[MailConditions]
     ) -> None:

@@ -18,6 +18,7 @@ from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.diagnostics import attempted
 from sirrchat_testkit.handles.failures import Section
 from sirrchat_testkit.handles.feed import End, Feed
+from sirrchat_testkit.handles.service import raise_all
 from sirrchat_testkit.schemas.webhook_events import PENDING
 from sirrchat_testkit.sink.call import WebhookCall
 from sirrchat_testkit.threads import LoopThread
@@ -78,8 +79,6 @@ class Host(Protocol):
     """The thread that a sink runs in, and everything that the sink gets from it. Coroutines run on the host's loop."""
 
     thread: LoopThread
-    errors: Sequence[BaseException]
-    """Errors of the user's functions that the sink's own ``check`` raises."""
 
     @property
     def timeout(self) -> float:
@@ -128,6 +127,9 @@ class Host(Protocol):
     def crashed(self, error: BaseException) -> None:
         """Record the error of a user's function."""
 
+    def check(self) -> None:
+        """Raise the errors of the user's functions, and ``NeverAwaited``, if nothing else does."""
+
 
 class Alone:
     """A host that gives the sink its own thread."""
@@ -136,7 +138,7 @@ class Alone:
         self.thread = LoopThread("webhook-sink")
         self.timeout = timeout
         self.within = 0.0
-        self.errors: Sequence[BaseException] = ()
+        self._errors: list[BaseException] = []
 
     def start(self) -> None:
         """Start the thread."""
@@ -176,13 +178,16 @@ class Alone:
 
     def crashed(self, error: BaseException) -> None:
         """Keep the error for ``check``."""
-        self.errors = (*self.errors, error)
+        self._errors.append(error)
+
+    def check(self) -> None:
+        """Raise the errors, or ``NeverAwaited``."""
+        raise_all("several answer functions failed", self._errors)
+        self.thread.calls.check()
 
 
 class InServer:
     """A host that uses the thread of a mail server."""
-
-    errors: Sequence[BaseException] = ()
 
     def __init__(
         self,
@@ -257,6 +262,9 @@ class InServer:
     def crashed(self, error: BaseException) -> None:
         """Report the error to the server, whose ``check`` raises it."""
         self._services.crashed("answering a webhook", error)
+
+    def check(self) -> None:
+        """Do nothing: the server's ``check`` covers its sinks."""
 
     async def _webhooks(self, url: str) -> list[Webhook]:
         return await self._services.store.find(Webhook, match=lambda each: each.url.startswith(url))

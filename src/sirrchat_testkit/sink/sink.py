@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
+from sirrchat_testkit.awaiting import Calls, asynchronous
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.handles.control import TIMEOUT
 from sirrchat_testkit.handles.feed import arun, run
-from sirrchat_testkit.handles.service import RUNNING, Service, raise_all
+from sirrchat_testkit.handles.service import RUNNING, Service
 from sirrchat_testkit.handles.wait import Wait, count_of, reject_unnamed, seconds_of
 from sirrchat_testkit.sink.answers import Plan, Plans
 from sirrchat_testkit.sink.call import WebhookCall
@@ -99,8 +100,12 @@ class WebhookSink(Service, CollectionHints):
             RUNNING.discard(self)
 
     def check(self) -> None:
-        """Raise the error of a function given to ``answer``; several errors as a group."""
-        raise_all("several answer functions failed", self._host.errors)
+        """Raise the error of a function given to ``answer``; several errors as a group. A mail server checks its sinks.
+
+        Raises:
+            NeverAwaited: There was no error, but an asynchronous verb was called without ``await``.
+        """
+        self._host.check()
 
     @property
     def url(self) -> str:
@@ -203,6 +208,7 @@ class WebhookSink(Service, CollectionHints):
         reject_unnamed("receive", _unnamed, "event")
         return run(self._source.thread, self._wait(self.receive, timeout, match).receive)
 
+    @asynchronous
     async def areceive(
         self,
         *_unnamed: Never,
@@ -241,6 +247,7 @@ class WebhookSink(Service, CollectionHints):
         wait, wanted = self._wait(self.receive_all, timeout, match), count_of(count)
         return run(self._source.thread, lambda signal: wait.receive_all(signal, wanted))
 
+    @asynchronous
     async def areceive_all(
         self,
         count: int | None = None,
@@ -271,6 +278,7 @@ class WebhookSink(Service, CollectionHints):
         reject_unnamed("assert_nothing", _unnamed, "event")
         run(self._source.thread, self._watch(self.assert_nothing, within, match).nothing)
 
+    @asynchronous
     async def aassert_nothing(
         self, *_unnamed: Never, within: float | None = None, **match: Unpack[CallConditions]
     ) -> None:
@@ -285,6 +293,10 @@ class WebhookSink(Service, CollectionHints):
     def _watch(self, verb: Callable[..., Any], within: float | None, match: CallConditions) -> Wait[WebhookCall]:
         source = self._source
         return Wait(source, source.match(verb, match), seconds_of("within", within, source.within))
+
+    @property
+    def _calls(self) -> Calls:
+        return self._source.thread.calls
 
     def _leave(self) -> None:
         self.check()

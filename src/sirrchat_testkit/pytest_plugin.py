@@ -74,6 +74,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--mailserver-seed", metavar="TEXT", help="the seed for addresses and ids; the same seed gives the same ones"
     )
     group.addoption("--mailserver-artifacts", metavar="DIR", help=_ARTIFACTS_HELP)
+    group.addoption("--mailserver-strict", metavar="CHECKS", help=_STRICT_HELP)
     parser.addini("mailserver_artifacts", _ARTIFACTS_HELP)
     parser.addini("mailserver_timeout", _TIMEOUT_HELP)
     parser.addini("mailserver_strict", _STRICT_HELP)
@@ -104,7 +105,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_TIMEOUT] = given[0] if given else 10.0
     config.stash[_STRICT_LATE] = set()
     config.stash[_STRICT] = None
-    if config.getini("mailserver_strict"):
+    if config.getoption("--mailserver-strict") is not None:
+        config.stash[_STRICT] = _strict("the option --mailserver-strict", config.getoption("--mailserver-strict"))
+    elif config.getini("mailserver_strict"):
         config.stash[_STRICT] = _strict("the ini setting mailserver_strict", config.getini("mailserver_strict"))
     if config.getini("mailserver_clock") not in {"", "follow"}:
         given_clock = config.getini("mailserver_clock")
@@ -260,7 +263,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             try:
                 _strict("the marker mailserver", marker.kwargs["strict"])
             except pytest.UsageError as error:
-                pytest.fail(str(error), pytrace=False)
+                raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -401,7 +404,7 @@ def _marked(node: Any, name: str) -> Any:
 
 
 def _set_strict(item: pytest.Item, server: MailServer) -> None:
-    """Set the strict checks of a test: those of the marker, the ini file or the settings, in this order."""
+    """Set the strict checks of a test: those of the marker, the option, the ini file or the settings, in this order."""
     marked = _marked(item, "strict")
     strict = item.config.stash[_STRICT] if marked is None else _strict("the marker mailserver", marked)
     if strict is not None and strict != server.settings.strict:

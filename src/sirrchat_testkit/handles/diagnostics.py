@@ -260,7 +260,7 @@ class Diagnostics:
     async def _has_address(self, recipient: str) -> bool:
         """Return whether ``recipient`` exists and its address was not used by an earlier scope."""
         directory = self._services.directory
-        return not directory.former_scope(recipient) and await directory.find_address(recipient) is not None
+        return not directory.was_used(recipient) and await directory.find_address(recipient) is not None
 
 
 _REMEDY: Final = "make it with mailserver.make_inbox(address={!r})"

@@ -17,6 +17,7 @@ LEVELS: list[set[str]] = [
     {"awaiting", "errors", "formatting", "suggestions", "records", "comparing"},
     {"threads", "net", "signing"},
     {"mail"},
+    {"hints"},
     {"matching", "settings", "schemas"},
     {"search"},
     {"faults.engine"},

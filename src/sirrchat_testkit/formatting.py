@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
 WIDTH: Final = 80
 """Characters of a string that a failure shows."""
-
-_PATTERN = re.compile(r"[\\^$*+|\[(]")
 
 
 def printable(text: str) -> str:
@@ -73,17 +69,6 @@ def _span(seconds: int) -> str:
     minutes, hours, days = seconds // 60 % 60, seconds // 3600 % 24, seconds // 86400
     units = {"days" if days > 1 else "day": days, "h": hours, "min": minutes, "s": seconds % 60}
     return " ".join(f"{number} {unit}" for unit, number in units.items() if number)
-
-
-def pattern_meant(wanted: str, values: Iterable[Any]) -> str:
-    """Return the pattern that was probably meant by ``wanted`` and matches one of ``values``, or an empty string."""
-    for value in values:
-        if isinstance(value, str) and wanted and (wanted in value or _PATTERN.search(wanted)):
-            for pattern in (wanted, wanted.replace("*", ".*"), re.escape(wanted)):
-                with contextlib.suppress(re.error, Warning):
-                    if re.search(pattern, value):
-                        return pattern
-    return ""
 
 
 def excerpt(value: Any, wanted: Any = None, width: int = WIDTH) -> str:

@@ -19,7 +19,8 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 from sirrchat_testkit.comparing import CONTAINED, EQUAL, LIKE, Rule, holds
-from sirrchat_testkit.formatting import excerpt, function_name, is_function, named, pattern_meant
+from sirrchat_testkit.formatting import excerpt, function_name, is_function, named
+from sirrchat_testkit.hints import hint
 from sirrchat_testkit.suggestions import near_name, parameters_of
 
 __tracebackhide__ = True
@@ -165,8 +166,8 @@ class Check(NamedTuple):
         """Return whether ``value`` is as wanted."""
         return self.condition.met(self.wanted, value) is not self.negated
 
-    def explain(self, value: Any, *, advise: bool) -> str:
-        """Return why ``value`` is not as wanted."""
+    def explain(self, record: Any, value: Any, *, advise: bool) -> str:
+        """Return why ``value``, which is that of ``record``, is not as wanted."""
         if isinstance(value, _Raised):
             return f"{self.label}: {function_name(self.wanted)} raised {value.error!r}"
         if self.condition.whole:
@@ -176,13 +177,11 @@ class Check(NamedTuple):
         verb = self.condition.rule.verb if isinstance(self.wanted, str) else ""
         verb = "at or after " if self.condition.ordered else verb
         verb = f"not {verb}" if self.negated else verb
-        hint = self._hint(value) if advise else ""
-        return f"{self.label}: wanted {verb}{named(self.wanted)}, was {self._shown(value)}{hint}"
-
-    def _hint(self, value: Any) -> str:
         values = value if self.condition.many else (value,)
-        pattern = pattern_meant(self.wanted, values) if isinstance(self.wanted, str) else ""
-        return f" (a string must {self.condition.rule.must}; re.compile({pattern!r}) searches)" if pattern else ""
+        advice = (
+            hint(self.label, self.wanted, values, self.condition.rule, record) if advise and not self.negated else ""
+        )
+        return f"{self.label}: wanted {verb}{named(self.wanted)}, was {self._shown(value)}{advice}"
 
     def _shown(self, value: Any) -> str:
         if self.condition.many and not value:
@@ -264,11 +263,11 @@ class Match:
 
         Args:
             record: The record.
-            advise: Whether to add the pattern that was probably meant.
+            advise: Whether to add hints, such as the pattern that was probably meant.
             code: Whether to run the user's code too; an error that it raises counts as a miss.
         """
         checks = self._checks if code else self._plain
-        return tuple(check.explain(value, advise=advise) for check, value in self._missed(record, checks))
+        return tuple(check.explain(record, value, advise=advise) for check, value in self._missed(record, checks))
 
     def distance(self, record: Any) -> tuple[int, float]:
         """Return a sort key for how far ``record`` is from matching, without running the user's code.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -19,6 +20,18 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
+
+
+def file_name(text: str, keep: str = "") -> str:
+    """Return ``text`` as part of a file name, with a dash for everything but letters and digits, and those in ``keep``.
+
+    The letters and digits are those of any script.
+    """
+    shown = [
+        each if each in keep or unicodedata.category(each)[0] in "LMN" else "-"
+        for each in unicodedata.normalize("NFC", text)
+    ]
+    return re.sub("-+", "-", "".join(shown)).strip("-")
 
 
 def counted(number: int, what: str) -> str:

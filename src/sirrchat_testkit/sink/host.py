@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from sirrchat_testkit.domain.events import DeliveryAttempted
 from sirrchat_testkit.domain.models import Delivery, Webhook
@@ -186,6 +186,13 @@ class Alone:
         self.thread.calls.check()
 
 
+_SENDERS: Final = (
+    "from the application: configure it with webhook_sink.url, and with webhook_sink.secret if it signs calls",
+    "from the mail server: add a webhook with mailserver.add_webhook(webhook_sink); none has this URL",
+)
+"""Where the calls to a sink may come from."""
+
+
 class InServer:
     """A host that uses the thread of a mail server."""
 
@@ -232,12 +239,11 @@ class InServer:
         """The default of the server."""
         return self._control.within
 
-    async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:  # noqa: ARG002 - for sinks of their own
-        """Return the attempts of each delivery, or that no webhook points here."""
+    async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:
+        """Return the attempts of each delivery; or, if no webhook points here and no call arrived, who may make one."""
         webhooks = await self._webhooks(url)
         if not webhooks:
-            hint = f"No webhook points to {url}"
-            return hint, [Section(f"{hint}; add one with mailserver.add_webhook(webhook_sink).")]
+            return "", [] if called else [Section("Where should calls come from?", _SENDERS)]
         ids = {each.id for each in webhooks}
         log = self._services.events.after()
         lines = [attempted(each) for each in log if isinstance(each, DeliveryAttempted) and each.webhook in ids]

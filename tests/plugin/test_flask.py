@@ -204,9 +204,9 @@ def test_a_wrong_argument_is_refused_in_words(project: pytest.Pytester) -> None:
         from shop import make_app
 
         def test_it(mailserver_flask):
-            with pytest.raises(TypeError, match="takes a Flask application, not .*; did you mean client.application?"):
+            with pytest.raises(TypeError, match="app must be a Flask application, not .*; did you mean client.application?"):
                 mailserver_flask(make_app("mail").test_client())
-            with pytest.raises(TypeError, match="takes a Flask application, not None"):
+            with pytest.raises(TypeError, match="app must be a Flask application, not None"):
                 mailserver_flask(None)
             text = re.escape("has neither Flask-Mail nor Flask-Mailman: call mail.init_app(app) first, or make the app")
             with pytest.raises(RuntimeError, match=text):

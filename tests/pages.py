@@ -100,5 +100,5 @@ def normalized(failure: str) -> str:
     text = re.sub(r"\A(?:Failed: |sirrchat_testkit\.)", "", failure.strip())
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
     text = re.sub(r"[a-z]+-[a-z]+-\w{6}@example\.com", "ADDRESS", text)
-    text = re.sub(r"\btest_\w+\.py::", "FILE::", text)
+    text = re.sub(r"\btest_\w+\.py:", "FILE:", text)
     return re.sub(r"\b\d+(?:\.\d+)? (m?s)\b", r"N \1", text)

@@ -1,9 +1,9 @@
-"""What clients send is shown without the characters that a terminal obeys."""
+"""Texts show what clients send without the characters that a terminal obeys, and times in words."""
 
 import pytest
 
 from sirrchat_testkit import Inbox, MailNotReceived, MailServer, NotExactlyOne
-from sirrchat_testkit.formatting import printable
+from sirrchat_testkit.formatting import due, printable
 from tests.support import connect
 
 HOSTILE = "\x1b[31m\x07\x9b\x7f\u202e\u2066\u200b\ufeff\u2028"
@@ -23,6 +23,22 @@ HOSTILE = "\x1b[31m\x07\x9b\x7f\u202e\u2066\u200b\ufeff\u2028"
 )
 def test_control_bidirectional_and_zero_width_characters_are_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "shown", "seconds"),
+    [
+        (1, "1 s", 1),
+        (252_000, "4 min 12 s", 252),
+        (3_600_001, "1 h 1 s", 3601),
+        (86_400_000, "1 day", 86_400),
+        (1_234_567_890, "14 days 6 h 56 min 8 s", 1_234_568),
+    ],
+)
+def test_a_time_on_the_clock_of_the_server_has_the_call_that_moves_the_clock(
+    milliseconds: int, shown: str, seconds: int
+) -> None:
+    assert due(milliseconds) == f"in {shown} on the server's clock: mailserver.clock.advance(seconds={seconds})"
 
 
 def is_shown(text: str) -> bool:

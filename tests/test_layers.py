@@ -14,9 +14,10 @@ PACKAGE = "sirrchat_testkit"
 
 ADAPTERS = {"smtp", "http", "webhooks", "storage"}
 LEVELS: list[set[str]] = [
-    {"errors", "formatting", "suggestions", "records", "comparing"},
+    {"awaiting", "errors", "formatting", "suggestions", "records", "comparing"},
     {"threads", "net", "signing"},
     {"mail"},
+    {"hints"},
     {"matching", "settings", "schemas"},
     {"search"},
     {"faults.engine"},

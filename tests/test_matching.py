@@ -10,6 +10,7 @@ import pytest
 from dirty_equals import Contains, IsInt, IsStr
 
 from sirrchat_testkit.comparing import EQUAL, holds
+from sirrchat_testkit.mail.address_headers import MailAddress
 from sirrchat_testkit.mail.mime import Attachment, Headers
 from sirrchat_testkit.matching import Condition, Match, nearest, summary
 
@@ -118,7 +119,7 @@ def test_record_matches(conditions: dict[str, Any]) -> None:
     ids=_named,
 )
 def test_miss_says_what_was_wanted_and_what_was_there(conditions: dict[str, Any], miss: str) -> None:
-    assert Match(**conditions).misses(Record()) == (miss,)
+    assert Match(**conditions).misses(Record(), advise=False) == (miss,)
     assert not Match(**conditions).accepts(Record())
 
 
@@ -252,8 +253,6 @@ def test_the_nearest_are_found_without_the_user_s_code() -> None:
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("seconds", "timeout=SECONDS"),
-        ("timeout", "within=SECONDS"),
         ("mail_to", "'to'"),
         ("filter", "'where'"),
         ("attachment_name", "'filename'"),
@@ -318,6 +317,7 @@ def test_callable_that_gives_no_bool_still_decides() -> None:
         ({"subject": "*news*"}, " (a string must be equal; re.compile('.*news.*') searches)"),
         ({"sender": "news@"}, " (a string must be equal, except for * and ?; re.compile('news@') searches)"),
         ({"text": "H.*"}, " (a string must be contained; re.compile('H.*') searches)"),
+        ({"subject": "june"}, " (a string must be equal; re.compile('june', re.IGNORECASE) searches)"),
         ({"subject": "May"}, ""),
         ({"subject": "J.ne news"}, ""),
         ({"subject": "*("}, ""),
@@ -331,3 +331,81 @@ def test_a_text_that_was_meant_to_search_is_told_how(conditions: dict[str, Any],
         assert miss.endswith(hint)
     else:
         assert "re.compile" not in miss
+
+
+LETTER = Record(
+    subject="June news",
+    sender=MailAddress("news@shop.example", "The Shop"),
+    text="Dear  Ann,\nyour code is 12. Caf\u00e9",
+    html="<p>Dear <b>Ann</b>, Tom &amp; Jerry. <i>Menu</i></p>",
+)
+SHOWN = "the HTML shows it, but with markup or entities in its source"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "hint"),
+    [
+        (
+            {"subject": "june News"},
+            "only upper and lower case differ; re.compile('june News', re.IGNORECASE) ignores case",
+        ),
+        ({"text": "CODE"}, "only upper and lower case differ; re.compile('CODE', re.IGNORECASE) ignores case"),
+        ({"text": re.compile("CODE")}, "only upper and lower case differ; re.IGNORECASE ignores case"),
+        ({"text": "Dear Ann"}, r"only white space differs; re.compile('Dear\\s+Ann') ignores it"),
+        (
+            {"text": "dear Ann, your"},
+            r"only case and white space differ; re.compile('dear\\s+Ann,\\s+your', re.IGNORECASE) ignores both",
+        ),
+        ({"text": "Cafe\u0301"}, "only the Unicode normalization differs, such as 'é' in one or two characters"),
+        ({"header": {"X-Tag": "A"}}, "only upper and lower case differ; re.compile('A', re.IGNORECASE) ignores case"),
+        ({"text": "Menu"}, "the HTML contains it: html='Menu'"),
+        ({"html": "code is 12"}, "the plain text contains it: text='code is 12'"),
+        ({"html": "Dear Ann"}, SHOWN),
+        ({"html": "Tom & Jerry"}, SHOWN),
+        ({"text": "Tom & Jerry"}, SHOWN),
+        (
+            {"sender": "The Shop <news@shop.example>"},
+            "an address is compared without its display name: sender='news@shop.example'",
+        ),
+        (
+            {"to": "Bob <eve@example.com>"},
+            "an address is compared without its display name: to='eve@example.com'",
+        ),
+        (
+            {"sender": "the shop"},
+            "'The Shop' is the display name; sender is compared with the address, 'news@shop.example'",
+        ),
+        ({"text": "Goodbye"}, ""),
+        ({"text": re.compile("Goodbye")}, ""),
+        ({"sender": "nobody"}, ""),
+        ({"text": "\t"}, ""),
+    ],
+)
+def test_what_a_condition_nearly_found_is_a_hint(conditions: dict[str, Any], hint: str) -> None:
+    match = Match(**conditions)
+    [miss] = match.misses(LETTER)
+    assert miss.endswith(f" ({hint})") if hint else not miss.endswith(")")
+    assert match.misses(LETTER, advise=False)[0] == miss.removesuffix(f" ({hint})")
+
+
+@pytest.mark.parametrize(
+    ("record", "conditions", "hint"),
+    [
+        (
+            Record(text=""),
+            {"text": "Your code"},
+            "the message has no plain text; the HTML contains it: html='Your code'",
+        ),
+        (Record(html=""), {"html": "Bye"}, "the message has no HTML; the plain text contains it: text='Bye'"),
+        (Record(text="", html="<b>By</b>e"), {"text": "Bye"}, f"the message has no plain text; {SHOWN}"),
+    ],
+)
+def test_the_other_part_is_named_if_one_is_absent(record: Record, conditions: dict[str, Any], hint: str) -> None:
+    [miss] = Match(**conditions).misses(record)
+    assert miss.endswith(f" ({hint})")
+
+
+def test_a_part_that_cannot_be_read_gets_no_hint() -> None:
+    [miss] = Match(html="Hello").misses(Unparsed())
+    assert miss.startswith("html: wanted containing 'Hello', was '<p>")
+    assert not miss.endswith(")")

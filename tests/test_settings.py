@@ -59,6 +59,25 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
         ),
         ({"start_at": "2030"}, "start_at must be a datetime such as 2030-01-31T12:00:00Z, not '2030'"),
         ({"smtpport": 1}, "there is no setting 'smtpport'; did you mean 'smtp_port'?"),
+        (
+            {"auth": "optionl"},
+            "auth must be 'optional' or 'required' or 'tls', not 'optionl'; did you mean 'optional'?",
+        ),
+        (
+            {"strict": ["unread", "Refusd", 5]},
+            (
+                "strict must be True, False, or a list of unread, refused, late, duplicate, undelivered, leaks, "
+                "not ['unread', 'Refusd', 5]; did you mean 'refused'?"
+            ),
+        ),
+        (
+            {"hide_extensions": ["startls"]},
+            (
+                "hide_extensions must be a list of names of SIZE, 8BITMIME, SMTPUTF8, PIPELINING, "
+                "ENHANCEDSTATUSCODES, CHUNKING, BINARYMIME, STARTTLS, AUTH, HELP, PLAIN, LOGIN, CRAM-MD5, XOAUTH2, "
+                "not ['startls']; did you mean 'STARTTLS'?"
+            ),
+        ),
     ],
 )
 def test_an_invalid_setting_is_named_with_the_values_it_accepts(changes: dict[str, Any], text: str) -> None:

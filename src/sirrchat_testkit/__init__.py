@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sirrchat_testkit.awaiting import NeverAwaited
     from sirrchat_testkit.client.errors import (
         ApiError,
         Forbidden,
@@ -132,6 +133,7 @@ __all__ = [
     "MakeInboxes",
     "MakeWebhookSink",
     "MessageFields",
+    "NeverAwaited",
     "NoSuchAddress",
     "NotExactlyOne",
     "NotFound",
@@ -239,6 +241,7 @@ _HOMES = {
     "MakeInboxes": "fixture_types",
     "MakeWebhookSink": "fixture_types",
     "MessageFields": "mail.compose",
+    "NeverAwaited": "awaiting",
     "NoSuchAddress": "errors",
     "NotExactlyOne": "mail.candidates",
     "NotFound": "errors",

@@ -13,7 +13,7 @@ from sirrchat_testkit.handles.clock import Clock
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.findings import Findings
 from sirrchat_testkit.http.listener import serve_rest
-from sirrchat_testkit.net import Tls, netloc
+from sirrchat_testkit.net import Tls
 from sirrchat_testkit.records import record
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.sink.host import Sinks
@@ -79,13 +79,13 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         loop.set_exception_handler(lambda _, context: _report(services, context))
         api_key = await services.set_up()
         dispatcher = await exits.enter_async_context(Dispatcher(services).running())
-        findings = Findings(services.events, services.faults.all)
+        findings = Findings(services.events, services.faults.all, thread.calls)
         tls, context = _secure(settings, exits)
         smtp = await exits.enter_async_context(serve_smtp(services, context))
         smtps = None
         if settings.smtps_port is not None:
             smtps = await exits.enter_async_context(serve_smtp(services, context, tls=True))
-        control = ServerControl(thread, services, netloc(smtp.address))
+        control = ServerControl(thread, services, [each.address for each in (smtp, smtps) if each])
         http = await exits.enter_async_context(serve_rest(services, lambda: [_control_api(control)]))
         exits.callback(control.stop)
         clock = Clock(thread, services.clock)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterable
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
 WIDTH: Final = 80
 """Characters of a string that a failure shows."""
-
-_PATTERN = re.compile(r"[\\^$*+|\[(]")
 
 
 def printable(text: str) -> str:
@@ -23,6 +20,18 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
+
+
+def file_name(text: str, keep: str = "") -> str:
+    """Return ``text`` as part of a file name, with a dash for everything but letters and digits, and those in ``keep``.
+
+    The letters and digits are those of any script.
+    """
+    shown = [
+        each if each in keep or unicodedata.category(each)[0] in "LMN" else "-"
+        for each in unicodedata.normalize("NFC", text)
+    ]
+    return re.sub("-+", "-", "".join(shown)).strip("-")
 
 
 def counted(number: int, what: str) -> str:
@@ -63,15 +72,16 @@ def moment(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def pattern_meant(wanted: str, values: Iterable[Any]) -> str:
-    """Return the pattern that was probably meant by ``wanted`` and matches one of ``values``, or an empty string."""
-    for value in values:
-        if isinstance(value, str) and wanted and (wanted in value or _PATTERN.search(wanted)):
-            for pattern in (wanted, wanted.replace("*", ".*"), re.escape(wanted)):
-                with contextlib.suppress(re.error, Warning):
-                    if re.search(pattern, value):
-                        return pattern
-    return ""
+def due(milliseconds: int) -> str:
+    """Return when something happens on the server's clock, and the call that moves it there."""
+    seconds = max(-(-milliseconds // 1000), 1)
+    return f"in {_span(seconds)} on the server's clock: mailserver.clock.advance(seconds={seconds})"
+
+
+def _span(seconds: int) -> str:
+    minutes, hours, days = seconds // 60 % 60, seconds // 3600 % 24, seconds // 86400
+    units = {"days" if days > 1 else "day": days, "h": hours, "min": minutes, "s": seconds % 60}
+    return " ".join(f"{number} {unit}" for unit, number in units.items() if number)
 
 
 def excerpt(value: Any, wanted: Any = None, width: int = WIDTH) -> str:

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import SequenceMatcher
 from operator import attrgetter
@@ -19,8 +19,9 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 from sirrchat_testkit.comparing import CONTAINED, EQUAL, LIKE, Rule, holds
-from sirrchat_testkit.formatting import excerpt, function_name, is_function, named, pattern_meant
-from sirrchat_testkit.suggestions import near_name
+from sirrchat_testkit.formatting import excerpt, function_name, is_function, named
+from sirrchat_testkit.hints import hint
+from sirrchat_testkit.suggestions import near_name, parameters_of
 
 __tracebackhide__ = True
 
@@ -114,11 +115,14 @@ _GUESSES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Names that other packages use, with ours."""
 
-_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
-    dict.fromkeys(("timeout", "duration", "window"), "within=SECONDS, if this is assert_nothing()")
-    | dict.fromkeys(("within", "seconds", "wait", "timeouts"), "timeout=SECONDS, if this is receive()")
+_TIMES: Final = ("timeout", "within", "seconds", "wait", "duration", "window")
+_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    dict.fromkeys(_TIMES, ("timeout", "within", "seconds", "wait"))
+    | dict.fromkeys(("count", "number", "repeat"), ("count", "times"))
+    | dict.fromkeys(("status", "status_code"), ("code",))
+    | dict.fromkeys(("message", "reason", "reply"), ("text",))
 )
-"""Parameters of verbs, which are not conditions."""
+"""Names that are guessed for parameters of verbs, with those that may be meant: the first that a verb has."""
 
 
 class _Raised(NamedTuple):
@@ -162,8 +166,8 @@ class Check(NamedTuple):
         """Return whether ``value`` is as wanted."""
         return self.condition.met(self.wanted, value) is not self.negated
 
-    def explain(self, value: Any, *, advise: bool) -> str:
-        """Return why ``value`` is not as wanted."""
+    def explain(self, record: Any, value: Any, *, advise: bool) -> str:
+        """Return why ``value``, which is that of ``record``, is not as wanted."""
         if isinstance(value, _Raised):
             return f"{self.label}: {function_name(self.wanted)} raised {value.error!r}"
         if self.condition.whole:
@@ -173,13 +177,11 @@ class Check(NamedTuple):
         verb = self.condition.rule.verb if isinstance(self.wanted, str) else ""
         verb = "at or after " if self.condition.ordered else verb
         verb = f"not {verb}" if self.negated else verb
-        hint = self._hint(value) if advise else ""
-        return f"{self.label}: wanted {verb}{named(self.wanted)}, was {self._shown(value)}{hint}"
-
-    def _hint(self, value: Any) -> str:
         values = value if self.condition.many else (value,)
-        pattern = pattern_meant(self.wanted, values) if isinstance(self.wanted, str) else ""
-        return f" (a string must {self.condition.rule.must}; re.compile({pattern!r}) searches)" if pattern else ""
+        advice = (
+            hint(self.label, self.wanted, values, self.condition.rule, record) if advise and not self.negated else ""
+        )
+        return f"{self.label}: wanted {verb}{named(self.wanted)}, was {self._shown(value)}{advice}"
 
     def _shown(self, value: Any) -> str:
         if self.condition.many and not value:
@@ -203,6 +205,17 @@ class Match:
 
     conditions: Mapping[str, Any]
     _checks: tuple[Check, ...]
+
+    @classmethod
+    def check(cls, verb: Callable[..., Any], conditions: Mapping[str, Any]) -> None:
+        """Check the names of ``conditions``, the arguments of ``verb`` that are none of its parameters.
+
+        Raises:
+            TypeError: A name is unknown. The error suggests the nearest condition or parameter.
+        """
+        for name in conditions:
+            if name not in cls.table:
+                raise TypeError(_unknown(name, cls.table, parameters_of(verb)))
 
     def __init__(self, **conditions: Any) -> None:
         for name in conditions:
@@ -250,11 +263,11 @@ class Match:
 
         Args:
             record: The record.
-            advise: Whether to add the pattern that was probably meant.
+            advise: Whether to add hints, such as the pattern that was probably meant.
             code: Whether to run the user's code too; an error that it raises counts as a miss.
         """
         checks = self._checks if code else self._plain
-        return tuple(check.explain(value, advise=advise) for check, value in self._missed(record, checks))
+        return tuple(check.explain(record, value, advise=advise) for check, value in self._missed(record, checks))
 
     def distance(self, record: Any) -> tuple[int, float]:
         """Return a sort key for how far ``record`` is from matching, without running the user's code.
@@ -316,12 +329,13 @@ def _unlikeness(wanted: Any, value: Any) -> float:
     return min((1 - SequenceMatcher(None, wanted[:_COMPARED], each).ratio() for each in texts), default=1.0)
 
 
-def _unknown(name: str, table: Mapping[str, Condition]) -> str:
-    for guess in (_GUESSES.get(name.lower()), near_name(name.lower(), table)):
-        if guess in table:
+def _unknown(name: str, table: Mapping[str, Condition], parameters: Sequence[str] = ()) -> str:
+    word = name.lower()
+    for guess in (_GUESSES.get(word), *_PARAMETERS.get(word, ()), near_name(word, [*table, *parameters])):
+        if guess in table and guess not in parameters:
             return f"unknown condition {name!r}; did you mean {guess!r}?"
-    if name in _PARAMETERS:
-        return f"unknown condition {name!r}; did you mean {_PARAMETERS[name]}?"
+        if guess in parameters:
+            return f"unknown argument {name!r}; did you mean {guess!r}?"
     return f"unknown condition {name!r}; the conditions are {', '.join(table)}"
 
 

@@ -76,6 +76,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--mailserver-seed", metavar="TEXT", help="the seed for addresses and ids; the same seed gives the same ones"
     )
     group.addoption("--mailserver-artifacts", metavar="DIR", help=_ARTIFACTS_HELP)
+    group.addoption("--mailserver-strict", metavar="CHECKS", help=_STRICT_HELP)
     parser.addini("mailserver_artifacts", _ARTIFACTS_HELP)
     parser.addini("mailserver_timeout", _TIMEOUT_HELP)
     parser.addini("mailserver_strict", _STRICT_HELP)
@@ -106,7 +107,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_TIMEOUT] = given[0] if given else 10.0
     config.stash[_STRICT_LATE] = set()
     config.stash[_STRICT] = None
-    if config.getini("mailserver_strict"):
+    if config.getoption("--mailserver-strict") is not None:
+        config.stash[_STRICT] = _strict("the option --mailserver-strict", config.getoption("--mailserver-strict"))
+    elif config.getini("mailserver_strict"):
         config.stash[_STRICT] = _strict("the ini setting mailserver_strict", config.getini("mailserver_strict"))
     if config.getini("mailserver_clock") not in {"", "follow"}:
         given_clock = config.getini("mailserver_clock")
@@ -153,6 +156,7 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
         request.config.stash[_RUNNING] = server
         server._shared_by = "all tests of this session"  # noqa: SLF001 - only the plugin shares a server
         server._checks_strictly = False  # noqa: SLF001 - each test does
+        server._control.runner = "pytest"  # noqa: SLF001 - for the remedies in failures
         if worker:  # names made outside of tests differ between workers; those of a test do not
             server._name_after(worker)  # noqa: SLF001 - for workers alone
         try:
@@ -270,7 +274,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             try:
                 _strict("the marker mailserver", marker.kwargs["strict"])
             except pytest.UsageError as error:
-                pytest.fail(str(error), pytrace=False)
+                raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -337,11 +341,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @contextlib.contextmanager
 def _text_only() -> Iterator[None]:
     """Fail with only the text of a finding, because no line of the test raised it."""
-    from sirrchat_testkit import FaultNeverFired, LateMailWarning, StrictCheckFailed
+    from sirrchat_testkit import FaultNeverFired, LateMailWarning, NeverAwaited, StrictCheckFailed
 
     try:
         yield
-    except (FaultNeverFired, LateMailWarning, StrictCheckFailed) as error:
+    except (FaultNeverFired, LateMailWarning, NeverAwaited, StrictCheckFailed) as error:
         raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
 
 
@@ -411,7 +415,7 @@ def _marked(node: Any, name: str) -> Any:
 
 
 def _set_strict(item: pytest.Item, server: MailServer) -> None:
-    """Set the strict checks of a test: those of the marker, the ini file or the settings, in this order."""
+    """Set the strict checks of a test: those of the marker, the option, the ini file or the settings, in this order."""
     marked = _marked(item, "strict")
     strict = item.config.stash[_STRICT] if marked is None else _strict("the marker mailserver", marked)
     if strict is not None and strict != server.settings.strict:

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from sirrchat_testkit.assembly import Assembly, assemble
+from sirrchat_testkit.awaiting import asynchronous
 from sirrchat_testkit.domain.counters import ServerStats
 from sirrchat_testkit.domain.models import Envelope
 from sirrchat_testkit.domain.scopes import Scope
@@ -500,7 +501,10 @@ class MailServer(Service, CollectionHints, Receiver):
 
     @property
     def refusals(self) -> list[Refusal]:
-        """The recipients that were refused in this scope, each with the nearest existing address."""
+        """The recipients that were refused in this scope, each with the nearest existing address.
+
+        The strict check ``refused`` does not count the refusals that a test has read.
+        """
         return self._control.refusals()
 
     @property
@@ -526,6 +530,7 @@ class MailServer(Service, CollectionHints, Receiver):
         """Wait until no connection is in a transaction. Raises ``NotSettled`` after a second."""
         run(self._thread, lambda _: settle(self._control.source(None)))
 
+    @asynchronous
     async def asettle(self) -> None:
         """Do the same as ``settle`` without blocking the event loop (asyncio or trio)."""
         await arun(self._thread, lambda _: settle(self._control.source(None)))
@@ -536,7 +541,8 @@ class MailServer(Service, CollectionHints, Receiver):
         An error is raised only once. Leaving a scope, or the ``with`` block of the server, checks too.
 
         Raises:
-            FaultNeverFired: There was no error, but a fault that was planned in this scope never fired.
+            NeverAwaited: There was no error, but an asynchronous verb was called without ``await``.
+            FaultNeverFired: There was neither, but a fault that was planned in this scope never fired.
         """
         self._now.findings.check()
 
@@ -572,6 +578,7 @@ class MailServer(Service, CollectionHints, Receiver):
                 error.
 
         Raises:
+            NeverAwaited: An asynchronous verb was called in the scope without ``await``.
             FaultNeverFired: A fault that was planned in the scope never fired.
             StrictCheckFailed: A check that the setting ``strict`` names failed.
 

@@ -60,6 +60,7 @@ class Kind(NamedTuple):
         keep: Returns a value as it is stored; raises ``ValueError`` or ``TypeError`` if it is not accepted.
         read: Converts the text of a flag or an environment variable to a value; raises the same errors.
         choices: All values, if there are only a few.
+        names: The names that a list may have, if it is a list of names.
         repeats: Whether the setting is a list.
         metavar: The placeholder of a value in the help; empty for the name of the setting.
     """
@@ -68,6 +69,7 @@ class Kind(NamedTuple):
     keep: Callable[[Any], Any]
     read: Callable[[str], Any] = str
     choices: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     repeats: bool = False
     metavar: str = ""
 
@@ -76,14 +78,25 @@ class Kind(NamedTuple):
         try:
             return self.keep(value)
         except (ValueError, TypeError):
-            raise ValueError(f"{name} must be {self.accepts}, not {value!r}") from None
+            raise ValueError(self._refusal(name, value)) from None
 
     def parse(self, name: str, text: str) -> Any:
         """Return the value of ``text``. Raises ``ValueError`` with ``name`` if it is not accepted."""
         try:
             return self.keep(self.read(text))
         except (ValueError, TypeError):
-            raise ValueError(f"{name} must be {self.accepts}, not {text!r}") from None
+            raise ValueError(self._refusal(name, text)) from None
+
+    def _refusal(self, name: str, value: Any) -> str:
+        """Return that ``name`` cannot be ``value``, with the name that was probably meant."""
+        known = {each.lower(): each for each in self.choices or self.names}
+        given = (
+            re.split(r"[,\s]+", value) if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
+        )
+        wrong = [each.lower() for each in given if isinstance(each, str) and each.lower() not in known]
+        near = next(filter(None, (near_name(each, known) for each in wrong)), None)
+        hint = f"; did you mean {known[near]!r}?" if near else ""
+        return f"{name} must be {self.accepts}, not {value!r}{hint}"
 
 
 def _number(least: int = 0, most: int | None = None, *, metavar: str = "N") -> Kind:
@@ -208,13 +221,18 @@ _FOLDER = _or_none(Kind("the path of a folder", _path, metavar="DIR"))
 _FILE = _or_none(_text()._replace(metavar="FILE"))
 _TIME = _or_none(Kind("a datetime such as 2030-01-31T12:00:00Z", _moment, datetime.fromisoformat, metavar="TIME"))
 STRICT = Kind(
-    f"True, False, or a list of {', '.join(STRICT_CHECKS)}", _strict, _strict_text, repeats=True, metavar="CHECK"
+    f"True, False, or a list of {', '.join(STRICT_CHECKS)}",
+    _strict,
+    _strict_text,
+    names=STRICT_CHECKS,
+    repeats=True,
+    metavar="CHECK",
 )
 """The values of the setting ``strict``, of the marker and of the ini file."""
 
 _DOMAINS = _list("domain names such as 'example.com', at least one", is_domain, fold=str.lower, least=1)
 _HIDEABLE = (*EXTENSIONS, *MECHANISMS)
-_NAMES = _list(f"names of {', '.join(_HIDEABLE)}", _HIDEABLE.__contains__, fold=str.upper)
+_NAMES = _list(f"names of {', '.join(_HIDEABLE)}", _HIDEABLE.__contains__, fold=str.upper)._replace(names=_HIDEABLE)
 _HOSTS = _list("host names such as 'hooks.example.com', not URLs", re.compile(r"[^/ ]+").fullmatch, fold=str.lower)
 _HOST = re.compile(r"[^/:\s]+|\[?[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*\]?")
 _ALLOWED = _list(

@@ -1,10 +1,11 @@
-"""Suggestions for attribute names that do not exist."""
+"""Suggestions for names that do not exist: attributes, and arguments of verbs."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 __tracebackhide__ = True
 
@@ -19,6 +20,12 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
         if alike >= _ALIKE or (len(name) == len(near) and name[:1] == near[:1] and wrong == 1):
             return near
     return None
+
+
+def parameters_of(verb: Callable[..., Any]) -> list[str]:
+    """Return the parameters of ``verb`` that can be passed by name."""
+    kinds = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+    return [name for name, each in inspect.signature(verb).parameters.items() if each.kind in kinds]
 
 
 def misnamed(handle: object, name: str, guesses: Mapping[str, str]) -> AttributeError:

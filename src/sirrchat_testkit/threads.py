@@ -22,6 +22,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, Final, Protocol, TypeVar
 
+from sirrchat_testkit.awaiting import Calls
 from sirrchat_testkit.errors import TestkitError
 
 __tracebackhide__ = True
@@ -39,11 +40,18 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class LoopThread:
-    """A thread with a loop of its own that runs coroutines for other threads. ``owner`` is the name used in errors."""
+    """A thread with a loop of its own that runs coroutines for other threads.
+
+    Attributes:
+        name: The name of the thread.
+        owner: The name used in errors.
+        calls: The calls of asynchronous verbs that use this thread.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.owner = name
+        self.calls = Calls()
         self._loop: _Loop | None = None
         self._thread: threading.Thread | None = None
         self._pid = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sirrchat_testkit import FaultNeverFired, MailServer
+from sirrchat_testkit.awaiting import Calls
 from sirrchat_testkit.domain.events import EventLog, RecipientRefused
 from sirrchat_testkit.handles.findings import KEPT, Findings
 from tests.support import connect
@@ -119,7 +120,7 @@ def late(number: int, sender: str = "") -> RecipientRefused:
 
 def test_late_mail_is_bounded_and_all_of_it_is_counted() -> None:
     log = EventLog(lambda _: None)
-    findings = Findings(log, tuple)
+    findings = Findings(log, tuple, Calls())
     for number in range(KEPT + 10):
         log.append(late(number % 2))
     assert [len(findings.late), findings.late[0].recipient] == [KEPT, "r0@example.com"]

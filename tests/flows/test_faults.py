@@ -188,6 +188,52 @@ def test_more_than_so_many_messages_a_minute_are_refused(mailserver: MailServer)
     assert len(inbox.messages) == 3
 
 
+def test_a_failed_wait_says_when_a_greylisted_sender_is_accepted(mailserver: MailServer) -> None:
+    inbox, other = mailserver.make_inbox(), mailserver.make_inbox()
+    mailserver.clock.freeze()
+    mailserver.faults.reject(stage="rcpt", code=450, recipient=other, times=1)
+    mailserver.faults.greylist()
+    for recipient in (inbox, other):
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            send(mailserver, recipient)
+    mailserver.clock.advance(seconds=47.5)
+    later = "a retry is accepted in 4 min 13 s on the server's clock: mailserver.clock.advance(seconds=253)"
+    with pytest.raises(MailNotReceived) as failure:
+        inbox.receive(timeout=0)
+    assert str(failure.value).startswith(f"Refused 451 at RCPT by a fault (greylisting for 300 s); {later}. Waited")
+    assert f"  greylisting for 300 s at RCPT: fired 1 time; {later}\n" in str(failure.value)
+    with pytest.raises(MailNotReceived, match=r"^Refused 450 at RCPT by a fault\. Waited"):
+        other.receive(timeout=0)
+    mailserver.clock.advance(seconds=253)
+    assert "a retry" not in mailserver.overview()
+    send(mailserver, inbox)
+    inbox.receive(timeout=0)
+
+
+def test_a_used_up_greylisting_accepts_a_retry_at_once(mailserver: MailServer) -> None:
+    inbox = mailserver.make_inbox()
+    mailserver.faults.greylist(times=1)
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(mailserver, inbox)
+    with pytest.raises(MailNotReceived, match=r"^Refused 451 at RCPT by a fault\. Waited"):
+        inbox.receive(timeout=0)
+    send(mailserver, inbox)
+    inbox.receive(timeout=0)
+
+
+def test_a_failed_wait_says_when_the_next_message_is_within_the_rate(mailserver: MailServer) -> None:
+    inbox, other = mailserver.make_inbox(), mailserver.make_inbox()
+    mailserver.clock.freeze()
+    mailserver.faults.throttle(1)
+    send(mailserver, other)
+    mailserver.clock.advance(seconds=17)
+    with pytest.raises(smtplib.SMTPSenderRefused, match="More than 1 message a minute; try again in 43 seconds"):
+        send(mailserver, inbox)
+    later = r"a retry is accepted in 43 s on the server's clock: mailserver\.clock\.advance\(seconds=43\)\. Waited"
+    with pytest.raises(MailNotReceived, match=f"^A planned fault fired: throttling above 1 message .*; {later}"):
+        inbox.receive(timeout=0)
+
+
 def test_a_throttle_of_421_ends_the_session(mailserver: MailServer) -> None:
     mailserver.faults.throttle(0, code=421)
     with connect(mailserver) as smtp:

@@ -499,6 +499,20 @@ def test_late_mail_is_kept_with_the_scope_that_caused_it(server: MailServer, dia
     assert (late.scope, late.recipient, late.sender) == ("around > early", str(inbox), "a@shop.example")
 
 
+def test_an_address_that_a_later_scope_makes_belongs_to_it_even_when_it_has_expired(
+    server: MailServer, dial: Dial
+) -> None:
+    with server.scope("early"):
+        server.make_inbox(address="ann@example.com")
+    known = len(server.late_mail)
+    with server.scope("later"):
+        server.make_inbox(address="ann@example.com", expires_in=timedelta(hours=1))
+        server.clock.advance(hours=2)
+        assert dial(server)("EHLO me", "MAIL FROM:<a@shop.example>", "RCPT TO:<ann@example.com>") == "550"
+        assert [(each.recipient, each.scope) for each in server.refusals] == [("ann@example.com", "")]
+    assert len(server.late_mail) == known
+
+
 @pytest.mark.parametrize("unknown", ["reject", "keep"])
 def test_late_mail_is_refused_whatever_became_of_the_address(dial: Dial, unknown: Literal["reject", "keep"]) -> None:
     """Kept, it would be a message of the next test."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sirrchat_testkit import __version__
+from sirrchat_testkit import MailServer, __version__
 from sirrchat_testkit.cli import main
 from sirrchat_testkit.cli.options import OPTIONS
 from tests.support import ANY_PORT, SERVE, Serve, StartServe, connect, environment, send
@@ -91,6 +91,64 @@ def test_with_tls_a_program_and_a_person_are_told_where_and_whom_to_trust(serve:
     assert [process.stdout.readline().split()[0] for _ in range(2)] == ["SMTP", "CA"]
     process.terminate()
     process.communicate()
+
+
+def closed_pipe() -> int:
+    """Return the end for writing of a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]], ids=["for a person", "for a program"])
+def test_it_serves_on_if_the_reader_of_its_output_has_gone(arguments: list[str], tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    output = closed_pipe()
+    process = subprocess.Popen(
+        [*SERVE, *ANY_PORT, *arguments, "--ready-file", str(ready)],
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    os.close(output)
+    while not ready.exists():
+        assert process.poll() is None
+    facts = json.loads(ready.read_text())
+    with smtplib.SMTP(facts["smtp_host"], facts["smtp_port"]) as smtp:
+        assert smtp.noop()[0] == 250
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_an_output_that_cannot_be_written_is_one_clear_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*SERVE, *ANY_PORT], stdout=full, stderr=subprocess.PIPE, text=True, env=environment(), check=False
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "sirrchat-testkit: cannot write to stdout: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_another_command_ends_as_by_sigpipe_if_the_reader_of_its_output_has_gone(
+    mailserver: MailServer, flags: list[str]
+) -> None:
+    mailserver.add_account()  # with a key
+    output = closed_pipe()
+    done = subprocess.run(
+        [*SERVE[:-1], "api-key", "list", "--url", mailserver.api_url, "--api-key", mailserver.api_key, *flags],
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    os.close(output)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
 def test_a_known_key_is_taken_and_another_is_not(serve: StartServe) -> None:

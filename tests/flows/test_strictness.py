@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+from collections.abc import Callable
 
 import pytest
 
@@ -58,6 +59,65 @@ def test_a_scope_is_checked_by_itself() -> None:
         with server.scope():
             server.configure(strict=False)
             send(server, server.make_inbox())
+
+
+def failure_of(server: MailServer, test: Callable[[MailServer], None]) -> str:
+    """Return the text with which the scope of ``test`` fails."""
+    with pytest.raises(StrictCheckFailed) as failure, server.scope():
+        test(server)
+    return str(failure.value)
+
+
+def test_a_refusal_that_the_test_read_is_expected() -> None:
+    def read_and_go_on(server: MailServer) -> None:
+        send_refused(server, "gone@example.com")
+        assert len(server.refusals) == 1
+        send_refused(server, "later@example.com")
+
+    with MailServer(strict=["refused"]) as server:
+        with server.scope():
+            send_refused(server, "gone@example.com")
+            [refusal] = server.refusals
+            assert refusal.recipient == "gone@example.com"
+            with server.scope():
+                assert server.refusals == []
+        assert failure_of(server, read_and_go_on).startswith(
+            "1 recipient was refused (refused): later@example.com from"
+        )
+
+
+def test_what_a_nested_scope_read_is_its_own() -> None:
+    def nested(server: MailServer) -> None:
+        with server.scope():
+            send_refused(server, "inner@example.com")
+            assert [each.recipient for each in server.refusals] == ["inner@example.com"]
+
+    def before(server: MailServer) -> None:
+        send_refused(server, "outer@example.com")
+        nested(server)
+
+    def after(server: MailServer) -> None:
+        nested(server)
+        send_refused(server, "outer@example.com")
+
+    with MailServer(strict=["refused"]) as server:
+        for test in (before, after):
+            assert failure_of(server, test).startswith("1 recipient was refused (refused): outer@example.com from ")
+
+
+def test_a_refusal_has_the_way_to_accept_mail_and_the_way_to_expect_the_refusal() -> None:
+    def misspelt(server: MailServer) -> None:
+        server.make_inbox(address="ann@example.com")
+        send_refused(server, "anna@example.com")
+
+    with MailServer(strict=["refused"]) as server:
+        text = failure_of(server, lambda server: send_refused(server, "gone@example.com"))
+        assert text.splitlines()[1:] == [
+            "To accept mail for gone@example.com: mailserver.make_inbox(address='gone@example.com')",
+            "If the test expects the refusal: assert mailserver.refusals[-1].recipient == 'gone@example.com'",
+            "Strict checks in force: refused.",
+        ]
+        assert "To accept" not in failure_of(server, misspelt)
 
 
 def test_errors_in_the_server_come_first(server: MailServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -64,7 +65,10 @@ def sorry(kind: str, name: str, meant: str) -> str:
         (
             lambda server: server.clock.advance(hour=1),
             TypeError,
-            "the time to advance must be in units such as seconds=3600, hours=1 or days=2, not hour=1",
+            (
+                "the time to advance must be in units such as seconds=3600, hours=1 or days=2, not hour=1; "
+                "did you mean 'hours'?"
+            ),
         ),
         (lambda server: server.make_inbox(5), TypeError, "prefix must be a string, not 5"),
         (lambda server: server.make_inbox(domain=5), TypeError, "domain must be a string, not 5"),
@@ -157,6 +161,65 @@ def test_a_sink_does_not_wait_less_than_nothing(webhook_sink: WebhookSink, verb:
     given = {"count": 1} if verb == "receive_all" else {}
     with pytest.raises(ValueError, match=f"^{name} {SECONDS}, not -1$"):
         getattr(webhook_sink, verb)(**given, **{name: -1})
+
+
+REQUIRED: dict[str, Any] = {"stage": "rcpt", "seconds": 1, "per_minute": 1, "bytes": 1}
+
+
+def done(result: Any) -> Any:
+    return asyncio.run(result) if inspect.iscoroutine(result) else result
+
+
+def parameters(verb: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    return {name: each for name, each in inspect.signature(verb).parameters.items() if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("handle", ["server", "sink", "faults", "webhook_faults"])
+def test_a_misspelt_argument_of_any_verb_is_answered_with_the_right_one(
+    mailserver: MailServer, webhook_sink: WebhookSink, handle: str
+) -> None:
+    handles: dict[str, Any] = {
+        "server": mailserver,
+        "sink": webhook_sink,
+        "faults": mailserver.faults,
+        "webhook_faults": mailserver.webhook_faults,
+    }
+    kind = type(handles[handle])
+    names = [name for name, verb in inspect.getmembers(kind, inspect.isfunction) if "match" in parameters(verb)]
+    assert len(names) >= 6
+    for verb in (getattr(handles[handle], name) for name in names if name[0] != "_"):
+        taken = [name for name in parameters(verb) if name != "match"]
+        for name in taken:
+            if parameters(verb)[name].default is inspect.Parameter.empty:
+                continue  # Python names it: it is missing
+            given = {each: REQUIRED[each] for each in REQUIRED.keys() & taken}
+            misspelt = f"{name[:-2]}{name[-1]}" if name != "times" else "time"
+            with pytest.raises(TypeError, match=f"^unknown argument '{misspelt}'; did you mean '{name}'\\?$"):
+                done(verb(**given, **{misspelt: 1}))
+    assert [*mailserver.faults, *mailserver.webhook_faults] == []
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda server: server.receive(within=1), "unknown argument 'within'; did you mean 'timeout'?"),
+        (lambda server: server.receive(seconds=1), "unknown argument 'seconds'; did you mean 'timeout'?"),
+        (lambda server: server.assert_nothing(timeout=1), "unknown argument 'timeout'; did you mean 'within'?"),
+        (lambda server: server.faults.reject(stage="rcpt", count=1), "unknown argument 'count'; did you mean 'times'?"),
+        (lambda server: server.faults.reject(stage="end", status=5), "unknown argument 'status'; did you mean 'code'?"),
+        (lambda server: server.faults.lose(subjct="x"), "unknown condition 'subjct'; did you mean 'subject'?"),
+        (lambda server: server.faults.lose(body="x"), "unknown condition 'body'; did you mean 'text'?"),
+        (
+            lambda server: server.webhook_faults.duplicate(to="x"),
+            "unknown condition 'to'; the conditions are event, attempt, url, subject, sender, recipient, text, json",
+        ),
+    ],
+)
+def test_another_word_for_an_argument_is_answered_with_the_right_one(
+    mailserver: MailServer, call: Callable[[MailServer], Any], text: str
+) -> None:
+    with pytest.raises(TypeError, match=f"^{re.escape(text)}$"):
+        call(mailserver)
 
 
 @pytest.mark.parametrize("count", [0, -1, "3"])

@@ -104,7 +104,7 @@ def test_the_file_in_the_documentation_is_current(document: dict[str, Any]) -> N
 
 def control_of(service: Service) -> Api:
     """Return the control API of ``service``."""
-    return control_api(ServerControl(LoopThread("unused"), service.services, ""))
+    return control_api(ServerControl(LoopThread("unused"), service.services, [("127.0.0.1", 25)]))
 
 
 @pytest.mark.asyncio

@@ -220,6 +220,7 @@ def test_mail_that_django_kept_in_memory_is_the_finding(project: pytest.Pytester
             "E *Mail that the application kept in memory:",
             "E *  'Welcome' to *@example.com",
             "E *  'Invoice' to other@example.com, *@EXAMPLE.COM",
+            "E *No client connected to 127.0.0.1:*[0-9].",
             f"E *1 message is in {remedy} Waited 0.0 s for a message for *@example.com.",
             f"E *1 message is in {remedy} Waited 0.0 s for a message for any recipient.",
             "E *subject: wanted 'Welcome', was 'Hello'.*",
@@ -227,6 +228,73 @@ def test_mail_that_django_kept_in_memory_is_the_finding(project: pytest.Pytester
         ],
         consecutive=False,
     )
+
+
+SETTLED = """
+        import pytest
+        from django.conf import settings
+        from django.test import override_settings
+
+        SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+        def mail_settings(backend, host, port):
+            if hasattr(settings, "MAILERS"):
+                return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": {"host": host, "port": port}}}}
+            return {"EMAIL_BACKEND": backend, "EMAIL_HOST": host, "EMAIL_PORT": port}
+"""
+
+
+@pytest.mark.parametrize("mailers", [False, *[True] * HAS_MAILERS])
+def test_the_mail_settings_of_django_explain_that_no_client_connected(
+    project: pytest.Pytester, *, mailers: bool
+) -> None:
+    project.makepyfile(
+        SETTLED
+        + """
+        def test_1_in_memory(inbox):
+            inbox.receive(timeout=0)
+
+        def test_2_elsewhere(inbox):
+            with override_settings(**mail_settings(SMTP, "mail.shop.example", 2525)):
+                inbox.receive(timeout=0)
+
+        def test_3_not_by_smtp(inbox):
+            with override_settings(**mail_settings("shop.mail.Backend", "", 0)):
+                inbox.receive(timeout=0)
+
+        def test_4_here(mailserver_django, inbox):
+            inbox.receive(timeout=0)
+
+        def test_5_here_by_another_name(mailserver, inbox):
+            with override_settings(**mail_settings(SMTP, "localhost", mailserver.smtp_port)):
+                inbox.receive(timeout=0)
+
+        def test_6_here_but_no_such_address(mailserver, mailserver_django):
+            mailserver.inbox_for("support@example.com").receive(timeout=0)
+
+        def test_7_mail_for_the_server(mailserver):
+            mailserver.receive(timeout=0)
+        """
+    )
+    result = run(project, "-p", "no:randomly", mailers=mailers)
+    result.assert_outcomes(failed=7)
+    backend, place = ("MAILERS['default']['BACKEND']", "MAILERS['default']")
+    if not mailers:
+        backend, place = "EMAIL_BACKEND", "EMAIL_HOST, EMAIL_PORT"
+    none = "E *No client connected to 127.0.0.1:*[0-9]: Django"
+    fixture = "use the fixture mailserver_django. Waited *"
+    kept = f"{none} has sent nothing: django.core.mail.outbox, where its test environment keeps mail, is empty"
+    lines = [
+        f"{kept}; {fixture}",
+        f"{none} sends its mail to mail.shop.example:2525 ({place}); {fixture}",
+        f"{none}'s {backend} is 'shop.mail.Backend', not '*.smtp.EmailBackend'; {fixture}",
+        f"{none} is configured to send its mail there, but has sent none. Waited *",
+        f"{none} is configured to send its mail there, but has sent none. Waited *",
+        "E *support@example.com does not exist here; make it with *",
+        f"{none} is configured to send its mail there, but has sent none.",
+        f"{kept}; {fixture}",
+    ]
+    result.stdout.fnmatch_lines([line.replace("['", "[[]'").replace("']", "'[]]") for line in lines])
 
 
 def test_nothing_is_not_asserted_while_django_keeps_mail_in_memory(project: pytest.Pytester) -> None:
@@ -292,6 +360,51 @@ def test_the_report_names_mail_that_django_kept(project: pytest.Pytester) -> Non
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         ["No mail was received.", "1 message is in django.core.mail.outbox: * use the fixture mailserver_django."]
+    )
+
+
+def test_the_report_does_not_repeat_that_django_kept_the_mail(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from django.core.mail import send_mail
+
+        def test_it(inbox):
+            send_mail("Welcome", "Hello", None, [inbox])
+            inbox.receive(timeout=0)
+        """
+    )
+    shown = run(project).stdout.str().partition("short test summary")[0]  # which has whole messages in CI
+    assert shown.count("in django.core.mail.outbox:") == 1
+
+
+def test_the_remedy_is_that_of_a_test_case_or_of_a_server_by_hand(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from django.core.mail import send_mail
+        from sirrchat_testkit import MailServer, MailServerTestCase
+
+        class TestCase(MailServerTestCase):
+            mailserver_timeout = 0
+
+            def test_1(self):
+                send_mail("Welcome", "Hello", None, [self.inbox])
+                self.inbox.receive()
+
+        def test_2_by_hand(mailserver):
+            with MailServer() as server:
+                inbox = server.make_inbox()
+                send_mail("Welcome", "Hello", None, [inbox])
+                inbox.receive(timeout=0)
+        """
+    )
+    result = run(project, "-p", "no:randomly")
+    result.assert_outcomes(failed=2)
+    kept = "E *MailNotReceived: 1 message for * is in django.core.mail.outbox: * keeps mail in memory; "
+    result.stdout.fnmatch_lines(
+        [
+            f"{kept}derive the test case from MailServerTestCase and django.test.TestCase, in this order. *",
+            f'{kept}use "with connect_django(server):". *',
+        ]
     )
 
 

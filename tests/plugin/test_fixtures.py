@@ -345,3 +345,46 @@ def test_the_plugin_is_found_by_its_entry_point() -> None:
 
     [entry] = entry_points(group="pytest11", name="sirrchat_testkit")
     assert entry.load() is sys.modules["sirrchat_testkit.pytest_plugin"]
+
+
+def test_a_forgotten_await_fails_the_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import anyio
+        import pytest
+
+        def test_1(inbox):
+            inbox.areceive()
+
+        @pytest.mark.asyncio
+        async def test_2(inbox):
+            inbox.deliver(subject="Hello")
+            inbox.aassert_nothing()
+
+        @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+        @pytest.mark.anyio
+        async def test_3(mailserver, inbox):
+            async with anyio.create_task_group() as group:
+                group.start_soon(inbox.aassert_nothing)
+            mailserver.clock.aadvance(hours=1)
+
+        @pytest.mark.asyncio
+        async def test_that_failed_already(inbox):
+            assert inbox.areceive().subject == "Hello"
+        """
+    )
+    result = project.runpytest_subprocess(
+        *("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "pytest_asyncio.plugin", "-p", "anyio.pytest_plugin"),
+        *("-W", "ignore::RuntimeWarning"),
+    )
+    result.assert_outcomes(failed=5)
+    file = "test_a_forgotten_await_fails_the_test.py"
+    result.stdout.fnmatch_lines(
+        [
+            f"NeverAwaited: Inbox.areceive() at {file}:5 was called without await, so it did nothing",
+            f"NeverAwaited: Inbox.aassert_nothing() at {file}:10 was called without await, so it did nothing",
+            f"NeverAwaited: Clock.aadvance() at {file}:17 was called without await, so it did nothing",
+            f"NeverAwaited: Clock.aadvance() at {file}:17 was called without await, so it did nothing",
+            "E *AttributeError: 'coroutine' object has no attribute 'subject'",
+        ]
+    )

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from sirrchat_testkit.reports.artifacts import folder_name
+
 GOLDEN = Path(__file__).parent / "golden"
 WORKERS = ("-p", "xdist", "-n", "2")
 MODES = pytest.mark.parametrize("workers", [(), WORKERS], ids=["plain", "two workers"])
@@ -222,7 +224,11 @@ def test_artifacts_are_saved_for_each_failed_test(project: pytest.Pytester, work
     assert 'src="data:image/gif;base64,R0lGODlh"' in (own / "01-welcome.html").read_text("utf-8")
     compare("transcript.txt", (own / "01-welcome.transcript.txt").read_text("utf-8"))
     compare("connections.txt", (own / "connections.txt").read_text("utf-8"))
-    assert "'Welcome' from no-reply@shop.example" in (own / "report.txt").read_text("utf-8")
+    report = (own / "report.txt").read_text("utf-8")
+    assert report.startswith("test_shop.py::test_sign_up: call\n")
+    failure, _, server = report.partition("\n\n<MailServer ")
+    assert '    assert "signed up" == "not signed up"\nE ' in failure
+    assert "'Welcome' from no-reply@shop.example" in server
     first, _ = json.loads((own / "webhooks.json").read_text("utf-8"))
     assert first["body"]["data"]["subject"] == "Welcome"
     assert [(each["status"], each["response"][0]) for each in first["attempts"]] == [
@@ -230,6 +236,55 @@ def test_artifacts_are_saved_for_each_failed_test(project: pytest.Pytester, work
     ]
     both = left / "test_phases.py-test_call_and_teardown"
     assert {"01-in-the-call.eml", "02-in-the-teardown.eml"} <= {each.name for each in both.iterdir()}
+    report = (both / "report.txt").read_text("utf-8")
+    assert re.findall(r"^test_phases\.py::test_call_and_teardown: (\w+)$", report, re.MULTILINE) == ["call", "teardown"]
+    assert report.count("E       assert 0") == 2
+
+
+@pytest.mark.parametrize(
+    ("test", "folder"),
+    [
+        ("tests/test_shop.py::test_sign_up", "tests-test_shop.py-test_sign_up"),
+        ("test_shop.py::TestShop::test_it[1-True]", "test_shop.py-TestShop-test_it[1-True]"),
+        ("test_shop.py::test_größe", "test_shop.py-test_größe"),
+        ("test_shop.py::test_日本", "test_shop.py-test_日本"),
+        (r"test_shop.py::test_it[\xe9]", "test_shop.py-test_it[é]-?"),
+        (r"test_shop.py::test_it[\u65e5\u672c-\U0001f642]", "test_shop.py-test_it[日本-]-?"),
+        ("test_shop.py::test_it[a/b]", "test_shop.py-test_it[a-b]-?"),
+        ("test_shop.py::test_it[a::b]", "test_shop.py-test_it[a-b]-?"),
+        ("test_shop.py::test_it[a b]", "test_shop.py-test_it[a-b]-?"),
+        ("test_shop.py::test_it[a-b]", "test_shop.py-test_it[a-b]"),
+        ("web/shop/test_it.py::test_it", "web-shop-test_it.py-test_it"),
+        ("web-shop/test_it.py::test_it", "web-shop-test_it.py-test_it-?"),
+        ("test_shop.py::test_cafe\u0301", "test_shop.py-test_café-?"),
+        ("test_shop.py::test_\udcff", "test_shop.py-test_-?"),
+        (f"test_shop.py::test_it[{'x' * 200}]", f"test_shop.py-test_it[{'x' * 99}-?"),
+        (f"test_shop.py::test_{'日' * 80}", f"test_shop.py-test_{'日' * 34}-?"),
+    ],
+)
+def test_a_folder_has_the_name_of_its_test(test: str, folder: str) -> None:
+    found = folder_name(test)
+    assert re.sub(r"-[0-9a-f]{8}$", "-?", found) == folder
+    assert len(found.encode()) < 150
+
+
+def test_different_tests_have_different_folders(project: pytest.Pytester) -> None:
+    values = ["a/b", "a-b", "a b", "a::b", "é", "e\u0301", "日" * 100, "日" * 101, "..", "🙂"]
+    project.makepyfile(
+        test_shop=SHOP
+        + f"""
+@pytest.mark.parametrize("value", {values!r})
+def test_it(mailserver, inbox, value):
+    send(mailserver, inbox, "Grüße 日本/..")
+    assert 0
+"""
+    )
+    for escaping in ("false", "true"):
+        option = f"disable_test_id_escaping_and_forfeit_all_rights_to_community_support={escaping}"
+        run(project, "--mailserver-artifacts", escaping, "-o", option).assert_outcomes(failed=len(values))
+        folders = [*(project.path / escaping).iterdir()]
+        assert len(folders) == len(values)
+        assert all((each / "01-grüße-日本.eml").exists() for each in folders)
 
 
 def test_a_new_run_replaces_the_files_of_a_test(project: pytest.Pytester) -> None:

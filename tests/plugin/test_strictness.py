@@ -206,6 +206,10 @@ def test_by_hand(mailserver, inbox):
     assert shown.count("StrictCheckFailed: 1 message was never received (unread): 'Hello' from") == 3
     result = run(project, "-o", "mailserver_strict=refused")
     result.assert_outcomes(passed=3, failed=2)
+    for option, failed in (("unread", 3), ("refused", 2), ("false", 2), ("duplicate,unread", 3)):
+        result = run(project, "-o", "mailserver_strict=late", f"--mailserver-strict={option}")
+        result.assert_outcomes(passed=5 - failed, failed=failed)
+    run(project, "--mailserver-strict=unread", "-p", "xdist", "-n", "1").assert_outcomes(passed=2, failed=3)
 
 
 def test_mail_of_wider_fixtures_fails_no_test(project: pytest.Pytester) -> None:
@@ -238,7 +242,7 @@ def test_mail_of_wider_fixtures_fails_no_test(project: pytest.Pytester) -> None:
     run(project).assert_outcomes(passed=2)
 
 
-@pytest.mark.parametrize("how", ["marker", "ini", "settings"])
+@pytest.mark.parametrize("how", ["marker", "option", "ini", "settings"])
 def test_a_wrong_check_is_named(project: pytest.Pytester, how: str) -> None:
     project.makeconftest(
         """
@@ -253,15 +257,22 @@ def test_a_wrong_check_is_named(project: pytest.Pytester, how: str) -> None:
     mark = '@pytest.mark.mailserver(strict=["unraed"])' if how == "marker" else ""
     project.makepyfile(f"import pytest\n{mark}\ndef test_it(inbox): pass")
     project._monkeypatch.setenv("HOW", how)
-    result = run(project, *(["-o", "mailserver_strict=unraed"] if how == "ini" else []))
+    arguments = {"ini": ["-o", "mailserver_strict=unraed"], "option": ["--mailserver-strict", "unraed,late"]}
+    result = run(project, *arguments.get(how, []))
     text = "strict must be True, False, or a list of unread, refused, late, duplicate, undelivered, leaks, not"
-    if how == "ini":
+    if how in arguments:
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines([f"ERROR: the ini setting mailserver_strict: {text} 'unraed'"])
+        where, given = ("ini setting mailserver_strict", "unraed")
+        if how == "option":
+            where, given = ("option --mailserver-strict", "unraed,late")
+        result.stderr.fnmatch_lines([f"ERROR: the {where}: {text} '{given}'; did you mean 'unread'[?]"])
     elif how == "marker":
-        result.stdout.fnmatch_lines(["the marker mailserver: " + text.replace("[", "[[]") + " [[]'unraed'[]]"])
+        result.stdout.fnmatch_lines([f"the marker mailserver: {text} [[]'unraed'[]]; did you mean 'unread'[?]"])
+        shown = result.stdout.str().partition("short test summary")[0]  # which has whole messages in CI
+        assert shown.count("the marker mailserver:") == 1
+        assert "another exception" not in shown
     else:
-        result.stdout.fnmatch_lines([f"E*ValueError: {text} [[]'unraed'[]]"])
+        result.stdout.fnmatch_lines([f"E*ValueError: {text} [[]'unraed'[]]; did you mean 'unread'[?]"])
 
 
 LATE = (

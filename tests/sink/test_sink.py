@@ -276,12 +276,37 @@ def test_a_failed_wait_says_what_came_instead(mailserver: MailServer, inbox: Inb
     assert "Calls not answered with 2xx:\n  email.received 'Welcome, Ann', answered 503" in text
     assert "email.received, attempt 1: answered 503 after" in text
     assert "email.received is pending; its next attempt is due in " in text
-    assert "s, or after mailserver.clock.advance(seconds=" in text
+    assert "s on the server's clock: mailserver.clock.advance(seconds=" in text
 
 
-def test_a_failed_wait_says_that_nothing_points_here(mailserver: MailServer, webhook_sink: WebhookSink) -> None:
-    with pytest.raises(WebhookNotReceived, match="No webhook points to"):
+def test_a_failed_wait_says_who_may_call(mailserver: MailServer, webhook_sink: WebhookSink) -> None:
+    with pytest.raises(WebhookNotReceived) as failure:
         webhook_sink.receive(timeout=0)
+    first, question, application, server = str(failure.value).splitlines()
+    assert first == f"No call arrived. Waited 0.0 s for a call to {webhook_sink.url}."
+    assert question == "Where should calls come from?"
+    assert application.startswith("  from the application: configure it with webhook_sink.url")
+    assert server == (
+        "  from the mail server: add a webhook with mailserver.add_webhook(webhook_sink); none has this URL"
+    )
+
+
+def test_a_failed_wait_does_not_ask_who_calls_if_the_application_did(webhook_sink: WebhookSink) -> None:
+    assert post(webhook_sink) == 200
+    with pytest.raises(WebhookNotReceived) as failure:
+        webhook_sink.receive(event="order.sent", timeout=0)
+    assert str(failure.value).startswith("event: wanted 'order.sent', was ")
+    assert "add_webhook" not in str(failure.value)
+
+
+def test_a_call_of_the_application_that_was_refused_is_the_finding(webhook_sink: WebhookSink) -> None:
+    webhook_sink.refuse(503)
+    assert post(webhook_sink) == 503
+    with pytest.raises(WebhookNotReceived, match=r"^1 call arrived, but was not answered with 2xx\. Waited"):
+        webhook_sink.receive(timeout=0)
+
+
+def test_a_failed_wait_of_a_sink_alone_asks_for_its_application() -> None:
     with WebhookSink() as alone, pytest.raises(WebhookNotReceived, match="No call arrived at http://127"):
         alone.receive(timeout=0)
 

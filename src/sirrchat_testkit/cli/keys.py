@@ -40,6 +40,8 @@ def _guarded(work: Callable[[argparse.Namespace, Target], int]) -> Callable[[arg
     def run(arguments: argparse.Namespace) -> int:
         try:
             return work(arguments, target(arguments, os.environ))
+        except BrokenPipeError:  # of stdout
+            raise
         except (TestkitError, OSError) as error:
             return fail(str(error))
         except ValueError as error:

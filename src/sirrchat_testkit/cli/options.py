@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -63,6 +64,11 @@ def fail(text: str, status: int = 1) -> int:
     """Print ``text`` as one line to stderr; return ``status``."""
     print(f"sirrchat-testkit: {text}", file=sys.stderr)
     return status
+
+
+def discard_output() -> None:
+    """Discard what is written to stdout from now on, because its reader has gone; Python would fail at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sirrchat_testkit import __version__
-from sirrchat_testkit.cli.options import add_settings, fail, in_flags, settings, unknown_variables
+from sirrchat_testkit.cli.options import add_settings, discard_output, fail, in_flags, settings, unknown_variables
 from sirrchat_testkit.errors import StoreError
 
 if TYPE_CHECKING:
@@ -58,11 +58,10 @@ def serve(arguments: argparse.Namespace) -> int:
         named = f"cannot read {error.filename}: " if error.filename else ""
         return fail(f"{named}{error.strerror or error}{_way_out(error)}", 1)
     try:
-        _announce(server, arguments)
+        if problem := _announce(server, arguments):
+            return fail(problem, 1)
         gc.freeze()  # modules and the records of the data folder stay: collections need not visit them
         signal.sigwait(STOPS)
-    except OSError as error:
-        return fail(f"cannot write {arguments.ready_file}: {error.strerror}", 1)
     finally:
         server.stop()
     return 0
@@ -81,7 +80,8 @@ def _look_for(*files: str | None) -> None:
                 pass
 
 
-def _announce(server: MailServer, arguments: argparse.Namespace) -> None:
+def _announce(server: MailServer, arguments: argparse.Namespace) -> str:
+    """Write that the server is ready; return why that failed, or "". If the reader of stdout has gone, it serves on."""
     facts = {
         "smtp_host": server.smtp_host,
         "smtp_port": server.smtp_port,
@@ -92,9 +92,18 @@ def _announce(server: MailServer, arguments: argparse.Namespace) -> None:
     if _speaks_tls(server):
         facts |= {"smtps_port": server.smtps_port, "smtp_ca_file": server.tls.ca_file}
     line = json.dumps(facts)
-    if arguments.ready_file:
-        _write_whole(arguments.ready_file, f"{line}\n")
-    print(line if arguments.json else _welcome(server), flush=True)
+    try:
+        if arguments.ready_file:
+            _write_whole(arguments.ready_file, f"{line}\n")
+    except OSError as error:
+        return f"cannot write {arguments.ready_file}: {error.strerror}"
+    try:
+        print(line if arguments.json else _welcome(server), flush=True)
+    except BrokenPipeError:  # such as head -1, which has read what it wants
+        discard_output()
+    except OSError as error:
+        return f"cannot write to stdout: {error.strerror}"
+    return ""
 
 
 def _speaks_tls(server: MailServer) -> bool:

@@ -206,10 +206,19 @@ class Directory:
         self._former.pop(addressing.key(recipient), None)
 
     def former_scope(self, recipient: str) -> str:
-        """Return the ended scope that ``recipient`` or its main address belonged to; empty if there is none."""
+        """Return the ended scope that ``recipient`` or its main address belonged to; empty if there is none.
+
+        An address that was made again belongs to the open scope, even if it has expired or was deleted since.
+        """
         key = addressing.key(recipient)
         main = addressing.main_key(key, self._settings.value.subaddressing)
+        if any(key in made or main in made for made in self._made):
+            return ""
         return self._former.get(key, "") or self._former.get(main, "")
+
+    def was_used(self, recipient: str) -> bool:
+        """Return whether ``recipient`` was an address of a scope that has ended."""
+        return addressing.key(recipient) in self._former
 
     def has_expired(self, address: Address) -> bool:
         """Return whether ``address`` has expired."""

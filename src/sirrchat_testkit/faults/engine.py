@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
-from sirrchat_testkit.formatting import counted
+from sirrchat_testkit.formatting import counted, due
 from sirrchat_testkit.matching import Match
 
 __tracebackhide__ = True
@@ -87,6 +87,10 @@ class FaultAction(Generic[C, D]):
     def decide(self, context: C, now: int) -> D | None:
         """Return the decision, or None to do nothing; ``now`` is the server's time in milliseconds."""
         raise NotImplementedError
+
+    def wait(self, now: int) -> int:  # noqa: ARG002 - most actions do not depend on the time
+        """Return in how many milliseconds after ``now`` every client that was refused is accepted; 0 if unknown."""
+        return 0
 
     def snapshot(self) -> Any:
         """Return the state of the action."""
@@ -235,6 +239,11 @@ class Fault:
             return "never fired"
         times = f"{self.fired} of {counted(self.times, 'time')}" if self.times else counted(self.fired, "time")
         return f"fired {times}"
+
+    def retry(self, now: int) -> str:
+        """Return when clients that it refused are accepted, in words; empty if that does not depend on the time."""
+        wait = 0 if self.spent else self.action.wait(now)
+        return f"a retry is accepted {due(wait)}" if wait > 0 else ""
 
     def __str__(self) -> str:
         stages = " and ".join(self.protocol.stages[stage].title for stage in self.stages)

@@ -32,11 +32,13 @@ class PlannedFaults(Hints, Generic[C, D]):
 
     def _plan(
         self,
+        verb: Callable[..., Fault],
         stages: tuple[str, ...],
         action: FaultAction[C, D],
         times: int | None,
         conditions: Mapping[str, Any],
     ) -> Fault:
+        self._protocol.match.check(verb, conditions)
         fault = Fault(self._protocol, stages, action, conditions, times)
         self._do(lambda: self._registry.plan(fault))
         return fault

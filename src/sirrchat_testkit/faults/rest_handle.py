@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypedDict, Unpack
 
 from sirrchat_testkit.comparing import Text
@@ -109,7 +109,9 @@ class RestFaults(PlannedFaults[RequestContext, RestDecision]):
             raise ValueError(f"status must be a whole number from 400 to 599, not {status!r}")
         if retry_after is not None:
             whole_number("retry_after", retry_after, 0)
-        return self._always(RestDecision(refusal=RestRefusal(status, text, retry_after)), stage, times, match)
+        return self._always(
+            self.refuse, RestDecision(refusal=RestRefusal(status, text, retry_after)), stage, times, match
+        )
 
     def delay(
         self,
@@ -129,7 +131,9 @@ class RestFaults(PlannedFaults[RequestContext, RestDecision]):
             times: How many times the fault fires; None for every time.
             match: Conditions.
         """
-        return self._always(RestDecision(delay=seconds_of("seconds", seconds, zero=False)), stage, times, match)
+        return self._always(
+            self.delay, RestDecision(delay=seconds_of("seconds", seconds, zero=False)), stage, times, match
+        )
 
     def drop(
         self,
@@ -150,26 +154,33 @@ class RestFaults(PlannedFaults[RequestContext, RestDecision]):
             times: How many times the fault fires; None for every time.
             match: Conditions.
         """
-        return self._always(RestDecision(drop="rst" if reset else "fin"), stage, times, match)
+        return self._always(self.drop, RestDecision(drop="rst" if reset else "fin"), stage, times, match)
 
     def malformed_json(self, *, times: int | None = None, **match: Unpack[RestFaultConditions]) -> Fault:
         """Send only the first half of the answer's JSON, with the ``Content-Length`` of that half.
 
         The request has its effect, and the status stays. Answers without JSON, such as 204, are not affected.
         """
-        return self._damage(RestDecision(damage="json"), times, match)
+        return self._damage(self.malformed_json, RestDecision(damage="json"), times, match)
 
     def wrong_content_type(self, *, times: int | None = None, **match: Unpack[RestFaultConditions]) -> Fault:
         """Send the answer's JSON with the content type ``text/plain``.
 
         The request has its effect, and the status stays. Answers without JSON, such as 204, are not affected.
         """
-        return self._damage(RestDecision(damage="content_type"), times, match)
+        return self._damage(self.wrong_content_type, RestDecision(damage="content_type"), times, match)
 
     def _always(
-        self, decision: RestDecision, stage: RestFaultStage, times: int | None, conditions: Mapping[str, Any]
+        self,
+        verb: Callable[..., Fault],
+        decision: RestDecision,
+        stage: RestFaultStage,
+        times: int | None,
+        conditions: Mapping[str, Any],
     ) -> Fault:
-        return self._plan((REST.stage(stage),), Always(decision, str(decision)), times, conditions)
+        return self._plan(verb, (REST.stage(stage),), Always(decision, str(decision)), times, conditions)
 
-    def _damage(self, decision: RestDecision, times: int | None, conditions: Mapping[str, Any]) -> Fault:
-        return self._plan(("response",), Damage(decision, str(decision)), times, conditions)
+    def _damage(
+        self, verb: Callable[..., Fault], decision: RestDecision, times: int | None, conditions: Mapping[str, Any]
+    ) -> Fault:
+        return self._plan(verb, ("response",), Damage(decision, str(decision)), times, conditions)

@@ -216,7 +216,11 @@ class Greylist(FaultAction[SmtpContext, SmtpDecision]):
         if first is not None and left <= 0:
             return None
         self._first.setdefault(pair, now)
-        return SmtpDecision(refusal=FaultReply(451, "4.7.1", f"Greylisted; try again in {-(-left // 1000)} seconds"))
+        return SmtpDecision(refusal=FaultReply(451, "4.7.1", f"Greylisted; try again in {_seconds(left)}"))
+
+    def wait(self, now: int) -> int:
+        """Return the longest time that a pair still has to wait."""
+        return max((first + self.milliseconds - now for first in self._first.values()), default=0)
 
     def snapshot(self) -> dict[tuple[str, str], int]:
         """Return the time of the first attempt of each pair."""
@@ -245,10 +249,16 @@ class Throttle(FaultAction[SmtpContext, SmtpDecision]):
         while self._accepted and not now - MINUTE < self._accepted[0] <= now:
             self._accepted.popleft()
         if len(self._accepted) >= self.messages:
-            text = f"More than {counted(self.messages, 'message')} a minute; try again later"
+            when = f"in {_seconds(self.wait(now))}" if self._accepted else "later"
+            text = f"More than {counted(self.messages, 'message')} a minute; try again {when}"
             return SmtpDecision(refusal=FaultReply(self.code, "4.7.0", text))
         self._accepted.append(now)
         return None
+
+    def wait(self, now: int) -> int:
+        """Return the time until the next message is accepted."""
+        full = 0 < self.messages <= len(self._accepted)
+        return self._accepted[0] + MINUTE - now if full else 0
 
     def snapshot(self) -> tuple[int, ...]:
         """Return the times of the accepted messages."""
@@ -260,6 +270,10 @@ class Throttle(FaultAction[SmtpContext, SmtpDecision]):
 
     def __str__(self) -> str:
         return f"throttling above {counted(self.messages, 'message')} a minute"
+
+
+def _seconds(milliseconds: int) -> str:
+    return counted(-(-milliseconds // 1000), "second")
 
 
 def refusal(stage: str, code: int, text: str = "") -> FaultReply:

@@ -163,7 +163,7 @@ class Faults(PlannedFaults[SmtpContext, SmtpDecision]):
         """
         where = SMTP.stage(stage)
         decision = SmtpDecision(refusal=refusal(where, code, text))
-        return self._plan((where,), Always(decision, f"reject {code}"), times, match)
+        return self._plan(self.reject, (where,), Always(decision, f"reject {code}"), times, match)
 
     def delay(
         self,
@@ -182,7 +182,7 @@ class Faults(PlannedFaults[SmtpContext, SmtpDecision]):
             match: Conditions.
         """
         action = Always(SmtpDecision(delay=seconds_of("seconds", seconds)), f"delay of {seconds:g} s")
-        return self._plan((SMTP.stage(stage),), action, times, match)
+        return self._plan(self.delay, (SMTP.stage(stage),), action, times, match)
 
     def trickle(
         self,
@@ -201,7 +201,7 @@ class Faults(PlannedFaults[SmtpContext, SmtpDecision]):
             match: Conditions.
         """
         action = Always(SmtpDecision(pause=seconds_of("seconds", seconds)), "slow reply")
-        return self._plan((SMTP.stage(stage),), action, times, match)
+        return self._plan(self.trickle, (SMTP.stage(stage),), action, times, match)
 
     def drop(
         self,
@@ -236,14 +236,14 @@ class Faults(PlannedFaults[SmtpContext, SmtpDecision]):
             raise ValueError(f"when must be {' or '.join(map(repr, _WHEN))}, not {when!r}")
         if after_bytes is None:
             action = Always(SmtpDecision(drop=when), f"drop {_WHEN[when]}")
-            return self._plan((SMTP.stage(stage or "end"),), action, times, match)
+            return self._plan(self.drop, (SMTP.stage(stage or "end"),), action, times, match)
         whole_number("after_bytes", after_bytes, 1)
         if SMTP.stage(stage or "data") != "data" or when != "before":
             raise ValueError(
                 "after_bytes closes the connection within the message: it needs stage='data', without when"
             )
         action = Always(SmtpDecision(cut=after_bytes), f"drop after {counted(after_bytes, 'byte')}")
-        return self._plan(("data",), action, times, match)
+        return self._plan(self.drop, ("data",), action, times, match)
 
     def lose(self, *, times: int | None = None, **match: Unpack[FaultConditions]) -> Fault:
         """Accept a message with 250 and do not store it.
@@ -254,7 +254,7 @@ class Faults(PlannedFaults[SmtpContext, SmtpDecision]):
         """
         known_at_rcpt = "recipient" in match and SMTP.stages["rcpt"].conditions.issuperset(match)
         action = Always(SmtpDecision(lose=True), "lose")
-        return self._plan(("rcpt" if known_at_rcpt else "end",), action, times, match)
+        return self._plan(self.lose, ("rcpt" if known_at_rcpt else "end",), action, times, match)
 
     def greylist(
         self, wait: timedelta | float = 300, *, times: int | None = None, **match: Unpack[RcptFaultConditions]
@@ -267,7 +267,7 @@ class Faults(PlannedFaults[SmtpContext, SmtpDecision]):
             match: Conditions.
         """
         seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
-        return self._plan(("rcpt",), Greylist(round(seconds_of("wait", seconds) * 1000)), times, match)
+        return self._plan(self.greylist, ("rcpt",), Greylist(round(seconds_of("wait", seconds) * 1000)), times, match)
 
     def throttle(
         self,
@@ -287,7 +287,9 @@ class Faults(PlannedFaults[SmtpContext, SmtpDecision]):
         """
         if code not in {421, 450, 451, 452}:
             raise ValueError(f"code must be 421, 450, 451 or 452, not {code!r}")
-        return self._plan(("mail",), Throttle(whole_number("per_minute", per_minute, 0), code), times, match)
+        return self._plan(
+            self.throttle, ("mail",), Throttle(whole_number("per_minute", per_minute, 0), code), times, match
+        )
 
     def limit_size(
         self,
@@ -304,7 +306,7 @@ class Faults(PlannedFaults[SmtpContext, SmtpDecision]):
             match: Conditions.
         """
         stages = ("mail", "end") if SMTP.stages["mail"].conditions.issuperset(match) else ("end",)
-        return self._plan(stages, LimitSize(whole_number("bytes", bytes, 0)), times, match)
+        return self._plan(self.limit_size, stages, LimitSize(whole_number("bytes", bytes, 0)), times, match)
 
 
 _WHEN: Mapping[DropWhen, str] = {

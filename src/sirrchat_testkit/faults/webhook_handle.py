@@ -70,36 +70,38 @@ class WebhookFaults(PlannedFaults[CallContext, CallDecision]):
 
     def duplicate(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Send a call twice, one after the other, with the same id and body."""
-        return self._plan(("send",), Always(CallDecision(duplicate=True), "duplicate"), times, match)
+        return self._plan(self.duplicate, ("send",), Always(CallDecision(duplicate=True), "duplicate"), times, match)
 
     def reorder(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Hold back a delivery until the next one to the same webhook has been sent."""
-        return self._plan(("queue",), Always(CallDecision(hold=True), "reorder"), times, match)
+        return self._plan(self.reorder, ("queue",), Always(CallDecision(hold=True), "reorder"), times, match)
 
     def delay(self, seconds: float, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Postpone the first attempt by ``seconds`` (more than 0) on the server's clock."""
         action = Always(CallDecision(delay=seconds_of("seconds", seconds, zero=False)), f"delay of {seconds:g} s")
-        return self._plan(("queue",), action, times, match)
+        return self._plan(self.delay, ("queue",), action, times, match)
 
     def corrupt_signature(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Sign a call with a wrong secret."""
-        return self._tamper("signature", "corrupt signature", times, match)
+        return self._tamper(self.corrupt_signature, "signature", "corrupt signature", times, match)
 
     def stale_timestamp(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Send a timestamp that is an hour old, with a valid signature, as in a replay attack."""
-        return self._tamper("timestamp", "stale timestamp", times, match)
+        return self._tamper(self.stale_timestamp, "timestamp", "stale timestamp", times, match)
 
     def malformed_json(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Send a body without its last byte, with a valid signature."""
-        return self._tamper("json", "malformed JSON", times, match)
+        return self._tamper(self.malformed_json, "json", "malformed JSON", times, match)
 
     def wrong_content_type(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Send the body with the content type ``text/plain``."""
-        return self._tamper("content_type", "wrong content type", times, match)
+        return self._tamper(self.wrong_content_type, "content_type", "wrong content type", times, match)
 
     def huge_body(self, *, times: int | None = 1, **match: Unpack[WebhookFaultConditions]) -> Fault:
         """Send 10 MiB: the same JSON followed by spaces, with a valid signature."""
-        return self._tamper("huge", "huge body", times, match)
+        return self._tamper(self.huge_body, "huge", "huge body", times, match)
 
-    def _tamper(self, what: Tampering, text: str, times: int | None, conditions: Mapping[str, Any]) -> Fault:
-        return self._plan(("send",), Always(CallDecision(tampering=what), text), times, conditions)
+    def _tamper(
+        self, verb: Callable[..., Fault], what: Tampering, text: str, times: int | None, conditions: Mapping[str, Any]
+    ) -> Fault:
+        return self._plan(verb, ("send",), Always(CallDecision(tampering=what), text), times, conditions)

@@ -39,7 +39,7 @@ def connect_flask(server: MailServer, app: Any) -> AbstractContextManager[None]:
     """
     if not hasattr(app, "extensions") or not hasattr(app, "config"):
         hint = "; did you mean client.application?" if hasattr(app, "application") else ""
-        raise TypeError(f"mailserver_flask takes a Flask application, not {app!r}{hint}")
+        raise TypeError(f"app must be a Flask application, not {app!r}{hint}")
     states = [app.extensions[name] for name in _EXTENSIONS if hasattr(app.extensions.get(name), "server")]
     if not states:
         raise RuntimeError(

@@ -158,6 +158,7 @@ def _server(settings: Settings) -> MailServer:
         server = MailServer(settings).start()
         server._shared_by = "all tests with these settings"  # noqa: SLF001 - stop() must explain itself
         server._checks_strictly = False  # noqa: SLF001 - each test does
+        server._control.runner = "unittest"  # noqa: SLF001 - for the remedies in failures
         _servers[key] = server
     return _servers[key]
 

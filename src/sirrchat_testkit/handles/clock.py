@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from sirrchat_testkit.awaiting import Calls, asynchronous
 from sirrchat_testkit.domain.clock import Clock as CoreClock
-from sirrchat_testkit.suggestions import Hints
+from sirrchat_testkit.handles.conditions import TimeUnits
+from sirrchat_testkit.suggestions import Hints, near_name
 from sirrchat_testkit.threads import LoopThread
 
 if TYPE_CHECKING:
     from typing import Unpack
-
-    from sirrchat_testkit.handles.conditions import TimeUnits
 
 __tracebackhide__ = True
 
@@ -85,6 +85,7 @@ class Clock(Hints):
         """
         self._thread.call(self._clock.advance(_span(by, units)))
 
+    @asynchronous
     async def aadvance(self, by: timedelta | None = None, **units: Unpack[TimeUnits]) -> None:
         """Do the same as ``advance`` without blocking the event loop (asyncio or trio)."""
         await self._thread.acall(self._clock.advance(_span(by, units)))
@@ -97,9 +98,14 @@ class Clock(Hints):
         """
         self._thread.call(self._clock.move_to(_milliseconds("move_to", to)))
 
+    @asynchronous
     async def amove_to(self, to: datetime) -> None:
         """Do the same as ``move_to`` without blocking the event loop (asyncio or trio)."""
         await self._thread.acall(self._clock.move_to(_milliseconds("move_to", to)))
+
+    @property
+    def _calls(self) -> Calls:
+        return self._thread.calls
 
     def _do(self, what: Callable[[], T]) -> T:
         async def work() -> T:
@@ -111,6 +117,9 @@ class Clock(Hints):
         return f"<Clock {self.now().isoformat()}{' frozen' if self._clock.frozen else ''}>"
 
 
+_UNITS = [*TimeUnits.__annotations__]
+
+
 def _span(by: timedelta | None, units: TimeUnits) -> int:
     if by is not None and not isinstance(by, timedelta):
         raise TypeError(f"the time to advance must be a timedelta, or units such as seconds=3600, not {by!r}")
@@ -118,7 +127,9 @@ def _span(by: timedelta | None, units: TimeUnits) -> int:
         span = (by or timedelta()) + timedelta(**units)
     except (TypeError, ValueError, OverflowError) as error:
         given = ", ".join(f"{unit}={number!r}" for unit, number in units.items())
-        text = f"the time to advance must be in units such as seconds=3600, hours=1 or days=2, not {given}"
+        near = next(filter(None, (near_name(each, _UNITS) for each in units if each not in _UNITS)), None)
+        hint = f"; did you mean {near!r}?" if near else ""
+        text = f"the time to advance must be in units such as seconds=3600, hours=1 or days=2, not {given}{hint}"
         raise (TypeError if isinstance(error, TypeError) else ValueError)(text) from None
     if span < timedelta():
         raise ValueError(f"advance moves forward; {span} goes back: use move_to")

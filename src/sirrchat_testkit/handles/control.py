@@ -44,10 +44,12 @@ from sirrchat_testkit.handles.feed import (
 from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import Contents, ReceivedMessage, begin_to_load, hold, is_loaded, record_of
 from sirrchat_testkit.handles.names import Names
+from sirrchat_testkit.handles.outboxes import Runner
 from sirrchat_testkit.handles.overview import Overview, ScopeMark
 from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.compose import SENDER, MessageFields, check_fields, compose, to_bytes
+from sirrchat_testkit.net import NAMES, netloc, reachable
 from sirrchat_testkit.threads import LoopThread
 
 __tracebackhide__ = True
@@ -60,7 +62,7 @@ TIMEOUT: Final = 10.0
 class Mark:
     """The beginning of a scope: the taken items, the last event, the numbers of connections and addresses, the account.
 
-    ``addresses`` counts those that ``make_inbox`` made.
+    ``addresses`` counts those that ``make_inbox`` made; ``refusals`` is the last event when the refusals were read.
     """
 
     taken: TakenMark
@@ -68,17 +70,26 @@ class Mark:
     connections: int
     owner: TestAccountMark
     addresses: int = 0
+    refusals: int = 0
 
 
 class ServerControl:
-    """Reads and changes one server of this process, from any thread."""
+    """Reads and changes one server of this process, from any thread.
 
-    def __init__(self, thread: LoopThread, services: Services, smtp_address: str) -> None:
+    Args:
+        thread: The thread of the server.
+        services: What the server consists of.
+        smtp: The addresses on which SMTP listens, the one without TLS first.
+    """
+
+    def __init__(self, thread: LoopThread, services: Services, smtp: Sequence[tuple[str, int]]) -> None:
         self.timeout = TIMEOUT
         self.within = 0.0
+        self.runner: Runner = ""
         self.thread = thread
         self.services = services
-        self.diagnostics = Diagnostics(services, smtp_address)
+        self.diagnostics = Diagnostics(services, netloc(smtp[0]))
+        self._smtp = smtp
         self._reset = Reset(services)
         self.feeds: Feeds[ReceivedMessage] = Feeds()
         self.taken = Taken()
@@ -97,6 +108,14 @@ class ServerControl:
     def addresses(self) -> list[str]:
         """The addresses that ``make_inbox`` made in the scope, in order."""
         return self._addresses[self._mark.addresses :]
+
+    def is_smtp(self, host: str, port: int) -> bool:
+        """Return whether SMTP of this server can be reached at ``host`` and ``port``."""
+        listening = self._smtp[0][0]
+        hosts = {listening, reachable(listening), self.services.settings.value.advertise}
+        if not hosts.isdisjoint(NAMES):
+            hosts |= {*NAMES}
+        return host in hosts and port in {each for _, each in self._smtp}
 
     def source(self, recipient: str | None) -> MailSource:
         """Return the mail for ``recipient``, or all mail, as a source for waits."""
@@ -197,8 +216,14 @@ class ServerControl:
         """Return the API key of this scope's account."""
         return self.thread.call(self._test_account.key())
 
+    @property
+    def refusals_read(self) -> int:
+        """The number of the last event before the refusals of the scope that the test has not read."""
+        return max(self._mark.event, self._mark.refusals)
+
     def refusals(self) -> list[Refusal]:
         """Return the recipients that were refused since the scope began, without late mail of other scopes."""
+        self._mark = replace(self._mark, refusals=self.services.events.last)
         refused = (each for each in self.services.events.after(self.since) if isinstance(each, RecipientRefused))
         events = [each for each in refused if not each.scope]
         return run(self.thread, lambda _: self.diagnostics.refusals(events))
@@ -301,7 +326,7 @@ class ServerControl:
         deliveries: list[WebhookDelivery] = []
         if (yield self.services.store.count(Webhook)):
             deliveries = yield from WebhookControl(self.thread, self.services, "", self.api_key).read()
-        return Overview(snapshot, mark, refusals, messages, deliveries)
+        return Overview(snapshot, mark, refusals, messages, deliveries, self.runner)
 
     def _clear(self, recipient: str) -> Steps[list[ReceivedMessage]]:
         found = yield from pull(self.source(recipient))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import takewhile
@@ -34,7 +34,8 @@ from sirrchat_testkit.domain.events import (
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.domain.transcript import Transcript
-from sirrchat_testkit.errors import NoSuchAddress, Refused
+from sirrchat_testkit.errors import FaultRefused, NoSuchAddress, Refused
+from sirrchat_testkit.faults.engine import Fault
 from sirrchat_testkit.formatting import counted, expired, moment, printable
 from sirrchat_testkit.handles.failures import SHOWN, Section, listed
 from sirrchat_testkit.handles.feed import MOST, Steps
@@ -84,6 +85,17 @@ class Past(NamedTuple):
     last_connection: int
 
 
+class PlannedFault(NamedTuple):
+    """A planned fault: a line about it, the text of its action, and when it accepts a retry, or ""."""
+
+    line: str
+    action: str
+    retry: str
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, [self.line, self.retry]))
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What happened in a server since a scope began.
@@ -97,7 +109,7 @@ class Snapshot:
         live: How many connections are open.
         busy: The connections in a transaction, and those that have not sent a command yet.
         idle: The other connections of the scope that delivered nothing.
-        faults: The planned faults, each in one line.
+        faults: The planned faults.
         clock: Where the server's clock stands, in a sentence; empty if it shows real time.
         absence: Why mail for the recipient is refused; empty if it is accepted.
         has_address: Whether the recipient exists, and its address was not used by an earlier scope.
@@ -111,10 +123,14 @@ class Snapshot:
     live: int
     busy: Sequence[Session]
     idle: Sequence[Session]
-    faults: Sequence[str]
+    faults: Sequence[PlannedFault]
     clock: str = ""
     absence: str = ""
     has_address: bool = False
+
+    def retry(self, fired: FaultFired) -> str:
+        """Return when the client that the fault refused is accepted, to follow a text; "" if it is not known."""
+        return next((f"; {each.retry}" for each in self.faults if each.retry and each.action == fired.text), "")
 
     def without_mail(self) -> list[Session]:
         """Return the connections of the scope that delivered no mail, oldest first."""
@@ -168,7 +184,7 @@ class Diagnostics:
             live=len(sessions),
             busy=busy,
             idle=[each for each in sessions.known(connection) if not each.delivered and not each.busy],
-            faults=[f"{each}: {each.count()}" for each in self._services.faults.all()],
+            faults=[*map(self._planned, self._services.faults.all())],
             clock=_clock(self._services.clock),
             absence=await self._absence(recipient) if recipient else "",
             has_address=recipient is not None and await self._has_address(recipient),
@@ -216,6 +232,10 @@ class Diagnostics:
                 break
         return known
 
+    def _planned(self, fault: Fault) -> PlannedFault:
+        retry = fault.retry(self._services.clock.now())
+        return PlannedFault(f"{fault}: {fault.count()}", str(fault.action), retry)
+
     async def _absence(self, recipient: str) -> str:
         directory = self._services.directory
         if await directory.find_address(recipient) is None:
@@ -240,18 +260,21 @@ class Diagnostics:
     async def _has_address(self, recipient: str) -> bool:
         """Return whether ``recipient`` exists and its address was not used by an earlier scope."""
         directory = self._services.directory
-        return not directory.former_scope(recipient) and await directory.find_address(recipient) is not None
+        return not directory.was_used(recipient) and await directory.find_address(recipient) is not None
 
 
 _REMEDY: Final = "make it with mailserver.make_inbox(address={!r})"
 
 
 class Explanation(NamedTuple):
-    """A snapshot as text; the fields are those of ``failures.Evidence``."""
+    """A snapshot as text; ``cause``, ``hint`` and ``sections`` are those of ``failures.Evidence``.
+
+    ``unconnected`` says that no client connected, if no client did.
+    """
 
     cause: str
     hint: str
-    otherwise: str
+    unconnected: str
     sections: list[Section]
 
 
@@ -286,42 +309,44 @@ def explain(
     idle = [f"{peer} {how}" for peer, how in ended if how]
     own = [each for each in explained.values() if not each.scope]
     mine = [each for each in own if recipient and addressing.key(each.recipient) == recipient]
-    missing = [each.recipient for each in latest if _is_missing(each, explained) and each not in about]
+    missing = [
+        each.recipient
+        for each in latest
+        if is_missing(each, explained[each.recipient, each.sender]) and each not in about
+    ]
     busy = [f"{each.activity}{'' if each.fresh else f'; it {ending(each)}'}" for each in snapshot.busy]
     happened = any(not isinstance(each, ClockMoved) for each in snapshot.of(Event, after))
     unconnected = awaited and not (snapshot.connections or snapshot.live or happened)
     shown = [str(explained.get((each.recipient, each.sender)) or _plain(each)) for each in refused]
-    fired = [*map(_fired, snapshot.of(FaultFired, after))]
+    faults = [*snapshot.of(FaultFired, after)]
+    fired = [*map(_fired, faults)]
     handshakes = [f"{each.peer}: {_tls_failure(each.alert)}" for each in snapshot.of(TlsFailed, after)]
     sections = [
         *listed("Refused:", shown),
-        *(Section(f"To accept mail for {each}: mailserver.make_inbox(address={each!r})") for each in missing[-1:]),
+        *(Section(to_accept(each)) for each in missing[-1:]),
         *listed("TLS handshakes that failed:", handshakes),
         *listed("Refused logins:", logins),
-        *listed("Planned faults:", snapshot.faults),
+        *listed("Planned faults:", map(str, snapshot.faults)),
         *listed("Faults that fired:", fired),
         *listed("Connections that delivered no mail:", idle),
         *listed("In progress:", busy),
         *listed("Errors in the server:", crashes),
     ]
-    if unconnected:
-        question = "is the application configured to send its mail there? mailserver.env() returns the settings"
-        sections.append(Section(f"No client connected to {snapshot.address}: {question}."))
     causes = [
         *(f"The server failed in {each}" for each in crashes[-1:]),
-        *(_refused(each, snapshot.absence) for each in mine[-1:]),
+        *(_refused(each, snapshot.absence) + _retry(each, faults, snapshot) for each in mine[-1:]),
         snapshot.absence,
     ]
     hints = [
         *map(_refused, own[-1:]),
         *(f"A TLS handshake failed with {each}" for each in handshakes[-1:]),
         *logins[-1:],
-        *(f"A planned fault fired: {each}" for each in fired[-1:]),
+        *(f"A planned fault fired: {_fired(each)}{snapshot.retry(each)}" for each in faults[-1:]),
         *idle[-1:],
         *(f"Still in progress: {each}" for each in busy[-1:]),
     ]
-    otherwise = f"No client connected to {snapshot.address}" if unconnected else ""
-    return Explanation(next(filter(None, causes), ""), next(filter(None, hints), ""), otherwise, sections)
+    none = f"No client connected to {snapshot.address}" if unconnected else ""
+    return Explanation(next(filter(None, causes), ""), next(filter(None, hints), ""), none, sections)
 
 
 def attempts(snapshot: Snapshot, after: int) -> list[str]:
@@ -375,16 +400,29 @@ def _tls_failure(alert: str) -> str:
     return alert or "the client closed the connection before TLS was established"
 
 
-def _is_missing(event: RecipientRefused, explained: Mapping[tuple[str, str], Refusal]) -> bool:
+def is_missing(event: RecipientRefused, refusal: Refusal) -> bool:
     """Return whether the recipient is unknown, belonged to no test, and is not close to any existing address."""
-    refusal = explained[event.recipient, event.sender]
     return event.code == NoSuchAddress.code and refusal.reason == event.reason and not (event.scope or refusal.nearest)
+
+
+def to_accept(recipient: str) -> str:
+    """Return how to accept mail for ``recipient``, which does not exist."""
+    return f"To accept mail for {recipient}: mailserver.make_inbox(address={recipient!r})"
 
 
 def _refused(refusal: Refusal, absence: str = "") -> str:
     """Return that mail was refused and why; for a recipient that still does not exist, the reason is ``absence``."""
     reason = absence if absence and refusal.code == NoSuchAddress.code else refusal.reason
     return f"Refused{reason.removeprefix('refused')}" if reason.startswith("refused ") else f"Refused: {reason}"
+
+
+def _retry(refusal: Refusal, fired: Sequence[FaultFired], snapshot: Snapshot) -> str:
+    """Return which fault refused the recipient, and when it accepts a retry; "" if that is not known."""
+    if refusal.code == FaultRefused.code:
+        last = next((each for each in reversed(fired) if refusal.recipient in each.recipients), None)
+        if last is not None and (retry := snapshot.retry(last)):
+            return f" ({last.text}){retry}"
+    return ""
 
 
 def _fired(event: FaultFired) -> str:

@@ -1,4 +1,4 @@
-"""Findings of a scope: errors in the server, faults that never fired, and late mail.
+"""Findings of a scope: errors in the server, verbs that were never awaited, faults that never fired, and late mail.
 
 1. Each error and each fault is reported once: by ``check``, or at the end of its scope.
 2. A scope reports its own findings, not those of nested scopes. A fault may fire in a nested scope.
@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, Protocol
 
+from sirrchat_testkit.awaiting import Calls
 from sirrchat_testkit.domain.events import Crashed, Event, EventLog, RecipientRefused
 from sirrchat_testkit.handles import failures as report
 from sirrchat_testkit.handles.service import raise_all
@@ -42,19 +43,27 @@ class Planned(Protocol):
 
 
 class _Scope:
-    """The errors of one scope that are not reported yet, and the faults that need no report."""
+    """The errors of one scope that are not reported yet, the last call before it, and faults that need no report."""
 
-    def __init__(self, faults: Iterable[Planned] = ()) -> None:
+    def __init__(self, before: int = 0, faults: Iterable[Planned] = ()) -> None:
         self.crashes: deque[Crashed] = deque()
+        self.before = before
         self.done: set[Planned] = set(faults)
 
 
 class Findings:
-    """Collects the findings of the open scope, and the late mail of all scopes. ``planned`` returns all faults."""
+    """Collects the findings of the open scope, and the late mail of all scopes.
 
-    def __init__(self, events: EventLog, planned: Callable[[], Iterable[Planned]]) -> None:
+    Args:
+        events: The log of the server.
+        planned: Returns all planned faults.
+        calls: The calls of asynchronous verbs.
+    """
+
+    def __init__(self, events: EventLog, planned: Callable[[], Iterable[Planned]], calls: Calls) -> None:
         self.late: list[RecipientRefused] = []
         self._planned = planned
+        self._calls = calls
         self._scope = _Scope()
         self._counts: dict[Late, int] = {}
         self._lock = threading.Lock()
@@ -62,25 +71,28 @@ class Findings:
 
     def begin(self) -> _Scope:
         """Begin a scope; return the outer one."""
-        outer, self._scope = self._scope, _Scope(self._planned())
+        outer, self._scope = self._scope, _Scope(self._calls.last, self._planned())
         return outer
 
     def end(self, outer: _Scope) -> None:
         """End the scope, and drop its findings. Faults that fired in it also count as fired in ``outer``."""
         outer.done.update(fault for fault in self._planned() if fault.fired)
+        self._calls.forget(self._scope.before)
         self._scope = outer
 
     def check(self) -> None:
         """Raise the errors of the scope that were not raised yet: one as itself, several as a group.
 
         Raises:
-            FaultNeverFired: There was no error, and a fault that was planned in the scope never fired.
+            NeverAwaited: There was no error, and an asynchronous verb was called in the scope without ``await``.
+            FaultNeverFired: There was neither, and a fault that was planned in the scope never fired.
         """
         __tracebackhide__ = True
         crashes, done = self._scope.crashes, self._scope.done
         unfired = [fault for fault in self._planned() if not fault.fired and fault not in done]
         done.update(unfired)  # also if an error is raised, which may be the reason
         raise_all("several things failed in the mail server", [crashes.popleft().error for _ in range(len(crashes))])
+        self._calls.check(self._scope.before)
         if unfired:
             raise report.never_fired(unfired)
 

@@ -6,10 +6,11 @@ that waits has an async twin with an ``a`` in front, for asyncio and trio.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, Never, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
+from sirrchat_testkit.awaiting import Calls, asynchronous
 from sirrchat_testkit.domain.models import Address
 from sirrchat_testkit.formatting import printable
 from sirrchat_testkit.handles.feed import arun, pull, run
@@ -37,6 +38,10 @@ class Receiver(Hints):
     @property
     def _source(self) -> MailSource:
         raise NotImplementedError
+
+    @property
+    def _calls(self) -> Calls:
+        return self._source.thread.calls
 
     @property
     def messages(self) -> list[ReceivedMessage]:
@@ -77,9 +82,10 @@ class Receiver(Hints):
             RuntimeError: The server stopped, or the scope ended in which the wait began.
         """
         reject_unnamed("receive", _unnamed, "subject")
-        wait = self._wait(timeout, match)
+        wait = self._wait(self.receive, timeout, match)
         return run(wait.source.thread, wait.receive_only if only else wait.receive)
 
+    @asynchronous
     async def areceive(
         self,
         *_unnamed: Never,
@@ -89,7 +95,7 @@ class Receiver(Hints):
     ) -> ReceivedMessage:
         """Do the same as ``receive`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("areceive", _unnamed, "subject")
-        wait = self._wait(timeout, match)
+        wait = self._wait(self.areceive, timeout, match)
         return await arun(wait.source.thread, wait.receive_only if only else wait.receive)
 
     def receive_all(
@@ -120,9 +126,10 @@ class Receiver(Hints):
             ValueError: ``count`` is not a whole number, or ``timeout`` is negative.
         """
         reject_unnamed("receive_all", _unnamed, "subject")
-        wait, wanted = self._wait(timeout, match), count_of(count)
+        wait, wanted = self._wait(self.receive_all, timeout, match), count_of(count)
         return run(wait.source.thread, lambda signal: wait.receive_all(signal, wanted))
 
+    @asynchronous
     async def areceive_all(
         self,
         count: int | None = None,
@@ -132,7 +139,7 @@ class Receiver(Hints):
     ) -> list[ReceivedMessage]:
         """Do the same as ``receive_all`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("areceive_all", _unnamed, "subject")
-        wait, wanted = self._wait(timeout, match), count_of(count)
+        wait, wanted = self._wait(self.areceive_all, timeout, match), count_of(count)
         return await arun(wait.source.thread, lambda signal: wait.receive_all(signal, wanted))
 
     def assert_nothing(self, *_unnamed: Never, within: float | None = None, **match: Unpack[MailConditions]) -> None:
@@ -158,25 +165,26 @@ class Receiver(Hints):
             ValueError: ``within`` is negative.
         """
         reject_unnamed("assert_nothing", _unnamed, "subject")
-        wait = self._watch(within, match)
+        wait = self._watch(self.assert_nothing, within, match)
         run(wait.source.thread, wait.nothing)
 
+    @asynchronous
     async def aassert_nothing(
         self, *_unnamed: Never, within: float | None = None, **match: Unpack[MailConditions]
     ) -> None:
         """Do the same as ``assert_nothing`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("aassert_nothing", _unnamed, "subject")
-        wait = self._watch(within, match)
+        wait = self._watch(self.aassert_nothing, within, match)
         await arun(wait.source.thread, wait.nothing)
 
-    def _wait(self, timeout: float | None, match: MailConditions) -> Wait[ReceivedMessage]:
+    def _wait(self, verb: Callable[..., Any], timeout: float | None, match: MailConditions) -> Wait[ReceivedMessage]:
         source = self._source
         seconds = seconds_of("timeout", timeout, source.timeout)
-        return Wait(source, source.match(match), seconds, source.observe)
+        return Wait(source, source.match(verb, match), seconds, source.observe)
 
-    def _watch(self, within: float | None, match: MailConditions) -> Wait[ReceivedMessage]:
+    def _watch(self, verb: Callable[..., Any], within: float | None, match: MailConditions) -> Wait[ReceivedMessage]:
         source = self._source
-        return Wait(source, source.match(match), seconds_of("within", within, source.within))
+        return Wait(source, source.match(verb, match), seconds_of("within", within, source.within))
 
 
 class Inbox(Receiver, str):  # noqa: SLOT000 - a handle, not a value of which there are many

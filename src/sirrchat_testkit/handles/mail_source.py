@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sirrchat_testkit.comparing import holds
@@ -15,7 +15,7 @@ from sirrchat_testkit.handles import diagnostics
 from sirrchat_testkit.handles.failures import COMPARED, SHOWN, Evidence, FailedWait, Kind, Section, listed, near_misses
 from sirrchat_testkit.handles.feed import Slice, Steps, pull_recent
 from sirrchat_testkit.handles.message import ReceivedMessage
-from sirrchat_testkit.handles.outboxes import Kept, django_outbox, outboxes
+from sirrchat_testkit.handles.outboxes import Kept, django_outbox, outboxes, unsent
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.matching import Match, summary
 
@@ -77,8 +77,9 @@ class MailSource:
         """Seconds of real time that ``assert_nothing`` watches by default."""
         return self._control.within
 
-    def match(self, conditions: Mapping[str, Any]) -> Match:
-        """Return the conditions as a ``Match``."""
+    def match(self, verb: Callable[..., Any], conditions: Mapping[str, Any]) -> Match:
+        """Return the conditions given to ``verb`` as a ``Match``."""
+        Match.check(verb, conditions)
         return Match(**conditions)
 
     def position(self, item: ReceivedMessage) -> int:
@@ -125,7 +126,7 @@ class MailSource:
         """Return that Django kept a matching message in memory, or "". Only its subject and recipient are compared."""
         if not {*match.conditions} <= {"subject"}:
             return ""
-        for outbox in django_outbox():
+        for outbox in django_outbox(self._control.runner):
             mine = [each for each in outbox.mail if each.is_for(self.topic)]
             mail = [each for each in mine if all(holds(subject, each.subject) for subject in match.conditions.values())]
             if mail:
@@ -147,34 +148,39 @@ class MailSource:
             received = (each.message for each in snapshot.of(MessageReceived, control.since))
             others = [control.received(each) for each in received if each.recipient_key != self.topic]
             sections += near_misses(self.kind, match, "Messages for other recipients:", others[-COMPARED:])
-        kept = [] if recent else self._kept_elsewhere(unconnected=bool(explanation.otherwise))
-        sections += listed("Mail that the application kept in memory:", (str(mail) for _, mail in kept if mail))
+        unconnected = explanation.unconnected
+        kept = [] if recent else self._kept_elsewhere(unconnected=bool(unconnected))
+        sections += listed("Mail that the application kept in memory:", (str(mail) for _, mail in kept))
         deleted = self._deleted(snapshot, recent)
-        otherwise = explanation.otherwise or ("" if recent else _for_others(others))
+        sections += listed("Messages that arrived and were deleted:", deleted)
+        sections += explanation.sections
+        cause = explanation.cause or next((finding for finding, _ in kept), "")
+        otherwise = "" if recent else _for_others(others)
+        if unconnected:
+            reasons = [] if kept else unsent(control.is_smtp, control.runner)
+            otherwise = ": ".join(filter(None, [unconnected, "; ".join(reasons)]))
+            if not reasons:
+                sections.append(Section(f"{unconnected}{'' if kept else f': {_QUESTION}'}."))
+            elif cause:
+                sections.append(Section(f"{otherwise}."))
         if deleted:
             otherwise = (
                 f"{counted(len(deleted), 'message')} arrived, and {'was' if len(deleted) == 1 else 'were'} deleted"
             )
-        return Evidence(
-            recent,
-            explanation.cause or next((finding for finding, _ in kept), ""),
-            explanation.hint,
-            otherwise,
-            [*sections, *listed("Messages that arrived and were deleted:", deleted), *explanation.sections],
-            self._missing(snapshot, wait) if wait.wanted > 1 else "",
-        )
+        missing = self._missing(snapshot, wait) if wait.wanted > 1 else ""
+        return Evidence(recent, cause, explanation.hint, otherwise, sections, missing)
 
-    def _kept_elsewhere(self, *, unconnected: bool) -> list[tuple[str, Kept | None]]:
+    def _kept_elsewhere(self, *, unconnected: bool) -> list[tuple[str, Kept]]:
         """Return mail for this address that a framework kept in memory, each with the finding.
 
-        If no client connected, all mail of this test counts, and a framework that drops its mail.
+        If no client connected, all mail of this test counts.
         """
-        found: list[tuple[str, Kept | None]] = []
-        for outbox in outboxes():
+        found: list[tuple[str, Kept]] = []
+        for outbox in outboxes(self._control.runner):
             mine = [each for each in outbox.mail if each.is_for(self.topic)]
             shown = mine or (outbox.mail if unconnected and outbox.is_cleared else ())
             finding = outbox.finding(len(shown), self._recipient if mine else None)
-            found += [(finding, each) for each in shown] or [(finding, None)] * (unconnected and not outbox.place)
+            found += [(finding, each) for each in shown]
         return found
 
     def _missing(self, snapshot: diagnostics.Snapshot, wait: FailedWait[ReceivedMessage]) -> str:
@@ -222,6 +228,8 @@ def _for_others(messages: Sequence[ReceivedMessage]) -> str:
 def _with_refusal(address: str, refusal: RecipientRefused | None) -> str:
     return address if refusal is None else f"{address} ({refusal.reason})"
 
+
+_QUESTION = "is the application configured to send its mail there? mailserver.env() returns the settings"
 
 _REMOVED = (
     "Messages that arrived during an earlier test and were removed at its end "

@@ -1,9 +1,10 @@
-"""Mail that a framework kept in memory or dropped instead of sending it: why a wait for it times out.
+"""Why the frameworks of this process have not sent their mail to a server.
 
-1. Only frameworks that are loaded already are examined; nothing is imported.
-2. Objects that no module holds, such as the state of a Flask extension, are found among those that the garbage
+1. A framework keeps its mail in memory or drops it, its settings name another server, or it has sent nothing.
+2. Only frameworks that are loaded already are examined; nothing is imported.
+3. Objects that no module holds, such as the state of a Flask extension, are found among those that the garbage
    collector knows. This takes some milliseconds, so it is done only for the text of a failure.
-3. Nothing here raises: an outbox that cannot be read is ignored.
+4. Nothing here raises: a framework that cannot be examined is ignored.
 """
 
 from __future__ import annotations
@@ -11,14 +12,39 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.address_headers import bare_addresses
+from sirrchat_testkit.net import netloc
 
 __tracebackhide__ = True
+
+Runner: TypeAlias = Literal["", "pytest", "unittest"]
+"""How a server is used, which decides about remedies: by hand, by the fixtures, or by a ``MailServerTestCase``."""
+
+IsHere: TypeAlias = Callable[[str, int], bool]
+"""Returns whether a host and a port are those of the server."""
+
+_DJANGO: Final[Mapping[Runner, str]] = {
+    "": 'use "with connect_django(server):"',
+    "pytest": "use the fixture mailserver_django",
+    "unittest": "derive the test case from MailServerTestCase and django.test.TestCase, in this order",
+}
+_FLASK: Final[Mapping[Runner, str]] = {
+    "": 'use "with connect_flask(server, app):"',
+    "pytest": "use mailserver_flask(app)",
+    "unittest": "use self.enterContext(connect_flask(self.mailserver, app))",
+}
+_FASTAPI: Final[Mapping[Runner, str]] = {
+    "": 'make its ConnectionConfig from server.env("fastapi-mail")',
+    "pytest": 'make its ConnectionConfig from mailserver.env("fastapi-mail")',
+    "unittest": 'make its ConnectionConfig from self.mailserver.env("fastapi-mail")',
+}
+"""How to send the mail of a framework to the server."""
 
 
 class Kept(NamedTuple):
@@ -36,10 +62,10 @@ class Kept(NamedTuple):
 
 
 class Outbox(NamedTuple):
-    """Where a framework leaves its mail.
+    """Where a framework keeps its mail instead of sending it.
 
     Attributes:
-        place: The outbox: ``django.core.mail.outbox``. Empty if the framework drops mail.
+        place: The outbox: ``django.core.mail.outbox``.
         reason: Why mail is not sent, and the remedy.
         mail: The messages in it.
         is_cleared: Whether it is emptied for each test, so that all of it is of the current one.
@@ -47,58 +73,146 @@ class Outbox(NamedTuple):
 
     place: str
     reason: str
-    mail: tuple[Kept, ...] = ()
+    mail: tuple[Kept, ...]
     is_cleared: bool = False
 
     def finding(self, count: int, recipient: str | None) -> str:
         """Return in one sentence that ``count`` messages are here instead of at the server, and the remedy."""
-        if not self.place:
-            return self.reason
         whose = f" for {recipient}" if recipient else ""
         return f"{counted(count, 'message')}{whose} {'is' if count == 1 else 'are'} in {self.place}: {self.reason}"
 
 
-def outboxes() -> list[Outbox]:
-    """Return the outboxes of the frameworks that are in use."""
+def outboxes(runner: Runner) -> list[Outbox]:
+    """Return the outboxes with mail, with the remedy for ``runner``."""
     found: list[Outbox] = []
-    for look in (django_outbox, _flask_mailman, _flask_mail, _fastapi_mail):
+    for look in (django_outbox, _flask_mailman_outbox):
         with contextlib.suppress(Exception):  # whatever the framework does, the failure must be shown
-            found += look()
+            found += look(runner)
     return found
 
 
-_DJANGO: Final = "Django's test environment keeps mail in memory; use the fixture mailserver_django"
-_FLASK_MAILMAN: Final = "it keeps mail in memory while TESTING is true; use mailserver_flask(app)"
-_FLASK_MAIL: Final = "Flask-Mail drops mail while TESTING is true (MAIL_SUPPRESS_SEND); use mailserver_flask(app)"
-_FASTAPI_MAIL: Final = (
-    "fastapi-mail drops mail, because SUPPRESS_SEND is set; make its ConnectionConfig from "
-    'mailserver.env("fastapi-mail")'
-)
-
-
-def django_outbox() -> Iterator[Outbox]:
+def django_outbox(runner: Runner) -> Iterator[Outbox]:
     """Yield the outbox of Django, if it has mail. Django empties it for each test."""
-    mail = getattr(sys.modules.get("django.core.mail"), "outbox", None)
-    if mail:
-        yield Outbox("django.core.mail.outbox", _DJANGO, _kept(mail), is_cleared=True)
+    if mail := _django_mail():
+        reason = f"Django's test environment keeps mail in memory; {_DJANGO[runner]}"
+        yield Outbox("django.core.mail.outbox", reason, _kept(mail), is_cleared=True)
 
 
-def _flask_mailman() -> Iterator[Outbox]:
+def _flask_mailman_outbox(runner: Runner) -> Iterator[Outbox]:
     mail = [each for state in _instances("flask_mailman", "_Mail") for each in vars(state).get("outbox", ())]
     if mail:
-        yield Outbox("the outbox of Flask-Mailman", _FLASK_MAILMAN, _kept(mail))
+        reason = f"it keeps mail in memory while TESTING is true; {_FLASK[runner]}"
+        yield Outbox("the outbox of Flask-Mailman", reason, _kept(mail))
 
 
-def _flask_mail() -> Iterator[Outbox]:
-    states = _instances("flask_mail", "_Mail")
-    if states and all(vars(each).get("suppress") for each in states):
-        yield Outbox("", _FLASK_MAIL)
+def unsent(is_here: IsHere, runner: Runner) -> list[str]:
+    """Return, for each framework in use, why it sent no mail to a server, with the remedy for ``runner``."""
+    found: list[str] = []
+    for look, remedies in (
+        (_django, _DJANGO),
+        (_flask_mailman, _FLASK),
+        (_flask_mail, _FLASK),
+        (_fastapi_mail, _FASTAPI),
+    ):
+        with contextlib.suppress(Exception):  # as above
+            senders = [*look()]
+            elsewhere = [each for each in senders if each.obstacle or not is_here(each.host, each.port)]
+            if elsewhere:
+                found.append(f"{elsewhere[0]}; {remedies[runner]}")
+            elif senders:
+                found.append(f"{senders[0].name} is configured to send its mail there, but has sent none")
+    return found
 
 
-def _fastapi_mail() -> Iterator[Outbox]:
-    states = _instances("fastapi_mail.config", "ConnectionConfig")
-    if states and all(vars(each).get("SUPPRESS_SEND") for each in states):
-        yield Outbox("", _FASTAPI_MAIL)
+class _Sender(NamedTuple):
+    """Where a framework sends its mail.
+
+    Attributes:
+        name: The framework.
+        host: The host.
+        port: The port.
+        settings: The settings that name host and port.
+        obstacle: Why it does not send its mail to any host, or "".
+    """
+
+    name: str
+    host: str
+    port: int
+    settings: str
+    obstacle: str
+
+    def __str__(self) -> str:
+        return self.obstacle or f"{self.name} sends its mail to {netloc((self.host, self.port))} ({self.settings})"
+
+
+_SMTP: Final = "django.core.mail.backends.smtp.EmailBackend"
+_LOCMEM: Final = "django.core.mail.backends.locmem.EmailBackend"
+
+
+def _django() -> Iterator[_Sender]:
+    settings = getattr(sys.modules.get("django.conf"), "settings", None)
+    if settings is None or not settings.configured:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Django 6.1 warns about EMAIL_*
+        mailers: Mapping[str, Any] | None = getattr(settings, "MAILERS", None)
+        if mailers is None:
+            backend = _django_backend("EMAIL_BACKEND", settings.EMAIL_BACKEND)
+            yield _Sender("Django", settings.EMAIL_HOST, int(settings.EMAIL_PORT), "EMAIL_HOST, EMAIL_PORT", backend)
+            return
+    for alias, mailer in mailers.items():
+        backend = _django_backend(f"MAILERS[{alias!r}]['BACKEND']", mailer.get("BACKEND", _SMTP))
+        options = mailer.get("OPTIONS", {})
+        port = options.get("port") or (465 if options.get("use_ssl") else 587 if options.get("use_tls") else 25)
+        yield _Sender("Django", options.get("host") or "localhost", int(port), f"MAILERS[{alias!r}]", backend)
+
+
+def _django_backend(setting: str, backend: str) -> str:
+    """Return why ``backend`` does not send mail by SMTP, or ""."""
+    if backend == _LOCMEM and not _django_mail():
+        return "Django has sent nothing: django.core.mail.outbox, where its test environment keeps mail, is empty"
+    return "" if backend == _SMTP else f"Django's {setting} is {backend!r}, not {_SMTP!r}"
+
+
+def _django_mail() -> Any:
+    return getattr(sys.modules.get("django.core.mail"), "outbox", None)
+
+
+def _flask_mailman() -> list[_Sender]:
+    return _unanimous(map(_of_flask_mailman, _instances("flask_mailman", "_Mail")))
+
+
+def _of_flask_mailman(state: Any) -> _Sender:
+    obstacle = ""
+    if "locmem" in str(state.backend):
+        obstacle = "Flask-Mailman keeps mail in memory while TESTING is true"
+    elif "smtp" not in str(state.backend):
+        obstacle = f"Flask-Mailman's MAIL_BACKEND is {state.backend!r}, not 'smtp'"
+    return _Sender("Flask-Mailman", state.server, int(state.port), "MAIL_SERVER, MAIL_PORT", obstacle)
+
+
+def _flask_mail() -> list[_Sender]:
+    return _unanimous(map(_of_flask_mail, _instances("flask_mail", "_Mail")))
+
+
+def _of_flask_mail(state: Any) -> _Sender:
+    obstacle = "Flask-Mail drops mail while TESTING is true (MAIL_SUPPRESS_SEND)" if state.suppress else ""
+    return _Sender("Flask-Mail", state.server, int(state.port), "MAIL_SERVER, MAIL_PORT", obstacle)
+
+
+def _fastapi_mail() -> list[_Sender]:
+    return _unanimous(map(_of_fastapi_mail, _instances("fastapi_mail.config", "ConnectionConfig")))
+
+
+def _of_fastapi_mail(config: Any) -> _Sender:
+    obstacle = "fastapi-mail drops mail, because SUPPRESS_SEND is set" if config.SUPPRESS_SEND else ""
+    return _Sender("fastapi-mail", config.MAIL_SERVER, config.MAIL_PORT, "MAIL_SERVER, MAIL_PORT", obstacle)
+
+
+def _unanimous(senders: Iterable[_Sender]) -> list[_Sender]:
+    """Return the only one of ``senders``; none if they differ, because it is not known which one a test uses."""
+    different = [*dict.fromkeys(senders)]
+    return different if len(different) == 1 else []
 
 
 def _kept(mail: Any) -> tuple[Kept, ...]:
@@ -111,4 +225,6 @@ def _kept(mail: Any) -> tuple[Kept, ...]:
 def _instances(module: str, name: str) -> list[Any]:
     """Return all living instances of a class, if its module is loaded."""
     kind = getattr(sys.modules.get(module), name, None)
+    if kind is not None:
+        gc.collect()  # those of earlier tests may be unreachable, but not freed yet
     return [] if kind is None else [each for each in gc.get_objects() if type(each) is kind]

@@ -17,7 +17,7 @@ from sirrchat_testkit.formatting import printable
 from sirrchat_testkit.handles.diagnostics import Refusal, Snapshot, attempts, explain
 from sirrchat_testkit.handles.failures import Section, join, listed
 from sirrchat_testkit.handles.message import ReceivedMessage
-from sirrchat_testkit.handles.outboxes import django_outbox
+from sirrchat_testkit.handles.outboxes import Runner, django_outbox
 from sirrchat_testkit.handles.webhooks import WebhookDelivery
 from sirrchat_testkit.matching import summary
 
@@ -58,6 +58,7 @@ class Overview:
         refusals: The latest refused recipients, with the nearest addresses.
         messages: The latest messages, oldest first. Their contents are loaded.
         deliveries: The webhook deliveries, oldest first.
+        runner: How the server is used.
     """
 
     snapshot: Snapshot
@@ -65,24 +66,26 @@ class Overview:
     refusals: Sequence[Refusal]
     messages: Sequence[ReceivedMessage]
     deliveries: Sequence[WebhookDelivery]
+    runner: Runner
 
     def text(self, shown: str = "") -> str:
         """Return a report, without the sections that ``shown`` already contains."""
         explanation = explain(self.snapshot, self.refusals, self.mark.event, awaited=False)
         attempted = attempts(self.snapshot, self.mark.event)
         sections = [
-            *self._mail(),
+            *self._mail(shown),
             *explanation.sections,
             *listed("Webhook attempts:", attempted, MESSAGES),
             *([Section(self.snapshot.clock)] if self.snapshot.clock else []),
         ]
         return printable(join(sections, shown))
 
-    def _mail(self) -> Iterator[Section]:
+    def _mail(self, shown: str) -> Iterator[Section]:
         if not self.messages:
             yield Section("No mail was received.")
-            for outbox in django_outbox():
-                yield Section(f"{outbox.finding(len(outbox.mail), None)}.")
+            for outbox in django_outbox(self.runner):
+                if outbox.place not in shown:
+                    yield Section(f"{outbox.finding(len(outbox.mail), None)}.")
         received = [each for each in self.messages if each.id in self.mark.taken]
         others = [each for each in self.messages if each.id not in self.mark.taken]
         yield from listed("Messages that the test received:", map(_described, received), MESSAGES)

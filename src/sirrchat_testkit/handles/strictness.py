@@ -3,7 +3,8 @@
 1. A check covers its scope alone: what happened in nested scopes was checked when they ended.
 2. A test has dealt with a message if it received it, deleted it, or read it over the SirrChat API, which flags it as
    seen. Messages from ``inbox.deliver`` do not count: the test itself made them.
-3. A refusal by a planned fault does not count: the test asked for it.
+3. A test has dealt with a refusal if it read ``mailserver.refusals`` after it. A refusal by a planned fault does not
+   count: the test asked for it.
 4. Two messages for one recipient are duplicates if sender and subject are equal, and the Message-ID or the contents.
 5. Late mail is reported by the scope that is open when it arrives. The plugin reports it by itself, with the test that
    caused it.
@@ -20,7 +21,7 @@ from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.errors import FaultRefused
 from sirrchat_testkit.formatting import counted, printable
-from sirrchat_testkit.handles.diagnostics import Refusal, Snapshot
+from sirrchat_testkit.handles.diagnostics import Refusal, Snapshot, is_missing, to_accept
 from sirrchat_testkit.handles.failures import Section
 from sirrchat_testkit.handles.feed import LOADED, Steps
 from sirrchat_testkit.handles.message import ReceivedMessage, is_loaded
@@ -63,12 +64,11 @@ def check(
     if "unread" in strict:
         unread = yield from _unread(control, messages)
         found += _report("unread", _were(unread, "message"), "never received", map(summary, unread))
-    if "refused" in strict or "late" in strict:
-        refused, late = yield from _refused(control, snapshot)
-        if "refused" in strict:
-            found += _report("refused", _were(refused, "recipient"), "refused", map(str, refused))
-        if "late" in strict:
-            found += _report("late", _were(late, "late message"), "refused", map(str, late))
+    if "refused" in strict:
+        found += yield from _refused(control, snapshot)
+    if "late" in strict:
+        late = yield from _late(control, snapshot)
+        found += _report("late", _were(late, "late message"), "refused", map(str, late))
     if "duplicate" in strict:
         twice = yield from _duplicates(control, messages)
         lines = [f"{summary(same[0])} ({len(same)} times)" for same in twice]
@@ -118,11 +118,25 @@ async def _came_by_smtp(control: ServerControl, message: Message) -> bool:
     return envelope is not None and bool(envelope.peer)
 
 
-def _refused(control: ServerControl, snapshot: Snapshot) -> Steps[tuple[list[Refusal], list[Refusal]]]:
-    """Return the refusals that no fault caused, those of the scope and those of scopes that have ended."""
-    events = [each for each in snapshot.own(RecipientRefused, control.since) if each.code != FaultRefused.code]
+def _refused(control: ServerControl, snapshot: Snapshot) -> Steps[list[str]]:
+    """Return the text about the refusals that the test has not dealt with, and what to do about the last one."""
+    unread = snapshot.own(RecipientRefused, control.refusals_read)
+    events = [each for each in unread if each.code != FaultRefused.code and not each.scope]
     refusals = yield from control.diagnostics.refusals(events)
-    return [each for each in refusals if not each.scope], [each for each in refusals if each.scope]
+    if not refusals:
+        return []
+    found = _report("refused", _were(refusals, "recipient"), "refused", map(str, refusals))
+    if is_missing(events[-1], refusals[-1]):
+        found.append(to_accept(refusals[-1].recipient))
+    check = f"assert mailserver.refusals[-1].recipient == {refusals[-1].recipient!r}"
+    return [*found, f"If the test expects the refusal: {check}"]
+
+
+def _late(control: ServerControl, snapshot: Snapshot) -> Steps[list[Refusal]]:
+    """Return the mail for addresses of scopes that have ended."""
+    refused = snapshot.own(RecipientRefused, control.since)
+    events = [each for each in refused if each.scope and each.code != FaultRefused.code]
+    return (yield from control.diagnostics.refusals(events))
 
 
 def _duplicates(control: ServerControl, messages: Sequence[Message]) -> Steps[list[list[ReceivedMessage]]]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sirrchat_testkit.formatting import file_name
 from sirrchat_testkit.mail.page import page as page_for
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def page_of(message: ReceivedMessage) -> str:
 
 def stem(message: ReceivedMessage) -> str:
     """Return the first part of a file name that is like the subject."""
-    return re.sub(r"[^a-z0-9]+", "-", message.subject.lower()).strip("-")[:40].rstrip("-") or "message"
+    return file_name(message.subject.lower())[:40].rstrip("-") or "message"
 
 
 def save(message: ReceivedMessage, path: str | os.PathLike[str]) -> Path:

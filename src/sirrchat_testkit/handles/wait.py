@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -61,9 +61,6 @@ class Waitable(Source[T], Protocol[T]):
     @property
     def within(self) -> float:
         """Seconds of real time that ``assert_nothing`` watches by default."""
-
-    def match(self, conditions: Mapping[str, Any]) -> Match:
-        """Return the conditions as a ``Match``. Raises ``TypeError`` for an unknown one."""
 
     def hold(self, item: T) -> None:
         """Make a taken item outlive its deletion."""

@@ -3,14 +3,15 @@
 Example::
 
     DIR/tests-test_shop.py-test_sign_up/
-        report.txt                      the report of the mail server, complete
+        report.txt                      the failure, and the report of the mail server, complete
         01-welcome.eml                  each message as it was received,
         01-welcome.html                 its HTML as one page, with its images,
         01-welcome.transcript.txt       and the SMTP dialogue that delivered it
         connections.txt                 the dialogues of connections that delivered no mail
         webhooks.json                   the webhook deliveries, with bodies and attempts
 
-1. The name of a folder follows from the id of its test, so each run replaces the files of the last one.
+1. The name of a folder follows from the id of its test, so each run replaces the files of the last one. A test that
+   fails in its call and in its teardown has one folder, and both failures in ``report.txt``.
 2. Only the messages that the overview holds are saved, the latest 200.
 """
 
@@ -28,17 +29,20 @@ from typing import Any, Final
 import pytest
 
 from sirrchat_testkit.errors import NotFound
-from sirrchat_testkit.formatting import printable
+from sirrchat_testkit.formatting import file_name, printable
 from sirrchat_testkit.handles.message import ReceivedMessage
 from sirrchat_testkit.handles.overview import Overview
 from sirrchat_testkit.handles.viewing import page_of, stem
 from sirrchat_testkit.handles.webhooks import WebhookDelivery
 
 LONGEST: Final = 120
-"""Characters of the name of a folder."""
+"""Bytes of the name of a folder, without the digest; file systems allow 255."""
 
-_SAVED = pytest.StashKey[Path]()
-_UNSAFE = re.compile(r"[^\w.\[\]=+-]+")
+_REPORTS = pytest.StashKey[list[str]]()
+"""The reports of a test that have been saved."""
+
+_ESCAPED = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
+"""How pytest writes characters of parameters that are not ASCII."""
 
 
 def save_artifacts(item: pytest.Item, overview: Overview, report: str) -> str:
@@ -47,23 +51,30 @@ def save_artifacts(item: pytest.Item, overview: Overview, report: str) -> str:
     if not folder:
         return ""
     own = Path(folder, folder_name(item.nodeid))
+    reports = [*item.stash.get(_REPORTS, []), report]
     try:
-        if _SAVED not in item.stash:
+        if _REPORTS not in item.stash:
             shutil.rmtree(own, ignore_errors=True)
-        save(overview, own, report)
-    except OSError as error:
+        save(overview, own, "\n\n".join(reports))
+    except (OSError, UnicodeError) as error:
         return f"The artifacts could not be saved: {error}"
-    item.stash[_SAVED] = own
+    item.stash[_REPORTS] = reports
     return f"Artifacts: {own}"
 
 
 def folder_name(test: str) -> str:
-    """Return a name for the folder of ``test``, an id of pytest; different tests have different names."""
-    plain = test.replace("::", "-").replace("/", "-")
-    name = _UNSAFE.sub("-", plain).strip("-.") or "test"
-    if name == plain and len(name) <= LONGEST:
-        return name
-    return f"{name[:LONGEST]}-{hashlib.sha256(test.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    """Return a name for the folder of ``test``, an id of pytest; different tests have different names.
+
+    It is the id with a dash between its parts. If other ids may look the same then, a digest of the id follows.
+    """
+    path, bracket, parameters = test.partition("[")
+    plain = f"{path.replace('::', '-').replace('/', '-')}{bracket}{parameters}"
+    shown = _ESCAPED.sub(lambda found: chr(int(found[1] or found[2] or found[3], 16)), plain)
+    name = file_name(shown, keep="_.[]=+-").strip("-.") or "test"
+    cut = name.encode()[:LONGEST].decode("utf-8", "ignore")
+    if cut == plain and "-" not in path:
+        return cut
+    return f"{cut}-{hashlib.sha256(test.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def save(overview: Overview, folder: Path, report: str) -> None:

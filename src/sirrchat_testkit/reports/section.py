@@ -34,6 +34,7 @@ def _text(item: pytest.Item, report: pytest.TestReport, server: MailServer, *, e
     overview = server._ended if ended else server._control.overview()  # noqa: SLF001 - its own package
     if overview is None:
         return head
-    artifacts = save_artifacts(item, overview, f"{item.nodeid}: {report.when}\n{head}\n{overview.text()}")
+    failure = f"{item.nodeid}: {report.when}\n{report.longreprtext}"
+    artifacts = save_artifacts(item, overview, f"{failure}\n\n{head}\n{overview.text()}")
     attach(item.config, report, overview)
     return "\n".join(filter(None, [head, overview.text(report.longreprtext), artifacts]))

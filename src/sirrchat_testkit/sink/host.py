@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from sirrchat_testkit.domain.events import DeliveryAttempted
 from sirrchat_testkit.domain.models import Delivery, Webhook
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Activity
+from sirrchat_testkit.formatting import due
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.diagnostics import attempted
 from sirrchat_testkit.handles.failures import Section
 from sirrchat_testkit.handles.feed import End, Feed
+from sirrchat_testkit.handles.service import raise_all
 from sirrchat_testkit.schemas.webhook_events import PENDING
 from sirrchat_testkit.sink.call import WebhookCall
 from sirrchat_testkit.threads import LoopThread
@@ -77,8 +79,6 @@ class Host(Protocol):
     """The thread that a sink runs in, and everything that the sink gets from it. Coroutines run on the host's loop."""
 
     thread: LoopThread
-    errors: Sequence[BaseException]
-    """Errors of the user's functions that the sink's own ``check`` raises."""
 
     @property
     def timeout(self) -> float:
@@ -127,6 +127,9 @@ class Host(Protocol):
     def crashed(self, error: BaseException) -> None:
         """Record the error of a user's function."""
 
+    def check(self) -> None:
+        """Raise the errors of the user's functions, and ``NeverAwaited``, if nothing else does."""
+
 
 class Alone:
     """A host that gives the sink its own thread."""
@@ -135,7 +138,7 @@ class Alone:
         self.thread = LoopThread("webhook-sink")
         self.timeout = timeout
         self.within = 0.0
-        self.errors: Sequence[BaseException] = ()
+        self._errors: list[BaseException] = []
 
     def start(self) -> None:
         """Start the thread."""
@@ -175,13 +178,23 @@ class Alone:
 
     def crashed(self, error: BaseException) -> None:
         """Keep the error for ``check``."""
-        self.errors = (*self.errors, error)
+        self._errors.append(error)
+
+    def check(self) -> None:
+        """Raise the errors, or ``NeverAwaited``."""
+        raise_all("several answer functions failed", self._errors)
+        self.thread.calls.check()
+
+
+_SENDERS: Final = (
+    "from the application: configure it with webhook_sink.url, and with webhook_sink.secret if it signs calls",
+    "from the mail server: add a webhook with mailserver.add_webhook(webhook_sink); none has this URL",
+)
+"""Where the calls to a sink may come from."""
 
 
 class InServer:
     """A host that uses the thread of a mail server."""
-
-    errors: Sequence[BaseException] = ()
 
     def __init__(
         self,
@@ -226,21 +239,19 @@ class InServer:
         """The default of the server."""
         return self._control.within
 
-    async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:  # noqa: ARG002 - for sinks of their own
-        """Return the attempts of each delivery, or that no webhook points here."""
+    async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:
+        """Return the attempts of each delivery; or, if no webhook points here and no call arrived, who may make one."""
         webhooks = await self._webhooks(url)
         if not webhooks:
-            hint = f"No webhook points to {url}"
-            return hint, [Section(f"{hint}; add one with mailserver.add_webhook(webhook_sink).")]
+            return "", [] if called else [Section("Where should calls come from?", _SENDERS)]
         ids = {each.id for each in webhooks}
         log = self._services.events.after()
         lines = [attempted(each) for each in log if isinstance(each, DeliveryAttempted) and each.webhook in ids]
         for webhook in webhooks:
             where = {"webhook": webhook.id, "status": PENDING}
             for each in await self._services.store.find(Delivery, where, limit=5):
-                if (seconds := (each.due_at - self._services.clock.now()) / 1000) > 0:
-                    remedy = f"after mailserver.clock.advance(seconds={seconds:g})"
-                    lines.append(f"{each.event} is pending; its next attempt is due in {seconds:g} s, or {remedy}")
+                if (left := each.due_at - self._services.clock.now()) > 0:
+                    lines.append(f"{each.event} is pending; its next attempt is due {due(left)}")
                 else:
                     lines.append(f"{each.event} is due, or its attempt is not answered yet")
             if not webhook.enabled:
@@ -257,6 +268,9 @@ class InServer:
     def crashed(self, error: BaseException) -> None:
         """Report the error to the server, whose ``check`` raises it."""
         self._services.crashed("answering a webhook", error)
+
+    def check(self) -> None:
+        """Do nothing: the server's ``check`` covers its sinks."""
 
     async def _webhooks(self, url: str) -> list[Webhook]:
         return await self._services.store.find(Webhook, match=lambda each: each.url.startswith(url))

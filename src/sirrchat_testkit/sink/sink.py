@@ -8,12 +8,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Never, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
+from sirrchat_testkit.awaiting import Calls, asynchronous
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.handles.control import TIMEOUT
 from sirrchat_testkit.handles.feed import arun, run
-from sirrchat_testkit.handles.service import RUNNING, Service, raise_all
+from sirrchat_testkit.handles.service import RUNNING, Service
 from sirrchat_testkit.handles.wait import Wait, count_of, reject_unnamed, seconds_of
 from sirrchat_testkit.sink.answers import Plan, Plans
 from sirrchat_testkit.sink.call import WebhookCall
@@ -99,8 +100,12 @@ class WebhookSink(Service, CollectionHints):
             RUNNING.discard(self)
 
     def check(self) -> None:
-        """Raise the error of a function given to ``answer``; several errors as a group."""
-        raise_all("several answer functions failed", self._host.errors)
+        """Raise the error of a function given to ``answer``; several errors as a group. A mail server checks its sinks.
+
+        Raises:
+            NeverAwaited: There was no error, but an asynchronous verb was called without ``await``.
+        """
+        self._host.check()
 
     @property
     def url(self) -> str:
@@ -201,8 +206,9 @@ class WebhookSink(Service, CollectionHints):
             RuntimeError: The sink or the server stopped, or the scope ended in which the wait began.
         """
         reject_unnamed("receive", _unnamed, "event")
-        return run(self._source.thread, self._wait(timeout, match).receive)
+        return run(self._source.thread, self._wait(self.receive, timeout, match).receive)
 
+    @asynchronous
     async def areceive(
         self,
         *_unnamed: Never,
@@ -211,7 +217,7 @@ class WebhookSink(Service, CollectionHints):
     ) -> WebhookCall:
         """Do the same as ``receive`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("areceive", _unnamed, "event")
-        return await arun(self._source.thread, self._wait(timeout, match).receive)
+        return await arun(self._source.thread, self._wait(self.areceive, timeout, match).receive)
 
     def receive_all(
         self,
@@ -238,9 +244,10 @@ class WebhookSink(Service, CollectionHints):
             ValueError: ``count`` is not a whole number, or ``timeout`` is negative.
         """
         reject_unnamed("receive_all", _unnamed, "event")
-        wait, wanted = self._wait(timeout, match), count_of(count)
+        wait, wanted = self._wait(self.receive_all, timeout, match), count_of(count)
         return run(self._source.thread, lambda signal: wait.receive_all(signal, wanted))
 
+    @asynchronous
     async def areceive_all(
         self,
         count: int | None = None,
@@ -250,7 +257,7 @@ class WebhookSink(Service, CollectionHints):
     ) -> list[WebhookCall]:
         """Do the same as ``receive_all`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("areceive_all", _unnamed, "event")
-        wait, wanted = self._wait(timeout, match), count_of(count)
+        wait, wanted = self._wait(self.areceive_all, timeout, match), count_of(count)
         return await arun(self._source.thread, lambda signal: wait.receive_all(signal, wanted))
 
     def assert_nothing(self, *_unnamed: Never, within: float | None = None, **match: Unpack[CallConditions]) -> None:
@@ -269,22 +276,27 @@ class WebhookSink(Service, CollectionHints):
             ValueError: ``within`` is negative.
         """
         reject_unnamed("assert_nothing", _unnamed, "event")
-        run(self._source.thread, self._watch(within, match).nothing)
+        run(self._source.thread, self._watch(self.assert_nothing, within, match).nothing)
 
+    @asynchronous
     async def aassert_nothing(
         self, *_unnamed: Never, within: float | None = None, **match: Unpack[CallConditions]
     ) -> None:
         """Do the same as ``assert_nothing`` without blocking the event loop (asyncio or trio)."""
         reject_unnamed("aassert_nothing", _unnamed, "event")
-        await arun(self._source.thread, self._watch(within, match).nothing)
+        await arun(self._source.thread, self._watch(self.aassert_nothing, within, match).nothing)
 
-    def _wait(self, timeout: float | None, match: CallConditions) -> Wait[WebhookCall]:
+    def _wait(self, verb: Callable[..., Any], timeout: float | None, match: CallConditions) -> Wait[WebhookCall]:
         source = self._source
-        return Wait(source, source.match(match), seconds_of("timeout", timeout, source.timeout))
+        return Wait(source, source.match(verb, match), seconds_of("timeout", timeout, source.timeout))
 
-    def _watch(self, within: float | None, match: CallConditions) -> Wait[WebhookCall]:
+    def _watch(self, verb: Callable[..., Any], within: float | None, match: CallConditions) -> Wait[WebhookCall]:
         source = self._source
-        return Wait(source, source.match(match), seconds_of("within", within, source.within))
+        return Wait(source, source.match(verb, match), seconds_of("within", within, source.within))
+
+    @property
+    def _calls(self) -> Calls:
+        return self._source.thread.calls
 
     def _leave(self) -> None:
         self.check()

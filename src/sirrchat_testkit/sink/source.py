@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sirrchat_testkit.domain.sessions import Activity
@@ -89,8 +89,9 @@ class SinkSource:
         """Seconds of real time that ``assert_nothing`` watches by default."""
         return self.host.within
 
-    def match(self, conditions: Mapping[str, Any]) -> Match:
-        """Return the conditions as a ``Match``."""
+    def match(self, verb: Callable[..., Any], conditions: Mapping[str, Any]) -> Match:
+        """Return the conditions given to ``verb`` as a ``Match``."""
+        CallMatch.check(verb, conditions)
         return CallMatch(**conditions)
 
     def position(self, item: WebhookCall) -> int:

@@ -1,6 +1,8 @@
 """What several test folders share."""
 
 import asyncio
+import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -37,3 +39,14 @@ def serve() -> Iterator[StartServe]:
     for each in started:
         each.process.kill()
         each.process.communicate()
+
+
+@pytest.fixture
+def chromium() -> str:
+    """The path of Chromium."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI installs Chromium")
+        pytest.skip("Chromium is not installed")
+    return found

@@ -1,7 +1,5 @@
 """What the flows share."""
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -28,14 +26,3 @@ def server(shared: MailServer) -> Iterator[MailServer]:
     """The shared server, in a scope of this test, whose end checks nothing."""
     with shared.scope("around", check=False):
         yield shared
-
-
-@pytest.fixture
-def chromium() -> str:
-    """The path of Chromium."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI installs Chromium")
-        pytest.skip("Chromium is not installed")
-    return found

@@ -81,16 +81,6 @@ def message(inbox: Inbox, remote: tuple[str, list[str]]) -> ReceivedMessage:
 
 
 @pytest.fixture
-def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI installs Chromium")
-        pytest.skip("Chromium is not installed")
-    return found
-
-
-@pytest.fixture
 def page(chromium: str) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as started:

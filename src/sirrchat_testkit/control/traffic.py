@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from sirrchat_testkit.domain.events import DeliveryAttempted, RecipientRefused
 from sirrchat_testkit.domain.models import Delivery, Envelope, Webhook
 from sirrchat_testkit.formatting import iso_milliseconds
 from sirrchat_testkit.handles.control import ServerControl
-from sirrchat_testkit.handles.feed import drive
+from sirrchat_testkit.handles.feed import run
 from sirrchat_testkit.http.pagination import FETCHED, cursor_position, split_page
 from sirrchat_testkit.http.parameters import Number, Parameter
 from sirrchat_testkit.http.style import answer, answer_large
@@ -59,7 +60,9 @@ class TrafficViews:
     async def list_refusals(self, request: web.Request) -> web.Response:
         """Return the recipients that were refused, oldest first, each with the nearest existing address."""
         found = [*later_events(self._services.events, AFTER.read(request), RecipientRefused)]
-        refusals = await drive(self._control.diagnostics.refusals([event for _, event in found]))
+        events = [event for _, event in found]
+        thread = self._control.thread
+        refusals = await asyncio.to_thread(run, thread, lambda _: self._control.diagnostics.refusals(events))
         shown = [
             {
                 "id": number,

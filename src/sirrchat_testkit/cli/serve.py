@@ -120,16 +120,15 @@ def _welcome(server: MailServer) -> str:
     mail = f"printf 'Subject: Hello\\r\\n\\r\\nIt works.\\r\\n' | curl -sS {_curl_to(server)}"
     body = json.dumps({"name": "ann", "expiryTime": 3_600_000, "domain": domain})
     send = "" if _wants_login(server) else f"  {mail} --mail-from you@example.org --mail-rcpt ann@{domain} -T -\n"
-    then = "send mail to it, and read the mail" if send else "and read its mail"
+    then = "send mail to it, and wait for the mail" if send else "and wait for its mail"
     return f"""\
 SMTP      {server.smtp_host}:{server.smtp_port}
-{tls}REST API  {server.api_url}
+{tls}REST API  {server.api_url}, with all routes on the page {server.api_url}/docs
 API key   {server.api_key}
 
-Make an address, {then} (the first response contains the ID for the last command):
+Make an address, {then}:
   curl -sS -X POST {server.api_url}/api/emails/generate {key} -d '{body}'
-{send}  curl -sS {server.api_url}/api/emails {key}
-  curl -sS {server.api_url}/api/emails/ID {key}
+{send}  curl -sS '{server.api_url}/testkit/v1/wait?to=ann@{domain}' {key}
 {_login(server, mail, domain)}
 Press Ctrl-C to stop."""
 

@@ -6,6 +6,7 @@
     ├── InvalidValue              invalid_request     a value is not valid: .field, .value
     ├── NotFound                  not_found           it does not exist, or belongs to another account
     ├── Conflict                  conflict            the name is taken, or the state forbids it: .field, .value
+    │   └── SharedServer        shared_server       it would affect others who use the server
     ├── Forbidden                 forbidden           the API key has too few rights
     ├── Unauthorized              unauthorized        the API key or the login is missing or wrong
     ├── LimitReached              limit_reached       the account already has max_addresses active addresses
@@ -94,6 +95,12 @@ class Conflict(TestkitError):
         super().__init__(text)
         self.field = field
         self.value = value
+
+
+class SharedServer(Conflict):
+    """The setting ``shared`` is on, and the request would affect others who use the server. The text has the remedy."""
+
+    code = "shared_server"
 
 
 class Forbidden(TestkitError):

@@ -301,6 +301,12 @@ class Settings:
         "The host that env() gives to applications, such as host.docker.internal for containers. "
         "Default: host, or loopback if that is 0.0.0.0 or ::.",
     )
+    shared: bool = _setting(
+        False,
+        _SWITCH,
+        _LISTEN,
+        "Others use this server too: the control API refuses what would affect them, such as moving the clock.",
+    )
     smtp_port: int = _setting(0, _PORT, _LISTEN, "The SMTP port; 0 picks a free one.", served=1025)
     smtps_port: int | None = _setting(
         None,
@@ -630,6 +636,7 @@ class SettingsChanges(RuntimeChanges, total=False):
 
     host: str
     advertise: str | None
+    shared: bool
     smtp_port: int
     smtps_port: int | None
     http_port: int

@@ -48,7 +48,15 @@ def control_api(control: ServerControl) -> Api:
             query=(RECIPIENTS, FROM),
             takes=RAW,
         ),
-        Operation("DELETE", "/messages", messages.remove_messages, ADMIN, [Answer(schemas.Deleted)], query=CONDITIONS),
+        Operation(
+            "DELETE",
+            "/messages",
+            messages.remove_messages,
+            ADMIN,
+            [Answer(schemas.Deleted)],
+            query=CONDITIONS,
+            refusals=(409,),
+        ),
         Operation("GET", _MESSAGE, messages.inspect_message, ADMIN, [Answer(schemas.Message)]),
         Operation("PATCH", _MESSAGE, messages.mark_message, ADMIN, [Answer(schemas.Message)], schemas.MessageChanges),
         Operation("DELETE", _MESSAGE, messages.remove_message, ADMIN, [NO_CONTENT]),
@@ -103,14 +111,24 @@ def control_api(control: ServerControl) -> Api:
         Operation("GET", "/settle", state.settle, ADMIN, [Answer(schemas.Settled)], query=(SETTLE_TIMEOUT,)),
         Operation("GET", "/crashes", state.list_crashes, ADMIN, [Answer(schemas.Crashes)], query=(AFTER,)),
         Operation("GET", "/clock", state.get_clock, ADMIN, [Answer(schemas.Clock)]),
-        Operation("POST", "/clock", state.move_clock, ADMIN, [Answer(schemas.Clock)], schemas.ClockMove),
+        Operation(
+            "POST", "/clock", state.move_clock, ADMIN, [Answer(schemas.Clock)], schemas.ClockMove, refusals=(409,)
+        ),
         Operation("GET", "/faults", faults.list_faults, ADMIN, [Answer(schemas.Faults)]),
-        Operation("POST", "/faults", faults.plan_fault, ADMIN, [Answer(schemas.Fault, 201)], schemas.NewFault),
-        Operation("DELETE", "/faults", faults.remove_faults, ADMIN, [NO_CONTENT]),
+        Operation(
+            "POST", "/faults", faults.plan_fault, ADMIN, [Answer(schemas.Fault, 201)], schemas.NewFault, refusals=(409,)
+        ),
+        Operation("DELETE", "/faults", faults.remove_faults, ADMIN, [NO_CONTENT], refusals=(409,)),
         Operation("DELETE", "/faults/{fault}", faults.remove_fault, ADMIN, [NO_CONTENT]),
         Operation("GET", "/settings", state.get_settings, ADMIN, [Answer(schemas.Settings)]),
         Operation(
-            "PATCH", "/settings", state.update_settings, ADMIN, [Answer(schemas.Settings)], schemas.SettingsChanges
+            "PATCH",
+            "/settings",
+            state.update_settings,
+            ADMIN,
+            [Answer(schemas.Settings)],
+            schemas.SettingsChanges,
+            refusals=(409,),
         ),
         Operation("POST", "/reset", state.reset, ADMIN, [NO_CONTENT], query=(DURABLE,), refusals=(409,)),
     )

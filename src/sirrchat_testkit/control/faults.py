@@ -8,11 +8,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
 
+from sirrchat_testkit.control.state import keep_apart
 from sirrchat_testkit.errors import InvalidValue, NotFound
 from sirrchat_testkit.faults.engine import Fault
 from sirrchat_testkit.faults.handle import PlannedFaults
@@ -31,11 +33,22 @@ _HANDLES: Final[Mapping[str, type[PlannedFaults[Any, Any]]]] = {
 }
 
 
+_OWN: Final[Mapping[str, tuple[str, ...]]] = {
+    "smtp": ("recipient",),
+    "webhook": ("recipient", "url"),
+    "rest": ("account",),
+}
+"""The conditions of each protocol that keep a fault away from others."""
+
+_WILD = re.compile(r"[*?]")
+
+
 class FaultViews:
     """The routes of faults."""
 
     def __init__(self, control: ServerControl) -> None:
         self._registry = control.services.faults
+        self._settings = control.services.settings
 
     async def list_faults(self, _request: web.Request) -> web.Response:
         """Return the planned faults, in the order in which they are tried, also those that are used up."""
@@ -44,6 +57,10 @@ class FaultViews:
     async def plan_fault(self, request: web.Request) -> web.Response:
         """Plan a fault, which is tried after those planned before."""
         body = checked(schemas.NewFault, await read_object(request))
+        own = _OWN[body.protocol]
+        if not any(isinstance(body.match.get(each), str) and not _WILD.search(str(body.match[each])) for each in own):
+            remedy = f"name whom it is for, with {' or '.join(own)} in match and without wildcards"
+            keep_apart(self._settings.value, "a fault for everybody", remedy)
         name, parameters = _parts(body.effect)
         handle = _HANDLES[body.protocol](self._registry)
         verb = _verb(handle, body.protocol, name)
@@ -71,6 +88,7 @@ class FaultViews:
 
     async def remove_faults(self, _request: web.Request) -> web.Response:
         """Remove all faults."""
+        keep_apart(self._settings.value, "removing all faults", "remove yours by their ids")
         self._registry.cancel(*self._registry.all())
         return web.Response(status=204)
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from sirrchat_testkit.control.shown import ShownMessages, envelope_json
+from sirrchat_testkit.control.state import keep_apart
 from sirrchat_testkit.control.waiting import Searches
 from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.search import Search
@@ -111,6 +112,8 @@ class MessageViews:
         search = _search(request)
         if not search.conditions:
             raise InvalidValue("a condition is required, such as q=to:ann; it protects all other messages", field="q")
+        if search.recipient is None:
+            keep_apart(self._services.settings.value, "deleting mail of everybody", "name the recipient with to")
         deleted: list[str] = []
         before: int | None = None
         while True:

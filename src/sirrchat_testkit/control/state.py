@@ -9,7 +9,7 @@ from aiohttp import web
 
 from sirrchat_testkit.control.shown import later_events
 from sirrchat_testkit.domain.events import Crashed
-from sirrchat_testkit.errors import Conflict, InvalidValue
+from sirrchat_testkit.errors import Conflict, InvalidValue, SharedServer
 from sirrchat_testkit.formatting import iso_milliseconds
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.parameters import Number, Parameter, Seconds
@@ -40,6 +40,7 @@ class StateViews:
 
         The answer comes when all work that became due, such as webhook retries, is done.
         """
+        keep_apart(self._services.settings.value, "moving the clock")
         clock = self._services.clock
         body = checked(schemas.ClockMove, await read_object(request))
         at = None if body.at is None else round(body.at.timestamp() * 1000)
@@ -63,6 +64,7 @@ class StateViews:
 
     async def update_settings(self, request: web.Request) -> web.Response:
         """Change settings that can change while the server runs, and return all."""
+        keep_apart(self._services.settings.value, "changing settings")
         changes = await read_object(request)
         current = self._services.settings
         try:
@@ -96,6 +98,7 @@ class StateViews:
 
         A server with a data folder is reset only with ``durable=yes``.
         """
+        keep_apart(self._services.settings.value, "a reset", "delete the accounts that you made")
         if self._services.settings.value.data and DURABLE.read(request) != "yes":
             raise Conflict("this server keeps its data in a folder; durable=yes resets it nevertheless")
         await self._control.reset()
@@ -104,6 +107,12 @@ class StateViews:
     def _clock_json(self) -> dict[str, Any]:
         clock = self._services.clock
         return {"now": iso_milliseconds(clock.now()), "frozen": clock.frozen}
+
+
+def keep_apart(settings: Settings, what: str, remedy: str = "start a server of your own for this") -> None:
+    """Refuse ``what`` on a server that others use too. Raises ``SharedServer``."""
+    if settings.shared:
+        raise SharedServer(f"{what} would affect others who use this server; {remedy}")
 
 
 def _settings_json(settings: Settings) -> dict[str, Any]:

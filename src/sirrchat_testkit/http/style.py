@@ -33,6 +33,7 @@ STATUSES: Mapping[type[errors.TestkitError], int] = {
     errors.InvalidValue: 400,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.SharedServer: 409,
     errors.Forbidden: 403,
     errors.Unauthorized: 401,
     errors.LimitReached: 403,
@@ -119,8 +120,10 @@ def nested(status: int, text: str, error: Exception | None) -> Any:
     details: dict[str, Any] = {}
     if isinstance(error, errors.InvalidValue | errors.Conflict) and error.field is not None:
         details = {"field": error.field, "value": error.value}
-    elif isinstance(error, errors.TimedOut):
+    if isinstance(error, errors.TimedOut):
         code, details = error.code, {"near_misses": error.near_misses}
+    elif isinstance(error, errors.SharedServer):
+        code = error.code
     return {"error": {"code": code, "message": text, "details": details}}
 
 

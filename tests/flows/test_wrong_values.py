@@ -174,7 +174,7 @@ def parameters(verb: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {name: each for name, each in inspect.signature(verb).parameters.items() if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("handle", ["server", "sink", "faults", "webhook_faults"])
+@pytest.mark.parametrize("handle", ["server", "sink", "faults", "webhook_faults", "rest_faults"])
 def test_a_misspelt_argument_of_any_verb_is_answered_with_the_right_one(
     mailserver: MailServer, webhook_sink: WebhookSink, handle: str
 ) -> None:
@@ -183,20 +183,20 @@ def test_a_misspelt_argument_of_any_verb_is_answered_with_the_right_one(
         "sink": webhook_sink,
         "faults": mailserver.faults,
         "webhook_faults": mailserver.webhook_faults,
+        "rest_faults": mailserver.rest_faults,
     }
     kind = type(handles[handle])
     names = [name for name, verb in inspect.getmembers(kind, inspect.isfunction) if "match" in parameters(verb)]
-    assert len(names) >= 6
+    assert len(names) >= 5
     for verb in (getattr(handles[handle], name) for name in names if name[0] != "_"):
         taken = [name for name in parameters(verb) if name != "match"]
-        for name in taken:
-            if parameters(verb)[name].default is inspect.Parameter.empty:
-                continue  # Python names it: it is missing
-            given = {each: REQUIRED[each] for each in REQUIRED.keys() & taken}
+        required = [name for name in taken if parameters(verb)[name].default is inspect.Parameter.empty]
+        for name in set(taken).difference(required):  # Python names a required one: it is missing
+            given = {each: REQUIRED[each] for each in required}
             misspelt = f"{name[:-2]}{name[-1]}" if name != "times" else "time"
             with pytest.raises(TypeError, match=f"^unknown argument '{misspelt}'; did you mean '{name}'\\?$"):
                 done(verb(**given, **{misspelt: 1}))
-    assert [*mailserver.faults, *mailserver.webhook_faults] == []
+    assert [*mailserver.faults, *mailserver.webhook_faults, *mailserver.rest_faults] == []
 
 
 @pytest.mark.parametrize(

@@ -206,10 +206,26 @@ def test_by_hand(mailserver, inbox):
     assert shown.count("StrictCheckFailed: 1 message was never received (unread): 'Hello' from") == 3
     result = run(project, "-o", "mailserver_strict=refused")
     result.assert_outcomes(passed=3, failed=2)
-    for option, failed in (("unread", 3), ("refused", 2), ("false", 2), ("duplicate,unread", 3)):
-        result = run(project, "-o", "mailserver_strict=late", f"--mailserver-strict={option}")
-        result.assert_outcomes(passed=5 - failed, failed=failed)
-    run(project, "--mailserver-strict=unread", "-p", "xdist", "-n", "1").assert_outcomes(passed=2, failed=3)
+
+
+@MODES
+@pytest.mark.parametrize(("option", "failed"), [("unread", 1), ("duplicate,unread", 1), ("true", 2), ("false", 0)])
+def test_the_option_wins_over_the_ini_file(
+    project: pytest.Pytester, option: str, failed: int, workers: Sequence[str]
+) -> None:
+    project.makepyfile(
+        test_shop=HEAD
+        + """
+def test_unread(mailserver, inbox):
+    send(mailserver, inbox)
+
+def test_refused(mailserver):
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(mailserver, "nobody@example.com")
+"""
+    )
+    result = run(project, "-o", "mailserver_strict=refused", f"--mailserver-strict={option}", *workers)
+    result.assert_outcomes(passed=2 - failed, failed=failed)
 
 
 def test_mail_of_wider_fixtures_fails_no_test(project: pytest.Pytester) -> None:

@@ -75,7 +75,9 @@ class FaultViews:
             fault: Fault = verb(**parameters, **body.match)
         except (TypeError, ValueError) as error:
             field = next((each for each in ("stage", "times", *parameters) if str(error).startswith(each)), "effect")
-            raise InvalidValue(str(error), field="match" if "condition" in str(error) else field) from None
+            raise InvalidValue(
+                str(error), field="match" if "condition" in str(error) or str(error).startswith("unknown ") else field
+            ) from None
         return answer(_fault_json(fault), 201)
 
     async def remove_fault(self, request: web.Request) -> web.Response:

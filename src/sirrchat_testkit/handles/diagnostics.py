@@ -3,21 +3,15 @@
 1. The server's thread only copies data: the events since the scope began, its connections, one slice of records at a
    time. Sorting and formatting happen in the caller's thread.
 2. A snapshot belongs to one scope. It begins after the last event and connection before that scope.
-3. A connection that delivered no mail is summarized in one line: the decisive command and its reply. If every command
-   from some point on was refused, the first of them is decisive, because the others were refused for the same reason.
-   Otherwise it is the last command. QUIT is never decisive.
-4. A reply of several lines is shown as one line. Long texts are cut.
-5. If a refused address only needs to be made, the failure names the call that makes it.
+3. If a refused address only needs to be made, the failure names the call that makes it.
 """
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import takewhile
 from typing import Final, NamedTuple, TypeVar
 
 from sirrchat_testkit.domain.clock import Clock
@@ -33,10 +27,10 @@ from sirrchat_testkit.domain.events import (
 )
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Session
-from sirrchat_testkit.domain.transcript import Transcript
 from sirrchat_testkit.errors import FaultRefused, NoSuchAddress, Refused
 from sirrchat_testkit.faults.engine import Fault
-from sirrchat_testkit.formatting import counted, expired, moment, printable
+from sirrchat_testkit.formatting import expired, moment
+from sirrchat_testkit.handles.endings import ending
 from sirrchat_testkit.handles.failures import SHOWN, Section, listed
 from sirrchat_testkit.handles.feed import MOST, Steps
 from sirrchat_testkit.mail import addresses as addressing
@@ -428,81 +422,3 @@ def _retry(refusal: Refusal, fired: Sequence[FaultFired], snapshot: Snapshot) ->
 def _fired(event: FaultFired) -> str:
     whom = ", ".join(event.recipients) or event.sender or event.peer
     return f"{event.text} at {event.stage.upper()}: {whom}"
-
-
-WIDTH: Final = 160
-"""Characters of a command or a reply that are shown."""
-
-_LEAVE = re.compile(r"(?:QUIT|RSET|NOOP)\b", re.IGNORECASE)
-_NO_COMMAND = "(no command)"
-_TLS = "; does the client start with TLS?"
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class _Exchange:
-    """A command and the lines of its reply. The greeting is the reply to an empty command."""
-
-    command: str = ""
-    replies: list[str] = field(default_factory=list)
-
-    @property
-    def is_unfinished(self) -> bool:
-        """Whether the client's next line belongs to this command: a response of AUTH, or a message."""
-        return bool(self.replies) and self.replies[-1][:1] == "3"
-
-    @property
-    def is_refused(self) -> bool:
-        return bool(self.replies) and self.replies[-1][:1] in {"4", "5"}
-
-    def add(self, line: str) -> None:
-        """Add a line of the reply. A line after the last one begins a new reply, which replaces this one."""
-        if self.replies and self.replies[-1][3:4] != "-":
-            self.replies.clear()
-        self.replies.append(line)
-
-    def __str__(self) -> str:
-        first, *more = self.replies or ["(no reply)"]
-        reply = ", ".join([f"{first[:3]} {first[4:]}" if more else first, *(each[4:] for each in more)])
-        command = f"C: {_cut(self.command)}  " if self.command else ""
-        return f"{command}S: {_cut(reply)}"
-
-
-def ending(session: Session, refused: Collection[str] = ()) -> str:
-    """Return how far ``session`` got; empty if it was not greeted, or if ``refused`` recipients already explain it."""
-    exchanges = _exchanges(session.transcript)
-    others = 0
-    while _LEAVE.match(exchanges[-1].command):
-        exchanges.pop()
-    if exchanges[-1].is_refused:
-        last = [*takewhile(lambda each: each.is_refused, reversed(exchanges))]
-        if any(each in exchange.command for exchange in last for each in refused):
-            return ""
-        decisive, others = last[-1], len(last) - 1
-    else:
-        decisive = exchanges[-1]
-    if not exchanges[0].replies:
-        return ""
-    if not decisive.command and not decisive.is_refused:
-        return f"sent no command{'' if session.tls else _TLS}"
-    doubt = _TLS if decisive.command == _NO_COMMAND and not session.ehlo else ""
-    if decisive.is_refused:
-        more = f", and {counted(others, 'more command')} after it" if others else ""
-        return f"was refused at {decisive}{more}{doubt}{'' if session.closed else '; it is still connected'}"
-    return f"{'ended with' if session.closed else 'is still connected after'} {decisive}{doubt}"
-
-
-def _exchanges(transcript: Transcript) -> list[_Exchange]:
-    exchanges = [_Exchange()]
-    for line in transcript:
-        if line.who == "C" and exchanges[-1].is_unfinished:
-            exchanges[-1].replies.clear()
-        elif line.who == "C":
-            exchanges.append(_Exchange(line.text))
-        elif line.who == "S":
-            exchanges[-1].add(line.text)
-    return exchanges
-
-
-def _cut(text: str) -> str:
-    shown = printable(text)
-    return shown if len(shown) <= WIDTH else f"{shown[:WIDTH]}..."

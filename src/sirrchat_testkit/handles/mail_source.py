@@ -158,11 +158,10 @@ class MailSource:
         otherwise = "" if recent else _for_others(others)
         if unconnected:
             reasons = [] if kept else unsent(control.is_smtp, control.runner)
-            otherwise = ": ".join(filter(None, [unconnected, "; ".join(reasons)]))
-            if not reasons:
-                sections.append(Section(f"{unconnected}{'' if kept else f': {_QUESTION}'}."))
-            elif cause:
-                sections.append(Section(f"{otherwise}."))
+            otherwise = f"{unconnected}: {'; '.join(reasons)}" if reasons else unconnected
+            if cause or not reasons:  # or else it is the finding
+                question = "" if kept or reasons else f": {_QUESTION}"
+                sections.append(Section(f"{otherwise}{question}."))
         if deleted:
             otherwise = (
                 f"{counted(len(deleted), 'message')} arrived, and {'was' if len(deleted) == 1 else 'were'} deleted"

@@ -30,7 +30,7 @@ NO_LOGIN = Connection("::1", 2525)
         ("fastapi-mail", PLAIN, {"USE_CREDENTIALS": "true", "MAIL_STARTTLS": "false", "MAIL_SSL_TLS": "false"}),
         ("fastapi-mail", NO_LOGIN, {"USE_CREDENTIALS": "false"}),
         ("laravel", IMPLICIT, {"MAIL_MAILER": "smtp", "MAIL_SCHEME": "smtps", "MAIL_ENCRYPTION": "tls"}),
-        ("laravel", PLAIN, {"MAIL_SCHEME": "smtp", "MAIL_ENCRYPTION": ""}),
+        ("laravel", PLAIN, {"MAIL_SCHEME": "smtp", "MAIL_ENCRYPTION": "", "MAIL_URL": "null"}),
         ("nodemailer", IMPLICIT, {"SMTP_SECURE": "true", "NODE_EXTRA_CA_CERTS": "/ca.pem"}),
         ("nodemailer", PLAIN, {"SMTP_URL": "smtp://ann%40example.com:p%3Aw%2Fd@127.0.0.1:2525", "SMTP_USER": PLAIN[3]}),
         ("rails", PLAIN, {"SMTP_ADDRESS": "127.0.0.1", "SMTP_USERNAME": "ann@example.com"}),

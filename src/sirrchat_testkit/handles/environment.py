@@ -113,6 +113,7 @@ def _laravel(to: Connection) -> dict[str, str]:
         "MAIL_PASSWORD": to.password,
         "MAIL_SCHEME": "smtps" if to.implicit else "smtp",
         "MAIL_ENCRYPTION": "tls" if to.tls else "",
+        "MAIL_URL": "null",  # Laravel's word for unset; the application's own would take precedence over the others
         **to.trust(),
     }
 

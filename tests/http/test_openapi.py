@@ -135,6 +135,28 @@ def test_bounds_of_numbers_are_published_as_json_schema_has_them(document: dict[
     assert not re.search(r'"(ge|le|gt|lt)":', json.dumps(document))
 
 
+def test_every_reference_is_to_a_component(document: dict[str, Any]) -> None:
+    refs = set(re.findall(r'"\$ref": "([^"]*)"', json.dumps(document)))
+    assert refs <= {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+
+def test_defaults_are_in_descriptions_so_that_generated_types_have_optional_fields(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["NewUser"]["properties"]["quota"]["description"] == "Default: `5368709120`."
+    assert not [name for name, each in schemas.items() if '"default"' in json.dumps(each)]
+
+
+def test_fields_have_no_titles_but_the_descriptions_of_the_docstring(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["User"]["properties"]["quota"] == {"type": "integer", "description": "The quota in bytes."}
+    assert not [name for name, each in schemas.items() if "title" in each or "``" in each.get("description", "")]
+
+
+def test_a_timeout_has_near_misses_in_its_details(document: dict[str, Any]) -> None:
+    details = document["components"]["schemas"]["ControlDetails"]["properties"]
+    assert details["near_misses"]["items"] == {"$ref": "#/components/schemas/ControlNearMiss"}
+
+
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG.format("".join([*map(OPERATION.format, STRICTER), WAIT, LEFT_OUT])), "utf-8")

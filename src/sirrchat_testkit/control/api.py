@@ -16,7 +16,6 @@ from sirrchat_testkit.http.operations import ADMIN, NO_CONTENT, Answer, Api, Ope
 from sirrchat_testkit.http.pagination import CURSOR
 from sirrchat_testkit.http.style import ApiStyle, either_key, nested
 from sirrchat_testkit.schemas import control as schemas
-from sirrchat_testkit.schemas.sirrchat import Problem
 
 CONTROL = ApiStyle(key=either_key, problem=nested)
 
@@ -137,7 +136,7 @@ def control_api(control: ServerControl) -> Api:
         "What a test in Python sees and does, for any language: search, waiting, events, the clock and faults.",
         "/testkit/v1",
         CONTROL,
-        Problem,
+        schemas.Problem,
         operations,
         security=("bearer", "api_key"),
         schema_prefix="Control",

@@ -41,7 +41,9 @@ CONDITIONS: Final = (
 LIMIT = Number("limit", "The most messages to return.", 20, least=1, most=100)
 COUNT = Number("count", "How many messages to wait for.", 1, least=1, most=100)
 TIMEOUT = Seconds("timeout", "Seconds of real time to wait.", 10.0, most=600.0)
-RECIPIENTS = Parameter("to", "The recipient; repeat it for several.", {"type": "array", "items": {"type": "string"}})
+RECIPIENTS = Parameter(
+    "to", "The recipient; repeat it for several.", {"type": "array", "items": {"type": "string"}}, required=True
+)
 FROM = Parameter("from", f"The sender of the envelope. Default: `{SENDER}`.")
 
 

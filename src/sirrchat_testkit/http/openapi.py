@@ -3,19 +3,22 @@
 1. The schemas are those of the pydantic models that the server and the clients share.
 2. Two APIs may name different models alike, so each API has its own prefix for the names of its schemas.
 3. Statuses of refusals follow from the columns of a row: the key, the path, the parameters and the body.
+4. Generators make clients of it, so schemas have only what makes their types better (``_mended``).
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core.core_schema import FloatSchema
 
 from sirrchat_testkit.http.operations import ADMIN, ADMIN_OR_LOCAL, ANYBODY, JSON, OWNER, Answer, Api, Operation
-from sirrchat_testkit.http.parameters import PATH
+from sirrchat_testkit.http.parameters import INTEGERS, PATH, Parameter
 from sirrchat_testkit.schemas.webhooks import SHAPES
 
 _INFO: Final = {
@@ -51,6 +54,9 @@ _LIMITS: Final[Mapping[str, str]] = {
 _PATTERN = re.compile(r"\{([a-z]+)(?::(?:[^{}]|\{[^{}]*\})*)?\}")
 """A parameter in a path, perhaps with its pattern for aiohttp."""
 
+_ATTRIBUTE = re.compile(r"^    (\w+): (.+)$", re.MULTILINE)
+"""A field in the section "Attributes" of a docstring."""
+
 
 def document(apis: Sequence[Api], version: str) -> dict[str, Any]:
     """Return the document of ``apis`` for ``version`` of the package."""
@@ -73,6 +79,31 @@ def document(apis: Sequence[Api], version: str) -> dict[str, Any]:
     }
 
 
+class _Schemas(GenerateJsonSchema):
+    """Schemas in which a number is a ``double``, which some generators take for a ``float`` otherwise."""
+
+    def float_schema(self, schema: FloatSchema) -> JsonSchemaValue:
+        return {**super().float_schema(schema), "format": "double"}
+
+
+def _mended(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a model's schema without titles, which repeat names, and with defaults in the descriptions.
+
+    Generators take a field with a default for one that is always there. The section "Attributes" of the docstring
+    becomes the descriptions of the fields.
+    """
+    schema.pop("title", None)
+    text, _, attributes = schema.get("description", "").replace("``", "`").partition("\n\nAttributes:\n")
+    meanings = dict(_ATTRIBUTE.findall(attributes))
+    for name, field in schema.get("properties", {}).items():
+        field.pop("title", None)
+        default = field.pop("default", None)
+        words = [meanings.get(name, ""), "" if default is None else f"Default: `{json.dumps(default)}`."]
+        if any(words):
+            field["description"] = " ".join(filter(None, words))
+    return {**schema, "description": text} if text else schema
+
+
 class _Names:
     """The schemas of one API, and their names in the document."""
 
@@ -83,8 +114,10 @@ class _Names:
         for mode, models in (("serialization", [*answers, api.problem]), ("validation", bodies)):
             wanted |= {(each, mode): None for each in models if each is not None}
         template = f"#/components/schemas/{api.schema_prefix}{{model}}"
-        self._refs, made = models_json_schema(list(wanted), by_alias=True, ref_template=template)
-        self.schemas = {api.schema_prefix + name: each for name, each in made.get("$defs", {}).items()}
+        self._refs, made = models_json_schema(
+            list(wanted), by_alias=True, ref_template=template, schema_generator=_Schemas
+        )
+        self.schemas = {api.schema_prefix + name: _mended(each) for name, each in made.get("$defs", {}).items()}
 
     def answered(self, model: type[BaseModel]) -> Any:
         """Return a reference to the schema of an answer."""
@@ -129,9 +162,11 @@ def _security(api: Api, operation: Operation) -> list[dict[str, Any]]:
 
 def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
     for name in _PATTERN.findall(operation.path):
-        yield {"name": name, "in": "path", "required": True, "description": PATH[name], "schema": {"type": "string"}}
+        schema = {"type": "integer"} if name in INTEGERS else {"type": "string"}
+        yield {"name": name, "in": "path", "required": True, "description": PATH[name], "schema": schema}
     for each in operation.query:
-        yield {"name": each.name, "in": "query", "description": each.text.replace("``", "`"), "schema": each.schema}
+        made = {"name": each.name, "in": "query", "description": each.text.replace("``", "`"), "schema": each.schema}
+        yield {**made, "required": True} if isinstance(each, Parameter) and each.required else made
 
 
 def _answers(api: Api, operation: Operation, names: _Names) -> dict[str, Any]:
@@ -178,7 +213,11 @@ def _refusals(api: Api, operation: Operation, names: _Names) -> dict[str, Any]:
 
 def _webhook(shape: type[BaseModel]) -> dict[str, Any]:
     schema = shape.model_json_schema(by_alias=True, mode="validation")
-    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    parts = schema.pop("$defs", {})
+    for name, each in schema["properties"].items():
+        if "$ref" in each:  # oapi-codegen drops schemas that only webhooks refer to, so there are none
+            schema["properties"][name] = _mended(parts[each["$ref"].removeprefix("#/$defs/")])
+    body = {"required": True, "content": {JSON: {"schema": _mended(schema)}}}
     summary = (shape.__doc__ or "").replace("``", "`")
     return {
         "post": {"summary": summary, "requestBody": body, "responses": {"2XX": {"description": "It was received."}}}

@@ -25,11 +25,13 @@ class Parameter:
         name: Its name.
         text: What it is, for the OpenAPI document.
         schema: The JSON Schema of its value.
+        required: Whether a request without it is invalid; the view checks that.
     """
 
     name: str
     text: str
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    required: bool = False
 
     def read(self, request: web.Request) -> str | None:
         """Return the value in ``request``, or None without one."""
@@ -87,7 +89,7 @@ class Seconds:
     @property
     def schema(self) -> Mapping[str, Any]:
         """The JSON Schema of its value."""
-        return {"type": "number", "minimum": 0, "maximum": self.most, "default": self.default}
+        return {"type": "number", "format": "double", "minimum": 0, "maximum": self.most, "default": self.default}
 
     def read(self, request: web.Request) -> float:
         """Return the value in ``request``, or the default. Raises ``InvalidValue``."""
@@ -119,3 +121,6 @@ PATH: Final[Mapping[str, str]] = {
     "number": "The number of a file, from 0.",
 }
 """What each parameter of a path is."""
+
+INTEGERS: Final = frozenset({"uid", "number"})
+"""The parameters of a path that are integers; other values are answered 404."""

@@ -1,7 +1,7 @@
 """Requests and responses of the control API.
 
 1. Names are those of the Python handles, in snake_case. Times are ISO 8601 in UTC, with milliseconds.
-2. The errors are those of the SirrChat API.
+2. The errors are those of the SirrChat API, with the near misses of a timeout in addition.
 """
 
 from __future__ import annotations
@@ -10,9 +10,38 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, JsonValue, StrictBool, StrictStr
 
+from sirrchat_testkit.schemas import sirrchat
 from sirrchat_testkit.schemas.fields import Shape, Time, whole_number
 from sirrchat_testkit.schemas.sirrchat import Email, Lifetime, Password, Quota
 from sirrchat_testkit.schemas.webhook_events import DeliveryStatus
+
+
+class NearMiss(Shape):
+    """A message that misses conditions of a wait; ``misses`` has an explanation for each."""
+
+    id: str
+    sender: str = Field(alias="from")
+    recipient: str
+    subject: str
+    misses: list[str]
+
+
+class Details(sirrchat.Details):
+    """The invalid field and the value sent in it, or, for the code ``timeout``, the nearest messages first."""
+
+    near_misses: list[NearMiss] = Field(default_factory=list)
+
+
+class Error(sirrchat.Error):
+    """The reason why a request was refused."""
+
+    details: Details
+
+
+class Problem(sirrchat.Problem):
+    """The response to a refused request."""
+
+    error: Error
 
 
 class Link(Shape):
@@ -54,7 +83,7 @@ class FoundMessages(Shape):
 
 
 class WaitedFor(Shape):
-    """The messages that were waited for, oldest first."""
+    """The messages that were waited for, or stored, oldest first."""
 
     data: list[FoundMessage]
 

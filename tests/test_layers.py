@@ -15,7 +15,7 @@ PACKAGE = "sirrchat_testkit"
 ADAPTERS = {"smtp", "http", "webhooks", "storage"}
 LEVELS: list[set[str]] = [
     {"awaiting", "errors", "formatting", "suggestions", "records", "comparing"},
-    {"threads", "net", "signing"},
+    {"threads", "net", "signing", "durations"},
     {"mail"},
     {"hints"},
     {"matching", "settings", "schemas"},
@@ -42,7 +42,7 @@ NARROWER = {"handles": ADAPTERS, "sink": ADAPTERS}
 
 ONLY = {
     "cli": {"domain", "storage", "client", "schemas", "errors", "formatting", "suggestions", "settings", PACKAGE},
-    "client": {"schemas", "errors"},
+    "client": {"schemas", "errors", "mail", "settings", "durations"},
 }
 """What a part imports and nothing else: a command calls the public API, or reads a data folder."""
 
@@ -120,7 +120,7 @@ def test_the_domain_imports_the_fault_engine_and_nothing_else_of_faults() -> Non
 
 @pytest.mark.parametrize(
     ("library", "home"),
-    [("email", {"mime.py", "message.py", "compose.py", "control.py", "inbox.py"}), ("tinydb", None)],
+    [("email", {"mime.py", "message.py", "compose.py", "control.py", "inbox.py", "messages.py"}), ("tinydb", None)],
 )
 def test_a_library_has_one_home(library: str, home: set[str] | None) -> None:
     users = {file for file in FILES if library in {module.split(".")[0] for module in imported(file)}}

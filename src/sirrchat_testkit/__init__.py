@@ -24,14 +24,17 @@ if TYPE_CHECKING:
     from sirrchat_testkit.domain.models import Envelope
     from sirrchat_testkit.domain.sessions import Activity, Session
     from sirrchat_testkit.domain.transcript import Transcript, TranscriptLine
+    from sirrchat_testkit.durations import TimeUnits
     from sirrchat_testkit.errors import (
         Conflict,
         ForeignDomain,
         InvalidValue,
         LateMailWarning,
         LimitReached,
+        MailNotReceived,
         NoSuchAddress,
         NotFound,
+        NotSettled,
         OverQuota,
         Refused,
         StoreBroken,
@@ -60,12 +63,12 @@ if TYPE_CHECKING:
     from sirrchat_testkit.frameworks.flask import connect_flask
     from sirrchat_testkit.frameworks.testcase import MailServerTestCase
     from sirrchat_testkit.handles.clock import Clock
-    from sirrchat_testkit.handles.conditions import MailConditions, TimeUnits
+    from sirrchat_testkit.handles.conditions import MailConditions
     from sirrchat_testkit.handles.diagnostics import Refusal
     from sirrchat_testkit.handles.environment import EnvPreset
-    from sirrchat_testkit.handles.failures import FaultNeverFired, NotSettled
+    from sirrchat_testkit.handles.failures import FaultNeverFired
     from sirrchat_testkit.handles.inbox import Inbox, MailAccount
-    from sirrchat_testkit.handles.mail_source import MailNotReceived, UnexpectedMail
+    from sirrchat_testkit.handles.mail_source import UnexpectedMail
     from sirrchat_testkit.handles.message import ReceivedMessage
     from sirrchat_testkit.handles.strictness import StrictCheckFailed
     from sirrchat_testkit.handles.viewing import AsyncPlaywrightPage, PlaywrightPage, SeleniumDriver
@@ -234,7 +237,7 @@ _HOMES = {
     "MailAddress": "mail.address_headers",
     "MailConditions": "handles.conditions",
     "MailFaultConditions": "faults.smtp_handle",
-    "MailNotReceived": "handles.mail_source",
+    "MailNotReceived": "errors",
     "MailServer": "server",
     "MailServerTestCase": "frameworks.testcase",
     "MakeInbox": "fixture_types",
@@ -245,7 +248,7 @@ _HOMES = {
     "NoSuchAddress": "errors",
     "NotExactlyOne": "mail.candidates",
     "NotFound": "errors",
-    "NotSettled": "handles.failures",
+    "NotSettled": "errors",
     "OverQuota": "errors",
     "PlaywrightPage": "handles.viewing",
     "RateLimited": "client.errors",
@@ -277,7 +280,7 @@ _HOMES = {
     "Tampering": "faults.webhook",
     "TempMailClient": "client.tempmail",
     "TestkitError": "errors",
-    "TimeUnits": "handles.conditions",
+    "TimeUnits": "durations",
     "Tls": "net",
     "TokenCheck": "settings",
     "Transcript": "domain.transcript",

@@ -26,6 +26,8 @@
         ├── StoreLocked           store_locked        the data folder is already open
         └── StoreDamaged          store_damaged       a file cannot be read: .file, .byte
 
+``MailNotReceived`` and ``NotSettled`` are failures of a test instead: an ``AssertionError``.
+
 ``code`` does not change between versions; texts may. No class knows HTTP statuses or SMTP codes.
 """
 
@@ -36,6 +38,18 @@ from typing import Any
 
 class LateMailWarning(UserWarning):
     """Mail arrived after its test had ended, and was refused; the text names the test, the recipient and the sender."""
+
+    __module__ = "sirrchat_testkit"
+
+
+class MailNotReceived(AssertionError):
+    """The expected mail did not arrive in time; the error lists other messages and the conditions they missed."""
+
+    __module__ = "sirrchat_testkit"
+
+
+class NotSettled(AssertionError):
+    """The server was still busy when the time was up, so more may arrive; the error names what is in progress."""
 
     __module__ = "sirrchat_testkit"
 

@@ -19,9 +19,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, ClassVar
 
-from sirrchat_testkit.errors import LateMailWarning
+from sirrchat_testkit.errors import LateMailWarning, NotSettled
 from sirrchat_testkit.frameworks.django import connect_django
-from sirrchat_testkit.handles.failures import NotSettled
 from sirrchat_testkit.handles.inbox import Inbox
 from sirrchat_testkit.server import MailServer
 from sirrchat_testkit.settings import Settings

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from sirrchat_testkit.awaiting import Calls, asynchronous
 from sirrchat_testkit.domain.clock import Clock as CoreClock
-from sirrchat_testkit.handles.conditions import TimeUnits
-from sirrchat_testkit.suggestions import Hints, near_name
+from sirrchat_testkit.durations import TimeUnits, span
+from sirrchat_testkit.suggestions import Hints
 from sirrchat_testkit.threads import LoopThread
 
 if TYPE_CHECKING:
@@ -117,23 +117,8 @@ class Clock(Hints):
         return f"<Clock {self.now().isoformat()}{' frozen' if self._clock.frozen else ''}>"
 
 
-_UNITS = [*TimeUnits.__annotations__]
-
-
 def _span(by: timedelta | None, units: TimeUnits) -> int:
-    if by is not None and not isinstance(by, timedelta):
-        raise TypeError(f"the time to advance must be a timedelta, or units such as seconds=3600, not {by!r}")
-    try:
-        span = (by or timedelta()) + timedelta(**units)
-    except (TypeError, ValueError, OverflowError) as error:
-        given = ", ".join(f"{unit}={number!r}" for unit, number in units.items())
-        near = next(filter(None, (near_name(each, _UNITS) for each in units if each not in _UNITS)), None)
-        hint = f"; did you mean {near!r}?" if near else ""
-        text = f"the time to advance must be in units such as seconds=3600, hours=1 or days=2, not {given}{hint}"
-        raise (TypeError if isinstance(error, TypeError) else ValueError)(text) from None
-    if span < timedelta():
-        raise ValueError(f"advance moves forward; {span} goes back: use move_to")
-    return round(span / timedelta(milliseconds=1))
+    return round(span(by, units) / timedelta(milliseconds=1))
 
 
 def _milliseconds(verb: str, time: datetime) -> int:

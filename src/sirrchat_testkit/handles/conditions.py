@@ -51,15 +51,3 @@ class MailConditions(TypedDict, total=False):
     size: Number
     after: Time
     where: Callable[[ReceivedMessage], object]
-
-
-class TimeUnits(TypedDict, total=False):
-    """Units of time: the keyword arguments of ``timedelta``, which adds them up."""
-
-    weeks: float
-    days: float
-    hours: float
-    minutes: float
-    seconds: float
-    milliseconds: float
-    microseconds: float

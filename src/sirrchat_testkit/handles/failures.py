@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from sirrchat_testkit.domain.sessions import Activity
+from sirrchat_testkit.errors import NotSettled
 from sirrchat_testkit.formatting import counted, printable
 from sirrchat_testkit.matching import Match, nearest
 from sirrchat_testkit.threads import runs_asyncio
@@ -31,12 +32,6 @@ _SHORT: Final = 0.1  # seconds that one decimal does not show
 
 COMPARED: Final = 200
 """The number of latest items among which the nearest to the conditions are searched."""
-
-
-class NotSettled(AssertionError):
-    """The server was still busy after a second, so more items could arrive; the error names what is in progress."""
-
-    __module__ = "sirrchat_testkit"
 
 
 class FaultNeverFired(AssertionError):

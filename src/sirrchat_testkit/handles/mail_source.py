@@ -9,7 +9,7 @@ from sirrchat_testkit.comparing import holds
 from sirrchat_testkit.domain.events import MessageReceived, MessagesRemoved, RecipientRefused
 from sirrchat_testkit.domain.models import SENT, Message
 from sirrchat_testkit.domain.sessions import Activity
-from sirrchat_testkit.errors import NotFound
+from sirrchat_testkit.errors import MailNotReceived, NotFound
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.handles import diagnostics
 from sirrchat_testkit.handles.failures import COMPARED, SHOWN, Evidence, FailedWait, Kind, Section, listed, near_misses
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from sirrchat_testkit.handles.control import ServerControl
 
 __tracebackhide__ = True
-
-
-class MailNotReceived(AssertionError):
-    """The expected mail did not arrive in time; the error lists other messages and the conditions they missed."""
-
-    __module__ = "sirrchat_testkit"
 
 
 class UnexpectedMail(AssertionError):

@@ -17,7 +17,9 @@ from sirrchat_testkit import MailServer
 from sirrchat_testkit.control import events as module
 from sirrchat_testkit.domain import events as domain
 from sirrchat_testkit.domain.events import Event
+from sirrchat_testkit.domain.models import Message
 from sirrchat_testkit.schemas.control import EventName
+from sirrchat_testkit.schemas.control_events import KINDS
 from tests.control.conftest import Control
 from tests.support import until
 
@@ -29,7 +31,7 @@ class Read(NamedTuple):
     """An event as a client reads it."""
 
     name: str
-    id: int | None
+    id: int
     data: Any
 
 
@@ -51,8 +53,8 @@ def parsed(lines: Iterator[str]) -> Iterator[Read]:
         if line and not line.startswith(":"):
             name, _, value = line.partition(": ")
             fields[name] = value
-        elif fields:
-            yield Read(fields["event"], int(fields["id"]) if "id" in fields else None, json.loads(fields["data"]))
+        elif "data" in fields:
+            yield Read(fields["event"], int(fields["id"]), json.loads(fields["data"]))
             fields = {}
 
 
@@ -86,7 +88,7 @@ def test_everything_that_happens_is_told_in_order(server: MailServer, control: C
         assert removed.data["messages"] == [message.id]
         ids = [each.id for each in (*told, moved, changed, removed)]
         assert ids == [each.data["id"] for each in (*told, moved, changed, removed)]
-        assert ids == sorted(ids, key=lambda each: each or 0)
+        assert ids == sorted(ids)
 
 
 def test_it_resumes_without_a_gap(server: MailServer, control: Control) -> None:
@@ -103,7 +105,16 @@ def test_it_resumes_without_a_gap(server: MailServer, control: Control) -> None:
             assert [each.data["subject"] for each in told[:299]] == [str(number) for number in range(1, 300)]
             assert told[299].data["subject"] == "and later"
             inbox.messages[-1].id  # noqa: B018 - it can be read
-    assert first.id is not None
+
+
+def test_it_begins_with_the_id_after_which_it_goes_on(server: MailServer, control: Control) -> None:
+    """A client whose connection breaks before the first event can resume, too."""
+    for query in ({}, {"after": 0}):
+        server.inbox_for("ann@example.com").deliver(subject="known", text="x")
+        last = server._now.services.events.last
+        with control.http.stream("GET", "/events", params=query) as response:
+            lines = response.iter_lines()
+            assert [next(lines) for _ in range(3)] == [": events", f"id: {query.get('after', last)}", ""]
 
 
 def test_after_0_is_everything_that_is_held(server: MailServer, control: Control) -> None:
@@ -183,10 +194,10 @@ def test_streams_end_with_the_server() -> None:
         control = Control(server)
         with control.http.stream("GET", "/events") as response:
             lines = response.iter_lines()
-            next(lines)
+            assert [next(lines) for _ in range(3)][0::2] == [": events", ""]
             until(server._thread, lambda: True)
             server.stop()
-            assert [*lines] == [""]
+            assert [*lines] == []
     control.http.close()
 
 
@@ -204,7 +215,60 @@ def test_a_stream_that_was_closed_costs_nothing(server: MailServer, control: Con
 def test_every_kind_of_event_is_published_or_internal() -> None:
     internal = {domain.WebhookAdded, domain.DeliveryRequested}
     assert set(Event.__subclasses__()) == {*module._SHOWN, *internal}
-    assert get_args(EventName) == module.NAMES
+    assert get_args(EventName) == module.NAMES == (*KINDS,)
+
+
+MESSAGE = Message(
+    id="m",
+    account="a",
+    address="d",
+    recipient="ann@example.com",
+    recipient_key="ann@example.com",
+    envelope="e",
+    blob="b",
+    size=5,
+    received_at=0,
+)
+SAMPLES = [
+    domain.MessageReceived(at=0, message=MESSAGE),
+    domain.MessageSent(at=0, message=MESSAGE),
+    domain.MessagesChanged(at=0, messages=(MESSAGE,)),
+    domain.MessagesRemoved(at=0, ids=("m",), recipients=frozenset()),
+    domain.RecipientRefused(at=0, recipient="x@example.com", sender="", code="no_such_address", reason="unknown"),
+    domain.LoginRefused(at=0, mechanism="PLAIN", login="ann", reason="wrong password"),
+    domain.TlsFailed(at=0, peer="127.0.0.1:5", alert=""),
+    domain.SessionOpened(at=0, number=1, peer="127.0.0.1:5"),
+    domain.SessionClosed(at=0, number=1, peer="127.0.0.1:5"),
+    domain.FaultFired(at=0, stage="rcpt", text="451", peer="127.0.0.1:5", recipients=("x@example.com",)),
+    domain.DeliveryAttempted(
+        at=0,
+        delivery="d",
+        webhook="w",
+        url="http://127.0.0.1/",
+        event="email.received",
+        number=1,
+        status=None,
+        error="timeout",
+        reason="no answer",
+        duration_ms=1500,
+        request="",
+        response="",
+        outcome="pending",
+    ),
+    domain.ClockMoved(at=0, frozen=True),
+    domain.StreamDropped(at=0, peer="127.0.0.1:5"),
+    domain.Crashed(at=0, where="a test", error=ValueError("on purpose")),
+]
+
+
+@pytest.mark.parametrize("event", SAMPLES, ids=lambda event: type(event).__name__)
+def test_an_event_has_the_fields_of_its_model(event: Event) -> None:
+    assert {type(each) for each in SAMPLES} == {*module._SHOWN}
+    [read] = parsed(iter([*module.encoded(7, event).decode().split("\n"), ""]))
+    kind = KINDS[read.name]
+    model = kind.model_validate(read.data)
+    assert (model.name, model.id) == (read.name, 7)
+    assert {each.alias or name for name, each in kind.model_fields.items()} == {*read.data, "name"}
 
 
 def test_a_user_key_opens_no_stream(server: MailServer) -> None:

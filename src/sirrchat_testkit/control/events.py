@@ -2,7 +2,7 @@
 
 1. A client that names the last event that it knows gets everything after it, without a gap: first what the log holds,
    then what happens. If the log no longer holds what follows, or the event is from before a restart, the first event is
-   ``gap``.
+   ``gap``. A stream begins with an ``id`` without an event, so that a client knows one before the first event.
 2. Events are encoded once for all streams, and written together every ``PAUSE`` seconds.
 3. A stream that is not read holds up nobody. When more than ``MOST_UNREAD`` bytes are waiting for it, it is closed, and
    that is an event as well.
@@ -180,9 +180,10 @@ class EventViews:
         after = _after(request)
         headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)
-        await response.prepare(request)
         stream = _Stream(request, self._log.last if after is None else after)
-        await response.write(b": events\n\n" + self._gap(stream, after))
+        gap = self._gap(stream, after)
+        await response.prepare(request)
+        await response.write(b": events\nid: %d\n\n%s" % (stream.position, gap))
         await self._catch_up(stream, response)
         self._join(stream)
         try:

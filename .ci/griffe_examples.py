@@ -29,5 +29,7 @@ class Examples(griffe.Extension):
         if isinstance(obj, griffe.Function):
             obj.parameters = griffe.Parameters(*(each for each in obj.parameters if not each.name.startswith("_")))
             exchange = _EXCHANGE.fullmatch(str(obj.returns))
-            if exchange:
+            if str(obj.returns) == "EventSource":
+                obj.returns = "EventStream"
+            elif exchange:
                 obj.returns = f"Iterator[{exchange[2]}]" if exchange[1] == "Pages" else exchange[2]

@@ -31,8 +31,10 @@ NAMES = [*sirrchat_testkit.__all__, *DEEPER]
 
 MADE_BY_USERS = {
     "AsyncClient",
+    "AsyncControlClient",
     "AsyncTempMailClient",
     "Client",
+    "ControlClient",
     "MailServer",
     "Settings",
     "TempMailClient",
@@ -46,7 +48,7 @@ INTERNAL = {"Envelope.to_doc", "Fault.action", "Fault.match", "Fault.protocol", 
 WANTED = {"Flag", "Number", "Text", "Time"}
 """Aliases of what a condition takes; their unions end in Any, so annotating with them would say nothing."""
 
-EXCHANGES = {"Call", "Pages"}
+EXCHANGES = {"Call", "EventSource", "Pages"}
 """What a method of a client is made of; ``help`` shows only the type of the answer."""
 
 WIDER = {"allowed_hosts", "data", "domains", "hide_extensions", "oauth_tokens", "strict", "webhook_hosts"}

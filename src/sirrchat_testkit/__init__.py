@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sirrchat_testkit.awaiting import NeverAwaited
+    from sirrchat_testkit.client.control import AsyncControlClient, ControlClient
     from sirrchat_testkit.client.errors import (
         ApiError,
         Forbidden,
@@ -96,6 +97,7 @@ __all__ = [
     "Activity",
     "ApiError",
     "AsyncClient",
+    "AsyncControlClient",
     "AsyncPlaywrightPage",
     "AsyncTempMailClient",
     "Attachment",
@@ -104,6 +106,7 @@ __all__ = [
     "Clock",
     "Conflict",
     "ConnectFlask",
+    "ControlClient",
     "Database",
     "DatabaseTable",
     "DropWhen",
@@ -204,6 +207,7 @@ _HOMES = {
     "Activity": "domain.sessions",
     "ApiError": "client.errors",
     "AsyncClient": "client.sirrchat",
+    "AsyncControlClient": "client.control",
     "AsyncPlaywrightPage": "handles.viewing",
     "AsyncTempMailClient": "client.tempmail",
     "Attachment": "mail.mime",
@@ -212,6 +216,7 @@ _HOMES = {
     "Clock": "handles.clock",
     "Conflict": "errors",
     "ConnectFlask": "fixture_types",
+    "ControlClient": "client.control",
     "Database": "storage.database",
     "DatabaseTable": "storage.database",
     "DropWhen": "faults.smtp",

@@ -7,16 +7,31 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import anyio
 import pytest
 
-from sirrchat_testkit import AsyncClient, AsyncTempMailClient, Client, TempMailClient
+from sirrchat_testkit import (
+    AsyncClient,
+    AsyncControlClient,
+    AsyncTempMailClient,
+    Client,
+    ControlClient,
+    TempMailClient,
+)
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.client.events import EventStream
+    from sirrchat_testkit.schemas.control_events import Event
 
 T = TypeVar("T")
 
-KINDS: dict[type[Any], type[Any]] = {AsyncClient: Client, AsyncTempMailClient: TempMailClient}
+KINDS: dict[type[Any], type[Any]] = {
+    AsyncClient: Client,
+    AsyncTempMailClient: TempMailClient,
+    AsyncControlClient: ControlClient,
+}
 
 
 class Awaited:
@@ -38,8 +53,36 @@ def _awaited(method: Callable[..., Any]) -> Callable[..., Any]:
         for each in method(*arguments, **named):
             yield each
 
-    returned = getattr(method, "__signature__", None)
-    return records if returned is not None and "Iterator" in returned.return_annotation else answer
+    signature = getattr(method, "__signature__", None)
+    returned = signature.return_annotation if signature else ""
+    if returned == "EventStream":
+        return lambda **named: AwaitedStream(method(**named))
+    return records if "Iterator" in returned else answer
+
+
+class AwaitedStream:
+    """A synchronous stream in the form of the asynchronous one."""
+
+    def __init__(self, wrapped: EventStream) -> None:
+        self._wrapped = wrapped
+
+    async def aclose(self) -> None:
+        self._wrapped.close()
+
+    async def __aenter__(self) -> Self:
+        self._wrapped.__enter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._wrapped.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        for event in self._wrapped:
+            return event
+        raise StopAsyncIteration
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Right uses of the clients of both APIs: every type checker accepts each line."""
+"""Right uses of the clients of all APIs: every type checker accepts each line."""
 
 # pyright: strict
 
@@ -7,13 +7,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime, timedelta
+from email.message import EmailMessage
 from typing import Any, assert_type
 
 from sirrchat_testkit import (
     ApiError,
     AsyncClient,
+    AsyncControlClient,
     AsyncTempMailClient,
     Client,
+    ControlClient,
+    Inbox,
+    MailNotReceived,
     MailServer,
     NotFound,
     RateLimited,
@@ -21,8 +26,11 @@ from sirrchat_testkit import (
     Unreachable,
 )
 from sirrchat_testkit.client import errors
+from sirrchat_testkit.client.events import AsyncEventStream, EventStream
+from sirrchat_testkit.client.messages import Conditions
 from sirrchat_testkit.client.users import Users
-from sirrchat_testkit.schemas import tempmail
+from sirrchat_testkit.schemas import control, tempmail
+from sirrchat_testkit.schemas.control_events import Event, Gap, MessageReceived
 from sirrchat_testkit.schemas.sirrchat import Delivery, ListedMessage, Message, QuotaUsage, ServerStats, User, Webhook
 
 
@@ -76,6 +84,66 @@ def asks_the_other_api(client: TempMailClient) -> None:
     client.webhook.set("http://127.0.0.1/", enabled=False)
     assert_type(client.webhook.get().enabled, bool)
     client.close()
+
+
+def controls(client: ControlClient, inbox: Inbox) -> None:
+    assert_type(client.messages.wait(to=inbox, since=client.clock.now(), timeout=5), control.FoundMessage)
+    assert_type(client.messages.wait(subject="x").code, str | None)
+    assert_type(client.messages.wait_many(2, q="is:unread"), list[control.FoundMessage])
+    assert_type(client.messages.search(sender="*@shop.example"), Iterator[control.FoundMessage])
+    assert_type(client.messages.get("x").headers, list[tuple[str, str]])
+    assert_type(client.messages.attachment("x", 0), bytes)
+    assert_type(client.messages.mark("x", seen=True), control.Message)
+    assert_type(client.messages.delete_all(to=inbox), list[str])
+    assert_type(client.messages.deliver(EmailMessage(), to=[inbox, "x"])[0].id, str)
+    assert_type(client.addresses.create(expires_in=timedelta(hours=1)).expires_at, datetime | None)
+    assert_type(client.accounts.create().api_key, str)
+    assert_type(client.clock.advance(timedelta(hours=1), minutes=5).now, datetime)
+    assert_type(client.settings.update(max_recipients=3, hide_extensions=["SIZE"])["max_recipients"], Any)
+    assert_type(client.sessions(after=5), list[control.Session])
+    assert_type(client.deliveries(webhook="x"), Iterator[control.Delivery])
+    assert_type(client.faults.plan("reject", stage="rcpt", code=451, match={"recipient": inbox}).id, int)
+    client.settle(timeout=5)
+    client.reset(durable=True)
+    conditions: Conditions = {"to": inbox}
+    client.messages.wait(**conditions)
+
+
+def reads_events(client: ControlClient) -> str:
+    with client.events(after=0) as events:
+        assert_type(events, EventStream)
+        for event in events:
+            assert_type(event, Event)
+            if event.name == "message.received":
+                assert_type(event, MessageReceived)
+                return event.message
+            if isinstance(event, Gap):
+                assert_type(event.oldest, int)
+    events.close()
+    return ""
+
+
+async def controls_in_a_task(client: AsyncControlClient) -> None:
+    assert_type(await client.messages.wait(to="x"), control.FoundMessage)
+    assert_type(client.messages.search(), AsyncIterator[control.FoundMessage])
+    assert_type(await client.refusals(), list[control.Refusal])
+    assert_type([each async for each in client.envelopes()], list[control.Envelope])
+    await client.settle()
+    async with client.events() as events:
+        assert_type(events, AsyncEventStream)
+        async for event in events:
+            assert_type(event.id, int)
+    await events.aclose()
+
+
+def fails(client: ControlClient) -> Any:
+    try:
+        client.messages.wait(to="x")
+    except errors.MailNotReceived as error:
+        return error.near_misses[0]["misses"]
+    except MailNotReceived as error:
+        assert_type(error, MailNotReceived)
+    return None
 
 
 def passes_a_method_on(client: Client) -> Callable[[str], User]:

@@ -1,8 +1,8 @@
-"""Wrong uses of the clients of both APIs: every type checker refuses each line marked ``# error``."""
+"""Wrong uses of the clients of all APIs: every type checker refuses each line marked ``# error``."""
 
 from __future__ import annotations
 
-from sirrchat_testkit import AsyncClient, Client, TempMailClient
+from sirrchat_testkit import AsyncClient, AsyncControlClient, Client, ControlClient, TempMailClient
 from sirrchat_testkit.client.users import Users
 
 
@@ -51,3 +51,33 @@ def asks_the_other_api(client: TempMailClient) -> None:
     client.emails.generate("ann", "example.com", expires_in=3600000)  # error
     client.messages.list()  # error
     client.webhook.set("http://127.0.0.1/", True)  # error
+
+
+def controls(client: ControlClient) -> None:
+    client.messages.wait("ann@example.com")  # error
+    client.messages.wait(recipient="ann@example.com")  # error
+    client.messages.wait(since="2030-01-31")  # error
+    client.messages.wait(to="x").code.isdigit()  # error
+    client.messages.wait_many(to="x")  # error
+    client.messages.search(to="x")[0]  # error
+    client.messages.mark("x")  # error
+    client.messages.deliver("Subject: x", to="x")  # error
+    client.clock.advance(fortnights=1)  # error
+    client.clock.now().frozen  # error
+    client.settings.update(max_recipient=3)  # error
+    client.settings.update(data="x")  # error
+    client.events(0)  # error
+    next(client.events()).message  # error
+    client.settle(5)  # error
+    client.faults.plan("lose", protocol="pop3")  # error
+    client.users  # error
+    client.events().aclose()  # error
+
+
+async def controls_in_a_task(client: AsyncControlClient) -> None:
+    client.messages.wait(to="x").code  # error
+    client.settle().real  # error
+    with client.events():  # error
+        pass
+    for _ in client.events():  # error
+        pass

@@ -7,8 +7,8 @@ also if the caller deletes those that it has seen. Records that are added meanwh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -25,6 +25,7 @@ T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
 JSON: Final = "application/json"
+RAW: Final = "message/rfc822"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,19 @@ class Call(Generic[T]):
         method: The HTTP method.
         path: The path below that of the API, with its ids encoded: see ``path``.
         read: Converts the body of a successful answer. Raises ``ValueError`` if it is not one of this API.
-        body: The JSON object to send; fields that are None are left out.
-        query: The query parameters; those that are None are left out.
+        body: The JSON object to send; fields that are None are left out. Or the bytes of a message.
+        query: The query parameters; those that are None are left out, and a list repeats its name.
         accept: The media type of the answer.
+        wait: Seconds that the server may wait before it answers.
     """
 
     method: str
     path: str
     read: Callable[[bytes], T]
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | bytes | None = None
     query: Mapping[str, Any] = field(default_factory=dict)
     accept: str = JSON
+    wait: float = 0.0
 
 
 def path(template: str, **ids: object) -> str:
@@ -63,6 +66,13 @@ def milliseconds(name: str, value: timedelta) -> int:
     return round(value / timedelta(milliseconds=1))
 
 
+def moment(name: str, time: datetime) -> str:
+    """Return the ``time`` of the argument ``name`` in ISO 8601; without an offset it is local. Raises ``TypeError``."""
+    if not isinstance(time, datetime):
+        raise TypeError(f"{name} must be a datetime such as datetime(2030, 1, 31, 12, 0), not {time!r}")
+    return (time if time.tzinfo else time.astimezone()).isoformat()
+
+
 def one(model: type[M]) -> Callable[[bytes], M]:
     """Return the reader of a body that is a ``model``."""
     return lambda content: read_model(model, from_json(content))
@@ -76,6 +86,11 @@ def member(name: str, model: type[M]) -> Callable[[bytes], M]:
         return read_model(model, answer.get(name) if isinstance(answer, dict) else None)
 
     return read
+
+
+def many(model: type[M]) -> Callable[[bytes], list[M]]:
+    """Return the reader of a body whose field ``data`` is a list of ``model``."""
+    return lambda content: _records(model, from_json(content), "data")
 
 
 def nothing(content: bytes) -> None:
@@ -222,34 +237,30 @@ def _page_of(model: type[BaseModel]) -> Callable[[bytes], _Page]:
 
 
 class CursorPages(Pages[M]):
-    """A list of the disposable-address API, by ``cursor``.
+    """A list by ``cursor``: of the disposable-address API, or of the control API.
 
     Args:
         path: The path of the list.
         model: The model of a record.
-        name: The field of the answer that has the records.
+        names: The fields of the answer that have the records and the next cursor.
+        query: Other query parameters.
     """
 
-    def __init__(self, path: str, model: type[M], name: str) -> None:
-        self._path = path
-        self._read = _cursor_page_of(model, name)
-        self.next = Call("GET", path, self._read)
+    def __init__(self, path: str, model: type[M], names: tuple[str, str], **query: Any) -> None:
+        def read(content: bytes) -> tuple[list[M], str | None]:
+            answer = from_json(content)
+            records = _records(model, answer, names[0])
+            cursor = answer.get(names[1])
+            return records, cursor if isinstance(cursor, str) else None
+
+        self.next = self._first = Call("GET", path, read, query=query)
 
     def take(self, page: tuple[list[M], str | None]) -> Sequence[M]:
         """Return the records of the page that answered ``next``."""
         records, cursor = page
-        self.next = Call("GET", self._path, self._read, query={"cursor": cursor}) if cursor else None
+        query = {**self._first.query, "cursor": cursor}
+        self.next = replace(self._first, query=query) if cursor else None
         return records
-
-
-def _cursor_page_of(model: type[M], name: str) -> Callable[[bytes], tuple[list[M], str | None]]:
-    def read(content: bytes) -> tuple[list[M], str | None]:
-        answer = from_json(content)
-        records = _records(model, answer, name)
-        cursor = answer.get("nextCursor")
-        return records, cursor if isinstance(cursor, str) else None
-
-    return read
 
 
 def _records(model: type[M], answer: Any, name: str) -> list[M]:

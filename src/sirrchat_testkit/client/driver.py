@@ -2,7 +2,8 @@
 
 1. Only what is safe is sent again: any request that was answered 429 with ``Retry-After``, because it had no effect,
    and a GET whose connection failed. A request that timed out is not sent again.
-2. One call waits between its requests for at most ``timeout`` seconds in all; a longer ``Retry-After`` is raised.
+2. One call waits between its requests for at most ``timeout`` seconds in all; a longer ``Retry-After`` is raised. A
+   stream whose connection broke has as long to connect again.
 3. Proxies and certificates of the environment (``HTTPS_PROXY``, ``SSL_CERT_FILE``) apply, but not on loopback.
 4. The key is sent in a header and is nowhere else: not in a ``repr``, an error or a log.
 """
@@ -10,6 +11,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import ssl
 import time
@@ -17,16 +19,19 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
 import httpx
 from pydantic_core import from_json
 
-from sirrchat_testkit.client.calls import Call, Pages
+from sirrchat_testkit.client.calls import RAW, Call, Pages
 from sirrchat_testkit.client.errors import Reason, Unreachable, refusal, retry_after, unexpected
 from sirrchat_testkit.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.client.events import AsyncEventStream, EventSource, EventStream
 
 __tracebackhide__ = True
 
@@ -41,6 +46,9 @@ FIRST_REDIRECT: Final = 300
 TOO_MANY_REQUESTS: Final = 429
 PAUSE: Final = 0.1
 """Seconds before a GET whose connection failed is sent again; four times as many before each further time."""
+
+LONGEST_PAUSE: Final = 1.0
+"""Seconds between two attempts to connect a stream again, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +110,33 @@ class Driver:
             "headers": {"Accept": call.accept},
             "params": {name: value for name, value in call.query.items() if value is not None},
         }
-        if call.body is not None:
+        if call.wait:
+            made["timeout"] = httpx.Timeout(self._timeout, read=self._timeout + call.wait)
+        if isinstance(call.body, bytes):
+            made["content"] = call.body
+            made["headers"]["Content-Type"] = RAW
+        elif call.body is not None:
             made["json"] = {name: value for name, value in call.body.items() if value is not None}
         return made
 
-    def _attempts(self, call: Call[Any]) -> _Attempts:
-        return _Attempts(call.method == "GET", self.base_url, self._timeout, self._retries)
+    def _attempts(self, call: Call[Any], *, patient: bool = False) -> Attempts:
+        return Attempts(call, self.base_url, self._timeout, self._retries, patient=patient)
+
+    @property
+    def _client(self) -> Self:
+        """The client itself: some routes are methods of it, not of a resource."""
+        return self
+
+    def _is_expected(self, call: Call[Any], response: httpx.Response) -> bool:
+        """Return whether ``response`` is a success, and has the media type that was asked for."""
+        kind = response.headers.get("Content-Type", "").lower()
+        return response.status_code < FIRST_REDIRECT and kind.startswith(call.accept)
 
     def _result(self, call: Call[T], response: httpx.Response) -> T:
         """Return the result of ``call``. Raises ``ApiError``."""
         if response.status_code >= FIRST_REDIRECT:
             raise refusal(response, self._api.reason(_json(response)))
-        if response.content and not response.headers.get("Content-Type", "").lower().startswith(call.accept):
+        if response.content and not self._is_expected(call, response):
             raise unexpected(response)
         try:
             return call.read(response.content)
@@ -121,14 +144,24 @@ class Driver:
             raise unexpected(response, str(error)) from None
 
 
-class _Attempts:
-    """The requests of one call: decides whether it is sent again."""
+class Attempts:
+    """The requests of one call: decides whether it is sent again.
 
-    def __init__(self, is_get: bool, url: str, timeout: float, retries: int) -> None:  # noqa: FBT001 - made in one place
-        self._is_get = is_get
+    Args:
+        call: The call.
+        url: The URL of the server.
+        timeout: Seconds to wait for each request, and between all of them.
+        retries: How often it is sent again.
+        patient: Whether it is sent as often as ``timeout`` allows, unless ``retries`` is 0: for a stream that broke.
+    """
+
+    def __init__(self, call: Call[Any], url: str, timeout: float, retries: int, *, patient: bool) -> None:
+        self._is_get = call.method == "GET"
         self._url = url
         self._timeout = timeout
-        self._retries = retries
+        self._wait = call.wait
+        self._retries = math.inf if patient and retries else retries
+        self._is_patient = patient
         self._failed = 0
         self._waited = 0.0
 
@@ -139,15 +172,23 @@ class _Attempts:
 
     def after_error(self, error: httpx.HTTPError) -> float:
         """Return the seconds to wait before the next request. Raises ``Unreachable`` if there is none."""
+        pause = self._pause(self._interval()) if self._is_get and self._may_change(error) else None
+        if pause is not None:
+            return pause
         if isinstance(error, httpx.TimeoutException):
-            raise Unreachable(f"no answer from {self._url} within {self._timeout:g} seconds") from None
-        cause = _cause(error)
+            raise Unreachable(f"no answer from {self._url} within {self._timeout + self._wait:g} seconds") from None
+        why = _text(_cause(error)) or type(error).__name__
+        raise Unreachable(f"no answer from {self._url}: {why}") from None
+
+    def _may_change(self, error: httpx.HTTPError) -> bool:
+        if isinstance(error, httpx.TimeoutException):
+            return self._is_patient
         is_broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
-        may_change = is_broken and not isinstance(cause, ssl.SSLError)
-        pause = self._pause(PAUSE * 4**self._failed) if self._is_get and may_change else None
-        if pause is None:
-            raise Unreachable(f"no answer from {self._url}: {_text(cause) or type(error).__name__}") from None
-        return pause
+        return is_broken and not isinstance(_cause(error), ssl.SSLError)
+
+    def _interval(self) -> float:
+        seconds = PAUSE * 4.0**self._failed
+        return min(seconds, LONGEST_PAUSE) if self._is_patient else seconds
 
     def _pause(self, seconds: float) -> float | None:
         self._failed += 1
@@ -178,22 +219,39 @@ class SyncDriver(Driver):
         self.close()
 
     def _send(self, call: Call[T]) -> T:
-        request, attempts = self._request(call), self._attempts(call)
+        return self._result(call, self._respond(call, self._attempts(call)))
+
+    def _respond(self, call: Call[Any], attempts: Attempts, *, stream: bool = False) -> httpx.Response:
+        """Return the response to ``call``; with ``stream`` its body is not read yet. Raises ``ApiError``."""
         while True:
             pause: float | None
             try:
-                response = self._http.request(**request)
+                response = self._http.send(self._http.build_request(**self._request(call)), stream=stream)
             except httpx.HTTPError as error:
                 pause = attempts.after_error(error)
             else:
                 pause = attempts.after(response)
                 if pause is None:
-                    return self._result(call, response)
+                    return response
+                response.close()
             self._sleep(pause)
+
+    def _open(self, call: Call[Any], attempts: Attempts) -> httpx.Response:
+        """Return the response to ``call``, whose body is a stream. Raises ``ApiError``."""
+        response = self._respond(call, attempts, stream=True)
+        if not self._is_expected(call, response):
+            response.read()
+            self._result(call, response)
+        return response
 
     def _iterate(self, pages: Pages[T]) -> Iterator[T]:
         while pages.next is not None:
             yield from pages.take(self._send(pages.next))
+
+    def _stream(self, source: EventSource) -> EventStream:
+        from sirrchat_testkit.client.events import EventStream
+
+        return EventStream(self, source)
 
 
 class AsyncDriver(Driver):
@@ -201,13 +259,17 @@ class AsyncDriver(Driver):
 
     _http: httpx.AsyncClient
     _sleep: Callable[[float], Awaitable[object]]
+    _streams: set[Any]  # those that are open
 
     def _connect(self, key: str) -> None:
         self._http = self._http_client(httpx.AsyncClient, key)
         self._sleep = anyio.sleep
+        self._streams = set()
 
     async def aclose(self) -> None:
         """Close the connections. The client cannot be used afterwards."""
+        for stream in tuple(self._streams):
+            await stream.aclose()
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:
@@ -219,21 +281,38 @@ class AsyncDriver(Driver):
         await self.aclose()
 
     async def _send(self, call: Call[T]) -> T:
-        request, attempts = self._request(call), self._attempts(call)
+        return self._result(call, await self._respond(call, self._attempts(call)))
+
+    async def _respond(self, call: Call[Any], attempts: Attempts, *, stream: bool = False) -> httpx.Response:
+        """Return the response to ``call``; with ``stream`` its body is not read yet. Raises ``ApiError``."""
         while True:
             pause: float | None
             try:
-                response = await self._http.request(**request)
+                response = await self._http.send(self._http.build_request(**self._request(call)), stream=stream)
             except httpx.HTTPError as error:
                 pause = attempts.after_error(error)
             else:
                 pause = attempts.after(response)
                 if pause is None:
-                    return self._result(call, response)
+                    return response
+                await response.aclose()
             await self._sleep(pause)
+
+    async def _open(self, call: Call[Any], attempts: Attempts) -> httpx.Response:
+        """Return the response to ``call``, whose body is a stream. Raises ``ApiError``."""
+        response = await self._respond(call, attempts, stream=True)
+        if not self._is_expected(call, response):
+            await response.aread()
+            self._result(call, response)
+        return response
 
     def _iterate(self, pages: Pages[T]) -> AsyncIterator[T]:
         return _AsyncRecords(self._send, pages)
+
+    def _stream(self, source: EventSource) -> AsyncEventStream:
+        from sirrchat_testkit.client.events import AsyncEventStream
+
+        return AsyncEventStream(self, source)
 
 
 class _AsyncRecords(AsyncIterator[T]):

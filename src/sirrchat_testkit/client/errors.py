@@ -7,6 +7,7 @@
     ├── Unauthorized          401
     ├── Forbidden             403
     ├── NotFound              404, 405              also a sirrchat_testkit.NotFound
+    ├── MailNotReceived       404, code timeout     also a sirrchat_testkit.MailNotReceived: near_misses
     ├── Conflict              409                   also a sirrchat_testkit.Conflict
     ├── RateLimited           429: retry_after, resets_at
     ├── ServerError           500 and above
@@ -19,7 +20,7 @@ and above do: a 404 may come from a server that does not know the API.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -101,6 +102,29 @@ class NotFound(ApiError, errors.NotFound):
     """The object does not exist, or belongs to another account."""
 
     code = "not_found"
+
+
+class MailNotReceived(ApiError, errors.MailNotReceived):
+    """The message that ``messages.wait`` waited for did not arrive in time. An ``AssertionError``, too.
+
+    Its text is that of a failed ``receive()``: what was waited for, what came instead, what was refused.
+
+    Attributes:
+        near_misses: The messages that came nearest, each with ``id``, ``from``, ``recipient``, ``subject`` and
+            ``misses``, the conditions that it missed; the nearest first.
+    """
+
+    code = "timeout"
+    near_misses: Sequence[Mapping[str, Any]]
+
+    def __init__(
+        self, message: str, *, status: int = 0, code: str = "", details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, status=status, code=code, details=details)
+        self.near_misses = self.details.get("near_misses", ())
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class Conflict(ApiError, errors.Conflict):
@@ -189,6 +213,8 @@ def refusal(response: httpx.Response, reason: Reason | None) -> ApiError:
     """Return the error for a response with a status of 300 or more, and the reason in it."""
     status = response.status_code
     kind = _KINDS.get(status, ServerError if status >= FIRST_SERVER_ERROR else ApiError)
+    if kind is NotFound and reason is not None and reason.code == MailNotReceived.code:
+        kind = MailNotReceived
     if reason is None:
         if status < FIRST_SERVER_ERROR and status not in _CLEAR_WITHOUT_A_REASON:
             return unexpected(response)

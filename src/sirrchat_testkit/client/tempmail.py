@@ -67,7 +67,7 @@ class Emails(Resource[C_co]):
             for each in client.emails.list():
                 client.emails.delete(each.id)
         """
-        return CursorPages("/emails", Email, "emails")
+        return CursorPages("/emails", Email, ("emails", "nextCursor"))
 
     @call
     def delete(self, email: str) -> Call[None]:
@@ -100,7 +100,7 @@ class EmailMessages(Resource[C_co]):
         Example:
             subjects = [message.subject for message in client.messages.list(made.id)]
         """
-        return CursorPages(path("/emails/{email}", email=email), ListedMessage, "messages")
+        return CursorPages(path("/emails/{email}", email=email), ListedMessage, ("messages", "nextCursor"))
 
     @call
     def get(self, email: str, message: str) -> Call[DetailedMessage]:

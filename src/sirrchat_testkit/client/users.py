@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sirrchat_testkit.client.calls import Call, NumberedPages, OffsetPages, Pages, nothing, one, path
+from sirrchat_testkit.client.calls import RAW, Call, NumberedPages, OffsetPages, Pages, nothing, one, path
 from sirrchat_testkit.client.resources import C_co, Resource, call, listing
 from sirrchat_testkit.schemas.sirrchat import BatchResult, ListedMessage, Message, QuotaUsage, User
 
 __tracebackhide__ = True
-
-RAW = "message/rfc822"
 
 
 class Users(Resource[C_co]):

@@ -225,6 +225,10 @@ def _kept(mail: Any) -> tuple[Kept, ...]:
 def _instances(module: str, name: str) -> list[Any]:
     """Return all living instances of a class, if its module is loaded."""
     kind = getattr(sys.modules.get(module), name, None)
-    if kind is not None:
+    if _referring_to(kind):
         gc.collect()  # those of earlier tests may be unreachable, but not freed yet
-    return [] if kind is None else [each for each in gc.get_objects() if type(each) is kind]
+    return _referring_to(kind)
+
+
+def _referring_to(kind: Any) -> list[Any]:
+    return [] if kind is None else [each for each in gc.get_referrers(kind) if type(each) is kind]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import socket
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ from sirrchat_testkit import (
     ApiError,
     AsyncControlClient,
     Conflict,
+    ControlClient,
     Forbidden,
     InvalidValue,
     MailNotReceived,
@@ -26,6 +28,7 @@ from sirrchat_testkit import (
     Unreachable,
 )
 from sirrchat_testkit.client import errors
+from sirrchat_testkit.client.messages import ReceivedMessages
 from sirrchat_testkit.schemas.control_events import MessageReceived
 from tests.support import connect, send
 
@@ -441,20 +444,24 @@ def test_a_server_with_a_data_folder_is_reset_on_demand(way: Way, tmp_path: Path
         way.run(AsyncControlClient, scenario, server.api_key, server.api_url)
 
 
-def test_a_wait_may_take_longer_than_the_timeout_of_the_client(way: Way, mailserver: MailServer) -> None:
-    async def scenario(client: AsyncControlClient) -> None:
-        with pytest.raises(MailNotReceived):
-            await client.messages.wait(timeout=0.3)
-        with connect(mailserver), pytest.raises(NotSettled):
-            await client.settle(timeout=0.1)
-
-    way.run(AsyncControlClient, scenario, mailserver.api_key, mailserver.api_url, timeout=0.1)
+@pytest.mark.parametrize(
+    ("kind", "name", "arguments"),
+    [(ReceivedMessages, "wait", ()), (ReceivedMessages, "wait_many", (2,)), (ControlClient, "settle", ())],
+)
+def test_a_wait_may_take_longer_than_the_timeout_of_the_client(
+    kind: Any, name: str, arguments: tuple[int, ...]
+) -> None:
+    call = inspect.unwrap(getattr(kind, name))(None, *arguments, timeout=5)
+    with ControlClient("x", "http://127.0.0.1", timeout=3) as client:
+        timeout = client._request(call)["timeout"]
+    assert (timeout.read, timeout.connect) == (8, 3)
 
 
 def test_a_wait_without_an_answer_says_how_long_it_was(way: Way) -> None:
     async def scenario(client: AsyncControlClient) -> None:
-        with pytest.raises(Unreachable, match=r"^no answer from http://127\.0\.0\.1:\d+ within 0\.15 seconds$"):
-            await client.messages.wait(timeout=0.1)
+        for waits in (client.messages.wait, client.settle):
+            with pytest.raises(Unreachable, match=r"^no answer from http://127\.0\.0\.1:\d+ within 0\.15 seconds$"):
+                await waits(timeout=0.1)
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         way.run(AsyncControlClient, scenario, "x", f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.05)

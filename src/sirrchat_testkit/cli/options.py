@@ -67,7 +67,7 @@ def fail(text: str, status: int = 1) -> int:
 
 
 def discard_output() -> None:
-    """Discard what is written to stdout from now on, because its reader has gone; Python would fail at the exit."""
+    """Discard what is written to stdout from now on, because it cannot be written; Python would fail at the exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -102,6 +102,7 @@ def _announce(server: MailServer, arguments: argparse.Namespace) -> str:
     except BrokenPipeError:  # such as head -1, which has read what it wants
         discard_output()
     except OSError as error:
+        discard_output()  # or Python would try again at the exit
         return f"cannot write to stdout: {error.strerror}"
     return ""
 

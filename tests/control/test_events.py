@@ -212,6 +212,20 @@ def test_a_stream_that_was_closed_costs_nothing(server: MailServer, control: Con
     until(server._thread, lambda: len(log._subscribers) == before)
 
 
+def test_a_client_that_closes_its_stream_is_no_crash(
+    server: MailServer, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(_: object, stream: module._Stream, after: int | None) -> bytes:
+        assert stream.request.transport is not None
+        stream.request.transport.abort()
+        return b""
+
+    monkeypatch.setattr(module.EventViews, "_gap", leave)
+    with pytest.raises(httpx.TransportError):
+        control.http.get("/events")
+    assert control("GET", "/crashes")["data"] == []
+
+
 def test_every_kind_of_event_is_published_or_internal() -> None:
     internal = {domain.WebhookAdded, domain.DeliveryRequested}
     assert set(Event.__subclasses__()) == {*module._SHOWN, *internal}

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import web
@@ -182,9 +183,15 @@ class EventViews:
         response = web.StreamResponse(headers=headers)
         stream = _Stream(request, self._log.last if after is None else after)
         gap = self._gap(stream, after)
-        await response.prepare(request)
-        await response.write(b": events\nid: %d\n\n%s" % (stream.position, gap))
-        await self._catch_up(stream, response)
+        with suppress(ConnectionResetError):  # the client has closed the connection
+            await response.prepare(request)
+            await response.write(b": events\nid: %d\n\n%s" % (stream.position, gap))
+            await self._catch_up(stream, response)
+            await self._follow(stream, response)
+        return response
+
+    async def _follow(self, stream: _Stream, response: web.StreamResponse) -> None:
+        """Write what happens, until the stream is dropped or the server stops."""
         self._join(stream)
         try:
             while not (stream.dropped or stream.ended):
@@ -200,7 +207,6 @@ class EventViews:
                     await response.write(data)
         finally:
             self._leave(stream)
-        return response
 
     def _gap(self, stream: _Stream, after: int | None) -> bytes:
         """Return the event ``gap`` if events after ``after`` are missing, and let the stream go on behind it."""

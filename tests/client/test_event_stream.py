@@ -111,6 +111,21 @@ def test_a_stream_goes_on_after_the_last_event(way: Way, fixed: Fixed) -> None:
     assert {each.headers["Accept"] for each in fixed.requests} == {STREAM}
 
 
+def test_a_block_begins_when_the_stream_has_an_id(way: Way, fixed: Fixed) -> None:
+    """Otherwise, a connection that breaks before the first event would lose what happens until the next one."""
+    fixed.answer(200, b": events\n", Content_Type=STREAM)
+    stream(fixed)
+    stream(fixed, encoded(5))
+
+    async def scenario(client: AsyncControlClient) -> None:
+        async with client.events() as events:
+            assert len(fixed.requests) == 2
+            assert (await anext(events)).id == 5
+
+    way.run(AsyncControlClient, scenario, "x", fixed.url)
+    assert [each.path.partition("?")[2] for each in fixed.requests] == ["", "", "after=4"]
+
+
 @pytest.mark.parametrize(
     ("answers", "options", "pauses"),
     [

@@ -43,19 +43,20 @@ class EventSource:
         after: The id of the last known event; None for what happens from the first connection on.
 
     Attributes:
+        last: The id after which the next connection begins; None until the first connection has one.
         next: The call that opens the next connection.
         ready: Events that were read and not returned yet.
     """
 
     def __init__(self, after: int | None) -> None:
         self.ready: deque[Event] = deque()
-        self._last = after
+        self.last = after
         self.begin()
 
     @property
     def next(self) -> Call[Never]:
         """The call that opens the next connection."""
-        return Call("GET", "/events", _no_stream, query={"after": self._last}, accept="text/event-stream", wait=QUIET)
+        return Call("GET", "/events", _no_stream, query={"after": self.last}, accept="text/event-stream", wait=QUIET)
 
     def begin(self) -> None:
         """Begin to read a connection."""
@@ -90,7 +91,7 @@ class EventSource:
     def _end_event(self) -> None:
         """Note the id, and add the event if there are data. Events that this version does not know are left out."""
         if self._id:
-            self._last = int(self._id)
+            self.last = int(self._id)
         kind, data = KINDS.get(self._name.decode("utf-8", "replace")), b"\n".join(self._data)
         self._name, self._data = b"", []
         if kind is not None and data:
@@ -136,8 +137,8 @@ class _Stream(Generic[C]):
 class EventStream(_Stream[SyncDriver], Iterator[Event]):
     """The events of a server, as ``client.events()`` returns them: an iterator that waits for the next event.
 
-    ``close``, or the end of a ``with`` block, closes the connection. The beginning of the block opens it, so that no
-    later event is missed; without a block, the first ``next`` does.
+    ``close``, or the end of a ``with`` block, closes the connection. The beginning of the block opens it, and reads the
+    id at which the stream begins, so that no later event is missed; without a block, the first ``next`` does.
     """
 
     _connection: tuple[httpx.Response, Iterator[bytes]] | None = None
@@ -152,6 +153,8 @@ class EventStream(_Stream[SyncDriver], Iterator[Event]):
 
     def __enter__(self) -> Self:
         self._connection = self._connection or self._connect()
+        while self._source.last is None:
+            self._read()
         return self
 
     def __exit__(
@@ -203,6 +206,8 @@ class AsyncEventStream(_Stream[AsyncDriver], AsyncIterator[Event]):
 
     async def __aenter__(self) -> Self:
         self._connection = self._connection or await self._connect()
+        while self._source.last is None:
+            await self._read()
         return self
 
     async def __aexit__(

@@ -1,6 +1,7 @@
 """The directory: accounts, keys, domains, addresses and their expiry."""
 
 import asyncio
+import itertools
 from typing import Literal
 
 import pytest
@@ -93,6 +94,16 @@ async def test_an_address_expires_at_the_exact_millisecond(services: Services) -
         await services.directory.address(ann.id, address.id)
     with pytest.raises(NoSuchAddress):
         await services.directory.route("box@example.com")
+
+
+async def test_an_address_exists_for_exactly_as_long_as_asked(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await account(services)
+    time = itertools.count(1)
+    monkeypatch.setattr(services.clock, "now", lambda: next(time))
+    address = await services.directory.add_address(ann.id, "box@example.com", expires_in=1000)
+    assert address.expires_at - address.created_at == 1000
 
 
 async def test_the_name_of_an_expired_address_is_free_after_the_full_hour(services: Services) -> None:

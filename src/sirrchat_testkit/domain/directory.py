@@ -93,8 +93,7 @@ class Directory:
         await self.check_free(text)
         if not await self._store.count(Account, id=account_id):
             raise NotFound("no such user")
-        expires_at = 0 if expires_in is None else self._clock.now() + expires_in
-        address = self.new_address(account_id, text, expires_at=expires_at)
+        address = self.new_address(account_id, text, expires_in=expires_in)
         await self._store.commit([Put(address)])
         return address
 
@@ -235,9 +234,11 @@ class Directory:
         if key in taken or await self._store.get(Address, key=key):
             raise Conflict(f"{text} already exists", field="email", value=text)
 
-    def new_address(self, account_id: str, text: str, *, expires_at: int = 0, disposable: bool = True) -> Address:
+    def new_address(
+        self, account_id: str, text: str, *, expires_in: int | None = None, disposable: bool = True
+    ) -> Address:
         """Return an address to be stored. The caller has checked that it is free."""
-        key = addressing.key(text)
+        key, now = addressing.key(text), self._clock.now()
         if self._made:
             self._made[-1][key] = None
         return Address(
@@ -246,8 +247,8 @@ class Directory:
             text=text,
             key=key,
             domain=addressing.split(key)[1],
-            created_at=self._clock.now(),
-            expires_at=expires_at,
+            created_at=now,
+            expires_at=0 if expires_in is None else now + expires_in,
             disposable=disposable,
         )
 

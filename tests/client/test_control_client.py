@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import pickle
+import signal
 import socket
+import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from dirty_equals import IsDatetime
 
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.client.conftest import Fixed, Way
+    from tests.support import StartServe
 
 Scenario = Callable[[AsyncControlClient, MailServer], Awaitable[None]]
 
@@ -516,3 +523,57 @@ def test_a_user_s_key_is_refused(way: Way, mailserver: MailServer) -> None:
             await anext(client.events())
 
     way.run(AsyncControlClient, scenario, mailserver.add_account().api_key, mailserver.api_url)
+
+
+def test_waits_go_on_when_a_killed_server_starts_again(serve: StartServe, tmp_path: Path) -> None:
+    """The connections of all waits break at once; each asks the new server, which has what the old one acknowledged."""
+    started = ("--api-key", "mk_live_ThisIsTheKeyOfTheTests", "--data", str(tmp_path))
+    first = serve(*started)
+    begun, again = threading.Barrier(4), threading.Event()
+    with ControlClient(first.api_key, first.api_url) as control:
+        address = control.addresses.create().email
+
+    def deliver(subject: str) -> None:
+        with ControlClient(first.api_key, first.api_url) as control:
+            control.messages.deliver(b"Subject: %s\r\n\r\nx" % subject.encode(), to=address)
+
+    def wait() -> list[str]:
+        with ControlClient(first.api_key, first.api_url) as client:
+            client._sleep = lambda _: again.wait()
+            client.clock.now()
+            begun.wait()
+            assert client.messages.wait(to=address, subject="after", timeout=60).subject == "after"
+            return [each.subject for each in client.messages.search(to=address)]
+
+    with ThreadPoolExecutor(3) as pool:
+        waits = [pool.submit(wait) for _ in range(3)]
+        begun.wait()
+        deliver("before")
+        first.end(signal.SIGKILL)
+        serve(*started, "--http-port", first.api_url.rpartition(":")[2])
+        again.set()
+        deliver("after")
+        assert [each.result() for each in waits] == [["after", "before"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("error", "wait", "pauses"),
+    [(httpx.ConnectError, 5, [0.1, 0.4, 1, 1]), (httpx.ConnectError, 0, [0.1, 0.4]), (httpx.ReadTimeout, 5, [])],
+)
+def test_a_wait_has_more_time_to_connect_to_a_server_that_has_answered(
+    error: type[httpx.HTTPError], wait: float, pauses: list[float], mailserver: MailServer
+) -> None:
+    def attempts(client: ControlClient) -> list[float]:
+        found = []
+        with contextlib.suppress(Unreachable):
+            made = client._attempts(replace(wait_for_mail(None, timeout=5), wait=wait))
+            while True:
+                found.append(made.after_error(error("")))
+        return found
+
+    resource: Any = ReceivedMessages
+    wait_for_mail = inspect.unwrap(resource.wait)
+    with ControlClient(mailserver.api_key, mailserver.api_url, timeout=2.5) as client:
+        assert attempts(client) == pauses[:2]
+        client.clock.now()
+        assert attempts(client) == pauses

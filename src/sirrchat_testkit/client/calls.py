@@ -26,6 +26,7 @@ M = TypeVar("M", bound=BaseModel)
 
 JSON: Final = "application/json"
 RAW: Final = "message/rfc822"
+STREAM: Final = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 1. Only what is safe is sent again: any request that was answered 429 with ``Retry-After``, because it had no effect,
    and a GET whose connection failed. A request that timed out is not sent again.
 2. One call waits between its requests for at most ``timeout`` seconds in all; a longer ``Retry-After`` is raised. A
-   stream whose connection broke has as long to connect again.
+   stream whose connection broke has as long to connect again, and so has a long poll of a server that has answered
+   before: it may be starting again.
 3. Proxies and certificates of the environment (``HTTPS_PROXY``, ``SSL_CERT_FILE``) apply, but not on loopback.
 4. The key is sent in a header and is nowhere else: not in a ``repr``, an error or a log.
 """
@@ -26,7 +27,7 @@ import anyio
 import httpx
 from pydantic_core import from_json
 
-from sirrchat_testkit.client.calls import RAW, Call, Pages
+from sirrchat_testkit.client.calls import RAW, STREAM, Call, Pages
 from sirrchat_testkit.client.errors import Reason, Unreachable, refusal, retry_after, unexpected
 from sirrchat_testkit.errors import InvalidValue
 
@@ -81,6 +82,7 @@ class Driver:
         self.base_url = _server_url(base_url, self._api.path)
         self._timeout = timeout
         self._retries = retries
+        self._was_answered = False
         self._connect(_checked_key(api_key))
         for name, make in self._api.resources.items():
             setattr(self, name, make(self))
@@ -120,6 +122,7 @@ class Driver:
         return made
 
     def _attempts(self, call: Call[Any], *, patient: bool = False) -> Attempts:
+        patient = patient or (self._was_answered and call.wait > 0)
         return Attempts(call, self.base_url, self._timeout, self._retries, patient=patient)
 
     @property
@@ -134,6 +137,7 @@ class Driver:
 
     def _result(self, call: Call[T], response: httpx.Response) -> T:
         """Return the result of ``call``. Raises ``ApiError``."""
+        self._was_answered = True
         if response.status_code >= FIRST_REDIRECT:
             raise refusal(response, self._api.reason(_json(response)))
         if response.content and not self._is_expected(call, response):
@@ -152,11 +156,13 @@ class Attempts:
         url: The URL of the server.
         timeout: Seconds to wait for each request, and between all of them.
         retries: How often it is sent again.
-        patient: Whether it is sent as often as ``timeout`` allows, unless ``retries`` is 0: for a stream that broke.
+        patient: Whether it is sent as often as ``timeout`` allows, unless ``retries`` is 0: for a stream that broke and
+            for a long poll. Only a stream is opened again after a timeout.
     """
 
     def __init__(self, call: Call[Any], url: str, timeout: float, retries: int, *, patient: bool) -> None:
         self._is_get = call.method == "GET"
+        self._is_stream = call.accept == STREAM
         self._url = url
         self._timeout = timeout
         self._wait = call.wait
@@ -182,7 +188,7 @@ class Attempts:
 
     def _may_change(self, error: httpx.HTTPError) -> bool:
         if isinstance(error, httpx.TimeoutException):
-            return self._is_patient
+            return self._is_patient and self._is_stream
         is_broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
         return is_broken and not isinstance(_cause(error), ssl.SSLError)
 

@@ -21,7 +21,7 @@ import anyio
 import httpx
 from pydantic_core import from_json
 
-from sirrchat_testkit.client.calls import Call, read_model
+from sirrchat_testkit.client.calls import STREAM, Call, read_model
 from sirrchat_testkit.client.driver import AsyncDriver, Driver, SyncDriver
 from sirrchat_testkit.client.errors import UnexpectedResponse, unexpected
 from sirrchat_testkit.schemas.control_events import KINDS, Event
@@ -56,7 +56,7 @@ class EventSource:
     @property
     def next(self) -> Call[Never]:
         """The call that opens the next connection."""
-        return Call("GET", "/events", _no_stream, query={"after": self.last}, accept="text/event-stream", wait=QUIET)
+        return Call("GET", "/events", _no_stream, query={"after": self.last}, accept=STREAM, wait=QUIET)
 
     def begin(self) -> None:
         """Begin to read a connection."""

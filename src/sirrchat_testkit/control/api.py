@@ -26,7 +26,7 @@ def control_api(control: ServerControl) -> Api:
     """Return the API with its table."""
     messages, owners, traffic = MessageViews(control), OwnerViews(control), TrafficViews(control)
     state, faults = StateViews(control), FaultViews(control)
-    found, waited = [Answer(schemas.FoundMessages)], [Answer(schemas.WaitedFor)]
+    found, waited = [Answer(schemas.FoundMessages)], [Answer(schemas.Messages)]
     operations = (
         Operation("GET", "/messages", messages.search_messages, ADMIN, found, query=(*CONDITIONS, LIMIT, CURSOR)),
         Operation(
@@ -43,7 +43,7 @@ def control_api(control: ServerControl) -> Api:
             "/messages",
             messages.inject_message,
             ADMIN,
-            [Answer(schemas.WaitedFor, 201)],
+            [Answer(schemas.Messages, 201)],
             query=(RECIPIENTS, FROM),
             takes=RAW,
         ),

@@ -57,6 +57,8 @@ _PATTERN = re.compile(r"\{([a-z]+)(?::(?:[^{}]|\{[^{}]*\})*)?\}")
 _ATTRIBUTE = re.compile(r"^    (\w+): (.+)$", re.MULTILINE)
 """A field in the section "Attributes" of a docstring."""
 
+_NONE = re.compile(r"\bNone\b")
+
 
 def document(apis: Sequence[Api], version: str) -> dict[str, Any]:
     """Return the document of ``apis`` for ``version`` of the package."""
@@ -90,10 +92,10 @@ def _mended(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a model's schema without titles, which repeat names, and with defaults in the descriptions.
 
     Generators take a field with a default for one that is always there. The section "Attributes" of the docstring
-    becomes the descriptions of the fields.
+    becomes the descriptions of the fields; ``None`` is null in JSON.
     """
     schema.pop("title", None)
-    text, _, attributes = schema.get("description", "").replace("``", "`").partition("\n\nAttributes:\n")
+    text, _, attributes = _NONE.sub("null", schema.get("description", "").replace("``", "`")).partition("\n\nAttributes:\n")
     meanings = dict(_ATTRIBUTE.findall(attributes))
     for name, field in schema.get("properties", {}).items():
         field.pop("title", None)

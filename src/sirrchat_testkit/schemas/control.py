@@ -82,7 +82,7 @@ class FoundMessages(Shape):
     next_cursor: str | None
 
 
-class WaitedFor(Shape):
+class Messages(Shape):
     """The messages that were waited for, or stored, oldest first."""
 
     data: list[FoundMessage]

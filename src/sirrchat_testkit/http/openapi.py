@@ -95,7 +95,8 @@ def _mended(schema: dict[str, Any]) -> dict[str, Any]:
     becomes the descriptions of the fields; ``None`` is null in JSON.
     """
     schema.pop("title", None)
-    text, _, attributes = _NONE.sub("null", schema.get("description", "").replace("``", "`")).partition("\n\nAttributes:\n")
+    told = _NONE.sub("null", schema.get("description", "").replace("``", "`"))
+    text, _, attributes = told.partition("\n\nAttributes:\n")
     meanings = dict(_ATTRIBUTE.findall(attributes))
     for name, field in schema.get("properties", {}).items():
         field.pop("title", None)

@@ -54,8 +54,9 @@ _SPACES = re.compile(r"\s+")
 # Soft hyphens, joiners and fillers: invisible characters that mailers insert.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u200b\u200c\u200d\u2060\ufeff"))
 _PIXEL = re.compile(r"(?:width|height|max-height)\s*:\s*[01](px)?\s*(;|$)|display\s*:\s*none", re.IGNORECASE)
-_HIDING = re.compile(r"hidden|display|mso-hide|opacity|font-size|:\s*-\d{3}", re.IGNORECASE)
-"""If a page has none of these words, no element of it is hidden."""
+_HIDING: Final = ("hidden", "display", "mso-hide", "opacity", "font-size")
+_FAR_OUTSIDE = re.compile(r":\s*-\d{3}")
+"""If a page has none of these words, and nothing is that far outside, no element of it is hidden."""
 
 _HIDDEN = re.compile(
     r"(?:^|;)(?:display:none|visibility:hidden|mso-hide:all|opacity:0(?:\.0*)?(?:!important)?(?:;|$)"
@@ -182,7 +183,8 @@ class _Page:
         self._beside: list[str] = []
         self._open: list[_Anchor] = []
         self._waiting: list[tuple[int, Seen]] = []
-        self._hides = _HIDING.search(html) is not None
+        lower = html.lower()
+        self._hides = any(word in lower for word in _HIDING) or _FAR_OUTSIDE.search(html) is not None
         self._font_sizes: list[tuple[int, bool]] = []
         """The elements that set a font size, each with whether it is zero."""
         root = LexborHTMLParser(_readable(html)).root
@@ -295,8 +297,10 @@ def _clause(words: list[str], at: int) -> str:
 
 def _joined(words: list[str]) -> str:
     """Return the text of a line; cells are separated by bars, without those of empty ones."""
-    cells = map(fold, "".join(words).split(CELL))
-    return " | ".join(cell for cell in cells if cell)
+    text = "".join(words)
+    if CELL not in text:
+        return fold(text)
+    return " | ".join(filter(None, map(fold, text.split(CELL))))
 
 
 @lru_cache(maxsize=2)

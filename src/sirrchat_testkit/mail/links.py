@@ -42,6 +42,7 @@ _URL = re.compile(
     r"|[^\s<>\"`\\^\xab\xbb\u2000-\u206f\u2190-\U0010ffff]{1,4096})",
     re.IGNORECASE,
 )
+_SIGNS_OF_URLS: Final = ("://", "mailto:", "tel:")
 _WRAPPED = re.compile(r"<(https?://[^\s<>]{1,2048}(?:\r?\n[ \t]{0,8}[^\s<>]{1,2048}){1,20})>", re.IGNORECASE)
 _CAMPAIGN: Final = r"(?:utm_\w+|ref|source|lang|locale|hl)=[^&#]*"
 _HOME = re.compile(
@@ -148,6 +149,9 @@ def is_home(url: str) -> bool:
 
 def bare(text: str) -> list[Seen]:
     """Return the URLs in plain ``text``, each with the words that introduce it."""
+    lower = text.lower()
+    if not any(sign in lower for sign in _SIGNS_OF_URLS):  # much faster than the search
+        return []
     # RFC 3986, appendix C: between angle brackets a URL may be wrapped
     text = _WRAPPED.sub(lambda wrapped: f"<{''.join(wrapped[1].split())}>", text)
     found = []
@@ -367,12 +371,12 @@ def _purpose(place: Seen) -> LinkPurpose:
         tracks = place.kind == "image" and link_words.PATHS["tracking"].search(path)
         return "tracking" if tracks else "social" if place.kind == "logo" and _is_profile(place.url) else "image"
     vague = not place.text or _is_vague(place.text)
-    words = place.around if vague else place.text
+    words = (place.around if vague else place.text).lower()
     if len(words) <= _LABELLED:
         for purpose, pattern in _WORDS.items():
-            if pattern.search(words.lower()):
+            if pattern.search(words):
                 return purpose
-    if _is_profile(place.url) or link_words.SOCIAL.fullmatch(words.lower()):
+    if _is_profile(place.url) or link_words.SOCIAL.fullmatch(words):
         return "social"
     if link_words.IMAGE_FILE.search(path) and vague and not words:
         return "image"

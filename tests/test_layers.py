@@ -15,7 +15,7 @@ PACKAGE = "sirrchat_testkit"
 ADAPTERS = {"smtp", "http", "webhooks", "storage"}
 LEVELS: list[set[str]] = [
     {"awaiting", "errors", "formatting", "suggestions", "records", "comparing"},
-    {"threads", "net", "signing", "durations"},
+    {"threads", "net", "signing", "durations", "sizes"},
     {"mail"},
     {"hints"},
     {"matching", "settings", "schemas"},
@@ -41,7 +41,10 @@ NARROWER = {"handles": ADAPTERS, "sink": ADAPTERS}
 """What a part does not import although it is lower."""
 
 ONLY = {
-    "cli": {"domain", "storage", "client", "schemas", "errors", "formatting", "suggestions", "settings", PACKAGE},
+    "cli": {
+        *("domain", "storage", "client", "schemas", "errors", "formatting", "suggestions", "settings", PACKAGE),
+        *("durations", "sizes"),
+    },
     "client": {"schemas", "errors", "mail", "settings", "durations"},
 }
 """What a part imports and nothing else: a command calls the public API, or reads a data folder."""

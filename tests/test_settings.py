@@ -40,16 +40,30 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
         ({"data": 5}, "data must be the path of a folder, not 5"),
         ({"fsync": 1}, "fsync must be True or False, not 1"),
         ({"unknown_recipients": "drop"}, "unknown_recipients must be 'reject' or 'keep', not 'drop'"),
-        ({"max_message_size": 0}, "max_message_size must be a whole number of at least 1, not 0"),
+        ({"max_message_size": 0}, "max_message_size must be a size of at least 1 byte such as 25MB or 2GiB, not 0"),
         ({"starttls": "yes"}, "starttls must be True or False, not 'yes'"),
         ({"smtps_port": -1}, "smtps_port must be a whole number from 0 to 65535, not -1"),
         ({"tls_key": "key.pem"}, "tls_key is the private key of tls_cert: set both"),
         ({"tls_required": True}, "tls_required needs TLS: set starttls or smtps_port too"),
         ({"auth": "never"}, "auth must be 'optional' or 'required' or 'tls', not 'never'"),
         ({"auth": []}, "auth must be 'optional' or 'required' or 'tls', not []"),
-        ({"idle_timeout": 0}, "idle_timeout must be a number of seconds above 0, not 0"),
-        ({"idle_timeout": float("nan")}, "idle_timeout must be a number of seconds above 0, not nan"),
-        ({"session_timeout": -1}, "session_timeout must be a number of seconds above 0, or 0 for no limit, not -1"),
+        ({"idle_timeout": 0}, "idle_timeout must be a duration above 0 such as 90s, 5m or 1h, not 0"),
+        ({"idle_timeout": float("nan")}, "idle_timeout must be a duration above 0 such as 90s, 5m or 1h, not nan"),
+        (
+            {"session_timeout": -1},
+            "session_timeout must be a duration such as 90s, 5m or 1h, or 0 for no limit, not -1",
+        ),
+        (
+            {"idle_timeout": "5 minutes"},
+            "idle_timeout must be a duration above 0 such as 90s, 5m or 1h, not '5 minutes'",
+        ),
+        ({"idle_timeout": True}, "idle_timeout must be a duration above 0 such as 90s, 5m or 1h, not True"),
+        (
+            {"max_age": "1500ms"},
+            "max_age must be a duration in whole seconds such as 90s, 12h or 30d, or 0 for no limit, not '1500ms'",
+        ),
+        ({"max_bytes": "25M"}, "max_bytes must be a size such as 25MB or 2GiB, or 0 for no limit, not '25M'"),
+        ({"max_bytes": 2.5}, "max_bytes must be a size such as 25MB or 2GiB, or 0 for no limit, not 2.5"),
         (
             {"oauth_tokens": ["ann"]},
             (
@@ -102,6 +116,18 @@ def test_domains_are_in_lower_case_and_once_each() -> None:
 def test_tokens_can_be_a_mapping_or_a_function() -> None:
     assert Settings().replace(oauth_tokens={"ann": "x=y"}).oauth_tokens == ("ann=x=y",)
     assert Settings(oauth_tokens=str.__eq__).oauth_tokens == str.__eq__
+
+
+def test_durations_and_sizes_are_numbers_or_as_people_write_them() -> None:
+    for idle, age in ((90, 3600), ("90s", "1h"), (timedelta(seconds=90), timedelta(hours=1)), ("1m30s", "60m")):
+        settings = Settings(idle_timeout=idle, max_age=age)
+        assert (settings.idle_timeout, settings.max_age, type(settings.max_age)) == (90.0, 3600, int)
+    assert Settings(max_bytes="2GiB", max_message_size="25MB").replace(max_age="30d") == Settings(
+        max_bytes=2_147_483_648, max_message_size=25_000_000, max_age=2_592_000
+    )
+    with MailServer(max_message_size="1kB") as server:
+        server.configure(max_bytes="1MiB", idle_timeout=timedelta(hours=1))
+        assert (server.settings.max_bytes, server.settings.idle_timeout) == (1_048_576, 3600.0)
 
 
 def test_the_others_stay_when_some_are_replaced() -> None:
@@ -168,14 +194,14 @@ def test_the_page_of_settings_has_every_row_of_the_table() -> None:
 
 
 def _row(row: Row, flag: str, variable: str) -> str:
-    default = "" if "Default: " in row.help else f" Default: {_shown(row.default)}."
-    served = f" In `serve`: {_shown(row.served)}." if row.served != row.default else ""
+    default = "" if "Default: " in row.help else f" Default: {_shown(row, row.default)}."
+    served = f" In `serve`: {_shown(row, row.served)}." if row.served != row.default else ""
     choices = f" One of {', '.join(f'`{each}`' for each in row.kind.choices)}." if row.kind.choices else ""
     text = row.help.replace("*", "\\*")
     return f"{'yes' if row.changeable else ''} | {flag} | {variable} | {text}{choices}{default}{served}"
 
 
-def _shown(value: Any) -> str:
+def _shown(row: Row, value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(f"`{each}`" for each in value) or "none"
-    return {"": "empty", "None": "none"}.get(str(value), f"`{value}`")
+    return {"": "empty", None: "none"}.get(value, f"`{row.kind.show(value)}`")

@@ -57,7 +57,7 @@ _OWN = frozenset(
 
 _ARTIFACTS_HELP = "a folder for the mail, transcripts and webhook calls of each failed test"
 _STRICT_HELP = "what else fails a test: unread, refused, late, duplicate, undelivered, leaks; true: all but leaks"
-_TIMEOUT_HELP = "seconds that receive() waits by default"
+_TIMEOUT_HELP = "how long receive() waits by default"
 
 
 def _hide(failure: pytest.ExceptionInfo[BaseException]) -> bool:
@@ -71,7 +71,9 @@ __tracebackhide__ = _hide
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("mailserver", "mail server (sirrchat_testkit)")
-    group.addoption("--mailserver-timeout", metavar="SECONDS", help=f"{_TIMEOUT_HELP} (default: 10)")
+    group.addoption(
+        "--mailserver-timeout", metavar="DURATION", help=f"{_TIMEOUT_HELP}, such as 30s or 1m (default: 10s)"
+    )
     group.addoption(
         "--mailserver-seed", metavar="TEXT", help="the seed for addresses and ids; the same seed gives the same ones"
     )
@@ -80,7 +82,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("mailserver_artifacts", _ARTIFACTS_HELP)
     parser.addini("mailserver_timeout", _TIMEOUT_HELP)
     parser.addini("mailserver_strict", _STRICT_HELP)
-    parser.addini("mailserver_within", "seconds that assert_nothing() watches by default")
+    parser.addini("mailserver_within", "how long assert_nothing() watches by default")
     parser.addini(
         "mailserver_clock", "follow: the server's clock follows time.time(), which freezegun and time-machine move"
     )
@@ -89,7 +91,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and reject wrong settings before any test runs."""
     config.addinivalue_line(
-        "markers", f"mailserver(timeout, strict): for this test, {_TIMEOUT_HELP}, and {_STRICT_HELP}"
+        "markers", f"mailserver(timeout, strict): for this test, {_TIMEOUT_HELP}, in seconds, and {_STRICT_HELP}"
     )
     config.stash[_LATE] = {}
     config.option.mailserver_artifacts = _artifacts(config)  # pytest-xdist passes it to its workers
@@ -444,7 +446,11 @@ def _is_time(seconds: Any) -> bool:
 
 def _seconds(setting: str, given: str) -> float:
     """Return the value of ``setting``. Raises ``UsageError`` if it is not valid."""
-    with contextlib.suppress(ValueError):
-        if (seconds := float(given)) >= 0:  # which NaN is not
-            return seconds
-    raise pytest.UsageError(f"{setting} must be a number of seconds, 0 or more, not {given!r}")
+    if given == "0":  # the usual default, which needs no import
+        return 0.0
+    from sirrchat_testkit.durations import read_duration
+
+    try:
+        return read_duration(given)
+    except ValueError:
+        raise pytest.UsageError(f"{setting} must be a duration such as 500ms, 10s or 1m, not {given!r}") from None

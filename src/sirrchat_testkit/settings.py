@@ -13,10 +13,12 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias, TypedDict
 
+from sirrchat_testkit.durations import read_duration, show_duration
 from sirrchat_testkit.mail.addresses import is_domain
+from sirrchat_testkit.sizes import read_size, show_size
 from sirrchat_testkit.suggestions import near_name
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class Kind(NamedTuple):
         names: The names that a list may have, if it is a list of names.
         repeats: Whether the setting is a list.
         metavar: The placeholder of a value in the help; empty for the name of the setting.
+        show: Returns a value as people write it.
     """
 
     accepts: str
@@ -72,19 +75,20 @@ class Kind(NamedTuple):
     names: tuple[str, ...] = ()
     repeats: bool = False
     metavar: str = ""
+    show: Callable[[Any], str] = str
 
     def check(self, name: str, value: Any) -> Any:
         """Return ``value`` as it is stored. Raises ``ValueError`` with ``name`` if it is not accepted."""
         try:
             return self.keep(value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise ValueError(self._refusal(name, value)) from None
 
     def parse(self, name: str, text: str) -> Any:
         """Return the value of ``text``. Raises ``ValueError`` with ``name`` if it is not accepted."""
         try:
             return self.keep(self.read(text))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise ValueError(self._refusal(name, text)) from None
 
     def _refusal(self, name: str, value: Any) -> str:
@@ -109,13 +113,30 @@ def _number(least: int = 0, most: int | None = None, *, metavar: str = "N") -> K
     return Kind(f"a whole number {bounds}", keep, int, metavar=metavar)
 
 
-def _seconds(*, zero: bool) -> Kind:
+def _duration(accepts: str, *, zero: bool, whole: bool = False) -> Kind:
     def keep(value: Any) -> float:
-        if type(value) in {int, float} and (value > 0 or (zero and value == 0)):
-            return float(value)
+        if isinstance(value, str):
+            value = read_duration(value)
+        seconds = value.total_seconds() if isinstance(value, timedelta) else value
+        if type(seconds) not in {int, float} or not (seconds > 0 or (zero and seconds == 0)):
+            raise ValueError
+        if not whole:
+            return float(seconds)
+        if seconds != int(seconds):
+            raise ValueError
+        return int(seconds)
+
+    return Kind(accepts, keep, metavar="DURATION", show=show_duration)
+
+
+def _size(accepts: str, least: int) -> Kind:
+    def keep(value: Any) -> int:
+        size = read_size(value) if isinstance(value, str) else value
+        if type(size) is int and size >= least:
+            return size
         raise ValueError
 
-    return Kind(f"a number of seconds above 0{', or 0 for no limit' if zero else ''}", keep, float, metavar="SECONDS")
+    return Kind(accepts, keep, metavar="SIZE", show=show_size)
 
 
 def _text(*, empty: bool = False) -> Kind:
@@ -216,7 +237,12 @@ def _separator(value: Any) -> str:
 _SEPARATORS = "+-=_#"
 _SEPARATOR = Kind(f"empty or one of {' '.join(_SEPARATORS)}", _separator)
 _SWITCH = Kind("True or False", _bool, _yes)
-_PORT, _LIMIT, _AGE = _number(0, 65_535, metavar="PORT"), _number(), _number(metavar="SECONDS")
+_PORT, _LIMIT = _number(0, 65_535, metavar="PORT"), _number()
+_TIMEOUT = _duration("a duration above 0 such as 90s, 5m or 1h", zero=False)
+_TIME_LIMIT = _duration("a duration such as 90s, 5m or 1h, or 0 for no limit", zero=True)
+_AGE = _duration("a duration in whole seconds such as 90s, 12h or 30d, or 0 for no limit", zero=True, whole=True)
+_SIZE = _size("a size of at least 1 byte such as 25MB or 2GiB", 1)
+_SIZE_LIMIT = _size("a size such as 25MB or 2GiB, or 0 for no limit", 0)
 _FOLDER = _or_none(Kind("the path of a folder", _path, metavar="DIR"))
 _FILE = _or_none(_text()._replace(metavar="FILE"))
 _TIME = _or_none(Kind("a datetime such as 2030-01-31T12:00:00Z", _moment, datetime.fromisoformat, metavar="TIME"))
@@ -406,21 +432,19 @@ class Settings:
     )
     idle_timeout: float = _setting(
         300.0,
-        _seconds(zero=False),
+        _TIMEOUT,
         _LIMITS,
-        "Seconds of real time without a command after which an SMTP connection is closed with 421.",
+        "Real time without a command after which an SMTP connection is closed with 421.",
         changeable=True,
     )
     session_timeout: float = _setting(
         0.0,
-        _seconds(zero=True),
+        _TIME_LIMIT,
         _LIMITS,
-        "Seconds of real time after which any SMTP connection is closed with 421; 0: no limit.",
+        "Real time after which any SMTP connection is closed with 421; 0: no limit.",
         changeable=True,
     )
-    max_message_size: int = _setting(
-        33_554_432, _number(1), _LIMITS, "Maximum size of a message, in bytes.", changeable=True
-    )
+    max_message_size: int = _setting(33_554_432, _SIZE, _LIMITS, "Maximum size of a message.", changeable=True)
     max_recipients: int = _setting(
         1000,
         _number(1),
@@ -441,15 +465,14 @@ class Settings:
     )
     max_bytes: int = _setting(
         0,
-        _LIMIT,
+        _SIZE_LIMIT,
         _LIMITS,
-        "Maximum total size of the messages and webhook deliveries to keep, in bytes; the oldest are deleted first. "
-        "0: no limit.",
+        "Maximum total size of the messages and webhook deliveries to keep; the oldest are deleted first. 0: no limit.",
         changeable=True,
         served=2_147_483_648,
     )
     max_age: int = _setting(
-        0, _AGE, _LIMITS, "How long to keep a message, in seconds of the server's clock; 0: no limit.", changeable=True
+        0, _AGE, _LIMITS, "How long to keep a message, by the server's clock; 0: no limit.", changeable=True
     )
     api_key: str | None = _setting(
         None, _or_none(_text()), _STORE, "The API key of the admin account. Default: a random one.", secret=True
@@ -524,6 +547,10 @@ class Settings:
         """Refuse unknown names."""
         _check_names(given)
         return object.__new__(cls)
+
+    if TYPE_CHECKING:  # the dataclass makes it of the types of the fields, which are those of the checked values
+
+        def __init__(self, **settings: Unpack[SettingsChanges]) -> None: ...
 
     def __post_init__(self) -> None:
         for row in ROWS:
@@ -600,6 +627,12 @@ def _check_names(given: Mapping[str, object]) -> None:
 
 _Texts: TypeAlias = list[str] | tuple[str, ...]
 
+Duration: TypeAlias = float | timedelta | str
+"""A number of seconds, a ``timedelta``, or a text such as ``5m``."""
+
+Size: TypeAlias = int | str
+"""A number of bytes, or a text such as ``25MB``."""
+
 
 class RuntimeChanges(TypedDict, total=False):
     """The types of the settings that may change while a server runs, for type checkers. See ``Settings``."""
@@ -615,14 +648,14 @@ class RuntimeChanges(TypedDict, total=False):
     max_session_messages: int
     max_unknown_commands: int
     max_failed_logins: int
-    idle_timeout: float
-    session_timeout: float
-    max_message_size: int
+    idle_timeout: Duration
+    session_timeout: Duration
+    max_message_size: Size
     max_recipients: int
     max_addresses: int
     max_messages: int
-    max_bytes: int
-    max_age: int
+    max_bytes: Size
+    max_age: Duration
     rate_limit: Literal["off", "documented", "custom"]
     rate_limit_key: int
     rate_limit_ip: int

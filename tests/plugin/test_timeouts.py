@@ -31,7 +31,7 @@ def test_the_timeout_comes_from_marker_option_environment_ini(
     project.makepyfile(TIMEOUTS.format(plain=2))
     run(project).assert_outcomes(passed=2)
     project.makepyfile(TIMEOUTS.format(plain=3))
-    run(project, "--mailserver-timeout=3").assert_outcomes(passed=2)
+    run(project, "--mailserver-timeout=3000ms").assert_outcomes(passed=2)
 
 
 WIDER = """
@@ -160,7 +160,9 @@ WRONG = ["soon", "-1", "nan"]
 
 @pytest.mark.parametrize("given", [*WRONG, ""])
 def test_a_wrong_option_ends_the_run_at_its_start(project: pytest.Pytester, given: str) -> None:
-    refused(project, f"the option --mailserver-timeout must be a number of seconds, 0 or more, not {given!r}", given)
+    refused(
+        project, f"the option --mailserver-timeout must be a duration such as 500ms, 10s or 1m, not {given!r}", given
+    )
 
 
 @pytest.mark.parametrize("given", WRONG)
@@ -170,7 +172,7 @@ def test_a_wrong_variable_ends_the_run_at_its_start(
     monkeypatch.setenv(TIMEOUT, given)
     refused(
         project,
-        f"the environment variable {TIMEOUT} must be a number of seconds, 0 or more, not {given!r}",
+        f"the environment variable {TIMEOUT} must be a duration such as 500ms, 10s or 1m, not {given!r}",
     )
 
 
@@ -178,7 +180,7 @@ def test_a_wrong_variable_ends_the_run_at_its_start(
 @pytest.mark.parametrize("given", WRONG)
 def test_a_wrong_ini_setting_ends_the_run_at_its_start(project: pytest.Pytester, setting: str, given: str) -> None:
     project.makeini(f"[pytest]\n{setting} = {given}")
-    refused(project, f"the ini setting {setting} must be a number of seconds, 0 or more, not {given!r}", "3")
+    refused(project, f"the ini setting {setting} must be a duration such as 500ms, 10s or 1m, not {given!r}", "3")
 
 
 def refused(project: pytest.Pytester, error: str, option: str | None = None) -> None:

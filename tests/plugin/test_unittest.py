@@ -216,7 +216,7 @@ def test_the_default_timeout_is_that_of_the_environment(
     monkeypatch.setenv("SIRRCHAT_TESTKIT_TIMEOUT", "0.02")
     assert "Waited 0.02 s" in run(project, count=1)
     monkeypatch.setenv("SIRRCHAT_TESTKIT_TIMEOUT", "soon")
-    assert "SIRRCHAT_TESTKIT_TIMEOUT must be a number of seconds, 0 or more, not 'soon'" in run(project, count=1)
+    assert "SIRRCHAT_TESTKIT_TIMEOUT must be a duration such as 500ms, 10s or 1m, not 'soon'" in run(project, count=1)
 
 
 def test_pytest_runs_it_with_the_same_report(project: pytest.Pytester) -> None:

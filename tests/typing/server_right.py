@@ -45,6 +45,7 @@ from sirrchat_testkit import (
 def starts(folder: Path) -> None:
     MailServer(domains=["shop.example"], data=folder, smtp_port=2525, smtps_port=None, fsync=True)
     MailServer(Settings(starttls=True, auth="required"), unknown_recipients="keep", max_age=60)
+    MailServer(Settings(domains=["shop.example"], max_age="30d", max_bytes="2GiB", idle_timeout=timedelta(minutes=5)))
     MailServer(oauth_tokens={"ann@example.com": "token"}, hide_extensions=("CHUNKING",), idle_timeout=0.5)
     MailServer(oauth_tokens=lambda user, token: token == f"{user}!", rate_limit="documented")
     with MailServer() as server:

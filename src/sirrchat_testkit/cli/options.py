@@ -108,7 +108,7 @@ class Option:
             return ", ".join(default) or "none"
         if isinstance(default, bool):
             return "yes" if default else "no"
-        return "none" if default in {None, ""} else f"{default:g}" if isinstance(default, float) else str(default)
+        return "none" if default in {None, ""} else self.row.kind.show(default)
 
 
 def _option(row: Row) -> Option:

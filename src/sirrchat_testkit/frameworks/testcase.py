@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, ClassVar
 
+from sirrchat_testkit.durations import read_duration
 from sirrchat_testkit.errors import LateMailWarning, NotSettled
 from sirrchat_testkit.frameworks.django import connect_django
 from sirrchat_testkit.handles.inbox import Inbox
@@ -201,13 +202,10 @@ def _hide_own_frames(error: BaseException) -> None:
 def _timeout() -> float:
     given = os.environ.get(_VARIABLE)
     try:
-        seconds = float(given) if given else _TIMEOUT
+        return read_duration(given) if given else _TIMEOUT
     except ValueError:
-        seconds = -1.0
-    if not seconds >= 0:
-        text = f"the environment variable {_VARIABLE} must be a number of seconds, 0 or more, not {given!r}"
+        text = f"the environment variable {_VARIABLE} must be a duration such as 500ms, 10s or 1m, not {given!r}"
         raise ValueError(text) from None
-    return seconds
 
 
 def _stop_all() -> None:

@@ -18,6 +18,7 @@
     │   ├── ForeignDomain         foreign_domain      outgoing mail is not kept
     │   ├── OverQuota             over_quota          it would exceed the account's quota
     │   ├── TooManyRecipients     too_many_recipients the message already has max_recipients recipients
+    │   ├── Simulated             simulated           the recipient is a simulator
     │   └── FaultRefused          fault               a planned fault refuses it
     └── StoreError                store_error
         ├── StoreFull             store_full          the disk is full; reading works
@@ -207,6 +208,12 @@ class TooManyRecipients(Refused):
     """A message already has ``max_recipients`` recipients. It is never raised; it gives the event log the reason."""
 
     code = "too_many_recipients"
+
+
+class Simulated(Refused):
+    """The recipient is a simulator, such as ``bounced@example.com``, which refuses mail on purpose."""
+
+    code = "simulated"
 
 
 class FaultRefused(Refused):

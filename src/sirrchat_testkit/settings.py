@@ -394,6 +394,15 @@ class Settings:
         "ann+news@example.com exists. Empty: no sub-addresses.",
         changeable=True,
     )
+    simulators: bool = _setting(
+        False,
+        _SWITCH,
+        _MAIL,
+        "Whether there are simulator addresses at every served domain, such as bounced@ and slow-10s@, which misbehave "
+        "on purpose. An address of the same name takes the place of a simulator.",
+        changeable=True,
+        served=True,
+    )
     hide_extensions: tuple[str, ...] = _setting(
         (),
         _NAMES,
@@ -643,6 +652,7 @@ class RuntimeChanges(TypedDict, total=False):
     unknown_recipients: Literal["reject", "keep"]
     foreign_recipients: Literal["keep", "reject"]
     subaddressing: str
+    simulators: bool
     hide_extensions: _Texts
     max_sessions: int
     max_session_messages: int

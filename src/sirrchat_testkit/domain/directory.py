@@ -8,7 +8,8 @@
    is the setting ``subaddressing``.
 5. A record of another account raises ``NotFound``, as a record that does not exist.
 6. Domains are compared and shown in lower case, international labels in their ASCII form.
-7. A domain can be deleted only if it has no addresses; expired ones do not count and are deleted with it. The domain of
+7. A simulator is a recipient without an address. It exists only where no address does.
+8. A domain can be deleted only if it has no addresses; expired ones do not count and are deleted with it. The domain of
    the hidden admin account cannot be deleted, so a server always has one.
 """
 
@@ -21,6 +22,7 @@ from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.deletion import Deletion
 from sirrchat_testkit.domain.ids import Ids
 from sirrchat_testkit.domain.models import Account, Address, Domain
+from sirrchat_testkit.domain.simulators import Simulator, simulator_named
 from sirrchat_testkit.domain.store import Delete, Put, Store
 from sirrchat_testkit.errors import (
     Conflict,
@@ -29,6 +31,8 @@ from sirrchat_testkit.errors import (
     LimitReached,
     NoSuchAddress,
     NotFound,
+    Refused,
+    Simulated,
 )
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.settings import CurrentSettings
@@ -140,10 +144,16 @@ class Directory:
         Raises:
             NoSuchAddress: The domain is served here and the address does not exist, or it belonged to an ended scope.
             ForeignDomain: The domain is not served here, and ``foreign_recipients`` is ``reject``.
+            Simulated: The recipient is a simulator that never accepts mail.
         """
         address = await self._address_of(recipient)
         if address is not None and not self.has_expired(address):
             return address
+        simulator = await self.simulator(recipient)
+        if simulator is not None:
+            if simulator.never_accepts:
+                raise Simulated(f"{recipient} is a simulator: it {simulator.does}")
+            return None
         settings = self._settings.value
         served = await self._domains.serves(addressing.split(recipient)[1])
         if self.former_scope(recipient) or (served and settings.unknown_recipients == "reject"):
@@ -151,6 +161,28 @@ class Directory:
         if not served and settings.foreign_recipients == "reject":
             raise ForeignDomain(f"the domain of {recipient} is not served here")
         return None
+
+    async def simulator(self, recipient: str) -> Simulator | None:
+        """Return the simulator that ``recipient`` is; None if it is none, or an address takes its place."""
+        settings = self._settings.value
+        if not settings.simulators:
+            return None
+        local, domain = addressing.split(addressing.key(recipient))
+        found = simulator_named(local, settings.subaddressing)
+        if found is None or self.former_scope(recipient) or await self._address_of(recipient) is not None:
+            return None
+        return found if await self._domains.serves(domain) else None
+
+    async def is_local(self, sender: str) -> bool:
+        """Return whether mail for ``sender`` goes to an address here, or is kept without one at a served domain."""
+        if not addressing.is_mailbox(sender):
+            return False
+        try:
+            if await self.route(sender) is not None:
+                return True
+        except Refused:
+            return False
+        return await self._domains.serves(addressing.split(sender)[1]) and await self.simulator(sender) is None
 
     async def owner(self, recipient: str) -> str:
         """Return the id of the account whose address, expired or not, ``recipient`` is; empty if there is none."""

@@ -33,6 +33,8 @@ class Reset:
         if services.scopes.is_open:
             raise Conflict("a test's scope is open in this server; its end undoes everything")
         services.faults.cancel(*services.faults.all())
+        services.simulation.end()
+        await services.simulation.rewind({})
         services.settings.value = self._settings
         services.clock.rewind(self._clock)
         for account in await services.store.find(Account):

@@ -20,6 +20,7 @@ from sirrchat_testkit.domain.passwords import CHEAP, PROPER, Passwords
 from sirrchat_testkit.domain.retention import Retention
 from sirrchat_testkit.domain.scopes import Scopes
 from sirrchat_testkit.domain.sessions import Sessions
+from sirrchat_testkit.domain.simulation import Simulation
 from sirrchat_testkit.domain.store import Put, Store
 from sirrchat_testkit.domain.webhooks import Webhooks
 from sirrchat_testkit.errors import Conflict, NotFound
@@ -60,6 +61,7 @@ class Services:
     passwords: Passwords
     logins: Logins
     faults: FaultRegistry
+    simulation: Simulation
     scopes: Scopes
 
     @classmethod
@@ -81,6 +83,7 @@ class Services:
         faults = FaultRegistry(clock.now, events.append)
         accounts = Accounts(store, clock, ids, domains, directory, passwords, deletion)
         webhooks = Webhooks(store, clock, ids, events, deletion)
+        delivery = MailDelivery(store, clock, ids, directory, retention, counters, events, deletion)
         return cls(
             settings=current,
             clock=clock,
@@ -91,7 +94,7 @@ class Services:
             directory=directory,
             accounts=accounts,
             keys=Keys(store, clock, ids, webhooks),
-            delivery=MailDelivery(store, clock, ids, directory, retention, counters, events, deletion),
+            delivery=delivery,
             deletion=deletion,
             retention=retention,
             folders=Folders(store, clock, directory, events),
@@ -103,6 +106,7 @@ class Services:
             passwords=passwords,
             logins=Logins(accounts, passwords, current, clock, events),
             faults=faults,
+            simulation=Simulation(clock, ids, current, directory, delivery, sessions, events, loop),
             scopes=Scopes(
                 store, clock, ids, current, directory, counters, faults=faults, passwords=passwords, sessions=sessions
             ),
@@ -121,11 +125,13 @@ class Services:
         self.stats.begin()
         await self.delivery.purge_hourly()
         self.scopes.join(self.deletion)
+        self.scopes.join(self.simulation)
         await self.deletion.resume()
         return key
 
     async def close(self) -> None:
         """Store pending counts, drop scheduled work and end the password threads. The store stays open."""
+        await self.simulation.close()
         await self.deletion.close()
         await self.counters.flush()
         self.clock.close()

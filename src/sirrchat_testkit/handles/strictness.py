@@ -4,7 +4,7 @@
 2. A test has dealt with a message if it received it, deleted it, or read it over the SirrChat API, which flags it as
    seen. Messages from ``inbox.deliver`` do not count: the test itself made them.
 3. A test has dealt with a refusal if it read ``mailserver.refusals`` after it. A refusal by a planned fault does not
-   count: the test asked for it.
+   or a simulator does not count: the test asked for it.
 4. Two messages for one recipient are duplicates if sender and subject are equal, and the Message-ID or the contents.
 5. Late mail is reported by the scope that is open when it arrives. The plugin reports it by itself, with the test that
    caused it.
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from sirrchat_testkit.domain.events import MessageReceived, RecipientRefused
 from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.sessions import Session
-from sirrchat_testkit.errors import FaultRefused
+from sirrchat_testkit.errors import FaultRefused, Simulated
 from sirrchat_testkit.formatting import counted, printable
 from sirrchat_testkit.handles.diagnostics import Refusal, Snapshot, is_missing, to_accept
 from sirrchat_testkit.handles.failures import Section
@@ -42,6 +42,10 @@ CLOSING: Final = 0.25
 
 SHOWN: Final = 10
 """Lines of a check that the error shows, the latest ones."""
+
+
+_PLANNED: Final = frozenset({FaultRefused.code, Simulated.code})
+"""The codes of refusals that the test asked for."""
 
 
 class StrictCheckFailed(AssertionError):
@@ -121,7 +125,7 @@ async def _came_by_smtp(control: ServerControl, message: Message) -> bool:
 def _refused(control: ServerControl, snapshot: Snapshot) -> Steps[list[str]]:
     """Return the text about the refusals that the test has not dealt with, and what to do about the last one."""
     unread = snapshot.own(RecipientRefused, control.refusals_read)
-    events = [each for each in unread if each.code != FaultRefused.code and not each.scope]
+    events = [each for each in unread if each.code not in _PLANNED and not each.scope]
     refusals = yield from control.diagnostics.refusals(events)
     if not refusals:
         return []
@@ -135,7 +139,7 @@ def _refused(control: ServerControl, snapshot: Snapshot) -> Steps[list[str]]:
 def _late(control: ServerControl, snapshot: Snapshot) -> Steps[list[Refusal]]:
     """Return the mail for addresses of scopes that have ended."""
     refused = snapshot.own(RecipientRefused, control.since)
-    events = [each for each in refused if each.scope and each.code != FaultRefused.code]
+    events = [each for each in refused if each.scope and each.code not in _PLANNED]
     return (yield from control.diagnostics.refusals(events))
 
 

@@ -45,6 +45,7 @@ STATUSES: Mapping[type[errors.TestkitError], int] = {
     errors.ForeignDomain: 400,
     errors.OverQuota: 507,
     errors.TooManyRecipients: 400,
+    errors.Simulated: 400,
     errors.FaultRefused: 400,
     errors.StoreError: 500,
     errors.StoreFull: 507,

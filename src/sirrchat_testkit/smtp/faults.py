@@ -1,6 +1,7 @@
 """The planned faults of one session: the context of each stage, and how a decision is carried out.
 
-1. Nothing here runs unless an SMTP fault is planned: the session checks ``ProtocolFaults.planned`` first.
+1. Nothing here runs unless an SMTP fault is planned, which the session checks first with ``ProtocolFaults.planned``, or
+   a recipient is a simulator, whose decision is carried out as that of a fault.
 2. A message sent by BDAT passes stage ``data`` when its first chunk is announced. The decision is carried out after the
    chunk's bytes, because the client does not wait for a reply before it sends them (RFC 3030 section 2).
 3. A message that is broken off is not stored for any recipient, and no refusal is noted.
@@ -16,8 +17,9 @@ from typing import Any, Final
 from sirrchat_testkit.domain.auth import Credentials
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Session
-from sirrchat_testkit.errors import FaultRefused
-from sirrchat_testkit.faults.smtp import SMTP, SmtpContext, SmtpDecision
+from sirrchat_testkit.domain.simulators import Simulator
+from sirrchat_testkit.errors import FaultRefused, Simulated
+from sirrchat_testkit.faults.smtp import SMTP, FaultReply, SmtpContext, SmtpDecision
 from sirrchat_testkit.smtp import replies
 from sirrchat_testkit.smtp.replies import Answer, Next, Reply
 from sirrchat_testkit.smtp.transaction import Transaction
@@ -104,6 +106,23 @@ class FaultPoints:
         decision = await self._decide("rcpt", mail_from=transaction.sender, recipients=(recipient,))
         refused = self._refusing("at RCPT", transaction, recipient)
         return await act(decision, lose if decision.lose else work, refused, self._writer)
+
+    async def simulate(self, simulator: Simulator, transaction: Transaction, recipient: str, work: Work) -> Reply:
+        """Answer RCPT as ``simulator`` does; ``work`` accepts the recipient."""
+        services, by = self._services, f"by the simulator {simulator.name}@"
+
+        async def refused(reply: Reply) -> None:
+            if reply.code:
+                transaction.refuse(recipient, reply)
+            what = f"refused {reply.code} at RCPT" if reply.code else "connection closed at RCPT"
+            await services.delivery.note_refusal(recipient, transaction.sender, Simulated(f"{what} {by}"))
+
+        if simulator.drops:
+            await refused(replies.HANG_UP)
+            return replies.HANG_UP
+        refuses = services.simulation.refuses(simulator, transaction.sender, recipient)
+        refusal = FaultReply(*simulator.reply) if refuses and simulator.reply else None
+        return await act(SmtpDecision(refusal=refusal, delay=simulator.delay), work, refused, self._writer)
 
     async def data(self, transaction: Transaction) -> Reply:
         """Answer DATA."""

@@ -272,6 +272,13 @@ class SmtpSession:
         return reply
 
     async def _admit(self, transaction: Transaction, recipient: str, path: Path) -> Reply:
+        simulator = await self._services.directory.simulator(recipient)
+        if simulator is not None:
+            work = functools.partial(self._accept, transaction, recipient, path)
+            return await self.fault_points.simulate(simulator, transaction, recipient, work)
+        return await self._accept(transaction, recipient, path)
+
+    async def _accept(self, transaction: Transaction, recipient: str, path: Path) -> Reply:
         try:
             await self._services.delivery.admit(recipient, transaction.sender)
         except Refused as refusal:

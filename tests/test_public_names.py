@@ -51,7 +51,10 @@ WANTED = {"Flag", "Number", "Text", "Time"}
 EXCHANGES = {"Call", "EventSource", "Pages"}
 """What a method of a client is made of; ``help`` shows only the type of the answer."""
 
-WIDER = {"allowed_hosts", "data", "domains", "hide_extensions", "oauth_tokens", "strict", "webhook_hosts"}
+WIDER = {
+    *("allowed_hosts", "data", "domains", "hide_extensions", "oauth_tokens", "strict", "webhook_hosts"),
+    *("idle_timeout", "session_timeout", "max_message_size", "max_bytes", "max_age"),
+}
 """Settings that accept more types than their record keeps, such as a list for a tuple."""
 
 

@@ -636,10 +636,10 @@ def _check_names(given: Mapping[str, object]) -> None:
 
 _Texts: TypeAlias = list[str] | tuple[str, ...]
 
-Duration: TypeAlias = float | timedelta | str
+_Duration: TypeAlias = float | timedelta | str
 """A number of seconds, a ``timedelta``, or a text such as ``5m``."""
 
-Size: TypeAlias = int | str
+_Size: TypeAlias = int | str
 """A number of bytes, or a text such as ``25MB``."""
 
 
@@ -658,14 +658,14 @@ class RuntimeChanges(TypedDict, total=False):
     max_session_messages: int
     max_unknown_commands: int
     max_failed_logins: int
-    idle_timeout: Duration
-    session_timeout: Duration
-    max_message_size: Size
+    idle_timeout: _Duration
+    session_timeout: _Duration
+    max_message_size: _Size
     max_recipients: int
     max_addresses: int
     max_messages: int
-    max_bytes: Size
-    max_age: Duration
+    max_bytes: _Size
+    max_age: _Duration
     rate_limit: Literal["off", "documented", "custom"]
     rate_limit_key: int
     rate_limit_ip: int

@@ -18,6 +18,7 @@ from sirrchat_testkit.control import events as module
 from sirrchat_testkit.domain import events as domain
 from sirrchat_testkit.domain.events import Event
 from sirrchat_testkit.domain.models import Message
+from sirrchat_testkit.handles.published import PUBLISHED
 from sirrchat_testkit.schemas.control import EventName
 from sirrchat_testkit.schemas.control_events import KINDS
 from tests.control.conftest import Control
@@ -228,7 +229,7 @@ def test_a_client_that_closes_its_stream_is_no_crash(
 
 def test_every_kind_of_event_is_published_or_internal() -> None:
     internal = {domain.WebhookAdded, domain.DeliveryRequested}
-    assert set(Event.__subclasses__()) == {*module._SHOWN, *internal}
+    assert set(Event.__subclasses__()) == {*PUBLISHED, *internal}
     assert get_args(EventName) == module.NAMES == (*KINDS,)
 
 
@@ -249,6 +250,7 @@ SAMPLES = [
     domain.MessagesChanged(at=0, messages=(MESSAGE,)),
     domain.MessagesRemoved(at=0, ids=("m",), recipients=frozenset()),
     domain.RecipientRefused(at=0, recipient="x@example.com", sender="", code="no_such_address", reason="unknown"),
+    domain.LoginAccepted(at=0, mechanism="PLAIN", login="ann@example.com"),
     domain.LoginRefused(at=0, mechanism="PLAIN", login="ann", reason="wrong password"),
     domain.TlsFailed(at=0, peer="127.0.0.1:5", alert=""),
     domain.SessionOpened(at=0, number=1, peer="127.0.0.1:5"),
@@ -277,7 +279,7 @@ SAMPLES = [
 
 @pytest.mark.parametrize("event", SAMPLES, ids=lambda event: type(event).__name__)
 def test_an_event_has_the_fields_of_its_model(event: Event) -> None:
-    assert {type(each) for each in SAMPLES} == {*module._SHOWN}
+    assert {type(each) for each in SAMPLES} == {*PUBLISHED}
     [read] = parsed(iter([*module.encoded(7, event).decode().split("\n"), ""]))
     kind = KINDS[read.name]
     model = kind.model_validate(read.data)

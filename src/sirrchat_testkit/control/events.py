@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -23,6 +23,7 @@ from sirrchat_testkit.domain.events import Event, EventLog
 from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.formatting import iso_milliseconds
 from sirrchat_testkit.handles.control import ServerControl
+from sirrchat_testkit.handles.published import PUBLISHED
 from sirrchat_testkit.http.parameters import Parameter
 from sirrchat_testkit.http.style import encode
 
@@ -48,87 +49,15 @@ _SLICE: Final = 200
 _LONGEST_ID: Final = 18
 
 
-def _message(event: domain.MessageReceived | domain.MessageSent) -> dict[str, Any]:
-    message = event.message
-    return {
-        "message": message.id,
-        "uid": message.seq,
-        "recipient": message.recipient,
-        "from": message.sender or message.mail_from,
-        "subject": message.subject,
-        "size": message.size,
-        "envelope": message.envelope,
-    }
-
-
-_SHOWN: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, Any]]]]] = {
-    domain.MessageReceived: ("message.received", _message),
-    domain.MessageSent: ("message.sent", _message),
-    domain.MessagesChanged: (
-        "messages.changed",
-        lambda event: {"messages": [{"message": each.id, "seen": each.seen} for each in event.messages]},
-    ),
-    domain.MessagesRemoved: ("messages.removed", lambda event: {"messages": event.ids}),
-    domain.RecipientRefused: (
-        "recipient.refused",
-        lambda event: {
-            "recipient": event.recipient,
-            "sender": event.sender,
-            "code": event.code,
-            "reason": event.reason,
-            "scope": event.scope,
-        },
-    ),
-    domain.LoginRefused: (
-        "login.refused",
-        lambda event: {"mechanism": event.mechanism, "login": event.login, "reason": event.reason},
-    ),
-    domain.TlsFailed: ("tls.failed", lambda event: {"peer": event.peer, "alert": event.alert}),
-    domain.SessionOpened: ("session.opened", lambda event: {"session": event.number, "peer": event.peer}),
-    domain.SessionClosed: ("session.closed", lambda event: {"session": event.number, "peer": event.peer}),
-    domain.FaultFired: (
-        "fault.struck",
-        lambda event: {
-            "stage": event.stage,
-            "effect": event.text,
-            "peer": event.peer,
-            "sender": event.sender,
-            "recipients": event.recipients,
-        },
-    ),
-    domain.DeliveryAttempted: (
-        "delivery.attempted",
-        lambda event: {
-            "delivery": event.delivery,
-            "webhook": event.webhook,
-            "url": event.url,
-            "event": event.event,
-            "attempt": event.number,
-            "status": event.status,
-            "error": event.error,
-            "reason": event.reason,
-            "duration": event.duration_ms / 1000,
-            "outcome": event.outcome,
-        },
-    ),
-    domain.ClockMoved: ("clock.moved", lambda event: {"now": iso_milliseconds(event.at), "frozen": event.frozen}),
-    domain.StreamDropped: ("stream.dropped", lambda event: {"peer": event.peer}),
-    domain.Crashed: (
-        "crashed",
-        lambda event: {"where": event.where, "error": f"{type(event.error).__name__}: {event.error}"},
-    ),
-}
-"""The name of each published event, and what it shows. Other events are not published."""
-
-NAMES: Final = ("gap", *(name for name, _ in _SHOWN.values()))
+NAMES: Final = ("gap", *(name for name, _ in PUBLISHED.values()))
 
 
 def encoded(number: int, event: Event) -> bytes:
     """Return ``event`` as a Server-Sent Event, or nothing if it is not published."""
-    if type(event) not in _SHOWN:
+    if type(event) not in PUBLISHED:
         return b""
-    name, show = _SHOWN[type(event)]
-    data = encode({"id": number, "at": iso_milliseconds(event.at), **show(event)})
+    name, fields = PUBLISHED[type(event)]
+    data = encode({"id": number, "at": iso_milliseconds(event.at), **fields(event)})
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, name.encode(), data)
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from sirrchat_testkit.domain.accounts import Accounts
 from sirrchat_testkit.domain.clock import Clock
-from sirrchat_testkit.domain.events import EventLog, LoginRefused
+from sirrchat_testkit.domain.events import EventLog, LoginAccepted, LoginRefused
 from sirrchat_testkit.domain.ids import Ids, hash_key
 from sirrchat_testkit.domain.models import Account, ApiKey
 from sirrchat_testkit.domain.passwords import Passwords
@@ -147,12 +147,17 @@ class Logins:
         return ("PLAIN", "LOGIN", *challenges, *(("XOAUTH2",) if self._settings.value.oauth_tokens else ()))
 
     async def check(self, credentials: Credentials, domain: str) -> str:
-        """Return the address of the account that logged in, or the user of the token.
+        """Return the address of the account that logged in, or the user of the token, and note the login.
 
         Raises:
             Unauthorized: The credentials are wrong; the event log has the reason.
             TooBusy: Too many passwords are being hashed; the event log has this reason.
         """
+        login = await self._identity(credentials, domain)
+        self._events.append(LoginAccepted(at=self._clock.now(), mechanism=credentials.mechanism, login=login))
+        return login
+
+    async def _identity(self, credentials: Credentials, domain: str) -> str:
         if credentials.acting_for not in {"", credentials.user}:
             raise self.refused(credentials, f"not allowed to act for {credentials.acting_for!r}")
         if credentials.token is not None:

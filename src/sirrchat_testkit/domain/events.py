@@ -75,6 +75,14 @@ class RecipientRefused(Event):
 
 
 @record
+class LoginAccepted(Event):
+    """A client logged in as ``login``."""
+
+    mechanism: str
+    login: str
+
+
+@record
 class LoginRefused(Event):
     """A login failed. ``reason`` is not sent to the client."""
 

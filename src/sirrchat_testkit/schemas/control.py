@@ -403,6 +403,7 @@ EventName: TypeAlias = Literal[
     "messages.changed",
     "messages.removed",
     "recipient.refused",
+    "login.accepted",
     "login.refused",
     "tls.failed",
     "session.opened",

@@ -87,6 +87,14 @@ class RecipientRefused(_Event):
     scope: str
 
 
+class LoginAccepted(_Event):
+    """A client logged in; ``login`` is the address of the account, or the user of a token."""
+
+    name: Literal["login.accepted"] = "login.accepted"
+    mechanism: str
+    login: str
+
+
 class LoginRefused(_Event):
     """A login failed; the client did not get the ``reason``."""
 
@@ -181,6 +189,7 @@ Event: TypeAlias = (
     | MessagesChanged
     | MessagesRemoved
     | RecipientRefused
+    | LoginAccepted
     | LoginRefused
     | TlsFailed
     | SessionOpened

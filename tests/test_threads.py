@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -145,3 +147,19 @@ def test_an_async_call_outside_a_task_says_what_to_use(thread: LoopThread) -> No
     coroutine = thread.acall(add(1, 1))
     with pytest.raises(RuntimeError, match="not in an asyncio or trio task"):
         coroutine.send(None)
+
+
+STOPPED_AT_THE_END = """
+import asyncio, atexit
+from sirrchat_testkit.threads import LoopThread
+
+thread = LoopThread("kit")
+thread.start()
+thread.call(asyncio.to_thread(int))
+atexit.register(thread.stop)
+"""
+
+
+def test_it_can_be_stopped_when_the_process_ends() -> None:
+    ended = subprocess.run([sys.executable, "-c", STOPPED_AT_THE_END], capture_output=True, check=True, timeout=30)
+    assert ended.stderr == b""

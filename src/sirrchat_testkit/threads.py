@@ -174,7 +174,8 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
     if tasks:
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
     loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.run_until_complete(loop.shutdown_default_executor())
+    with contextlib.suppress(RuntimeError):  # the process ends: no thread can start, and the executor has ended
+        loop.run_until_complete(loop.shutdown_default_executor())
 
 
 class AsyncSignal(Protocol):

@@ -82,7 +82,10 @@ def test_a_timeout_says_why_as_receive_does(server: MailServer, control: Control
     server.inbox_for("ann@example.com").deliver(subject="Welcom", text="x")
     refusal = control.refusal("GET", "/wait", status=404, to="ann@example.com", subject="Welcome", timeout=0.05)
     assert refusal["code"] == "timeout"
-    assert refusal["message"].startswith("subject: wanted 'Welcome', was 'Welcom'. Waited 0.05 s for a message")
+    assert refusal["message"].startswith(
+        "subject: wanted 'Welcome', was 'Welcom'. "
+        "Waited 0.05 s for a message for ann@example.com with subject='Welcome'.\n"
+    )
     [near] = refusal["details"]["near_misses"]
     assert near["misses"] == ["subject: wanted 'Welcome', was 'Welcom'"]
     assert near["recipient"] == "ann@example.com"

@@ -141,7 +141,7 @@ class _LongPoll:
     def __init__(self, source: MailSource, match: Search, wanted: int, seconds: float) -> None:
         self.source = source
         self.kind: Kind[ReceivedMessage] = source.kind
-        self.match: Match = match
+        self.match: Match = match.without_recipient()
         self.wanted = wanted
         self.seconds = seconds
         self.found: list[ReceivedMessage] = []

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from types import MappingProxyType
@@ -98,7 +98,9 @@ class Search(Match):
         given = {name: value for name in _PLAIN if (value := plain.get(name)) is not None}
         checks = [Check(name, _PLAIN[name], _wanted(name, value)) for name, value in given.items()]
         checks += _terms(q)
-        checks.sort(key=lambda check: check.reads_contents)
+        self._set(sorted(checks, key=lambda check: check.reads_contents))
+
+    def _set(self, checks: Sequence[Check]) -> None:
         conditions = {f"{'-' * each.negated}{each.label}": each.wanted for each in checks}
         object.__setattr__(self, "conditions", MappingProxyType(conditions))
         object.__setattr__(self, "_checks", tuple(checks))
@@ -108,6 +110,13 @@ class Search(Match):
         """The recipient that every match has; None if there may be several."""
         wanted = next((each.wanted for each in self._checks if each.condition is _PLAIN["to"]), None)
         return None if wanted is None or re.search(r"[*?]", wanted) else wanted
+
+    def without_recipient(self) -> Search:
+        """Return the conditions without that on the one recipient, for texts that name it already."""
+        rest = object.__new__(Search)
+        known = self.recipient is not None
+        rest._set([each for each in self._checks if not known or each.condition is not _PLAIN["to"]])
+        return rest
 
     def __str__(self) -> str:
         return (

@@ -43,7 +43,7 @@ NARROWER = {"handles": ADAPTERS, "sink": ADAPTERS}
 ONLY = {
     "cli": {
         *("domain", "storage", "client", "schemas", "errors", "formatting", "suggestions", "settings", PACKAGE),
-        *("durations", "sizes"),
+        *("durations", "sizes", "net", "handles"),
     },
     "client": {"schemas", "errors", "mail", "settings", "durations"},
 }

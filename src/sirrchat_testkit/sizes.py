@@ -41,3 +41,11 @@ def show_size(size: int) -> str:
         return "0"
     shown = [f"{size // each}{unit}" for unit, each in (_BINARY | _DECIMAL | {"B": 1}).items() if size % each == 0]
     return min(shown, key=len)
+
+
+def rough_size(size: int) -> str:
+    """Return a size to read at a glance: ``812 B``, ``1.2 kB``, ``25.0 MB``."""
+    for unit, each in _DECIMAL.items():
+        if size >= each:
+            return f"{size / each:.1f} {unit}"
+    return f"{size} B"

@@ -52,6 +52,8 @@ CASES = [
     Case("1k-pipelined", replace(SMALL, pipelined=True), 4.0, 6.0),
     Case("smtpdfix", SMALL, 2.5, 4.0, other="smtpdfix"),
     Case("pytest-localserver", SMALL, 2.5, 4.0, other="pytest-localserver"),
+    Case("1k-logged", SMALL, 0.95, 0.97, one="ours-logged", other="ours"),
+    Case("1k-reopen-logged", Load(1_024, 1_500, reopen=True), 0.95, 0.97, one="ours-logged", other="ours"),
     Case("1k-durable", SMALL, 0.5, 0.85, one="ours-durable", other="ours"),
     Case("10k-durable", MIDDLE, 0.7, 0.85, one="ours-durable", other="ours"),
 ]

@@ -9,6 +9,7 @@ resident octets, ``count`` by how many messages it has stored.
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import socket
 import subprocess
@@ -102,6 +103,21 @@ def ours(**settings: Any) -> Iterator[tuple[int, Callable[[], int]]]:
 
 
 @contextlib.contextmanager
+def logged() -> Iterator[tuple[int, Callable[[], int]]]:
+    """The same with the log that ``serve`` writes, into a file that keeps nothing."""
+    from sirrchat_testkit import MailServer
+    from sirrchat_testkit.cli.log import KINDS, Log
+    from sirrchat_testkit.handles.log_reader import LogReader
+
+    with MailServer() as server, Path(os.devnull).open("wb") as nowhere:
+        log = Log(LogReader(server._control, KINDS), "text", nowhere.fileno(), "utf-8", colors=True)
+        log.start()
+        server.add_account(RECIPIENT, quota=1 << 40)
+        yield server.smtp_port, lambda: len(server.messages)
+        log.stop()
+
+
+@contextlib.contextmanager
 def _durable(**settings: Any) -> Iterator[tuple[int, Callable[[], int]]]:
     with tempfile.TemporaryDirectory() as folder, ours(data=folder, **settings) as serving:
         yield serving
@@ -112,6 +128,7 @@ KINDS: dict[str, Callable[[], Serving]] = {
     "smtpdfix": smtpdfix,
     "pytest-localserver": localserver,
     "ours": ours,
+    "ours-logged": logged,
     "ours-durable": _durable,
     "ours-fsync": lambda: _durable(fsync=True),
 }

@@ -8,8 +8,9 @@ import gc
 import json
 import os
 import signal
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sirrchat_testkit import __version__
 from sirrchat_testkit.cli.options import add_settings, discard_output, fail, in_flags, settings, unknown_variables
@@ -17,6 +18,10 @@ from sirrchat_testkit.errors import StoreError
 
 if TYPE_CHECKING:
     from sirrchat_testkit import MailServer
+    from sirrchat_testkit.cli.log import Format, Log
+
+FORMATS: Final = ("text", "json")
+_STDERR: Final = 2
 
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM})
 
@@ -36,6 +41,10 @@ def add_serve(commands: argparse._SubParsersAction[Any]) -> None:
     command.set_defaults(run=serve)
     command.add_argument("--json", action="store_true", help="print one line of JSON when the server is ready")
     command.add_argument("--ready-file", type=Path, help="write that line to this file, atomically")
+    command.add_argument("--quiet", action="store_true", help="do not write the log to stderr")
+    command.add_argument(
+        "--log-format", choices=FORMATS, default="text", metavar="|".join(FORMATS), help="the form of the log [text]"
+    )
     add_settings(command)
 
 
@@ -57,14 +66,34 @@ def serve(arguments: argparse.Namespace) -> int:
     except OSError as error:
         named = f"cannot read {error.filename}: " if error.filename else ""
         return fail(f"{named}{error.strerror or error}{_way_out(error)}", 1)
+    log = None if arguments.quiet or sys.stderr is None else _log(server, arguments.log_format)
+    by = 0
     try:
         if problem := _announce(server, arguments):
             return fail(problem, 1)
         gc.freeze()  # modules and the records of the data folder stay: collections need not visit them
-        signal.sigwait(STOPS)
+        if log is not None:
+            log.start()
+        by = signal.sigwait(STOPS)
+        if log is not None:
+            log.stop()
     finally:
         server.stop()
+    prompt = "\n" if by == signal.SIGINT and sys.stderr and os.isatty(_STDERR) else ""  # the terminal shows ^C
+    if log is not None:
+        log.finish(prompt)
+    elif prompt:
+        os.write(_STDERR, prompt.encode())
     return 0
+
+
+def _log(server: MailServer, form: Format) -> Log:
+    from sirrchat_testkit.cli.log import KINDS, Log
+    from sirrchat_testkit.handles.log_reader import LogReader
+
+    control = server._control  # noqa: SLF001 - the log reads events, for which there is no public handle
+    colors = os.isatty(_STDERR) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Log(LogReader(control, KINDS), form, _STDERR, sys.stderr.encoding, colors=colors)
 
 
 def _way_out(error: OSError) -> str:
@@ -82,6 +111,8 @@ def _look_for(*files: str | None) -> None:
 
 def _announce(server: MailServer, arguments: argparse.Namespace) -> str:
     """Write that the server is ready; return why that failed, or "". If the reader of stdout has gone, it serves on."""
+    from sirrchat_testkit.cli.screen import first_screen
+
     facts = {
         "smtp_host": server.smtp_host,
         "smtp_port": server.smtp_port,
@@ -89,7 +120,7 @@ def _announce(server: MailServer, arguments: argparse.Namespace) -> str:
         "api_key": server.api_key,
         "version": __version__,
     }
-    if _speaks_tls(server):
+    if server.settings.tls:
         facts |= {"smtps_port": server.smtps_port, "smtp_ca_file": server.tls.ca_file}
     line = json.dumps(facts)
     try:
@@ -98,68 +129,13 @@ def _announce(server: MailServer, arguments: argparse.Namespace) -> str:
     except OSError as error:
         return f"cannot write {arguments.ready_file}: {error.strerror}"
     try:
-        print(line if arguments.json else _welcome(server), flush=True)
+        print(line if arguments.json else first_screen(server), flush=True)
     except BrokenPipeError:  # such as head -1, which has read what it wants
         discard_output()
     except OSError as error:
         discard_output()  # or Python would try again at the exit
         return f"cannot write to stdout: {error.strerror}"
     return ""
-
-
-def _speaks_tls(server: MailServer) -> bool:
-    return server.settings.starttls or server.settings.smtps_port is not None
-
-
-def _welcome(server: MailServer) -> str:
-    tls = ""
-    if _speaks_tls(server):
-        smtps = f"SMTPS     {server.smtp_host}:{server.smtps_port}\n" if server.smtps_port is not None else ""
-        tls = f"{smtps}CA file   {server.tls.ca_file}\n"
-    domain = server.settings.domains[0]
-    key = f"-H 'X-API-Key: {server.api_key}'"
-    mail = f"printf 'Subject: Hello\\r\\n\\r\\nIt works.\\r\\n' | curl -sS {_curl_to(server)}"
-    body = json.dumps({"name": "ann", "expiryTime": 3_600_000, "domain": domain})
-    send = "" if _wants_login(server) else f"  {mail} --mail-from you@example.org --mail-rcpt ann@{domain} -T -\n"
-    then = "send mail to it, and wait for the mail" if send else "and wait for its mail"
-    return f"""\
-SMTP      {server.smtp_host}:{server.smtp_port}
-{tls}REST API  {server.api_url}, with all routes on the page {server.api_url}/docs
-API key   {server.api_key}
-
-Make an address, {then}:
-  curl -sS -X POST {server.api_url}/api/emails/generate {key} -d '{body}'
-{send}  curl -sS '{server.api_url}/testkit/v1/wait?to=ann@{domain}' {key}
-{_login(server, mail, domain)}
-Press Ctrl-C to stop."""
-
-
-def _wants_login(server: MailServer) -> bool:
-    auth = server.settings.auth
-    return auth == "required" or (auth == "tls" and _speaks_tls(server))
-
-
-def _login(server: MailServer, mail: str, domain: str) -> str:
-    settings = server.settings
-    if "AUTH" in settings.hide_extensions or (settings.auth == "tls" and not _speaks_tls(server)):
-        return ""
-    user = f"bob@{domain}"
-    body = json.dumps({"email": user, "password": "secret"})
-    return f"""
-{"Mail is accepted only after a login: make" if _wants_login(server) else "Logging in is optional: make"} a user, \
-and send as that user:
-  curl -sS -X POST {server.api_url}/api/v1/users -H 'Authorization: Bearer {server.api_key}' -d '{body}'
-  {mail} --user {user}:secret --mail-from {user} --mail-rcpt ann@{domain} -T -
-"""
-
-
-def _curl_to(server: MailServer) -> str:
-    """Return curl's arguments for sending mail here, over TLS if the server has it."""
-    if not _speaks_tls(server):
-        return server.smtp_url
-    if server.settings.starttls:
-        return f"{server.smtp_url} --ssl-reqd --cacert {server.tls.ca_file}"
-    return f"smtps://{server.smtp_host}:{server.smtps_port} --cacert {server.tls.ca_file}"
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -313,7 +313,7 @@ def explain(
     unconnected = awaited and not (snapshot.connections or snapshot.live or happened)
     shown = [str(explained.get((each.recipient, each.sender)) or _plain(each)) for each in refused]
     faults = [*snapshot.of(FaultFired, after)]
-    fired = [*map(_fired, faults)]
+    struck = [*map(fired, faults)]
     handshakes = [f"{each.peer}: {_tls_failure(each.alert)}" for each in snapshot.of(TlsFailed, after)]
     sections = [
         *listed("Refused:", shown),
@@ -321,7 +321,7 @@ def explain(
         *listed("TLS handshakes that failed:", handshakes),
         *listed("Refused logins:", logins),
         *listed("Planned faults:", map(str, snapshot.faults)),
-        *listed("Faults that fired:", fired),
+        *listed("Faults that fired:", struck),
         *listed("Connections that delivered no mail:", idle),
         *listed("In progress:", busy),
         *listed("Errors in the server:", crashes),
@@ -335,7 +335,7 @@ def explain(
         *map(_refused, own[-1:]),
         *(f"A TLS handshake failed with {each}" for each in handshakes[-1:]),
         *logins[-1:],
-        *(f"A planned fault fired: {_fired(each)}{snapshot.retry(each)}" for each in faults[-1:]),
+        *(f"A planned fault fired: {fired(each)}{snapshot.retry(each)}" for each in faults[-1:]),
         *idle[-1:],
         *(f"Still in progress: {each}" for each in busy[-1:]),
     ]
@@ -419,6 +419,7 @@ def _retry(refusal: Refusal, fired: Sequence[FaultFired], snapshot: Snapshot) ->
     return ""
 
 
-def _fired(event: FaultFired) -> str:
+def fired(event: FaultFired) -> str:
+    """Return what a fault did, at which stage and for whom, in one line."""
     whom = ", ".join(event.recipients) or event.sender or event.peer
     return f"{event.text} at {event.stage.upper()}: {whom}"

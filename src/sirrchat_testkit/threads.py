@@ -250,7 +250,7 @@ class TrioSignal:
 
 def async_signal() -> AsyncSignal:
     """Return a flag for the current task. Raises ``RuntimeError`` outside of an asyncio or trio task."""
-    if runs_asyncio():
+    if _runs_asyncio():
         return AsyncioSignal()
     if "trio" in sys.modules:
         with contextlib.suppress(RuntimeError):  # imported, but not running here
@@ -258,8 +258,18 @@ def async_signal() -> AsyncSignal:
     raise RuntimeError("not in an asyncio or trio task; in a plain thread, use the verb without the leading 'a'")
 
 
-def runs_asyncio() -> bool:
-    """Return whether an asyncio loop runs in this thread."""
+def in_task() -> bool:
+    """Return whether a task of asyncio or trio runs in this thread."""
+    if _runs_asyncio():
+        return asyncio.current_task() is not None  # Playwright's synchronous API has a loop whose task is elsewhere
+    try:
+        async_signal()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _runs_asyncio() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:

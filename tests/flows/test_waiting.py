@@ -1,6 +1,7 @@
 """Waiting for mail: what is found, what is taken, and what a failure says."""
 
 import asyncio
+import contextlib
 import re
 import smtplib
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+import trio
 from dirty_equals import IsStr
 
 from sirrchat_testkit import Inbox, MailNotReceived, MailServer, MakeInbox, NotSettled, ReceivedMessage, UnexpectedMail
@@ -185,12 +187,31 @@ def test_a_failed_wait_is_an_assertion(inbox: Inbox) -> None:
         inbox.receive(timeout=0)
 
 
-def test_a_wait_that_blocked_a_loop_says_so(mailserver: MailServer, inbox: Inbox) -> None:
+@pytest.mark.parametrize("run", [asyncio.run, trio.run])
+def test_a_wait_that_blocked_a_loop_says_so(inbox: Inbox, run: Callable[[object], object]) -> None:
     async def main() -> None:
         inbox.receive(timeout=0)
 
     with pytest.raises(MailNotReceived, match=r"await inbox\.areceive"):
-        asyncio.run(main())
+        run(main() if run is asyncio.run else main)
+
+
+def test_a_loop_without_a_task_is_not_asked_to_await(inbox: Inbox) -> None:
+    """The synchronous API of Playwright runs a loop in the thread of the test, which cannot await."""
+    loop = asyncio.new_event_loop()
+    failures: list[str] = []
+
+    def receive() -> None:
+        with pytest.raises(MailNotReceived) as caught:
+            inbox.receive(timeout=0)
+        failures.append(str(caught.value))
+
+    loop.call_soon(receive)
+    loop.call_soon(loop.stop)
+    with contextlib.closing(loop):
+        loop.run_forever()
+    [failure] = failures
+    assert "event loop" not in failure
 
 
 def test_a_transaction_under_way_is_named(

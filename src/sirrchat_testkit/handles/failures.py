@@ -18,7 +18,7 @@ from sirrchat_testkit.domain.sessions import Activity
 from sirrchat_testkit.errors import NotSettled
 from sirrchat_testkit.formatting import counted, printable
 from sirrchat_testkit.matching import Match, nearest
-from sirrchat_testkit.threads import runs_asyncio
+from sirrchat_testkit.threads import in_task
 
 __tracebackhide__ = True
 
@@ -264,7 +264,7 @@ def _with(match: Match) -> str:
 
 
 def _blocked(kind: Kind[T], seconds: float) -> str:
-    if not runs_asyncio():
+    if not in_task():
         return ""
     return (
         f"This thread runs an event loop, which receive() blocked for {_seconds(seconds)}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.mime.text import MIMEText
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sirrchat_testkit.mail import mime
 from sirrchat_testkit.mail.headers import Headers
 
 PNG = b"\x89PNG\r\n\x1a\n"
+FORMS = "contents (bytes or a string) by name, or a list of Paths, Attachments or tuples (name, content)"
 
 
 def test_a_message_of_all_fields(mailserver: MailServer, inbox: Inbox, tmp_path: Path) -> None:
@@ -130,12 +132,20 @@ def test_files_of_other_messages_can_be_sent_on(inbox: Inbox, make_inbox: Any) -
         ({"cc": [5]}, "cc must be an address or a list of addresses, not [5]"),
         ({"headers": "X: y"}, "headers must be a mapping such as {'X-Tag': 'news'}, not 'X: y'"),
         ({"date": "today"}, "date must be a datetime, not 'today'"),
+        ({"headers": {"X-Tag": 5}}, "headers must be strings or lists of strings by name, not {'X-Tag': 5}"),
+        ({"attachments": [b"x"]}, f"attachments must be {FORMS}, not b'x'"),
+        ({"attachments": b"x"}, f"attachments must be {FORMS}, not b'x'"),
+        ({"attachments": "terms.txt"}, f"attachments must be {FORMS}, not 'terms.txt'"),
+        ({"attachments": {"a.csv": 5}}, f"attachments must be {FORMS}, not ('a.csv', 5)"),
+        ({"html": "x", "inline": 5}, f"inline must be {FORMS}, not 5"),
+        ({"message": 5}, "a message must be bytes or an EmailMessage, not int"),
         (
-            {"attachments": [b"x"]},
-            (
-                "files are a mapping of names to contents, or a list of paths, Attachments, or tuples of name and "
-                "content; not b'x'"
-            ),
+            {"message": "Subject: x"},
+            "a message must be bytes or an EmailMessage, not str; to deliver a text, write text=...",
+        ),
+        (
+            {"message": MIMEText("x")},
+            "a message must be bytes or an EmailMessage, not MIMEText; pass its as_bytes()",
         ),
         ({}, "deliver needs a message (bytes or an EmailMessage) or fields such as subject= and text="),
     ],
@@ -152,9 +162,14 @@ def test_inline_files_need_html_that_shows_them(inbox: Inbox) -> None:
         inbox.deliver(text="x", inline={"a.png": PNG})
 
 
-def test_a_line_break_in_a_header_field_is_refused(inbox: Inbox) -> None:
-    with pytest.raises(ValueError, match="linefeed"):
-        inbox.deliver(subject="x\r\nBcc: eve@e.example")
+@pytest.mark.parametrize("line", ["x\r\nBcc: eve@e.example", "x\n", "x\ry"])
+def test_a_line_break_in_a_header_field_is_refused_by_its_name(inbox: Inbox, line: str) -> None:
+    with pytest.raises(ValueError, match=f"^subject must be one line, not {re.escape(repr(line))}$"):
+        inbox.deliver(subject=line)
+    with pytest.raises(ValueError, match=r"^to must be one line"):
+        inbox.deliver(to=[inbox, line])
+    with pytest.raises(ValueError, match=r"^X-Tag must be one line"):
+        inbox.deliver(headers={"X-Tag": line})
 
 
 def test_message_ids_differ_and_are_reproducible() -> None:

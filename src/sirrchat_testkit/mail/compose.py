@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from sirrchat_testkit.mail.mime import Attachment
 from sirrchat_testkit.suggestions import near_name
@@ -77,7 +77,10 @@ _GUESSES: Final[Mapping[str, str]] = (
 
 
 def check_fields(fields: Mapping[str, Any]) -> None:
-    """Raise ``TypeError`` for an unknown field, suggesting the nearest, or for a value of a wrong type."""
+    """Raise ``TypeError`` for an unknown field, suggesting the nearest, or for a value of a wrong type.
+
+    Raise ``ValueError`` for a header field with a line break, and for ``inline`` without ``html``.
+    """
     known = [*MessageFields.__annotations__]
     for name, value in fields.items():
         if name not in known:
@@ -88,18 +91,45 @@ def check_fields(fields: Mapping[str, Any]) -> None:
             raise TypeError(f"{name} must be a string, not {value!r}")
         if name in _ADDRESSES and not all(isinstance(each, str) for each in _listed(value)):
             raise TypeError(f"{name} must be an address or a list of addresses, not {value!r}")
-        if name == "headers" and not isinstance(value, Mapping):
-            raise TypeError(f"headers must be a mapping such as {{'X-Tag': 'news'}}, not {value!r}")
+        if name in {"subject", "sender", *_ADDRESSES}:
+            _check_line(name, value)
+        if name == "headers":
+            _check_headers(value)
         if name == "date" and not isinstance(value, datetime):
             raise TypeError(f"date must be a datetime, not {value!r}")
     if fields.get("inline") and not fields.get("html"):
         raise ValueError("inline files are shown by the HTML: html is missing")
 
 
+def _check_headers(headers: Any) -> None:
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"headers must be a mapping such as {{'X-Tag': 'news'}}, not {headers!r}")
+    for name, value in headers.items():
+        if not all(isinstance(each, str) for each in (name, *_listed(value))):
+            raise TypeError(f"headers must be strings or lists of strings by name, not {{{name!r}: {value!r}}}")
+        _check_line(name, value)
+
+
+def _check_line(name: str, value: str | Sequence[str]) -> None:
+    if any({"\r", "\n"} & {*each} for each in _listed(value)):
+        raise ValueError(f"{name} must be one line, not {value!r}")
+
+
 def to_bytes(message: EmailMessage) -> tuple[str, bytes]:
-    """Return the bare address of the sender and the bytes of ``message``."""
+    """Return the bare address of the sender and the bytes of ``message``.
+
+    Raises ``TypeError`` if it is not an ``EmailMessage``.
+    """
+    from email.message import EmailMessage, Message
     from email.policy import SMTP
 
+    if not isinstance(message, EmailMessage):
+        hint = ""
+        if isinstance(message, Message):
+            hint = "; pass its as_bytes()"
+        elif isinstance(message, str):
+            hint = "; to deliver a text, write text=..."
+        raise TypeError(f"a message must be bytes or an EmailMessage, not {type(message).__name__}{hint}")
     sender = message["From"]
     addresses = sender.addresses if sender is not None else ()
     return addresses[0].addr_spec if addresses else "", message.as_bytes(policy=SMTP.clone(utf8=False))
@@ -146,10 +176,10 @@ def _set_body(message: EmailMessage, fields: MessageFields) -> None:
         message.set_content(text)
         message.add_alternative(html, subtype="html")
     shown = message.get_body(("html",))
-    for each in _files(fields.get("inline", ())):
+    for each in _files("inline", fields):
         assert shown is not None  # check_fields has refused it
         _add(shown.add_related, each, disposition="inline", cid=f"<{each.cid or each.name}>")
-    for each in _files(fields.get("attachments", ())):
+    for each in _files("attachments", fields):
         _add(message.add_attachment, each)
 
 
@@ -166,19 +196,20 @@ def _add(add: Any, file: Attachment, **headers: str) -> None:
         add(file.content, main, sub or "octet-stream", **named, **headers)
 
 
-def _files(given: Any) -> Iterator[Attachment]:
-    """Return the files of ``attachments`` or ``inline``, in any of their forms."""
-    for each in given.items() if isinstance(given, Mapping) else given:
+def _files(field: Literal["attachments", "inline"], fields: MessageFields) -> Iterator[Attachment]:
+    """Return the files of ``field``, in any of their forms."""
+    given: Any = fields.get(field, ())
+    for each in given.items() if isinstance(given, Mapping) else _listed(given):
         if isinstance(each, Attachment):
             yield each
         elif isinstance(each, os.PathLike):
             path = Path(each)
             yield _file(path.name, path.read_bytes())
-        elif isinstance(each, tuple) and 2 <= len(each) <= 3:  # noqa: PLR2004 - name, content and type
+        elif isinstance(each, tuple) and len(each) in {2, 3} and isinstance(each[1], bytes | str):
             yield _file(*each)
         else:
-            forms = "a mapping of names to contents, or a list of paths, Attachments, or tuples of name and content"
-            raise TypeError(f"files are {forms}; not {each!r}")
+            forms = "contents (bytes or a string) by name, or a list of Paths, Attachments or tuples (name, content)"
+            raise TypeError(f"{field} must be {forms}, not {each!r}")
 
 
 def _file(name: str, content: bytes | str, kind: str = "") -> Attachment:
@@ -193,4 +224,4 @@ def _file(name: str, content: bytes | str, kind: str = "") -> Attachment:
 
 def _listed(given: Any) -> list[Any]:
     """Return ``given`` as a list; a string, or a value that is no collection, is its only item."""
-    return [given] if isinstance(given, str) or not isinstance(given, Sequence) else [*given]
+    return [given] if isinstance(given, str | bytes) or not isinstance(given, Sequence) else [*given]

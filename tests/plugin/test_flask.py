@@ -63,7 +63,7 @@ def test_the_application_sends_its_mail_to_the_server_until_the_test_ends(
         def test_two(app, before, inbox):
             assert (dict(app.config), dict(vars(app.extensions[{extension!r}]))) == before
             sign_up(app, inbox)
-            inbox.assert_nothing()
+            assert inbox.messages == []
         """
     )
     run(project, "-p", "no:randomly").assert_outcomes(passed=2)
@@ -143,6 +143,58 @@ def test_mail_that_was_not_sent_is_the_finding(project: pytest.Pytester) -> None
                 "E *No client connected to *: Flask-Mail drops mail while TESTING is true (MAIL_SUPPRESS_SEND); "
                 "use mailserver_flask(app). Waited 0.0 s for *"
             ),
+        ]
+    )
+
+
+def test_nothing_is_asserted_while_flask_mailman_keeps_the_mail_in_memory(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from shop import make_app, sign_up
+
+        @pytest.fixture(scope="session")
+        def app():
+            return make_app("mailman")
+
+        @pytest.fixture
+        def sent(app, inbox):
+            sign_up(app, inbox)
+
+        def test_1_nothing(sent, inbox):
+            inbox.assert_nothing()
+
+        def test_2_all(sent, inbox):
+            inbox.receive_all()
+
+        def test_3_subject(sent, inbox):
+            inbox.assert_nothing(subject="Welcome")
+
+        def test_nothing_for_others(sent, make_inbox):
+            make_inbox().assert_nothing()
+
+        def test_no_other_subject(sent, inbox):
+            inbox.assert_nothing(subject="Goodbye")
+
+        def test_the_outbox_has_mail_of_other_tests(app, mailserver):
+            sign_up(app, "ann@example.com")
+            mailserver.assert_nothing()
+
+        def test_connected_now(app, mailserver_flask, make_inbox):
+            inbox = make_inbox(address="ann@example.com")
+            sign_up(app, inbox)
+            mailserver_flask(app)
+            inbox.assert_nothing()
+        """
+    )
+    result = run(project, "-p", "no:randomly")
+    result.assert_outcomes(passed=4, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            (
+                "E *UnexpectedMail: Nothing arrived for *@example.com, but 1 message for * is in the outbox of "
+                "Flask-Mailman: it keeps mail in memory while TESTING is true; use mailserver_flask(app)"
+            )
         ]
     )
 

@@ -15,7 +15,7 @@ from sirrchat_testkit.handles import diagnostics
 from sirrchat_testkit.handles.failures import COMPARED, SHOWN, Evidence, FailedWait, Kind, Section, listed, near_misses
 from sirrchat_testkit.handles.feed import Slice, Steps, pull_recent
 from sirrchat_testkit.handles.message import ReceivedMessage
-from sirrchat_testkit.handles.outboxes import Kept, django_outbox, outboxes, unsent
+from sirrchat_testkit.handles.outboxes import Kept, outboxes, unsent
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.matching import Match, summary
 
@@ -117,11 +117,15 @@ class MailSource:
         return await self._control.settled(seconds)
 
     def elsewhere(self, match: Match) -> str:
-        """Return that Django kept a matching message in memory, or "". Only its subject and recipient are compared."""
+        """Return that a framework kept a matching message in memory, or "".
+
+        Only its subject and recipient are compared. Mail of other tests counts only if it is for this address.
+        """
         if not {*match.conditions} <= {"subject"}:
             return ""
-        for outbox in django_outbox(self._control.runner):
-            mine = [each for each in outbox.mail if each.is_for(self.topic)]
+        for outbox in outboxes(self._control.runner):
+            known = outbox.mail if outbox.is_cleared or self.topic is not None else ()
+            mine = [each for each in known if each.is_for(self.topic)]
             mail = [each for each in mine if all(holds(subject, each.subject) for subject in match.conditions.values())]
             if mail:
                 return outbox.finding(len(mail), self._recipient)

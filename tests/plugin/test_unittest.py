@@ -15,6 +15,11 @@ def run(project: pytest.Pytester, *arguments: str, count: int, lines: tuple[str,
     return text
 
 
+def files_in(text: str, start: str, end: str) -> list[str]:
+    """Return the names of the files in the traceback between ``start`` and ``end``."""
+    return re.findall(r'File ".*/(\w+\.py)"', text.partition(start)[2].partition(end)[0])
+
+
 def test_a_test_has_a_server_and_an_inbox_of_its_own(project: pytest.Pytester) -> None:
     project.makepyfile(
         test_it="""
@@ -164,8 +169,8 @@ def test_what_the_fixtures_report_is_reported(project: pytest.Pytester) -> None:
             "FAILED (failures=5, errors=3)",
         ),
     )
-    fifth = text[text.index("FAIL: test_5_") :]
-    assert re.findall(r'File ".*/(\w+\.py)"', fifth.partition("MailNotReceived")[0]) == ["test_it.py"]
+    assert files_in(text, "FAIL: test_1_", "FaultNeverFired") == []
+    assert files_in(text, "FAIL: test_5_", "MailNotReceived") == ["test_it.py"]
     assert text.count("Mail server <MailServer") == text.count("======\n") - 1  # once in a test that fails twice
     assert "in teardown" in text
     assert "AssertionError: part\nMail server <MailServer" in text

@@ -18,6 +18,9 @@ from sirrchat_testkit.domain.events import Crashed, Event, EventLog, RecipientRe
 from sirrchat_testkit.handles import failures as report
 from sirrchat_testkit.handles.service import raise_all
 
+
+__tracebackhide__ = True
+
 KEPT: Final = 1000
 """How many late messages are kept, the first ones, and how many different ones are counted."""
 
@@ -87,7 +90,6 @@ class Findings:
             NeverAwaited: There was no error, and an asynchronous verb was called in the scope without ``await``.
             FaultNeverFired: There was neither, and a fault that was planned in the scope never fired.
         """
-        __tracebackhide__ = True
         crashes, done = self._scope.crashes, self._scope.done
         unfired = [fault for fault in self._planned() if not fault.fired and fault not in done]
         done.update(unfired)  # also if an error is raised, which may be the reason

@@ -42,12 +42,12 @@ NARROWER = {"handles": ADAPTERS, "sink": ADAPTERS}
 
 ONLY = {
     "cli": {
-        *("domain", "storage", "client", "schemas", "errors", "formatting", "suggestions", "settings", PACKAGE),
+        *("domain", "storage", "mail", "errors", "formatting", "suggestions", "settings", PACKAGE),
         *("durations", "sizes", "net", "handles"),
     },
     "client": {"schemas", "errors", "mail", "settings", "durations"},
 }
-"""What a part imports and nothing else: a command calls the public API, or reads a data folder."""
+"""What a part imports and nothing else: a command uses a server over HTTP and SMTP, or reads a data folder."""
 
 HEAVY = {"aiohttp", "aiosmtpd", "httpx", "pydantic", "tinydb"}
 THEIRS: dict[str, set[str]] = {

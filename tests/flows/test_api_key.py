@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from sirrchat_testkit import ApiError, Client, Conflict, InvalidValue, MailServe
 from sirrchat_testkit.cli import main
 from sirrchat_testkit.client import errors
 
-LINES = re.compile(r"API Key: (mk_live_[A-Za-z0-9]{32})\nSecret: (sk_live_[A-Za-z0-9]{32})\nId: ([0-9a-f-]{36})\n")
+LINES = re.compile(r"API Key: (mk_live_[A-Za-z0-9]{32})\nSecret: (sk_live_[A-Za-z0-9]{32})\n")
 
 
 @pytest.fixture
@@ -28,14 +26,15 @@ def running(mailserver: MailServer, monkeypatch: pytest.MonkeyPatch) -> list[str
     return ["--url", mailserver.api_url, "--api-key", mailserver.api_key]
 
 
-def test_create_prints_the_document_s_two_lines_and_the_id(
+def test_create_prints_the_document_s_two_lines_and_the_id_to_stderr(
     mailserver: MailServer, user: str, running: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["api-key", "create", "--user", user, *running]) == 0
-    found = LINES.fullmatch(capsys.readouterr().out)
+    said = capsys.readouterr()
+    found = LINES.fullmatch(said.out)
     assert found
     with Client(api_key=found[1], base_url=mailserver.api_url) as client:
-        assert found[3] in [each.id for each in client.api_keys.list()]
+        assert said.err.removeprefix("Id: ").strip() in [each.id for each in client.api_keys.list()]
         assert user in [each.email for each in client.users.list()]
     with pytest.raises(errors.Unauthorized), Client(api_key=found[2], base_url=mailserver.api_url) as client:
         client.users.get("user123")
@@ -66,7 +65,7 @@ def test_keys_are_listed_without_their_texts_and_revoked(
     assert f"{made['id']} admin " in capsys.readouterr().out
     assert main(["api-key", "revoke", made["id"], *running]) == 0
     assert main(["api-key", "revoke", made["id"], *running]) == 1
-    assert "404 not_found" in capsys.readouterr().err
+    assert capsys.readouterr().err == "sirrchat-testkit: no such API key\n"
     with Client(api_key=made["key"], base_url=mailserver.api_url) as client, pytest.raises(errors.Unauthorized):
         client.users.get("user123")
 
@@ -83,7 +82,7 @@ def test_an_unknown_user_is_status_1(
 def test_a_key_made_in_a_folder_is_valid_when_it_is_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with MailServer(data=str(tmp_path)) as server:
         account = server.add_account("ann@example.com")
-        assert main(["api-key", "list", "--data", str(tmp_path)]) == 1
+        assert main(["api-key", "list", "--data", str(tmp_path)]) == 2
         assert str(tmp_path) in capsys.readouterr().err
     assert main(["api-key", "create", "--user", "ann@example.com", "--data", str(tmp_path)]) == 0
     found = LINES.fullmatch(capsys.readouterr().out)
@@ -115,22 +114,6 @@ def test_what_is_unclear_is_status_2(
 ) -> None:
     assert main(["api-key", "list", *arguments]) == 2
     assert text in capsys.readouterr().err
-
-
-def test_a_command_to_a_running_server_loads_no_server(running: list[str]) -> None:
-    code = (
-        f"import sys; from sirrchat_testkit.cli import main; main({['api-key', 'list', *running]}); print(*sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "httpx" in done.stdout.split()
-    assert not {"aiohttp", "aiosmtpd", "tinydb", "sirrchat_testkit.schemas.tempmail"} & set(done.stdout.split())
-
-
-def test_a_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["api-key", "list", "--url", "http://127.0.0.1:1", "--api-key", "x"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("sirrchat-testkit: no answer from http://127.0.0.1:1: ")
-    assert said.count("\n") == 1
 
 
 def test_the_sdk_s_pages_are_walked_to_their_end(mailserver: MailServer) -> None:

@@ -332,7 +332,10 @@ def test_an_unknown_flag_is_answered_with_the_command_s_own_usage(capsys: pytest
         (["api-key", "creat"], "there is no command creat; did you mean create?"),
         (["mail"], "there is no command mail; there are serve, api-key, dump, repair"),
         (["Mail"], "there is no command Mail; there are serve, api-key, dump, repair"),
-        (["api-key", "create"], "the following arguments are required: --user"),
+        (["api-key", "create"], "--user is missing; see sirrchat-testkit api-key create --help"),
+        (["api-key"], "a command is missing; see sirrchat-testkit api-key --help"),
+        ([], "a command is missing; see sirrchat-testkit --help"),
+        (["api-key", "create", "--role", "root"], "there is no role root; there are admin, user"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_with_the_nearest_name(

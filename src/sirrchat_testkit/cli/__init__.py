@@ -1,37 +1,108 @@
-"""The command line: argparse over the public API.
+"""The command line: argparse, and HTTP and SMTP to a running server.
 
-Machine-readable output goes to stdout, everything else to stderr. The exit status is 0 if the command succeeded, 1 if
-it failed, 2 if the command line is wrong, and 141 (128 + SIGPIPE, as in a shell) if the reader of stdout has gone.
-``serve`` goes on then. Commands import what they need when they run, so ``--help`` is quick.
+1. Output that was asked for goes to stdout, everything else to stderr.
+2. The exit status is 0 if the command succeeded, 1 if what was asked for does not exist or did not arrive in time, 2 if
+   the command line is wrong or the request was refused, 130 after Ctrl-C, and 141 (128 + SIGPIPE, as in a shell) if the
+   reader of stdout has gone; ``serve`` goes on then. ``serve``, ``dump`` and ``repair`` end with 1 if they fail.
+   ``sendmail`` has the statuses of sysexits.h.
+3. A command loads the module that it is in, and nothing of the others.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from typing import NamedTuple
 
 from sirrchat_testkit import __version__
-from sirrchat_testkit.cli.data import add_data
-from sirrchat_testkit.cli.keys import add_keys
-from sirrchat_testkit.cli.options import Parser, discard_output
-from sirrchat_testkit.cli.serve import add_serve
+from sirrchat_testkit.cli.parser import CommandFailed, Parser, discard_output, fail
+
+
+class Command(NamedTuple):
+    """A command: a line of help, and the function that adds its arguments, as ``module:function``."""
+
+    help: str
+    fill: str
+    status: int = 2
+
+
+COMMANDS: Mapping[str, Mapping[str, Command]] = {
+    "Server": {
+        "serve": Command("serve SMTP and the REST API until stopped", "serve:add_serve"),
+        "api-key": Command("create, list and revoke API keys", "keys:add_keys"),
+    },
+    "Data folders": {
+        "dump": Command("write each message of a data folder to a file", "data:add_dump"),
+        "repair": Command("repair a damaged data folder", "data:add_repair"),
+    },
+}
+"""All commands, in the groups in which the help shows them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
-    parser = Parser(prog="sirrchat-testkit", description="Disposable mail servers for tests.")
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add_serve(commands)
-    add_keys(commands)
-    add_data(commands)
-    parsed = parser.parse_args(arguments)
     try:
-        status: int = parsed.run(parsed)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        return _flushed(lambda: _run(arguments))
     except BrokenPipeError:
         discard_output()
         return 128 + signal.SIGPIPE
+    except CommandFailed as failure:
+        return fail(str(failure), failure.status)
+    except KeyboardInterrupt:
+        return _interrupted()
+
+
+def parser() -> Parser:
+    """Return the parser of the command line. The parsers of its commands are not filled yet."""
+    lines = [
+        line
+        for title, commands in COMMANDS.items()
+        for line in (f"{title}:", *(f"  {name:10} {each.help}" for name, each in commands.items()), "")
+    ]
+    made = Parser(
+        prog="sirrchat-testkit",
+        usage="%(prog)s COMMAND [flags]",
+        description="Disposable mail servers for tests.",
+        epilog="\n".join([*lines, "sirrchat-testkit COMMAND --help shows the flags of a command."]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--version", action="version", version=__version__)
+    made.set_defaults(run=lambda _: made.error("a command is missing; see sirrchat-testkit --help"))
+    group = made.add_subparsers(prog=made.prog, metavar="COMMAND", help=argparse.SUPPRESS)
+    for name, each in ((name, each) for commands in COMMANDS.values() for name, each in commands.items()):
+        group.add_parser(name, fill=partial(_fill, each.fill), status=each.status, help=each.help)
+    return made
+
+
+def _fill(where: str, command: Parser) -> None:
+    module, _, function = where.partition(":")
+    getattr(import_module(f"{__name__}.{module}"), function)(command)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parsed = parser().parse_args(arguments)
+    status: int = parsed.run(parsed)
     return status
+
+
+def _flushed(work: Callable[[], int]) -> int:
+    try:
+        return work()
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+def _interrupted() -> int:
+    """End as by SIGINT, so that a shell script that runs the command ends too."""
+    if sys.stderr.isatty():
+        print(file=sys.stderr)  # the prompt and the reason begin after the ^C
+    fail("interrupted")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+    return 128 + signal.SIGINT

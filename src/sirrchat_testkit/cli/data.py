@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sirrchat_testkit.cli.options import fail
+from sirrchat_testkit.cli.parser import Parser, add_json, fail, print_json
 from sirrchat_testkit.errors import NotFound, StoreError
 from sirrchat_testkit.formatting import counted
 
@@ -25,17 +25,21 @@ MUCH = 500
 """A dump of at least this many messages shows its progress."""
 
 
-def add_data(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the commands."""
-    command = commands.add_parser(
-        "dump", help="write each message of a data folder to a file", description=dump.__doc__
-    )
+def add_dump(command: Parser) -> None:
+    """Add the arguments."""
+    command.usage, command.description = "%(prog)s DIR [flags]", dump.__doc__
     command.set_defaults(run=dump)
     command.add_argument("folder", type=Path, metavar="DIR", help="the data folder")
-    command.add_argument("--to", type=Path, metavar="OUT", help="a new or empty folder to write to [DIR-dump]")
-    command = commands.add_parser("repair", help="repair a damaged data folder", description=repair.__doc__)
+    command.add_argument("--to", type=Path, metavar="OUT", help="a new or empty folder to write to [default: DIR-dump]")
+    add_json(command)
+
+
+def add_repair(command: Parser) -> None:
+    """Add the arguments."""
+    command.usage, command.description = "%(prog)s DIR [flags]", repair.__doc__
     command.set_defaults(run=repair)
     command.add_argument("folder", type=Path, metavar="DIR", help="the data folder")
+    add_json(command)
 
 
 def dump(arguments: argparse.Namespace) -> int:
@@ -53,7 +57,10 @@ def dump(arguments: argparse.Namespace) -> int:
         count, missing = asyncio.run(_dump(folder, target))
     except (StoreError, OSError) as error:
         return fail(str(error))
-    print(f"{counted(count, 'message')} in {target}")
+    if arguments.json:
+        print_json({"messages": count, "missing": missing, "folder": str(target)})
+    else:
+        print(f"{counted(count, 'message')} in {target}")
     if missing:
         return fail(f'the content of {counted(missing, "message")} is missing: "file" is null in index.json')
     return 0
@@ -69,8 +76,11 @@ def repair(arguments: argparse.Namespace) -> int:
         done = repair_folder(arguments.folder)
     except (StoreError, OSError) as error:
         return fail(str(error))
-    for line in _report(done):
-        print(line)
+    lines = [*_report(done)]
+    if arguments.json:
+        print_json({"damaged": done.snapshot is not None or done.journal is not None, "report": lines})
+    else:
+        print(*lines, sep="\n")
     return 0
 
 

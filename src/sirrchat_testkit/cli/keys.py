@@ -3,95 +3,133 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sirrchat_testkit.cli.options import Target, add_target, fail, target
-from sirrchat_testkit.errors import TestkitError
+from sirrchat_testkit.cli.parser import (
+    NOT_FOUND,
+    WRONG,
+    CommandFailed,
+    Parser,
+    add_server,
+    api,
+    print_json,
+    print_list,
+)
+from sirrchat_testkit.errors import NotFound, TestkitError
 from sirrchat_testkit.formatting import iso_seconds
 
 if TYPE_CHECKING:
+    from sirrchat_testkit.cli.api import Api
     from sirrchat_testkit.domain.models import ApiKey
     from sirrchat_testkit.domain.services import Services
 
 Fact = Mapping[str, Any]
 
+_KEYS = "/api/v1/api-keys"
 
-def add_keys(commands: argparse._SubParsersAction[Any]) -> None:
+
+def add_keys(command: Parser) -> None:
     """Add the commands."""
-    group = commands.add_parser("api-key", help="create, list and revoke API keys").add_subparsers(
-        required=True, metavar="COMMAND"
+    command.description = "Create, list and revoke API keys of a running server, or of a data folder."
+    group = command.add_commands()
+    group.add_parser("create", fill=_add_create, help="create an API key and print it; it cannot be shown again")
+    group.add_parser("list", fill=_add_list, help="list all API keys by id, without the keys themselves")
+    group.add_parser("revoke", fill=_add_revoke, help="revoke an API key")
+
+
+def _add_create(command: Parser) -> None:
+    command.usage = "%(prog)s --user EMAIL [flags]"
+    command.description = (
+        "Create an API key, and print the key and its secret to stdout and its id to stderr; with --json everything "
+        "to stdout. They cannot be shown again."
     )
-    create = group.add_parser("create", help="create an API key and print it; it cannot be shown again")
-    create.add_argument("--user", required=True, metavar="EMAIL", help="the account, by its address or id")
-    create.add_argument("--role", choices=["admin", "user"], default="admin", help="the role of the key [admin]")
-    listing = group.add_parser("list", help="list all API keys by id, without the keys themselves")
-    revoke = group.add_parser("revoke", help="revoke an API key")
-    revoke.add_argument("key", metavar="ID", help="the id of the key, as shown by list")
-    for command, work in ((create, _create), (listing, _list), (revoke, _revoke)):
-        add_target(command)
-        command.set_defaults(run=_guarded(work))
+    command.add_argument("--user", required=True, metavar="EMAIL", help="the account, by its address or id")
+    command.add_argument(
+        "--role", choices=["admin", "user"], default="admin", metavar="admin|user", help="[default: admin]"
+    )
+    _add_target(command, _create)
 
 
-def _guarded(work: Callable[[argparse.Namespace, Target], int]) -> Callable[[argparse.Namespace], int]:
-    def run(arguments: argparse.Namespace) -> int:
-        try:
-            return work(arguments, target(arguments, os.environ))
-        except BrokenPipeError:  # of stdout
-            raise
-        except (TestkitError, OSError) as error:
-            return fail(str(error))
-        except ValueError as error:
-            return fail(str(error), 2)
-
-    return run
+def _add_list(command: Parser) -> None:
+    command.usage, command.description = "%(prog)s [flags]", "List all API keys, without the keys themselves."
+    _add_target(command, _list)
 
 
-def _create(arguments: argparse.Namespace, at: Target) -> int:
+def _add_revoke(command: Parser) -> None:
+    command.usage, command.description = "%(prog)s ID [flags]", "Revoke an API key: it is invalid from now on."
+    command.add_argument("key", metavar="ID", help="the id of the key, as shown by list")
+    _add_target(command, _revoke)
+
+
+def _add_target(command: Parser, work: Callable[[argparse.Namespace, Api | Path], int]) -> None:
+    group = add_server(command)
+    group.add_argument(
+        "--data", type=Path, metavar="DIR", help="a data folder that no server has open, in place of --url"
+    )
+    command.set_defaults(run=lambda arguments: _run(arguments, work))
+
+
+def _run(arguments: argparse.Namespace, work: Callable[[argparse.Namespace, Api | Path], int]) -> int:
+    """Run ``work`` with a running server, or with a data folder that no server has open."""
+    if arguments.data is None:
+        with api(arguments, ", or name a folder with --data") as server:
+            return work(arguments, server)
+    if arguments.url is not None:
+        raise CommandFailed("--url names a running server, --data a folder without one: give only one of them")
+    if not arguments.data.is_dir():
+        raise CommandFailed(f"there is no folder {arguments.data}")
+    return work(arguments, arguments.data)
+
+
+def _create(arguments: argparse.Namespace, at: Api | Path) -> int:
     if isinstance(at, Path):
         made = _in_folder(at, lambda services: _add(services, arguments.user, arguments.role))
     else:
-        with at as client:
-            made = client.api_keys.create(arguments.user, arguments.role).model_dump(mode="json")
+        made = at.call("POST", _KEYS, {"user": arguments.user, "role": arguments.role})
     if arguments.json:
-        print(json.dumps(made))
+        print_json(made)
     else:
-        print(f"API Key: {made['key']}\nSecret: {made['secret']}\nId: {made['id']}")
+        print(f"API Key: {made['key']}\nSecret: {made['secret']}")
+        print(f"Id: {made['id']}", file=sys.stderr)
     return 0
 
 
-def _list(arguments: argparse.Namespace, at: Target) -> int:
-    found: Iterable[Fact]
-    if isinstance(at, Path):
-        found = _in_folder(at, _all)
-    else:
-        with at as client:
-            found = [each.model_dump(mode="json") for each in client.api_keys.list()]
-    if arguments.json:
-        print(json.dumps(found))
-    else:
-        for each in found:
-            expires = f" expires {each['expires_at']}" if each["expires_at"] else ""
-            print(each["id"], f"{each['role']:5}", each["created_at"], f"{each['user']}{expires}")
+def _list(arguments: argparse.Namespace, at: Api | Path) -> int:
+    found: Iterable[Fact] = _in_folder(at, _all) if isinstance(at, Path) else _pages(at)
+    print_list(found, _line, as_json=arguments.json)
     return 0
 
 
-def _revoke(arguments: argparse.Namespace, at: Target) -> int:
+def _line(key: Fact) -> str:
+    expires = f" expires {key['expires_at']}" if key["expires_at"] else ""
+    return f"{key['id']} {key['role']:5} {key['created_at']} {key['user']}{expires}"
+
+
+def _revoke(arguments: argparse.Namespace, at: Api | Path) -> int:
     if isinstance(at, Path):
         _in_folder(at, lambda services: services.keys.revoke(arguments.key))
     else:
-        with at as client:
-            client.api_keys.revoke(arguments.key)
+        from sirrchat_testkit.cli.api import in_path
+
+        at.call("DELETE", f"{_KEYS}/{in_path(arguments.key)}")
     if arguments.json:
-        print(json.dumps({"revoked": arguments.key}))
+        print_json({"revoked": arguments.key})
     return 0
 
 
+def _pages(server: Api) -> Iterator[Fact]:
+    page = pages = 1
+    while page <= pages:
+        answer = server.get(_KEYS, page=page, limit=100)
+        yield from answer["data"]
+        page, pages = page + 1, answer["meta"]["total_pages"]
+
+
 def _in_folder(folder: Path, work: Callable[[Services], Awaitable[Any]]) -> Any:
-    """Return the result of ``work`` on the domain of the data folder."""
+    """Return the result of ``work`` on the domain of the data folder. Raises ``CommandFailed``."""
     import asyncio
 
     from sirrchat_testkit.domain.services import Services
@@ -109,7 +147,10 @@ def _in_folder(folder: Path, work: Callable[[Services], Awaitable[Any]]) -> Any:
         finally:
             await store.close()
 
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    except (TestkitError, OSError) as error:
+        raise CommandFailed(str(error), NOT_FOUND if isinstance(error, NotFound) else WRONG) from None
 
 
 async def _add(services: Services, user: str, role: str) -> Fact:

@@ -1,4 +1,4 @@
-"""Flags and environment variables: those of the settings, made from their table, and those of commands.
+"""The flags and environment variables of the settings, made from their table.
 
 1. A flag wins over its variable. A list repeats its flag; in the environment, its elements are separated by commas.
 2. A list has the flag ``--domain`` for ``domains``; its variable may be singular or plural.
@@ -9,66 +9,17 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Union
+from typing import Any
 
+from sirrchat_testkit.cli.parser import PREFIX
 from sirrchat_testkit.settings import OF_TESTS, ROWS, Row, Settings
 from sirrchat_testkit.suggestions import near_name
 
-if TYPE_CHECKING:
-    from sirrchat_testkit.client.sirrchat import Client
-
-Target: TypeAlias = Union["Client", Path]
-"""A running server, or a data folder that no server has open."""
-
-PREFIX = "SIRRCHAT_TESTKIT_"
-
-_OTHER_VARIABLES = ("URL", "TIMEOUT", "GOLDEN")
+_OTHER_VARIABLES = ("URL", "SMTP_HOST", "TIMEOUT", "GOLDEN")
 """Variables that other parts of the package read."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Reports an error in one line, without the usage, and names the flag that was probably meant."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **{"allow_abbrev": False, **named})
-
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if action.choices is not None and value not in action.choices:
-            near = near_name(value, action.choices)
-            hint = f"did you mean {near}?" if near else f"there are {', '.join(action.choices)}"
-            kind = str(action.metavar or action.dest).lower()
-            raise argparse.ArgumentError(None, f"there is no {kind} {value}; {hint}")
-
-    def parse_known_args(self, *arguments: Any, **named: Any) -> Any:
-        """Refuse unknown arguments here, so that the error comes from the subcommand."""
-        parsed, unknown = super().parse_known_args(*arguments, **named)
-        if unknown:
-            name = unknown[0].partition("=")[0]
-            near = near_name(name, self._option_string_actions)
-            hint = f"did you mean {near}?" if near else f"see {self.prog} --help"
-            self.error(f"there is no {'flag' if name.startswith('-') else 'argument'} {name}; {hint}")
-        return parsed, unknown
-
-    def error(self, message: str) -> NoReturn:
-        """Print ``message`` as one line to stderr and exit with status 2."""
-        sys.exit(fail(message, 2))
-
-
-def fail(text: str, status: int = 1) -> int:
-    """Print ``text`` as one line to stderr; return ``status``."""
-    print(f"sirrchat-testkit: {text}", file=sys.stderr)
-    return status
-
-
-def discard_output() -> None:
-    """Discard what is written to stdout from now on, because it cannot be written; Python would fail at the exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,32 +104,3 @@ def in_flags(text: str) -> str:
 
 _FLAGS = {each.row.name: each.flag for each in OPTIONS if "_" in each.row.name or each.row.name == "starttls"}
 _NAME = re.compile(rf"\b({'|'.join(_FLAGS)})\b")
-
-
-def add_target(command: argparse.ArgumentParser) -> None:
-    """Add the flags that name the target of a command, and the format of its output."""
-    command.add_argument("--url", help=f"the URL of the server [http://127.0.0.1:8080; {PREFIX}URL]")
-    command.add_argument("--api-key", metavar="KEY", help=f"an admin key of the server [{PREFIX}API_KEY]")
-    command.add_argument("--data", type=Path, metavar="DIR", help="a data folder that no server has open")
-    command.add_argument("--json", action="store_true", help="print JSON")
-
-
-def target(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Target:
-    """Return the target of a command. Raises ``ValueError`` if it is missing or ambiguous."""
-    if arguments.data is not None:
-        if arguments.url is not None:
-            raise ValueError("--url names a running server, --data a folder without one: give only one of them")
-        if not arguments.data.is_dir():
-            raise ValueError(f"there is no folder {arguments.data}")
-        folder: Path = arguments.data
-        return folder
-    key = arguments.api_key or environment.get(f"{PREFIX}API_KEY")
-    if not key:
-        raise ValueError(f"an API key is missing: give --api-key or set {PREFIX}API_KEY, or name a folder with --data")
-    from sirrchat_testkit.client.sirrchat import Client
-    from sirrchat_testkit.errors import InvalidValue
-
-    try:
-        return Client(key, arguments.url)
-    except InvalidValue as error:
-        raise ValueError(str(error)) from None

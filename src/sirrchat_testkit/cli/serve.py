@@ -10,10 +10,11 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sirrchat_testkit import __version__
-from sirrchat_testkit.cli.options import add_settings, discard_output, fail, in_flags, settings, unknown_variables
+from sirrchat_testkit.cli.options import add_settings, in_flags, settings, unknown_variables
+from sirrchat_testkit.cli.parser import Parser, discard_output, fail
 from sirrchat_testkit.errors import StoreError
 
 if TYPE_CHECKING:
@@ -33,11 +34,9 @@ Serve SMTP and the REST API until SIGINT or SIGTERM. Every setting is a flag and
 wins. A flag that can be repeated is a list; in the environment, its elements are separated by commas."""
 
 
-def add_serve(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
-    command = commands.add_parser(
-        "serve", help="serve SMTP and the REST API until stopped", usage="%(prog)s [flags]", description=_ABOUT
-    )
+def add_serve(command: Parser) -> None:
+    """Add the arguments."""
+    command.usage, command.description = "%(prog)s [flags]", _ABOUT
     command.set_defaults(run=serve)
     command.add_argument("--json", action="store_true", help="print one line of JSON when the server is ready")
     command.add_argument("--ready-file", type=Path, help="write that line to this file, atomically")

@@ -1,0 +1,161 @@
+"""The HTTP APIs of a server, as commands call them: a module of its own, since the SDK takes long to import.
+
+Every failure is a ``CommandFailed``: its text never has the key, and its status is 1 if something does not exist or did
+not arrive in time, else 2.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Self
+from urllib.parse import quote, urlencode, urlsplit
+
+from sirrchat_testkit.cli.parser import NOT_FOUND, CommandFailed
+from sirrchat_testkit.formatting import printable
+
+TIMEOUT: Final = 30.0
+"""Seconds to wait for an answer, in addition to those that a request asks the server to wait."""
+
+CONTROL: Final = "/testkit/v1"
+_FIRST_ERROR: Final = 300
+_SUGGESTION: Final = "is --url right?"
+
+
+class Api:
+    """A server, by its URL; one connection is kept for all requests, until the end of the ``with`` block.
+
+    Args:
+        url: The URL without the path of an API.
+        key: An admin key; empty for routes that need none.
+        timeout: Seconds to wait for an answer.
+
+    Raises:
+        CommandFailed: The URL is malformed.
+    """
+
+    def __init__(self, url: str, key: str = "", timeout: float = TIMEOUT) -> None:
+        self.url = url.rstrip("/")
+        self._timeout = timeout
+        self._headers = {} if not key else {"Authorization": b"Bearer " + key.encode(), "X-API-Key": key.encode()}
+        if not key.isprintable():
+            raise CommandFailed("the API key has a character that a header cannot have, such as a line break")
+        try:
+            parts = urlsplit(self.url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            parts, host, port = urlsplit(""), None, None
+        if parts.scheme not in {"http", "https"} or not host or parts.username or parts.query or parts.fragment:
+            raise CommandFailed(
+                f"the URL of a server begins with http:// or https://, such as http://127.0.0.1:8080; {url!r} does not"
+            )
+        self._path = parts.path
+        make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = make(host, port, timeout=timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def get(self, path: str, *, wait: float = 0.0, **query: Any) -> Any:
+        """Return the JSON at ``path``; parameters of ``query`` that are None are left out."""
+        return self.call("GET", path, query=query, wait=wait)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | bytes | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        wait: float = 0.0,
+    ) -> Any:
+        """Return the JSON of an answer, or None if it has no body.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the URL of the server.
+            body: The JSON object to send, without fields that are None; or the bytes of a message.
+            query: The parameters, without those that are None; a list repeats its name.
+            wait: Seconds that the server may wait before it answers.
+
+        Raises:
+            CommandFailed: There was no answer, or it is an error.
+        """
+        raw = self.raw(method, path, body, query=query, wait=wait)
+        try:
+            return json.loads(raw) if raw else None
+        except ValueError:
+            raise CommandFailed(f"{self.url} did not answer in JSON; {_SUGGESTION}") from None
+
+    def raw(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | bytes | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        wait: float = 0.0,
+    ) -> bytes:
+        """Return the bytes of an answer. The arguments and errors are those of ``call``."""
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        target = f"{self._path}{path}{'?' if given else ''}{urlencode(given, doseq=True)}"
+        headers = dict(self._headers)
+        if isinstance(body, Mapping):
+            body = json.dumps({name: value for name, value in body.items() if value is not None}).encode()
+            headers["Content-Type"] = b"application/json"
+        elif body is not None:
+            headers["Content-Type"] = b"message/rfc822"
+        connection = self._connection
+        connection.timeout = self._timeout + wait
+        if connection.sock is not None:
+            connection.sock.settimeout(connection.timeout)
+        try:
+            connection.request(method, target, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        except TimeoutError:
+            raise CommandFailed(f"no answer from {self.url} within {connection.timeout:g} seconds") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise CommandFailed(f"no answer from {self.url}: {reason(error)}; {_SUGGESTION}") from None
+        if answer.status >= _FIRST_ERROR:
+            raise self._refusal(answer, content)
+        return content
+
+    def pages(self, path: str, name: str = "data", cursor: str = "next_cursor", **query: Any) -> Iterator[Any]:
+        """Return an iterator over the records of all pages: those in ``name``, while ``cursor`` names a next page."""
+        at = None
+        while True:
+            page = self.get(path, **query, cursor=at)
+            yield from page[name]
+            at = page[cursor]
+            if at is None:
+                return
+
+    def _refusal(self, answer: http.client.HTTPResponse, content: bytes) -> CommandFailed:
+        status = answer.status
+        try:
+            error = json.loads(content)["error"]
+            text = error if isinstance(error, str) else error["message"]
+        except (ValueError, TypeError, KeyError):
+            kind = answer.headers.get("Content-Type", "no content").partition(";")[0]
+            return CommandFailed(f"{self.url} answered {status} and {kind}, not as this server does; {_SUGGESTION}")
+        if status == http.client.UNAUTHORIZED:
+            text += "; give the key that serve printed, or one made with api-key create"
+        elif status == http.client.FORBIDDEN:
+            text += "; give the key of an admin"
+        return CommandFailed(printable(text), NOT_FOUND if status == http.client.NOT_FOUND else 2)
+
+
+def in_path(text: str) -> str:
+    """Return ``text`` as one segment of a path."""
+    return quote(text, safe="")
+
+
+def reason(error: Exception) -> str:
+    """Return why a connection failed, in a few words."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return printable(text)

@@ -42,8 +42,8 @@ NARROWER = {"handles": ADAPTERS, "sink": ADAPTERS}
 
 ONLY = {
     "cli": {
-        *("domain", "storage", "mail", "errors", "formatting", "suggestions", "settings", PACKAGE),
-        *("durations", "sizes", "net", "handles"),
+        *("domain", "storage", "handles", "net", "mail", PACKAGE),
+        *("errors", "formatting", "suggestions", "settings", "durations", "sizes"),
     },
     "client": {"schemas", "errors", "mail", "settings", "durations"},
 }
@@ -124,7 +124,21 @@ def test_the_domain_imports_the_fault_engine_and_nothing_else_of_faults() -> Non
 @pytest.mark.parametrize(
     ("library", "home"),
     [
-        ("email", {"mime.py", "message.py", "compose.py", "control.py", "inbox.py", "messages.py", "reports.py"}),
+        (
+            "email",
+            {
+                "mime.py",
+                "message.py",
+                "compose.py",
+                "control.py",
+                "inbox.py",
+                "messages.py",
+                "reports.py",
+                "sendmail.py",
+                "ingest.py",
+                "samples.py",
+            },
+        ),
         ("tinydb", None),
     ],
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -14,6 +12,8 @@ _ALIKE = 0.82  # the least similarity of a misspelling
 
 def near_name(name: str, known: Iterable[str]) -> str | None:
     """Return the name in ``known`` that ``name`` probably misspells: a similar one, or one that differs in a letter."""
+    import difflib  # only when something was misspelt
+
     for near in difflib.get_close_matches(name, known, 3, 0.7):
         alike = difflib.SequenceMatcher(None, name, near).ratio()
         wrong = sum(mine != its for mine, its in zip(name, near, strict=False))
@@ -24,6 +24,8 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
 
 def parameters_of(verb: Callable[..., Any]) -> list[str]:
     """Return the parameters of ``verb`` that can be passed by name."""
+    import inspect
+
     kinds = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
     return [name for name, each in inspect.signature(verb).parameters.items() if each.kind in kinds]
 

@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from sirrchat_testkit import MailServer, __version__
-from sirrchat_testkit.cli import main
+from sirrchat_testkit.cli import COMMANDS, main
 from sirrchat_testkit.cli.options import OPTIONS
 from tests.support import ANY_PORT, SERVE, Serve, StartServe, connect, environment, send
 
 NO_MAIL = "Stopped: no mail received.\n"
 """The last line of the log of a server that got no mail."""
+
+NAMES = ", ".join(name for commands in COMMANDS.values() for name in commands)
 
 
 def ask(served: Serve, *arguments: str) -> str:
@@ -330,8 +332,8 @@ def test_an_unknown_flag_is_answered_with_the_command_s_own_usage(capsys: pytest
         (["serve", "--max-rec", "1"], "there is no flag --max-rec; see sirrchat-testkit serve --help"),
         (["serve", "now"], "there is no argument now; see sirrchat-testkit serve --help"),
         (["api-key", "creat"], "there is no command creat; did you mean create?"),
-        (["mail"], "there is no command mail; there are serve, api-key, dump, repair"),
-        (["Mail"], "there is no command Mail; there are serve, api-key, dump, repair"),
+        (["mail"], f"there is no command mail; there are {NAMES}"),
+        (["Mail"], f"there is no command Mail; there are {NAMES}"),
         (["api-key", "create"], "--user is missing; see sirrchat-testkit api-key create --help"),
         (["api-key"], "a command is missing; see sirrchat-testkit api-key --help"),
         ([], "a command is missing; see sirrchat-testkit --help"),

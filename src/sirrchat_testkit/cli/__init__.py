@@ -34,11 +34,26 @@ class Command(NamedTuple):
 COMMANDS: Mapping[str, Mapping[str, Command]] = {
     "Server": {
         "serve": Command("serve SMTP and the REST API until stopped", "serve:add_serve"),
+        "ready": Command("wait until a server accepts mail and requests", "ready:add_ready"),
         "api-key": Command("create, list and revoke API keys", "keys:add_keys"),
+    },
+    "Addresses and mail": {
+        "address": Command("create, list and delete disposable addresses", "addresses:add_addresses"),
+        "send": Command("send a text, a file or a sample", "send:add_send"),
+        "sendmail": Command("send a message from stdin, as sendmail does", "sendmail:add_sendmail", status=64),
+        "wait": Command("wait for a message and print it", "messages:add_wait"),
+        "list": Command("list messages, the newest first", "messages:add_list"),
+        "search": Command("list the messages that a search finds", "messages:add_search"),
+        "read": Command("print a message, or its bytes", "messages:add_read"),
+        "delete": Command("delete messages", "messages:add_delete"),
+        "ingest": Command("store the messages of a mailbox: mbox, Maildir or .eml", "ingest:add_ingest"),
     },
     "Data folders": {
         "dump": Command("write each message of a data folder to a file", "data:add_dump"),
         "repair": Command("repair a damaged data folder", "data:add_repair"),
+    },
+    "Shell": {
+        "completion": Command("print a script for completion by Tab", "completion:add_completion"),
     },
 }
 """All commands, in the groups in which the help shows them."""
@@ -69,7 +84,6 @@ def parser() -> Parser:
         usage="%(prog)s COMMAND [flags]",
         description="Disposable mail servers for tests.",
         epilog="\n".join([*lines, "sirrchat-testkit COMMAND --help shows the flags of a command."]),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--version", action="version", version=__version__)
     made.set_defaults(run=lambda _: made.error("a command is missing; see sirrchat-testkit --help"))

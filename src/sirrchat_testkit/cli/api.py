@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from sirrchat_testkit.cli.parser import NOT_FOUND, CommandFailed
+from sirrchat_testkit.cli.parser import NOT_FOUND, WRONG, CommandFailed
 from sirrchat_testkit.formatting import printable
 
 TIMEOUT: Final = 30.0
@@ -20,7 +20,12 @@ TIMEOUT: Final = 30.0
 
 CONTROL: Final = "/testkit/v1"
 _FIRST_ERROR: Final = 300
+_CONTENTS: Final = frozenset({http.client.BAD_REQUEST, http.client.REQUEST_ENTITY_TOO_LARGE})
 _SUGGESTION: Final = "is --url right?"
+
+
+class Refused(CommandFailed):
+    """The server refused a request because of its contents; another one may succeed."""
 
 
 class Api:
@@ -59,10 +64,6 @@ class Api:
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
-
-    def get(self, path: str, *, wait: float = 0.0, **query: Any) -> Any:
-        """Return the JSON at ``path``; parameters of ``query`` that are None are left out."""
-        return self.call("GET", path, query=query, wait=wait)
 
     def call(
         self,
@@ -119,17 +120,26 @@ class Api:
             content = answer.read()
         except TimeoutError:
             raise CommandFailed(f"no answer from {self.url} within {connection.timeout:g} seconds") from None
+        except http.client.BadStatusLine:
+            raise CommandFailed(f"{self.url} does not answer in HTTP; {_SUGGESTION}") from None
         except (OSError, http.client.HTTPException) as error:
             raise CommandFailed(f"no answer from {self.url}: {reason(error)}; {_SUGGESTION}") from None
         if answer.status >= _FIRST_ERROR:
             raise self._refusal(answer, content)
         return content
 
-    def pages(self, path: str, name: str = "data", cursor: str = "next_cursor", **query: Any) -> Iterator[Any]:
+    def pages(
+        self,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        *,
+        name: str = "data",
+        cursor: str = "next_cursor",
+    ) -> Iterator[Any]:
         """Return an iterator over the records of all pages: those in ``name``, while ``cursor`` names a next page."""
         at = None
         while True:
-            page = self.get(path, **query, cursor=at)
+            page = self.call("GET", path, query={**(query or {}), "cursor": at})
             yield from page[name]
             at = page[cursor]
             if at is None:
@@ -143,11 +153,15 @@ class Api:
         except (ValueError, TypeError, KeyError):
             kind = answer.headers.get("Content-Type", "no content").partition(";")[0]
             return CommandFailed(f"{self.url} answered {status} and {kind}, not as this server does; {_SUGGESTION}")
+        if text.startswith("no such route"):
+            return CommandFailed(f"{printable(text)}; {_SUGGESTION}")
         if status == http.client.UNAUTHORIZED:
             text += "; give the key that serve printed, or one made with api-key create"
         elif status == http.client.FORBIDDEN:
             text += "; give the key of an admin"
-        return CommandFailed(printable(text), NOT_FOUND if status == http.client.NOT_FOUND else 2)
+        if status in _CONTENTS:
+            return Refused(printable(text))
+        return CommandFailed(printable(text), NOT_FOUND if status == http.client.NOT_FOUND else WRONG)
 
 
 def in_path(text: str) -> str:
@@ -157,5 +171,4 @@ def in_path(text: str) -> str:
 
 def reason(error: Exception) -> str:
     """Return why a connection failed, in a few words."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return printable(text)
+    return printable(getattr(error, "strerror", None) or str(error) or type(error).__name__)

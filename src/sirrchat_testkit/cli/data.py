@@ -5,24 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sirrchat_testkit.cli.parser import Parser, add_json, fail, print_json
+from sirrchat_testkit.cli.progress import Progress
 from sirrchat_testkit.errors import NotFound, StoreError
 from sirrchat_testkit.formatting import counted
 
 if TYPE_CHECKING:
     from sirrchat_testkit.domain.models import Envelope, Message
     from sirrchat_testkit.storage.repair import Repair
-
-T = TypeVar("T")
-
-MUCH = 500
-"""A dump of at least this many messages shows its progress."""
 
 
 def add_dump(command: Parser) -> None:
@@ -108,15 +103,16 @@ async def _dump(folder: Path, target: Path) -> tuple[int, int]:
         deleted = {each.id for each in await store.find(PendingDeletion)}
         envelopes = {each.id: each for each in await store.find(Envelope)}
         index: list[dict[str, Any]] = []
-        for message in _shown(
-            await store.find(Message, match=lambda each: deleted.isdisjoint((each.account, each.address)))
-        ):
-            entry = _entry(message, envelopes.get(message.envelope))
-            try:
-                _write(target / entry["file"], await store.raw(message.blob))
-            except NotFound:
-                entry["file"] = None
-            index.append(entry)
+        messages = await store.find(Message, match=lambda each: deleted.isdisjoint((each.account, each.address)))
+        with Progress(len(messages), "messages") as progress:
+            for message in messages:
+                entry = _entry(message, envelopes.get(message.envelope))
+                try:
+                    _write(target / entry["file"], await store.raw(message.blob))
+                except NotFound:
+                    entry["file"] = None
+                index.append(entry)
+                progress.update(len(index), len(index))
         text = json.dumps(index, indent=1, ensure_ascii=True)
         _write(target / "index.json", f"{text}\n".encode("ascii"))
         return len(index), sum(entry["file"] is None for entry in index)
@@ -145,16 +141,3 @@ def _entry(message: Message, envelope: Envelope | None) -> dict[str, Any]:
         "folder": message.folder,
         "flags": list(message.flags),
     }
-
-
-def _shown(messages: list[T]) -> Iterable[T]:
-    """Return ``messages``; if there are many and rich is installed, iterating shows a progress bar on a terminal."""
-    if len(messages) < MUCH or not sys.stderr.isatty():
-        return messages
-    try:
-        from rich.console import Console
-        from rich.progress import track
-    except ImportError:
-        return messages
-    shown: Iterator[T] = iter(track(messages, "messages", console=Console(stderr=True)))
-    return shown

@@ -123,7 +123,7 @@ def _revoke(arguments: argparse.Namespace, at: Api | Path) -> int:
 def _pages(server: Api) -> Iterator[Fact]:
     page = pages = 1
     while page <= pages:
-        answer = server.get(_KEYS, page=page, limit=100)
+        answer = server.call("GET", _KEYS, query={"page": page, "limit": 100})
         yield from answer["data"]
         page, pages = page + 1, answer["meta"]["total_pages"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sirrchat_testkit.suggestions import near_name
@@ -29,6 +29,16 @@ NOT_FOUND = 1
 
 WRONG = 2
 """The exit status if the command line is wrong, or the request was refused or could not be made."""
+
+
+class Help(argparse.HelpFormatter):
+    """Help in the width of the terminal, at most 100 columns. A text with an empty line in it is shown as it is."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=min(_columns(), 100) - 2)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n\n" in text else super()._fill_text(text, width, indent)
 
 
 class CommandFailed(Exception):
@@ -50,7 +60,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(
         self, *arguments: Any, fill: Callable[[Parser], None] | None = None, status: int = WRONG, **named: Any
     ) -> None:
-        super().__init__(*arguments, **{"allow_abbrev": False, **named})
+        super().__init__(*arguments, **{"allow_abbrev": False, "formatter_class": Help, **named})
         self._fill = fill
         self._status = status
 
@@ -78,20 +88,41 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, *arguments: Any, **named: Any) -> Any:
         """Refuse unknown arguments here, so that the error comes from the subcommand."""
         self.filled()
+        if self._subparsers is None and arguments[0] is not None:
+            self._check_flags(arguments[0])
         parsed, unknown = super().parse_known_args(*arguments, **named)
         if unknown:
-            name = unknown[0].partition("=")[0]
-            near = near_name(name, self._option_string_actions)
-            hint = f"did you mean {near}?" if near else f"see {self.prog} --help"
-            self.error(f"there is no {'flag' if name.startswith('-') else 'argument'} {name}; {hint}")
+            self._refuse(unknown[0])
         return parsed, unknown
+
+    def _check_flags(self, words: Sequence[str]) -> None:
+        """Refuse an unknown flag before a missing one, since it may be that one, misspelt."""
+        for word in words:
+            if word == "--":
+                return
+            if word.startswith("--") and " " not in word and word.partition("=")[0] not in self._option_string_actions:
+                self._refuse(word)
+
+    def _refuse(self, word: str) -> NoReturn:
+        name = word.partition("=")[0]
+        near = near_name(name, self._option_string_actions)
+        hint = f"did you mean {near}?" if near else f"see {self.prog} --help"
+        self.error(f"there is no {'flag' if name.startswith('-') else 'argument'} {name}; {hint}")
 
     def error(self, message: str) -> NoReturn:
         """Print ``message`` as one line to stderr and exit."""
         missing = message.removeprefix("the following arguments are required: ")
         if missing != message:
             message = f"{missing} is missing; see {self.prog} --help"
-        sys.exit(fail(message.removeprefix("argument "), self._status))
+        sys.exit(fail(message.removeprefix("argument ").replace(": must be", " must be", 1), self._status))
+
+
+def _columns() -> int:
+    """Return the width of the terminal as ``shutil`` does, which takes long to import."""
+    try:
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns)
+    except (ValueError, OSError):
+        return 80
 
 
 def fail(text: str, status: int = 1) -> int:

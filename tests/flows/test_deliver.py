@@ -82,6 +82,17 @@ def test_a_message_of_one_field_is_complete(mailserver: MailServer, inbox: Inbox
     assert first.text.strip() == ""
 
 
+@pytest.mark.parametrize("word", ["\u0430\u0434\u0440\u0435\u0441", "\u092a\u0924\u0947", "\u00e4"])
+def test_a_long_subject_keeps_its_spaces(word: str, inbox: Inbox) -> None:
+    for count in range(1, 40):
+        subject = " ".join(["x" * (count % 7), *[word] * count, "end"])
+        message = inbox.deliver(subject=subject)
+        assert message.subject == subject.strip()
+        assert max(map(len, message.raw.split(b"\r\n"))) <= 78
+    with pytest.raises(ValueError, match="linefeed"):
+        inbox.deliver(subject="\u00e4\r\nX: y")
+
+
 def test_html_alone_has_no_text(inbox: Inbox) -> None:
     message = inbox.deliver(html="<p>Hello</p>")
     assert (message.text, message.html.strip()) == ("", "<p>Hello</p>")

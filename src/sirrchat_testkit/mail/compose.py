@@ -154,7 +154,7 @@ def compose(recipient: str, fields: MessageFields, *, now: datetime, unique: str
     for name, values in (("Cc", fields.get("cc")), ("Reply-To", fields.get("reply_to"))):
         if values:
             message[name] = ", ".join(_listed(values))
-    message["Subject"] = fields.get("subject", "")
+    _set_subject(message, fields.get("subject", ""))
     message["Date"] = format_datetime(date if date.tzinfo else date.astimezone())
     domain = to_bytes(message)[0].rpartition("@")[2] or "example.org"
     message["Message-ID"] = f"<{unique}@{domain if domain.isascii() else 'example.org'}>"
@@ -164,6 +164,16 @@ def compose(recipient: str, fields: MessageFields, *, now: datetime, unique: str
         for value in _listed(given):
             message[name] = value
     return message
+
+
+def _set_subject(message: EmailMessage, subject: str) -> None:
+    """Set a subject. Python before 3.13 loses a space where it folds one that is long and not ASCII."""
+    message["Subject"] = subject
+    if not subject.isascii():
+        from email.header import Header
+
+        del message["Subject"]
+        message.set_raw("Subject", Header(subject, "utf-8", 76, "Subject").encode())
 
 
 def _set_body(message: EmailMessage, fields: MessageFields) -> None:

@@ -20,7 +20,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from sirrchat_testkit import __version__
-from sirrchat_testkit.cli.parser import CommandFailed, Parser, discard_output, fail
+from sirrchat_testkit.cli.parser import WRONG, CommandFailed, Parser, discard_output, fail
 
 
 class Command(NamedTuple):
@@ -68,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
     except CommandFailed as failure:
         return fail(str(failure), failure.status)
+    except OSError as error:
+        discard_output()
+        return fail(f"{error.filename or 'cannot write to stdout'}: {error.strerror}", WRONG)
     except KeyboardInterrupt:
         return _interrupted()
 

@@ -13,7 +13,6 @@ from typing import Any, Final, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 from sirrchat_testkit.cli.parser import NOT_FOUND, WRONG, CommandFailed
-from sirrchat_testkit.formatting import printable
 
 TIMEOUT: Final = 30.0
 """Seconds to wait for an answer, in addition to those that a request asks the server to wait."""
@@ -122,8 +121,9 @@ class Api:
             raise CommandFailed(f"no answer from {self.url} within {connection.timeout:g} seconds") from None
         except http.client.BadStatusLine:
             raise CommandFailed(f"{self.url} does not answer in HTTP; {_SUGGESTION}") from None
-        except (OSError, http.client.HTTPException) as error:
-            raise CommandFailed(f"no answer from {self.url}: {reason(error)}; {_SUGGESTION}") from None
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise CommandFailed(f"no answer from {self.url}: {why}; {_SUGGESTION}") from None
         if answer.status >= _FIRST_ERROR:
             raise self._refusal(answer, content)
         return content
@@ -154,21 +154,16 @@ class Api:
             kind = answer.headers.get("Content-Type", "no content").partition(";")[0]
             return CommandFailed(f"{self.url} answered {status} and {kind}, not as this server does; {_SUGGESTION}")
         if text.startswith("no such route"):
-            return CommandFailed(f"{printable(text)}; {_SUGGESTION}")
+            return CommandFailed(f"{text}; {_SUGGESTION}")
         if status == http.client.UNAUTHORIZED:
             text += "; give the key that serve printed, or one made with api-key create"
         elif status == http.client.FORBIDDEN:
             text += "; give the key of an admin"
         if status in _CONTENTS:
-            return Refused(printable(text))
-        return CommandFailed(printable(text), NOT_FOUND if status == http.client.NOT_FOUND else WRONG)
+            return Refused(text)
+        return CommandFailed(text, NOT_FOUND if status == http.client.NOT_FOUND else WRONG)
 
 
 def in_path(text: str) -> str:
     """Return ``text`` as one segment of a path."""
     return quote(text, safe="")
-
-
-def reason(error: Exception) -> str:
-    """Return why a connection failed, in a few words."""
-    return printable(getattr(error, "strerror", None) or str(error) or type(error).__name__)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from sirrchat_testkit.cli.api import Api
 
 _HEADER: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
-_FROM: Final = re.compile(rb"From .*\d\d:\d\d")
-"""The line before each message of an mbox; it has a time."""
+_FROM: Final = re.compile(rb"From .*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? .*\d\d:\d\d")
+"""The line before each message of an mbox but the first, for which "From " is enough; it has a date."""
 
 _QUOTED: Final = re.compile(rb">+From ")
 _RECIPIENT_FIELDS: Final = ("Delivered-To", "X-Original-To", "Envelope-To")
@@ -89,7 +89,7 @@ def _store(server: Api, item: Item, to: list[str] | None) -> None:
     recipients = to or _recipients(header)
     if not recipients:
         raise Refused("it has no recipient in its header; give one with --to")
-    sender = next(iter(_addresses(header, "Return-Path", "From")), None)
+    sender = next(iter(_addresses(header, "Return-Path") or _addresses(header, "From")), None)
     server.call("POST", "/testkit/v1/messages", item.raw, query={"to": recipients, "from": sender})
 
 
@@ -148,7 +148,7 @@ def _mbox(path: Path) -> Iterator[Item]:
     try:
         with path.open("rb") as file:
             for line in file:
-                if _FROM.match(line) and (not size or lines[-1:] in ([b"\n"], [b"\r\n"])):
+                if not size or (_FROM.match(line) and lines[-1:] in ([b"\n"], [b"\r\n"])):
                     if size:
                         yield _of_mbox(path, number, lines, size)
                     number, size, lines = number + 1, len(line), []

@@ -126,8 +126,10 @@ def _columns() -> int:
 
 
 def fail(text: str, status: int = 1) -> int:
-    """Print ``text`` as one line to stderr; return ``status``."""
-    print(f"sirrchat-testkit: {text}", file=sys.stderr)
+    """Print ``text`` to stderr, without what a terminal would obey; return ``status``."""
+    from sirrchat_testkit.formatting import printable
+
+    print(f"sirrchat-testkit: {printable(text)}", file=sys.stderr)
     return status
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from sirrchat_testkit.cli.parser import PREFIX, variable
-from sirrchat_testkit.formatting import printable
 
 TIMEOUT: Final = 60.0
 """Seconds to wait for a reply."""
@@ -69,7 +68,7 @@ class Server(NamedTuple):
         except UnicodeError:
             raise NotSent(f"{at} does not accept addresses in Unicode", 553) from None
         except (OSError, smtplib.SMTPException) as error:
-            why = printable(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise NotSent(
                 f"no SMTP server at {at}: {why}; --smtp-host and --smtp-port, or {PREFIX}SMTP_HOST and "
                 f"{PREFIX}SMTP_PORT, name another"
@@ -92,4 +91,4 @@ def with_crlf(raw: bytes) -> bytes:
 
 def _text(reply: bytes | str) -> str:
     text = reply.decode("utf-8", "backslashreplace") if isinstance(reply, bytes) else reply
-    return printable(" ".join(text.split()))
+    return " ".join(text.split())

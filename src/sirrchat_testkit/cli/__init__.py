@@ -80,7 +80,7 @@ def parser() -> Parser:
     lines = [
         line
         for title, commands in COMMANDS.items()
-        for line in (f"{title}:", *(f"  {name:10} {each.help}" for name, each in commands.items()), "")
+        for line in (f"{title}:", *(f"  {name:11} {each.help}" for name, each in commands.items()), "")
     ]
     made = Parser(
         prog="sirrchat-testkit",

@@ -22,10 +22,11 @@ def add_completion(command: Parser) -> None:
 
 _ABOUT: Final = """\
 Print a script that completes commands, flags and values by Tab. It runs nothing of this package.
+Save it where the shell looks for it:
 
-  bash: sirrchat-testkit completion bash > ~/.local/share/bash-completion/completions/sirrchat-testkit
-  zsh:  sirrchat-testkit completion zsh > a folder of $fpath/_sirrchat-testkit
-  fish: sirrchat-testkit completion fish > ~/.config/fish/completions/sirrchat-testkit.fish"""
+  bash: ~/.local/share/bash-completion/completions/sirrchat-testkit
+  zsh:  _sirrchat-testkit in a folder of $fpath
+  fish: ~/.config/fish/completions/sirrchat-testkit.fish"""
 
 
 def _completion(arguments: argparse.Namespace) -> int:

@@ -62,7 +62,7 @@ def dump(arguments: argparse.Namespace) -> int:
 
 
 def repair(arguments: argparse.Namespace) -> int:
-    """Keep the readable records of the snapshot and the commits before the first damage; set the rest aside."""
+    """Repair a data folder: keep the readable records and the commits before the first damage, save the rest aside."""
     from sirrchat_testkit.storage.repair import repair as repair_folder
 
     if not arguments.folder.is_dir():

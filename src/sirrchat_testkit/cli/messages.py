@@ -36,7 +36,11 @@ def add_wait(command: Parser) -> None:
     )
     _add_conditions(command, to_required=True)
     command.add_argument(
-        "--timeout", type=seconds_type, default=10.0, metavar="SECONDS", help="at most 600 [default: 10]"
+        "--timeout",
+        type=seconds_type,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long to wait, at most 600 [default: 10]",
     )
     add_server(command)
     command.set_defaults(run=with_api(_wait))

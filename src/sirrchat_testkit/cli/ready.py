@@ -19,7 +19,9 @@ def add_ready(command: Parser) -> None:
         "Wait until a server accepts mail and requests. The exit status is 0 as soon as it does, and 1 if it does not "
         "in time. No API key is needed."
     )
-    command.add_argument("--timeout", type=seconds, default=10.0, metavar="SECONDS", help="[default: 10]")
+    command.add_argument(
+        "--timeout", type=seconds, default=10.0, metavar="SECONDS", help="how long to wait [default: 10]"
+    )
     add_server(command, key=False)
     command.set_defaults(run=_ready)
 

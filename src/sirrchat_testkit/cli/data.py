@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +93,8 @@ def _report(done: Repair) -> Iterator[str]:
 
 
 async def _dump(folder: Path, target: Path) -> tuple[int, int]:
+    import json
+
     from sirrchat_testkit.domain.models import Envelope, Message, PendingDeletion
     from sirrchat_testkit.storage import TinyStore
 
@@ -127,6 +127,8 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _entry(message: Message, envelope: Envelope | None) -> dict[str, Any]:
+    from datetime import UTC, datetime
+
     return {
         "file": f"{message.seq:08}.eml",
         "id": message.id,

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -202,6 +201,8 @@ def _paragraph(part: _Part) -> str:
 
 
 def _sign_up(phrases: _Phrases, _faker: Faker, shop: str) -> _Sample:
+    import secrets
+
     return phrases.confirm_subject.format(shop), [
         (phrases.confirm, ""),
         (phrases.button, f"{_SITE}/confirm?token={secrets.token_hex(8)}"),
@@ -219,6 +220,8 @@ def _receipt(phrases: _Phrases, faker: Faker, _shop: str) -> _Sample:
 
 
 def _newsletter(phrases: _Phrases, faker: Faker, shop: str) -> _Sample:
+    import secrets
+
     stories = [part for number in range(1, 4) for part in _story(phrases, faker, number)]
     unsubscribe = f"{_SITE}/unsubscribe?list={secrets.token_hex(8)}"
     return phrases.news_subject.format(shop), [*stories, (phrases.unsubscribe, unsubscribe)]

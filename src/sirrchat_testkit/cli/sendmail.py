@@ -10,12 +10,10 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from email.utils import formataddr, formatdate, getaddresses, make_msgid
 from typing import Final
 
 from sirrchat_testkit.cli.parser import CommandFailed, Parser, fail
@@ -112,12 +110,16 @@ def _name(field: bytes) -> str:
 
 def _recipients(fields: Sequence[bytes]) -> list[str]:
     """Return the addresses of To, Cc and Bcc."""
+    from email.utils import getaddresses
+
     texts = [each.partition(b":")[2].decode("utf-8", "replace") for each in fields if _name(each) in _TO]
     return [address for _, address in getaddresses(texts) if address]
 
 
 def _added(fields: Sequence[bytes], sender: str, name: str | None) -> Iterator[bytes]:
     """Return the fields that every message has and this one does not."""
+    from email.utils import formataddr, formatdate, make_msgid
+
     names = {*map(_name, fields)}
     if "from" not in names:
         yield f"From: {formataddr((name or '', sender or _qualified(_user())))}".encode()
@@ -137,6 +139,8 @@ def _host() -> str:
 
 
 def _user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in containers

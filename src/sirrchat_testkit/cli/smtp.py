@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import smtplib
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -50,6 +49,8 @@ class Server(NamedTuple):
         Raises:
             NotSent: Nobody received it.
         """
+        import smtplib
+
         at = f"{self.host}:{self.port}"
         try:
             with smtplib.SMTP(self.host, self.port, timeout=TIMEOUT) as smtp:

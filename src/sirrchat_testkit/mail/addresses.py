@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -79,6 +78,8 @@ def main_key(key: str, separator: str) -> str:
 
 def nearest(address: str, others: Iterable[str]) -> str | None:
     """Return the address in ``others`` that ``address`` probably misspells, or None."""
+    import difflib
+
     known = key(address)
     local, domain = split(known)
     by_local: dict[str, list[str]] = {}

@@ -71,7 +71,10 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
                 "or a function, not ['ann']"
             ),
         ),
-        ({"start_at": "2030"}, "start_at must be a datetime such as 2030-01-31T12:00:00Z, not '2030'"),
+        (
+            {"start_at": "2030-01-31T12:00:00Z"},
+            "start_at must be a datetime (in a flag or variable: 2030-01-31T12:00:00Z), not '2030-01-31T12:00:00Z'",
+        ),
         ({"smtpport": 1}, "there is no setting 'smtpport'; did you mean 'smtp_port'?"),
         (
             {"auth": "optionl"},

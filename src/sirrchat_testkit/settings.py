@@ -245,7 +245,9 @@ _SIZE = _size("a size of at least 1 byte such as 25MB or 2GiB", 1)
 _SIZE_LIMIT = _size("a size such as 25MB or 2GiB, or 0 for no limit", 0)
 _FOLDER = _or_none(Kind("the path of a folder", _path, metavar="DIR"))
 _FILE = _or_none(_text()._replace(metavar="FILE"))
-_TIME = _or_none(Kind("a datetime such as 2030-01-31T12:00:00Z", _moment, datetime.fromisoformat, metavar="TIME"))
+_TIME = _or_none(
+    Kind("a datetime (in a flag or variable: 2030-01-31T12:00:00Z)", _moment, datetime.fromisoformat, metavar="TIME")
+)
 STRICT = Kind(
     f"True, False, or a list of {', '.join(STRICT_CHECKS)}",
     _strict,

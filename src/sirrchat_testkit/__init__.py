@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from sirrchat_testkit.handles.mail_source import UnexpectedMail
     from sirrchat_testkit.handles.message import ReceivedMessage
     from sirrchat_testkit.handles.strictness import StrictCheckFailed
-    from sirrchat_testkit.handles.viewing import AsyncPlaywrightPage, PlaywrightPage, SeleniumDriver
+    from sirrchat_testkit.handles.viewing import AsyncPlaywrightPage, ChromiumDriver, PlaywrightPage, SeleniumDriver
     from sirrchat_testkit.handles.webhooks import WebhookAttempt, WebhookDelivery, WebhookHandle
     from sirrchat_testkit.mail.address_headers import MailAddress
     from sirrchat_testkit.mail.candidates import NotExactlyOne
@@ -102,6 +102,7 @@ __all__ = [
     "AsyncTempMailClient",
     "Attachment",
     "CallConditions",
+    "ChromiumDriver",
     "Client",
     "Clock",
     "Conflict",
@@ -212,6 +213,7 @@ _HOMES = {
     "AsyncTempMailClient": "client.tempmail",
     "Attachment": "mail.mime",
     "CallConditions": "sink.call",
+    "ChromiumDriver": "handles.viewing",
     "Client": "client.sirrchat",
     "Clock": "handles.clock",
     "Conflict": "errors",

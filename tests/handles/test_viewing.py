@@ -147,32 +147,46 @@ def test_async_playwright_is_awaited(message: ReceivedMessage, chromium: str, re
     assert requested == []
 
 
-def test_selenium_shows_images_and_blocks_the_rest(
-    message: ReceivedMessage, chromium: str, remote: tuple[str, list[str]]
-) -> None:
+@pytest.fixture
+def driver(chromium: str) -> Iterator[Any]:
     selenium = pytest.importorskip("selenium.webdriver")
     driver_path = shutil.which("chromedriver")
     if driver_path is None:
         if os.environ.get("CI"):
             pytest.fail("CI installs chromedriver")
         pytest.skip("chromedriver is not installed")
-    _, requested = remote
     options = selenium.ChromeOptions()
     options.binary_location = chromium
     for flag in ["--headless", *FLAGS]:
         options.add_argument(flag)
     driver = selenium.Chrome(options=options, service=selenium.ChromeService(driver_path))
-    try:
-        message.open(driver)
-        loaded = "return document.getElementById(arguments[0]).naturalWidth"
-        waits = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait(driver, 20)
-        waits.until(lambda each: each.execute_script("return document.readyState") == "complete")
-        assert driver.execute_script(loaded, "logo") == 40
-        assert driver.execute_script(loaded, "pixel") == 0
-        assert driver.find_element("id", "confirm").text == "Confirm"
-    finally:
-        driver.quit()
-    assert requested == []
+    yield driver
+    driver.quit()
+
+
+def test_selenium_shows_images_and_blocks_the_rest(
+    message: ReceivedMessage, driver: Any, remote: tuple[str, list[str]]
+) -> None:
+    message.open(driver)
+    loaded = "return document.getElementById(arguments[0]).naturalWidth"
+    waits = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait(driver, 20)
+    waits.until(lambda each: each.execute_script("return document.readyState") == "complete")
+    assert driver.execute_script(loaded, "logo") == 40
+    assert driver.execute_script(loaded, "pixel") == 0
+    assert driver.find_element("id", "confirm").text == "Confirm"
+    assert remote[1] == []
+
+
+def test_selenium_takes_the_same_picture_in_another_tab(
+    message: ReceivedMessage, driver: Any, page: Any, remote: tuple[str, list[str]]
+) -> None:
+    driver.execute_script("document.title = 'Mine'")
+    light, dark = message.screenshot(driver, width=375), message.screenshot(driver, width=375, dark=True)
+    assert size(light) == size(message.screenshot(page, width=375))
+    assert (corner(light), corner(dark)) == (255, 0)
+    assert driver.title == "Mine"
+    assert len(driver.window_handles) == 1
+    assert remote[1] == []
 
 
 def test_a_picture_has_the_width_the_whole_height_and_the_colors(
@@ -219,7 +233,7 @@ def test_without_a_default_browser_the_error_names_the_file(
 def test_something_else_is_no_page(message: ReceivedMessage) -> None:
     with pytest.raises(TypeError, match="page must be a page of Playwright or a driver of Selenium, not 'x'"):
         message.open("x")  # type: ignore[call-overload]
-    with pytest.raises(TypeError, match="page must be a page of Playwright, not 'x'"):
+    with pytest.raises(TypeError, match="page must be a page of Playwright, or a Chromium driver of Selenium, not 'x'"):
         message.screenshot("x")  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="width must be a whole number of pixels, at least 1, not 0"):
         message.screenshot("x", width=0)  # type: ignore[call-overload]

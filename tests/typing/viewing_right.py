@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, assert_type
 
-from sirrchat_testkit import AsyncPlaywrightPage, PlaywrightPage, ReceivedMessage, SeleniumDriver
+from sirrchat_testkit import AsyncPlaywrightPage, ChromiumDriver, PlaywrightPage, ReceivedMessage, SeleniumDriver
 
 
 class Page:
@@ -42,13 +42,32 @@ class Driver:
     def execute_script(self, script: str, *args: Any) -> Any: ...
 
 
-def shows(message: ReceivedMessage, page: Page, driver: Driver, path: Path) -> None:
+class Chrome(Driver):
+    """The same for that of Chromium."""
+
+    @property
+    def current_window_handle(self) -> str:
+        return ""
+
+    @property
+    def switch_to(self) -> object: ...
+
+    def close(self) -> None: ...
+
+    def execute_async_script(self, script: str, *args: Any) -> Any: ...
+
+    def execute_cdp_cmd(self, cmd: str, cmd_args: dict[str, Any]) -> Any: ...
+
+
+def shows(message: ReceivedMessage, page: Page, driver: Driver, chrome: Chrome, path: Path) -> None:
     sync: PlaywrightPage = page
     selenium: SeleniumDriver = driver
     assert_type(message.open(), None)
     assert_type(message.open(sync), None)
     assert_type(message.open(selenium), None)
     assert_type(message.screenshot(page, width=375, dark=True), bytes)
+    chromium: ChromiumDriver = chrome
+    assert_type(message.screenshot(chromium, dark=True), bytes)
     assert_type(message.save(path), Path)
     assert_type(message.save("welcome.html"), Path)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from pathlib import Path
 
-    from sirrchat_testkit.handles.viewing import AsyncPlaywrightPage, PlaywrightPage, SeleniumDriver
+    from sirrchat_testkit.handles.viewing import AsyncPlaywrightPage, ChromiumDriver, PlaywrightPage, SeleniumDriver
     from sirrchat_testkit.mail.links import Link, LinkPurpose
 
 __tracebackhide__ = True
@@ -416,13 +416,13 @@ class ReceivedMessage(Hints):
         return opened
 
     @overload
-    def screenshot(self, page: PlaywrightPage, *, width: int = 800, dark: bool = False) -> bytes: ...
+    def screenshot(self, page: PlaywrightPage | ChromiumDriver, *, width: int = 800, dark: bool = False) -> bytes: ...
     @overload
     def screenshot(
         self, page: AsyncPlaywrightPage, *, width: int = 800, dark: bool = False
     ) -> Coroutine[Any, Any, bytes]: ...
     def screenshot(
-        self, page: PlaywrightPage | AsyncPlaywrightPage, *, width: int = 800, dark: bool = False
+        self, page: PlaywrightPage | AsyncPlaywrightPage | ChromiumDriver, *, width: int = 800, dark: bool = False
     ) -> bytes | Coroutine[Any, Any, bytes]:
         """Return a picture of the whole message as PNG, as ``open`` shows it.
 
@@ -430,8 +430,8 @@ class ReceivedMessage(Hints):
             Path("welcome.png").write_bytes(message.screenshot(page, width=375, dark=True))
 
         Args:
-            page: A page of Playwright; the picture is taken in another page of its browser. With Playwright's
-                asynchronous API, await the result.
+            page: A page of Playwright, or a driver of Selenium for Chrome, Chromium or Edge; the picture is taken in
+                another page of its browser. With Playwright's asynchronous API, await the result.
             width: The width of the window in pixels.
             dark: Whether the browser asks for dark colors (``prefers-color-scheme``).
 

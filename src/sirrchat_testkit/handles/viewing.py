@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import base64
 import inspect
 import os
 from collections.abc import Coroutine
@@ -28,6 +29,7 @@ HEIGHT: Final = 800
 """Pixels of the window for a picture, which shows the whole message even if it is longer."""
 
 _WRITE: Final = "document.open(); document.write(arguments[0]); document.close();"
+_LOADED: Final = "document.readyState === 'complete' ? arguments[0]() : addEventListener('load', arguments[0]);"
 
 
 class PlaywrightPage(Protocol):
@@ -69,6 +71,29 @@ class SeleniumDriver(Protocol):
         """Run ``script`` in the page."""
 
 
+class ChromiumDriver(SeleniumDriver, Protocol):
+    """The methods that a driver of Chrome, Chromium or Edge has in addition, for a picture."""
+
+    @property
+    def current_window_handle(self) -> str:
+        """The name of the current tab."""
+        ...
+
+    @property
+    def switch_to(self) -> Any:
+        """What opens and selects tabs."""
+
+    def close(self) -> None:
+        """Close the current tab."""
+
+    def execute_async_script(self, script: str, *args: Any) -> Any:
+        """Run ``script`` in the page, and wait until it calls its last argument."""
+
+    def execute_cdp_cmd(self, cmd: str, cmd_args: dict[str, Any]) -> dict[str, Any]:
+        """Send a command of the Chrome DevTools Protocol."""
+        ...
+
+
 def page_of(message: ReceivedMessage) -> str:
     """Return ``message`` as one HTML page, with its images in place and everything remote blocked."""
     return page_for(message.text, message.html, [*message.inline, *message.attachments], message.subject)
@@ -107,9 +132,11 @@ def screenshot(message: ReceivedMessage, page: Any, width: int, *, dark: bool) -
     """Return a picture of ``message`` as PNG, or an awaitable of it if ``page`` is asynchronous."""
     if type(width) is not int or width < 1:
         raise ValueError(f"width must be a whole number of pixels, at least 1, not {width!r}")
-    if not hasattr(page, "set_content"):
-        raise TypeError(f"page must be a page of Playwright, not {page!r}")
     content, viewport, scheme = page_of(message), {"width": width, "height": HEIGHT}, "dark" if dark else "light"
+    if hasattr(page, "execute_cdp_cmd"):
+        return _picture_of_chromium(page, content, viewport, scheme)
+    if not hasattr(page, "set_content"):
+        raise TypeError(f"page must be a page of Playwright, or a Chromium driver of Selenium, not {page!r}")
     # The context of browser.new_page() cannot open another page; a persistent context has no browser.
     other = (page.context.browser or page.context).new_page()
     if inspect.isawaitable(other):
@@ -132,6 +159,25 @@ async def _apicture(opening: Any, content: str, viewport: dict[str, int], scheme
         return await other.screenshot(full_page=True, animations="disabled")
     finally:
         await other.close()
+
+
+def _picture_of_chromium(driver: ChromiumDriver, content: str, viewport: dict[str, int], scheme: str) -> bytes:
+    before = driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    try:
+        screen = {**viewport, "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
+        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        driver.execute_script(_WRITE, content)
+        driver.execute_async_script(_LOADED)
+        whole = {**driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"], "scale": 1}
+        taken = driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": whole, "captureBeyondViewport": True})
+        return base64.b64decode(taken["data"])
+    finally:
+        driver.close()
+        driver.switch_to.window(before)
 
 
 def _show(page: Any, content: str) -> Any:

@@ -303,10 +303,10 @@ class Facts(NamedTuple):
 
 
 def test_the_session_in_the_documentation_is_what_a_terminal_shows() -> None:
-    """``RECORD=1`` writes the session into the page."""
+    """``SIRRCHAT_TESTKIT_GOLDEN=write`` writes the session into the page."""
     recorded = session()
     page = PAGE.read_text("utf-8")
-    if os.environ.get("RECORD"):
+    if os.environ.get("SIRRCHAT_TESTKIT_GOLDEN") == "write":
         PAGE.write_text(SESSION.sub(lambda _: recorded, page), "utf-8")
     else:
         assert SESSION.findall(page) == [recorded]
@@ -316,10 +316,10 @@ HELP = Path(__file__).with_name("golden") / "serve-help.txt"
 
 
 def test_the_help_is_as_it_was_reviewed() -> None:
-    """``RECORD=1`` writes the file."""
+    """``SIRRCHAT_TESTKIT_GOLDEN=write`` writes the file."""
     done = subprocess.run(
         [*SERVE, "--help"], capture_output=True, text=True, env=environment(COLUMNS="100"), check=True
     )
-    if os.environ.get("RECORD"):
+    if os.environ.get("SIRRCHAT_TESTKIT_GOLDEN") == "write":
         HELP.write_text(done.stdout, "utf-8")
     assert done.stdout == HELP.read_text("utf-8")

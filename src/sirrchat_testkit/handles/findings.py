@@ -18,7 +18,6 @@ from sirrchat_testkit.domain.events import Crashed, Event, EventLog, RecipientRe
 from sirrchat_testkit.handles import failures as report
 from sirrchat_testkit.handles.service import raise_all
 
-
 __tracebackhide__ = True
 
 KEPT: Final = 1000

@@ -18,10 +18,10 @@ PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8
 
 HELPS: list[list[str]] = [
     [],
-    *([name] for commands in COMMANDS.values() for name in commands if name != "serve"),
+    *([name] for commands in COMMANDS.values() for name in commands),
     *([name, nested] for name, all_nested in NESTED.items() for nested in all_nested),
 ]
-"""The words of each command that has a help of its own; that of ``serve`` follows from the settings."""
+"""The words of each command that has a help of its own."""
 
 
 @pytest.mark.parametrize("words", HELPS, ids=" ".join)

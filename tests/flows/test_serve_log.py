@@ -310,16 +310,3 @@ def test_the_session_in_the_documentation_is_what_a_terminal_shows() -> None:
         PAGE.write_text(SESSION.sub(lambda _: recorded, page), "utf-8")
     else:
         assert SESSION.findall(page) == [recorded]
-
-
-HELP = Path(__file__).with_name("golden") / "serve-help.txt"
-
-
-def test_the_help_is_as_it_was_reviewed() -> None:
-    """``SIRRCHAT_TESTKIT_GOLDEN=write`` writes the file."""
-    done = subprocess.run(
-        [*SERVE, "--help"], capture_output=True, text=True, env=environment(COLUMNS="100"), check=True
-    )
-    if os.environ.get("SIRRCHAT_TESTKIT_GOLDEN") == "write":
-        HELP.write_text(done.stdout, "utf-8")
-    assert done.stdout == HELP.read_text("utf-8")

@@ -60,6 +60,18 @@ def test_nothing_in_time_is_status_1_with_the_reason(inbox: Inbox, cli: Cli) -> 
     assert done.err.startswith("sirrchat-testkit: subject: wanted 'Welcome, Ann', was 'Welcome Ann'. Waited 0.1 s")
 
 
+@pytest.mark.parametrize(
+    ("timeout", "text"),
+    [
+        ("x", "--timeout must be a duration such as 500ms, 10s or 1h30m, not 'x'"),
+        ("11m", "--timeout must be at most 10m"),
+    ],
+)
+def test_a_wrong_timeout_is_one_line(timeout: str, text: str, cli: Cli) -> None:
+    done = cli("wait", "--to", "ann@example.com", "--timeout", timeout)
+    assert (done.status, done.line) == (2, text)
+
+
 def test_the_reason_names_commands_not_python(cli: Cli) -> None:
     done = cli("wait", "--to", "never-made@example.org", "--timeout", "0")
     assert done.status == 1

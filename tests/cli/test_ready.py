@@ -34,10 +34,10 @@ def test_a_server_that_starts_later_is_waited_for() -> None:
 
 
 def test_a_server_that_is_not_there_is_status_1_in_time() -> None:
-    done = run("ready", "--url", "http://127.0.0.1:1", "--timeout", "0.2")
+    done = run("ready", "--url", "http://127.0.0.1:1", "--timeout", "200ms")
     assert (done.status, done.out) == (1, "")
     assert done.line == (
-        "http://127.0.0.1:1 is not ready after 0.2 s: "
+        "http://127.0.0.1:1 is not ready after 200ms: "
         "no answer from http://127.0.0.1:1: Connection refused; is --url right?"
     )
 

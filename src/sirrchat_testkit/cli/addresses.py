@@ -6,15 +6,22 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from sirrchat_testkit.cli.parser import NOT_FOUND, CommandFailed, Parser, add_server, print_json, print_list, with_api
+from sirrchat_testkit.cli.parser import (
+    NOT_FOUND,
+    CommandFailed,
+    Parser,
+    add_server,
+    duration,
+    print_json,
+    print_list,
+    with_api,
+)
 
 if TYPE_CHECKING:
     from sirrchat_testkit.cli.api import Api
 
-_HOUR: Final = 3_600_000
-_LIFETIMES: Final[Mapping[str, int | None]] = {"1h": _HOUR, "1d": 24 * _HOUR, "3d": 72 * _HOUR, "never": None}
-
-_NEVER: Final = "9999-"
+_NEVER: Final = "never"
+_FAR_AWAY: Final = "9999-"
 """Begins the time at which a permanent address expires, in the list of the API."""
 
 
@@ -34,10 +41,10 @@ def _add_create(command: Parser) -> None:
     command.add_argument("--domain", help="a domain that the server serves [default: its first one]")
     command.add_argument(
         "--expires",
-        choices=[*_LIFETIMES],
-        default="never",
-        metavar="|".join(_LIFETIMES),
-        help="how long it exists [default: never, as long as the server]",
+        type=_lifetime,
+        default=_NEVER,
+        metavar="DURATION",
+        help="how long it exists, such as 1h or 3d [default: never, as long as the server]",
     )
     add_server(command)
     command.set_defaults(run=with_api(_create))
@@ -58,8 +65,13 @@ def _add_delete(command: Parser) -> None:
     command.set_defaults(run=with_api(_delete))
 
 
+def _lifetime(text: str) -> int | None:
+    """Return the milliseconds of a duration; None for ``never``."""
+    return None if text == _NEVER else round(duration(text) * 1000)
+
+
 def _create(arguments: argparse.Namespace, server: Api) -> int:
-    body = {"name": arguments.name, "domain": arguments.domain, "expires_in_ms": _LIFETIMES[arguments.expires]}
+    body = {"name": arguments.name, "domain": arguments.domain, "expires_in_ms": arguments.expires}
     made = server.call("POST", "/testkit/v1/addresses", body)
     if arguments.json:
         print_json({name: made[name] for name in ("id", "email", "expires_at")})
@@ -74,7 +86,7 @@ def _list(arguments: argparse.Namespace, server: Api) -> int:
 
 
 def _line(address: Mapping[str, Any]) -> str:
-    return f"{address['email']}  {address['expires_at'] or 'never'}"
+    return f"{address['email']}  {address['expires_at'] or _NEVER}"
 
 
 def _delete(arguments: argparse.Namespace, server: Api) -> int:
@@ -92,5 +104,5 @@ def _delete(arguments: argparse.Namespace, server: Api) -> int:
 
 def _addresses(server: Api) -> Iterator[Mapping[str, Any]]:
     for each in server.pages("/api/emails", name="emails", cursor="nextCursor"):
-        expires = None if each["expiresAt"].startswith(_NEVER) else each["expiresAt"]
+        expires = None if each["expiresAt"].startswith(_FAR_AWAY) else each["expiresAt"]
         yield {"id": each["id"], "email": each["address"], "expires_at": expires}

@@ -8,8 +8,16 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from sirrchat_testkit.cli.parser import NOT_FOUND, CommandFailed, Parser, add_server, print_json, print_list, with_api
-from sirrchat_testkit.cli.parser import seconds as seconds_type
+from sirrchat_testkit.cli.parser import (
+    NOT_FOUND,
+    CommandFailed,
+    Parser,
+    add_server,
+    duration,
+    print_json,
+    print_list,
+    with_api,
+)
 from sirrchat_testkit.formatting import counted, printable
 
 if TYPE_CHECKING:
@@ -22,6 +30,9 @@ _PATH: Final = "/testkit/v1/messages"
 _LIMIT: Final = 20
 _MOST: Final = 100
 """Messages of one page of the API."""
+
+_LONGEST: Final = 600.0
+"""Seconds that the API waits at most."""
 
 _CONDITIONS: Final = ("to", "from", "subject", "text")
 
@@ -37,10 +48,10 @@ def add_wait(command: Parser) -> None:
     _add_conditions(command, to_required=True)
     command.add_argument(
         "--timeout",
-        type=seconds_type,
-        default=10.0,
-        metavar="SECONDS",
-        help="how long to wait, at most 600 [default: 10]",
+        type=duration,
+        default="10s",
+        metavar="DURATION",
+        help="how long to wait, at most 10m [default: 10s]",
     )
     add_server(command)
     command.set_defaults(run=with_api(_wait))
@@ -136,6 +147,8 @@ def _conditions(arguments: argparse.Namespace) -> dict[str, str | None]:
 
 def _wait(arguments: argparse.Namespace, server: Api) -> int:
     timeout: float = arguments.timeout
+    if timeout > _LONGEST:
+        raise CommandFailed("--timeout must be at most 10m")
     query = {**_conditions(arguments), "timeout": timeout}
     try:
         [message] = server.call("GET", "/testkit/v1/wait", query=query, wait=timeout)["data"]

@@ -183,15 +183,14 @@ def server_url(arguments: argparse.Namespace) -> str:
     return arguments.url or variable("url") or DEFAULT_URL
 
 
-def seconds(text: str) -> float:
-    """Return the number of seconds that a flag was given."""
+def duration(text: str) -> float:
+    """Return the seconds of a duration that a flag was given."""
+    from sirrchat_testkit.durations import read_duration
+
     try:
-        found = float(text)
-        if 0 <= found < float("inf"):
-            return found
+        return read_duration(text)
     except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"must be a number of seconds such as 10 or 0.5, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a duration such as 500ms, 10s or 1h30m, not {text!r}") from None
 
 
 def print_json(data: Any) -> None:

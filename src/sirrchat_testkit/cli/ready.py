@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Final
 
-from sirrchat_testkit.cli.parser import NOT_FOUND, CommandFailed, Parser, add_server, print_json, seconds, server_url
+from sirrchat_testkit.cli.parser import NOT_FOUND, CommandFailed, Parser, add_server, duration, print_json, server_url
 
 _PAUSES: Final = (0.02, 0.05, 0.1, 0.2)
 """Seconds between attempts; the last for all further ones."""
@@ -20,7 +20,7 @@ def add_ready(command: Parser) -> None:
         "in time. No API key is needed."
     )
     command.add_argument(
-        "--timeout", type=seconds, default=10.0, metavar="SECONDS", help="how long to wait [default: 10]"
+        "--timeout", type=duration, default="10s", metavar="DURATION", help="how long to wait [default: 10s]"
     )
     add_server(command, key=False)
     command.set_defaults(run=_ready)
@@ -28,6 +28,7 @@ def add_ready(command: Parser) -> None:
 
 def _ready(arguments: argparse.Namespace) -> int:
     from sirrchat_testkit.cli.api import Api
+    from sirrchat_testkit.durations import show_duration
 
     url, end, attempt = server_url(arguments), time.monotonic() + arguments.timeout, 0
     while True:
@@ -41,7 +42,7 @@ def _ready(arguments: argparse.Namespace) -> int:
                 break
         pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
         if pause >= end - time.monotonic():
-            raise CommandFailed(f"{url} is not ready after {arguments.timeout:g} s: {why}", NOT_FOUND)
+            raise CommandFailed(f"{url} is not ready after {show_duration(arguments.timeout)}: {why}", NOT_FOUND)
         time.sleep(pause)
         attempt += 1
     if arguments.json:

@@ -1,7 +1,9 @@
 """``serve`` as a person and a pipeline use it: a real process, curl, signals."""
 
+import errno
 import json
 import os
+import re
 import shutil
 import signal
 import smtplib
@@ -196,6 +198,53 @@ def test_a_taken_port_is_one_clear_line_and_status_1(flag: str) -> None:
     kind = "SMTP" if flag == "--smtp-port" else "HTTP"
     trouble = f"cannot listen for {kind} on 127.0.0.1:{port}: Address already in use"
     assert done.stderr == f"sirrchat-testkit: {trouble}; {flag} 0 picks a free one\n"
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below"])
+def test_a_folder_that_cannot_be_used_is_one_clear_line(folder: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = subprocess.run(
+        [*SERVE, *ANY_PORT, "--data", str(tmp_path / folder)],
+        capture_output=True, text=True, timeout=60, env=environment(), check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        1,
+        (
+            f"sirrchat-testkit: cannot open the data folder {tmp_path / folder}: it is not a folder; "
+            "choose another with --data, or leave it out to keep everything in memory\n"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "trouble"), [("192.0.2.1", "Cannot assign requested address"), ("a.invalid", "Name or service not known")]
+)
+def test_a_host_that_is_not_of_this_machine_is_one_clear_line(host: str, trouble: str) -> None:
+    done = subprocess.run(
+        [*SERVE, *ANY_PORT, "--host", host],
+        capture_output=True, text=True, timeout=60, env=environment(), check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert re.fullmatch(
+        rf"sirrchat-testkit: cannot listen for SMTP on {re.escape(host)}:0: ({trouble}|[^;\n]*name resolution); "
+        r"--host is an address of this machine, such as 127\.0\.0\.1, or 0\.0\.0\.0 for all of them\n",
+        done.stderr,
+    )
+
+
+def test_a_port_that_needs_rights_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EACCES, "cannot listen for SMTP on 127.0.0.1:25: Permission denied")
+
+    monkeypatch.setattr(MailServer, "start", refuse)
+    monkeypatch.setattr(signal, "pthread_sigmask", lambda *_: None)
+    assert main(["serve", "--smtp-port", "25"]) == 1
+    assert capsys.readouterr().err == (
+        "sirrchat-testkit: cannot listen for SMTP on 127.0.0.1:25: Permission denied; "
+        "ports below 1024 need special rights: choose another with --smtp-port\n"
+    )
 
 
 @pytest.mark.parametrize(

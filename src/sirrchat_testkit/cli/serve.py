@@ -29,6 +29,8 @@ STOPS = frozenset({signal.SIGINT, signal.SIGTERM})
 _PORTS = {"SMTP": "--smtp-port", "SMTP over TLS": "--smtps-port", "HTTP": "--http-port"}
 """The listeners and their flags."""
 
+_OTHER_FOLDER: Final = "; choose another with --data, or leave it out to keep everything in memory"
+
 _ABOUT = """\
 Serve SMTP and the REST API until SIGINT or SIGTERM. Every setting is a flag and an environment variable, and the flag
 wins. A flag that can be repeated is a list; in the environment, its elements are separated by commas."""
@@ -61,7 +63,8 @@ def serve(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         return fail(in_flags(str(error)), 2)
     except (StoreError, RuntimeError) as error:
-        return fail(in_flags(str(error)), 1)
+        remedy = _OTHER_FOLDER if type(error) is StoreError else ""
+        return fail(f"{in_flags(str(error))}{remedy}", 1)
     except OSError as error:
         named = f"cannot read {error.filename}: " if error.filename else ""
         return fail(f"{named}{error.strerror or error}{_way_out(error)}", 1)
@@ -96,8 +99,15 @@ def _log(server: MailServer, form: Format) -> Log:
 
 
 def _way_out(error: OSError) -> str:
-    flags = [flag for purpose, flag in _PORTS.items() if f" for {purpose} on " in str(error)]
-    return f"; {flags[0]} 0 picks a free one" if flags and error.errno == errno.EADDRINUSE else ""
+    """Return what to do about a listener that could not be started; empty if ``error`` is about something else."""
+    flag = next((flag for purpose, flag in _PORTS.items() if f" for {purpose} on " in str(error)), "")
+    if not flag:
+        return ""
+    if error.errno == errno.EADDRINUSE:
+        return f"; {flag} 0 picks a free one"
+    if error.errno == errno.EACCES:
+        return f"; ports below 1024 need special rights: choose another with {flag}"
+    return "; --host is an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them"
 
 
 def _look_for(*files: str | None) -> None:

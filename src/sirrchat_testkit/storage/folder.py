@@ -56,7 +56,8 @@ class Folder:
         except StoreLocked:
             raise
         except OSError as error:
-            raise StoreError(f"cannot open the data folder {path}: {error}") from error
+            why = "it is not a folder" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
+            raise StoreError(f"cannot open the data folder {path}: {why or error}") from error
         _open.add(self)
 
     def journal(self, generation: int) -> Path:

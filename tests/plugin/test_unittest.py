@@ -91,9 +91,14 @@ def test_a_test_has_a_server_and_an_inbox_of_its_own(project: pytest.Pytester) -
             def test_a_skipped_test_is_not_checked(self):
                 self.mailserver.faults.reject(stage="rcpt", code=451)
                 self.skipTest("for now")
+
+            @unittest.expectedFailure
+            def test_a_test_that_failed_as_expected_gets_no_other_error(self):
+                self.mailserver.faults.reject(stage="rcpt", code=451)
+                self.fail("as expected")
         """
     )
-    run(project, "-W", "error", count=11, lines=("OK (skipped=2)",))
+    run(project, "-W", "error", count=12, lines=("OK (skipped=2, expected failures=1)",))
 
 
 def test_what_the_fixtures_report_is_reported(project: pytest.Pytester) -> None:

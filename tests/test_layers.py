@@ -26,6 +26,7 @@ LEVELS: list[set[str]] = [
     ADAPTERS,
     {"handles"},
     {"sink", "control"},
+    {"web"},
     {"client"},
     {"assembly"},
     {"server"},
@@ -49,13 +50,14 @@ ONLY = {
 }
 """What a part imports and nothing else: a command uses a server over HTTP and SMTP, or reads a data folder."""
 
-HEAVY = {"aiohttp", "aiosmtpd", "httpx", "pydantic", "tinydb"}
+HEAVY = {"aiohttp", "aiosmtpd", "httpx", "jinja2", "nh3", "pydantic", "tinydb"}
 THEIRS: dict[str, set[str]] = {
     "schemas": {"pydantic"},
     "storage": {"tinydb"},
     "smtp": {"aiosmtpd"},
     "http": {"aiohttp", "pydantic"},
     "control": {"aiohttp", "pydantic"},
+    "web": {"aiohttp", "jinja2", "nh3"},
     "webhooks": {"aiohttp"},
     "client": {"httpx", "pydantic"},
 }

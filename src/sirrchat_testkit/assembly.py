@@ -25,6 +25,7 @@ from sirrchat_testkit.webhooks.dispatcher import Dispatcher
 
 if TYPE_CHECKING:
     from sirrchat_testkit.http.operations import Api
+    from sirrchat_testkit.http.pages import Pages
 
 
 class Listener(Protocol):
@@ -86,7 +87,9 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         if settings.smtps_port is not None:
             smtps = await exits.enter_async_context(serve_smtp(services, context, tls=True))
         control = ServerControl(thread, services, [each.address for each in (smtp, smtps) if each])
-        http = await exits.enter_async_context(serve_rest(services, lambda: [_control_api(control)]))
+        http = await exits.enter_async_context(
+            serve_rest(services, lambda: [_control_api(control)], lambda: _pages(control, api_key))
+        )
         exits.callback(control.stop)
         clock = Clock(thread, services.clock)
         sinks = Sinks()
@@ -115,6 +118,13 @@ def _control_api(control: ServerControl) -> Api:
     from sirrchat_testkit.control.api import control_api
 
     return control_api(control)
+
+
+def _pages(control: ServerControl, api_key: str) -> Pages:
+    """Import the web inbox and return it."""
+    from sirrchat_testkit.web.site import Site
+
+    return Site(control, api_key).serve
 
 
 def _secure(settings: Settings, exits: contextlib.AsyncExitStack) -> tuple[Tls | None, ssl.SSLContext | None]:

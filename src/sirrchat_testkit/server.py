@@ -177,6 +177,11 @@ class MailServer(Service, CollectionHints, Receiver):
         return f"http://{netloc(self._now.http.address)}"
 
     @property
+    def web_url(self) -> str:
+        """The URL of the web inbox, to look at the mail of a test in a browser. It needs the extra ``web``."""
+        return f"{self.api_url}/"
+
+    @property
     def api_key(self) -> str:
         """An admin key for the REST API."""
         return self._now.api_key

@@ -545,6 +545,12 @@ class Settings:
         "421; *: any host.",
         changeable=True,
     )
+    web_auth: bool = _setting(
+        False,
+        _SWITCH,
+        _REST,
+        "Ask for an API key to show the web inbox and the metrics on loopback too; elsewhere they always need one.",
+    )
     strict: bool | tuple[StrictCheck, ...] = _setting(
         (),
         STRICT,
@@ -679,6 +685,7 @@ class RuntimeChanges(TypedDict, total=False):
 class SettingsChanges(RuntimeChanges, total=False):
     """The types of all settings, for type checkers. A list is accepted for a tuple. See ``Settings``."""
 
+    web_auth: bool
     host: str
     advertise: str | None
     shared: bool

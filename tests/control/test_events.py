@@ -216,7 +216,7 @@ def test_a_stream_that_was_closed_costs_nothing(server: MailServer, control: Con
 def test_a_client_that_closes_its_stream_is_no_crash(
     server: MailServer, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def leave(_: object, stream: module._Stream, after: int | None) -> bytes:
+    def leave(_: object, stream: module.Stream, after: int | None) -> bytes:
         assert stream.request.transport is not None
         stream.request.transport.abort()
         return b""

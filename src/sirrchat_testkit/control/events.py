@@ -37,6 +37,9 @@ SINCE = Parameter(
 PAUSE: Final = 0.05
 """Seconds of real time for which events are collected before they are written."""
 
+HEADERS: Final = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""Headers of a stream."""
+
 QUIET: Final = 15.0
 """Seconds of real time after which a stream without events gets a comment, so that nobody between closes it."""
 
@@ -61,7 +64,7 @@ def encoded(number: int, event: Event) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, name.encode(), data)
 
 
-class _Stream:
+class Stream:
     """One client's stream: what is to be written, and the number of the last event that it has."""
 
     def __init__(self, request: web.Request, position: int) -> None:
@@ -89,6 +92,20 @@ class _Stream:
         self.ended = True
         self.ready.set()
 
+    async def write_to(self, response: web.StreamResponse) -> None:
+        """Write what is pushed, until the stream is dropped or ended."""
+        while not (self.dropped or self.ended):
+            try:
+                async with asyncio.timeout(QUIET):
+                    await self.ready.wait()
+            except TimeoutError:
+                await response.write(b": quiet\n\n")
+            self.ready.clear()
+            while self.unread:
+                data = self.unread.popleft()
+                self.size -= len(data)
+                await response.write(data)
+
 
 class EventViews:
     """The route of the event stream."""
@@ -96,7 +113,7 @@ class EventViews:
     def __init__(self, control: ServerControl) -> None:
         self._log: EventLog = control.services.events
         self._now = control.services.clock.now
-        self._streams: list[_Stream] = []
+        self._streams: list[Stream] = []
         self._pending: list[tuple[int, Event]] = []
         self._unsubscribe: Callable[[], None] | None = None
         control.at_stop(self._end)
@@ -108,9 +125,8 @@ class EventViews:
         events may be missing: its data has the ``oldest`` id that is held.
         """
         after = _after(request)
-        headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        response = web.StreamResponse(headers=headers)
-        stream = _Stream(request, self._log.last if after is None else after)
+        response = web.StreamResponse(headers=HEADERS)
+        stream = Stream(request, self._log.last if after is None else after)
         gap = self._gap(stream, after)
         with suppress(ConnectionResetError):  # the client has closed the connection
             await response.prepare(request)
@@ -119,25 +135,15 @@ class EventViews:
             await self._follow(stream, response)
         return response
 
-    async def _follow(self, stream: _Stream, response: web.StreamResponse) -> None:
+    async def _follow(self, stream: Stream, response: web.StreamResponse) -> None:
         """Write what happens, until the stream is dropped or the server stops."""
         self._join(stream)
         try:
-            while not (stream.dropped or stream.ended):
-                try:
-                    async with asyncio.timeout(QUIET):
-                        await stream.ready.wait()
-                except TimeoutError:
-                    await response.write(b": quiet\n\n")
-                stream.ready.clear()
-                while stream.unread:
-                    data = stream.unread.popleft()
-                    stream.size -= len(data)
-                    await response.write(data)
+            await stream.write_to(response)
         finally:
             self._leave(stream)
 
-    def _gap(self, stream: _Stream, after: int | None) -> bytes:
+    def _gap(self, stream: Stream, after: int | None) -> bytes:
         """Return the event ``gap`` if events after ``after`` are missing, and let the stream go on behind it."""
         oldest = self._log.last - len(self._log.held()) + 1
         if after is None or (after == 0 and oldest == self._log.first + 1) or oldest - 1 <= after <= self._log.last:
@@ -146,7 +152,7 @@ class EventViews:
         data = encode({"id": oldest - 1, "at": iso_milliseconds(self._now()), "oldest": oldest})
         return b"id: %d\nevent: gap\ndata: %s\n\n" % (oldest - 1, data)
 
-    async def _catch_up(self, stream: _Stream, response: web.StreamResponse) -> None:
+    async def _catch_up(self, stream: Stream, response: web.StreamResponse) -> None:
         """Write the held events; afterwards the stream is at the end of the log."""
         while stream.position < self._log.last:
             held = self._log.held(stream.position)
@@ -157,12 +163,12 @@ class EventViews:
             if data:
                 await response.write(data)
 
-    def _join(self, stream: _Stream) -> None:
+    def _join(self, stream: Stream) -> None:
         self._streams.append(stream)
         if self._unsubscribe is None:
             self._unsubscribe = self._log.subscribe(self._collect)
 
-    def _leave(self, stream: _Stream) -> None:
+    def _leave(self, stream: Stream) -> None:
         self._streams.remove(stream)
         if stream.dropped:
             peer = stream.request.remote or ""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from aiohttp import web
 
@@ -21,7 +21,7 @@ from sirrchat_testkit.domain.search import Search
 from sirrchat_testkit.errors import TimedOut
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.failures import SHOWN, Kind, not_received
-from sirrchat_testkit.handles.feed import LOADED, MOST, Changed, End, Feed, Removed, run
+from sirrchat_testkit.handles.feed import LOADED, MOST, Changed, End, Feed, Removed, Slice, run
 from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import ReceivedMessage
 from sirrchat_testkit.matching import Match, nearest
@@ -38,21 +38,32 @@ class Found(NamedTuple):
     before: int | None
 
 
+class Source(Protocol):
+    """Where a search looks."""
+
+    async def recent(self, before: int | None, limit: int) -> Slice[ReceivedMessage]:
+        """Return a slice of the messages with a uid below ``before``, the latest first."""
+        ...
+
+
 class Searches:
     """Searches and long polls on one server."""
 
     def __init__(self, control: ServerControl) -> None:
         self._control = control
 
-    async def find(self, search: Search, limit: int, before: int | None = None) -> Found:
-        """Return at most ``limit`` matches among the messages with a uid below ``before``."""
-        source = self._control.source(search.recipient)
+    async def find(self, search: Search, limit: int, before: int | None = None, source: Source | None = None) -> Found:
+        """Return at most ``limit`` matches among the messages of ``source`` with a uid below ``before``.
+
+        Without ``source``, these are all messages, or those of the recipient that the search is for.
+        """
+        source = source or self._control.source(search.recipient)
         size, left = (LOADED, MOST_READ) if search.reads_contents else (MOST, MOST_SEARCHED)
         found: list[ReceivedMessage] = []
         while left > 0:
             part = await source.recent(before, size)
             for message in part.items:
-                if await self._accepts(search, message):
+                if await self.accepts(search, message):
                     found.append(message)
                     if len(found) == limit:
                         return Found(found, message.uid)
@@ -86,14 +97,15 @@ class Searches:
                         raise web.HTTPServiceUnavailable(reason=item.value)
                     if isinstance(item, Removed):
                         wait.remove(item)
-                    elif not isinstance(item, Changed) and await self._accepts(search, item):
+                    elif not isinstance(item, Changed) and await self.accepts(search, item):
                         wait.add(item)
             return wait.found[-count:]
         finally:
             feed.closed = True
             wait.source.observe(asyncio.get_running_loop().time() - began)
 
-    async def _accepts(self, search: Search, message: ReceivedMessage) -> bool:
+    async def accepts(self, search: Search, message: ReceivedMessage) -> bool:
+        """Return whether ``message`` meets ``search``."""
         if not search.reads_contents:
             return search.accepts(message)
         await self._control.load([message])

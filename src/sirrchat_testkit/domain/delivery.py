@@ -72,16 +72,19 @@ class MailDelivery:
         self._events = events
         self._deletion = deletion
 
-    async def admit(self, recipient: str, sender: str) -> None:
+    async def admit(self, recipient: str, sender: str, session: int = 0) -> None:
         """Check whether mail for ``recipient`` is accepted. If not, record the refusal and raise ``Refused``."""
         try:
             await self._directory.route(recipient)
         except Refused as refusal:
-            await self.note_refusal(recipient, sender, refusal)
+            await self.note_refusal(recipient, sender, refusal, session)
             raise
 
-    async def note_refusal(self, recipient: str, sender: str, refusal: Refused) -> None:
-        """Count the refusal of mail for ``recipient``, and append ``RecipientRefused`` to the event log."""
+    async def note_refusal(self, recipient: str, sender: str, refusal: Refused, session: int = 0) -> None:
+        """Count the refusal of mail for ``recipient``, and append ``RecipientRefused`` to the event log.
+
+        ``session`` is the number of the SMTP connection, if it came by one.
+        """
         owner = await self._directory.owner(recipient)
         self._counters.reject(owner)
         self._events.append(
@@ -92,6 +95,7 @@ class MailDelivery:
                 code=refusal.code,
                 reason=str(refusal),
                 scope="" if owner else self._directory.former_scope(recipient),
+                session=session,
             )
         )
 

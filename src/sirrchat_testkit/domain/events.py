@@ -65,13 +65,17 @@ class MessagesChanged(Event):
 
 @record
 class RecipientRefused(Event):
-    """Mail for ``recipient`` was refused. ``scope`` is the ended scope that the address belonged to, or empty."""
+    """Mail for ``recipient`` was refused. ``scope`` is the ended scope that the address belonged to, or empty.
+
+    ``session`` is the number of the SMTP connection.
+    """
 
     recipient: str
     sender: str
     code: str
     reason: str
     scope: str = ""
+    session: int = 0
 
 
 @record

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from aiohttp import web
@@ -21,6 +21,7 @@ from sirrchat_testkit.http.faults import FAULTS, fault_middleware
 from sirrchat_testkit.http.metrics import MEDIA, MetricsViews
 from sirrchat_testkit.http.middleware import RATE_LIMIT, SERVICES, RateLimit, api_middleware
 from sirrchat_testkit.http.operations import ADMIN_OR_LOCAL, ANYBODY, Answer, Api, Operation, add_routes
+from sirrchat_testkit.http.pages import Pages, add_pages
 from sirrchat_testkit.http.sirrchat import sirrchat
 from sirrchat_testkit.http.style import API_STYLE, MAX_BODY, ApiStyle, answer, flat
 from sirrchat_testkit.http.tempmail import tempmail
@@ -55,8 +56,10 @@ def apis(services: Services, more: Sequence[Api] = ()) -> Sequence[Api]:
     return (*with_keys, Api("Server", text, "", _NO_KEY, schemas.Problem, operations, keys, schema_prefix="Server"))
 
 
-def application(services: Services, more: Sequence[Api] = ()) -> web.Application:
-    """Return the application that serves all APIs of ``services``, and ``more``."""
+def application(
+    services: Services, more: Sequence[Api] = (), pages: Callable[[], Pages] | None = None
+) -> web.Application:
+    """Return the application that serves all APIs of ``services``, and ``more``; and the pages that ``pages`` loads."""
     app = web.Application(middlewares=[fault_middleware, api_middleware], client_max_size=MAX_BODY + 1)
     app[SERVICES] = services
     app[FAULTS] = services.faults.of(REST)
@@ -66,6 +69,8 @@ def application(services: Services, more: Sequence[Api] = ()) -> web.Application
     add_routes(app, server.operations)
     for api in with_keys:
         app.add_subapp(api.prefix, api.application())
+    if pages is not None:
+        add_pages(app, pages)
     return app
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from sirrchat_testkit.http.connection import Connection
     from sirrchat_testkit.http.operations import Api
+    from sirrchat_testkit.http.pages import Pages
 
 GRACE: Final = 1.0
 """Seconds of real time for requests in progress to finish when the listener stops."""
@@ -40,10 +41,17 @@ GRACE: Final = 1.0
 class Listener:
     """A bound HTTP socket; ``host`` and ``port`` are its address."""
 
-    def __init__(self, services: Services, sock: socket.socket, more: Callable[[], Sequence[Api]]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        sock: socket.socket,
+        more: Callable[[], Sequence[Api]],
+        pages: Callable[[], Pages] | None,
+    ) -> None:
         self.host, self.port = sock.getsockname()[:2]
         self._services = services
         self._more = more
+        self._pages = pages
         self._sock = sock
         self._accepting: asyncio.Server | None = None
         self._waiting: list[asyncio.Transport] = []
@@ -130,7 +138,9 @@ class Listener:
 
     async def _load(self) -> None:
         try:
-            runner, connect = await import_in_thread(functools.partial(_load_api, self._services, self._more))
+            runner, connect = await import_in_thread(
+                functools.partial(_load_api, self._services, self._more, self._pages)
+            )
             self._runner = runner
             await runner.setup()
         except Exception as error:  # noqa: BLE001 - raised in the test that owns the server
@@ -163,18 +173,21 @@ class _Waiting(asyncio.Protocol):
 
 
 @contextlib.asynccontextmanager
-async def serve_rest(services: Services, more: Callable[[], Sequence[Api]] = tuple) -> AsyncIterator[Listener]:
+async def serve_rest(
+    services: Services, more: Callable[[], Sequence[Api]] = tuple, pages: Callable[[], Pages] | None = None
+) -> AsyncIterator[Listener]:
     """Listen for HTTP at the host and port of the settings, on the running loop, until the context is left.
 
     Args:
         services: The domain that the APIs serve.
         more: Imports and returns further APIs. It is called in a thread.
+        pages: Imports and returns the pages for people, at the first request for one. It is called in a thread.
 
     Raises:
         OSError: The port is taken, or the host is not an address of this machine.
     """
     sock = await bind("HTTP", services.settings.value.host, services.settings.value.http_port)
-    listener = Listener(services, sock, more)
+    listener = Listener(services, sock, more, pages)
     try:
         await listener.open()
         yield listener
@@ -189,7 +202,7 @@ def _hand_over(transport: asyncio.Transport, protocol: asyncio.Protocol) -> None
 
 
 def _load_api(
-    services: Services, more: Callable[[], Sequence[Api]]
+    services: Services, more: Callable[[], Sequence[Api]], pages: Callable[[], Pages] | None
 ) -> tuple[web.AppRunner, Callable[[], asyncio.Protocol]]:
     """Import and build the API. Return its runner, and a function that makes the protocol of a connection."""
     from aiohttp import web
@@ -198,7 +211,7 @@ def _load_api(
     from sirrchat_testkit.http.connection import Connection
     from sirrchat_testkit.http.middleware import LOG
 
-    app = application(services, more())
+    app = application(services, more(), pages)
     runner = web.AppRunner(app, handle_signals=False, handler_cancellation=True, shutdown_timeout=GRACE)
 
     def connect() -> Connection:

@@ -3,8 +3,8 @@
 1. The figures are those of the statistics (``domain.counters``), read from the same counters and indexes. A scrape
    costs the same however much mail is stored.
 2. When a scope ends, counters go back to their values before it. Prometheus treats that as a restart.
-3. If the server listens on a loopback address, no API key is needed; otherwise an admin's is, in the header of either
-   API. No rate limit applies.
+3. If the server listens on a loopback address and ``web_auth`` is not set, no API key is needed; otherwise an admin's
+   is, in the header of either API. No rate limit applies.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class MetricsViews:
 
     async def get_metrics(self, request: web.Request) -> web.StreamResponse:
         """Return the figures of the server for Prometheus."""
-        if is_loopback(host_name(self._services.settings.value.host)):
+        settings = self._services.settings.value
+        if is_loopback(host_name(settings.host)) and not settings.web_auth:
             return await self._answer(request)
         admit(await self._services.keys.find(either_key(request)))
         return await ADMIN.guard(self._answer)(request)

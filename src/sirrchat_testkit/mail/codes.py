@@ -85,6 +85,11 @@ def codes_in(texts: Texts) -> tuple[str, ...]:
     return tuple(each.token.value for each in _best(_body(texts)))
 
 
+def judged_codes(texts: Texts) -> list[Candidate[str]]:
+    """Return the candidates in ``texts``, each with the reason why ``code()`` takes it or leaves it out."""
+    return _judged(_distinct(_body(texts)))
+
+
 def pick_code_in(texts: Texts, pattern: Pattern = None, near: Any = None) -> str:
     """Return the one code in ``texts``.
 

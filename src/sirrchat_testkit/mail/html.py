@@ -15,15 +15,18 @@ from typing import Any, Final
 
 from sirrchat_testkit.comparing import fold
 from sirrchat_testkit.mail.attachments import pick_attachment
-from sirrchat_testkit.mail.candidates import NotExactlyOne
-from sirrchat_testkit.mail.codes import Texts, codes_in, pick_code_in
-from sirrchat_testkit.mail.links import Link, Seen, bare, is_home, merged, pick_link
+from sirrchat_testkit.mail.candidates import Candidate, NotExactlyOne
+from sirrchat_testkit.mail.codes import Texts, codes_in, judged_codes, pick_code_in
+from sirrchat_testkit.mail.links import Link, Seen, bare, is_home, judged_links, merged, pick_link
 
 __tracebackhide__ = True
 
 __all__ = [
+    "MOST",
     "Link",
     "NotExactlyOne",
+    "bounded",
+    "candidates",
     "codes",
     "links",
     "pick_attachment",
@@ -100,6 +103,11 @@ def codes(text: str, html: str, subject: str = "") -> tuple[str, ...]:
     return codes_in(_texts(text, html, subject))
 
 
+def candidates(text: str, html: str, subject: str) -> tuple[list[Candidate[str]], list[Candidate[Link]]]:
+    """Return what may be a code or the link of a message, each with the reason why it is taken or left out."""
+    return judged_codes(_texts(text, html, subject)), judged_links(links(text, html))
+
+
 def pick_code(
     text: str, html: str, pattern: str | re.Pattern[str] | None = None, *, near: Any = None, subject: str = ""
 ) -> str:
@@ -141,7 +149,7 @@ def select(html: str, css: str) -> list[str]:
     from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
     try:
-        found = LexborHTMLParser(_readable(html)).css(css)
+        found = LexborHTMLParser(bounded(html)).css(css)
     except SelectolaxError as error:
         raise ValueError(f"{css!r} is not a CSS selector: {error}") from None
     return [_SPACES.sub(" ", each.text()).strip() for each in found]
@@ -187,7 +195,7 @@ class _Page:
         self._hides = any(word in lower for word in _HIDING) or _FAR_OUTSIDE.search(html) is not None
         self._font_sizes: list[tuple[int, bool]] = []
         """The elements that set a font size, each with whether it is zero."""
-        root = LexborHTMLParser(_readable(html)).root
+        root = LexborHTMLParser(bounded(html)).root
         if root is not None:
             self._walk(root)
         self._end_line()
@@ -314,7 +322,7 @@ def _url(value: str | None) -> str:
     return _HREF_NOISE.sub("", value or "").strip()
 
 
-def _readable(html: str) -> str:
+def bounded(html: str) -> str:
     """Return the part of ``html`` that is read, without lone surrogates, which the parser rejects."""
     html = html[:MOST]
     depth = 0

@@ -205,11 +205,17 @@ def pick_link(
         raise ValueError(f"purpose must be one of {', '.join(map(repr, PURPOSES))}, not {purpose!r}")
     wanted = {"match": match, "url": url, "text": text, "purpose": purpose, "scheme": scheme}
     wanted = {name: each for name, each in wanted.items() if each is not None}
-    judged = [_judged(link, wanted) for link in links]
-    judged = _without_lesser(judged) if not wanted else judged if purpose is not None else _without_images(judged)
+    judged = [_judged(link, wanted) for link in links] if wanted else judged_links(links)
+    if wanted and purpose is None:
+        judged = _without_images(judged)
     asked = ", ".join(named(each) if name == "match" else f"{name}={named(each)}" for name, each in wanted.items())
     advice = _advice([each.value for each in judged if each.kept])
     return only(judged, f"link({asked})", "links", advice if wanted else f"{advice}; {_LEFT_OUT}", shown)
+
+
+def judged_links(links: Iterable[Link]) -> list[Candidate[Link]]:
+    """Return ``links``, each with the reason why ``link()`` takes it or leaves it out."""
+    return _without_lesser([_judged(link, {}) for link in links])
 
 
 _ADVICE: Final = 'link("confirm"), link(text="Confirm"), link(url="/x"), or link(purpose="unsubscribe")'

@@ -88,6 +88,8 @@ _EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {
         ("envelope",),
         ("address", "folder"),
         ("account", "seen"),
+        ("address", "seen"),
+        ("seen",),
     ),
     "tallies": (("account",),),
     "webhooks": (("account",), ("dialect",), ("everyone",), ("account", "everyone")),

@@ -1,0 +1,144 @@
+"""The table of pages: who may open each, and what every request to them has in common.
+
+1. A page that is not found, or a form with a wrong value, is answered by a page with the reason.
+2. Only POST changes anything, and only with the token of this server (``visitors``); but opening a message marks it as
+   read.
+3. Views get the request, the visitor's API key and the parts of the path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from sirrchat_testkit.domain.models import ApiKey
+from sirrchat_testkit.errors import Forbidden, NotFound, TestkitError
+from sirrchat_testkit.handles.control import ServerControl
+from sirrchat_testkit.http.pages import START, lead
+from sirrchat_testkit.http.style import status_of
+from sirrchat_testkit.web.activity import ActivityPages
+from sirrchat_testkit.web.inbox import InboxPages
+from sirrchat_testkit.web.layout import Layout
+from sirrchat_testkit.web.live import Live
+from sirrchat_testkit.web.messages import MessagePages
+from sirrchat_testkit.web.render import STATIC, Templates
+from sirrchat_testkit.web.rows import Rows
+from sirrchat_testkit.web.visitors import Visitors
+
+View = Callable[..., Awaitable[web.StreamResponse]]
+
+_SERVER_ERROR: Final = 500
+
+
+class Route(NamedTuple):
+    """A row of the table; ``admin`` says that a user's key does not open the page."""
+
+    method: str
+    path: str
+    view: View
+    admin: bool = False
+
+
+class Site:
+    """The pages of one server."""
+
+    def __init__(self, control: ServerControl, api_key: str) -> None:
+        templates = Templates()
+        self._templates = templates
+        self._visitors = visitors = Visitors(control.services, api_key)
+        self._layout = layout = Layout(control.services, templates, visitors)
+        rows = Rows(control)
+        inbox = InboxPages(control, layout, rows)
+        messages = MessagePages(control, layout, inbox)
+        activity = ActivityPages(control, layout, inbox)
+        live = Live(control, layout, inbox, rows, activity)
+        self._router = web.UrlDispatcher()
+        self._routes: dict[object, Route] = {}
+        for route in (
+            Route("GET", "/mail", inbox.show_list),
+            Route("POST", "/mail/delete", inbox.delete_shown),
+            Route("GET", "/mail/{message}", messages.show),
+            Route("GET", "/mail/{message}/body", messages.show_body),
+            Route("GET", "/mail/{message}/raw", messages.download),
+            Route("GET", "/mail/{message}/files/{number}", messages.download_file),
+            Route("GET", "/mail/{message}/summary", inbox.show_summary),
+            Route("POST", "/mail/{message}/delete", messages.delete),
+            Route("POST", "/mail/{message}/unread", messages.mark_unread),
+            Route("POST", "/mail/{message}/redeliver", messages.redeliver),
+            Route("GET", "/mail/{message}/{view}", messages.show),
+            Route("POST", "/addresses", inbox.make_address),
+            Route("GET", "/activity", activity.show, admin=True),
+            Route("GET", "/connections/{number}", activity.show_connection, admin=True),
+            Route("GET", "/live", live.stream),
+            Route("POST", "/theme", self._set_theme),
+            Route("POST", "/sign-out", self._sign_out),
+        ):
+            handler = _handler()
+            self._routes[handler] = route
+            self._router.add_route(route.method, f"/ui{route.path}", handler)
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request below ``/ui``."""
+        if request.path == "/ui/sign-in" and request.method == "POST":
+            return await self._sign_in(request)
+        if request.path.startswith("/ui/static/"):
+            return self._static(request.path.removeprefix("/ui/static/"))
+        visitor = await self._visitors.find(request)
+        if visitor is None:
+            return self._ask_for_key(request)
+        match = await self._router.resolve(request)
+        if match.http_exception is not None:
+            raise match.http_exception
+        route = self._routes[match.handler]
+        try:
+            if route.admin and visitor.role != "admin":
+                raise Forbidden("this page needs an admin's API key")
+            if route.method == "POST":
+                form = await request.post()
+                self._visitors.check(request, str(form.get("token", "")))
+            return await route.view(request, visitor, **match)
+        except TestkitError as error:
+            status = status_of(error)
+            if status >= _SERVER_ERROR:
+                raise
+            return await self._layout.page("problem", request, visitor, status=status, text=str(error), at="")
+
+    def _static(self, name: str) -> web.Response:
+        if name not in STATIC:
+            raise NotFound(f"no such file: {name}")
+        return self._templates.static(name)
+
+    def _ask_for_key(self, request: web.Request, problem: str = "") -> web.Response:
+        if request.method not in {"GET", "HEAD"} or request.path == "/ui/live":
+            raise web.HTTPUnauthorized(reason="sign in first")
+        return self._layout.sign_in(request, request.path_qs, problem)
+
+    async def _sign_in(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        self._visitors.check(request, str(form.get("token", "")))
+        wanted = str(form.get("next", ""))
+        response = lead(wanted if wanted.startswith("/ui/") else START)
+        if not await self._visitors.sign_in(request, str(form.get("key", "")).strip(), response):
+            return self._layout.sign_in(request, wanted, "This API key is wrong, revoked or expired.")
+        return response
+
+    async def _sign_out(self, request: web.Request, _visitor: ApiKey) -> web.StreamResponse:
+        response = lead(START)
+        self._visitors.sign_out(request, response)
+        return response
+
+    async def _set_theme(self, request: web.Request, _visitor: ApiKey) -> web.StreamResponse:
+        """Set the theme, which a cookie keeps, and go back to the page."""
+        return self._layout.set_theme(request, await request.post())
+
+
+def _handler() -> Handler:
+    """Return a handler of its own for a route of aiohttp's router; ``Site.serve`` calls the view instead."""
+
+    async def handler(_request: web.Request) -> web.StreamResponse:
+        raise NotImplementedError
+
+    return handler

@@ -1,0 +1,198 @@
+"""Who may open the pages: other sites, unknown hosts, missing tokens and missing keys are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from sirrchat_testkit import MailServer
+from tests.web.conftest import Send, Web
+
+POSTS = ("/addresses", "/mail/delete", "/theme", "/sign-out", "/sign-in", "/mail/{}/delete", "/mail/{}/unread")
+
+
+@pytest.fixture
+def locked() -> Iterator[Web]:
+    """A visitor of a server that asks for a key."""
+    with MailServer(web_auth=True) as server:
+        server.make_inbox(address="ann@example.com")
+        web = Web(server)
+        with web.http:
+            yield web
+
+
+def sign_in(web: Web, key: str) -> None:
+    token = web.http.get("/ui/mail").text.split('name="token" value="')[1].split('"')[0]
+    got = web.http.post("/ui/sign-in", data={"token": token, "key": key, "next": "/ui/mail"})
+    assert got.status_code == 303, got.text
+
+
+@pytest.mark.parametrize("host", ["rebound.example", "localhost.evil.example", "10.0.0.1:80"])
+def test_an_unknown_host_is_refused(web: Web, host: str) -> None:
+    assert "421" not in web.get("/mail")
+    for path in ("/", "/ui/mail", "/ui/live", "/ui/static/keys.js", "/ui/sign-in"):
+        got = web.http.get(path, headers={"Host": host})
+        assert got.status_code == 421
+        assert "ann@example.com" not in got.text
+
+
+def test_a_page_of_another_site_cannot_fetch_or_open_anything(web: Web) -> None:
+    for path in ("/mail", "/live", "/static/keys.js"):
+        assert "ann@example.com" not in web.get(path, status=403, **{"Sec-Fetch-Site": "cross-site"})
+
+
+def test_a_link_from_another_site_leads_to_a_page_with_a_link_to_itself(web: Web) -> None:
+    shown = web.get("/mail", status=403, **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
+    assert '<a href="">Open the page</a>' in shown
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+    ],
+)
+@pytest.mark.parametrize("path", POSTS)
+def test_a_form_of_another_site_changes_nothing(web: Web, arrive: Send, path: str, headers: dict[str, str]) -> None:
+    arrive()
+    message = web.message()
+    token = web.get("/mail").split('name="token" value="')[1].split('"')[0]
+    fields = {"token": token, "address": "evil@example.com", "expires": "never", "delivery": "x", "key": "x"}
+    got = web.http.post(f"/ui{path.format(message)}", data=fields, headers=headers)
+    assert got.status_code == 403
+    assert "Set-Cookie" not in got.headers
+    assert len(web.server.inbox_for("ann@example.com").messages) == 1
+    assert "evil@" not in web.get("/mail")
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "é", "\0"])
+@pytest.mark.parametrize("path", POSTS)
+def test_a_form_without_the_token_of_the_server_changes_nothing(web: Web, arrive: Send, path: str, token: str) -> None:
+    arrive()
+    web.post(path.format(web.message()), 403, token=token, address="evil@example.com", expires="never")
+    assert len(web.server.inbox_for("ann@example.com").messages) == 1
+    assert "evil@" not in web.get("/mail")
+
+
+def test_nothing_is_changed_by_get(web: Web, arrive: Send) -> None:
+    arrive()
+    for path in ("/addresses", "/mail/{}/delete", "/mail/{}/unread", "/theme", "/sign-out"):
+        assert web.http.get(f"/ui{path.format(web.message())}").status_code in {404, 405}
+    assert len(web.server.inbox_for("ann@example.com").messages) == 1
+
+
+@pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example/ui/", "javascript:alert(1)", "\\\\evil"])
+def test_a_form_leads_to_no_other_site(web: Web, wanted: str) -> None:
+    assert web.post("/theme", theme="dark", next=wanted).headers["Location"] == "/ui/mail"
+
+
+def test_with_web_auth_every_page_asks_for_a_key(locked: Web) -> None:
+    for path in ("/mail", "/mail/12a7ec89-dd5d-42cc-9aef-65125c1d95e6", "/nothing"):
+        shown = locked.get(path, status=401)
+        assert "asks for an API key" in shown
+        assert "ann@example.com" not in shown
+    locked.get("/live", status=401)
+    assert httpx.get(f"{locked.server.api_url}/metrics", trust_env=False).status_code == 401
+
+
+def test_signing_in_sets_a_cookie_that_scripts_and_other_sites_cannot_use(locked: Web) -> None:
+    token = locked.get("/mail", status=401).split('name="token" value="')[1].split('"')[0]
+    fields = {"token": token, "next": "/ui/mail?to=ann@example.com"}
+    assert "wrong, revoked or expired" in locked.http.post("/ui/sign-in", data={**fields, "key": "no"}).text
+    got = locked.http.post("/ui/sign-in", data={**fields, "key": locked.server.api_key})
+    assert (got.status_code, got.headers["Location"]) == (303, "/ui/mail?to=ann@example.com")
+    cookie = got.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert locked.server.api_key not in cookie
+    assert "ann" in locked.get("/mail")
+    assert "Sign out" in locked.get("/mail")
+
+
+def test_signing_out_ends_the_session(locked: Web) -> None:
+    sign_in(locked, locked.server.api_key)
+    cookies = dict(locked.http.cookies)
+    locked.post("/sign-out")
+    locked.http.cookies.update(cookies)
+    locked.get("/mail", status=401)
+
+
+def test_a_server_that_others_reach_asks_for_a_key() -> None:
+    with MailServer(host="0.0.0.0") as server:
+        assert (
+            httpx.get(f"{server.api_url}/ui/mail".replace("0.0.0.0", "127.0.0.1"), trust_env=False).status_code == 401
+        )
+
+
+def test_behind_a_proxy_a_server_on_loopback_asks_for_a_key() -> None:
+    with MailServer(allowed_hosts=["mail.example.com"]) as server:
+        got = httpx.get(f"{server.api_url}/ui/mail", headers={"Host": "mail.example.com"}, trust_env=False)
+        assert got.status_code == 401
+
+
+def test_a_users_key_shows_only_the_mail_of_that_user(locked: Web) -> None:
+    server = locked.server
+    shop, other = server.add_account("shop@example.com"), server.add_account("other@example.com")
+    for inbox, subject in ((shop.inbox, "Mine"), (other.inbox, "Theirs"), (server.inbox_for("x@corp.example"), "Out")):
+        inbox.deliver(subject=subject, text="code 418203")
+    theirs = other.inbox.messages[0].id
+    sign_in(locked, shop.api_key)
+    for path in ("/mail", "/mail?to=other@example.com", "/mail?box=outgoing", "/mail?q=theirs", "/mail?q=418203"):
+        shown = locked.get(path)
+        assert "Theirs" not in shown
+        assert ">Out<" not in shown
+        assert "ann<" not in shown
+    assert "Mine" in locked.get("/mail")
+    assert '<span class="count">0<' in locked.get("/mail?to=other@example.com")
+    for path in ("", "/html", "/source", "/body", "/raw", "/files/0", "/summary"):
+        locked.get(f"/mail/{theirs}{path}", status=404)
+    for path in (f"/mail/{theirs}/delete", f"/mail/{theirs}/unread", f"/mail/{theirs}/redeliver"):
+        locked.post(path, 404, delivery="x")
+    locked.post("/mail/delete?to=other@example.com")
+    assert len(other.inbox.messages) == 1
+    assert len(shop.inbox.messages) == 1
+    locked.post("/mail/delete")
+    assert len(other.inbox.messages) == 1
+    assert len(shop.inbox.messages) == 0
+
+
+def test_a_revoked_key_ends_the_session(locked: Web) -> None:
+    account = locked.server.add_account("shop@example.com")
+    sign_in(locked, account.api_key)
+    locked.get("/mail")
+    headers = {"Authorization": f"Bearer {locked.server.api_key}"}
+    with httpx.Client(base_url=f"{locked.server.api_url}/api/v1", headers=headers, trust_env=False) as api:
+        keys: list[dict[str, Any]] = api.get("/api-keys").json()["data"]
+        for each in keys:
+            if each["user"] == "shop@example.com":
+                api.delete(f"/api-keys/{each['id']}")
+    locked.get("/mail", status=401)
+
+
+def test_nothing_of_the_pages_is_imported_until_one_is_opened(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+        import urllib.request
+
+        def loaded():
+            return [each for each in sys.modules if each.split(".")[0] in {"jinja2", "nh3"} or ".web." in f"{each}."
+                    and each.startswith("sirrchat_testkit")]
+
+        def test_it(mailserver):
+            assert mailserver.web_url
+            urllib.request.urlopen(f"{mailserver.api_url}/healthz").read()
+            assert loaded() == []
+            assert b"All mail" in urllib.request.urlopen(mailserver.web_url).read()
+            assert "sirrchat_testkit.web.site" in loaded()
+        """
+    )
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)

@@ -1,0 +1,259 @@
+"""The inbox in real Chromium: live mail, search as you type, the keyboard, copying, and phones."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from sirrchat_testkit import MailServer
+from tests.support import connect, send
+from tests.web.conftest import Send, Web
+
+expect = pytest.importorskip("playwright.sync_api").expect
+
+
+def focused(page: Any) -> str:
+    """Return the id of the element that has the focus."""
+    found: str = page.evaluate("document.activeElement.id")
+    return found
+
+
+def open_list(page: Any, path: str = "/ui/mail") -> None:
+    page.goto(path)
+    expect(page.locator("#live.good")).to_have_text("Live")
+
+
+def test_mail_appears_by_itself_and_is_announced(page: Any, arrive: Send) -> None:
+    open_list(page)
+    expect(page.get_by_text("No mail yet")).to_be_visible()
+    arrive("Welcome")
+    row = page.locator("#rows .row").first
+    expect(row.locator(".subject")).to_have_text("Welcome")
+    expect(row.locator(".chip.code")).to_contain_text("418203")
+    expect(page.get_by_text("No mail yet")).to_be_hidden()
+    expect(page.locator("#unread")).to_have_text("1 unread")
+    expect(page.locator("#said")).to_have_text("New message from Riverbank Books: Welcome")
+    expect(page.locator("#boxes a", has_text="ann@example.com")).to_contain_text("1 unread")
+
+
+def test_refusals_deletions_and_reading_elsewhere_appear_by_themselves(page: Any, web: Web, arrive: Send) -> None:
+    arrive("First")
+    arrive("Second")
+    open_list(page)
+    with connect(web.server) as smtp:
+        smtp.ehlo()
+        smtp.mail("a@shop.example")
+        smtp.rcpt("anna@example.com")
+    expect(page.locator(".row.refused")).to_contain_text("nearest is ann@example.com")
+    expect(page.locator(".row .mark > *")).to_have_count(2)
+    web.get(f"/mail/{web.message()}")
+    expect(page.locator(".row .mark > *")).to_have_count(1)
+    web.post(f"/mail/{web.message()}/delete")
+    expect(page.locator("#rows .row:not(.refused)")).to_have_count(1)
+    page.get_by_role("button", name="Make it").click()
+    expect(page.locator("#list-h")).to_have_text("anna@example.com")
+
+
+def test_a_list_gets_only_the_mail_that_it_shows(page: Any, arrive: Send) -> None:
+    open_list(page, "/ui/mail?to=bob@example.com")
+    arrive("For Ann")
+    arrive("For Bob", to=("bob@example.com",))
+    expect(page.locator("#rows .subject")).to_have_text(["For Bob"])
+    open_list(page, "/ui/mail?q=code:+418203")
+    page.goto("/ui/mail?q=999111")
+    expect(page.locator("#live.good")).to_be_visible()
+    arrive("Not it")
+    arrive("It", code="999111")
+    expect(page.locator("#rows .subject")).to_have_text(["It"])
+
+
+def test_many_messages_at_once_leave_a_complete_list_of_bounded_length(page: Any, server: MailServer) -> None:
+    open_list(page)
+    with connect(server) as smtp:
+        for number in range(160):
+            smtp.sendmail("a@shop.example", "ann@example.com", f"Subject: number {number}\r\n\r\nx\r\n")
+    expect(page.locator("#rows .subject").first).to_have_text("number 159")
+    expect(page.locator("#unread")).to_have_text("160 unread")
+    shown = page.locator("#rows .subject").all_inner_texts()
+    assert 50 <= len(shown) <= 100
+    assert shown == [f"number {number}" for number in range(159, 159 - len(shown), -1)]
+
+
+def test_a_page_that_was_away_gets_what_it_missed(page: Any, arrive: Send) -> None:
+    open_list(page)
+    page.context.set_offline(True)
+    page.evaluate("document.querySelector('[id^=stream]')._htmx.sse.reader.cancel()")
+    expect(page.locator("#live")).to_have_text("Not live")
+    arrive("Missed")
+    page.context.set_offline(False)
+    expect(page.locator("#rows .subject")).to_have_text(["Missed"])
+    expect(page.locator("#live")).to_have_text("Live")
+
+
+def test_a_search_as_one_types_is_in_the_url(page: Any, arrive: Send) -> None:
+    arrive("Welcome")
+    arrive("Receipt")
+    open_list(page)
+    page.keyboard.press("/")
+    page.keyboard.type("subject:rec")
+    expect(page.locator("#rows .subject")).to_have_text(["Receipt"])
+    page.keyboard.type("eipt")
+    page.wait_for_url("**/ui/mail?q=subject%3Areceipt")
+    assert focused(page) == "q"
+    assert page.input_value("#q") == "subject:receipt"
+    page.get_by_role("link", name="Clear the search").click()
+    expect(page.locator("#rows .subject")).to_have_text(["Receipt", "Welcome"])
+    assert page.input_value("#q") == ""
+    page.go_back()
+    expect(page.locator("#rows .subject")).to_have_text(["Receipt"])
+
+
+def test_everything_works_by_keyboard(page: Any, web: Web, arrive: Send) -> None:
+    for subject in ("First", "Second", "Third"):
+        arrive(subject)
+    ids = [web.message(number) for number in range(3)]
+    open_list(page)
+    page.keyboard.press("j")
+    assert focused(page) == f"open-{ids[0]}"
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#subject")).to_have_text("Second")
+    page.wait_for_url(f"**/ui/mail/{ids[1]}")
+    assert page.title() == "Second · sirrchat testkit"
+    assert focused(page) == f"open-{ids[1]}"
+    for view in ("text", "headers"):
+        page.keyboard.press("]")
+        page.wait_for_url(f"**/{view}")
+    page.keyboard.press("[")
+    page.wait_for_url("**/text")
+    page.keyboard.press("Escape")
+    assert focused(page) == f"open-{ids[1]}"
+    page.keyboard.press("#")
+    expect(page.locator("#rows .subject")).to_have_text(["Third", "First"])
+    assert focused(page) == "list-h"
+    page.keyboard.press("n")
+    assert focused(page) == "na-name"
+    page.keyboard.type("carla")
+    page.keyboard.press("Enter")
+    expect(page.locator("#list-h")).to_have_text("carla@example.com")
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+    page.get_by_label("Single keys do this").uncheck()
+    page.keyboard.press("Escape")
+    expect(page.locator("#help")).to_be_hidden()
+    page.keyboard.press("/")
+    assert focused(page) != "q"
+
+
+def test_a_code_is_copied_with_a_click_or_a_key(page: Any, arrive: Send) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    arrive("One", code="111222")
+    arrive("Two", code="333444")
+    open_list(page)
+    page.locator(".chip.code", has_text="111222").click()
+    expect(page.locator("#said")).to_have_text("Copied 111222")
+    assert page.evaluate("navigator.clipboard.readText()") == "111222"
+    assert page.url.endswith("/ui/mail")
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    expect(page.locator("#said")).to_have_text("Copied 333444")
+    assert page.evaluate("navigator.clipboard.readText()") == "333444"
+
+
+def test_the_stream_goes_on_while_messages_are_opened(page: Any, arrive: Send) -> None:
+    streams: list[str] = []
+    page.on("request", lambda request: streams.append(request.url) if "/ui/live" in request.url else None)
+    arrive("First")
+    open_list(page)
+    page.locator(".row a.open").click()
+    expect(page.locator("#subject")).to_have_text("First")
+    page.locator("#tab-text").click()
+    expect(page.locator("#panel .text")).to_contain_text("your code is")
+    arrive("Second")
+    expect(page.locator("#rows .subject")).to_have_text(["Second", "First"])
+    expect(page.locator(".row .open[aria-current]")).to_contain_text("First")
+    assert len(streams) == 1
+
+
+def test_images_are_loaded_for_one_view_only(page: Any, web: Web) -> None:
+    web.server.inbox_for("ann@example.com").deliver(html='<img src="http://127.0.0.1:9/a.png">x', text="x")
+    page.goto(f"/ui/mail/{web.message()}")
+    expect(page.get_by_role("button", name="1 not loaded")).to_be_visible()
+    page.locator("#s-dark").click()
+    expect(page.locator("iframe")).to_have_attribute("src", re.compile(r"scheme=dark$"))
+    expect(page.get_by_role("button", name="1 not loaded")).to_be_visible()
+    page.locator("#w-phone").click()
+    expect(page.locator(".stage.phone iframe")).to_have_css("width", "375px")
+
+
+def test_on_a_phone_one_pane_is_shown_and_the_focus_is_not_lost(page: Any, arrive: Send) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+    arrive("A subject that is too long for the width of a phone, and of some tablets too")
+    open_list(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    page.locator(".row a.open").click()
+    expect(page.locator("#subject")).to_be_visible()
+    expect(page.locator("#rows")).to_be_hidden()
+    assert focused(page) == "subject"
+    for tab in ("text", "headers", "source", "links", "envelope", "smtp"):
+        page.locator(f"#tab-{tab}").click()
+        page.wait_for_url(f"**/{tab}")
+        assert page.evaluate("document.documentElement.scrollWidth") == 320, tab
+    page.locator(".back").click()
+    expect(page.locator("#rows")).to_be_visible()
+    page.get_by_role("button", name="Choose an inbox").click()
+    expect(page.locator("#inboxes")).to_be_visible()
+
+
+def test_reading_works_without_javascript(browser: Any, server: MailServer, arrive: Send) -> None:
+    arrive("Welcome")
+    context = browser.new_context(java_script_enabled=False, base_url=server.api_url)
+    page = context.new_page()
+    page.goto("/ui/mail")
+    page.locator(".row a.open").click()
+    expect(page.frame_locator("iframe").get_by_text("your code is")).to_be_visible()
+    page.locator("#tab-links").click()
+    expect(page.locator("#codes-h")).to_be_visible()
+    page.locator("#q").fill("subject:none")
+    page.locator("#q").press("Enter")
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    page.locator("#search button").click()
+    page.get_by_role("link", name="Clear the search").click()
+    page.locator(".row a.open").click()
+    page.get_by_role("button", name="Delete", exact=True).last.click()
+    expect(page.locator(".row")).to_have_count(0)
+    context.close()
+
+
+def test_the_theme_is_kept(page: Any) -> None:
+    page.goto("/ui/mail")
+    page.get_by_role("button", name="Theme: as the system").click()
+    page.get_by_role("button", name="Theme: light").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.locator("body")).to_have_css("background-color", "rgb(18, 21, 24)")
+    page.goto("/ui/mail")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_signing_in_leads_to_the_page_that_was_asked_for(browser: Any) -> None:
+    with MailServer(web_auth=True) as server:
+        server.make_inbox(address="ann@example.com")
+        context = browser.new_context(base_url=server.api_url)
+        page = context.new_page()
+        page.goto("/ui/mail?to=ann@example.com")
+        page.get_by_label("API key", exact=True).fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_have_text("This API key is wrong, revoked or expired.")
+        page.get_by_label("API key", exact=True).fill(server.api_key)
+        page.keyboard.press("Enter")
+        expect(page.locator("#list-h")).to_have_text("ann@example.com")
+        expect(page.locator("#live")).to_have_text("Live")
+        send(server, "ann@example.com", subject="Live too", raw=b"")
+        expect(page.locator("#rows .subject")).to_have_text(["Live too"])
+        page.locator(".row a.open").click()
+        expect(page.locator("#subject")).to_have_text("Live too")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("API key", exact=True)).to_be_visible()
+        context.close()

@@ -157,6 +157,7 @@ def test_a_timeout_has_near_misses_in_its_details(document: dict[str, Any]) -> N
     assert details["near_misses"]["items"] == {"$ref": "#/components/schemas/ControlNearMiss"}
 
 
+@pytest.mark.timeout(240)
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG.format("".join([*map(OPERATION.format, STRICTER), WAIT, LEFT_OUT])), "utf-8")

@@ -42,7 +42,7 @@ def test_what_the_image_copies_exists_and_is_sent_to_the_build() -> None:
         assert f"!{name}" in sent
 
 
-@pytest.mark.parametrize("command", ["serve"])
+@pytest.mark.parametrize("command", ["serve", "ready"])
 def test_the_commands_of_the_image_exist(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert f'"{command}"' in DOCKERFILE
     with pytest.raises(SystemExit, match="0"):

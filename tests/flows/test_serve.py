@@ -355,6 +355,42 @@ def test_where_nobody_can_log_in_nobody_is_told_how(arguments: list[str]) -> Non
     process.communicate()
 
 
+def facts(lines: list[str]) -> dict[str, str]:
+    """Return what the first screen says, by the word that a line begins with."""
+    found = (re.match(r"(\S+(?: \S+)?)  +(\S.*)", line) for line in lines)
+    return {each[1]: each[2] for each in found if each}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "host", "web"),
+    [
+        (["--host", "localhost"], "127.0.0.1", ""),
+        (["--host", "127.0.0.2"], "127.0.0.2", ""),
+        (["--web-auth"], "127.0.0.1", ", which asks for the API key"),
+        (["--host", "0.0.0.0"], "127.0.0.1", ", which asks for the API key"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_a_person_is_told_where_the_web_inbox_is(arguments: list[str], host: str, web: str) -> None:
+    process, lines = told(*arguments)
+    found = facts(lines)
+    assert re.fullmatch(rf"{host}:\d+, without TLS; logging in is optional", found["SMTP"])
+    assert re.fullmatch(rf"http://{host}:\d+/{web}", found["Web inbox"])
+    assert ("Elsewhere" in found) == ("0.0.0.0" in arguments)
+    process.terminate()
+    process.communicate()
+
+
+def test_a_person_is_told_how_others_connect() -> None:
+    process, lines = told("--host", "0.0.0.0", "--advertise", "mail.example", "--no-simulators", "--smtps-port", "0")
+    found = facts(lines)
+    assert re.fullmatch(r"mail\.example:\d+ and http://mail\.example:\d+", found["Elsewhere"])
+    assert re.fullmatch(r"127\.0\.0\.1:\d+, with TLS from the start", found["SMTPS"])
+    assert "Simulators" not in found
+    process.terminate()
+    process.communicate()
+
+
 def test_a_command_that_was_told_fails_aloud() -> None:
     process, lines = told()
     commands = [line.strip() for line in lines if line.startswith("  ")]

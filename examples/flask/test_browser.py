@@ -45,3 +45,12 @@ def test_a_customer_signs_up(page: Page, url: str, inbox: Inbox) -> None:
     page.goto(inbox.receive().link("Confirm my address"))
 
     expect(page.get_by_text(f"Welcome, {inbox}!")).to_be_visible()
+
+
+def test_the_customer_follows_the_link_in_the_mail_itself(page: Page, url: str, inbox: Inbox) -> None:
+    page.request.post(f"{url}/sign-up", form={"email": inbox})
+
+    inbox.receive().open(page)
+    page.get_by_role("link", name="Confirm my address").click()
+
+    expect(page.get_by_text(f"Welcome, {inbox}!")).to_be_visible()

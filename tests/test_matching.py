@@ -179,6 +179,11 @@ def test_header_takes_a_mapping() -> None:
         Match(header="X-Tag")
 
 
+def test_after_takes_a_time_and_no_text() -> None:
+    with pytest.raises(TypeError, match=r"after must be a datetime, such as after=mailserver\.clock\.now\(\), not '"):
+        Match(after="2030")
+
+
 def test_match_does_not_change() -> None:
     match = Match(subject="x")
     with pytest.raises(AttributeError, match="a Match is immutable"):

@@ -230,6 +230,8 @@ class Match:
         condition = self.table[name]
         if condition.whole and not callable(wanted):
             raise TypeError(f"{name} must be a function, such as {name}=lambda message: ..., not {wanted!r}")
+        if condition.ordered and isinstance(wanted, str):
+            raise TypeError(f"{name} must be a datetime, such as {name}=mailserver.clock.now(), not {wanted!r}")
         if not condition.keyed:
             return [Check(name, condition, wanted, None)]
         if not isinstance(wanted, Mapping):

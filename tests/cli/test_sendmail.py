@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sirrchat_testkit import FaultStage, Inbox, MailServer
+from sirrchat_testkit import FaultStage, Inbox, MailServer, MakeInbox
 from tests.cli.conftest import COMMAND, variables
 from tests.support import environment, missing
 
@@ -102,7 +102,7 @@ def test_the_sender_can_be_empty(sender: str, inbox: Inbox, cli: Cli) -> None:
         (["-z"], 64, "there is no flag -z; see sirrchat-testkit sendmail --help"),
         (["-bs"], 64, "there is no mode s; there are m"),
         (["-t", "--smtp-port", "x"], 64, "--smtp-port must be a port, from 1 to 65535, not 'x'"),
-        (["-t"], 65, "the message has no recipient in To, Cc or Bcc"),
+        (["-t"], 64, "a recipient is missing: To, Cc and Bcc have none"),
         (
             ["nobody@example.com"],
             67,
@@ -129,6 +129,29 @@ def test_a_refusal_has_the_status_of_its_reply(
     done = cli("sendmail", inbox.address, stdin=b"hi\n")
     assert done.status == status
     assert str(code) in done.line
+
+
+def test_a_connection_that_is_closed_is_told(mailserver: MailServer, inbox: Inbox, cli: Cli) -> None:
+    mailserver.faults.drop(stage="data")
+    done = cli("sendmail", inbox.address, stdin=b"hi\n")
+    assert (done.status, done.line) == (75, f"{mailserver.smtp_host}:{mailserver.smtp_port} closed the connection")
+
+
+def test_recipients_stand_anywhere(make_inbox: MakeInbox, cli: Cli) -> None:
+    ann, bob, eve = (make_inbox(name) for name in ("ann", "bob", "eve"))
+    done = cli("sendmail", ann.address, "-f", "a@b.example", bob.address, "-i", "--", eve.address, stdin=b"hi\n")
+    assert (done.status, done.err) == (0, "")
+    for each in (ann, bob, eve):
+        assert each.receive().mail_from == "a@b.example"
+
+
+@pytest.mark.parametrize("arguments", [["ann@example.com"], [], ["-t"], ["--nonsense", "ann@example.com"]], ids=str)
+def test_statuses_are_those_of_msmtp(arguments: list[str], cli: Cli) -> None:
+    if shutil.which("msmtp") is None:
+        missing("msmtp")
+    command = ["msmtp", "--host=127.0.0.1", "--port=1", "--from=a@b.example", *arguments]
+    theirs = subprocess.run(command, input=b"Subject: x\n\nhi\n", capture_output=True, check=False)
+    assert cli("sendmail", "--smtp-port", "1", *arguments, stdin=b"Subject: x\n\nhi\n").status == theirs.returncode
 
 
 def test_a_wrong_variable_is_a_wrong_configuration(cli: Cli) -> None:

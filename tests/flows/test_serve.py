@@ -434,7 +434,7 @@ def test_a_wrong_command_line_is_one_line_with_the_nearest_name(
 
 
 def test_an_unknown_variable_is_reported_with_the_nearest_name(serve: StartServe) -> None:
-    served = serve(SIRRCHAT_TESTKIT_DOMIANS="a.example", SIRRCHAT_TESTKIT_TIMEOUT="5", SIRRCHAT_TESTKIT_COLOUR="1")
+    served = serve(SIRRCHAT_TESTKIT_DOMIANS="a.example", SIRRCHAT_TESTKIT_SMTP_HOST="x", SIRRCHAT_TESTKIT_COLOUR="1")
     assert served.end()[1] == (
         "sirrchat-testkit: there is no variable SIRRCHAT_TESTKIT_COLOUR, it is ignored; "
         "serve --help lists the variables\n"

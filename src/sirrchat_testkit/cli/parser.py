@@ -63,6 +63,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*arguments, **{"allow_abbrev": False, "formatter_class": Help, **named})
         self._fill = fill
         self._status = status
+        self.rest: str | None = None
+        """The list that takes further arguments after flags; argparse takes only those in one place."""
 
     def filled(self) -> Parser:
         """Return the parser with its arguments."""
@@ -91,6 +93,9 @@ class Parser(argparse.ArgumentParser):
         if self._subparsers is None and arguments[0] is not None:
             self._check_flags(arguments[0])
         parsed, unknown = super().parse_known_args(*arguments, **named)
+        if self.rest is not None:
+            getattr(parsed, self.rest).extend(each for each in unknown if not each.startswith("-"))
+            unknown = [each for each in unknown if each.startswith("-") and each != "--"]
         if unknown:
             self._refuse(unknown[0])
         return parsed, unknown

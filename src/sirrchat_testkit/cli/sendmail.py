@@ -19,8 +19,8 @@ from typing import Final
 from sirrchat_testkit.cli.parser import CommandFailed, Parser, fail
 from sirrchat_testkit.cli.smtp import NotSent, add_smtp, smtp_server, with_crlf
 
-USAGE, DATA, NO_USER, UNAVAILABLE, IO, TEMPORARY, CONFIG = 64, 65, 67, 69, 74, 75, 78
-"""``EX_USAGE``, ``EX_DATAERR``, ``EX_NOUSER``, ``EX_UNAVAILABLE``, ``EX_IOERR``, ``EX_TEMPFAIL``, ``EX_CONFIG``."""
+USAGE, NO_USER, UNAVAILABLE, IO, TEMPORARY, CONFIG = 64, 67, 69, 74, 75, 78
+"""``EX_USAGE``, ``EX_NOUSER``, ``EX_UNAVAILABLE``, ``EX_IOERR``, ``EX_TEMPFAIL``, ``EX_CONFIG``."""
 
 _NO_SUCH_USER: Final = frozenset({550, 551, 553})
 _PERMANENT: Final = range(500, 600)
@@ -38,10 +38,11 @@ def add_sendmail(command: Parser) -> None:
     command.usage = "%(prog)s [-t] [-i] [-f ADDRESS] [-F NAME] [flags] [ADDRESS ...]"
     command.description = (
         "Send the message on stdin, as sendmail does, for PHP's mail(), cron and mail clients. Other flags of sendmail "
-        "are ignored. The exit status is 0, or one of sysexits.h: 64 wrong use, 65 no recipient in the header, 67 "
+        "are ignored. The exit status is 0, or one of sysexits.h: 64 wrong use or no recipient, 67 "
         "recipient refused, 69 message refused, 75 no server, or try again later."
     )
     command.add_argument("recipients", nargs="*", metavar="ADDRESS", help="a recipient")
+    command.rest = "recipients"
     command.add_argument("-t", action="store_true", dest="read", help="also send to the addresses of To, Cc and Bcc")
     command.add_argument(
         "-i", action="store_true", dest="whole", help="a line with a single dot does not end the message"
@@ -68,9 +69,8 @@ def _sendmail(arguments: argparse.Namespace) -> int:
     fields, body = _split(_input(whole=arguments.whole))
     recipients = [*arguments.recipients, *(_recipients(fields) if arguments.read else ())]
     if not recipients:
-        if arguments.read:
-            raise CommandFailed("the message has no recipient in To, Cc or Bcc", DATA)
-        raise CommandFailed("a recipient is missing: name one, or use -t for those in the message", USAGE)
+        text = "name one, or use -t for those in the message"
+        raise CommandFailed(f"a recipient is missing: {'To, Cc and Bcc have none' if arguments.read else text}", USAGE)
     sender = _qualified(_user() if arguments.sender is None else arguments.sender.strip("<> "))
     header = b"\r\n".join([*_added(fields, sender, arguments.name), *(each for each in fields if _name(each) != "bcc")])
     try:

@@ -68,6 +68,8 @@ class Server(NamedTuple):
             raise NotSent(f"{at} refused it: {error.smtp_code} {_text(error.smtp_error)}", error.smtp_code) from None
         except UnicodeError:
             raise NotSent(f"{at} does not accept addresses in Unicode", 553) from None
+        except smtplib.SMTPServerDisconnected:
+            raise NotSent(f"{at} closed the connection") from None
         except (OSError, smtplib.SMTPException) as error:
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise NotSent(

@@ -87,6 +87,18 @@ def test_a_name_of_this_machine_gets_its_domain(mailserver: MailServer, cli: Cli
     assert message.sender.endswith(f"@{HOST}")
 
 
+def test_addresses_in_unicode(mailserver: MailServer, cli: Cli) -> None:
+    inbox = mailserver.make_inbox(address="\u00e4nn@example.com")
+    assert cli("sendmail", "-F", "\u00c4nn", "-f", "b\u00f6b@b.example", inbox.address, stdin=b"hi\n").status == 0
+    message = inbox.receive()
+    assert (message.sender.name, message.sender, message.mail_from) == ("\u00c4nn", *["b\u00f6b@b.example"] * 2)
+
+
+def test_names_of_addresses_are_left_out(inbox: Inbox, cli: Cli) -> None:
+    cli("sendmail", "-f", "Bob <bob@b.example>", f"Ann <{inbox}>", stdin=b"hi\n")
+    assert inbox.receive().mail_from == "bob@b.example"
+
+
 @pytest.mark.parametrize("sender", ["", "<>"])
 def test_the_sender_can_be_empty(sender: str, inbox: Inbox, cli: Cli) -> None:
     assert cli("sendmail", "-f", sender, inbox.address, stdin=b"hi\n").status == 0

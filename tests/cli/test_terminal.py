@@ -180,6 +180,35 @@ def test_the_bytes_of_a_message_are_escaped_on_a_terminal_alone(mailserver: Mail
     assert shown.startswith(b"Subject: x\r\n\r\n\\x1b[2Jhi\\xff\r\n")
 
 
+def test_a_character_that_the_terminal_does_not_have_is_an_escape(inbox: Inbox, cli: Cli) -> None:
+    inbox.deliver(subject="Gr\u00fc\u00dfe \u4f60")
+    assert cli("list", PYTHONIOENCODING="ascii").out.endswith("  Gr\\xfc\\xdfe \\u4f60\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "--to", "\udcff"],
+        ["search", "\udcff"],
+        ["read", "\udcff"],
+        ["address", "create", "--name", "\udcff"],
+        ["list", "--api-key", "\udcff"],
+        ["list", "--url", "http://\udcff"],
+        ["send", "--to", "\udcff@example.com", "--text", "x"],
+        ["send", "--to", "ann@example.com", "--subject", "\udcff", "--text", "\udcff"],
+        ["send", "--to", "ann@example.com", "--from", "a\nb", "--text", "x"],
+        ["send", "--to", "ann@example.com", "--from", ".:", "--text", "x"],
+        ["sendmail", "-f", "\udcff@b.example", "\udcff@example.com"],
+        ["ingest", "/\udcff"],
+    ],
+    ids=ascii,
+)
+def test_bytes_that_are_no_text_are_no_reason_for_a_traceback(arguments: list[str], cli: Cli) -> None:
+    done = cli(*arguments, stdin=b"hi\n")
+    assert "Traceback" not in done.err
+    assert done.err.count("\n") <= 1
+
+
 @pytest.mark.parametrize("name", [name for commands in COMMANDS.values() for name in commands])
 def test_a_wrong_flag_is_one_line_with_the_nearest(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

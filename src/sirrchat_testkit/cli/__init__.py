@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from io import TextIOWrapper
 from typing import NamedTuple
 
 from sirrchat_testkit import __version__
@@ -102,6 +103,8 @@ def _fill(where: str, command: Parser) -> None:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # mail has characters that the terminal may not have
     parsed = parser().parse_args(arguments)
     status: int = parsed.run(parsed)
     return status

@@ -42,7 +42,8 @@ class Api:
     def __init__(self, url: str, key: str = "", timeout: float = TIMEOUT) -> None:
         self.url = url.rstrip("/")
         self._timeout = timeout
-        self._headers = {} if not key else {"Authorization": b"Bearer " + key.encode(), "X-API-Key": key.encode()}
+        encoded = key.encode("utf-8", "surrogateescape")
+        self._headers = {} if not key else {"Authorization": b"Bearer " + encoded, "X-API-Key": encoded}
         if not key.isprintable():
             raise CommandFailed("the API key has a character that a header cannot have, such as a line break")
         try:
@@ -102,7 +103,7 @@ class Api:
     ) -> bytes:
         """Return the bytes of an answer. The arguments and errors are those of ``call``."""
         given = {name: value for name, value in (query or {}).items() if value is not None}
-        target = f"{self._path}{path}{'?' if given else ''}{urlencode(given, doseq=True)}"
+        target = f"{self._path}{path}{'?' if given else ''}{urlencode(given, doseq=True, errors='surrogateescape')}"
         headers = dict(self._headers)
         if isinstance(body, Mapping):
             body = json.dumps({name: value for name, value in body.items() if value is not None}).encode()
@@ -166,4 +167,4 @@ class Api:
 
 def in_path(text: str) -> str:
     """Return ``text`` as one segment of a path."""
-    return quote(text, safe="")
+    return quote(text, safe="", errors="surrogateescape")

@@ -125,7 +125,7 @@ class Parser(argparse.ArgumentParser):
 def _columns() -> int:
     """Return the width of the terminal as ``shutil`` does, which takes long to import."""
     try:
-        return int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns)
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns) or 80
     except (ValueError, OSError):
         return 80
 

@@ -76,5 +76,8 @@ def _contents(arguments: argparse.Namespace) -> tuple[str, bytes]:
     if arguments.sender is not None:
         fields["sender"] = arguments.sender
     fields["to"] = arguments.to
-    sender, raw = to_bytes(compose("", fields, now=datetime.now(UTC), unique=str(uuid4())))
-    return arguments.sender or sender, raw
+    try:
+        sender, raw = to_bytes(compose("", fields, now=datetime.now(UTC), unique=str(uuid4())))
+    except (ValueError, IndexError, AttributeError, TypeError) as error:  # malformed addresses, in Python's email
+        raise CommandFailed(f"this cannot be sent: {error}") from None
+    return sender, raw

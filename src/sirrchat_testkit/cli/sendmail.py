@@ -71,7 +71,7 @@ def _sendmail(arguments: argparse.Namespace) -> int:
     if not recipients:
         text = "name one, or use -t for those in the message"
         raise CommandFailed(f"a recipient is missing: {'To, Cc and Bcc have none' if arguments.read else text}", USAGE)
-    sender = _qualified(_user() if arguments.sender is None else arguments.sender.strip("<> "))
+    sender = _qualified(_user() if arguments.sender is None else arguments.sender)
     header = b"\r\n".join([*_added(fields, sender, arguments.name), *(each for each in fields if _name(each) != "bcc")])
     try:
         refused = server.send(sender, [*dict.fromkeys(map(_qualified, recipients))], header + b"\r\n\r\n" + body)
@@ -122,7 +122,9 @@ def _added(fields: Sequence[bytes], sender: str, name: str | None) -> Iterator[b
 
     names = {*map(_name, fields)}
     if "from" not in names:
-        yield f"From: {formataddr((name or '', sender or _qualified(_user())))}".encode()
+        address = sender or _qualified(_user())
+        shown = f"{formataddr((name, '')).removesuffix('<>')}<{address}>" if name else address
+        yield f"From: {shown}".encode("utf-8", "surrogateescape")
     if "date" not in names:
         yield f"Date: {formatdate(localtime=True)}".encode()
     if "message-id" not in names:
@@ -130,8 +132,10 @@ def _added(fields: Sequence[bytes], sender: str, name: str | None) -> Iterator[b
 
 
 def _qualified(address: str) -> str:
-    """Return ``address`` with a domain, as a program on this machine means it; the empty sender stays empty."""
-    return f"{address}@{_host()}" if address and "@" not in address else address
+    """Return ``address`` without a name and with a domain, as this machine means it; the empty sender stays empty."""
+    named = re.search(r"<([^<>]*)>\s*$", address)
+    bare = named[1] if named else address.strip()
+    return f"{bare}@{_host()}" if bare and "@" not in bare else bare
 
 
 def _host() -> str:

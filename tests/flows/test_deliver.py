@@ -89,8 +89,6 @@ def test_a_long_subject_keeps_its_spaces(word: str, inbox: Inbox) -> None:
         message = inbox.deliver(subject=subject)
         assert message.subject == subject.strip()
         assert max(map(len, message.raw.split(b"\r\n"))) <= 78
-    with pytest.raises(ValueError, match="linefeed"):
-        inbox.deliver(subject="\u00e4\r\nX: y")
 
 
 def test_html_alone_has_no_text(inbox: Inbox) -> None:
@@ -173,7 +171,7 @@ def test_inline_files_need_html_that_shows_them(inbox: Inbox) -> None:
         inbox.deliver(text="x", inline={"a.png": PNG})
 
 
-@pytest.mark.parametrize("line", ["x\r\nBcc: eve@e.example", "x\n", "x\ry"])
+@pytest.mark.parametrize("line", ["x\r\nBcc: eve@e.example", "x\n", "x\ry", "\u00e4\r\nX: y"])
 def test_a_line_break_in_a_header_field_is_refused_by_its_name(inbox: Inbox, line: str) -> None:
     with pytest.raises(ValueError, match=f"^subject must be one line, not {re.escape(repr(line))}$"):
         inbox.deliver(subject=line)

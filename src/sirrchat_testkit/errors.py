@@ -6,7 +6,7 @@
     ├── InvalidValue              invalid_request     a value is not valid: .field, .value
     ├── NotFound                  not_found           it does not exist, or belongs to another account
     ├── Conflict                  conflict            the name is taken, or the state forbids it: .field, .value
-    │   └── SharedServer        shared_server       it would affect others who use the server
+    │   └── SharedServerError     shared_server       it would affect others who use the server
     ├── Forbidden                 forbidden           the API key has too few rights
     ├── Unauthorized              unauthorized        the API key or the login is missing or wrong
     ├── LimitReached              limit_reached       the account already has max_addresses active addresses
@@ -34,7 +34,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 
 class LateMailWarning(UserWarning):
@@ -112,10 +112,17 @@ class Conflict(TestkitError):
         self.value = value
 
 
-class SharedServer(Conflict):
-    """The setting ``shared`` is on, and the request would affect others who use the server. The text has the remedy."""
+class SharedServerError(Conflict):
+    """The change would affect others who use the same server, so it is not made; the text has the remedy."""
+
+    __module__ = "sirrchat_testkit"
 
     code = "shared_server"
+
+    @classmethod
+    def refuse(cls, what: str, remedy: str = "start a server of your own for this") -> Self:
+        """Return the error that refuses ``what``, the subject of its text, and names the remedy."""
+        return cls(f"{what} would affect others who use this server; {remedy}")
 
 
 class Forbidden(TestkitError):

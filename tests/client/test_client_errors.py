@@ -97,7 +97,7 @@ def test_a_flat_error_has_its_kind_and_a_code(
 
 
 def test_kinds_are_those_of_the_package_too() -> None:
-    for name in ("NotFound", "Conflict"):
+    for name in ("NotFound", "Conflict", "SharedServerError"):
         assert issubclass(getattr(errors, name), getattr(sirrchat_testkit, name))
     assert issubclass(errors.InvalidRequest, InvalidValue)
     assert issubclass(ApiError, sirrchat_testkit.TestkitError)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sirrchat_testkit import MailServer
+from sirrchat_testkit import ControlClient, MailServer, SharedServerError
 from tests.control.conftest import Control
 
 
@@ -53,3 +53,11 @@ def test_what_is_one_s_own_is_not(server: MailServer, control: Control) -> None:
     assert len(control("DELETE", "/messages", to=address)["deleted"]) == 1
     control("DELETE", f"/accounts/{account['id']}", status=204)
     assert server.stats.storage_used == 0
+
+
+def test_the_client_raises_the_public_error(server: MailServer) -> None:
+    with (
+        ControlClient(server.api_key, server.api_url) as client,
+        pytest.raises(SharedServerError, match="start a server"),
+    ):
+        client.clock.freeze()

@@ -151,8 +151,8 @@ class _Routes:
             durable: Whether to reset a server with a data folder, too.
 
         Raises:
-            Conflict: The server has a data folder and ``durable`` is not set, a scope is open in it, or the setting
-                ``shared`` is on.
+            Conflict: The server has a data folder and ``durable`` is not set, or a scope is open in it.
+            SharedServerError: The setting ``shared`` is on.
             ApiError: The request failed.
         """
         return Call("POST", "/reset", nothing, query={"durable": "yes" if durable else None})

@@ -9,6 +9,7 @@
     ├── NotFound              404, 405              also a sirrchat_testkit.NotFound
     ├── MailNotReceived       404, code timeout     also a sirrchat_testkit.MailNotReceived: near_misses
     ├── Conflict              409                   also a sirrchat_testkit.Conflict
+    │   └── SharedServerError 409, code shared_server  also a sirrchat_testkit.SharedServerError
     ├── RateLimited           429: retry_after, resets_at
     ├── ServerError           500 and above
     ├── Unreachable           0: no response
@@ -133,6 +134,12 @@ class Conflict(ApiError, errors.Conflict):
     code = "conflict"
 
 
+class SharedServerError(Conflict, errors.SharedServerError):
+    """The server refuses the change because it would affect others who use it too."""
+
+    code = "shared_server"
+
+
 class RateLimited(ApiError):
     """Too many requests within the hour.
 
@@ -215,6 +222,8 @@ def refusal(response: httpx.Response, reason: Reason | None) -> ApiError:
     kind = _KINDS.get(status, ServerError if status >= FIRST_SERVER_ERROR else ApiError)
     if kind is NotFound and reason is not None and reason.code == MailNotReceived.code:
         kind = MailNotReceived
+    elif kind is Conflict and reason is not None and reason.code == SharedServerError.code:
+        kind = SharedServerError
     if reason is None:
         if status < FIRST_SERVER_ERROR and status not in _CLEAR_WITHOUT_A_REASON:
             return unexpected(response)

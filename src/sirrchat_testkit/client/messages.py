@@ -237,7 +237,7 @@ class ReceivedMessages(Resource[C_co]):
 
         Raises:
             InvalidValue: There is no condition, or one is invalid.
-            Conflict: The setting ``shared`` is on, and ``to`` does not name one recipient.
+            SharedServerError: The setting ``shared`` is on, and ``to`` does not name one recipient.
             TypeError: A condition is unknown.
             ApiError: The request failed.
 

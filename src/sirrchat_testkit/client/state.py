@@ -118,7 +118,7 @@ class ServerClock(Resource[C_co]):
 
         Raises:
             TypeError: ``at`` is not a ``datetime``.
-            Conflict: The setting ``shared`` is on, and this would affect others.
+            SharedServerError: The setting ``shared`` is on, and this would affect others.
             ApiError: The request failed.
         """
         return _move("freeze", at=None if at is None else moment("at", at))
@@ -128,7 +128,7 @@ class ServerClock(Resource[C_co]):
         """Start the clock again, from its current time.
 
         Raises:
-            Conflict: The setting ``shared`` is on, and this would affect others.
+            SharedServerError: The setting ``shared`` is on, and this would affect others.
             ApiError: The request failed.
         """
         return _move("resume")
@@ -144,7 +144,7 @@ class ServerClock(Resource[C_co]):
         Raises:
             ValueError: The time is negative (use ``move_to`` to go back) or infinite.
             TypeError: A unit is unknown, or ``by`` is not a ``timedelta``.
-            Conflict: The setting ``shared`` is on, and this would affect others.
+            SharedServerError: The setting ``shared`` is on, and this would affect others.
             ApiError: The request failed.
 
         Example:
@@ -162,7 +162,7 @@ class ServerClock(Resource[C_co]):
 
         Raises:
             TypeError: ``to`` is not a ``datetime``.
-            Conflict: The setting ``shared`` is on, and this would affect others.
+            SharedServerError: The setting ``shared`` is on, and this would affect others.
             ApiError: The request failed.
         """
         return _move("move_to", at=moment("to", to))
@@ -196,7 +196,7 @@ class ServerSettings(Resource[C_co]):
 
         Raises:
             InvalidValue: A value is not accepted, there is no such setting, or it can only be set at the start.
-            Conflict: The setting ``shared`` is on, and this would affect others.
+            SharedServerError: The setting ``shared`` is on, and this would affect others.
             ApiError: The request failed.
 
         Example:
@@ -245,7 +245,7 @@ class ServerFaults(Resource[C_co]):
 
         Raises:
             InvalidValue: The effect, its parameters or a condition is invalid; the error suggests the nearest name.
-            Conflict: The setting ``shared`` is on, and ``match`` does not name whom the fault is for.
+            SharedServerError: The setting ``shared`` is on, and ``match`` does not name whom the fault is for.
             ApiError: The request failed.
 
         Example:
@@ -272,7 +272,7 @@ class ServerFaults(Resource[C_co]):
         """Remove all faults.
 
         Raises:
-            Conflict: The setting ``shared`` is on.
+            SharedServerError: The setting ``shared`` is on.
             ApiError: The request failed.
         """
         return Call("DELETE", "/faults", nothing)

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from sirrchat_testkit.control.shown import later_events
 from sirrchat_testkit.domain.events import Crashed
-from sirrchat_testkit.errors import Conflict, InvalidValue, SharedServer
+from sirrchat_testkit.errors import Conflict, InvalidValue, SharedServerError
 from sirrchat_testkit.formatting import iso_milliseconds
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.parameters import Number, Parameter, Seconds
@@ -110,9 +110,9 @@ class StateViews:
 
 
 def keep_apart(settings: Settings, what: str, remedy: str = "start a server of your own for this") -> None:
-    """Refuse ``what`` on a server that others use too. Raises ``SharedServer``."""
+    """Refuse ``what`` on a server that others use too. Raises ``SharedServerError``."""
     if settings.shared:
-        raise SharedServer(f"{what} would affect others who use this server; {remedy}")
+        raise SharedServerError.refuse(what, remedy)
 
 
 def _settings_json(settings: Settings) -> dict[str, Any]:

@@ -33,7 +33,7 @@ STATUSES: Mapping[type[errors.TestkitError], int] = {
     errors.InvalidValue: 400,
     errors.NotFound: 404,
     errors.Conflict: 409,
-    errors.SharedServer: 409,
+    errors.SharedServerError: 409,
     errors.Forbidden: 403,
     errors.Unauthorized: 401,
     errors.LimitReached: 403,
@@ -123,7 +123,7 @@ def nested(status: int, text: str, error: Exception | None) -> Any:
         details = {"field": error.field, "value": error.value}
     if isinstance(error, errors.TimedOut):
         code, details = error.code, {"near_misses": error.near_misses}
-    elif isinstance(error, errors.SharedServer):
+    elif isinstance(error, errors.SharedServerError):
         code = error.code
     return {"error": {"code": code, "message": text, "details": details}}
 

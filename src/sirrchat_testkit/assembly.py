@@ -88,7 +88,7 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
             smtps = await exits.enter_async_context(serve_smtp(services, context, tls=True))
         control = ServerControl(thread, services, [each.address for each in (smtp, smtps) if each])
         http = await exits.enter_async_context(
-            serve_rest(services, lambda: [_control_api(control)], lambda: _pages(control, api_key))
+            serve_rest(services, lambda: [_control_api(control, tls)], lambda: _pages(control, api_key))
         )
         exits.callback(control.stop)
         clock = Clock(thread, services.clock)
@@ -113,11 +113,11 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
     raise AssertionError("unreachable: an exit stack suppresses no errors")
 
 
-def _control_api(control: ServerControl) -> Api:
+def _control_api(control: ServerControl, tls: Tls | None) -> Api:
     """Import the control API and return it."""
     from sirrchat_testkit.control.api import control_api
 
-    return control_api(control)
+    return control_api(control, tls)
 
 
 def _pages(control: ServerControl, api_key: str) -> Pages:

@@ -131,6 +131,9 @@ class Tls(Hints):
         with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
             smtp.starttls(context=mailserver.tls.ssl_context())
         subprocess.run(["./shop"], env={"SSL_CERT_FILE": mailserver.tls.ca_file})
+
+    Attributes:
+        authority: The certificate to trust, as PEM.
     """
 
     _guesses: ClassVar[Mapping[str, str]] = {
@@ -143,7 +146,7 @@ class Tls(Hints):
     }
 
     def __init__(self, authority: bytes) -> None:
-        self._authority = authority
+        self.authority = authority
         self._file = ""
 
     @property
@@ -155,12 +158,12 @@ class Tls(Hints):
             _remove_abandoned(Path(tempfile.gettempdir()))
             handle, self._file = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", suffix=".pem")
             with os.fdopen(handle, "wb") as file:
-                file.write(self._authority)
+                file.write(self.authority)
         return self._file
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return an ``ssl.SSLContext`` for clients that trusts only this server."""
-        return ssl.create_default_context(cadata=self._authority.decode("ascii"))
+        return ssl.create_default_context(cadata=self.authority.decode("ascii"))
 
     def close(self) -> None:
         """Remove the file."""

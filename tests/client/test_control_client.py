@@ -19,6 +19,7 @@ import httpx
 import pytest
 from dirty_equals import IsDatetime
 
+import sirrchat_testkit
 from sirrchat_testkit import (
     ApiError,
     AsyncControlClient,
@@ -348,6 +349,29 @@ async def reads_events(client: AsyncControlClient, server: MailServer) -> None:
         assert await anext(events) == moved
 
 
+@of("server")
+async def describes_the_server(client: AsyncControlClient, server: MailServer) -> None:
+    described = await client.server()
+    assert (described.smtp_port, described.smtps_port, described.certificate) == (server.smtp_port, None, None)
+    assert described.version == sirrchat_testkit.__version__
+
+
+@of("changes")
+async def follows_an_account(client: AsyncControlClient, server: MailServer) -> None:
+    ann, bob = [await client.accounts.create() for _ in range(2)]
+    known = await client.changes()
+    assert (known.events, known.messages, known.complete, known.gap) == ([], [], True, False)
+    for account in (bob, ann):
+        send(server, account.email, subject=account.email)
+    changes = await client.changes(after=known.last, accounts=[ann.id], timeout=5)
+    assert [each.name for each in changes.events] == ["message.received"]
+    [message], [envelope] = changes.messages, changes.envelopes
+    assert (message.subject, message.account, message.envelope) == (ann.email, ann.id, envelope.id)
+    assert (envelope.recipients, envelope.ehlo) == ([ann.email], "client.example")
+    later = await client.changes(after=changes.last, accounts=[ann.id], timeout=0.01)
+    assert (later.events, later.complete) == ([], True)
+
+
 @of("sessions")
 async def lists_sessions(client: AsyncControlClient, server: MailServer) -> None:
     inbox = server.make_inbox()
@@ -356,6 +380,11 @@ async def lists_sessions(client: AsyncControlClient, server: MailServer) -> None
     first, second = [each for each in await client.sessions() if inbox in each.transcript]
     assert (first.ehlo, first.closed, first.sender) == ("client.example", True, None)
     assert await client.sessions(after=first.number) == [second]
+    account = await client.accounts.create()
+    assert await client.sessions(after=first.number, accounts=[account.id]) == []
+    send(server, account.email)
+    [mine] = await client.sessions(after=first.number, accounts=[account.id])
+    assert (mine.recipients, mine.delivered) == ([account.email], True)
 
 
 @of("envelopes")
@@ -398,6 +427,12 @@ async def settles(client: AsyncControlClient, server: MailServer) -> None:
         smtp.mail("a@b.example")
         with pytest.raises(NotSettled, match=r"still busy after 0\.05 s: 127\.0\.0\.1:\d+: MAIL FROM:<a@b\.example>$"):
             await client.settle(timeout=0.05)
+        smtp.rcpt(server.make_inbox())
+        mine = await client.accounts.create()
+        await client.settle(timeout=0, accounts=[mine.id])
+        smtp.rcpt(mine.email)
+        with pytest.raises(NotSettled):
+            await client.settle(timeout=0, accounts=[mine.id])
 
 
 @of("crashes")

@@ -13,7 +13,7 @@ import pytest
 from sirrchat_testkit.faults.engine import Always, Decision, Fault, FaultProtocol, FaultRegistry, ProtocolFaults, Stage
 from sirrchat_testkit.matching import Condition, Match
 
-Log = list[tuple[str, int, str]]
+Log = list[tuple[str, int, int, str]]
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Page:
     def __getitem__(self, name: str) -> Any:
         return self.data.get(name)
 
-    def fired(self, at: int, text: str) -> tuple[str, int, str]:
-        return (self.stage, at, text)
+    def fired(self, at: int, fault: int, text: str) -> tuple[str, int, int, str]:
+        return (self.stage, at, fault, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ async def test_faults_fire_one_after_the_other_and_each_is_an_event(
     first, second = registry.plan(fault("one", times=2)), registry.plan(fault("two", times=1))
     assert await decided(pages, 4) == ["one", "one", "two", ""]
     assert (first.fired, second.fired) == (2, 1)
-    assert log == [("ask", 7, "one"), ("ask", 7, "one"), ("ask", 7, "two")]
+    assert log == [("ask", 7, 1, "one"), ("ask", 7, 1, "one"), ("ask", 7, 2, "two")]
 
 
 @pytest.mark.asyncio

@@ -73,6 +73,7 @@ async def test_a_delay_and_a_refusal_go_together_and_two_refusals_do_not(service
     assert len(fired) == 4
     assert fired[0] == FaultFired(
         at=fired[0].at,
+        fault=1,
         stage="end",
         text="it",
         peer="127.0.0.1:5",

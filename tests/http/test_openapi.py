@@ -55,6 +55,10 @@ WAIT = """
 include-path = "/testkit/v1/wait"
 parameters.timeout = 0.01
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404]
+
+[[operations]]
+include-path = "/testkit/v1/changes"
+parameters.timeout = 0.01
 """
 LEFT_OUT = """
 [[operations]]

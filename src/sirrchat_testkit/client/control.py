@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sirrchat_testkit.client.calls import Call, CursorPages, Pages, many, nothing, one
 from sirrchat_testkit.client.driver import Api, AsyncDriver, SyncDriver
 from sirrchat_testkit.client.errors import nested_reason
@@ -10,7 +12,8 @@ from sirrchat_testkit.client.messages import DATA, ReceivedMessages
 from sirrchat_testkit.client.resources import call, listing, streaming
 from sirrchat_testkit.client.state import Accounts, Addresses, ServerClock, ServerFaults, ServerSettings
 from sirrchat_testkit.errors import NotSettled
-from sirrchat_testkit.schemas.control import Crash, Delivery, Envelope, Refusal, Session, Settled
+from sirrchat_testkit.schemas.control import Crash, Delivery, Envelope, Refusal, Server, Session, Settled
+from sirrchat_testkit.schemas.control_changes import Changes
 
 __tracebackhide__ = True
 
@@ -60,11 +63,48 @@ class _Routes:
         return EventSource(after)
 
     @call
-    def sessions(self, *, after: int = 0) -> Call[list[Session]]:
+    def server(self) -> Call[Server]:
+        """Return the version of the server, and the ports and the certificate of SMTP.
+
+        Raises:
+            ApiError: The request failed.
+
+        Example:
+            smtplib.SMTP("127.0.0.1", client.server().smtp_port)
+        """
+        return Call("GET", "/server", one(Server))
+
+    @call
+    def changes(self, *, after: int | None = None, accounts: Sequence[str] = (), timeout: float = 0.0) -> Call[Changes]:
+        """Return what happened after an event, with the records of messages; wait if nothing has happened.
+
+        Ask again with ``after=changes.last`` until ``changes.complete``, and then to follow what happens next.
+
+        Args:
+            after: The id of the last event that is known; 0 for all that the server holds. Default: return no event,
+                only the id of the last one.
+            accounts: Return only what concerns the accounts with these ids, or no account. Default: everything.
+            timeout: Seconds of real time to wait if nothing has happened, at most 600.
+
+        Raises:
+            InvalidValue: ``after`` or ``timeout`` is out of bounds.
+            ApiError: The request failed.
+
+        Example:
+            known = client.changes().last
+            shop.register("ann@example.com")
+            [message] = client.changes(after=known, timeout=5).messages
+        """
+        query = {"after": after, "account": [*accounts], "timeout": timeout}
+        return Call("GET", "/changes", one(Changes), query=query, wait=timeout)
+
+    @call
+    def sessions(self, *, after: int = 0, accounts: Sequence[str] = ()) -> Call[list[Session]]:
         """Return the SMTP connections that are open or were closed recently, oldest first, with their dialogues.
 
         Args:
             after: Return only connections with a higher ``number``.
+            accounts: Return only connections that concern the accounts with these ids, or no account. Default: all.
 
         Raises:
             ApiError: The request failed.
@@ -72,7 +112,7 @@ class _Routes:
         Example:
             print(client.sessions()[-1].transcript)
         """
-        return Call("GET", "/sessions", many(Session), query={"after": after})
+        return Call("GET", "/sessions", many(Session), query={"after": after, "account": [*accounts]})
 
     @listing
     def envelopes(self) -> Pages[Envelope]:
@@ -111,11 +151,13 @@ class _Routes:
         return CursorPages("/deliveries", Delivery, DATA, webhook=webhook)
 
     @call
-    def settle(self, *, timeout: float = 1.0) -> Call[None]:
+    def settle(self, *, timeout: float = 1.0, accounts: Sequence[str] = (), opened: int = 0) -> Call[None]:
         """Wait until no connection is in a transaction, and no webhook delivery in progress.
 
         Args:
             timeout: Seconds of real time to wait, at most 60.
+            accounts: Wait only for what may concern the accounts with these ids. Default: for everything.
+            opened: The ``number`` of a connection: those up to it do not count before they begin a transaction.
 
         Raises:
             NotSettled: The server was still busy; the error names what is in progress.
@@ -129,7 +171,8 @@ class _Routes:
                 busy = "\n  ".join(f"{each.where}: {each.what}" for each in settled.busy)
                 raise NotSettled(f"The server was still busy after {timeout:g} s: {busy}")
 
-        return Call("GET", "/settle", read, query={"timeout": timeout}, wait=timeout)
+        query = {"timeout": timeout, "account": [*accounts], "opened": opened or None}
+        return Call("GET", "/settle", read, query=query, wait=timeout)
 
     @call
     def crashes(self, *, after: int = 0) -> Call[list[Crash]]:

@@ -5,27 +5,30 @@ Every operation needs an admin's API key, in either header.
 
 from __future__ import annotations
 
+from sirrchat_testkit.control.changes import ACCOUNTS, KNOWN, LONGEST, ChangeViews
 from sirrchat_testkit.control.events import SINCE, EventViews
 from sirrchat_testkit.control.faults import FaultViews
 from sirrchat_testkit.control.messages import CONDITIONS, COUNT, FROM, LIMIT, RAW, RECIPIENTS, TIMEOUT, MessageViews
 from sirrchat_testkit.control.owners import OwnerViews
-from sirrchat_testkit.control.state import AFTER, DURABLE, SETTLE_TIMEOUT, StateViews
+from sirrchat_testkit.control.state import AFTER, DURABLE, OPENED_BEFORE, SETTLE_TIMEOUT, StateViews
 from sirrchat_testkit.control.traffic import OPENED_AFTER, WEBHOOK, TrafficViews
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.operations import ADMIN, NO_CONTENT, Answer, Api, Operation
 from sirrchat_testkit.http.pagination import CURSOR
 from sirrchat_testkit.http.style import ApiStyle, either_key, nested
+from sirrchat_testkit.net import Tls
 from sirrchat_testkit.schemas import control as schemas
+from sirrchat_testkit.schemas.control_changes import Changes
 
 CONTROL = ApiStyle(key=either_key, problem=nested)
 
 _MESSAGE = "/messages/{message}"
 
 
-def control_api(control: ServerControl) -> Api:
-    """Return the API with its table."""
+def control_api(control: ServerControl, tls: Tls | None = None) -> Api:
+    """Return the API with its table; ``tls`` is what clients of SMTP trust, if the server has TLS."""
     messages, owners, traffic = MessageViews(control), OwnerViews(control), TrafficViews(control)
-    state, faults = StateViews(control), FaultViews(control)
+    state, faults = StateViews(control, tls), FaultViews(control)
     found, waited = [Answer(schemas.FoundMessages)], [Answer(schemas.Messages)]
     operations = (
         Operation("GET", "/messages", messages.search_messages, ADMIN, found, query=(*CONDITIONS, LIMIT, CURSOR)),
@@ -88,7 +91,9 @@ def control_api(control: ServerControl) -> Api:
             schemas.NewAddress,
             refusals=(404, 409),
         ),
-        Operation("GET", "/sessions", traffic.list_sessions, ADMIN, [Answer(schemas.Sessions)], query=(OPENED_AFTER,)),
+        Operation(
+            "GET", "/sessions", traffic.list_sessions, ADMIN, [Answer(schemas.Sessions)], query=(OPENED_AFTER, ACCOUNTS)
+        ),
         Operation("GET", "/envelopes", traffic.list_envelopes, ADMIN, [Answer(schemas.Envelopes)], query=(CURSOR,)),
         Operation("GET", "/refusals", traffic.list_refusals, ADMIN, [Answer(schemas.Refusals)], query=(AFTER,)),
         Operation(
@@ -107,7 +112,23 @@ def control_api(control: ServerControl) -> Api:
             [Answer(schemas.StreamedEvent, media="text/event-stream")],
             query=(SINCE,),
         ),
-        Operation("GET", "/settle", state.settle, ADMIN, [Answer(schemas.Settled)], query=(SETTLE_TIMEOUT,)),
+        Operation(
+            "GET",
+            "/changes",
+            ChangeViews(control).list_changes,
+            ADMIN,
+            [Answer(Changes)],
+            query=(KNOWN, ACCOUNTS, LONGEST),
+        ),
+        Operation("GET", "/server", state.get_server, ADMIN, [Answer(schemas.Server)]),
+        Operation(
+            "GET",
+            "/settle",
+            state.settle,
+            ADMIN,
+            [Answer(schemas.Settled)],
+            query=(SETTLE_TIMEOUT, OPENED_BEFORE, ACCOUNTS),
+        ),
         Operation("GET", "/crashes", state.list_crashes, ADMIN, [Answer(schemas.Crashes)], query=(AFTER,)),
         Operation("GET", "/clock", state.get_clock, ADMIN, [Answer(schemas.Clock)]),
         Operation(

@@ -14,7 +14,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -55,13 +55,21 @@ _LONGEST_ID: Final = 18
 NAMES: Final = ("gap", *(name for name, _ in PUBLISHED.values()))
 
 
+def shown(number: int, event: Event) -> tuple[str, dict[str, Any]] | None:
+    """Return the name and the data of ``event``, or None if it is not published."""
+    if type(event) not in PUBLISHED:
+        return None
+    name, show = PUBLISHED[type(event)]
+    return name, {"id": number, "at": iso_milliseconds(event.at), **show(event)}
+
+
 def encoded(number: int, event: Event) -> bytes:
     """Return ``event`` as a Server-Sent Event, or nothing if it is not published."""
-    if type(event) not in PUBLISHED:
+    published = shown(number, event)
+    if published is None:
         return b""
-    name, fields = PUBLISHED[type(event)]
-    data = encode({"id": number, "at": iso_milliseconds(event.at), **fields(event)})
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, name.encode(), data)
+    name, data = published
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, name.encode(), encode(data))
 
 
 class Stream:
@@ -145,9 +153,9 @@ class EventViews:
 
     def _gap(self, stream: Stream, after: int | None) -> bytes:
         """Return the event ``gap`` if events after ``after`` are missing, and let the stream go on behind it."""
-        oldest = self._log.last - len(self._log.held()) + 1
-        if after is None or (after == 0 and oldest == self._log.first + 1) or oldest - 1 <= after <= self._log.last:
+        if after is None or not self._log.misses(after):
             return b""
+        oldest = self._log.last - len(self._log.held()) + 1
         stream.position = oldest - 1
         data = encode({"id": oldest - 1, "at": iso_milliseconds(self._now()), "oldest": oldest})
         return b"id: %d\nevent: gap\ndata: %s\n\n" % (oldest - 1, data)

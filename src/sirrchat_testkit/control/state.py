@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from importlib.metadata import version
 from typing import Any, Final
 
 from aiohttp import web
 
+from sirrchat_testkit.control.changes import concern_of
 from sirrchat_testkit.control.shown import later_events
 from sirrchat_testkit.domain.events import Crashed
 from sirrchat_testkit.errors import Conflict, InvalidValue, SharedServerError
@@ -14,22 +16,39 @@ from sirrchat_testkit.formatting import iso_milliseconds
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.parameters import Number, Parameter, Seconds
 from sirrchat_testkit.http.style import answer, checked, read_object
+from sirrchat_testkit.net import Tls
 from sirrchat_testkit.schemas import control as schemas
 from sirrchat_testkit.settings import Settings
 
 AFTER = Number("after", "Only what happened after the event with this id.", 0, least=0)
 SETTLE_TIMEOUT = Seconds("timeout", "Seconds of real time to wait.", 1.0, most=60.0)
+OPENED_BEFORE = Number(
+    "opened", "The number of a connection: those up to it do not count before they begin a transaction.", 0, least=0
+)
 DURABLE = Parameter("durable", "`yes` also resets a server with a data folder.")
 
 _SECRET: Final = frozenset({"api_key", "oauth_tokens"})
 
 
 class StateViews:
-    """The routes of clock, settings, settling, crashes and reset."""
+    """The routes of the server itself, its clock, settings, settling, crashes and reset."""
 
-    def __init__(self, control: ServerControl) -> None:
+    def __init__(self, control: ServerControl, tls: Tls | None) -> None:
         self._control = control
+        self._tls = tls
         self._services = control.services
+
+    async def get_server(self, _request: web.Request) -> web.Response:
+        """Return the version of the server, and how clients connect to SMTP."""
+        plain, *implicit = self._control.smtp
+        return answer(
+            {
+                "version": version("sirrchat-testkit"),
+                "smtp_port": plain[1],
+                "smtps_port": implicit[0][1] if implicit else None,
+                "certificate": self._tls.authority.decode("ascii") if self._tls else None,
+            }
+        )
 
     async def get_clock(self, _request: web.Request) -> web.Response:
         """Return the time of the server's clock, and whether it stands still."""
@@ -75,8 +94,13 @@ class StateViews:
         return answer(_settings_json(current.value))
 
     async def settle(self, request: web.Request) -> web.Response:
-        """Wait until no connection is in a transaction and no delivery in progress, and return what still is."""
-        busy = await self._control.settled(SETTLE_TIMEOUT.read(request))
+        """Wait until no connection is in a transaction and no delivery in progress, and return what still is.
+
+        With ``account``, only what concerns it counts.
+        """
+        seconds, opened = SETTLE_TIMEOUT.read(request), OPENED_BEFORE.read(request)
+        concern = concern_of(self._control, request)
+        busy = await self._services.sessions.settled(seconds, opened, concern if concern.accounts else None)
         shown = [{"where": each.where, "what": each.what} for each in busy]
         return answer({"settled": not busy, "busy": shown})
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from sirrchat_testkit.control.changes import concern_of
 from sirrchat_testkit.control.shown import envelope_json, later_events
 from sirrchat_testkit.control.state import AFTER
 from sirrchat_testkit.domain.deletion import textless
@@ -35,6 +36,8 @@ class TrafficViews:
 
     async def list_sessions(self, request: web.Request) -> web.Response:
         """Return the SMTP connections that are open or were closed recently, oldest first, with their dialogues."""
+        concern = concern_of(self._control, request)
+        known = self._services.sessions.known(OPENED_AFTER.read(request))
         shown: list[dict[str, Any]] = [
             {
                 "number": each.number,
@@ -43,11 +46,14 @@ class TrafficViews:
                 "login": each.login,
                 "tls": each.tls,
                 "sender": each.sender,
+                "recipients": each.recipients,
                 "busy": each.busy,
+                "delivered": each.delivered,
                 "closed": each.closed,
                 "transcript": str(each.transcript),
             }
-            for each in self._services.sessions.known(OPENED_AFTER.read(request))
+            for each in known
+            if await concern.includes_session(each)
         ]
         return await answer_large({"data": shown}, sum(len(each["transcript"]) for each in shown))
 

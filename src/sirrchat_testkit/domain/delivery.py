@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.counters import Counters
@@ -33,6 +33,9 @@ from sirrchat_testkit.domain.store import Change, Patch, Put, Store
 from sirrchat_testkit.errors import NotFound, OverQuota, Refused
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.mime import HeaderFields, read_header
+
+if TYPE_CHECKING:
+    from sirrchat_testkit.domain.sessions import Session
 
 HOUR = 3_600_000
 
@@ -72,7 +75,7 @@ class MailDelivery:
         self._events = events
         self._deletion = deletion
 
-    async def admit(self, recipient: str, sender: str, session: int = 0) -> None:
+    async def admit(self, recipient: str, sender: str, session: Session | None = None) -> None:
         """Check whether mail for ``recipient`` is accepted. If not, record the refusal and raise ``Refused``."""
         try:
             await self._directory.route(recipient)
@@ -80,10 +83,10 @@ class MailDelivery:
             await self.note_refusal(recipient, sender, refusal, session)
             raise
 
-    async def note_refusal(self, recipient: str, sender: str, refusal: Refused, session: int = 0) -> None:
+    async def note_refusal(self, recipient: str, sender: str, refusal: Refused, session: Session | None = None) -> None:
         """Count the refusal of mail for ``recipient``, and append ``RecipientRefused`` to the event log.
 
-        ``session`` is the number of the SMTP connection, if it came by one.
+        ``session`` is the SMTP connection, if it came by one.
         """
         owner = await self._directory.owner(recipient)
         self._counters.reject(owner)
@@ -95,7 +98,8 @@ class MailDelivery:
                 code=refusal.code,
                 reason=str(refusal),
                 scope="" if owner else self._directory.former_scope(recipient),
-                session=session,
+                session=session.number if session else 0,
+                login=session.login if session else "",
             )
         )
 

@@ -67,7 +67,7 @@ class MessagesChanged(Event):
 class RecipientRefused(Event):
     """Mail for ``recipient`` was refused. ``scope`` is the ended scope that the address belonged to, or empty.
 
-    ``session`` is the number of the SMTP connection.
+    ``session`` is the number of the SMTP connection, ``login`` the user name of its login; empty without one.
     """
 
     recipient: str
@@ -76,6 +76,7 @@ class RecipientRefused(Event):
     reason: str
     scope: str = ""
     session: int = 0
+    login: str = ""
 
 
 @record
@@ -105,13 +106,17 @@ class TlsFailed(Event):
 
 @record
 class FaultFired(Event):
-    """A planned fault fired. ``text`` describes what it did, ``recipients`` are those known at ``stage``."""
+    """The planned fault number ``fault`` fired.
+
+    ``text`` describes what it did, ``recipients`` are those known at ``stage``.
+    """
 
     stage: str
     text: str
     peer: str
     sender: str = ""
     recipients: tuple[str, ...] = ()
+    fault: int = 0
 
 
 @record
@@ -229,6 +234,12 @@ class EventLog:
     def after(self, number: int = 0) -> Iterator[Event]:
         """Return the events after ``number`` that the log still holds, oldest first."""
         return iter(self.held(number))
+
+    def misses(self, after: int) -> bool:
+        """Return whether events after number ``after`` are no longer held, or are from before a restart."""
+        oldest = self.last - len(self._entries) + 1
+        whole = after == 0 and oldest == self.first + 1
+        return not (whole or oldest - 1 <= after <= self.last)
 
     def subscribe(self, subscriber: Subscriber, wants: Filter = _always) -> Callable[[], None]:
         """Call ``subscriber(number, event)`` for each later event that ``wants`` accepts; return a function to stop.

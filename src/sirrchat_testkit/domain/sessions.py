@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sirrchat_testkit.domain.events import Event, SessionClosed, SessionOpened
 from sirrchat_testkit.domain.transcript import KEPT, SessionLog, Transcript, Transcripts
 
+if TYPE_CHECKING:
+    from sirrchat_testkit.domain.concern import Concern
+
 FRESH = 0.25
 """Seconds of real time for which a new connection counts as busy before it sends MAIL."""
+
+_NAMED = 1000  # recipients of a transaction that are kept, at most, and of all earlier ones
 
 _REMEMBERED = 200  # closed sessions that are kept, with their transcripts
 
@@ -56,6 +62,7 @@ class Session:
         fresh: Whether it is new: it has not sent MAIL yet, and was opened less than 250 ms ago.
         closed: Whether it is closed.
         number: The number of the connection, from 1.
+        recipients: The recipients that the client named (RCPT TO), accepted or not, of the latest transactions.
     """
 
     peer: str
@@ -67,8 +74,10 @@ class Session:
     fresh: bool = True
     closed: bool = False
     number: int = 0
+    recipients: list[str] = field(default_factory=list, repr=False)
     log: SessionLog = field(default_factory=lambda: SessionLog(0.0), repr=False)
     _sessions: Sessions | None = field(default=None, repr=False)
+    _begun: int = field(default=0, repr=False)  # recipients of earlier transactions
 
     @property
     def transcript(self) -> Transcript:
@@ -87,12 +96,27 @@ class Session:
             return None
         return Activity(self.peer, _NO_MAIL_YET if self.sender is None else f"MAIL FROM:<{self.sender}>")
 
+    @property
+    def current_recipients(self) -> list[str]:
+        """The recipients of the transaction in progress, or of the last one."""
+        return self.recipients[self._begun :]
+
     def begin(self, sender: str) -> None:
         """Note that a transaction has begun with ``MAIL FROM:<sender>``."""
         self.log.begin_page(shared=False)
+        if len(self.recipients) > _NAMED:
+            del self.recipients[:-_NAMED]
+        self._begun = len(self.recipients)
         self.sender = sender
         self.busy = True
         self.fresh = False
+
+    def name(self, recipient: str) -> None:
+        """Note that the client named ``recipient``."""
+        if len(self.recipients) - self._begun < _NAMED:
+            self.recipients.append(recipient)
+            if self._sessions is not None:
+                self._sessions.changed()
 
     def end(self) -> None:
         """Note that no transaction is in progress."""
@@ -100,6 +124,10 @@ class Session:
         self.sender = None
         if self._sessions is not None:
             self._sessions.changed()
+
+
+def _activities(sessions: Iterable[Session]) -> list[Activity]:
+    return [activity for each in sessions if (activity := each.activity)]
 
 
 def _ignore(_event: Event) -> None:
@@ -168,27 +196,42 @@ class Sessions:
 
     def busy(self, after: int = 0) -> list[Activity]:
         """Return the activities in progress on connections. A fresh one counts if its number is above ``after``."""
-        return [
-            activity
-            for session in self._live
-            if (activity := session.activity) and (session.number > after or not session.fresh)
-        ]
+        return _activities(self._busy(after))
+
+    def _busy(self, after: int) -> list[Session]:
+        return [each for each in self._live if each.busy and (each.number > after or not each.fresh)]
 
     def watch(self, busy: Callable[[], list[Activity]]) -> None:
         """Make ``settled`` also wait for the activities that ``busy`` returns. Call ``changed`` when one has ended."""
         self._others.append(busy)
 
-    async def settled(self, timeout: float, after: int = 0) -> list[Activity]:  # noqa: ASYNC109 - it does not raise
+    async def settled(
+        self,
+        timeout: float,  # noqa: ASYNC109 - it does not raise
+        after: int = 0,
+        concern: Concern | None = None,
+    ) -> list[Activity]:
         """Wait until no activity is in progress, for at most ``timeout`` seconds; return those still in progress.
 
         Connections up to number ``after``, which were opened before the caller's scope, do not count as fresh.
+
+        With a ``concern``, only what it includes counts. A connection that has not named a recipient may concern any
+        account, so it counts if it was open when the wait began; others come and go all the time.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
+        newest = None
         while True:
             for _ in range(_PASSES):
                 await asyncio.sleep(0)
-            busy = [*self.busy(after), *(each for others in self._others for each in others())]
+            newest = self.opened if newest is None else newest
+            sessions = self._busy(after)
+            works = [each for others in self._others for each in others()]
+            if concern is not None:
+                known = [each for each in sessions if each.number <= newest or each.current_recipients]
+                sessions = [each for each in known if await concern.includes_transaction(each)]
+                works = [each for each in works if await concern.includes_calls(each.where)]
+            busy = [*_activities(sessions), *works]
             if not busy or loop.time() >= deadline:
                 return busy
             await self._change(deadline - loop.time())

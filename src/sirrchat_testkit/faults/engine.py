@@ -44,11 +44,12 @@ class FaultContext(Protocol):
         """Whether its conditions may parse large content, so that they run in a thread."""
         ...
 
-    def fired(self, at: int, text: str) -> Any:
+    def fired(self, at: int, fault: int, text: str) -> Any:
         """Return the event of a fault that fired here.
 
         Args:
             at: The server's time in milliseconds.
+            fault: The number of the fault.
             text: What the fault did.
         """
 
@@ -306,7 +307,7 @@ class ProtocolFaults(Generic[C, D]):
         if fault.spent or fault not in self._faults:
             return False
         fault.fired += 1
-        self._append(context.fired(self._now(), str(fault.action)))
+        self._append(context.fired(self._now(), fault.number, str(fault.action)))
         return True
 
 

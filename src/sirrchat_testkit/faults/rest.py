@@ -51,9 +51,9 @@ class RequestContext:
         """False: no condition reads contents."""
         return False
 
-    def fired(self, at: int, text: str) -> FaultFired:
+    def fired(self, at: int, fault: int, text: str) -> FaultFired:
         """Return the event of a fault that fired on this request."""
-        return FaultFired(at=at, stage=f"rest {self.stage}", text=text, peer=f"{self.method} {self.path}")
+        return FaultFired(at=at, fault=fault, stage=f"rest {self.stage}", text=text, peer=f"{self.method} {self.path}")
 
 
 class RequestMatch(Match):

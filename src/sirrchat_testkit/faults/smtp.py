@@ -93,10 +93,16 @@ class SmtpContext:
         """All header fields."""
         return self.parsed.headers
 
-    def fired(self, at: int, text: str) -> FaultFired:
+    def fired(self, at: int, fault: int, text: str) -> FaultFired:
         """Return the event of a fault that fired here."""
         return FaultFired(
-            at=at, stage=self.stage, text=text, peer=self.peer, sender=self.mail_from, recipients=self.recipients
+            at=at,
+            fault=fault,
+            stage=self.stage,
+            text=text,
+            peer=self.peer,
+            sender=self.mail_from,
+            recipients=self.recipients,
         )
 
 

@@ -130,10 +130,12 @@ class CallContext(WebhookPayload):
         """Whether the body is large, so that conditions on it run in a thread."""
         return len(self.body) >= LARGE
 
-    def fired(self, at: int, text: str) -> FaultFired:
+    def fired(self, at: int, fault: int, text: str) -> FaultFired:
         """Return the event of a fault that was applied to this call."""
         recipients = (self.recipient,) if self.recipient else ()
-        return FaultFired(at=at, stage="webhook", text=text, peer=self.url, sender=self.sender, recipients=recipients)
+        return FaultFired(
+            at=at, fault=fault, stage="webhook", text=text, peer=self.url, sender=self.sender, recipients=recipients
+        )
 
 
 class CallFaultMatch(Match):

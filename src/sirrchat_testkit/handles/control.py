@@ -89,7 +89,7 @@ class ServerControl:
         self.thread = thread
         self.services = services
         self.diagnostics = Diagnostics(services, netloc(smtp[0]))
-        self._smtp = smtp
+        self.smtp = smtp
         self._reset = Reset(services)
         self.feeds: Feeds[ReceivedMessage] = Feeds()
         self.taken = Taken()
@@ -111,11 +111,11 @@ class ServerControl:
 
     def is_smtp(self, host: str, port: int) -> bool:
         """Return whether SMTP of this server can be reached at ``host`` and ``port``."""
-        listening = self._smtp[0][0]
+        listening = self.smtp[0][0]
         hosts = {listening, reachable(listening), self.services.settings.value.advertise}
         if not hosts.isdisjoint(NAMES):
             hosts |= {*NAMES}
-        return host in hosts and port in {each for _, each in self._smtp}
+        return host in hosts and port in {each for _, each in self.smtp}
 
     def source(self, recipient: str | None) -> MailSource:
         """Return the mail for ``recipient``, or all mail, as a source for waits."""
@@ -228,7 +228,7 @@ class ServerControl:
         events = [each for each in refused if not each.scope]
         return run(self.thread, lambda _: self.diagnostics.refusals(events))
 
-    async def settled(self, seconds: float) -> list[Activity]:
+    async def settled(self, seconds: float) -> Sequence[Activity]:
         """Wait at most ``seconds`` until no work is in progress; return what remains. Runs on the server's loop."""
         return await self.services.sessions.settled(seconds, self._mark.connections)
 

@@ -39,6 +39,7 @@ PUBLISHED: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, Any]]
             "code": event.code,
             "reason": event.reason,
             "scope": event.scope,
+            "login": event.login,
         },
     ),
     domain.LoginAccepted: (
@@ -55,6 +56,7 @@ PUBLISHED: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, Any]]
     domain.FaultFired: (
         "fault.struck",
         lambda event: {
+            "fault": event.fault,
             "stage": event.stage,
             "effect": event.text,
             "peer": event.peer,
@@ -74,6 +76,8 @@ PUBLISHED: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, Any]]
             "error": event.error,
             "reason": event.reason,
             "duration": event.duration_ms / 1000,
+            "request": event.request,
+            "response": event.response,
             "outcome": event.outcome,
         },
     ),

@@ -213,8 +213,24 @@ class MadeAddress(Shape):
     expires_at: AwareDatetime | None
 
 
+class Server(Shape):
+    """The version of a server and its SMTP ports; ``smtps_port`` begins with TLS, and is null if there is none.
+
+    ``certificate`` is what clients must trust, as PEM; null without TLS. The host is the one of this API.
+    """
+
+    version: str
+    smtp_port: int
+    smtps_port: int | None
+    certificate: str | None
+
+
 class Session(Shape):
-    """An SMTP connection: ``sender`` is that of the transaction in progress, or null, ``transcript`` the dialogue."""
+    """An SMTP connection: ``sender`` is that of the transaction in progress, or null, ``transcript`` the dialogue.
+
+    ``recipients`` are those that the client named, of the latest transactions; ``delivered`` tells whether a message of
+    it was stored.
+    """
 
     number: int
     peer: str
@@ -222,7 +238,9 @@ class Session(Shape):
     login: str
     tls: str
     sender: str | None
+    recipients: list[str]
     busy: bool
+    delivered: bool
     closed: bool
     transcript: str
 

@@ -76,7 +76,7 @@ class RecipientRefused(_Event):
     """A recipient was refused.
 
     ``code`` is a stable name of the reason, such as ``no_such_address``. ``scope`` is the ended scope that the address
-    belonged to, such as the id of a test, or empty.
+    belonged to, such as the id of a test, or empty. ``login`` is the user name of the client's login, or empty.
     """
 
     name: Literal["recipient.refused"] = "recipient.refused"
@@ -85,6 +85,7 @@ class RecipientRefused(_Event):
     code: str
     reason: str
     scope: str
+    login: str
 
 
 class LoginAccepted(_Event):
@@ -129,9 +130,13 @@ class SessionClosed(_Event):
 
 
 class FaultStruck(_Event):
-    """A planned fault fired; ``effect`` says what it did, ``recipients`` are those known at the ``stage``."""
+    """The planned fault with the id ``fault`` fired; ``effect`` says what it did.
+
+    ``recipients`` are those known at the ``stage``.
+    """
 
     name: Literal["fault.struck"] = "fault.struck"
+    fault: int
     stage: str
     effect: str
     peer: str
@@ -142,8 +147,8 @@ class FaultStruck(_Event):
 class DeliveryAttempted(_Event):
     """A webhook was called: an attempt of a delivery, from 1. ``duration`` is in seconds.
 
-    ``status`` is null without a response, ``error`` without an error; ``reason`` is the error in words. ``outcome`` is
-    the status of the delivery now.
+    ``status`` is null without a response, ``error`` without an error; ``reason`` is the error in words. ``request`` and
+    ``response`` have the headers as text. ``outcome`` is the status of the delivery now.
     """
 
     name: Literal["delivery.attempted"] = "delivery.attempted"
@@ -156,6 +161,8 @@ class DeliveryAttempted(_Event):
     error: str | None
     reason: str
     duration: float
+    request: str
+    response: str
     outcome: DeliveryStatus
 
 

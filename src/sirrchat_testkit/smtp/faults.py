@@ -171,7 +171,7 @@ class FaultPoints:
             fault = FaultRefused(f"refused {reply.code} {where} by a fault")
             for recipient in recipients:
                 transaction.refuse(recipient, reply)
-                await self._services.delivery.note_refusal(recipient, transaction.sender, fault, self._session.number)
+                await self._services.delivery.note_refusal(recipient, transaction.sender, fault, self._session)
 
         return refused
 

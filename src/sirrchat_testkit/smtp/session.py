@@ -251,6 +251,7 @@ class SmtpSession:
         recipient = path.address
         if "@" not in recipient:  # <postmaster>, RFC 5321 section 4.5.1
             recipient = f"{recipient}@{self._services.settings.value.domains[0]}"
+        self.record.name(recipient)
         if self._is_full(transaction):
             return self._refuse_more(transaction, recipient)
         if self._faults.planned:
@@ -265,7 +266,7 @@ class SmtpSession:
     async def _refuse_more(self, transaction: Transaction, recipient: str) -> Reply:
         """Refuse ``recipient`` because ``transaction`` is full."""
         refusal = TooManyRecipients("Too many recipients")
-        await self._services.delivery.note_refusal(recipient, transaction.sender, refusal, self.record.number)
+        await self._services.delivery.note_refusal(recipient, transaction.sender, refusal, self.record)
         reply = replies.for_error(refusal)
         if len(transaction.refused) < max(self._services.settings.value.max_recipients, _MAX_REFUSED):
             transaction.refuse(recipient, reply)
@@ -280,7 +281,7 @@ class SmtpSession:
 
     async def _accept(self, transaction: Transaction, recipient: str, path: Path) -> Reply:
         try:
-            await self._services.delivery.admit(recipient, transaction.sender, self.record.number)
+            await self._services.delivery.admit(recipient, transaction.sender, self.record)
         except Refused as refusal:
             return transaction.refuse(recipient, replies.for_error(refusal))
         except StoreError as error:
@@ -381,7 +382,7 @@ class SmtpSession:
             self._services.sessions.transcripts.keep(copies[0].envelope, self.record.log.of_message())
         except Refused as refusal:
             for recipient in transaction.recipients:
-                await self._services.delivery.note_refusal(recipient, transaction.sender, refusal, self.record.number)
+                await self._services.delivery.note_refusal(recipient, transaction.sender, refusal, self.record)
             return replies.for_error(refusal)
         except StoreError as error:
             return self._store_failed("end of data", error)

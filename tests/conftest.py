@@ -15,6 +15,13 @@ from sirrchat_testkit.storage.store import TinyStore
 from tests.support import Serve, StartServe
 
 
+@pytest.fixture(scope="session")
+def mode(pytestconfig: pytest.Config) -> str:
+    """Which server the tests use: see ``tests/modes.py``."""
+    chosen: str = pytestconfig.getoption("--server-mode")
+    return chosen
+
+
 @pytest_asyncio.fixture
 async def services() -> AsyncIterator[Services]:
     """A domain without sockets, on the test's own loop."""

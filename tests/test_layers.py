@@ -30,6 +30,7 @@ LEVELS: list[set[str]] = [
     {"client"},
     {"assembly"},
     {"server"},
+    {"attached"},
     {"frameworks"},
     {"fixture_types", "reports"},
     {"__init__"},

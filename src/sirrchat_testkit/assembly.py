@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,7 +43,10 @@ class Listener(Protocol):
 
 @record
 class Assembly:
-    """The parts of a running server."""
+    """The parts of a running server.
+
+    ``finished`` waits until the result of an attempt of the webhook delivery with an id is recorded.
+    """
 
     services: Services
     control: ServerControl
@@ -53,7 +57,7 @@ class Assembly:
     smtps: Listener | None
     tls: Tls | None
     http: Listener
-    dispatcher: Dispatcher
+    finished: Callable[[str], Awaitable[None]]
     findings: Findings
     sinks: Sinks
     exits: contextlib.AsyncExitStack
@@ -77,7 +81,7 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         exits.push_async_callback(store.close)
         services = Services.build(settings, store, loop)
         exits.push_async_callback(services.close)
-        loop.set_exception_handler(lambda _, context: _report(services, context))
+        loop.set_exception_handler(lambda _, context: report_uncaught(services, context))
         api_key = await services.set_up()
         dispatcher = await exits.enter_async_context(Dispatcher(services).running())
         findings = Findings(services.events, services.faults.all, thread.calls)
@@ -105,7 +109,7 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
             smtps=smtps,
             tls=tls,
             http=http,
-            dispatcher=dispatcher,
+            finished=dispatcher.finished,
             findings=findings,
             sinks=sinks,
             exits=exits.pop_all(),
@@ -139,7 +143,7 @@ def _secure(settings: Settings, exits: contextlib.AsyncExitStack) -> tuple[Tls |
     return tls, server.context
 
 
-def _report(services: Services, context: dict[str, Any]) -> None:
+def report_uncaught(services: Services, context: dict[str, Any]) -> None:
     """Report an exception that no code caught."""
     error = context.get("exception") or RuntimeError(context.get("message"))
     services.crashed(context.get("message") or "the event loop", error)

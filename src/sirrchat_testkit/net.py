@@ -145,6 +145,8 @@ class Tls(Hints):
         "cert_file": "ca_file",
     }
 
+    authority: bytes
+
     def __init__(self, authority: bytes) -> None:
         self.authority = authority
         self._file = ""

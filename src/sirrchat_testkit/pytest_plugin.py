@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Settings,
         WebhookSink,
     )
+    from sirrchat_testkit.attached.plugin import Attaching
     from sirrchat_testkit.settings import StrictCheck
 
 _RUNNING = pytest.StashKey["MailServer"]()
@@ -38,6 +39,10 @@ _STRICT_LATE = pytest.StashKey[set[str]]()
 _LATE = pytest.StashKey[dict[str, int]]()
 _TIMEOUT = pytest.StashKey[float]()
 _WITHIN = pytest.StashKey[float]()
+_ATTACHING = pytest.StashKey["Attaching"]()
+
+_ATTACH = "SIRRCHAT_TESTKIT_ATTACH"
+"""The environment variable that has the URL of a running server for tests. The one of the clients has no effect."""
 
 _OWN = frozenset(
     {
@@ -57,6 +62,9 @@ _OWN = frozenset(
 
 _ARTIFACTS_HELP = "a folder for the mail, transcripts and webhook calls of each failed test"
 _STRICT_HELP = "what else fails a test: unread, refused, late, duplicate, undelivered, leaks; true: all but leaks"
+_URL_HELP = "use the mail server that runs there, such as http://127.0.0.1:8080, instead of starting one"
+_KEY_HELP = "the API key of an admin of the mail server at the URL"
+_SHARED_HELP = "with pytest-xdist, all workers use one mail server"
 _TIMEOUT_HELP = "how long receive() waits by default"
 
 
@@ -79,9 +87,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--mailserver-artifacts", metavar="DIR", help=_ARTIFACTS_HELP)
     group.addoption("--mailserver-strict", metavar="CHECKS", help=_STRICT_HELP)
+    group.addoption("--mailserver-url", metavar="URL", help=_URL_HELP)
+    group.addoption("--mailserver-key", metavar="KEY", help=_KEY_HELP)
+    group.addoption("--mailserver-shared", action="store_true", help=_SHARED_HELP)
     parser.addini("mailserver_artifacts", _ARTIFACTS_HELP)
     parser.addini("mailserver_timeout", _TIMEOUT_HELP)
     parser.addini("mailserver_strict", _STRICT_HELP)
+    parser.addini("mailserver_url", _URL_HELP)
+    parser.addini("mailserver_key", _KEY_HELP)
+    parser.addini("mailserver_shared", f"true: {_SHARED_HELP}", type="bool")
     parser.addini("mailserver_within", "how long assert_nothing() watches by default")
     parser.addini(
         "mailserver_clock", "follow: the server's clock follows time.time(), which freezegun and time-machine move"
@@ -116,6 +130,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getini("mailserver_clock") not in {"", "follow"}:
         given_clock = config.getini("mailserver_clock")
         raise pytest.UsageError(f"the ini setting mailserver_clock must be follow, not {given_clock!r}")
+    url = config.getoption("--mailserver-url") or os.environ.get(_ATTACH) or config.getini("mailserver_url")
+    if url or config.getoption("--mailserver-shared") or config.getini("mailserver_shared"):
+        from sirrchat_testkit.attached.plugin import Attaching
+
+        config.stash[_ATTACHING] = Attaching(config, url)
+        config.pluginmanager.register(config.stash[_ATTACHING], "sirrchat_testkit_attaching")
     config.stash[_WITHIN] = _seconds("the ini setting mailserver_within", config.getini("mailserver_within") or "0")
 
 
@@ -136,7 +156,7 @@ def mailserver_settings() -> Settings:
 @pytest.fixture(scope="session")
 def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Settings) -> Iterator[MailServer]:
     """The mail server of this session, or of this pytest-xdist worker; everything made with it stays until the end."""
-    from sirrchat_testkit import MailServer, NotSettled, Settings
+    from sirrchat_testkit import NotSettled, Settings
 
     if not isinstance(mailserver_settings, Settings):
         pytest.fail(
@@ -151,7 +171,7 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
         )
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     seed = request.config.getoption("--mailserver-seed") or mailserver_settings.seed
-    with _text_only(), MailServer(mailserver_settings, seed=seed) as server:
+    with _text_only(), _server(request.config, mailserver_settings, seed) as server:
         _time(request.node, server)
         if follows:
             server.clock.follow()
@@ -169,6 +189,19 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
         with contextlib.suppress(NotSettled):  # mail that is on its way may be late
             server.settle()
         _report_late(request.config, server)
+
+
+def _server(config: pytest.Config, settings: Settings, seed: str) -> MailServer:
+    """Return the server that the tests use, before it is started."""
+    attaching: Attaching | None = config.stash.get(_ATTACHING, None)
+    if attaching is None:
+        from sirrchat_testkit import MailServer
+
+        return MailServer(settings, seed=seed)
+    try:
+        return attaching.server(settings, seed)
+    except (ConnectionError, ValueError) as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture

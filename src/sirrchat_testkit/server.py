@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -101,7 +101,7 @@ class MailServer(Service, CollectionHints, Receiver):
             raise RuntimeError(f"{self!r} is already running")
         self._thread.start()
         try:
-            self._running = self._thread.call(assemble(self._settings, self._thread))
+            self._running = self._thread.call(self._assemble())
         except BaseException:
             self._thread.stop()
             raise
@@ -129,6 +129,9 @@ class MailServer(Service, CollectionHints, Receiver):
                 self._thread.call(running.close())
             finally:
                 self._thread.stop()
+
+    def _assemble(self) -> Coroutine[Any, Any, Assembly]:
+        return assemble(self._settings, self._thread)
 
     @property
     def smtp_host(self) -> str:
@@ -418,7 +421,7 @@ class MailServer(Service, CollectionHints, Receiver):
         from sirrchat_testkit.sink.sink import WebhookSink
 
         now = self._now
-        host = InServer(self._thread, now.services, now.control, now.dispatcher.finished, now.sinks)
+        host = InServer(self._thread, now.services, now.control, now.finished, now.sinks)
         return WebhookSink(secret, _host=host).start()
 
     @property
@@ -630,7 +633,7 @@ class MailServer(Service, CollectionHints, Receiver):
 
     @property
     def _webhooks(self) -> WebhookControl:
-        return WebhookControl(self._thread, self._now.services, self.api_key, self._control.api_key)
+        return WebhookControl(self._thread, self._now.services, lambda: self.api_key, self._control.api_key)
 
     @property
     def _source(self) -> MailSource:

@@ -5,19 +5,20 @@ from collections.abc import Iterator
 import pytest
 
 from sirrchat_testkit import MailServer
+from tests.modes import serving
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[MailServer]:
+def running(mode: str) -> Iterator[MailServer]:
     """A server that speaks TLS in both ways, for the tests of a module; each opens a scope in it."""
-    with MailServer(starttls=True, smtps_port=0) as server:
+    with serving(mode, starttls=True, smtps_port=0) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[MailServer]:
+def shared(mode: str) -> Iterator[MailServer]:
     """A server with the default settings, for the tests of a module."""
-    with MailServer() as server:
+    with serving(mode) as server:
         yield server
 
 

@@ -47,7 +47,7 @@ def receiver() -> Iterator[str]:
 
 def wait_for_webhooks(server: MailServer) -> None:
     """Return when no delivery is pending."""
-    server._thread.call(server._now.dispatcher.wait_until_idle())
+    server._thread.call(server._now.services.sessions.settled(600))
 
 
 @pytest.mark.slow

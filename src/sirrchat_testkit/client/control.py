@@ -139,16 +139,17 @@ class _Routes:
         return Call("GET", "/refusals", many(Refusal), query={"after": after})
 
     @listing
-    def deliveries(self, *, webhook: str | None = None) -> Pages[Delivery]:
+    def deliveries(self, *, webhook: str | None = None, account: str | None = None) -> Pages[Delivery]:
         """Return an iterator over the webhook deliveries of both REST APIs, newest first, with all attempts.
 
         Args:
             webhook: Return only those to the webhook with this id.
+            account: Return only those to webhooks of the account with this id.
 
         Raises:
             ApiError: The request failed; raised by the iterator.
         """
-        return CursorPages("/deliveries", Delivery, DATA, webhook=webhook)
+        return CursorPages("/deliveries", Delivery, DATA, webhook=webhook, account=account)
 
     @call
     def settle(self, *, timeout: float = 1.0, accounts: Sequence[str] = (), opened: int = 0) -> Call[None]:

@@ -102,7 +102,7 @@ def control_api(control: ServerControl, tls: Tls | None = None) -> Api:
             traffic.list_all_deliveries,
             ADMIN,
             [Answer(schemas.Deliveries)],
-            query=(WEBHOOK, CURSOR),
+            query=(WEBHOOK, ACCOUNTS, CURSOR),
         ),
         Operation(
             "GET",

@@ -26,7 +26,7 @@ from sirrchat_testkit.http.style import answer_large
 
 ACCOUNTS = Parameter(
     "account",
-    "Only what concerns the account with this id, or no account; repeat it for several.",
+    "Only what concerns the account with this id; repeat it for several.",
     {"type": "array", "items": {"type": "string"}},
 )
 KNOWN = Number(

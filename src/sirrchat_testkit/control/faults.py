@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -33,16 +32,6 @@ _HANDLES: Final[Mapping[str, type[PlannedFaults[Any, Any]]]] = {
 }
 
 
-_OWN: Final[Mapping[str, tuple[str, ...]]] = {
-    "smtp": ("recipient",),
-    "webhook": ("recipient", "url"),
-    "rest": ("account",),
-}
-"""The conditions of each protocol that keep a fault away from others."""
-
-_WILD = re.compile(r"[*?]")
-
-
 class FaultViews:
     """The routes of faults."""
 
@@ -57,12 +46,10 @@ class FaultViews:
     async def plan_fault(self, request: web.Request) -> web.Response:
         """Plan a fault, which is tried after those planned before."""
         body = checked(schemas.NewFault, await read_object(request))
-        own = _OWN[body.protocol]
-        if not any(isinstance(body.match.get(each), str) and not _WILD.search(str(body.match[each])) for each in own):
-            remedy = f"name whom it is for, with {' or '.join(own)} in match and without wildcards"
-            keep_apart(self._settings.value, "a fault for everybody", remedy)
         name, parameters = _parts(body.effect)
         handle = _HANDLES[body.protocol](self._registry)
+        if not handle.owners(body.match):
+            keep_apart(self._settings.value, "a fault for everybody", handle.remedy())
         verb = _verb(handle, body.protocol, name)
         known = inspect.signature(verb).parameters
         _check_names(name, parameters, [each for each in known if each not in {"stage", "times", "match"}])

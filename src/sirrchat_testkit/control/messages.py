@@ -44,7 +44,7 @@ TIMEOUT = Seconds("timeout", "Seconds of real time to wait.", 10.0, most=600.0)
 RECIPIENTS = Parameter(
     "to", "The recipient; repeat it for several.", {"type": "array", "items": {"type": "string"}}, required=True
 )
-FROM = Parameter("from", f"The sender of the envelope. Default: `{SENDER}`.")
+FROM = Parameter("from", f"The sender of the envelope; empty for the null sender. Default: `{SENDER}`.")
 
 
 class MessageViews:
@@ -84,7 +84,8 @@ class MessageViews:
         if not recipients:
             raise InvalidValue("to is required: the recipient", field="to")
         raw = await read_bytes(request, self._services.settings.value.max_message_size)
-        envelope = Envelope(id="", sender=FROM.read(request) or SENDER, recipients=tuple(recipients))
+        sender = FROM.read(request)
+        envelope = Envelope(id="", sender=SENDER if sender is None else sender, recipients=tuple(recipients))
         stored = await self._services.delivery.deliver(envelope, raw)
         shown, size = await self._shown.of_all([self._control.received(each) for each in stored])
         made = await answer_large({"data": shown}, size)

@@ -87,8 +87,16 @@ class TrafficViews:
     async def list_all_deliveries(self, request: web.Request) -> web.Response:
         """Return the webhook deliveries of both APIs, newest first, with every attempt."""
         store, webhook = self._services.store, WEBHOOK.read(request)
+        accounts = concern_of(self._control, request).accounts
         where = {} if webhook is None else {"webhook": webhook}
-        found = await store.find(Delivery, where, before=cursor_position(request), newest=True, limit=FETCHED)
+        found = await store.find(
+            Delivery,
+            where,
+            (lambda each: each.account in accounts) if accounts else None,
+            before=cursor_position(request),
+            newest=True,
+            limit=FETCHED,
+        )
         page, cursor = split_page(found)
         deleted = await self._services.deletion.in_progress()
         attempted = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Generic
 
@@ -11,11 +12,16 @@ from sirrchat_testkit.threads import LoopThread
 
 __tracebackhide__ = True
 
+_WILD = re.compile(r"[*?]")
+
 
 class PlannedFaults(Hints, Generic[C, D]):
     """The planned faults of one protocol. ``thread`` is the server's thread, or None if the caller runs in it."""
 
     _protocol: ClassVar[FaultProtocol[Any, Any]]
+    _kind: ClassVar[Callable[..., Fault]] = Fault
+    _owners: ClassVar[tuple[str, ...]]
+    """The conditions that name whom a fault is for, so that it concerns nobody else."""
 
     def __init__(self, registry: FaultRegistry, thread: LoopThread | None = None) -> None:
         self._registry = registry
@@ -24,6 +30,17 @@ class PlannedFaults(Hints, Generic[C, D]):
     def clear(self, *faults: Fault) -> None:
         """Remove ``faults``, or all. A removed fault does not fail the test if it never fired."""
         self._do(lambda: self._registry.cancel(*(faults or self._registry.all(self._protocol))))
+
+    @classmethod
+    def owners(cls, match: Mapping[str, Any]) -> dict[str, str]:
+        """Return the conditions in ``match`` that name whom a fault is for, without wildcards."""
+        named = {each: str(match[each]) for each in cls._owners if isinstance(match.get(each), str)}
+        return {name: text for name, text in named.items() if not _WILD.search(text)}
+
+    @classmethod
+    def remedy(cls) -> str:
+        """Return how to plan a fault that concerns nobody else."""
+        return f"name whom it is for, with {' or '.join(cls._owners)} and without wildcards"
 
     @property
     def planned(self) -> list[Fault]:
@@ -39,7 +56,7 @@ class PlannedFaults(Hints, Generic[C, D]):
         conditions: Mapping[str, Any],
     ) -> Fault:
         self._protocol.match.check(verb, conditions)
-        fault = Fault(self._protocol, stages, action, conditions, times)
+        fault = self._kind(self._protocol, stages, action, conditions, times)
         self._do(lambda: self._registry.plan(fault))
         return fault
 

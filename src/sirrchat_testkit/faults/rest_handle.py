@@ -58,6 +58,7 @@ class RestFaults(PlannedFaults[RequestContext, RestDecision]):
     """
 
     _protocol = REST
+    _owners = ("account",)
     _guesses: ClassVar[Mapping[str, str]] = {
         "reject": "refuse",
         "fail": "refuse",

@@ -119,6 +119,7 @@ class Faults(PlannedFaults[SmtpContext, SmtpDecision]):
     """
 
     _protocol = SMTP
+    _owners = ("recipient", "login")
     _guesses: ClassVar[Mapping[str, str]] = {
         "fail": "reject",
         "refuse": "reject",

@@ -56,6 +56,7 @@ class WebhookFaults(PlannedFaults[CallContext, CallDecision]):
     """
 
     _protocol = WEBHOOK
+    _owners = ("recipient", "url")
     _guesses: ClassVar[Mapping[str, str]] = {
         "twice": "duplicate",
         "out_of_order": "reorder",

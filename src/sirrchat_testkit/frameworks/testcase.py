@@ -30,6 +30,7 @@ __tracebackhide__ = True
 
 _VARIABLE = "SIRRCHAT_TESTKIT_TIMEOUT"
 _TIMEOUT = 10.0
+_ATTACH = "SIRRCHAT_TESTKIT_ATTACH"
 
 _Error = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
@@ -57,6 +58,9 @@ class MailServerTestCase(unittest.TestCase):
         mailserver_settings: The settings of the server. Default: ``Settings()``.
         mailserver_timeout: How long ``receive`` waits by default, in seconds. Default: the variable
             ``SIRRCHAT_TESTKIT_TIMEOUT``, or 10.
+
+    The variable ``SIRRCHAT_TESTKIT_ATTACH`` is the URL of a running server to use instead of starting one, and
+    ``SIRRCHAT_TESTKIT_API_KEY`` its key.
     """
 
     mailserver_settings: ClassVar[Settings | None] = None
@@ -155,12 +159,22 @@ def _server(settings: Settings) -> MailServer:
     """Return the running server of this process with ``settings``, or start one."""
     key = (os.getpid(), settings)
     if key not in _servers:
-        server = MailServer(settings).start()
+        server = _chosen(settings).start()
         server._shared_by = "all tests with these settings"  # noqa: SLF001 - stop() must explain itself
         server._checks_strictly = False  # noqa: SLF001 - each test does
         server._control.runner = "unittest"  # noqa: SLF001 - for the remedies in failures
         _servers[key] = server
     return _servers[key]
+
+
+def _chosen(settings: Settings) -> MailServer:
+    """Return the server that the environment names, or one of this process."""
+    url = os.environ.get(_ATTACH)
+    if not url:
+        return MailServer(settings)
+    from sirrchat_testkit.attached.server import AttachedServer
+
+    return AttachedServer(url, os.environ.get("SIRRCHAT_TESTKIT_API_KEY", ""), settings)
 
 
 def _finish(test: unittest.TestCase, server: MailServer, noting: _Noting | None) -> None:

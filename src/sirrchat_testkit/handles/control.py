@@ -325,7 +325,7 @@ class ServerControl:
             yield self.load(messages[start : start + LOADED])
         deliveries: list[WebhookDelivery] = []
         if (yield self.services.store.count(Webhook)):
-            deliveries = yield from WebhookControl(self.thread, self.services, "", self.api_key).read()
+            deliveries = yield from WebhookControl(self.thread, self.services, self.api_key, self.api_key).read()
         return Overview(snapshot, mark, refusals, messages, deliveries, self.runner)
 
     def _clear(self, recipient: str) -> Steps[list[ReceivedMessage]]:
@@ -434,10 +434,7 @@ class TestAccount:
     async def add_account(self, email: str, password: str | None, quota: int | None) -> NewAccount:
         """Make an account in addition to the scope's own. Raises ``InvalidValue`` or ``Conflict``."""
         services = self._services
-        if not addressing.is_mailbox(email):
-            text = f"address must be an e-mail address at one of {await self._served()}, not {email!r}"
-            raise InvalidValue(text, field="address", value=email)
-        await self._check_served("address", addressing.split(email)[1])
+        await self._check_email(email)
         password = services.ids.token(_PASSWORD) if password is None else password
         account = await services.accounts.add(email, password=password, quota=QUOTA if quota is None else quota)
         key = await services.keys.add(account, "user")
@@ -475,6 +472,12 @@ class TestAccount:
             account = await self._services.accounts.update(owned.account.id, password=password)
             owned = self._owned = OwnedAccount(account, owned.key, password)
         return owned.account.email, owned.password
+
+    async def _check_email(self, email: str) -> None:
+        if not addressing.is_mailbox(email):
+            text = f"address must be an e-mail address at one of {await self._served()}, not {email!r}"
+            raise InvalidValue(text, field="address", value=email)
+        await self._check_served("address", addressing.split(email)[1])
 
     async def _check_served(self, field: str, domain: str) -> None:
         if not await self._services.domains.serves(domain):

@@ -179,7 +179,7 @@ def _same(messages: Sequence[ReceivedMessage]) -> list[list[ReceivedMessage]]:
 def _undelivered(control: ServerControl, messages: Sequence[Message]) -> Steps[list[WebhookDelivery]]:
     """Return the deliveries about ``messages`` that are pending or were given up."""
     ids = {each.id for each in messages}
-    deliveries = yield from WebhookControl(control.thread, control.services, "", control.api_key).read()
+    deliveries = yield from WebhookControl(control.thread, control.services, control.api_key, control.api_key).read()
     return [each for each in deliveries if reported_message(each) in ids and each.status in {PENDING, "failed"}]
 
 

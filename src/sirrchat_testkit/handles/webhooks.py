@@ -215,12 +215,21 @@ class WebhookHandle(Hints):
 
 
 class WebhookControl:
-    """Reads and changes the webhooks of a server, from any thread."""
+    """Reads and changes the webhooks of a server, from any thread.
 
-    def __init__(self, thread: LoopThread, services: Services, admin_key: str, own_key: Callable[[], str]) -> None:
+    Args:
+        thread: The thread of the server.
+        services: What the server consists of.
+        key: Returns the key that webhooks of the SirrChat API are made with: that of an admin reports all mail.
+        own_key: Returns the key of the scope's account.
+    """
+
+    def __init__(
+        self, thread: LoopThread, services: Services, key: Callable[[], str], own_key: Callable[[], str]
+    ) -> None:
         self._thread = thread
         self._services = services
-        self._admin_key = admin_key
+        self._key = key
         self._own_key = own_key
 
     def add(self, url: str, events: Sequence[str] | None, secret: str | None) -> WebhookHandle:
@@ -233,7 +242,7 @@ class WebhookControl:
                 raise InvalidValue("new_message calls are never signed: leave out the secret", field="secret")
             own_key = self._own_key()
             return WebhookHandle(self, self._thread.call(self._set_push(own_key, url)))
-        return WebhookHandle(self, self._thread.call(self._add(url, names, secret or "")))
+        return WebhookHandle(self, self._thread.call(self._add(self._key(), url, names, secret or "")))
 
     def deliveries(self, webhook: str | None = None) -> list[WebhookDelivery]:
         """Return the deliveries of ``webhook``, or all, oldest first."""
@@ -253,10 +262,10 @@ class WebhookControl:
         """Set a delivery pending again."""
         self._thread.call(self._redeliver(delivery))
 
-    async def _add(self, url: str, events: tuple[WebhookEvent, ...], secret: str) -> Webhook:
-        key = await self._services.keys.find(self._admin_key)
-        assert key is not None
-        return await self._services.webhooks.add(key, url, events, secret)
+    async def _add(self, key: str, url: str, events: tuple[WebhookEvent, ...], secret: str) -> Webhook:
+        found = await self._services.keys.find(key)
+        assert found is not None
+        return await self._services.webhooks.add(found, url, events, secret)
 
     async def _set_push(self, own_key: str, url: str) -> Webhook:
         key = await self._services.keys.find(own_key)

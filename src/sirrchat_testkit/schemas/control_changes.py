@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import AwareDatetime, Field
 
 from sirrchat_testkit.schemas.control import Clock, Envelope
@@ -49,6 +47,6 @@ class Changes(Shape):
     gap: bool
     connections: int
     clock: Clock
-    events: list[Annotated[Event, Field(discriminator="name")]]
+    events: list[Event]
     messages: list[StoredMessage]
     envelopes: list[Envelope]

@@ -115,7 +115,8 @@ class FaultPoints:
             if reply.code:
                 transaction.refuse(recipient, reply)
             what = f"refused {reply.code} at RCPT" if reply.code else "connection closed at RCPT"
-            await services.delivery.note_refusal(recipient, transaction.sender, Simulated(f"{what} {by}"))
+            refusal = Simulated(f"{what} {by}")
+            await services.delivery.note_refusal(recipient, transaction.sender, refusal, self._session)
 
         if simulator.drops:
             await refused(replies.HANG_UP)

@@ -592,16 +592,20 @@ def test_waits_go_on_when_a_killed_server_starts_again(serve: StartServe, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("error", "wait", "pauses"),
-    [(httpx.ConnectError, 5, [0.1, 0.4, 1, 1]), (httpx.ConnectError, 0, [0.1, 0.4]), (httpx.ReadTimeout, 5, [])],
+    ("error", "patient", "pauses"),
+    [
+        (httpx.ConnectError, True, [0.1, 0.4, 1, 1]),
+        (httpx.ConnectError, False, [0.1, 0.4]),
+        (httpx.ReadTimeout, True, []),
+    ],
 )
 def test_a_wait_has_more_time_to_connect_to_a_server_that_has_answered(
-    error: type[httpx.HTTPError], wait: float, pauses: list[float], mailserver: MailServer
+    error: type[httpx.HTTPError], pauses: list[float], mailserver: MailServer, *, patient: bool
 ) -> None:
     def attempts(client: ControlClient) -> list[float]:
         found = []
         with contextlib.suppress(Unreachable):
-            made = client._attempts(replace(wait_for_mail(None, timeout=5), wait=wait))
+            made = client._attempts(replace(wait_for_mail(None, timeout=5), patient=patient))
             while True:
                 found.append(made.after_error(error("")))
         return found

@@ -41,6 +41,7 @@ class Call(Generic[T]):
         query: The query parameters; those that are None are left out, and a list repeats its name.
         accept: The media type of the answer.
         wait: Seconds that the server may wait before it answers.
+        patient: Whether there is more time to connect again, because the caller waits anyway.
     """
 
     method: str
@@ -50,6 +51,7 @@ class Call(Generic[T]):
     query: Mapping[str, Any] = field(default_factory=dict)
     accept: str = JSON
     wait: float = 0.0
+    patient: bool = False
 
 
 def path(template: str, **ids: object) -> str:

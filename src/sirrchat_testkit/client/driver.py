@@ -122,7 +122,7 @@ class Driver:
         return made
 
     def _attempts(self, call: Call[Any], *, patient: bool = False) -> Attempts:
-        patient = patient or (self._was_answered and call.wait > 0)
+        patient = patient or (self._was_answered and call.patient)
         return Attempts(call, self.base_url, self._timeout, self._retries, patient=patient)
 
     @property

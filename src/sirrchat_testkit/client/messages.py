@@ -79,7 +79,7 @@ class ReceivedMessages(Resource[C_co]):
             code = client.messages.wait(to="ann@example.com", since=asked).code
         """
         query = _query(conditions) | {"timeout": timeout}
-        return Call("GET", "/wait", _newest, query=query, wait=timeout)
+        return Call("GET", "/wait", _newest, query=query, wait=timeout, patient=True)
 
     @call
     def wait_many(
@@ -102,7 +102,7 @@ class ReceivedMessages(Resource[C_co]):
             first, second = client.messages.wait_many(2, to="ann@example.com")
         """
         query = _query(conditions) | {"count": count, "timeout": timeout}
-        return Call("GET", "/wait", many(FoundMessage), query=query, wait=timeout)
+        return Call("GET", "/wait", many(FoundMessage), query=query, wait=timeout, patient=True)
 
     @listing
     def search(self, **conditions: Unpack[Conditions]) -> Pages[FoundMessage]:

@@ -176,6 +176,12 @@ def test_hostile_text_is_one_bounded_line_without_control_characters(one: str, t
         assert len(line) < 50_000
 
 
+def test_long_texts_and_lists_are_cut_in_json() -> None:
+    fault = domain.FaultFired(at=0, stage="rcpt", text="x" * 10_000, peer="", recipients=("x@example.com",) * 1000)
+    [shown] = map(json.loads, json_lines(Batch([Entry(1, fault)])))
+    assert (len(shown["effect"]), len(shown["recipients"])) == (300, 20)
+
+
 @pytest.fixture
 def server() -> Iterator[MailServer]:
     with MailServer() as server:
@@ -196,10 +202,9 @@ def read(reader: LogReader) -> list[Entry]:
 
 def test_a_reader_gets_everything_since_it_was_made_in_batches(server: MailServer, reader: LogReader) -> None:
     inbox = server.make_inbox()
+    found: list[Entry] = []
     for number in range(3):
         send(server, inbox, subject=str(number))
-    found = read(reader)
-    while len(found) < 3:
         found += read(reader)
     assert [each.event.message.subject for each in found] == ["0", "1", "2"]  # type: ignore[attr-defined]
 
@@ -220,6 +225,20 @@ def test_a_connection_that_was_refused_without_an_event_of_its_own_is_reported(
         smtp.mail("ann@example.org")
     [entry] = read(reader)
     assert entry.ending == "was refused at C: mail FROM:<ann@example.org>  S: 530 5.7.0 Authentication required"
+
+
+def test_a_connection_that_a_fault_refused_has_no_line_beside_that_of_the_fault(
+    server: MailServer, reader: LogReader
+) -> None:
+    server.faults.reject(stage="mail", code=451)
+    with connect(server) as smtp:
+        smtp.ehlo()
+        smtp.mail("ann@example.org")
+    server.make_inbox().deliver(subject="x")
+    found = read(reader)
+    while not isinstance(found[-1].event, domain.MessageReceived):
+        found += read(reader)
+    assert [type(each.event) for each in found] == [domain.FaultFired, domain.MessageReceived]
 
 
 def test_lost_events_are_counted(server: MailServer, reader: LogReader) -> None:

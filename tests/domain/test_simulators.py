@@ -1,5 +1,6 @@
 """Simulators: which recipients they are, and what comes back from them, without sockets."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -99,6 +100,8 @@ async def test_an_address_of_the_same_name_comes_first(services: Services) -> No
     await account(services)
     await account(services, "ooto@example.com")
     assert await returned(services, "ooto+a@example.com") == []
+    assert await services.directory.simulator("ooto+a@example.com") is None
+    assert await services.directory.simulator("ooto@example.org") is not None
     address = await services.directory.route("Ooto@example.com")
     assert address is not None
     assert address.text == "ooto@example.com"
@@ -196,6 +199,60 @@ async def test_the_end_of_a_scope_drops_what_is_to_come_back_and_forgets_attempt
     assert await services.sessions.settled(10) == []
     assert [each for each in services.events.held() if isinstance(each, MessageReceived)][1:] == []
     assert services.simulation.refuses(greylist, ANN, "greylist@example.com")
+
+
+async def held_up(services: Services, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Deliver a message to ``ooto@`` whose reply waits for the event that is returned."""
+    turn_on(services)
+    go_on, read = asyncio.Event(), services.delivery.raw
+
+    async def slow(message: Message) -> bytes:
+        raw = await read(message)
+        await go_on.wait()
+        return raw
+
+    monkeypatch.setattr(services.delivery, "raw", slow)
+    await deliver(services, "ooto@example.com", sender=ANN)
+    return go_on
+
+
+@pytest.mark.asyncio
+async def test_the_server_has_not_settled_while_a_reply_is_to_come(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await account(services)
+    go_on = await held_up(services, monkeypatch)
+    assert [str(each) for each in await services.sessions.settled(0)] == [
+        "ooto@example.com: a report or a reply comes back"
+    ]
+    go_on.set()
+    assert await services.sessions.settled(10) == []
+    assert len(await services.delivery.messages(ANN)) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_reply_that_is_to_come_ends_with_its_scope(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    await account(services)
+    turn_on(services)
+    scope = await services.scopes.open("a test")
+    go_on = await held_up(services, monkeypatch)
+    await services.sessions.settled(0)
+    await services.scopes.close(scope)
+    go_on.set()
+    assert await services.sessions.settled(10) == []
+    assert await services.delivery.messages(ANN) == []
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_stops_sends_what_is_to_come_back(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await account(services)
+    go_on = await held_up(services, monkeypatch)
+    await services.sessions.settled(0)
+    go_on.set()
+    await services.simulation.close()
+    assert len(await services.delivery.messages(ANN)) == 1
 
 
 @pytest.mark.asyncio

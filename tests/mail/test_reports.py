@@ -107,6 +107,12 @@ def test_mail_of_programs_is_known_by_its_header(field: bytes, *, automatic: boo
     assert is_automatic(field + b"\r\n" + ORIGINAL, "ann@example.com") is automatic
 
 
+def test_a_long_subject_is_cut() -> None:
+    for subject in (b"long " * 1000, "\u00fc".encode() * 1000):
+        [line] = [each for each in reply(b"Subject: " + subject + b"\r\n\r\n").split(b"\r\n") if b"Auto: " in each]
+        assert 900 < len(line) <= 998
+
+
 @given(st.binary(max_size=300))
 def test_hostile_mail_is_answered_with_well_formed_mail(tail: bytes) -> None:
     for original in (tail, b"Subject: " + tail, b"Subject: a\r\nMessage-ID: <" + tail + b">\r\n\r\n"):

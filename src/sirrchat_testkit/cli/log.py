@@ -2,13 +2,13 @@
 
 1. A line is bounded, and control, bidirectional and zero-width characters are escaped: senders choose what is in it.
 2. A thread of its own writes the lines of each batch of events at once, so mail does not wait for a terminal, and the
-   end of the process not for long. Lines that cannot be written are dropped; if the reader of stderr has gone, the log
-   ends.
+   end of the process not for long. Lines that cannot be written are dropped.
 3. Nothing here uses ``sys.stderr``, whose lock a blocked thread would still hold when the interpreter exits.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -92,8 +92,7 @@ class Log:
     def _run(self) -> None:
         try:
             while (batch := self._reader.read()) is not None:
-                if not self._write(self._shown(batch)):
-                    return
+                self._write(self._shown(batch))
         finally:
             self._read.set()
         self._over.wait()
@@ -112,17 +111,11 @@ class Log:
         refused = f", {counted(self._refused, 'recipient')} refused" if self._refused else ""
         return f"Stopped: {received} received{refused}."
 
-    def _write(self, lines: Iterable[str]) -> bool:
-        """Write ``lines``; return False if nobody can read them any more."""
+    def _write(self, lines: Iterable[str]) -> None:
         left = memoryview("".join(f"{line}\n" for line in lines).encode(self._encoding, "backslashreplace"))
-        try:
+        with contextlib.suppress(OSError):  # the disk is full, or nobody reads
             while left:
                 left = left[os.write(self._descriptor, left) :]
-        except BrokenPipeError:
-            return False
-        except OSError:
-            pass  # such as a full disk; the next lines may fit again
-        return True
 
 
 def json_lines(batch: Batch) -> Iterator[str]:

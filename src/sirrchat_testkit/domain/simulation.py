@@ -117,7 +117,7 @@ class Simulation:
         to = message.mail_from
         try:
             simulator = await self._directory.simulator(message.recipient)
-            if simulator is None or not to or not await self._directory.is_local(to):
+            if simulator is None or not await self._directory.is_local(to):
                 return
             raw = await self._delivery.raw(message)
             if simulator.returns == "reply" and is_automatic(raw, to):

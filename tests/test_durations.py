@@ -1,11 +1,11 @@
 """Durations and sizes as people write them: what is read, refused and shown."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sirrchat_testkit.durations import read_duration, show_duration
-from sirrchat_testkit.sizes import read_size, show_size
+from sirrchat_testkit.sizes import read_size, rough_size, show_size
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         read_duration(text)
 
 
+@settings(deadline=None)  # a busy machine is slow
 @given(st.integers(0, 10**11))
 def test_a_shown_duration_is_read_again(milliseconds: int) -> None:
     assert read_duration(show_duration(milliseconds / 1000)) == milliseconds / 1000
@@ -79,6 +80,22 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         read_size(text)
 
 
+@settings(deadline=None)  # a busy machine is slow
 @given(st.integers(0, 10**15))
 def test_a_shown_size_is_read_again(size: int) -> None:
     assert read_size(show_size(size)) == size
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (1_234, "1.2 kB"),
+        (25_000_000, "25.0 MB"),
+        (5 * 10**15, "5000.0 TB"),
+    ],
+)
+def test_a_size_to_read_at_a_glance_is_rounded(size: int, shown: str) -> None:
+    assert rough_size(size) == shown

@@ -13,6 +13,7 @@ from typing import Final
 
 _BINARY: Final = {"TiB": 1 << 40, "GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}
 _DECIMAL: Final = {"TB": 10**12, "GB": 10**9, "MB": 10**6, "kB": 1000}
+_STEP: Final = 1000
 _UNITS: Final = {name.lower(): size for name, size in (_BINARY | _DECIMAL | {"B": 1, "": 1}).items()}
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)", re.ASCII)
 
@@ -45,7 +46,11 @@ def show_size(size: int) -> str:
 
 def rough_size(size: int) -> str:
     """Return a size to read at a glance: ``812 B``, ``1.2 kB``, ``25.0 MB``."""
-    for unit, each in _DECIMAL.items():
-        if size >= each:
-            return f"{size / each:.1f} {unit}"
-    return f"{size} B"
+    if size < _STEP:
+        return f"{size} B"
+    shown = size / _STEP
+    for unit in ("kB", "MB", "GB"):
+        if shown < _STEP:
+            return f"{shown:.1f} {unit}"
+        shown /= _STEP
+    return f"{shown:.1f} TB"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sirrchat_testkit import MailServer
@@ -156,6 +156,7 @@ SAMPLES = [
 HOSTILE = st.text(st.characters(codec=None, categories=("L", "C", "Z", "P")), max_size=400)
 
 
+@settings(deadline=None)  # a busy machine is slow
 @given(HOSTILE, HOSTILE, HOSTILE)
 def test_hostile_text_is_one_bounded_line_without_control_characters(one: str, two: str, three: str) -> None:
     events: list[Event] = [

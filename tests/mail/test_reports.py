@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sirrchat_testkit.mail.mime import parse
@@ -113,6 +113,7 @@ def test_a_long_subject_is_cut() -> None:
         assert 900 < len(line) <= 998
 
 
+@settings(deadline=None)  # a busy machine is slow
 @given(st.binary(max_size=300))
 def test_hostile_mail_is_answered_with_well_formed_mail(tail: bytes) -> None:
     for original in (tail, b"Subject: " + tail, b"Subject: a\r\nMessage-ID: <" + tail + b">\r\n\r\n"):

@@ -30,6 +30,7 @@ def test_recipients_are_read_from_the_message(mailserver: MailServer, inbox: Inb
         assert message.raw.endswith(b"Subject: x\r\n\r\none\r\n.\r\ntwo \xc3\xa4\r\n")
         assert b"Bcc" not in message.raw
         assert b"hidden" not in message.raw
+        assert "BODY=8BITMIME" in message.envelope.parameters[""]
     assert mailserver.inbox_for("hidden@corp.com").receive().subject == "x"
 
 

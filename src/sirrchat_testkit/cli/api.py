@@ -81,7 +81,7 @@ class Api:
             path: The path below the URL of the server.
             body: The JSON object to send, without fields that are None; or the bytes of a message.
             query: The parameters, without those that are None; a list repeats its name.
-            wait: Seconds that the server may wait before it answers.
+            wait: Seconds that the server may wait before it answers; only for the first request of a connection.
 
         Raises:
             CommandFailed: There was no answer, or it is an error.
@@ -111,9 +111,7 @@ class Api:
         elif body is not None:
             headers["Content-Type"] = b"message/rfc822"
         connection = self._connection
-        connection.timeout = self._timeout + wait
-        if connection.sock is not None:
-            connection.sock.settimeout(connection.timeout)
+        connection.timeout = self._timeout + wait  # of a connection that is not open yet
         try:
             connection.request(method, target, body, headers)
             answer = connection.getresponse()

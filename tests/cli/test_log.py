@@ -225,7 +225,8 @@ def test_a_connection_that_was_refused_without_an_event_of_its_own_is_reported(
         smtp.ehlo()
         smtp.mail("ann@example.org")
     [entry] = read(reader)
-    assert entry.ending == "was refused at C: mail FROM:<ann@example.org>  S: 530 5.7.0 Authentication required"
+    refused = "was refused at C: mail from:<ann@example.org>  S: 530 5.7.0 Authentication required"
+    assert entry.ending.replace("FROM", "from") == refused  # as smtplib of Python 3.13 writes it
 
 
 def test_a_connection_that_a_fault_refused_has_no_line_beside_that_of_the_fault(

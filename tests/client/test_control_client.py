@@ -128,7 +128,7 @@ async def gets_a_transcript(client: AsyncControlClient, server: MailServer) -> N
     send(server, inbox)
     transcript = await client.messages.transcript(inbox.receive().id)
     assert transcript.lines[0].who == "S"
-    assert "mail FROM:<shop@shop.example>" in transcript.text
+    assert "mail from:<shop@shop.example>" in transcript.text.lower()
 
 
 @of("messages.envelope")

@@ -11,7 +11,7 @@ import pytest
 
 from sirrchat_testkit import MailServer
 from sirrchat_testkit.cli import main
-from sirrchat_testkit.storage.repair import Repair, RepairedSnapshot
+from sirrchat_testkit.storage.repair import Repair, RepairedSegment, RepairedSnapshot
 
 COMMAND = [sys.executable, "-m", "sirrchat_testkit"]
 
@@ -47,9 +47,15 @@ def test_a_dump_goes_where_it_is_told_and_overwrites_nothing(
 
 def test_a_dump_says_whose_bytes_are_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(tmp_path / "data", 2)
-    next((tmp_path / "data").rglob("*.eml")).unlink()
+    segment = tmp_path / "data" / "raw-000001.seg"
+    data = bytearray(segment.read_bytes())
+    at = data.index(b"Subject: mail 0")
+    data[at] ^= 1
+    segment.write_bytes(data)
     assert main(["dump", str(tmp_path / "data")]) == 1
-    assert "the content of 1 message is missing" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"message 1: {segment} is damaged at byte 0: a raw message does not match its checksum" in told
+    assert "1 message without a file" in told
     index = json.loads((tmp_path / "data-dump" / "index.json").read_text())
     assert sum(entry["file"] is None for entry in index) == 1
 
@@ -111,11 +117,11 @@ def test_a_damaged_journal_is_refused_by_name_and_repaired(tmp_path: Path, capsy
     assert main(["repair", str(folder)]) == 0
     said = capsys.readouterr().out
     assert f"{journal.name} is damaged at byte" in said
-    assert "moved 3 raw messages without a record to raw.damaged" in said
+    assert "moved 3 raw messages without a record to orphaned" in said
     with MailServer(data=str(folder)) as server:
         assert [each.subject for each in server.inbox_for("box@example.com").messages] == ["0", "1"]
     assert list(folder.glob("journal-*.damaged"))
-    assert len(list((folder / "raw.damaged").iterdir())) == 3
+    assert len(list((folder / "orphaned").iterdir())) == 3
     assert main(["repair", str(folder)]) == 0
     assert "no damage found" in capsys.readouterr().out
 
@@ -136,8 +142,8 @@ def test_a_damaged_snapshot_is_repaired_and_the_rest_is_saved(
     assert main(["repair", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert f"mail.json is damaged at byte {whole.rindex(chr(10), 0, at) + 1}: " in said
-    assert f"the damaged file is saved as {tmp_path / 'mail.json.damaged'}" in said
-    assert len(list((tmp_path / "raw").glob("??/*.eml"))) == 3  # its envelope still names what the lost message had
+    assert f"the file as it was is saved as {tmp_path / 'mail.json.damaged'}" in said
+    assert "without a record" not in said  # its envelope still names what the lost message had
     with MailServer(data=str(tmp_path)) as server:
         assert [each.subject for each in server.inbox_for("box@example.com").messages] == ["0", "2"]
 
@@ -148,21 +154,29 @@ def test_a_damaged_snapshot_is_repaired_and_the_rest_is_saved(
         (
             1,
             [
+                "a file that cannot be used is saved as format.json.damaged",
                 "mail.json is damaged at byte 7: kept 1 record, lost 1 line",
-                "the damaged file is saved as mail.json.damaged",
+                "the file as it was is saved as mail.json.damaged",
                 "journal-1 is damaged at byte 9: kept 1 commit",
                 "the rest, with 1 valid commit, is saved in journal-1.damaged",
-                "moved 1 raw message without a record to raw.damaged",
+                "raw-1 is damaged at byte 5: kept 1 raw message, lost 1",
+                "the file as it was is saved as raw-1.damaged",
+                "moved 1 raw message without a record to orphaned",
+                "the content of 1 message is missing",
             ],
         ),
         (
             2,
             [
+                "a file that cannot be used is saved as format.json.damaged",
                 "mail.json is damaged at byte 7: kept 2 records, lost 2 lines",
-                "the damaged file is saved as mail.json.damaged",
+                "the file as it was is saved as mail.json.damaged",
                 "journal-1 is damaged at byte 9: kept 2 commits",
                 "the rest, with 2 valid commits, is saved in journal-1.damaged",
-                "moved 2 raw messages without a record to raw.damaged",
+                "raw-1 is damaged at byte 5: kept 2 raw messages, lost 2",
+                "the file as it was is saved as raw-1.damaged",
+                "moved 2 raw messages without a record to orphaned",
+                "the content of 2 messages is missing",
             ],
         ),
     ],
@@ -174,8 +188,18 @@ def test_a_repair_says_of_one_that_it_is_one(
     count: int,
     told: list[str],
 ) -> None:
-    snapshot = RepairedSnapshot(7, count, count, Path("mail.json.damaged"))
-    done = Repair(Path("journal-1"), 9, count, count, (Path("journal-1.damaged"),), snapshot, count)
+    done = Repair(
+        journal=Path("journal-1"),
+        byte=9,
+        kept=count,
+        lost=count,
+        saved=(Path("journal-1.damaged"),),
+        snapshot=RepairedSnapshot(7, count, count, Path("mail.json.damaged")),
+        segments=(RepairedSegment(Path("raw-1"), 5, count, count, Path("raw-1.damaged")),),
+        set_aside=(Path("format.json.damaged"),),
+        orphans=count,
+        missing=count,
+    )
     monkeypatch.setattr("sirrchat_testkit.storage.repair.repair", lambda _: done)
     assert main(["repair", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == told

@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from sirrchat_testkit.domain.store import Change, Delete, Patch, Put, Store
 from sirrchat_testkit.errors import NotFound, StoreBroken, StoreBusy, StoreError, StoreFull
 from sirrchat_testkit.storage import TinyStore, blobs, disk
 from sirrchat_testkit.storage.journal_file import JournalFile
+from sirrchat_testkit.storage.segment_file import SegmentFile
 from sirrchat_testkit.storage.snapshot import Draft
+from tests.support import auntil
 
 pytestmark = pytest.mark.asyncio
 Make = Callable[..., Any]
@@ -140,7 +143,7 @@ async def test_no_room_for_raw_bytes(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", full)
+        patch.setattr(os, "pwrite", full)
         with pytest.raises(StoreFull):
             await store.put_blob(b"raw")
         assert isinstance(store.write_error, StoreFull)
@@ -151,46 +154,63 @@ async def test_no_room_for_raw_bytes(
     assert await store.raw(digest) == b"raw"
 
 
-async def test_bytes_that_could_not_be_synced_are_not_taken_for_synced_later(
-    synced: TinyStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+async def test_a_large_message_that_finds_no_room_leaves_the_segment_as_it_was(
+    store: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    def full(*_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    segment = tmp_path / "data" / "raw-000001.seg"
+    small = await store.put_blob(b"small")
+    size = segment.stat().st_size
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", fail)
-        with pytest.raises(StoreError, match="on fire"):
-            await synced.put_blob(b"raw")
-    assert list((tmp_path / "data" / "raw").glob("*/*")) == []
+        patch.setattr(SegmentFile, "fill", full)
+        with pytest.raises(StoreFull):
+            await store.put_blob(b"x" * blobs.LARGE)
+    assert segment.stat().st_size == size
+    assert await store.raw(small) == b"small"
+    large = await store.put_blob(b"x" * blobs.LARGE)
+    assert await store.raw(large) == b"x" * blobs.LARGE
+
+
+async def test_raw_bytes_that_could_not_be_synced_take_back_their_message(
+    synced: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob = await synced.put_blob(b"raw")
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentFile, "sync", fail)
+        with pytest.raises(StoreBroken, match="on fire"):
+            await synced.commit([Put(make(Message, blob=blob))])
+    assert await synced.count(Message) == 0
 
 
 async def test_bytes_that_are_being_written_for_nobody_are_dropped_after_it(
-    synced: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    synced: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_write = threading.Event()
-    dropped: list[str] = []
-    write, unlink = blobs._write, blobs.FileBlobs._unlink
+    fill = SegmentFile.fill
+    raw = b"x" * blobs.LARGE
+    digest = sha256(raw).hexdigest()
 
-    def slow(path: str, raw: bytes, *, sync: bool) -> None:
+    def slow(segment: SegmentFile, offset: int, raw: bytes) -> None:
         may_write.wait(10)
-        write(path, raw, sync=sync)
+        fill(segment, offset, raw)
 
-    def note(self: blobs.FileBlobs, digests: Iterable[str]) -> None:
-        dropped.extend(digests)
-        unlink(self, digests)
-
-    monkeypatch.setattr(blobs, "_write", slow)
-    monkeypatch.setattr(blobs.FileBlobs, "_unlink", note)
-    task = asyncio.create_task(synced.put_blob(b"lost"))
-    await asyncio.sleep(0)
+    monkeypatch.setattr(SegmentFile, "fill", slow)
+    assert synced._disk is not None
+    segments = synced._disk.blobs
+    task = asyncio.create_task(synced.put_blob(raw))
+    await auntil(lambda: segments.busy(digest))
     task.cancel()
     await asyncio.wait([task])
     await synced.commit([Put(make(Account))])
     await synced.flush()
-    assert dropped == []
+    assert digest in synced._references.unreferenced  # it follows when it is written
     may_write.set()
-    digest = await synced.put_blob(b"lost")  # waits for the first to be written
-    assert await synced.raw(digest) == b"lost"
+    assert await synced.put_blob(raw) == digest  # waits for the first to be written
+    assert await synced.raw(digest) == raw
     synced.release_blob(digest)
     await synced.flush()
-    assert set(dropped) == {digest}
     with pytest.raises(NotFound):
         await synced.raw(digest)
 
@@ -357,7 +377,7 @@ async def test_a_compaction_that_fails_keeps_the_journals(
             while store._disk is not None and store._disk._compacting is not None:
                 await asyncio.wait([store._disk._compacting])
     assert "the journals are kept" in caplog.text
-    assert not (tmp_path / "data" / "mail.tmp").exists()
+    assert not (tmp_path / "data" / "mail.json.tmp").exists()
     assert len(list((tmp_path / "data").glob("journal-*"))) > 2
     before = await everything(store)
     for _ in range(10):
@@ -441,7 +461,7 @@ async def test_nothing_is_noted_for_undo_once_it_is_synced(synced: TinyStore, ma
 
 async def test_a_journal_that_was_deleted_breaks_the_store(store: TinyStore, make: Make, tmp_path: Path) -> None:
     (tmp_path / "data" / "journal-00000001.log").unlink()
-    with pytest.raises(StoreBroken, match="was deleted while it was in use"):
+    with pytest.raises(StoreBroken, match="was deleted or moved while it was in use"):
         await store.commit([Put(make(Message))])
     assert await store.count(Message) == 0
 
@@ -454,14 +474,14 @@ async def test_a_sync_that_lacks_a_resource_is_repeated(
     synced: TinyStore, make: Make, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     failures = [OSError(number, os.strerror(number))] * 2
-    real = os.open
+    real = JournalFile.sync
 
-    def lacking(path: Any, flags: int, *mode: Any) -> int:
-        if flags & os.O_DIRECTORY and failures:
+    def lacking(journal: JournalFile) -> None:
+        if failures:
             raise failures.pop()
-        return real(path, flags, *mode)
+        real(journal)
 
-    monkeypatch.setattr(os, "open", lacking)
+    monkeypatch.setattr(JournalFile, "sync", lacking)
     monkeypatch.setattr(disk, "RETRY", 0.001)
     await synced.commit([Put(make(Account))])
     assert failures == []
@@ -476,12 +496,12 @@ async def test_a_message_that_lacks_a_resource_is_refused_until_it_has_it(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr(blobs, "_new", lacking)
+        patch.setattr(SegmentFile, "append", lacking)
         with pytest.raises(StoreBusy, match=r"cannot write .* now"):
             await store.put_blob(b"mail")
     digest = await store.put_blob(b"mail")
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", lacking)
+        patch.setattr(os, "pread", lacking)
         with pytest.raises(StoreBusy, match=r"cannot read .* now"):
             await store.raw(digest)
     assert await store.raw(digest) == b"mail"
@@ -499,8 +519,7 @@ async def test_a_store_closes_while_it_waits_for_a_resource(
 
     monkeypatch.setattr(disk, "RETRY", 3600.0)
     with monkeypatch.context() as patch:
-        patch.setattr(blobs, "sync_folder", lacking)
-        patch.setattr("sirrchat_testkit.storage.folder.sync_folder", lacking)
+        patch.setattr(JournalFile, "sync", lacking)
         commit = asyncio.create_task(synced.commit([Put(make(Account))]))
         await tried.wait()
     await synced.close()

@@ -1,9 +1,9 @@
 """A process to be killed: it says what it finds in a folder, then changes it and says so, one line for each step.
 
 ``python writer.py FOLDER fsync|journal`` reads lines from its standard input. For each, it forks a child that opens the
-store; a line ``NUMBER POINT`` makes the child count the steps of its compactions (a chunk written, a file renamed,
-synced or deleted), and kill itself at the step ``POINT`` if that is not 0. The child's lines: ``pid``; ``state`` and
-what it found; ``try`` and what it is about to do; ``done``; ``compacting``.
+store; a line ``NUMBER POINT`` makes the child count the steps of its compactions, of the journal and of segments (a
+chunk written, a slice read, a message copied, a file renamed, synced or deleted), and kill itself at the step ``POINT``
+if that is not 0. The child's lines: ``pid``; ``state`` and what it found; ``try`` and what it is about to do; ``done``.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sirrchat_testkit.domain.models import Message
 from sirrchat_testkit.domain.store import Change, Delete, Patch, Put
-from sirrchat_testkit.storage import TinyStore
+from sirrchat_testkit.storage import TinyStore, segments
 from sirrchat_testkit.storage.folder import Folder
-from sirrchat_testkit.storage.journal import Compaction
+from sirrchat_testkit.storage.segments import Place, Segments
 from sirrchat_testkit.storage.snapshot import Draft
 
 
@@ -40,18 +40,16 @@ def die_while_compacting(point: int) -> None:
         if steps == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def around(real: Callable[..., Any]) -> Callable[..., Any]:
-        def stepped(target: Any, *args: Any, **kwargs: Any) -> Any:
-            # Raw messages are deleted at any time.
-            raw = isinstance(target, Path) and target.suffix == ".eml"
-            if not raw:
-                step()
-            found = real(target, *args, **kwargs)
-            if not raw:
-                step()
+    def around(owner: type, name: str) -> None:
+        real = getattr(owner, name)
+
+        def stepped(*args: Any, **kwargs: Any) -> Any:
+            step()
+            found = real(*args, **kwargs)
+            step()
             return found
 
-        return stepped
+        setattr(owner, name, stepped)
 
     def chunks(draft: Draft) -> Iterator[bytes]:
         for chunk in real_chunks(draft):
@@ -59,23 +57,27 @@ def die_while_compacting(point: int) -> None:
             step()
             yield chunk[len(chunk) // 2 :]
 
-    def run(compaction: Compaction, *, gently: bool = False) -> None:
-        say("compacting")
-        real_run(compaction, gently=gently)
+    async def copy(segments: Segments, digest: str, raw: bytes, instead_of: Place | None = None) -> None:
+        if instead_of is not None:
+            step()
+        await real_write(segments, digest, raw, instead_of)
 
-    real_chunks, real_run = Draft._chunks, Compaction.run
+    real_chunks, real_write = Draft._chunks, Segments._write
     Draft._chunks = chunks  # type: ignore[method-assign, assignment]
-    Compaction.run = run  # type: ignore[method-assign, assignment]
-    Folder.sync = around(Folder.sync)  # type: ignore[method-assign]
-    Path.replace = around(Path.replace)  # type: ignore[method-assign]
-    Path.unlink = around(Path.unlink)  # type: ignore[method-assign]
+    Segments._write = copy  # type: ignore[method-assign, assignment]
+    around(Segments, "_read_slice")
+    for name in ("rename", "unlink", "sync"):
+        around(Folder, name)
 
 
 async def state(store: TinyStore) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    uids = set()
     for message in await store.find(Message):
         assert await store.raw(message.blob) == message.subject.encode()
+        uids.add(message.uid)
         found[message.subject] = [message.seq, message.flags]
+    assert len(uids) == len(found)
     return found
 
 
@@ -116,6 +118,7 @@ async def write(folder: Path, mode: str, number: int) -> None:
 
 
 def main() -> None:
+    segments.SEGMENT = 2_000  # type: ignore[misc]  # so that a few dozen messages fill one
     folder, mode = Path(sys.argv[1]), sys.argv[2]
     for line in sys.stdin:
         number, point = map(int, line.split())

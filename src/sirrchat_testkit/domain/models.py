@@ -7,7 +7,7 @@ Rules of this module:
 2. Every value is JSON or becomes JSON without loss (tuples become lists), so every store can store every record.
 3. Times are integers: milliseconds since the epoch on the server's clock, or 0 for "never".
 4. ``seq`` is the position in the record's table. It rises and is not reused, except after a memory store has been
-   rewound. 0 means "not stored yet". A message's ``seq`` is its UID.
+   rewound. 0 means "not stored yet". A message's ``seq`` is the UID that the SirrChat API shows.
 """
 
 from __future__ import annotations
@@ -176,6 +176,23 @@ class Message(Record):
     folder: str = INBOX
     flags: tuple[str, ...] = ()
     seen: bool = False
+    uid: int = 0
+
+
+@record
+class MailFolder(Record):
+    """A folder of an address, made by the store with the first message that is put there.
+
+    ``uidvalidity`` and ``uidnext`` are those of IMAP (RFC 3501 section 2.3.1.1): ``uidnext`` is the ``uid`` of the next
+    message, and ``uidvalidity`` differs if the folder of this name is made again.
+    """
+
+    kind: ClassVar[str] = "folders"
+
+    address: str
+    name: str
+    uidvalidity: int
+    uidnext: int
 
 
 @record
@@ -253,6 +270,7 @@ RECORDS: tuple[type[Record], ...] = (
     Domain,
     Address,
     Envelope,
+    MailFolder,
     Message,
     Tally,
     Webhook,

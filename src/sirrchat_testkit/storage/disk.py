@@ -1,8 +1,9 @@
-"""The disk work of a durable store after its commits: group fsync, compaction, deleting blobs.
+"""The disk work of a durable store after its commits: group fsync, compaction, dropping blobs.
 
 1. One fsync runs at a time. It covers everything that was committed before it began.
-2. Blobs that a commit made unreferenced are deleted after the fsync that covers the commit.
-3. State changes on the loop. Threads only wait for the disk.
+2. Blobs that a commit made unreferenced are dropped after the fsync that covers the commit.
+3. A segment of which less than half is needed is compacted, one at a time.
+4. State changes on the loop. Threads only wait for the disk.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from sirrchat_testkit.errors import StoreBroken, StoreBusy, StoreError
-from sirrchat_testkit.storage.blobs import BlobReferences, FileBlobs
-from sirrchat_testkit.storage.folder import is_temporary
+from sirrchat_testkit.storage.blobs import BlobReferences
+from sirrchat_testkit.storage.folder import ORPHANED, is_temporary
 from sirrchat_testkit.storage.journal import JournalStorage, Sync
+from sirrchat_testkit.storage.segments import Segments
 
 LAZY = 1.0
 """Seconds from a commit to its fsync, if no caller waits for the fsync."""
@@ -25,7 +27,7 @@ RETRY = 0.1
 """Seconds after which an fsync is repeated if it lacked a file descriptor or memory."""
 
 SLICE = 500
-"""Blobs that are deleted at once, at most."""
+"""Blobs that are dropped at once, at most."""
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class Disk:
 
     def __init__(self, storage: JournalStorage, threads: ThreadPoolExecutor, *, eager: bool) -> None:
         self.folder = storage.folder
-        self.blobs = FileBlobs(self.folder, threads, sync=eager)
+        self.blobs = Segments(self.folder, threads)
         self._storage = storage
         self._threads = threads
         self._eager = eager
@@ -45,13 +47,21 @@ class Disk:
         self._timer: asyncio.TimerHandle | None = None
         self._syncing: asyncio.Task[None] | None = None
         self._compacting: asyncio.Task[None] | None = None
+        self._thinning: asyncio.Task[None] | None = None
 
     def collect(self, references: BlobReferences) -> None:
-        """Delete blobs that no record names, now and whenever ``references`` has unreferenced ones."""
+        """Drop blobs whenever ``references`` has unreferenced ones. Save those that no record names now.
+
+        Those whose record was deleted since the last snapshot are only dropped.
+        """
         self._references = references
-        orphans = self.blobs.sweep(references.named)
+        departed = self._storage.departed
+        unnamed = self.blobs.unnamed(references.named)
+        orphans = self.blobs.save_orphans(digest for digest in unnamed if digest not in departed)
         if orphans:
-            log.info("%s: deleted %d raw messages without a record", self.folder.path, orphans)
+            log.warning("%s: moved %d raw messages without a record to %s", self.folder.path, orphans, ORPHANED)
+        self.blobs.drop(digest for digest in unnamed if digest in departed)
+        departed.clear()
 
     @property
     def broken(self) -> StoreBroken | None:
@@ -90,7 +100,7 @@ class Disk:
         await waiter
 
     async def settle(self) -> None:
-        """Wait until everything is on the disk and unreferenced blobs are deleted."""
+        """Wait until everything is on the disk, unreferenced blobs are dropped, and no file is being compacted."""
         await self.flush()
         await self._finish_tasks()
 
@@ -99,6 +109,7 @@ class Disk:
         self._closing = True
         if self._timer is not None:
             self._timer.cancel()
+        await self.blobs.settle()
         await self._finish_tasks()
         closer = ThreadPoolExecutor(1)
         try:
@@ -108,16 +119,20 @@ class Disk:
         _resolve(self._waiting, StoreBusy("the store was closed before its commits were on the disk"))
 
     async def _finish_tasks(self) -> None:
-        while tasks := [task for task in (self._syncing, self._compacting) if task is not None]:
+        while tasks := [task for task in (self._syncing, self._compacting, self._thinning) if task is not None]:
             await asyncio.wait(tasks)
 
     def _close_files(self) -> None:
         # A thread may still work for a task that was cancelled.
         self._threads.shutdown()
+        if self._references is not None and self.broken is None:  # without a crash there are no orphans
+            self.blobs.drop(self.blobs.unnamed(self._references.named))
         try:
-            self.blobs.sync(self.blobs.unsynced)
+            for each in self.blobs.begin_sync():
+                each.sync()
         except OSError as error:
             log.warning("%s: cannot sync raw messages, which power loss may destroy: %s", self.folder.path, error)
+        self.blobs.close()
         self._storage.close()
 
     def _begin(self) -> None:
@@ -140,13 +155,12 @@ class Disk:
         """Sync what was committed before; return False if that has to be repeated later."""
         unreferenced = await self._take_unreferenced()
         group, self._waiting = self._waiting, []
-        raws, self.blobs.unsynced = self.blobs.unsynced, set()
-        sync = self._storage.begin_sync()
+        sync = self._storage.begin_sync(self.blobs.begin_sync())
         try:
-            await self._run(partial(self._wait_for_disk, sync, raws))
+            await self._run(sync.run)
         except OSError as error:
             if is_temporary(error):
-                self._repeat(sync, group, raws, unreferenced)
+                self._repeat(sync, group, unreferenced)
                 return False
             broken = self._storage.fail(error)
             log.error("%s", broken)  # noqa: TRY400  # a traceback would add nothing
@@ -154,43 +168,53 @@ class Disk:
             self._waiting.clear()
             return True
         except asyncio.CancelledError:
-            self.blobs.unsynced |= raws
+            self.blobs.repeat_sync(sync.segments)
             raise
         self._storage.end_sync(sync)
+        self.blobs.end_sync()
         _resolve(group)
         for start in range(0, len(unreferenced), SLICE):
-            await self._drop(unreferenced[start : start + SLICE])
+            self._drop(unreferenced[start : start + SLICE])
+            await asyncio.sleep(0)
+        if self._thinning is None and not self._closing and self.blobs.sparse() is not None:
+            self._thinning = asyncio.create_task(self._thin())
         return True
 
     async def _take_unreferenced(self) -> list[str]:
-        """Take the unreferenced blobs that may be deleted, a slice in each step of the loop."""
+        """Take the unreferenced blobs that may be dropped, a slice in each step of the loop."""
         taken: list[str] = []
         while self._references is not None and self._references.unreferenced:
             taken += self._references.take_unreferenced(SLICE)
             await asyncio.sleep(0)
         return taken
 
-    async def _drop(self, digests: list[str]) -> None:
-        """Delete the blobs among ``digests`` that may still be deleted; those in use by a thread follow later."""
+    def _drop(self, digests: list[str]) -> None:
+        """Drop the blobs among ``digests`` that may still be dropped; those that are being written follow later."""
         assert self._references is not None
-        if deletable := self._references.deletable(digests):
-            busy = set(filter(self.blobs.busy, deletable))
-            self._references.unreferenced |= busy
-            await self.blobs.drop([digest for digest in deletable if digest not in busy])
+        deletable = self._references.deletable(digests)
+        busy = set(filter(self.blobs.busy, deletable))
+        again = self.blobs.drop(digest for digest in deletable if digest not in busy)
+        self._references.unreferenced.update(busy, again)
 
-    def _repeat(self, sync: Sync, group: list[asyncio.Future[None]], raws: set[str], unreferenced: list[str]) -> None:
+    def _repeat(self, sync: Sync, group: list[asyncio.Future[None]], unreferenced: list[str]) -> None:
         """Repeat the same sync soon: the process lacked a file descriptor or memory, but no write has failed."""
         self._storage.repeat_sync(sync)
+        self.blobs.repeat_sync(sync.segments)
         self._waiting = [*group, *self._waiting]
-        self.blobs.unsynced |= raws
         if self._references is not None:
             self._references.unreferenced |= set(unreferenced)
         log.warning("%s: too few file descriptors or too little memory to sync; trying again", self.folder.path)
         self._sync_after(RETRY)
 
-    def _wait_for_disk(self, sync: Sync, raws: set[str]) -> None:
-        self.blobs.sync(raws)
-        sync.run()
+    async def _thin(self) -> None:
+        """Compact the segments of which too little is needed."""
+        try:
+            while not self._closing and (number := self.blobs.sparse()) is not None:
+                await self.blobs.compact(number, self.flush)
+        except (OSError, StoreError) as error:
+            log.warning("%s: cannot compact raw messages: %s", self.folder.path, error)
+        finally:
+            self._thinning = None
 
     async def _compact(self) -> None:
         try:

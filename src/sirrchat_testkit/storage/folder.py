@@ -2,75 +2,114 @@
 
 ::
 
+    format.json            the version of all other files
     lock                   held while the store is open
-    mail.json              the snapshot, which plain TinyDB opens
+    mail.json, mail.sums   the snapshot, which plain TinyDB opens, and its checksums
     journal-00000007.log   the commits since, one per line
-    raw/ab/<sha256>.eml    raw messages
+    raw-000003.seg         raw messages
+    orphaned/              raw messages that no record names
+    *.damaged              files that a repair has replaced
 
-1. Only one store in all processes can have a folder open. Its lock is a POSIX lock: a forked child does not inherit it.
-2. A forked child closes the files that it inherits before anything else runs in it.
-3. New folders have mode 0700 and files 0600, so that only the owner can read mail and hashes of passwords.
+1. Only one store in all processes can have a folder open, or several readers. The folder itself is locked, and the file
+   ``lock`` too, as former releases do. So nothing that a user can delete opens the folder to a second process.
+2. Files are opened, renamed and deleted relative to the descriptor of the folder. If the folder is moved or replaced,
+   no file of another folder is touched.
+3. A forked child closes the files that it inherits before anything else runs in it.
+4. New folders have mode 0700 and files 0600, so that only the owner can read mail and hashes of passwords.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import re
 import weakref
 from pathlib import Path
+from typing import IO, Any, Final
 
 from sirrchat_testkit.errors import StoreBusy, StoreError, StoreFull, StoreLocked
 
-COMPACT_AT = 64 << 20
+COMPACT_AT: Final = 64 << 20
 """Bytes of a journal from which on it is compacted, if it is also as long as the snapshot."""
 
-FOLDER_MODE, FILE_MODE = 0o700, 0o600
+FOLDER_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
 
-_JOURNAL = re.compile(r"journal-(\d{8})\.log")
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_BUSY = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR}
-_held: dict[tuple[int, int], int] = {}
+SNAPSHOT: Final = "mail.json"
+SUMS: Final = "mail.sums"
+FORMAT: Final = "format.json"
+ORPHANED: Final = "orphaned"
+FORMER_RAWS: Final = "raw"
+"""The folder of raw messages in the former layout, with a file for each: ``raw/ab/<sha256>.eml``."""
+
+_LOCK: Final = "lock"
+_JOURNAL: Final = re.compile(r"journal-(\d{8})\.log")
+_SEGMENT: Final = re.compile(r"raw-(\d{6,})\.seg")
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_BUSY: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR}
+_NO_FOLDER_LOCKS: Final = {errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL}
+_held: set[tuple[int, int]] = set()
 _open: weakref.WeakSet[Folder] = weakref.WeakSet()
+
+
+def journal_name(generation: int) -> str:
+    """Return the name of the journal of ``generation``."""
+    return f"journal-{generation:08}.log"
+
+
+def segment_name(number: int) -> str:
+    """Return the name of the segment ``number``."""
+    return f"raw-{number:06}.seg"
 
 
 class Folder:
     """The files of one durable store. The folder is locked, and made if it does not exist.
+
+    If ``read_only``, it must exist, nothing is written, and others can read it too.
 
     Raises:
         StoreLocked: The folder is already open.
         StoreError: It cannot be made or opened.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.snapshot = path / "mail.json"
-        self.raw = path / "raw"
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path.absolute()
         self.forked = False
+        self.read_only = read_only
         self._files: set[int] = set()
         try:
-            path.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
-            self._key = _identity(path)
+            if not read_only:
+                path.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+            self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._files.add(self.descriptor)
+            self._key = identity(os.fstat(self.descriptor))
             self._lock()
         except StoreLocked:
+            self._close_files()
             raise
         except OSError as error:
+            self._close_files()
             why = "it is not a folder" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
             raise StoreError(f"cannot open the data folder {path}: {why or error}") from error
         _open.add(self)
 
-    def journal(self, generation: int) -> Path:
-        """Return the path of the journal of ``generation``."""
-        return self.path / f"journal-{generation:08}.log"
+    def names(self) -> set[str]:
+        """Return the names of all files and folders in it."""
+        return set(os.listdir(self.descriptor))  # noqa: PTH208  # a Path would follow a folder that was replaced
 
     def generations(self) -> list[int]:
         """Return the generations of the existing journals, the oldest first."""
-        return sorted(int(found[1]) for each in self.path.iterdir() if (found := _JOURNAL.fullmatch(each.name)))
+        return sorted(int(found[1]) for name in self.names() if (found := _JOURNAL.fullmatch(name)))
 
-    def open_file(self, path: Path, flags: int) -> int:
+    def segments(self) -> list[int]:
+        """Return the numbers of the existing segments, the oldest first."""
+        return sorted(int(found[1]) for name in self.names() if (found := _SEGMENT.fullmatch(name)))
+
+    def open_file(self, name: str, flags: int) -> int:
         """Open a file, which is closed in a forked child; return its descriptor."""
-        descriptor = os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
+        descriptor = self._open(name, flags)
         self._files.add(descriptor)
         return descriptor
 
@@ -80,66 +119,126 @@ class Folder:
             self._files.discard(descriptor)
             os.close(descriptor)
 
+    def open_stream(self, name: str, mode: str) -> IO[Any]:
+        """Open a file, as ``open`` does."""
+        return open(name, mode, opener=self._open)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file."""
+        with self.open_stream(name, "rb") as file:
+            content: bytes = file.read()
+        return content
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file and sync it; an old one is replaced when the new one is complete. Raises ``OSError``."""
+        draft = f"{name}.tmp"
+        with self.open_stream(draft, "wb") as file:
+            write_all(file.fileno(), content)
+            os.fsync(file.fileno())
+        self.rename(draft, name)
+
+    def size(self, name: str) -> int:
+        """Return the length of a file in bytes, 0 if it does not exist."""
+        try:
+            return os.stat(name, dir_fd=self.descriptor).st_size
+        except FileNotFoundError:
+            return 0
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a file; one with the new name is replaced."""
+        os.replace(old, new, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+
+    def unlink(self, name: str) -> None:
+        """Delete a file, if it exists."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self.descriptor)
+
+    def make_folder(self, name: str) -> None:
+        """Make a folder, unless it exists."""
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, FOLDER_MODE, dir_fd=self.descriptor)
+
+    def free_name(self, name: str) -> str:
+        """Return ``name``, or ``name`` with the first number that makes it the name of no file."""
+        names = self.names()
+        number = 0
+        while (free := f"{name}.{number}" if number else name) in names:
+            number += 1
+        return free
+
     def sync(self) -> None:
         """Sync the folder, so that the names in it are on the disk."""
-        sync_folder(self.path)
-
-    def sync_all(self) -> bool:
-        """Wait until every file written in the folder is on the disk. Call it in a thread.
-
-        Returns False if the system has no call for this; then each file must be synced.
-        """
-        try:
-            same_device = self.raw.stat().st_dev == self._key[0]
-        except FileNotFoundError:
-            return False
-        return same_device and _sync_file_system(_held[self._key])
+        os.fsync(self.descriptor)
 
     def close(self) -> None:
         """Close every file and release the lock."""
-        for descriptor in list(self._files):
-            self.close_file(descriptor)
-        if not self.forked:
-            _held.pop(self._key, None)
+        self._close_files()
+        if not self.forked and not self.read_only:
+            _held.discard(self._key)
 
     def disown(self) -> None:
         """Close the inherited files in a forked child; the parent goes on using its own."""
         self.forked = True
         self.close()
 
+    def _open(self, name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_CLOEXEC, FILE_MODE, dir_fd=self.descriptor)
+
+    def _close_files(self) -> None:
+        for descriptor in list(self._files):
+            self.close_file(descriptor)
+
     def _lock(self) -> None:
         # Closing a second descriptor of the file would release the lock, so this process's locks are checked first.
         if self._key in _held:
             raise StoreLocked(f"the data folder {self.path} is already open in this process")
-        descriptor = self.open_file(self.path / "lock", os.O_RDWR | os.O_CREAT)
+        kind = (fcntl.LOCK_SH if self.read_only else fcntl.LOCK_EX) | fcntl.LOCK_NB
         try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            self.close_file(descriptor)
+            self._lock_folder(kind)
+            try:
+                descriptor = self.open_file(_LOCK, os.O_RDONLY if self.read_only else os.O_RDWR | os.O_CREAT)
+            except FileNotFoundError:  # it is read only
+                return
+            fcntl.lockf(descriptor, kind)
+        except (BlockingIOError, PermissionError) as error:
+            if error.filename is not None:  # the file cannot be opened
+                raise
             raise StoreLocked(f"the data folder {self.path} is in use by another process") from None
-        _held[self._key] = descriptor
+        if not self.read_only:
+            _held.add(self._key)
+
+    def _lock_folder(self, kind: int) -> None:
+        # This lock is inherited by a forked child, until the child closes its files.
+        try:
+            fcntl.flock(self.descriptor, kind)
+        except OSError as error:
+            if error.errno not in _NO_FOLDER_LOCKS:
+                raise
 
 
-def open_private(path: str, flags: int) -> int:
-    """An opener for ``open``: a new file gets the mode of the files in a data folder."""
-    return os.open(path, flags, FILE_MODE)
+def identity(found: os.stat_result) -> tuple[int, int]:
+    """Return what a file or folder keeps when it is renamed: its device and inode."""
+    return found.st_dev, found.st_ino
 
 
-def sync_folder(path: Path) -> None:
-    """Sync the folder at ``path``, so that the names in it are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+def write_all(descriptor: int, data: bytes, offset: int | None = None) -> None:
+    """Write all of ``data``, at ``offset`` if it is given. Raises ``OSError``."""
+    rest = memoryview(data)
+    while rest:
+        if offset is None:
+            rest = rest[os.write(descriptor, rest) :]
+        else:
+            written = os.pwrite(descriptor, rest, offset)
+            offset += written
+            rest = rest[written:]
+
+
+def sync_data(descriptor: int) -> None:
+    """Wait until the content of a file is on the disk. Raises ``OSError``."""
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(descriptor)
+    else:  # macOS
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_file_system(descriptor: int) -> bool:
-    """Call Linux's ``syncfs``; return False if there is none, or a write has failed since ``descriptor`` was opened."""
-    import ctypes  # imported here because it takes as long as the rest of the store
-
-    call = getattr(ctypes.CDLL(None), "syncfs", None)
-    return call is not None and call(descriptor) == 0
 
 
 def write_error(error: OSError, path: Path) -> StoreError:
@@ -154,11 +253,6 @@ def write_error(error: OSError, path: Path) -> StoreError:
 def is_temporary(error: OSError) -> bool:
     """Return whether the process lacked a resource, so that the disk itself has not failed."""
     return error.errno in _BUSY
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
 
 
 def _forked() -> None:

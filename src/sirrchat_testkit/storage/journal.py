@@ -18,9 +18,11 @@ from pathlib import Path
 
 from sirrchat_testkit.errors import StoreBroken
 from sirrchat_testkit.storage import journal_file
-from sirrchat_testkit.storage.folder import COMPACT_AT, Folder
+from sirrchat_testkit.storage.folder import COMPACT_AT, SNAPSHOT, Folder, journal_name
+from sirrchat_testkit.storage.format import bring_up_to_date
 from sirrchat_testkit.storage.journal_file import JournalFile
-from sirrchat_testkit.storage.snapshot import Draft, paused_collector, recover
+from sirrchat_testkit.storage.segment_file import SegmentFile
+from sirrchat_testkit.storage.snapshot import Draft
 from sirrchat_testkit.storage.tables import Batch, LiveStorage
 
 SLICE = 1_000
@@ -31,14 +33,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """The extent of one fsync: journals up to a length, and the undo list up to a position."""
+    """The extent of one fsync: segments, journals up to a length, and the undo list up to a position."""
 
+    segments: list[SegmentFile]
     journals: list[tuple[JournalFile, int]]
     position: int
     folder: Folder | None
 
     def run(self) -> None:
-        """Wait until it is on the disk. Raises ``OSError``."""
+        """Wait until it is on the disk, raw messages before the records that name them. Raises ``OSError``."""
+        for segment in self.segments:
+            segment.sync()
         for journal, _ in self.journals:
             journal.sync()
         if self.folder is not None:
@@ -71,20 +76,22 @@ class Compaction:
     def run(self, *, gently: bool = False) -> None:
         """Write the snapshot and delete the journals before it. Call it in a thread. Raises ``OSError``."""
         folder = self.storage.folder
-        self.draft.save(folder.snapshot, gently=gently)
-        folder.sync()
+        self.draft.save(folder, gently=gently)
         for generation in folder.generations():
             if generation < self.draft.generation:
-                folder.journal(generation).unlink()
+                folder.unlink(journal_name(generation))
         self.draft.clear()
 
 
 class JournalStorage(LiveStorage):
     """Tables in memory and in a folder. With ``undo_unsynced``, ``fail`` undoes commits that no fsync has covered.
 
+    ``departed`` are the blobs whose records were deleted since the last snapshot.
+
     Raises:
         StoreLocked: The folder is already open.
         StoreDamaged: A file cannot be read; the error names the file and the byte.
+        StoreError: A newer release has written the folder, or a former layout cannot be converted.
     """
 
     def __init__(self, folder: Path, *, compact_at: int = COMPACT_AT, undo_unsynced: bool = False) -> None:
@@ -98,13 +105,13 @@ class JournalStorage(LiveStorage):
         self._new_names = True
         self.recording = undo_unsynced
         try:
-            with paused_collector():
-                state = recover(self.folder)
+            state = bring_up_to_date(self.folder)
             self.journal = JournalFile(self.folder, state.generation)
         except BaseException:
             self.folder.close()
             raise
         self.tables, self.next_ids = state.tables, state.next_ids
+        self.departed = state.departed
         self._snapshot_size = self._size_of_snapshot()
 
     def commit(self, batch: Batch) -> None:
@@ -136,15 +143,18 @@ class JournalStorage(LiveStorage):
         """Whether the journal is long enough to be compacted."""
         return self.journal.length >= max(self._compact_at, self._snapshot_size)
 
-    def begin_sync(self) -> Sync:
-        """Return the extent of an fsync that begins now."""
-        journals = [*self._full, self.journal]
-        folder = self.folder if self._new_names else None
+    def begin_sync(self, segments: list[SegmentFile]) -> Sync:
+        """Return the extent of an fsync that begins now; ``segments`` are those that must be synced."""
+        journals = [each for each in (*self._full, self.journal) if each.length > each.synced or each in self._full]
+        new_segment = any(each.is_new for each in segments)
+        folder = self.folder if self._new_names or new_segment else None
         self._new_names = False
-        return Sync([(each, each.length) for each in journals], len(self.undo), folder)
+        return Sync(segments, [(each, each.length) for each in journals], len(self.undo), folder)
 
     def end_sync(self, sync: Sync) -> None:
         """Note that all of ``sync`` is on the disk."""
+        for segment in sync.segments:
+            segment.is_new = False
         for journal, length in sync.journals:
             journal.synced = length
             if journal in self._full:
@@ -197,7 +207,7 @@ class JournalStorage(LiveStorage):
                 compaction = self.begin_compaction()
                 for _ in compaction.copy():
                     pass
-                sync = self.begin_sync()
+                sync = self.begin_sync([])
                 sync.run()
                 self.end_sync(sync)
                 compaction.run()
@@ -207,7 +217,4 @@ class JournalStorage(LiveStorage):
             self.folder.close()
 
     def _size_of_snapshot(self) -> int:
-        try:
-            return self.folder.snapshot.stat().st_size
-        except FileNotFoundError:
-            return 0
+        return self.folder.size(SNAPSHOT)

@@ -9,11 +9,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from types import NoneType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from sirrchat_testkit.domain.models import Address, Delivery, Envelope, Message
+from sirrchat_testkit.domain.models import RECORDS, Address, Delivery, Envelope, Message
 from sirrchat_testkit.records import Doc, Record
 from sirrchat_testkit.storage.blobs import BlobReferences
 from sirrchat_testkit.storage.index import Equal, Index, Ordered, Total
@@ -80,6 +80,7 @@ _EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {
     "accounts": (("listed",), ("domain", "listed")),
     "keys": (("key_hash",), ("account",)),
     "domains": (("name",),),
+    "folders": (("address",),),
     "addresses": (("key",), ("account",), ("domain",), ("account", "disposable")),
     "messages": (
         ("address",),
@@ -125,3 +126,82 @@ def indexes(kind: type[Record], references: BlobReferences) -> list[Index]:
 def nested(kind: type[Record]) -> tuple[str, ...]:
     """Return the fields of ``kind`` that contain mappings, so that a reader must copy them."""
     return tuple(each.name for each in fields(kind) if "Mapping" in str(each.type))
+
+
+_KINDS: Final = {kind.kind: kind for kind in RECORDS}
+
+_TYPES: Final[tuple[tuple[str, type | tuple[type, ...]], ...]] = (
+    ("int", int),
+    ("bool", bool),
+    ("tuple", (list, tuple)),
+    ("Mapping", dict),
+    ("", str),
+)
+"""The types of JSON values for the beginnings of annotations."""
+
+
+class WrongRecord(ValueError):
+    """A document in ``table``, with the id ``key``, cannot be a record of that kind. The text says why."""
+
+    def __init__(self, table: str, key: str, reason: str) -> None:
+        super().__init__(f"the record {key} of {table} {reason}")
+        self.table = table
+        self.key = key
+
+
+class Shapes:
+    """Checks the names of the fields of many documents; documents with the same names are checked once."""
+
+    def __init__(self) -> None:
+        self._right: dict[str, set[tuple[str, ...]]] = {}
+
+    def check(self, table: str, docs: Mapping[str, Doc | None]) -> None:
+        """Raise ``WrongRecord`` if a document has an unknown field, or lacks one. Unknown tables are not checked."""
+        right = self._right.setdefault(table, set())
+        kind = _KINDS.get(table)
+        for key, doc in docs.items():
+            if doc is None:
+                continue
+            if type(doc) is not dict:
+                raise TypeError(f"table {table} has an entry that is not a document")
+            shape = tuple(doc)
+            if shape in right:
+                continue
+            if kind is not None and (reason := wrong_names(kind, doc)):
+                raise WrongRecord(table, key, reason)
+            right.add(shape)
+
+
+def check(table: str, docs: Mapping[str, Doc]) -> None:
+    """Check the documents of one table, as ``Shapes.check`` does."""
+    Shapes().check(table, docs)
+
+
+def wrong_names(kind: type[Record], doc: Doc) -> str:
+    """Return why the names of the fields in ``doc`` are not those of a ``kind``, or ""."""
+    if unknown := doc.keys() - kind._defaults.keys():  # noqa: SLF001  # the counterpart of ``Record.to_doc``
+        return f"has a field that this release does not know: {min(unknown)!r}"
+    missing = [name for name, usual in kind._defaults.items() if usual is MISSING and name not in doc]  # noqa: SLF001
+    return f"has no field {missing[0]!r}" if missing else ""
+
+
+def wrong_values(kind: type[Record], doc: Doc) -> str:
+    """Return why the fields of ``doc`` are not those of a ``kind``, or ""; their types are checked too."""
+    if reason := wrong_names(kind, doc):
+        return reason
+    for each in fields(kind):
+        if each.name not in doc:
+            continue
+        value, annotation = doc[each.name], str(each.type)
+        wanted = next(types for begin, types in _TYPES if annotation.startswith(begin))
+        if value is None and annotation.endswith("| None"):
+            continue
+        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+            return f"has a value of the wrong type in {each.name!r}: {type(value).__name__}"
+    return ""
+
+
+def sequences(table: str) -> tuple[str, ...]:
+    """Return the fields of a table that are sequences."""
+    kind = _KINDS.get(table)
+    return () if kind is None else kind._sequences  # noqa: SLF001

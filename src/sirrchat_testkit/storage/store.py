@@ -2,23 +2,25 @@
 
 The records of ``TinyStore()`` are gone when it is closed; those of ``TinyStore(folder)`` are kept. The changes of a
 commit are staged here as one batch of documents. ``tables`` and ``journal`` commit it, ``index`` and ``queries`` read,
-and ``blobs`` stores raw bytes and counts their references.
+``blobs`` and ``segments`` store raw bytes, and ``numbering`` gives UIDs.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sirrchat_testkit.domain.models import RECORDS, Address, Delivery, Message
+from sirrchat_testkit.domain.models import INBOX, RECORDS, Address, Delivery, Message
 from sirrchat_testkit.domain.store import Change, Delete, Patch, Put, Update, Usage
 from sirrchat_testkit.errors import StoreBusy, StoreError
 from sirrchat_testkit.records import Doc, Record
-from sirrchat_testkit.storage import schema
+from sirrchat_testkit.storage import numbering, schema
 from sirrchat_testkit.storage.blobs import LARGE, BlobReferences, Blobs, MemoryBlobs
 from sirrchat_testkit.storage.folder import COMPACT_AT
 from sirrchat_testkit.storage.index import Ordered, Total
@@ -50,6 +52,8 @@ def stage(storage: LiveStorage, changes: Sequence[Change]) -> tuple[Batch, list[
             name = record.kind
             seq = fresh.get(name) or storage.next_id(name)
             fresh[name] = seq + 1
+            if type(record) is Message:
+                record.uid = numbering.next_uid(storage, batch, record.address, record.folder)  # type: ignore[misc]
             new = _sealed(record.to_doc(), record._sequences)  # noqa: SLF001  # the counterpart of ``to_doc``
             old = _NONE
         elif type(change) is Update:
@@ -61,7 +65,13 @@ def stage(storage: LiveStorage, changes: Sequence[Change]) -> tuple[Batch, list[
             assert isinstance(change, Patch | Delete)
             name, seq = change.kind.kind, change.seq
             old = _before(storage, batch, name, seq)
-            new = _patched(change, old) if isinstance(change, Patch) and old is not None else None
+            new = None
+            if isinstance(change, Patch) and old is not None:
+                new = _patched(change, old)
+                if change.kind is Message and new.get("folder") != old.get("folder"):
+                    new["uid"] = numbering.next_uid(storage, batch, new["address"], new.get("folder", INBOX))
+            elif change.kind is Address:
+                numbering.forget_address(storage, batch, seq)
         seqs.append(seq)
         if old is None:
             continue
@@ -116,6 +126,18 @@ def _default(kind: type[Record], field: str) -> Any:
         raise TypeError(f"{kind.__name__} has no field {field!r}") from None
 
 
+@contextmanager
+def _paused_collector() -> Iterator[None]:
+    """Pause the garbage collector: loading makes no garbage, and collections would more than double its time."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
 R = TypeVar("R", bound=Record)
 
 
@@ -132,6 +154,10 @@ class TinyStore:
     """
 
     def __init__(self, folder: Path | None = None, *, fsync: bool = False, compact_at: int = COMPACT_AT) -> None:
+        with nullcontext() if folder is None else _paused_collector():
+            self._open(folder, fsync=fsync, compact_at=compact_at)
+
+    def _open(self, folder: Path | None, *, fsync: bool, compact_at: int) -> None:
         self._threads = ThreadPoolExecutor(4, "store")
         self._storage = LiveStorage()
         self._blobs: Blobs = MemoryBlobs()
@@ -141,7 +167,11 @@ class TinyStore:
             from sirrchat_testkit.storage.journal import JournalStorage
 
             self._storage = JournalStorage(Path(folder), compact_at=compact_at, undo_unsynced=fsync)
-            self._disk = Disk(self._storage, self._threads, eager=fsync)
+            try:
+                self._disk = Disk(self._storage, self._threads, eager=fsync)
+            except BaseException:
+                self._storage.folder.close()
+                raise
             self._blobs = self._disk.blobs
         self._references = BlobReferences()
         self._tables = {
@@ -281,7 +311,10 @@ class TinyStore:
         Scopes within it are closed as well. Raises ``ValueError`` if it is not open.
         """
         self._check_open()
-        self._commit(self._scopes.changed_since(mark))
+        undo = self._scopes.changed_since(mark)
+        if self._disk is not None:
+            numbering.keep_uids(self._storage, undo, self._scopes.undone(mark))
+        self._commit(undo)
         self._scopes.close(mark)
         if not self._scopes:
             self._references.end_scopes()

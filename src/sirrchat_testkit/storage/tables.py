@@ -164,6 +164,10 @@ class Scopes:
             raise ValueError(f"scope {mark} is not open")
         return self._storage.before(self._marks[mark].position)
 
+    def undone(self, mark: int) -> list[Undo]:
+        """Return the documents before each change since ``mark``, which is open."""
+        return self._storage.undo[self._marks[mark].position :]
+
     def close(self, mark: int) -> None:
         """Close the scope, whose changes have just been undone, and those opened within it."""
         closed = self._marks[mark]

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sirrchat_testkit.domain.models import Account, Address, Envelope, Message
+from sirrchat_testkit.domain.models import Account, Address, Domain, Envelope, Message
 from sirrchat_testkit.records import Record
 from sirrchat_testkit.storage import TinyStore
 
 _FIELDS: dict[type[Record], dict[str, Any]] = {
+    Domain: {"name": "example.com", "created_at": 1},
     Account: {"email": "ada@example.com", "created_at": 1, "quota": 1000},
     Address: {"account": "acc", "text": "Ada@example.com", "key": "ada@example.com", "domain": "example.com"}
     | {"created_at": 1},

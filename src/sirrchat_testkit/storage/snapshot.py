@@ -144,10 +144,10 @@ def _verify(folder: Folder, names: set[str]) -> None:
             folder.rename(_NEW_SUMS, SUMS)
         return
     wrong = sums.wrong_lines(folder, known)
-    if not wrong and known.count(b"\n") - 1 == folder.read(SNAPSHOT).count(b"\n"):
+    lines = folder.read(SNAPSHOT).split(b"\n")
+    if not wrong and known.count(b"\n") == len(lines):
         raise _damaged(folder, SUMS, 0, "the checksums of all lines are right, but not the one of the whole")
-    first = min(wrong, default=known.count(b"\n") - 1)
-    byte = sum(len(line) + 1 for line in folder.read(SNAPSHOT).split(b"\n")[:first])
+    byte = sum(len(line) + 1 for line in lines[: min(wrong, default=len(lines) - 1)])
     path = folder.path / SNAPSHOT
     text = f"{path} differs from its checksums in {SUMS} from byte {byte} on: it is damaged, or was edited with other "
     text += (

@@ -28,7 +28,7 @@ def recover(folder: Folder, *, verify: bool, tidy: bool = True) -> Snapshot:
     Raises:
         StoreDamaged: A file cannot be read; the error names the file and the byte.
     """
-    _check_complete(folder)
+    check_complete(folder)
     state = load(folder, verify=verify)
     generations = [each for each in folder.generations() if each >= state.generation]
     for expected, generation in enumerate(generations, state.generation):
@@ -47,7 +47,8 @@ def recover(folder: Folder, *, verify: bool, tidy: bool = True) -> Snapshot:
     return state
 
 
-def _check_complete(folder: Folder) -> None:
+def check_complete(folder: Folder) -> None:
+    """Raise ``StoreDamaged`` if a folder has raw messages but neither snapshot nor journal."""
     if SNAPSHOT in folder.names() or folder.generations():
         return
     if any(folder.size(segment_name(each)) for each in folder.segments()) or former_raws(folder):

@@ -30,7 +30,7 @@ from sirrchat_testkit.errors import StoreDamaged
 from sirrchat_testkit.storage import format as data_format
 from sirrchat_testkit.storage import journal_file
 from sirrchat_testkit.storage.folder import FORMAT, ORPHANED, SNAPSHOT, SUMS, Folder, journal_name, segment_name
-from sirrchat_testkit.storage.recovery import former_raws, recover, wrong_line
+from sirrchat_testkit.storage.recovery import check_complete, former_raws, recover, wrong_line
 from sirrchat_testkit.storage.salvage import salvage
 from sirrchat_testkit.storage.segment_file import HEADER, Entry, Scan, SegmentFile, is_whole
 from sirrchat_testkit.storage.segments import Index, Segments
@@ -102,13 +102,12 @@ class Repair:
 class _Work:
     """What was done so far: the fields of the ``Repair``.
 
-    ``spare`` is how many ids lost documents may have used; ``rebuild`` whether all records must be written anew.
+    ``spare`` is how many ids lost documents may have used.
     """
 
     folder: Folder
     found: dict[str, Any] = field(default_factory=dict)
     spare: int = 0
-    rebuild: bool = False
 
 
 def repair(folder: Path) -> Repair:
@@ -127,7 +126,8 @@ def repair(folder: Path) -> Repair:
         _repair_journals(work)
         _repair_segments(work)
         _check_former_raws(work)
-        if work.found or work.rebuild:
+        _keep_raws(work)
+        if work.found:
             _finish(work)
         return Repair(**work.found, missing=_missing(opened))
     finally:
@@ -154,10 +154,8 @@ def _repair_snapshot(work: _Work) -> None:
     if SNAPSHOT not in names:
         if SUMS in names:
             work.found["set_aside"] = (*work.found.get("set_aside", ()), _set_aside(work, SUMS))
-        if not generations:  # only raw messages are left, if anything
-            Draft(1).save(folder)
+        if 1 not in generations:
             work.spare += MANY
-            work.rebuild = True
         return
     try:
         load(folder, verify=data_format.has_sums(folder))
@@ -287,6 +285,15 @@ def _check_former_raws(work: _Work) -> None:
     if wrong:
         saved = tuple(work.folder.path / ORPHANED / f"{path.stem}{SUFFIX}.eml" for path in wrong)
         work.found["set_aside"] = (*work.found.get("set_aside", ()), *saved)
+
+
+def _keep_raws(work: _Work) -> None:
+    """Write an empty snapshot if there are raw messages but no records at all."""
+    try:
+        check_complete(work.folder)
+    except StoreDamaged:
+        Draft(1).save(work.folder)
+        work.found.setdefault("orphans", 0)
 
 
 def _finish(work: _Work) -> None:

@@ -23,12 +23,13 @@ from sirrchat_testkit.errors import StoreLocked
 from tests.support import ANY_PORT, SERVE, Serve, StartServe, call_api, connect, environment, generate
 
 COMPACT = (
-    "from sirrchat_testkit.storage import TinyStore; TinyStore.__init__.__kwdefaults__['compact_at'] = 20_000;"
+    "from sirrchat_testkit.storage import TinyStore, segments;"
+    "TinyStore.__init__.__kwdefaults__['compact_at'] = 20_000; segments.SEGMENT = 15_000;"
     "from sirrchat_testkit.cli import main; raise SystemExit(main())"
 )
 COMPACTING = [sys.executable, "-c", COMPACT, "serve"]
 BODY = "x" * 300
-LIVES = 13
+LIVES = [3, pytest.param(26, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
 """Kills in each of four modes."""
 
 
@@ -53,9 +54,28 @@ def subjects(server: Serve, email_id: str) -> Iterator[str]:
         cursor = page.json["nextCursor"]
 
 
+def newest_can_be_read(server: Serve, email_id: str) -> None:
+    """Check that the newest messages have their contents."""
+    for each in call_api(server, "GET", f"/api/emails/{email_id}").json["messages"]:
+        read = call_api(server, "GET", f"/api/emails/{email_id}/{each['id']}")
+        assert BODY in read.json["message"]["content"], read
+
+
 def compacts(folder: Path) -> bool:
     """Tell whether the folder has a new journal and not yet the snapshot that replaces the old one."""
     return len(list(folder.glob("journal-*"))) > 1
+
+
+def delete_until_it_dies(server: Serve, email_id: str, deleted: set[str], maybe: set[str]) -> None:
+    """Delete most of what comes, so that segments are compacted."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        while True:
+            page = call_api(server, "GET", f"/api/emails/{email_id}")
+            for each in page.json["messages"][3:]:
+                maybe.add(each["subject"])
+                gone = call_api(server, "DELETE", f"/api/emails/{email_id}/{each['id']}")
+                assert gone.status == 200, gone
+                deleted.add(each["subject"])
 
 
 def mail(subject: str) -> str:
@@ -91,25 +111,30 @@ def administer_until_it_dies(server: Serve, tag: str, acknowledged: list[str]) -
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("lives", LIVES, ids=["few", "many"])
 @pytest.mark.parametrize("compacting", [False, True], ids=["quiet", "compacting"])
 @pytest.mark.parametrize("arguments", [(), ("--fsync",)], ids=["default", "fsync"])
 def test_what_smtp_and_rest_acknowledged_survives_kills(
-    start: StartServe, tmp_path: Path, arguments: tuple[str, ...], *, compacting: bool
+    start: StartServe, tmp_path: Path, arguments: tuple[str, ...], lives: int, *, compacting: bool
 ) -> None:
     sent: list[str] = []
     made: dict[str, str] = {}
     managed: list[str] = []
+    deleted: set[str] = set()
+    maybe: set[str] = set()
     interrupted = 0
     command = COMPACTING if compacting else SERVE
     server = start(*arguments, command=command)
     box = make(server, "box")
-    for life in range(LIVES):
+    for life in range(lives):
         work = [
             threading.Thread(target=send_until_it_dies, args=(server, "box@example.com", f"{life}-{n}", sent))
             for n in range(2)
         ]
         work.append(threading.Thread(target=make_until_it_dies, args=(server, f"a{life}", made)))
         work.append(threading.Thread(target=administer_until_it_dies, args=(server, f"u{life}", managed)))
+        if compacting:
+            work.append(threading.Thread(target=delete_until_it_dies, args=(server, box, deleted, maybe)))
         for each in work:
             each.start()
         enough = len(sent) + 40
@@ -123,14 +148,19 @@ def test_what_smtp_and_rest_acknowledged_survives_kills(
         interrupted += compacts(tmp_path)
         server = start(*arguments, command=command)
         found = list(subjects(server, box))
-        assert set(sent) <= set(found)
+        assert set(sent) - maybe <= set(found)
+        assert not deleted & set(found)
         assert len(found) == len(set(found))
+        maybe.difference_update(found)
+        newest_can_be_read(server, box)
     for name, address_id in made.items():
         answer = call_api(server, "GET", f"/api/emails/{address_id}")
         assert (answer.status, answer.json["messages"]) == (200, []), name
     for path in managed:
         assert call_api(server, "GET", path).status == 200, path
-    assert interrupted >= LIVES // 2 if compacting else not interrupted
+    assert interrupted >= lives // 2 if compacting else not interrupted
+    if compacting:
+        assert not (tmp_path / "raw-000001.seg").exists()  # it was compacted
     server.end()
 
 

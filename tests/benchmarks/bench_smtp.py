@@ -54,8 +54,11 @@ CASES = [
     Case("pytest-localserver", SMALL, 2.5, 4.0, other="pytest-localserver"),
     Case("1k-logged", SMALL, 0.95, 0.97, one="ours-logged", other="ours"),
     Case("1k-reopen-logged", Load(1_024, 1_500, reopen=True), 0.95, 0.97, one="ours-logged", other="ours"),
-    Case("1k-durable", SMALL, 0.5, 0.85, one="ours-durable", other="ours"),
-    Case("10k-durable", MIDDLE, 0.7, 0.85, one="ours-durable", other="ours"),
+    *(
+        Case(f"{name}-{mode}", replace(load, connections=8), floor, goal, one=f"ours-{mode}", other="ours")
+        for name, load in (("1k", SMALL), ("10k", MIDDLE))
+        for mode, floor, goal in (("durable", 0.75, 0.9), ("fsync", 0.4, 0.5))
+    ),
 ]
 
 

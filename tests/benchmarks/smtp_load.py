@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 RECIPIENT = "rcpt@example.com"
-CONNECTIONS = 4
 _MAIL = b"MAIL FROM:<sender@bench.test>\r\n"
 _RCPT = f"RCPT TO:<{RECIPIENT}>\r\n".encode()
 _DATA = b"DATA\r\n"
@@ -15,12 +14,13 @@ _DATA = b"DATA\r\n"
 
 @dataclass(frozen=True)
 class Load:
-    """One way to send mail: octets of a message, and how many there are."""
+    """One way to send mail: octets of a message, how many there are, and over how many connections at a time."""
 
     size: int
     count: int
     reopen: bool = False
     pipelined: bool = False
+    connections: int = 4
 
 
 class Bodies:
@@ -115,7 +115,7 @@ def _nothing() -> None:
 
 
 def send(port: int, load: Load) -> None:
-    """Send ``load`` over ``CONNECTIONS`` connections at a time."""
+    """Send ``load``."""
     asyncio.run(_send(port, load))
 
 
@@ -129,4 +129,4 @@ async def _send(port: int, load: Load) -> None:
             await client.done
             transport.close()
 
-    await asyncio.gather(*(connect() for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(connect() for _ in range(load.connections)))

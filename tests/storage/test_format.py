@@ -228,7 +228,7 @@ def with_sums(path: Path, change: Callable[[bytes], bytes]) -> None:
     (path / "mail.json").write_bytes(data)
     sums = Sums()
     sums.add(data)
-    (path / "mail.sums").write_bytes(sums.encode())
+    (path / "mail.sums").write_bytes(b"".join(sums.encode()))
 
 
 def test_an_unknown_field_of_the_snapshot_is_named(tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ class Draft:
                         time.sleep(_PAUSE)
                 os.fsync(file.fileno())
             with folder.open_stream(_NEW_SUMS, "wb") as file:
-                write_all(file.fileno(), checksums.encode())
+                for chunk in checksums.encode():
+                    write_all(file.fileno(), chunk)
                 os.fsync(file.fileno())
         except OSError:
             folder.unlink(_DRAFT)

@@ -7,12 +7,15 @@ changed line, a file that other software has written, or the checksums themselve
 
 from __future__ import annotations
 
+import sys
 from array import array
+from collections.abc import Iterator
 from zlib import crc32
 
 from sirrchat_testkit.storage.folder import SNAPSHOT, Folder
 
 _BLOCK = 1 << 20
+_LINES = 1 << 15
 
 
 class Sums:
@@ -31,9 +34,14 @@ class Sums:
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         self.lines.extend(map(crc32, lines))
 
-    def encode(self) -> bytes:
-        """Return the content of ``mail.sums``. The file must end with a line break."""
-        return self.first_line() + "".join(map("%08x\n".__mod__, self.lines)).encode("ascii")
+    def encode(self) -> Iterator[bytes]:
+        """Yield the content of ``mail.sums``, in chunks that take little time. The file must end with a line break."""
+        yield self.first_line()
+        for start in range(0, len(self.lines), _LINES):
+            lines = self.lines[start : start + _LINES]
+            if sys.byteorder == "little":
+                lines.byteswap()
+            yield lines.tobytes().hex("\n", lines.itemsize).encode("ascii") + b"\n"
 
     def first_line(self) -> bytes:
         """Return the first line: size and checksum of the whole file."""

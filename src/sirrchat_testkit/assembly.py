@@ -14,7 +14,7 @@ from sirrchat_testkit.handles.clock import Clock
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.findings import Findings
 from sirrchat_testkit.http.listener import serve_rest
-from sirrchat_testkit.net import Tls
+from sirrchat_testkit.net import Ports, Tls
 from sirrchat_testkit.records import record
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.sink.host import Sinks
@@ -55,6 +55,7 @@ class Assembly:
     api_key: str
     smtp: Listener
     smtps: Listener | None
+    ports: Ports
     tls: Tls | None
     http: Listener
     finished: Callable[[str], Awaitable[None]]
@@ -91,8 +92,9 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         if settings.smtps_port is not None:
             smtps = await exits.enter_async_context(serve_smtp(services, context, tls=True))
         control = ServerControl(thread, services, [each.address for each in (smtp, smtps) if each])
+        ports = Ports(smtp.address, smtps.address if smtps else None, tls.ca_file if tls else "")
         http = await exits.enter_async_context(
-            serve_rest(services, lambda: [_control_api(control, tls)], lambda: _pages(control, api_key))
+            serve_rest(services, lambda: [_control_api(control, tls)], lambda: _pages(control, ports, api_key))
         )
         exits.callback(control.stop)
         clock = Clock(thread, services.clock)
@@ -107,6 +109,7 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
             api_key=api_key,
             smtp=smtp,
             smtps=smtps,
+            ports=ports,
             tls=tls,
             http=http,
             finished=dispatcher.finished,
@@ -124,11 +127,11 @@ def _control_api(control: ServerControl, tls: Tls | None) -> Api:
     return control_api(control, tls)
 
 
-def _pages(control: ServerControl, api_key: str) -> Pages:
+def _pages(control: ServerControl, ports: Ports, api_key: str) -> Pages:
     """Import the web inbox and return it."""
     from sirrchat_testkit.web.site import Site
 
-    return Site(control, api_key).serve
+    return Site(control, ports, api_key).serve
 
 
 def _secure(settings: Settings, exits: contextlib.AsyncExitStack) -> tuple[Tls | None, ssl.SSLContext | None]:

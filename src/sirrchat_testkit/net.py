@@ -55,6 +55,14 @@ def reachable(host: str) -> str:
     return WILDCARDS.get(host, host)
 
 
+class Ports(NamedTuple):
+    """Where SMTP listens: the addresses without and with implicit TLS, and the certificate to trust, or ""."""
+
+    smtp: tuple[str, int]
+    smtps: tuple[str, int] | None
+    ca_file: str
+
+
 def netloc(bound: tuple[str, int]) -> str:
     """Return ``host:port``, an IPv6 host in brackets."""
     host, port = bound

@@ -27,7 +27,7 @@ from sirrchat_testkit.faults.webhook_handle import WebhookFaults
 from sirrchat_testkit.handles.clock import Clock
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.diagnostics import Refusal
-from sirrchat_testkit.handles.environment import Connection, EnvPreset, fill
+from sirrchat_testkit.handles.environment import Connection, EnvPreset, connection, fill
 from sirrchat_testkit.handles.environment import preset as preset_of
 from sirrchat_testkit.handles.feed import arun, pull_records, run
 from sirrchat_testkit.handles.findings import Findings
@@ -253,14 +253,8 @@ class MailServer(Service, CollectionHints, Receiver):
         Without ``host``, the application runs in this process.
         """
         now = self._now
-        username, password = self._control.login() if self._offers_auth else ("", "")
-        starttls = self.settings.starttls and "STARTTLS" not in self.settings.hide_extensions
-        port = self.smtp_port
-        tls: Literal["", "starttls", "implicit"] = "starttls" if starttls else ""
-        if not tls and self.smtps_port is not None:
-            port, tls = self.smtps_port, "implicit"
-        host = host or reachable(now.smtp.address[0])
-        return Connection(host, port, tls, username, password, now.tls.ca_file if now.tls else "")
+        login = self._control.login() if self._offers_auth else ("", "")
+        return connection(self.settings, now.ports, host or reachable(now.smtp.address[0]), login)
 
     @property
     def _advertised(self) -> str:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import quote
 
-from sirrchat_testkit.net import netloc
+from sirrchat_testkit.net import Ports, netloc
+from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.suggestions import near_name
 
 __tracebackhide__ = True
@@ -58,6 +59,16 @@ class Connection(NamedTuple):
     def trust(self, variable: str = "SSL_CERT_FILE") -> dict[str, str]:
         """Return the variable that names the certificate to trust, or no variable without TLS."""
         return {variable: self.ca_file} if self.ca_file else {}
+
+
+def connection(settings: Settings, ports: Ports, host: str, login: tuple[str, str]) -> Connection:
+    """Return how an application connects to ``host``: with TLS if the server offers it, and with ``login``."""
+    starttls = settings.starttls and "STARTTLS" not in settings.hide_extensions
+    port = ports.smtp[1]
+    tls: Literal["", "starttls", "implicit"] = "starttls" if starttls else ""
+    if not tls and ports.smtps is not None:
+        port, tls = ports.smtps[1], "implicit"
+    return Connection(host, port, tls, *login, ports.ca_file)
 
 
 def _django(to: Connection) -> dict[str, str]:

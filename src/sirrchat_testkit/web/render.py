@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -82,6 +83,11 @@ def left(milliseconds: int) -> str:
         if seconds >= 2 * length or (unit == "min" and seconds >= length):
             return f"{seconds // length} {unit} left"
     return f"{max(seconds, 0)} s left"
+
+
+def local_time(at: int) -> datetime:
+    """Return a time of the server's clock as a datetime in UTC."""
+    return datetime.fromtimestamp(at / 1000, UTC)
 
 
 def url(path: str, **query: Any) -> str:

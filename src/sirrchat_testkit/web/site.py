@@ -18,8 +18,10 @@ from sirrchat_testkit.domain.models import ApiKey
 from sirrchat_testkit.errors import Forbidden, NotFound, TestkitError
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.pages import START, lead
-from sirrchat_testkit.http.style import status_of
+from sirrchat_testkit.http.style import TooLarge, status_of
+from sirrchat_testkit.net import Ports
 from sirrchat_testkit.web.activity import ActivityPages
+from sirrchat_testkit.web.connect import ConnectPages
 from sirrchat_testkit.web.inbox import InboxPages
 from sirrchat_testkit.web.layout import Layout
 from sirrchat_testkit.web.live import Live
@@ -31,21 +33,32 @@ from sirrchat_testkit.web.visitors import Visitors
 View = Callable[..., Awaitable[web.StreamResponse]]
 
 _SERVER_ERROR: Final = 500
+_FORM: Final = 65_536
+"""Bytes of a form in addition to its files."""
 
 
 class Route(NamedTuple):
-    """A row of the table; ``admin`` says that a user's key does not open the page."""
+    """A row of the table.
+
+    Attributes:
+        method: The method.
+        path: The path, below ``/ui``.
+        view: Answers a request.
+        admin: Whether only an admin's key opens the page.
+        uploads: Whether a form may be as large as a message.
+    """
 
     method: str
     path: str
     view: View
     admin: bool = False
+    uploads: bool = False
 
 
 class Site:
     """The pages of one server."""
 
-    def __init__(self, control: ServerControl, api_key: str) -> None:
+    def __init__(self, control: ServerControl, ports: Ports, api_key: str) -> None:
         templates = Templates()
         self._templates = templates
         self._visitors = visitors = Visitors(control.services, api_key)
@@ -54,6 +67,8 @@ class Site:
         inbox = InboxPages(control, layout, rows)
         messages = MessagePages(control, layout, inbox)
         activity = ActivityPages(control, layout, inbox)
+        connect = ConnectPages(control, layout, ports)
+        self._settings = control.services.settings
         live = Live(control, layout, inbox, rows, activity)
         self._router = web.UrlDispatcher()
         self._routes: dict[object, Route] = {}
@@ -73,6 +88,11 @@ class Site:
             Route("GET", "/activity", activity.show, admin=True),
             Route("GET", "/connections/{number}", activity.show_connection, admin=True),
             Route("GET", "/live", live.stream),
+            Route("GET", "/connect", connect.show, admin=True),
+            Route("POST", "/connect/login", connect.make_login, admin=True),
+            Route("POST", "/connect/sample", connect.send_sample, admin=True),
+            Route("GET", "/compose", connect.show_compose, admin=True),
+            Route("POST", "/compose", connect.deliver, admin=True, uploads=True),
             Route("POST", "/theme", self._set_theme),
             Route("POST", "/sign-out", self._sign_out),
         ):
@@ -96,15 +116,23 @@ class Site:
         try:
             if route.admin and visitor.role != "admin":
                 raise Forbidden("this page needs an admin's API key")
-            if route.method == "POST":
-                form = await request.post()
-                self._visitors.check(request, str(form.get("token", "")))
-            return await route.view(request, visitor, **match)
+            return await route.view(await self._checked(request, route), visitor, **match)
         except TestkitError as error:
             status = status_of(error)
             if status >= _SERVER_ERROR:
                 raise
             return await self._layout.page("problem", request, visitor, status=status, text=str(error), at="")
+
+    async def _checked(self, request: web.Request, route: Route) -> web.Request:
+        """Return ``request`` with its form read, if it has one that may change something."""
+        if route.method == "POST":
+            if route.uploads:
+                most = self._settings.value.max_message_size + _FORM
+                if (request.content_length or 0) > most:  # before files are made of it
+                    raise TooLarge(most)
+                request = request.clone(client_max_size=most)
+            self._visitors.check(request, str((await request.post()).get("token", "")))
+        return request
 
     def _static(self, name: str) -> web.Response:
         if name not in STATIC:

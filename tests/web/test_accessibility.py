@@ -39,7 +39,7 @@ def test_every_page_is_accessible(browser: Any, web: Web, arrive: Send, axe: str
     newest, first = web.message(), web.message(-1)
     paths = ["/mail", "/mail?to=bob@example.com", "/mail?q=nothing", f"/mail/{newest}", "/mail/none"]
     paths += [f"/mail/{first}/{view}" for view in VIEWS]
-    paths += ["/activity", "/connections/1", "/connect", "/compose"]
+    paths += ["/activity", "/connections/1", "/faults", "/connect", "/compose"]
     context = browser.new_context(
         base_url=web.server.api_url, viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
     )

@@ -45,7 +45,10 @@ class FaultViews:
 
     async def plan_fault(self, request: web.Request) -> web.Response:
         """Plan a fault, which is tried after those planned before."""
-        body = checked(schemas.NewFault, await read_object(request))
+        return answer(_fault_json(self.plan(checked(schemas.NewFault, await read_object(request)))), 201)
+
+    def plan(self, body: schemas.NewFault) -> Fault:
+        """Plan the fault that ``body`` describes. Raises ``InvalidValue`` or ``SharedServerError``."""
         name, parameters = _parts(body.effect)
         handle = _HANDLES[body.protocol](self._registry)
         if not handle.owners(body.match):
@@ -59,13 +62,13 @@ class FaultViews:
                     raise InvalidValue(f"{name} has no {field}", field=field, value=value)
                 parameters[field] = value
         try:
-            fault: Fault = verb(**parameters, **body.match)
+            planned: Fault = verb(**parameters, **body.match)
         except (TypeError, ValueError) as error:
             field = next((each for each in ("stage", "times", *parameters) if str(error).startswith(each)), "effect")
             raise InvalidValue(
                 str(error), field="match" if "condition" in str(error) or str(error).startswith("unknown ") else field
             ) from None
-        return answer(_fault_json(fault), 201)
+        return planned
 
     async def remove_fault(self, request: web.Request) -> web.Response:
         """Remove a fault. A test does not fail because a removed fault never fired."""

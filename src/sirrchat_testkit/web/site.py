@@ -22,6 +22,7 @@ from sirrchat_testkit.http.style import TooLarge, status_of
 from sirrchat_testkit.net import Ports
 from sirrchat_testkit.web.activity import ActivityPages
 from sirrchat_testkit.web.connect import ConnectPages
+from sirrchat_testkit.web.faults import FaultPages
 from sirrchat_testkit.web.inbox import InboxPages
 from sirrchat_testkit.web.layout import Layout
 from sirrchat_testkit.web.live import Live
@@ -67,6 +68,7 @@ class Site:
         inbox = InboxPages(control, layout, rows)
         messages = MessagePages(control, layout, inbox)
         activity = ActivityPages(control, layout, inbox)
+        faults = FaultPages(control, layout)
         connect = ConnectPages(control, layout, ports)
         self._settings = control.services.settings
         live = Live(control, layout, inbox, rows, activity)
@@ -93,6 +95,10 @@ class Site:
             Route("POST", "/connect/sample", connect.send_sample, admin=True),
             Route("GET", "/compose", connect.show_compose, admin=True),
             Route("POST", "/compose", connect.deliver, admin=True, uploads=True),
+            Route("GET", "/faults", faults.show, admin=True),
+            Route("POST", "/faults", faults.plan, admin=True),
+            Route("POST", "/faults/remove", faults.remove, admin=True),
+            Route("POST", "/clock", faults.move_clock, admin=True),
             Route("POST", "/theme", self._set_theme),
             Route("POST", "/sign-out", self._sign_out),
         ):

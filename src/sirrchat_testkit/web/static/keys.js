@@ -58,7 +58,7 @@ const KEYS = {
   Escape: back,
 };
 
-const GO = { i: "#go-mail", a: "#go-activity", c: "#go-connect", m: "#go-compose" }; // after g
+const GO = { i: "#go-mail", a: "#go-activity", f: "#go-faults", c: "#go-connect", m: "#go-compose" }; // after g
 let prefix = "";
 
 document.addEventListener("keydown", (event) => {

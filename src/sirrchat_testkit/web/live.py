@@ -41,8 +41,10 @@ from sirrchat_testkit.web.rows import Rows
 PAUSE: Final = 0.03
 """Seconds of real time for which events are collected."""
 
-REST: Final = 4
-"""How many times as long as a rendering took nothing is rendered after it."""
+REST: Final = 5
+"""How many times as long as rendering and writing took nothing is rendered afterwards."""
+
+_WRITING: Final = 3  # steps of the loop in which the streams write what was pushed
 
 _SHOWN: Final = (MessageReceived, MessagesChanged, MessagesRemoved, RecipientRefused)
 _ALL: Final = (*_SHOWN, *KINDS[""][1])
@@ -142,6 +144,8 @@ class Live:
                 for other, stream in self._streams:
                     if other == shown and data:
                         stream.push(data)
+            for _ in range(_WRITING):
+                await asyncio.sleep(0)
             await asyncio.sleep((loop.time() - began) * REST)
 
     async def _what(self, shown: Shown, events: Sequence[tuple[int, Event]]) -> bytes:

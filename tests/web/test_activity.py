@@ -30,6 +30,9 @@ def test_what_happens_is_shown_newest_first(web: Web, arrive: Send) -> None:
     refuse(web)
     with connect(web.server) as smtp, pytest.raises(smtplib.SMTPAuthenticationError):
         smtp.login("ann@example.com", "wrong")
+    account = web.server.add_account("shop@example.com")
+    with connect(web.server) as smtp:
+        smtp.login(account.address, account.password)
     web.server.faults.reject(stage="mail", code=451)
     with connect(web.server) as smtp:
         smtp.ehlo()
@@ -41,7 +44,8 @@ def test_what_happens_is_shown_newest_first(web: Web, arrive: Send) -> None:
         "Clock stands still",
         "Fault reject 451 at mail",
         "Login ann@example.com by",
-        "anna@example.com: anna@example.com does not exist here; nearest is ann@example.com",
+        "Login shop@example.com by",
+        "anna@example.com does not exist here; nearest is ann@example.com",
         "Welcome, to x@corp.example",
         "outgoing: kept here and sent nowhere",
         "Welcome, to ann@example.com",

@@ -12,7 +12,7 @@ from sirrchat_testkit.domain.events import Event
 from sirrchat_testkit.domain.models import ApiKey
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.errors import NotFound
-from sirrchat_testkit.formatting import counted
+from sirrchat_testkit.formatting import counted, iso_milliseconds
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.pages import PREFIX
 from sirrchat_testkit.web.inbox import InboxPages
@@ -31,6 +31,7 @@ KINDS: Final[Mapping[str, tuple[str, tuple[type[Event], ...]]]] = {
             domain.MessageReceived,
             domain.MessageSent,
             domain.RecipientRefused,
+            domain.LoginAccepted,
             domain.LoginRefused,
             domain.TlsFailed,
             domain.SessionClosed,
@@ -43,7 +44,7 @@ KINDS: Final[Mapping[str, tuple[str, tuple[type[Event], ...]]]] = {
     ),
     "mail": ("Mail", (domain.MessageReceived, domain.MessageSent, domain.MessagesRemoved)),
     "refused": ("Refused", (domain.RecipientRefused,)),
-    "logins": ("Logins", (domain.LoginRefused, domain.TlsFailed)),
+    "logins": ("Logins", (domain.LoginAccepted, domain.LoginRefused, domain.TlsFailed)),
     "webhooks": ("Webhooks", (domain.DeliveryAttempted,)),
     "faults": ("Faults", (domain.FaultFired, domain.ClockMoved)),
     "connections": ("Connections", (domain.SessionClosed,)),
@@ -102,7 +103,6 @@ class ActivityPages:
             "entries": await self.entries(events[-LISTED:]),
             "before": before,
             "older": events[-LISTED][0] if len(events) > LISTED else None,
-            "event": log.last,
         }
         return await self._layout.page("activity", request, visitor, at="activity", **data)
 
@@ -133,7 +133,7 @@ class ActivityPages:
                         event.at,
                         "Refused",
                         "bad",
-                        f"{event.recipient}: {row.refusal.reason}{nearest}{of}",
+                        f"{_named(event.recipient, row.refusal.reason)}{nearest}{of}",
                         f"from {event.sender or '<>'}",
                         link,
                         event.recipient if row.can_be_made else "",
@@ -144,6 +144,11 @@ class ActivityPages:
             else:
                 made.append(Entry(number, event.at, *_ENTRIES[type(event)](event)))
         return made
+
+
+def _named(recipient: str, reason: str) -> str:
+    """Return the reason of a refusal with the recipient, which it may name already."""
+    return reason if recipient in reason else f"{recipient}: {reason}"
 
 
 def _closed(number: int, event: domain.SessionClosed, session: Session | None) -> Entry:
@@ -181,6 +186,7 @@ _ENTRIES: Final[Mapping[type[Event], Any]] = {
     domain.MessageReceived: _message,
     domain.MessageSent: _message,
     domain.MessagesRemoved: lambda event: ("Mail", "muted", f"{counted(len(event.ids), 'message')} deleted"),
+    domain.LoginAccepted: lambda event: ("Login", "", f"{event.login} by {event.mechanism}"),
     domain.LoginRefused: lambda event: ("Login", "bad", f"{event.login} by {event.mechanism}: {event.reason}"),
     domain.TlsFailed: lambda event: ("TLS", "bad", f"{event.peer}: {event.alert or 'the client hung up'}"),
     domain.FaultFired: lambda event: (
@@ -190,7 +196,11 @@ _ENTRIES: Final[Mapping[type[Event], Any]] = {
         ", ".join(filter(None, [event.peer, event.sender and f"from {event.sender}", *event.recipients])),
     ),
     domain.DeliveryAttempted: _attempt,
-    domain.ClockMoved: lambda event: ("Clock", "warn", "stands still" if event.frozen else "was moved or runs again"),
+    domain.ClockMoved: lambda event: (
+        "Clock",
+        "warn",
+        f"{'stands still at' if event.frozen else 'runs from'} {iso_milliseconds(event.at)}",
+    ),
     domain.Crashed: lambda event: (
         "Error",
         "bad",

@@ -43,6 +43,7 @@ class Layout:
             "admin": visitor.role == "admin",
             "token": self._visitors.token,
             "now": now,
+            "event": self._services.events.last,
             "frozen": clock.frozen,
             "moved": abs(clock.offset) > _NOTICEABLE,
         }

@@ -55,7 +55,6 @@ class Assembly:
     api_key: str
     smtp: Listener
     smtps: Listener | None
-    ports: Ports
     tls: Tls | None
     http: Listener
     finished: Callable[[str], Awaitable[None]]
@@ -66,6 +65,11 @@ class Assembly:
     async def close(self) -> None:
         """Stop every part, the last one first. Transactions in progress can finish."""
         await self.exits.aclose()
+
+    @property
+    def ports(self) -> Ports:
+        """Where SMTP listens."""
+        return _ports(self.smtp, self.smtps, self.tls)
 
     def abandon(self) -> None:
         """Close the sockets that a forked child has inherited; the parent keeps its own."""
@@ -92,9 +96,12 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
         if settings.smtps_port is not None:
             smtps = await exits.enter_async_context(serve_smtp(services, context, tls=True))
         control = ServerControl(thread, services, [each.address for each in (smtp, smtps) if each])
-        ports = Ports(smtp.address, smtps.address if smtps else None, tls.ca_file if tls else "")
         http = await exits.enter_async_context(
-            serve_rest(services, lambda: [_control_api(control, tls)], lambda: _pages(control, ports, api_key))
+            serve_rest(
+                services,
+                lambda: [_control_api(control, tls)],
+                lambda: _pages(control, _ports(smtp, smtps, tls), api_key),
+            )
         )
         exits.callback(control.stop)
         clock = Clock(thread, services.clock)
@@ -109,7 +116,6 @@ async def assemble(settings: Settings, thread: LoopThread) -> Assembly:
             api_key=api_key,
             smtp=smtp,
             smtps=smtps,
-            ports=ports,
             tls=tls,
             http=http,
             finished=dispatcher.finished,
@@ -125,6 +131,10 @@ def _control_api(control: ServerControl, tls: Tls | None) -> Api:
     from sirrchat_testkit.control.api import control_api
 
     return control_api(control, tls)
+
+
+def _ports(smtp: Listener, smtps: Listener | None, tls: Tls | None) -> Ports:
+    return Ports(smtp.address, smtps.address if smtps else None, tls.ca_file if tls else "")
 
 
 def _pages(control: ServerControl, ports: Ports, api_key: str) -> Pages:

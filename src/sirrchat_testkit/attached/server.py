@@ -155,7 +155,17 @@ class AttachedServer(MailServer):
 
 
 _MACHINE: Final = frozenset(
-    {"host", "advertise", "shared", "smtp_port", "smtps_port", "http_port", "password_cost", "allowed_hosts"}
+    {
+        "host",
+        "advertise",
+        "shared",
+        "smtp_port",
+        "smtps_port",
+        "http_port",
+        "password_cost",
+        "allowed_hosts",
+        "web_auth",
+    }
 )
 """The settings that concern how a server runs on its machine, which tests need not know."""
 

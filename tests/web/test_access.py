@@ -177,6 +177,22 @@ def test_a_revoked_key_ends_the_session(locked: Web) -> None:
     locked.get("/mail", status=401)
 
 
+def test_a_stream_ends_when_its_visitor_signs_out(locked: Web) -> None:
+    inbox = locked.server.inbox_for("ann@example.com")
+    sign_in(locked, locked.server.api_key)
+    with Web(locked.server).http as other:
+        other.cookies.update(dict(locked.http.cookies))
+        with other.stream("GET", "/ui/live?page=mail") as stream:
+            parts = stream.iter_raw()
+            assert next(parts) == b": live\n\n"
+            next(parts)  # the list as it is
+            inbox.deliver(subject="Seen")
+            assert b"Seen" in next(parts)
+            locked.post("/sign-out")
+            inbox.deliver(subject="Not seen")
+            assert b"".join(parts) == b""
+
+
 def test_nothing_of_the_pages_is_imported_until_one_is_opened(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

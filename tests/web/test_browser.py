@@ -81,6 +81,20 @@ def test_many_messages_at_once_leave_a_complete_list_of_bounded_length(page: Any
     assert shown == [f"number {number}" for number in range(159, 159 - len(shown), -1)]
 
 
+def test_the_code_of_a_row_that_was_not_read_appears_when_the_row_is_in_sight(
+    page: Any, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        server.inbox_for("ann@example.com").deliver(subject=f"Code {number}", text=f"Your code is {418200 + number}.")
+    monkeypatch.setattr("sirrchat_testkit.web.rows.BUDGET", 0)
+    page.goto("/ui/mail")
+    expect(page.locator(".row", has_text="Code 29").locator(".chip.code")).to_have_text(re.compile("418229"))
+    last = page.locator(".row", has=page.get_by_text("Code 0", exact=True))
+    expect(last.locator(".chip.code")).to_have_count(0)
+    last.scroll_into_view_if_needed()
+    expect(last.locator(".chip.code")).to_have_text(re.compile("418200"))
+
+
 def test_a_page_that_was_away_gets_what_it_missed(page: Any, arrive: Send) -> None:
     open_list(page)
     page.context.set_offline(True)

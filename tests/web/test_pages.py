@@ -86,6 +86,8 @@ def test_the_list_has_at_most_50_rows_and_goes_on(web: Web) -> None:
     for number in range(120):
         inbox.deliver(subject=f"number {number}.")
     seen: list[str] = []
+    rows: list[str] = []
+    shown = ""
     path: str | None = "/mail"
     pages = 0
     while path:
@@ -97,6 +99,9 @@ def test_the_list_has_at_most_50_rows_and_goes_on(web: Web) -> None:
         older = re.search(r'id="older" href="/ui([^"]+)"', shown)
         path = older[1].replace("&amp;", "&") if older else None
     assert seen == [str(number) for number in range(119, -1, -1)]
+    opened = re.search(r'id="open-[^"]+" href="/ui([^"]+)"', shown)
+    assert opened is not None
+    assert re.findall(r"number (\d+)\.</bdi>", web.get(opened[1].replace("&amp;", "&"))) == rows
     assert pages == 3
 
 

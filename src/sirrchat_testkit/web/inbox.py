@@ -189,7 +189,13 @@ class InboxPages:
         [row] = await self._rows.of([record])
         shown = filter_of(request, visitor)
         text = self._layout.part(
-            "row", visitor, row=row, opened=request.query.get("opened", ""), shown=shown, arrived=False
+            "row",
+            visitor,
+            row=row,
+            opened=request.query.get("opened", ""),
+            before=request.query.get("before", ""),
+            shown=shown,
+            arrived=False,
         )
         return page(text)
 

@@ -5,7 +5,8 @@
    rendering waits ``REST`` times as long as this one took, so that pages leave the receiving of mail its time.
 3. Each event has the number of the latest event of the log as its id. A page that was away, or that was read before
    its stream began, gets its list anew.
-4. A stream that is not read is closed (``control.events.Stream``), and htmx connects again.
+4. A stream that is not read is closed (``control.events.Stream``), and htmx connects again. One whose visitor has
+   signed out, or whose key was revoked, ends before anything more is sent.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from sirrchat_testkit.web.inbox import LISTED, InboxPages
 from sirrchat_testkit.web.layout import Layout
 from sirrchat_testkit.web.mailbox import Filter, filter_of, search_of
 from sirrchat_testkit.web.rows import Rows
+from sirrchat_testkit.web.visitors import Visitors
 
 PAUSE: Final = 0.03
 """Seconds of real time for which events are collected."""
@@ -70,11 +72,18 @@ class Live:
     """The streams of one server."""
 
     def __init__(
-        self, control: ServerControl, layout: Layout, inbox: InboxPages, rows: Rows, activity: ActivityPages
+        self,
+        control: ServerControl,
+        visitors: Visitors,
+        layout: Layout,
+        inbox: InboxPages,
+        rows: Rows,
+        activity: ActivityPages,
     ) -> None:
         self._control = control
         self._services = control.services
         self._log = control.services.events
+        self._visitors = visitors
         self._layout = layout
         self._inbox = inbox
         self._rows = rows
@@ -110,7 +119,8 @@ class Live:
             self._unsubscribe = self._log.subscribe(self._collect, lambda event: isinstance(event, _ALL))
 
     def _leave(self, shown: Shown, stream: Stream) -> None:
-        self._streams.remove((shown, stream))
+        if (shown, stream) in self._streams:
+            self._streams.remove((shown, stream))
         if not self._streams and self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
@@ -139,6 +149,10 @@ class Live:
             await asyncio.sleep(PAUSE)
             pending, self._pending = self._pending, []
             began = loop.time()
+            for shown, stream in tuple(self._streams):
+                if await self._visitors.find(stream.request) != shown.visitor:
+                    self._streams.remove((shown, stream))
+                    stream.end()
             for shown in {each for each, _ in self._streams}:
                 data = await self._what(shown, pending)
                 for other, stream in self._streams:

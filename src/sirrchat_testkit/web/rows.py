@@ -70,13 +70,13 @@ class Rows:
         self._control = control
         self._kept: OrderedDict[str, Summary] = OrderedDict()
 
-    async def of(self, records: Sequence[Message], seconds: float = BUDGET) -> list[Row]:
-        """Return a row for each of ``records``, reading contents for at most ``seconds``."""
+    async def of(self, records: Sequence[Message]) -> list[Row]:
+        """Return a row for each of ``records``, reading contents for at most ``BUDGET`` seconds."""
         missing = [each for each in records if each.blob not in self._kept]
         if missing:
             messages = [self._control.received(each) for each in missing]
             await self._control.load(messages)
-            for blob, summary in await asyncio.to_thread(_summaries, messages, seconds):
+            for blob, summary in await asyncio.to_thread(_summaries, messages, BUDGET):
                 self._kept[blob] = summary
         rows = [Row(each, self._kept.get(each.blob)) for each in records]
         while len(self._kept) > KEPT:

@@ -71,7 +71,7 @@ class Site:
         faults = FaultPages(control, layout)
         connect = ConnectPages(control, layout, ports)
         self._settings = control.services.settings
-        live = Live(control, layout, inbox, rows, activity)
+        live = Live(control, visitors, layout, inbox, rows, activity)
         self._router = web.UrlDispatcher()
         self._routes: dict[object, Route] = {}
         for route in (

@@ -71,6 +71,7 @@ TESTS = [block for block in BLOCKS if "def test_" in block.code or block.is_name
 SCRIPTS = [block for block in BLOCKS if block not in TESTS and "import" in block.code]
 
 
+@pytest.mark.timeout(240)
 def test_tests_in_the_documentation_pass(tmp_path: Path) -> None:
     assert {block.name for block in TESTS} >= {"README-1", "pytest-1", "tutorial-1", "webhooks-1"}
     write(tmp_path, TESTS)

@@ -485,3 +485,9 @@ def test_an_empty_anchor_is_no_link() -> None:
         links("", "<a href='https://a.example/trap'></a><p style='font-size:0'><a href='https://a.example/x'>x</a></p>")
         == ()
     )
+
+
+@pytest.mark.parametrize("html", ["", "<p>x</p>"])
+def test_links_are_read_in_the_first_mebibyte_of_a_text(html: str) -> None:
+    text = "https://a.example/first " + "x" * (1 << 20) + " https://a.example/last"
+    assert links(text, html) == ("https://a.example/first",)

@@ -71,7 +71,7 @@ _ZERO = re.compile(r"0(?:\.0*)?(?:px|pt|em|rem|%)?(?:!important)?")
 _HREF_NOISE = re.compile(r"[\t\r\n]+")
 
 MOST: Final = 1_048_576
-"""The maximum number of characters of HTML to read; newsletters have a tenth of that."""
+"""The maximum number of characters of HTML, or of text with links, to read; newsletters have a tenth of that."""
 
 DEEPEST: Final = 512
 """The maximum depth of nested elements, as in Chromium; the parser is quadratic in it."""
@@ -89,12 +89,12 @@ def links(text: str, html: str) -> tuple[Link, ...]:
 
     Images are links too (purpose "image" or "tracking"), and so are other schemes. Relative references are not.
     """
+    plain = (each._replace(in_html=False) for each in bare(text[:MOST]))
     if not html:
-        return merged(each._replace(in_html=False) for each in bare(text))
+        return merged(plain)
     page = _read(html)
     anchors = [each for each in page.seen if each.kind in _ANCHORS]
     pictures = [each for each in page.seen if each.kind not in _ANCHORS]
-    plain = (each._replace(in_html=False) for each in bare(text))
     return merged([*anchors, *bare("\n".join(page.outside)), *plain, *pictures])
 
 

@@ -19,7 +19,7 @@ from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.message import ReceivedMessage, record_of
 from sirrchat_testkit.mail.candidates import Candidate
-from sirrchat_testkit.mail.html import MOST, Link, candidates, readable_text
+from sirrchat_testkit.mail.html import Link, candidates, readable_text
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ def _summaries(messages: Sequence[ReceivedMessage], seconds: float) -> list[tupl
 
 def candidates_of(message: ReceivedMessage) -> tuple[list[Candidate[str]], list[Candidate[Link]]]:
     """Return what may be a code or the link of ``message``, as far as it is read, each with the reason."""
-    return candidates(message.text[:MOST], message.html, message.subject)
+    return candidates(message.text, message.html, message.subject)
 
 
 def summary(

@@ -26,7 +26,7 @@ LAZY = 1.0
 RETRY = 0.1
 """Seconds after which an fsync is repeated if it lacked a file descriptor or memory."""
 
-SLICE = 500
+SLICE = 200
 """Blobs that are dropped at once, at most."""
 
 log = logging.getLogger(__name__)

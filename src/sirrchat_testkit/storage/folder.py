@@ -25,6 +25,7 @@ import errno
 import fcntl
 import os
 import re
+import time
 import weakref
 from pathlib import Path
 from typing import IO, Any, Final
@@ -43,6 +44,9 @@ FORMAT: Final = "format.json"
 ORPHANED: Final = "orphaned"
 FORMER_RAWS: Final = "raw"
 """The folder of raw messages in the former layout, with a file for each: ``raw/ab/<sha256>.eml``."""
+
+ATTEMPTS: Final = 100
+"""How often the lock of the folder is tried, if that of the file ``lock`` is free: for a second."""
 
 _LOCK: Final = "lock"
 _JOURNAL: Final = re.compile(r"journal-(\d{8})\.log")
@@ -194,12 +198,8 @@ class Folder:
             raise StoreLocked(f"the data folder {self.path} is already open in this process")
         kind = (fcntl.LOCK_SH if self.read_only else fcntl.LOCK_EX) | fcntl.LOCK_NB
         try:
+            self._lock_file(kind)
             self._lock_folder(kind)
-            try:
-                descriptor = self.open_file(_LOCK, os.O_RDONLY if self.read_only else os.O_RDWR | os.O_CREAT)
-            except FileNotFoundError:  # it is read only
-                return
-            fcntl.lockf(descriptor, kind)
         except (BlockingIOError, PermissionError) as error:
             if error.filename is not None:  # the file cannot be opened
                 raise
@@ -207,13 +207,28 @@ class Folder:
         if not self.read_only:
             _held.add(self._key)
 
-    def _lock_folder(self, kind: int) -> None:
-        # This lock is inherited by a forked child, until the child closes its files.
+    def _lock_file(self, kind: int) -> None:
         try:
-            fcntl.flock(self.descriptor, kind)
-        except OSError as error:
-            if error.errno not in _NO_FOLDER_LOCKS:
-                raise
+            descriptor = self.open_file(_LOCK, os.O_RDONLY if self.read_only else os.O_RDWR | os.O_CREAT)
+        except FileNotFoundError:  # it is read only
+            return
+        fcntl.lockf(descriptor, kind)
+
+    def _lock_folder(self, kind: int) -> None:
+        # A forked child inherits this lock until it has closed its files, so that of a killed server may last a moment.
+        for attempt in range(ATTEMPTS):
+            try:
+                fcntl.flock(self.descriptor, kind)
+            except BlockingIOError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(0.01)
+            except OSError as error:
+                if error.errno not in _NO_FOLDER_LOCKS:
+                    raise
+                return
+            else:
+                return
 
 
 def identity(found: os.stat_result) -> tuple[int, int]:

@@ -29,7 +29,7 @@ from sirrchat_testkit.storage.segment_file import GONE, HEADER, Scan, SegmentFil
 SEGMENT: Final = 64 << 20
 """Bytes from which on a segment is full."""
 
-SLICE: Final = 256 << 10
+SLICE: Final = 128 << 10
 """Bytes that are copied from a segment at once, if no single message is larger."""
 
 log = logging.getLogger(__name__)

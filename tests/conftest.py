@@ -3,16 +3,37 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from sirrchat_testkit import SharedServerError
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.storage.store import TinyStore
+from tests.modes import reason_against
 from tests.support import Serve, StartServe
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs a server of its own, if the tests run with one that others use too."""
+    if config.getoption("--server-mode") != "own":
+        for item in items:
+            if reason := reason_against(item.nodeid):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Skip a test that is refused what would affect others, if it runs with a server that others use too."""
+    try:
+        return (yield)
+    except SharedServerError as refusal:
+        if item.config.getoption("--server-mode") == "own" or "attached" in item.path.parts:
+            raise
+        pytest.skip(f"it needs a server of its own: {refusal}")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """Tests of fixtures and handles in three modes: with an own server, with one elsewhere, with one of all workers.
 
-``python -m pytest tests/plugin tests/flows --server-mode attached`` runs the tests whose fixtures know the modes.
+``python -m pytest tests/plugin tests/flows --server-mode attached``, and ``-n 2 --server-mode shared``. Then a test
+that is refused what would affect others is skipped, with the text of the refusal as the reason: ``tests/attached`` has
+the tests of refusals. ``EXCLUDED`` are the other tests that need a server of their own.
 """
 
 from __future__ import annotations
@@ -10,6 +12,30 @@ from collections.abc import Iterator
 from typing import Any
 
 from sirrchat_testkit import MailServer
+
+EXCLUDED = {
+    "test_start": "it tests how a server of this process starts",
+    "test_serve": "the same, in a process of its own",
+    "test_scope_end": "open transactions and requests of others are not broken off",
+    "test_figures": "the figures count the mail of others too",
+    "test_wait_costs": "it counts calls into a server of this process",
+    "test_an_address_that_is_not_near_is_not_suggested": "the refusal of an unknown address may be of others",
+    "test_an_unknown_address_is_named_with_its_remedy": "the same",
+    "test_a_user_that_does_not_exist_is_told_apart_for_the_test_alone": "the login of an unknown user is of nobody",
+    "test_a_login_submits": "it reads the records of the server",
+    "test_a_session_has_all_of_it_and_who_connected": "a connection that names nobody may be of others",
+    "test_sessions_are_those_of_the_scope": "the same",
+    "test_the_server_receives_for_everybody_and_what_leaves": "mail to elsewhere without a login is of nobody",
+    "test_a_subject_is_refused_at_the_end_of_data": "a pattern cannot be sent to the server",
+    "test_a_condition_of_the_users_runs_elsewhere_than_the_server": "a function cannot be sent to the server",
+    "test_draining_takes_every_message_once_in_order": "it takes thousands of messages, each with a request",
+}
+"""Modules and tests that need a server of their own, each with the reason."""
+
+
+def reason_against(nodeid: str) -> str:
+    """Return why a test does not run with a server that others use too; empty if it does."""
+    return next((reason for name, reason in EXCLUDED.items() if f"/{name}.py" in nodeid or f"::{name}" in nodeid), "")
 
 
 @contextlib.contextmanager

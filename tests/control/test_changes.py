@@ -110,13 +110,18 @@ def test_it_waits_until_something_concerns_the_account(server: MailServer, ann: 
 
 def test_a_wait_ends_with_the_server(ann: Owner, server: MailServer) -> None:
     answers: list[Any] = []
-    waiting = threading.Thread(target=lambda: answers.append(ann.changes(timeout=600)))
+
+    def wait() -> None:
+        query = {"after": ann.last, "account": ann.id, "timeout": 600}
+        answers.append(ann.control.refusal("GET", "/changes", status=503, **query))
+
+    waiting = threading.Thread(target=wait)
     before = len(server._now.services.events._subscribers)
     waiting.start()
     until(server._thread, lambda: len(server._now.services.events._subscribers) > before)
     server.stop()
     waiting.join(30)
-    assert answers[0]["events"] == []
+    assert answers[0]["code"] == "service_unavailable"
 
 
 def test_many_events_come_in_several_answers(

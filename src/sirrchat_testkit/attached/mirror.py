@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextvars import Context
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -59,10 +60,12 @@ class MirrorThread(LoopThread):
     mirror: Mirror | None = None
 
     def _submit(self, work: Coroutine[Any, Any, T], *, waits: bool = False) -> Any:
+        submit = super()._submit
+        # in a context of its own: that of a trio task would have httpx use trio in this thread
         if not waits or self.mirror is None:
-            return super()._submit(work, waits=waits)
+            return Context().run(submit, work, waits=waits)
         try:
-            return super()._submit(self._current(self.mirror, work), waits=True)
+            return Context().run(submit, self._current(self.mirror, work), waits=True)
         except RuntimeError:
             work.close()
             raise
@@ -100,9 +103,10 @@ class FollowedFeeds(Feeds[ReceivedMessage]):
 
 
 class Mark(NamedTuple):
-    """The beginning of a scope: the number of accounts, of messages received and removed, and the planned faults."""
+    """The beginning of a scope: the number of accounts, of addresses looked up, of messages, and the planned faults."""
 
     accounts: int
+    sought: int
     received: int
     removed: int
     faults: frozenset[int]
@@ -126,6 +130,7 @@ class Mirror:
         self._last = last
         self._received: list[Message] = []
         self._removed: list[str] = []
+        self._sought: list[str] = []
         self._unclaimed: deque[told.RecipientRefused] = deque(maxlen=UNCLAIMED)
         self._catching_up = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
@@ -173,15 +178,21 @@ class Mirror:
         """Return whether ``address`` is one of an account that was made here."""
         return "@" in address and bool(await self.services.directory.owner(address))
 
+    def seek(self, address: str) -> None:
+        """Note that a test has looked up ``address``, so that a refusal of it is its concern."""
+        self._sought.append(addressing.key(address))
+
     async def is_nearly_mine(self, address: str) -> bool:
-        """Return whether ``address`` is probably a misspelled one of this process."""
+        """Return whether ``address`` was looked up, or is probably a misspelled one of this process."""
+        if addressing.key(address) in self._sought:
+            return True
         local, domain = addressing.split(addressing.key(address))
         known = [addressing.split(each.key) for each in await self.services.store.find(Address)]
         return near_name(local, [own for own, its_domain in known if its_domain == domain]) is not None
 
     def mark(self) -> Mark:
         """Return what there is, for ``rewind``."""
-        return Mark(len(self.keys), len(self._received), len(self._removed), frozenset(self.faults))
+        return Mark(len(self.keys), len(self._sought), len(self._received), len(self._removed), frozenset(self.faults))
 
     def end(self, mark: Mark) -> None:
         """Do nothing: the server goes on, and ``rewind`` cleans up."""
@@ -193,7 +204,7 @@ class Mirror:
         received, removed = self._received[mark.received :], self._removed[mark.removed :]
         self.keys = {each: key for each, key in self.keys.items() if each not in accounts}
         self.faults = {each: fault for each, fault in self.faults.items() if each in mark.faults}
-        del self._received[mark.received :], self._removed[mark.removed :]
+        del self._received[mark.received :], self._removed[mark.removed :], self._sought[mark.sought :]
         self._follow_again()
         restored = [found for each in removed if (found := await self.services.store.get(Message, id=each))]
         await self.services.deletion.delete_messages(restored)
@@ -211,7 +222,7 @@ class Mirror:
         if self._following is not None:
             self._following.cancel()
         with contextlib.suppress(ApiError):  # the server has stopped
-            await self.rewind(Mark(0, 0, 0, frozenset()))
+            await self.rewind(Mark(0, 0, 0, 0, frozenset()))
         await self.client.aclose()
 
     async def _ask(self, seconds: float = 0.0) -> bool:
@@ -291,6 +302,8 @@ class Mirror:
                 await self._refuse(event)
             case told.LoginRefused() if await self.is_mine(event.login):
                 append(domain.LoginRefused(at=at, mechanism=event.mechanism, login=event.login, reason=event.reason))
+            case told.TlsFailed():  # whose it was is not known
+                append(domain.TlsFailed(at=at, peer=event.peer, alert=event.alert))
             case told.FaultStruck() if event.fault in self.faults:
                 self._fire(event, at)
             case told.DeliveryAttempted() if await self._calls_mine(event):

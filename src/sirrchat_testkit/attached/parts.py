@@ -201,7 +201,7 @@ class MirrorSessions(Sessions):
     def __init__(self) -> None:
         super().__init__()
         self._seen: dict[int, Session] = {}
-        self._unknown: set[int] = set()
+        self._unknown: dict[int, Session] = {}  # those that named nobody: they may be of this process's applications
 
     def __iter__(self) -> Iterator[Session]:
         return iter([each for each in [*self._seen.values()] if not each.closed])
@@ -213,9 +213,9 @@ class MirrorSessions(Sessions):
         """Return the sessions opened after number ``after``, oldest first."""
         return [each for number, each in sorted(self._seen.items()) if number > after]
 
-    def possible(self, after: int) -> int:
-        """Return the number of connections after ``after`` that may be from this process's applications."""
-        return len(self.known(after)) + sum(number > after for number in self._unknown)
+    def unknown(self, after: int) -> list[Session]:
+        """Return the sessions after number ``after`` that named nobody: they may be from an own application."""
+        return [each for number, each in self._unknown.items() if number > after]
 
     async def refresh(self) -> None:
         """Ask the server for its connections."""
@@ -223,11 +223,11 @@ class MirrorSessions(Sessions):
             if await self._is_mine(each):
                 self._seen[each.number] = _session(each)
             elif not each.login and not each.recipients:
-                self._unknown.add(each.number)
-            if each.number in self._seen:
-                self._unknown.discard(each.number)
-        for number in sorted(self._seen)[:-REMEMBERED]:
-            del self._seen[number]
+                self._unknown[each.number] = _session(each)
+        self._unknown = {number: each for number, each in self._unknown.items() if number not in self._seen}
+        for sessions in (self._seen, self._unknown):
+            for number in sorted(sessions)[:-REMEMBERED]:
+                del sessions[number]
 
     async def settled(
         self,
@@ -265,7 +265,13 @@ class MirrorDiagnostics(Diagnostics):
         """Return a snapshot."""
         await self.sessions.refresh()
         snapshot = await super().snapshot(connection, recipient, after)
-        return replace(snapshot, connections=self.sessions.possible(connection))
+        unknown = self.sessions.unknown(connection)
+        return replace(
+            snapshot,
+            connections=len(self.sessions.known(connection)) + len(unknown),
+            idle=sorted([*snapshot.idle, *(each for each in unknown if not each.busy)], key=lambda each: each.number),
+            busy=[*snapshot.busy, *(each for each in unknown if each.busy)],
+        )
 
 
 class MirrorAccount(TestAccount):
@@ -288,6 +294,11 @@ class MirrorAccount(TestAccount):
             return await self._make(local, domain or self._services.settings.value.domains[0], expires_in)
         except Conflict:
             return None
+
+    async def find(self, text: str) -> Address | None:
+        """Return the address ``text``, or None if it does not exist, or belongs to others."""
+        self._mirror.seek(text)
+        return await super().find(text)
 
     async def add_exact(self, text: str, expires_in: int | None) -> Address:
         """Make the address ``text``. Raises ``InvalidValue``, or ``Conflict`` if it already exists on the server."""

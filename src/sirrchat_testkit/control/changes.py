@@ -109,6 +109,8 @@ class ChangeViews:
         finally:
             unsubscribe()
             self._waiting.discard(happened)
+        if self._stopped:
+            raise web.HTTPServiceUnavailable(reason="the server stops")
         return after, events
 
     async def _answer(

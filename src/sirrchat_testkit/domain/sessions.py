@@ -97,6 +97,11 @@ class Session:
         return Activity(self.peer, _NO_MAIL_YET if self.sender is None else f"MAIL FROM:<{self.sender}>")
 
     @property
+    def named(self) -> bool:
+        """Whether the transaction in progress has a recipient, or the client has logged in."""
+        return bool(self.login or self.current_recipients)
+
+    @property
     def current_recipients(self) -> list[str]:
         """The recipients of the transaction in progress, or of the last one."""
         return self.recipients[self._begun :]
@@ -215,8 +220,8 @@ class Sessions:
 
         Connections up to number ``after``, which were opened before the caller's scope, do not count as fresh.
 
-        With a ``concern``, only what it includes counts. A connection that has not named a recipient may concern any
-        account, so it counts if it was open when the wait began; others come and go all the time.
+        With a ``concern``, only what it includes counts. A connection that has named nobody may concern any account, so
+        it counts if it was opened after ``after`` and before the wait began; others come and go all the time.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
@@ -228,7 +233,7 @@ class Sessions:
             sessions = self._busy(after)
             works = [each for others in self._others for each in others()]
             if concern is not None:
-                known = [each for each in sessions if each.number <= newest or each.current_recipients]
+                known = [each for each in sessions if each.named or after < each.number <= newest]
                 sessions = [each for each in known if await concern.includes_transaction(each)]
                 works = [each for each in works if await concern.includes_calls(each.where)]
             busy = [*_activities(sessions), *works]

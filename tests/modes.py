@@ -28,6 +28,10 @@ EXCLUDED = {
     "test_the_server_receives_for_everybody_and_what_leaves": "mail to elsewhere without a login is of nobody",
     "test_a_subject_is_refused_at_the_end_of_data": "a pattern cannot be sent to the server",
     "test_a_condition_of_the_users_runs_elsewhere_than_the_server": "a function cannot be sent to the server",
+    "test_a_certificate_that_is_not_trusted_is_reported": "a connection that names nobody may be of others",
+    "test_what_follows_a_refusal_that_is_told": "a connection that names unknown recipients may be of others",
+    "test_an_inbox_whose_address_was_deleted_says_so": "it deletes records of the server",
+    "test_messages_of_a_deleted_": "the same",
     "test_draining_takes_every_message_once_in_order": "it takes thousands of messages, each with a request",
 }
 """Modules and tests that need a server of their own, each with the reason."""

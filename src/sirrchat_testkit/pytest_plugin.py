@@ -131,7 +131,8 @@ def pytest_configure(config: pytest.Config) -> None:
         given_clock = config.getini("mailserver_clock")
         raise pytest.UsageError(f"the ini setting mailserver_clock must be follow, not {given_clock!r}")
     url = config.getoption("--mailserver-url") or os.environ.get(_ATTACH) or config.getini("mailserver_url")
-    if url or config.getoption("--mailserver-shared") or config.getini("mailserver_shared"):
+    is_shared = config.getoption("--mailserver-shared") or config.getini("mailserver_shared")
+    if url or is_shared or "mailserver_shared" in getattr(config, "workerinput", {}):
         from sirrchat_testkit.attached.plugin import Attaching
 
         config.stash[_ATTACHING] = Attaching(config, url)

@@ -52,7 +52,10 @@ def test_without_its_lock_file_a_folder_is_still_locked(tmp_path: Path) -> None:
 
 
 def test_a_former_release_that_has_the_folder_open_is_respected(tmp_path: Path) -> None:
-    code = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print(); sys.stdin.read()"
+    code = (
+        "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX);"
+        "print(flush=True); sys.stdin.read()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as former:

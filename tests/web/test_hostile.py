@@ -30,6 +30,7 @@ class Trap:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.host = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.requests: list[bytes] = []
+        self.called = threading.Event()
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -41,6 +42,7 @@ class Trap:
                     connection.settimeout(2)
                     with contextlib.suppress(OSError):
                         self.requests.append(connection.recv(200))
+                        self.called.set()
 
     def set(self, text: str) -> str:
         """Return ``text`` with the URLs of the trap."""
@@ -208,7 +210,7 @@ def test_the_trap_notices_a_request_and_the_page_a_script(
     pages["/"] = trap.set(HTML[0]), ""
     page.goto(f"{base}/")
     assert page.evaluate("window.hit") == 1
-    assert trap.requests
+    assert trap.called.wait(30)
 
 
 def test_loaded_images_come_only_from_the_hosts_that_were_asked_for(trap: Trap) -> None:

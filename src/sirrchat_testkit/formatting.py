@@ -120,6 +120,11 @@ def iso_seconds(at: int) -> str:
 
 
 @lru_cache(maxsize=4096)  # lists show the same moments again and again
+def milliseconds(at: datetime) -> int:
+    """Return ``at``, which has an offset, in milliseconds since the epoch."""
+    return round(at.timestamp() * 1000)
+
+
 def iso_milliseconds(at: int) -> str:
     """Return ``at`` (milliseconds since the epoch) as ISO 8601 in UTC, such as ``2025-04-21T08:30:45.084Z``.
 

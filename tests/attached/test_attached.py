@@ -527,7 +527,7 @@ def test_a_server_that_cannot_be_used(elsewhere: MailServer, monkeypatch: pytest
         (
             f"{elsewhere.api_url}/docs",
             elsewhere.api_key,
-            "is no server of sirrchat-testkit, or one of an older",
+            "is not a sirrchat-testkit server, or is an older",
         ),
     ):
         with pytest.raises(ConnectionError, match=words) as caught:

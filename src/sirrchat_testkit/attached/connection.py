@@ -75,7 +75,7 @@ def describe(url: str, key: str) -> Server:
     except client.Forbidden:
         raise ConnectionError(f"the API key of a user does not suffice at {url}; tests need that of an admin") from None
     except (client.NotFound, client.UnexpectedResponse):
-        raise ConnectionError(f"{url} is no server of sirrchat-testkit, or one of an older version") from None
+        raise ConnectionError(f"{url} is not a sirrchat-testkit server, or is an older version of it") from None
     except client.ApiError as error:
         raise ConnectionError(f"the server at {url} failed: {error}") from None
     if server.version != _VERSION:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, TypeVar, cast
 
-from sirrchat_testkit.attached.mirror import Mirror, catch_up
+from sirrchat_testkit.attached.mirror import Mirror, MirrorThread, catch_up
 from sirrchat_testkit.domain.models import Webhook
 from sirrchat_testkit.errors import NotFound, SharedServerError
 from sirrchat_testkit.faults.engine import Fault, FaultRegistry
@@ -98,7 +98,8 @@ def _clear(self: Any, *faults: Fault) -> None:
 
 
 def _mirror(thread: LoopThread) -> Mirror:
-    found: Mirror = thread.mirror  # type: ignore[attr-defined]
+    found = thread.mirror if isinstance(thread, MirrorThread) else None
+    assert found is not None
     return found
 
 

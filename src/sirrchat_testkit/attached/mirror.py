@@ -17,7 +17,6 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import Context
-from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
 from sirrchat_testkit.attached.connection import Control
@@ -28,6 +27,7 @@ from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.store import Change, Put
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.faults.engine import Fault
+from sirrchat_testkit.formatting import milliseconds
 from sirrchat_testkit.handles.feed import End, Feed, Feeds
 from sirrchat_testkit.handles.message import ReceivedMessage
 from sirrchat_testkit.mail import addresses as addressing
@@ -256,7 +256,7 @@ class Mirror:
                 feed.push(End.STOPPED)
 
     def _set_clock(self, clock: schemas.Clock) -> None:
-        local, now = self.services.clock, _milliseconds(clock.now)
+        local, now = self.services.clock, milliseconds(clock.now)
         if clock.frozen == local.frozen and abs(local.now() - now) < (1 if clock.frozen else DRIFT):
             return
         local.freeze(now)
@@ -292,7 +292,7 @@ class Mirror:
                     if known := await self.services.store.get(Message, id=each.message):
                         await self.services.folders.see(known, seen=each.seen)
             case _:
-                await self._note(event, _milliseconds(event.at))
+                await self._note(event, milliseconds(event.at))
 
     async def _note(self, event: told.Event, at: int) -> None:
         """Repeat an event that changes no record."""
@@ -362,7 +362,7 @@ class Mirror:
     def _append_refusal(self, event: told.RecipientRefused, scope: str) -> None:
         self.services.events.append(
             domain.RecipientRefused(
-                at=_milliseconds(event.at),
+                at=milliseconds(event.at),
                 recipient=event.recipient,
                 sender=event.sender,
                 code=event.code,
@@ -399,10 +399,6 @@ async def _if_there(work: Coroutine[Any, Any, None]) -> None:
         await work
 
 
-def _milliseconds(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
-
-
 def _record(
     message: StoredMessage | schemas.Message, account: str, address: str, envelope: str, folder: str
 ) -> Message:
@@ -417,7 +413,7 @@ def _record(
         envelope=envelope,
         blob=message.id,
         size=message.size,
-        received_at=_milliseconds(message.received_at),
+        received_at=milliseconds(message.received_at),
         mail_from=message.mail_from,
         sender=message.sender,
         to=tuple(message.to),
@@ -434,7 +430,7 @@ def _envelope(envelope: schemas.Envelope) -> Envelope:
         id=envelope.id,
         sender=envelope.sender,
         recipients=tuple(envelope.recipients),
-        received_at=_milliseconds(envelope.received_at),
+        received_at=milliseconds(envelope.received_at),
         size=envelope.size,
         refused=envelope.refused,
         parameters=envelope.parameters,

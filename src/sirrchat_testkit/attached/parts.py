@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, TypeVar, cast
 
 from sirrchat_testkit.attached.connection import Rest, TempMail
@@ -26,6 +26,7 @@ from sirrchat_testkit.domain.store import Change, Patch, Put
 from sirrchat_testkit.domain.transcript import MessageLog, Page, SessionLog
 from sirrchat_testkit.domain.webhooks import Webhooks
 from sirrchat_testkit.errors import Conflict, InvalidValue, NotFound, OverQuota, SharedServerError
+from sirrchat_testkit.formatting import milliseconds
 from sirrchat_testkit.handles.control import NewAccount, OwnedAccount, ServerControl, TestAccount
 from sirrchat_testkit.handles.diagnostics import Diagnostics, Refusal, Snapshot
 from sirrchat_testkit.handles.findings import Findings, Late, Planned
@@ -363,8 +364,8 @@ class MirrorAccount(TestAccount):
         address = replace(
             self._services.directory.new_address(owner, made.email),
             id=made.id,
-            created_at=_milliseconds(made.created_at),
-            expires_at=_milliseconds(made.expires_at) if made.expires_at else 0,
+            created_at=milliseconds(made.created_at),
+            expires_at=milliseconds(made.expires_at) if made.expires_at else 0,
         )
         await self._services.store.commit([Put(address)])
         return address
@@ -461,14 +462,10 @@ def _refused() -> SharedServerError:
     return SharedServerError.refuse("moving the clock", OWN_SERVER)
 
 
-def _milliseconds(at: datetime) -> int:
-    return round(at.astimezone(UTC).timestamp() * 1000)
-
-
 def _delivery(delivery: schemas.Delivery, account: str, webhook: str) -> Delivery:
     attempts = [
         {
-            "at": _milliseconds(each.at),
+            "at": milliseconds(each.at),
             "http_status": each.status,
             "error": each.error,
             "duration_ms": round(each.duration * 1000),
@@ -485,7 +482,7 @@ def _delivery(delivery: schemas.Delivery, account: str, webhook: str) -> Deliver
         request_body=delivery.body,
         status=delivery.status,
         attempts=tuple(attempts),
-        due_at=_milliseconds(delivery.due_at) if delivery.due_at else 0,
+        due_at=milliseconds(delivery.due_at) if delivery.due_at else 0,
     )
 
 

@@ -7,7 +7,6 @@ import contextlib
 import secrets
 from collections.abc import Coroutine
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never
 
 from sirrchat_testkit.assembly import Assembly, report_uncaught
@@ -33,6 +32,7 @@ from sirrchat_testkit.errors import SharedServerError
 from sirrchat_testkit.faults.rest_handle import RestFaults
 from sirrchat_testkit.faults.smtp_handle import Faults
 from sirrchat_testkit.faults.webhook_handle import WebhookFaults
+from sirrchat_testkit.formatting import milliseconds
 from sirrchat_testkit.handles.clock import Clock
 from sirrchat_testkit.handles.diagnostics import Refusal
 from sirrchat_testkit.handles.webhooks import WebhookControl
@@ -265,12 +265,8 @@ async def _serve_domains(services: Services, url: str, key: str) -> None:
     """Store the domains that the server serves."""
     async with Rest(key, url) as client:
         async for each in client.domains.list():
-            made = Domain(id=each.id, name=each.name, created_at=_milliseconds(each.created_at))
+            made = Domain(id=each.id, name=each.name, created_at=milliseconds(each.created_at))
             await services.store.commit([Put(made)])
-
-
-def _milliseconds(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
 
 
 async def _finished(services: Services) -> None:

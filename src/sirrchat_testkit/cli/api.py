@@ -17,7 +17,6 @@ from sirrchat_testkit.cli.parser import NOT_FOUND, WRONG, CommandFailed
 TIMEOUT: Final = 30.0
 """Seconds to wait for an answer, in addition to those that a request asks the server to wait."""
 
-CONTROL: Final = "/testkit/v1"
 _FIRST_ERROR: Final = 300
 _CONTENTS: Final = frozenset({http.client.BAD_REQUEST, http.client.REQUEST_ENTITY_TOO_LARGE})
 _SUGGESTION: Final = "is --url right?"

@@ -12,7 +12,7 @@ from sirrchat_testkit.control.changes import concern_of
 from sirrchat_testkit.control.shown import later_events
 from sirrchat_testkit.domain.events import Crashed
 from sirrchat_testkit.errors import Conflict, InvalidValue, SharedServerError
-from sirrchat_testkit.formatting import iso_milliseconds
+from sirrchat_testkit.formatting import iso_milliseconds, milliseconds
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.parameters import Number, Parameter, Seconds
 from sirrchat_testkit.http.style import answer, checked, read_object
@@ -62,7 +62,7 @@ class StateViews:
         keep_apart(self._services.settings.value, "moving the clock")
         clock = self._services.clock
         body = checked(schemas.ClockMove, await read_object(request))
-        at = None if body.at is None else round(body.at.timestamp() * 1000)
+        at = None if body.at is None else milliseconds(body.at)
         if body.action == "freeze":
             clock.freeze(at)
         elif body.action == "resume":

@@ -186,6 +186,30 @@ async def test_hourly_work_runs_every_hour() -> None:
     assert [at for _, at in diary.lines] == [1000, 2000]
 
 
+@pytest.mark.parametrize("back", ["freeze", "move_to"])
+async def test_hourly_work_runs_at_the_next_full_hour_after_the_clock_went_back(back: str) -> None:
+    clock = frozen()
+    diary = Diary(clock)
+    clock.every(1000, diary.work("again"))
+    if back == "freeze":
+        clock.freeze(START - 50_500)
+    else:
+        await clock.move_to(START - 50_500)
+    await clock.advance(1000)
+    assert [at for _, at in diary.lines] == [-50_000]
+
+
+async def test_hourly_work_runs_at_the_next_full_hour_after_the_clock_returned_to_the_process_s_time() -> None:
+    clock = Clock(asyncio.get_running_loop())
+    diary = Diary(clock)
+    hour = 3_600_000
+    clock.freeze(clock.now() // hour * hour + 100 * hour)
+    clock.every(hour, diary.work("hourly"))
+    clock.follow()
+    await clock.advance(hour)
+    assert len(diary.lines) == 1
+
+
 async def test_freezegun_does_not_move_it() -> None:
     clock = Clock(asyncio.get_running_loop())
     before = clock.now()

@@ -111,6 +111,7 @@ class Clock:
     def freeze(self, at: int | None = None) -> None:
         """Stop the clock, now or at ``at``; due work waits until the clock is moved or resumed."""
         self._frozen_at = self.now() if at is None else at
+        self._repeat_from_now()
         self._arm()
         self._moved()
 
@@ -125,6 +126,7 @@ class Clock:
     def follow(self) -> None:
         """Read ``time.time`` from now on, so that libraries that fake it also move this clock."""
         self._following, self._frozen_at, self._shift = True, None, 0
+        self._repeat_from_now()
         self._arm()
         self._moved()
 
@@ -154,6 +156,7 @@ class Clock:
                     await self._calm()
                     self._check(move)
             self._set(to)
+            self._repeat_from_now()
             self._arm()
             self._moved()
         finally:
@@ -167,7 +170,7 @@ class Clock:
         return entry
 
     def every(self, period: int, work: Work) -> None:
-        """Run ``work`` at each full ``period`` milliseconds since the epoch.
+        """Run ``work`` at each full ``period`` milliseconds since the epoch, also after the clock went back.
 
         If the clock is moved over several periods with no other work due in between, it runs once, at the last one.
         """
@@ -222,6 +225,14 @@ class Clock:
             self._frozen_at = to
         else:
             self._shift += to - self.now()
+
+    def _repeat_from_now(self) -> None:
+        """Run periodic work at the next full period again, if the clock went back from it by more than one."""
+        now = self.now()
+        for place, due in enumerate(self._queue):
+            if due.period and due.at - now > due.period:
+                self._queue[place] = Due(now // due.period * due.period + due.period, due.order, due.work, due.period)
+        heapq.heapify(self._queue)
 
     def _arm(self) -> None:
         if self._timer is not None:

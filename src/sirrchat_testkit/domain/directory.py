@@ -4,8 +4,8 @@
 2. An expired address no longer exists, but it can be made again only after the next purge, on the full hour.
 3. The addresses of ended scopes are remembered. Mail for them is refused, whatever the settings and domains, until they
    are made or looked up again.
-4. ``ann+news`` is a sub-address of ``ann`` (RFC 5233), unless ``ann+news`` is or was an address itself. The separator
-   is the setting ``subaddressing``.
+4. ``ann+news`` is a sub-address of ``ann`` (RFC 5233), unless ``ann+news`` is an address itself, or was one until it
+   expired or its scope ended. The separator is the setting ``subaddressing``.
 5. A record of another account raises ``NotFound``, as a record that does not exist.
 6. Domains are compared and shown in lower case, international labels in their ASCII form.
 7. A simulator is a recipient without an address. It exists only where no address does.
@@ -196,7 +196,8 @@ class Directory:
         if exact is not None:
             return exact
         main = addressing.main_key(key, self._settings.value.subaddressing)
-        return await self._store.get(Address, key=main) if main != key and key not in self._former else None
+        was_an_address = key in self._former or key in self._expired
+        return await self._store.get(Address, key=main) if main != key and not was_an_address else None
 
     async def latest(self, before: int | None, limit: int) -> tuple[list[str], int | None]:
         """Return the latest addresses, to suggest one for a misspelled recipient.

@@ -173,4 +173,4 @@ def test_a_deletion_needs_ids_or_conditions(arguments: list[str], cli: Cli) -> N
 @pytest.mark.parametrize("name", ["nope", "../settings", "a/b?c#d", "\u00fc"])
 def test_an_unknown_message_is_status_1(command: str, name: str, cli: Cli) -> None:
     done = cli(command, name)
-    assert (done.status, done.line) == (1, "no such message")
+    assert (done.status, done.line) == (1, "there is no message with this id; it may have been deleted")

@@ -164,7 +164,7 @@ class MessageViews:
         if message is None or not {message.account, message.address}.isdisjoint(
             await self._services.deletion.in_progress()
         ):
-            raise NotFound("no such message")
+            raise NotFound("there is no message with this id; it may have been deleted")
         return self._control.received(message)
 
 

@@ -64,6 +64,27 @@ def test_each_thing_that_happens_is_a_line(serve: StartServe) -> None:
     assert (status, errors.splitlines()[-1]) == (0, "Stopped: 2 messages received, 2 recipients refused.")
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_disk_that_fails_is_an_error_that_names_the_file(serve: StartServe, tmp_path: Path, form: str) -> None:
+    folder = tmp_path / "data"
+    served = serve("--data", str(folder), "--log-format", form)
+    generate(served, "ann")
+    folder.rename(tmp_path / "moved")
+    with pytest.raises(smtplib.SMTPDataError, match="read-only, because a write failed"):
+        send(served, "ann@example.com")
+    assert served.process.stderr is not None
+    line = served.process.stderr.readline().rstrip("\n")
+    if form == "text":
+        assert TIME.match(line)
+        text = line[10:].removeprefix("error     ")
+    else:
+        found = json.loads(line)
+        assert found["name"] == "error"
+        text = found["text"]
+    assert re.fullmatch(rf"SMTP end of data from .*: StoreBroken: {folder}.* was deleted or moved while .*", text)
+    (tmp_path / "moved").rename(folder)
+
+
 def test_a_simulator_is_no_mistake_of_the_sender(serve: StartServe) -> None:
     served = serve()
     generate(served, "bounce")

@@ -147,7 +147,7 @@ async def test_a_lost_connection_stores_nothing(
         (OverQuota("the mailbox is full"), "552 5.2.2 the mailbox is full"),
         (NoSuchAddress("gone"), "550 5.1.1 gone"),
         (StoreFull("no room"), "452 4.3.1 Insufficient system storage"),
-        (StoreBroken("no disk"), "452 4.3.0 The store is read-only: its disk failed"),
+        (StoreBroken("no disk"), "452 4.3.0 The store is read-only, because a write failed"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -33,7 +33,7 @@ def test_every_refusal_has_a_reply_of_its_own(error: type[errors.TestkitError]) 
         (errors.ForeignDomain("x"), "550 5.7.1 x"),
         (errors.OverQuota("x"), "552 5.2.2 x"),
         (errors.StoreFull("/path"), "452 4.3.1 Insufficient system storage"),
-        (errors.StoreBroken("/path"), "452 4.3.0 The store is read-only: its disk failed"),
+        (errors.StoreBroken("/path"), "452 4.3.0 The store is read-only, because a write failed"),
         (errors.StoreError("/path"), "451 4.3.0 Local error in processing"),
         (errors.TooBusy("x"), "454 4.7.0 Temporary authentication failure, try again later"),
         (errors.StoreLocked("/path"), "451 4.3.0 Local error in processing"),

@@ -1,4 +1,4 @@
-"""The log of ``serve``: a line on stderr for each message, refusal, login, webhook attempt and fault.
+"""The log of ``serve``: a line on stderr for each message, refusal, login, webhook attempt and fault, and each warning.
 
 1. A line is bounded, and control, bidirectional and zero-width characters are escaped: senders choose what is in it.
 2. A thread of its own writes the lines of each batch of events at once, so mail does not wait for a terminal, and the
@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
@@ -38,6 +40,7 @@ MOST: Final = 20
 """Elements of a list that a line of JSON shows."""
 
 _NAMED: Final = 2  # recipients of a message that a line of text names
+_WARNINGS: Final = 1000  # kept until they are written
 _PATIENCE: Final = 1.0  # seconds for which the end of the process waits for the last lines
 
 _GREEN, _RED, _YELLOW, _BLUE, _MAGENTA = "32", "31", "33", "34", "35"
@@ -49,6 +52,29 @@ class Line(NamedTuple):
     word: str
     color: str
     text: str
+
+
+class Warnings(logging.Handler):
+    """Keeps warnings and errors of the package, such as those of the disk, until the log writes them.
+
+    A record with a traceback is not kept: it has an event, ``Crashed``.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._wake = wake
+        self._kept: deque[logging.LogRecord] = deque(maxlen=_WARNINGS)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep ``record``, and wake the log."""
+        if not record.exc_info:
+            self._kept.append(record)
+            self._wake()
+
+    def take(self) -> Iterator[logging.LogRecord]:
+        """Return what is kept, and keep it no longer."""
+        while self._kept:
+            yield self._kept.popleft()
 
 
 class Log:
@@ -72,10 +98,12 @@ class Log:
         self._before = ""
         self._read = threading.Event()  # until the server stops
         self._over = threading.Event()
+        self._warnings = Warnings(reader.wake)
         self._thread = threading.Thread(target=self._run, name="sirrchat-testkit log", daemon=True)
 
     def start(self) -> None:
         """Begin to write."""
+        logging.getLogger("sirrchat_testkit").addHandler(self._warnings)
         self._thread.start()
 
     def stop(self) -> None:
@@ -88,6 +116,7 @@ class Log:
         self._before = before
         self._over.set()
         self._thread.join(_PATIENCE)
+        logging.getLogger("sirrchat_testkit").removeHandler(self._warnings)
 
     def _run(self) -> None:
         try:
@@ -101,7 +130,13 @@ class Log:
     def _shown(self, batch: Batch) -> Iterator[str]:
         self._received += len({*map(_envelope, batch.entries)} - {""})
         self._refused += sum(type(each.event) is domain.RecipientRefused for each in batch.entries)
-        return json_lines(batch) if self._form == "json" else text_lines(batch, colors=self._colors)
+        if self._form == "json":
+            yield from map(_json_warning, self._warnings.take())
+            yield from json_lines(batch)
+            return
+        for record in self._warnings.take():
+            yield _made(_milliseconds(record), _warning(record), colors=self._colors)
+        yield from text_lines(batch, colors=self._colors)
 
     def _summary(self) -> str:
         if self._form == "json":
@@ -116,6 +151,21 @@ class Log:
         with contextlib.suppress(OSError):  # the disk is full, or nobody reads
             while left:
                 left = left[os.write(self._descriptor, left) :]
+
+
+def _warning(record: logging.LogRecord) -> Line:
+    is_error = record.levelno >= logging.ERROR
+    word, color = ("error", _RED) if is_error else ("warning", _YELLOW)
+    return Line(word, color, _cut(record.getMessage(), LONG))
+
+
+def _json_warning(record: logging.LogRecord) -> str:
+    at = iso_milliseconds(_milliseconds(record))
+    return json.dumps(_bounded({"at": at, "name": _warning(record).word, "text": record.getMessage()}))
+
+
+def _milliseconds(record: logging.LogRecord) -> int:
+    return int(record.created * 1000)
 
 
 def json_lines(batch: Batch) -> Iterator[str]:

@@ -68,7 +68,7 @@ class LogReader:
         self._stopped = False
         self._signal = ThreadSignal()
         self._explained: deque[str] = deque(maxlen=_REMEMBERED)
-        self._log.subscribe(self._wake, lambda event: not self._pending and type(event) in self._kinds)
+        self._log.subscribe(lambda *_: self.wake(), lambda event: not self._pending and type(event) in self._kinds)
 
     def read(self) -> Batch | None:
         """Wait for events, and return those of the next ``PAUSE`` seconds; None after ``stop``.
@@ -97,7 +97,8 @@ class LogReader:
         self._stopped = True
         self._signal.set()
 
-    def _wake(self, _number: int, _event: Event) -> None:
+    def wake(self) -> None:
+        """Let ``read`` return, even if there are no events. Can be called from any thread."""
         self._pending = True
         self._signal.set()
 

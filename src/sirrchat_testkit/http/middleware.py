@@ -20,7 +20,7 @@ from aiohttp.typedefs import Handler
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.models import ApiKey
 from sirrchat_testkit.domain.services import Services
-from sirrchat_testkit.errors import RateLimited, TestkitError, Unauthorized
+from sirrchat_testkit.errors import RateLimited, StoreError, TestkitError, Unauthorized
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.http.hosts import check_origin
 from sirrchat_testkit.http.style import API_STYLE, MAX_BODY, ApiStyle, status_of
@@ -155,6 +155,8 @@ def _refusal(request: web.Request, style: ApiStyle, services: Services, error: T
     status = status_of(error)
     if status == _SERVER_ERROR:
         _report(request, services, error)
+    elif isinstance(error, StoreError):
+        LOG.error("%s %s: %s: %s", request.method, request.path, type(error).__name__, error)
     return style.refuse(status, str(error), error)
 
 

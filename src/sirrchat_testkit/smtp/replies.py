@@ -210,7 +210,7 @@ FAILURES: dict[type[TestkitError], str] = {
     StoreError: "Local error in processing",
     StoreFull: "Insufficient system storage",
     StoreBusy: "Insufficient system resources, try again later",
-    StoreBroken: "The store is read-only: its disk failed",
+    StoreBroken: "The store is read-only, because a write failed",
     TooBusy: "Temporary authentication failure, try again later",
 }
 """The texts for errors whose own texts are not for clients, such as those of the store, which contain file names."""

@@ -218,6 +218,17 @@ def test_raw_messages_without_any_records_are_moved(tmp_path: Path, name: str) -
     assert messages(folder) == {}
 
 
+@pytest.mark.parametrize("content", [b"hello", b""])
+def test_a_snapshot_without_any_record_is_left_with_what_to_do(folder: Path, content: bytes) -> None:
+    (folder / "mail.json").write_bytes(content)
+    before = {each: each.read_bytes() for each in folder.iterdir()}
+    with pytest.raises(StoreDamaged, match=r"no record in .*/mail\.json can be read, and nothing was changed: restore"):
+        repair(folder)
+    assert {each: each.read_bytes() for each in folder.iterdir()} == before
+    (folder / "mail.json").rename(folder / "mail.json.mine")
+    assert repair(folder).orphans > 0
+
+
 def test_a_missing_snapshot_sets_its_checksums_aside(folder: Path) -> None:
     (folder / "mail.json").unlink()
     done = repair(folder)

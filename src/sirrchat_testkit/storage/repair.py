@@ -163,7 +163,7 @@ def _repair_snapshot(work: _Work) -> None:
         data = folder.read(SNAPSHOT)
         found = salvage(data, _sums(folder))
         if not found.kept and not found.edited and 1 not in generations:
-            raise
+            raise _lost(folder, error.byte) from error
         if not found.has_ids and 1 not in generations:
             work.spare += MANY
         saved = folder.free_name(SNAPSHOT + SUFFIX)
@@ -172,6 +172,13 @@ def _repair_snapshot(work: _Work) -> None:
         Draft(state.generation, {name: [docs] for name, docs in state.tables.items()}, state.next_ids).save(folder)
         byte = found.byte if found.lost or not found.edited else error.byte
         work.found["snapshot"] = RepairedSnapshot(byte, found.kept, found.lost, folder.path / saved, found.edited)
+
+
+def _lost(folder: Folder, byte: int) -> StoreDamaged:
+    path = folder.path / SNAPSHOT
+    text = f"no record in {path} can be read, and nothing was changed: restore the file from a backup; or rename it "
+    text += f"and repair again, which saves the raw messages in {ORPHANED}, without addresses and accounts"
+    return StoreDamaged(text, file=str(path), byte=byte)
 
 
 def _sums(folder: Folder) -> set[int]:

@@ -72,10 +72,9 @@ def moment(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def due(milliseconds: int) -> str:
-    """Return when something happens on the server's clock, and the call that moves it there."""
-    seconds = max(-(-milliseconds // 1000), 1)
-    return f"in {_span(seconds)} on the server's clock: mailserver.clock.advance(seconds={seconds})"
+def due(seconds: int) -> str:
+    """Return when something happens on the server's clock."""
+    return f"in {_span(seconds)} on the server's clock"
 
 
 def _span(seconds: int) -> str:

@@ -72,12 +72,13 @@ def test_a_wrong_timeout_is_one_line(timeout: str, text: str, cli: Cli) -> None:
     assert (done.status, done.line) == (2, text)
 
 
-def test_the_reason_names_commands_not_python(cli: Cli) -> None:
+def test_the_reason_names_routes_and_commands_not_python(cli: Cli) -> None:
     done = cli("wait", "--to", "never-made@example.org", "--timeout", "0")
     assert done.status == 1
     first, second = done.err.splitlines()
-    assert "does not exist here; make it with address create --name never-made --domain example.org. Waited" in first
-    assert second.endswith("is the application configured to send its mail there? serve prints the host and the port.")
+    remedy = "make it with POST /testkit/v1/addresses or the command address create"
+    assert f"never-made@example.org does not exist here; {remedy}. Waited" in first
+    assert second.endswith("is the application configured to send its mail there?")
     assert "mailserver" not in done.err
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import smtplib
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -10,7 +12,7 @@ import pytest
 
 from sirrchat_testkit import MailServer
 from tests.control.conftest import Control
-from tests.support import until
+from tests.support import send, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +96,19 @@ def test_a_timeout_says_why_as_receive_does(server: MailServer, control: Control
 def test_a_timeout_names_the_refusal(server: MailServer, control: Control) -> None:
     refusal = control.refusal("GET", "/wait", status=404, to="an@example.com", q="code", timeout=0)
     assert refusal["message"].startswith("an@example.com does not exist here")
+    assert "mailserver" not in refusal["message"]
+
+
+def test_remedies_name_routes_since_clients_are_written_in_any_language(server: MailServer, control: Control) -> None:
+    server.faults.greylist(timedelta(minutes=5), recipient="ann@example.com")
+    for recipient in ("ann@example.com", "nobody@example.org"):
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            send(server, recipient)
+    text = control.refusal("GET", "/wait", status=404, to="ann@example.com", timeout=0)["message"]
+    assert "a retry is accepted in 5 min on the server's clock, which POST /testkit/v1/clock moves" in text
+    accept = "To accept mail for nobody@example.org: POST /testkit/v1/addresses, or the command address create"
+    assert accept in text.splitlines()
+    assert "mailserver" not in text
 
 
 def test_a_failure_that_reads_contents_does_not_stop_the_server(server: MailServer, control: Control) -> None:

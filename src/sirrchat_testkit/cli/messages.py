@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -150,24 +149,8 @@ def _wait(arguments: argparse.Namespace, server: Api) -> int:
     if timeout > _LONGEST:
         raise CommandFailed("--timeout must be at most 10m")
     query = {**_conditions(arguments), "timeout": timeout}
-    try:
-        [message] = server.call("GET", "/testkit/v1/wait", query=query, wait=timeout)["data"]
-    except CommandFailed as failure:
-        raise CommandFailed(_for_a_shell(str(failure)), failure.status) from None
+    [message] = server.call("GET", "/testkit/v1/wait", query=query, wait=timeout)["data"]
     return _print(message, as_json=arguments.json)
-
-
-_REMEDIES: Final = {
-    r"mailserver\.make_inbox\(address='([^'@]+)@([^']+)'\)": r"address create --name \1 --domain \2",
-    r"mailserver\.env\(\) returns the settings": "serve prints the host and the port",
-}
-"""What the failures of a server suggest to tests in Python, and how it is done with a command."""
-
-
-def _for_a_shell(text: str) -> str:
-    for python, command in _REMEDIES.items():
-        text = re.sub(python, command, text)
-    return text
 
 
 def _list(arguments: argparse.Namespace, server: Api) -> int:

@@ -7,6 +7,7 @@
    for its recipient arrives; it does not poll, and costs nothing while none does.
 4. Conditions on contents are compared in a thread.
 5. Nothing is taken: a test's ``receive`` still returns what a long poll has returned.
+6. A failure is that of ``receive``, with the remedies for clients in any language.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sirrchat_testkit.handles.failures import SHOWN, Kind, not_received
 from sirrchat_testkit.handles.feed import LOADED, MOST, Changed, End, Feed, Removed, Slice, run
 from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import ReceivedMessage
+from sirrchat_testkit.handles.remedies import FOR_CLIENTS
 from sirrchat_testkit.matching import Match, nearest
 
 MOST_SEARCHED: Final = 10_000
@@ -81,7 +83,9 @@ class Searches:
             TimedOut: There were fewer after ``seconds`` of real time.
         """
         began = asyncio.get_running_loop().time()
-        wait = _LongPoll(self._control.source(search.recipient), search, count, seconds)
+        source = self._control.source(search.recipient)
+        source.remedies = FOR_CLIENTS
+        wait = _LongPoll(source, search, count, seconds)
         signal = _Signal()
         feed: Feed[ReceivedMessage] = Feed(wait.source.topic, signal, self._control.taken.scope)
         self._control.feeds.open(feed, seconds)

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
-from sirrchat_testkit.formatting import counted, due
+from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.matching import Match
 
 __tracebackhide__ = True
@@ -241,10 +241,9 @@ class Fault:
         times = f"{self.fired} of {counted(self.times, 'time')}" if self.times else counted(self.fired, "time")
         return f"fired {times}"
 
-    def retry(self, now: int) -> str:
-        """Return when clients that it refused are accepted, in words; empty if that does not depend on the time."""
-        wait = 0 if self.spent else self.action.wait(now)
-        return f"a retry is accepted {due(wait)}" if wait > 0 else ""
+    def wait(self, now: int) -> int:
+        """Return in how many milliseconds clients that it refused are accepted; 0 if that depends on no time."""
+        return 0 if self.spent else self.action.wait(now)
 
     def __str__(self) -> str:
         stages = " and ".join(self.protocol.stages[stage].title for stage in self.stages)

@@ -3,7 +3,7 @@
 1. The server's thread only copies data: the events since the scope began, its connections, one slice of records at a
    time. Sorting and formatting happen in the caller's thread.
 2. A snapshot belongs to one scope. It begins after the last event and connection before that scope.
-3. If a refused address only needs to be made, the failure names the call that makes it.
+3. If a refused address only needs to be made, the failure says so, in the words of ``remedies.py``.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from sirrchat_testkit.formatting import expired, moment
 from sirrchat_testkit.handles.endings import ending
 from sirrchat_testkit.handles.failures import SHOWN, Section, listed
 from sirrchat_testkit.handles.feed import MOST, Steps
+from sirrchat_testkit.handles.remedies import FOR_TESTS, Remedies
 from sirrchat_testkit.mail import addresses as addressing
 
 __tracebackhide__ = True
@@ -80,14 +81,15 @@ class Past(NamedTuple):
 
 
 class PlannedFault(NamedTuple):
-    """A planned fault: a line about it, the text of its action, and when it accepts a retry, or ""."""
+    """A planned fault: a line about it, the text of its action, and the milliseconds until it accepts a retry, or 0."""
 
     line: str
     action: str
-    retry: str
+    wait: int
 
-    def __str__(self) -> str:
-        return "; ".join(filter(None, [self.line, self.retry]))
+    def retry(self, remedies: Remedies) -> str:
+        """Return when it accepts a retry, to follow a text; "" if that depends on no time."""
+        return f"; a retry is accepted {remedies.due(self.wait)}" if self.wait > 0 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class Snapshot:
         faults: The planned faults.
         clock: Where the server's clock stands, in a sentence; empty if it shows real time.
         absence: Why mail for the recipient is refused; empty if it is accepted.
+        unknown: The recipient, if it only needs to be made; else empty.
         has_address: Whether the recipient exists, and its address was not used by an earlier scope.
     """
 
@@ -120,11 +123,12 @@ class Snapshot:
     faults: Sequence[PlannedFault]
     clock: str = ""
     absence: str = ""
+    unknown: str = ""
     has_address: bool = False
 
-    def retry(self, fired: FaultFired) -> str:
+    def retry(self, fired: FaultFired, remedies: Remedies) -> str:
         """Return when the client that the fault refused is accepted, to follow a text; "" if it is not known."""
-        return next((f"; {each.retry}" for each in self.faults if each.retry and each.action == fired.text), "")
+        return next((each.retry(remedies) for each in self.faults if each.wait and each.action == fired.text), "")
 
     def without_mail(self) -> list[Session]:
         """Return the connections of the scope that delivered no mail, oldest first."""
@@ -169,6 +173,7 @@ class Diagnostics:
         sessions = self._services.sessions
         busy = [each for each in sessions if each.busy]
         events = self._services.events.held(after)
+        absence, is_unknown = await self._absence(recipient) if recipient else ("", False)
         return Snapshot(
             address=self._smtp_address,
             first=self._services.events.last - len(events) + 1,
@@ -180,7 +185,8 @@ class Diagnostics:
             idle=[each for each in sessions.known(connection) if not each.delivered and not each.busy],
             faults=[*map(self._planned, self._services.faults.all())],
             clock=_clock(self._services.clock),
-            absence=await self._absence(recipient) if recipient else "",
+            absence=absence,
+            unknown=recipient if recipient and is_unknown else "",
             has_address=recipient is not None and await self._has_address(recipient),
         )
 
@@ -227,37 +233,37 @@ class Diagnostics:
         return known
 
     def _planned(self, fault: Fault) -> PlannedFault:
-        retry = fault.retry(self._services.clock.now())
-        return PlannedFault(f"{fault}: {fault.count()}", str(fault.action), retry)
+        return PlannedFault(f"{fault}: {fault.count()}", str(fault.action), fault.wait(self._services.clock.now()))
 
-    async def _absence(self, recipient: str) -> str:
+    async def _absence(self, recipient: str) -> tuple[str, bool]:
+        """Return why mail for ``recipient`` is refused, or "", and whether it only needs to be made."""
         directory = self._services.directory
         if await directory.find_address(recipient) is None:
             try:
                 routed = await directory.route(recipient)
                 if routed is not None:
-                    return f"Mail for {recipient} goes to {routed.text}, of which it is a sub-address"
+                    return f"Mail for {recipient} goes to {routed.text}, of which it is a sub-address", False
             except NoSuchAddress as refusal:
-                return await self.unknown(recipient, str(refusal))
+                return await self._unknown(recipient, str(refusal))
             except Refused as refusal:
-                return str(refusal)
-        return ""
+                return str(refusal), False
+        return "", False
 
     async def unknown(self, recipient: str, refusal: str) -> str:
         """Return why ``recipient``, just refused as unknown, does not exist, and the remedy if there is one."""
-        now = self._services.clock.now()
-        reason = await self.reason(recipient, now, refusal)
+        reason, is_unknown = await self._unknown(recipient, refusal)
+        return f"{reason}; {FOR_TESTS.make(recipient)}" if is_unknown else reason
+
+    async def _unknown(self, recipient: str, refusal: str) -> tuple[str, bool]:
+        reason = await self.reason(recipient, self._services.clock.now(), refusal)
         if scope := self._services.directory.former_scope(recipient):
-            return f"{reason}; it belonged to {scope}, which has ended: make the inbox in the test that uses it"
-        return reason if reason != refusal else f"{reason}; {_REMEDY.format(recipient)}"
+            return f"{reason}; it belonged to {scope}, which has ended: make the inbox in the test that uses it", False
+        return reason, reason == refusal
 
     async def _has_address(self, recipient: str) -> bool:
         """Return whether ``recipient`` exists and its address was not used by an earlier scope."""
         directory = self._services.directory
         return not directory.was_used(recipient) and await directory.find_address(recipient) is not None
-
-
-_REMEDY: Final = "make it with mailserver.make_inbox(address={!r})"
 
 
 class Explanation(NamedTuple):
@@ -281,7 +287,13 @@ def to_explain(snapshot: Snapshot, after: int, recipient: str | None = None) -> 
 
 
 def explain(
-    snapshot: Snapshot, refusals: Sequence[Refusal], after: int, recipient: str | None = None, *, awaited: bool = True
+    snapshot: Snapshot,
+    refusals: Sequence[Refusal],
+    after: int,
+    recipient: str | None = None,
+    *,
+    awaited: bool = True,
+    remedies: Remedies = FOR_TESTS,
 ) -> Explanation:
     """Return ``snapshot`` as text: what happened since the event ``after``.
 
@@ -291,7 +303,11 @@ def explain(
         after: The number of the last event before the scope.
         recipient: The key of the address whose mail is missing; None for any.
         awaited: Whether no mail has been received yet. If some has, it does not matter that no client connected.
+        remedies: The words in which remedies are given.
     """
+    absence = snapshot.absence
+    if snapshot.unknown:
+        absence += f"; {remedies.make(snapshot.unknown)}"
     refused = [*snapshot.of(RecipientRefused, after)]
     latest = to_explain(snapshot, after, recipient)
     about = [each for each in refused if recipient and addressing.key(each.recipient) == recipient]
@@ -314,13 +330,13 @@ def explain(
     shown = [str(explained.get((each.recipient, each.sender)) or _plain(each)) for each in refused]
     faults = [*snapshot.of(FaultFired, after)]
     struck = [*map(fired, faults)]
-    handshakes = [f"{each.peer}: {_tls_failure(each.alert)}" for each in snapshot.of(TlsFailed, after)]
+    handshakes = [f"{each.peer}: {_tls_failure(each.alert, remedies)}" for each in snapshot.of(TlsFailed, after)]
     sections = [
         *listed("Refused:", shown),
-        *(Section(to_accept(each)) for each in missing[-1:]),
+        *(Section(remedies.accept(each)) for each in missing[-1:]),
         *listed("TLS handshakes that failed:", handshakes),
         *listed("Refused logins:", logins),
-        *listed("Planned faults:", map(str, snapshot.faults)),
+        *listed("Planned faults:", (f"{each.line}{each.retry(remedies)}" for each in snapshot.faults)),
         *listed("Faults that fired:", struck),
         *listed("Connections that delivered no mail:", idle),
         *listed("In progress:", busy),
@@ -328,14 +344,14 @@ def explain(
     ]
     causes = [
         *(f"The server failed in {each}" for each in crashes[-1:]),
-        *(_refused(each, snapshot.absence) + _retry(each, faults, snapshot) for each in mine[-1:]),
-        snapshot.absence,
+        *(_refused(each, absence) + _retry(each, faults, snapshot, remedies) for each in mine[-1:]),
+        absence,
     ]
     hints = [
         *map(_refused, own[-1:]),
         *(f"A TLS handshake failed with {each}" for each in handshakes[-1:]),
         *logins[-1:],
-        *(f"A planned fault fired: {fired(each)}{snapshot.retry(each)}" for each in faults[-1:]),
+        *(f"A planned fault fired: {fired(each)}{snapshot.retry(each, remedies)}" for each in faults[-1:]),
         *idle[-1:],
         *(f"Still in progress: {each}" for each in busy[-1:]),
     ]
@@ -378,13 +394,13 @@ def _login(event: LoginRefused) -> str:
     return f"AUTH {event.mechanism} as {event.login!r} {code}{event.reason}"
 
 
-def _tls_failure(alert: str) -> str:
+def _tls_failure(alert: str, remedies: Remedies) -> str:
     """Return why a TLS handshake failed, and the remedy."""
     if "unknown ca" in alert:
-        return f"{alert}: the client does not trust the certificate; have it trust mailserver.tls.ca_file"
+        return f"{alert}: the client does not trust the certificate; have it trust {remedies.certificate}"
     if "certificate" in alert:
         return (
-            f"{alert}: the client rejected the certificate; have it trust mailserver.tls.ca_file, "
+            f"{alert}: the client rejected the certificate; have it trust {remedies.certificate}, "
             "and connect to a name that the certificate has, such as localhost or 127.0.0.1"
         )
     if "http request" in alert or "wrong version number" in alert:
@@ -399,22 +415,17 @@ def is_missing(event: RecipientRefused, refusal: Refusal) -> bool:
     return event.code == NoSuchAddress.code and refusal.reason == event.reason and not (event.scope or refusal.nearest)
 
 
-def to_accept(recipient: str) -> str:
-    """Return how to accept mail for ``recipient``, which does not exist."""
-    return f"To accept mail for {recipient}: mailserver.make_inbox(address={recipient!r})"
-
-
 def _refused(refusal: Refusal, absence: str = "") -> str:
     """Return that mail was refused and why; for a recipient that still does not exist, the reason is ``absence``."""
     reason = absence if absence and refusal.code == NoSuchAddress.code else refusal.reason
     return f"Refused{reason.removeprefix('refused')}" if reason.startswith("refused ") else f"Refused: {reason}"
 
 
-def _retry(refusal: Refusal, fired: Sequence[FaultFired], snapshot: Snapshot) -> str:
+def _retry(refusal: Refusal, fired: Sequence[FaultFired], snapshot: Snapshot, remedies: Remedies) -> str:
     """Return which fault refused the recipient, and when it accepts a retry; "" if that is not known."""
     if refusal.code == FaultRefused.code:
         last = next((each for each in reversed(fired) if refusal.recipient in each.recipients), None)
-        if last is not None and (retry := snapshot.retry(last)):
+        if last is not None and (retry := snapshot.retry(last, remedies)):
             return f" ({last.text}){retry}"
     return ""
 

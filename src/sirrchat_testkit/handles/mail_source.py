@@ -16,6 +16,7 @@ from sirrchat_testkit.handles.failures import COMPARED, SHOWN, Evidence, FailedW
 from sirrchat_testkit.handles.feed import Slice, Steps, pull_recent
 from sirrchat_testkit.handles.message import ReceivedMessage
 from sirrchat_testkit.handles.outboxes import Kept, outboxes, unsent
+from sirrchat_testkit.handles.remedies import FOR_TESTS
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.matching import Match, summary
 
@@ -49,7 +50,12 @@ class MailKind(Kind[ReceivedMessage]):
 
 
 class MailSource:
-    """The messages whose recipient is ``recipient``, or all messages if that is None."""
+    """The messages whose recipient is ``recipient``, or all messages if that is None.
+
+    ``remedies`` are the words in which a failure gives remedies.
+    """
+
+    remedies = FOR_TESTS
 
     def __init__(self, control: ServerControl, recipient: str | None, topic: str | None) -> None:
         self.kind = MailKind(recipient)
@@ -138,7 +144,9 @@ class MailSource:
         recent = yield from pull_recent(self, COMPARED)
         refused = diagnostics.to_explain(snapshot, control.since, self.topic)
         refusals = yield from control.diagnostics.refusals(refused)
-        explanation = diagnostics.explain(snapshot, refusals, control.since, self.topic, awaited=not recent)
+        explanation = diagnostics.explain(
+            snapshot, refusals, control.since, self.topic, awaited=not recent, remedies=self.remedies
+        )
         sections: list[Section] = []
         others: list[ReceivedMessage] = []
         if self.topic is not None:
@@ -158,8 +166,8 @@ class MailSource:
             reasons = [] if kept else unsent(control.is_smtp, control.runner)
             otherwise = f"{unconnected}: {'; '.join(reasons)}" if reasons else unconnected
             if cause or not reasons:  # or else it is the finding
-                question = "" if kept or reasons else f": {_QUESTION}"
-                sections.append(Section(f"{otherwise}{question}."))
+                question = f": {_QUESTION}{self.remedies.settings}"
+                sections.append(Section(f"{otherwise}{'.' if kept or reasons else question}"))
         if deleted:
             otherwise = (
                 f"{counted(len(deleted), 'message')} arrived, and {'was' if len(deleted) == 1 else 'were'} deleted"
@@ -226,7 +234,7 @@ def _with_refusal(address: str, refusal: RecipientRefused | None) -> str:
     return address if refusal is None else f"{address} ({refusal.reason})"
 
 
-_QUESTION = "is the application configured to send its mail there? mailserver.env() returns the settings"
+_QUESTION = "is the application configured to send its mail there?"
 
 _REMOVED = (
     "Messages that arrived during an earlier test and were removed at its end "

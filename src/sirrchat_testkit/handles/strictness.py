@@ -21,10 +21,11 @@ from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.errors import FaultRefused, Simulated
 from sirrchat_testkit.formatting import counted, printable
-from sirrchat_testkit.handles.diagnostics import Refusal, Snapshot, is_missing, to_accept
+from sirrchat_testkit.handles.diagnostics import Refusal, Snapshot, is_missing
 from sirrchat_testkit.handles.failures import Section
 from sirrchat_testkit.handles.feed import LOADED, Steps
 from sirrchat_testkit.handles.message import ReceivedMessage, is_loaded
+from sirrchat_testkit.handles.remedies import FOR_TESTS
 from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery, reported_message
 from sirrchat_testkit.matching import summary
 from sirrchat_testkit.schemas.webhook_events import PENDING
@@ -131,7 +132,7 @@ def _refused(control: ServerControl, snapshot: Snapshot) -> Steps[list[str]]:
         return []
     found = _report("refused", _were(refusals, "recipient"), "refused", map(str, refusals))
     if is_missing(events[-1], refusals[-1]):
-        found.append(to_accept(refusals[-1].recipient))
+        found.append(FOR_TESTS.accept(refusals[-1].recipient))
     check = f"assert mailserver.refusals[-1].recipient == {refusals[-1].recipient!r}"
     return [*found, f"If the test expects the refusal: {check}"]
 

@@ -13,11 +13,11 @@ from sirrchat_testkit.domain.events import DeliveryAttempted
 from sirrchat_testkit.domain.models import Delivery, Webhook
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Activity
-from sirrchat_testkit.formatting import due
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.diagnostics import attempted
 from sirrchat_testkit.handles.failures import Section
 from sirrchat_testkit.handles.feed import End, Feed
+from sirrchat_testkit.handles.remedies import FOR_TESTS
 from sirrchat_testkit.handles.service import raise_all
 from sirrchat_testkit.schemas.webhook_events import PENDING
 from sirrchat_testkit.sink.call import WebhookCall
@@ -251,7 +251,7 @@ class InServer:
             where = {"webhook": webhook.id, "status": PENDING}
             for each in await self._services.store.find(Delivery, where, limit=5):
                 if (left := each.due_at - self._services.clock.now()) > 0:
-                    lines.append(f"{each.event} is pending; its next attempt is due {due(left)}")
+                    lines.append(f"{each.event} is pending; its next attempt is due {FOR_TESTS.due(left)}")
                 else:
                     lines.append(f"{each.event} is due, or its attempt is not answered yet")
             if not webhook.enabled:

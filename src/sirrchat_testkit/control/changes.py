@@ -82,9 +82,7 @@ class ChangeViews:
         """Return the events that concern the accounts, and the number of the last event that was examined."""
         found: list[tuple[int, Event]] = []
         while after < self._log.last and len(found) < MOST:
-            held = self._log.held(after)
-            first = self._log.last - len(held) + 1
-            for number, event in enumerate(held[:EXAMINED], first):
+            for number, event in self._log.numbered(after, EXAMINED):
                 after = number
                 if await concern.includes(event):
                     found.append((number, event))

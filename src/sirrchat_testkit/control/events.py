@@ -4,17 +4,18 @@
    then what happens. If the log no longer holds what follows, or the event is from before a restart, the first event is
    ``gap``. A stream begins with an ``id`` without an event, so that a client knows one before the first event.
 2. Events are encoded once for all streams, and written together every ``PAUSE`` seconds.
-3. A stream that is not read holds up nobody. When more than ``MOST_UNREAD`` bytes are waiting for it, it is closed, and
-   that is an event as well.
+3. A stream that is not read holds up nobody, and soon costs nothing: the system buffers at most ``BUFFERED`` bytes, and
+   no more is written until these have been read. Only its position in the log is kept. When the log no longer holds
+   what follows, the stream is closed, and that is an event as well.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
@@ -43,8 +44,8 @@ HEADERS: Final = {"Content-Type": "text/event-stream", "Cache-Control": "no-stor
 QUIET: Final = 15.0
 """Seconds of real time after which a stream without events gets a comment, so that nobody between closes it."""
 
-MOST_UNREAD: Final = 4_194_304
-"""Bytes that wait for one stream at most."""
+BUFFERED: Final = 65_536
+"""Bytes that the system buffers for a stream that is not read. Without a limit it would take some megabytes."""
 
 _SLICE: Final = 200
 """Held events that are encoded in one step of the loop."""
@@ -73,46 +74,71 @@ def encoded(number: int, event: Event) -> bytes:
 
 
 class Stream:
-    """One client's stream: what is to be written, and the number of the last event that it has."""
+    """A client's stream: it is written when there is something to write, and the client reads."""
 
-    def __init__(self, request: web.Request, position: int) -> None:
+    def __init__(self, request: web.Request) -> None:
         self.request = request
-        self.position = position
-        self.unread: deque[bytes] = deque()
-        self.size = 0
-        self.dropped = self.ended = False
-        self.ready = asyncio.Event()
+        self.ended = self.is_writing = False
+        self._ready = asyncio.Event()
 
-    def push(self, data: bytes) -> None:
-        """Add ``data``; drop the stream if it is not read."""
-        self.size += len(data)
-        if self.size > MOST_UNREAD:
-            self.dropped = True
-            self.unread.clear()
-            if self.request.transport is not None:
-                self.request.transport.abort()
-        else:
-            self.unread.append(data)
-        self.ready.set()
+    def take(self) -> bytes:
+        """Return what is to be written now; nothing if the stream has to wait until ``wake`` is called."""
+        raise NotImplementedError
+
+    def wake(self) -> None:
+        """Note that there may be something to write."""
+        self._ready.set()
 
     def end(self) -> None:
-        """End the stream after what is still to be written."""
+        """End the stream."""
         self.ended = True
-        self.ready.set()
+        self._ready.set()
+
+    def drop(self) -> None:
+        """End the stream, although its client has not read what was written."""
+        self.end()
+        if self.request.transport is not None:
+            self.request.transport.abort()
 
     async def write_to(self, response: web.StreamResponse) -> None:
-        """Write what is pushed, until the stream is dropped or ended."""
-        while not (self.dropped or self.ended):
-            try:
-                async with asyncio.timeout(QUIET):
-                    await self.ready.wait()
-            except TimeoutError:
-                await response.write(b": quiet\n\n")
-            self.ready.clear()
-            while self.unread:
-                data = self.unread.popleft()
-                self.size -= len(data)
-                await response.write(data)
+        """Write what there is, until the stream ends."""
+        while not self.ended:
+            data = self.take()
+            if not data:
+                self._ready.clear()
+                try:
+                    async with asyncio.timeout(QUIET):
+                        await self._ready.wait()
+                except TimeoutError:
+                    data = b": quiet\n\n"
+            if data:
+                self.is_writing = True
+                await response.write(data)  # which waits until the client has read enough
+                self.is_writing = False
+
+
+class Batch(NamedTuple):
+    """The latest events that are written together, and encoded: those after the number ``before``, up to ``last``."""
+
+    before: int
+    last: int
+    data: bytes | None = None
+
+
+class EventStream(Stream):
+    """A stream of events, after the event number ``position``."""
+
+    def __init__(self, request: web.Request, position: int, events: EventViews) -> None:
+        super().__init__(request)
+        self.position = position
+        self._events = events
+
+    def take(self) -> bytes:
+        """Return the next events."""
+        data = self._events.gap(self)
+        while not data and self.position < self._events.last:
+            data, self.position = self._events.part(self.position)
+        return data
 
 
 class EventViews:
@@ -121,8 +147,9 @@ class EventViews:
     def __init__(self, control: ServerControl) -> None:
         self._log: EventLog = control.services.events
         self._now = control.services.clock.now
-        self._streams: list[Stream] = []
-        self._pending: list[tuple[int, Event]] = []
+        self._streams: list[EventStream] = []
+        self._batch = Batch(0, 0)
+        self._is_collecting = False
         self._unsubscribe: Callable[[], None] | None = None
         control.at_stop(self._end)
 
@@ -134,53 +161,53 @@ class EventViews:
         """
         after = _after(request)
         response = web.StreamResponse(headers=HEADERS)
-        stream = Stream(request, self._log.last if after is None else after)
-        gap = self._gap(stream, after)
+        stream = EventStream(request, self._log.last if after is None else after, self)
+        gap = self.gap(stream)
         with suppress(ConnectionResetError):  # the client has closed the connection
             await response.prepare(request)
+            limit_buffer(request)
             await response.write(b": events\nid: %d\n\n%s" % (stream.position, gap))
-            await self._catch_up(stream, response)
-            await self._follow(stream, response)
+            self._join(stream)
+            try:
+                await stream.write_to(response)
+            finally:
+                self._leave(stream)
         return response
 
-    async def _follow(self, stream: Stream, response: web.StreamResponse) -> None:
-        """Write what happens, until the stream is dropped or the server stops."""
-        self._join(stream)
-        try:
-            await stream.write_to(response)
-        finally:
-            self._leave(stream)
+    @property
+    def last(self) -> int:
+        """The number of the last event that streams get now."""
+        return self._batch.last
 
-    def _gap(self, stream: Stream, after: int | None) -> bytes:
-        """Return the event ``gap`` if events after ``after`` are missing, and let the stream go on behind it."""
-        if after is None or not self._log.misses(after):
+    def part(self, position: int) -> tuple[bytes, int]:
+        """Return the next events after the number ``position``, encoded, and the number of the last of them."""
+        batch = self._batch
+        if position != batch.before:
+            end = batch.last if position > batch.before else batch.before
+            some = [(number, event) for number, event in self._log.numbered(position, _SLICE) if number <= end]
+            return _joined(some), some[-1][0] if some else end
+        if batch.data is None:
+            new = self._log.numbered(position, batch.last - position)
+            self._batch = batch = batch._replace(data=_joined(new))
+        return batch.data or b"", batch.last
+
+    def gap(self, stream: EventStream) -> bytes:
+        """Return the event ``gap`` if events are missing at the position of ``stream``, which goes on behind it."""
+        if not self._log.misses(stream.position):
             return b""
         oldest = self._log.last - len(self._log.held()) + 1
         stream.position = oldest - 1
         data = encode({"id": oldest - 1, "at": iso_milliseconds(self._now()), "oldest": oldest})
         return b"id: %d\nevent: gap\ndata: %s\n\n" % (oldest - 1, data)
 
-    async def _catch_up(self, stream: Stream, response: web.StreamResponse) -> None:
-        """Write the held events; afterwards the stream is at the end of the log."""
-        while stream.position < self._log.last:
-            held = self._log.held(stream.position)
-            first = self._log.last - len(held) + 1
-            part = held[:_SLICE]
-            stream.position = first + len(part) - 1
-            data = b"".join(encoded(number, each) for number, each in enumerate(part, first))
-            if data:
-                await response.write(data)
-
-    def _join(self, stream: Stream) -> None:
+    def _join(self, stream: EventStream) -> None:
         self._streams.append(stream)
         if self._unsubscribe is None:
-            self._unsubscribe = self._log.subscribe(self._collect)
+            self._batch = Batch(self._log.last, self._log.last)
+            self._unsubscribe = self._log.subscribe(self._collect, lambda _: not self._is_collecting)
 
-    def _leave(self, stream: Stream) -> None:
+    def _leave(self, stream: EventStream) -> None:
         self._streams.remove(stream)
-        if stream.dropped:
-            peer = stream.request.remote or ""
-            self._log.append(domain.StreamDropped(at=self._now(), peer=peer))
         if not self._streams and self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
@@ -189,22 +216,34 @@ class EventViews:
         for stream in self._streams:
             stream.end()
 
-    def _collect(self, number: int, event: Event) -> None:
-        if not self._pending:
+    def _collect(self, _number: int, _event: Event) -> None:
+        """Collect events for a moment, from the first one on."""
+        if not self._is_collecting:
+            self._is_collecting = True
             asyncio.get_running_loop().call_later(PAUSE, self._write)
-        self._pending.append((number, event))
 
     def _write(self) -> None:
-        """Push what was collected to every stream, except what it has already."""
-        pending, self._pending = self._pending, []
-        made = [(number, encoded(number, event)) for number, event in pending]
-        whole = b"".join(data for _, data in made)
-        first, last = pending[0][0], pending[-1][0]
+        """Have the streams write what was collected; drop those that have missed events because they are not read."""
+        self._is_collecting = False
+        self._batch = Batch(self._batch.last, self._log.last)
         for stream in self._streams:
-            new = whole if stream.position < first else b"".join(data for each, data in made if each > stream.position)
-            stream.position = max(stream.position, last)
-            if new:
-                stream.push(new)
+            if stream.ended:
+                continue
+            if stream.is_writing and self._log.misses(stream.position):
+                stream.drop()
+                self._log.append(domain.StreamDropped(at=self._now(), peer=stream.request.remote or ""))
+            else:
+                stream.wake()
+
+
+def _joined(events: Iterable[tuple[int, Event]]) -> bytes:
+    return b"".join(encoded(number, each) for number, each in events)
+
+
+def limit_buffer(request: web.Request) -> None:
+    """Have the system buffer little of what is written to the client of ``request``."""
+    if request.transport is not None:
+        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFERED)
 
 
 def _after(request: web.Request) -> int | None:

@@ -231,6 +231,11 @@ class EventLog:
             return tuple(self._entries)
         return tuple(islice(reversed(self._entries), self.last - after))[::-1]
 
+    def numbered(self, after: int = 0, most: int | None = None) -> list[tuple[int, Event]]:
+        """Return what ``held`` does, each event with its number; the first ``most`` of them."""
+        held = self.held(after)
+        return [*enumerate(held[:most], self.last - len(held) + 1)]
+
     def after(self, number: int = 0) -> Iterator[Event]:
         """Return the events after ``number`` that the log still holds, oldest first."""
         return iter(self.held(number))

@@ -5,7 +5,7 @@
    rendering waits ``REST`` times as long as this one took, so that pages leave the receiving of mail its time.
 3. Each event has the number of the latest event of the log as its id. A page that was away, or that was read before
    its stream began, gets its list anew.
-4. A stream that is not read is closed (``control.events.Stream``), and htmx connects again. One whose visitor has
+4. A stream that is not read is closed (``stream.py``), and htmx connects again. One whose visitor has
    signed out, or whose key was revoked, ends before anything more is sent.
 """
 
@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from sirrchat_testkit.control.events import HEADERS, Stream
+from sirrchat_testkit.control.events import HEADERS
 from sirrchat_testkit.control.waiting import Searches
 from sirrchat_testkit.domain.events import (
     Event,
@@ -38,6 +38,7 @@ from sirrchat_testkit.web.inbox import LISTED, InboxPages
 from sirrchat_testkit.web.layout import Layout
 from sirrchat_testkit.web.mailbox import Filter, filter_of, search_of
 from sirrchat_testkit.web.rows import Rows
+from sirrchat_testkit.web.stream import PageStream
 from sirrchat_testkit.web.visitors import Visitors
 
 PAUSE: Final = 0.03
@@ -89,7 +90,7 @@ class Live:
         self._rows = rows
         self._activity = activity
         self._searches = Searches(control)
-        self._streams: list[tuple[Shown, Stream]] = []
+        self._streams: list[tuple[Shown, PageStream]] = []
         self._pending: list[tuple[int, Event]] = []
         self._rendering: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] | None = None
@@ -99,7 +100,7 @@ class Live:
         """Return the stream of a page."""
         shown = _shown(request, visitor)
         response = web.StreamResponse(headers=HEADERS)
-        stream = Stream(request, self._log.last)
+        stream = PageStream(request)
         known = _number(request.headers.get("Last-Event-ID") or request.query.get("after", ""))
         self._join(shown, stream)
         try:
@@ -113,12 +114,12 @@ class Live:
             self._leave(shown, stream)
         return response
 
-    def _join(self, shown: Shown, stream: Stream) -> None:
+    def _join(self, shown: Shown, stream: PageStream) -> None:
         self._streams.append((shown, stream))
         if self._unsubscribe is None:
             self._unsubscribe = self._log.subscribe(self._collect, lambda event: isinstance(event, _ALL))
 
-    def _leave(self, shown: Shown, stream: Stream) -> None:
+    def _leave(self, shown: Shown, stream: PageStream) -> None:
         if (shown, stream) in self._streams:
             self._streams.remove((shown, stream))
         if not self._streams and self._unsubscribe is not None:

@@ -43,6 +43,10 @@ class Web:
         assert got.status_code == status, (got.status_code, got.text[:2000])
         return got
 
+    def act(self, action: str, *messages: str, status: int = 303, path: str = "", **fields: str) -> httpx.Response:
+        """Do something with selected messages; ``path`` is the query of the list."""
+        return self.post(f"/mail/selected{path}", status, None, action=action, message=[*messages], **fields)
+
     def message(self, number: int = 0) -> str:
         """Return the id of a message of the list, 0 for the newest."""
         found: list[str] = re.findall(r'<li class="row" id="m-([^"]+)"', self.get("/mail"))

@@ -11,7 +11,7 @@ import pytest
 from sirrchat_testkit import MailServer
 from tests.web.conftest import Send, Web
 
-POSTS = ("/addresses", "/mail/delete", "/theme", "/sign-out", "/sign-in", "/mail/{}/delete", "/mail/{}/unread")
+POSTS = ("/addresses", "/mail/delete", "/mail/selected", "/theme", "/sign-out", "/sign-in", "/mail/{}/redeliver")
 
 
 @pytest.fixture
@@ -66,6 +66,7 @@ def test_a_form_of_another_site_changes_nothing(web: Web, arrive: Send, path: st
     message = web.message()
     token = web.get("/mail").split('name="token" value="')[1].split('"')[0]
     fields = {"token": token, "address": "evil@example.com", "expires": "never", "delivery": "x", "key": "x"}
+    fields |= {"message": message, "action": "delete"}
     got = web.http.post(f"/ui{path.format(message)}", data=fields, headers=headers)
     assert got.status_code == 403
     assert "Set-Cookie" not in got.headers
@@ -77,15 +78,18 @@ def test_a_form_of_another_site_changes_nothing(web: Web, arrive: Send, path: st
 @pytest.mark.parametrize("path", POSTS)
 def test_a_form_without_the_token_of_the_server_changes_nothing(web: Web, arrive: Send, path: str, token: str) -> None:
     arrive()
-    web.post(path.format(web.message()), 403, token=token, address="evil@example.com", expires="never")
+    message = web.message()
+    fields = {"address": "evil@example.com", "expires": "never", "message": message, "action": "delete"}
+    web.post(path.format(message), 403, token, **fields)
     assert len(web.server.inbox_for("ann@example.com").messages) == 1
     assert "evil@" not in web.get("/mail")
 
 
 def test_nothing_is_changed_by_get(web: Web, arrive: Send) -> None:
     arrive()
-    for path in ("/addresses", "/mail/{}/delete", "/mail/{}/unread", "/theme", "/sign-out"):
-        assert web.http.get(f"/ui{path.format(web.message())}").status_code in {404, 405}
+    for path in POSTS:
+        query = f"?action=delete&message={web.message()}"
+        assert web.http.get(f"/ui{path.format(web.message())}{query}").status_code in {404, 405}
     assert len(web.server.inbox_for("ann@example.com").messages) == 1
 
 
@@ -154,8 +158,11 @@ def test_a_users_key_shows_only_the_mail_of_that_user(locked: Web) -> None:
     assert '<span class="count">0<' in locked.get("/mail?to=other@example.com")
     for path in ("", "/html", "/source", "/body", "/raw", "/files/0", "/summary"):
         locked.get(f"/mail/{theirs}{path}", status=404)
-    for path in (f"/mail/{theirs}/delete", f"/mail/{theirs}/unread", f"/mail/{theirs}/redeliver"):
-        locked.post(path, 404, delivery="x")
+    locked.post(f"/mail/{theirs}/redeliver", 404, delivery="x")
+    for action in ("delete", "read", "unread"):
+        locked.post("/mail/selected", action=action, message=theirs)
+    locked.post("/mail/selected", 404, action="download", message=theirs)
+    assert other.inbox.messages[0].flags == ()
     locked.post("/mail/delete?to=other@example.com")
     assert len(other.inbox.messages) == 1
     assert len(shop.inbox.messages) == 1

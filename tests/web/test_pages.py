@@ -137,7 +137,7 @@ def test_opening_a_message_marks_it_as_read(web: Web, arrive: Send) -> None:
     arrive()
     web.get(f"/mail/{web.message()}")
     assert web.server.inbox_for("ann@example.com").messages[0].flags == ("\\Seen",)
-    web.post(f"/mail/{web.message()}/unread")
+    web.act("unread", web.message())
     assert web.server.inbox_for("ann@example.com").messages[0].flags == ()
 
 
@@ -159,13 +159,11 @@ def test_a_file_is_downloaded_and_never_shown(web: Web, arrive: Send) -> None:
     web.get(f"/mail/{web.message()}/files/-1", status=404)
 
 
-def test_messages_are_deleted_one_by_one_and_together(web: Web, arrive: Send) -> None:
+def test_all_messages_of_a_list_or_a_search_are_deleted(web: Web, arrive: Send) -> None:
     for number in range(3):
         arrive(f"Number {number}")
-    web.post(f"/mail/{web.message()}/delete")
-    assert [each.subject for each in web.server.inbox_for("ann@example.com").messages] == ["Number 0", "Number 1"]
     web.post("/mail/delete?q=subject:0")
-    assert [each.subject for each in web.server.inbox_for("ann@example.com").messages] == ["Number 1"]
+    assert [each.subject for each in web.server.inbox_for("ann@example.com").messages] == ["Number 1", "Number 2"]
     web.post("/mail/delete?to=ann@example.com")
     assert web.server.inbox_for("ann@example.com").messages == []
 

@@ -126,7 +126,7 @@ class ActivityPages:
                 row = rows[number]
                 nearest = f"; nearest is {row.refusal.nearest}" if row.refusal.nearest else ""
                 of = f"; it belonged to {event.scope}, which has ended" if event.scope else ""
-                link = f"{PREFIX}/connections/{event.session}" if event.session in sessions else ""
+                link = f"{PREFIX}/connections/{row.connection}" if row.connection is not None else ""
                 made.append(
                     Entry(
                         number,

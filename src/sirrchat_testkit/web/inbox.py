@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from aiohttp import web
 
 from sirrchat_testkit.control.waiting import Searches
+from sirrchat_testkit.domain.deletion import SLICE
 from sirrchat_testkit.domain.events import RecipientRefused
 from sirrchat_testkit.domain.models import Account, Address, ApiKey, Message
 from sirrchat_testkit.errors import Conflict, InvalidValue, NoSuchAddress
@@ -34,9 +35,6 @@ _BOXES: Final = 50
 _REFUSALS: Final = 20
 """Refusals among the messages of a page."""
 
-_DELETED: Final = 100
-"""Messages that are deleted in one commit."""
-
 EXPIRIES: Final[Mapping[str, tuple[str, int | None]]] = {
     "1h": ("1 hour", 3_600_000),
     "1d": ("1 day", 86_400_000),
@@ -47,12 +45,21 @@ EXPIRIES: Final[Mapping[str, tuple[str, int | None]]] = {
 
 
 class RefusedRow(NamedTuple):
-    """A refused recipient among the messages; ``number`` is that of its event."""
+    """A refused recipient among the messages.
+
+    Attributes:
+        number: The number of its event.
+        at: When it was refused, on the server's clock.
+        refusal: The refusal.
+        can_be_made: Whether the address does not exist, and could.
+        connection: The number of the connection, if its conversation is still known; else None.
+    """
 
     number: int
     at: int
     refusal: Refusal
     can_be_made: bool
+    connection: int | None
 
 
 class Listed(NamedTuple):
@@ -150,12 +157,14 @@ class InboxPages:
         thread = self._control.thread
         refusals = await asyncio.to_thread(run, thread, lambda _: self._control.diagnostics.refusals(only))
         domains = {each.name for each in await self._services.domains.all()}
+        known = {each.number for each in self._services.sessions.known()}
         made = []
         for (number, event), refusal in zip(events, refusals, strict=True):
             served = addressing.split(addressing.key(event.recipient))[1] in domains
             missing = event.code == NoSuchAddress.code and served and not event.scope
             gone = missing and await self._services.directory.find_address(event.recipient) is None
-            made.append(RefusedRow(number, event.at, refusal, gone))
+            connection = event.session if event.session in known else None
+            made.append(RefusedRow(number, event.at, refusal, gone, connection))
         return made[::-1]
 
     async def boxes(self, visitor: ApiKey) -> dict[str, Any]:
@@ -223,7 +232,7 @@ class InboxPages:
         before: int | None = None
         search, mailbox = search_of(shown), Mailbox(self._control, shown)
         while True:
-            found = await self._searches.find(search, _DELETED, before, mailbox)
+            found = await self._searches.find(search, SLICE, before, mailbox)
             await self._services.delivery.delete([record_of(each) for each in found.messages])
             if found.before is None:
                 return lead(shown._replace(q="").link(f"{PREFIX}/mail"))

@@ -130,7 +130,7 @@ class MessagePages:
     async def download(self, _request: web.Request, visitor: ApiKey, message: str) -> web.Response:
         """Return the raw message as a file."""
         opened = await self._loaded(visitor, message)
-        return _file(opened.raw, f"{stem(opened)}.eml", "message/rfc822")
+        return file(opened.raw, f"{stem(opened)}.eml", "message/rfc822")
 
     async def download_file(self, _request: web.Request, visitor: ApiKey, message: str, number: str) -> web.Response:
         """Return an attached or inline file."""
@@ -138,18 +138,8 @@ class MessagePages:
         files = await asyncio.to_thread(lambda: (*opened.attachments, *opened.inline))
         if not number.isdecimal() or not number.isascii() or len(number) > _DIGITS or int(number) >= len(files):
             raise NotFound(f"the message has no file {number}")
-        file = files[int(number)]
-        return _file(file.content, file.name or "attachment", "application/octet-stream")
-
-    async def delete(self, request: web.Request, visitor: ApiKey, message: str) -> web.StreamResponse:
-        """Delete a message and show the list."""
-        await self._services.delivery.delete([await message_of(self._control, visitor, message)])
-        return lead(filter_of(request, visitor).link(f"{PREFIX}/mail"))
-
-    async def mark_unread(self, request: web.Request, visitor: ApiKey, message: str) -> web.StreamResponse:
-        """Mark a message as unread and show the list."""
-        await self._services.folders.see(await message_of(self._control, visitor, message), seen=False)
-        return lead(filter_of(request, visitor).link(f"{PREFIX}/mail"))
+        chosen = files[int(number)]
+        return file(chosen.content, chosen.name or "attachment", "application/octet-stream")
 
     async def redeliver(self, request: web.Request, visitor: ApiKey, message: str) -> web.StreamResponse:
         """Attempt a webhook delivery again and show the deliveries."""
@@ -300,11 +290,14 @@ def _as_test(message: ReceivedMessage, found: Any) -> str:
     return "\n".join(lines)
 
 
-def _file(content: bytes, name: str, media: str) -> web.Response:
-    headers = {
-        **HEADERS,
-        "Content-Type": media,
+def attached(name: str) -> dict[str, str]:
+    """Return the headers of a file that is saved as ``name``, and never shown."""
+    return {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
         "Content-Security-Policy": "sandbox; default-src 'none'",
     }
-    return web.Response(body=content, headers=headers)
+
+
+def file(content: bytes, name: str, media: str) -> web.Response:
+    """Return ``content`` as a file that is saved as ``name``."""
+    return web.Response(body=content, headers={**HEADERS, **attached(name), "Content-Type": media})

@@ -29,6 +29,7 @@ from sirrchat_testkit.web.live import Live
 from sirrchat_testkit.web.messages import MessagePages
 from sirrchat_testkit.web.render import STATIC, Templates
 from sirrchat_testkit.web.rows import Rows
+from sirrchat_testkit.web.selection import SelectionPages
 from sirrchat_testkit.web.visitors import Visitors
 
 View = Callable[..., Awaitable[web.StreamResponse]]
@@ -67,6 +68,7 @@ class Site:
         rows = Rows(control)
         inbox = InboxPages(control, layout, rows)
         messages = MessagePages(control, layout, inbox)
+        selection = SelectionPages(control)
         activity = ActivityPages(control, layout, inbox)
         faults = FaultPages(control, layout)
         connect = ConnectPages(control, layout, ports)
@@ -77,13 +79,12 @@ class Site:
         for route in (
             Route("GET", "/mail", inbox.show_list),
             Route("POST", "/mail/delete", inbox.delete_shown),
+            Route("POST", "/mail/selected", selection.act),
             Route("GET", "/mail/{message}", messages.show),
             Route("GET", "/mail/{message}/body", messages.show_body),
             Route("GET", "/mail/{message}/raw", messages.download),
             Route("GET", "/mail/{message}/files/{number}", messages.download_file),
             Route("GET", "/mail/{message}/summary", inbox.show_summary),
-            Route("POST", "/mail/{message}/delete", messages.delete),
-            Route("POST", "/mail/{message}/unread", messages.mark_unread),
             Route("POST", "/mail/{message}/redeliver", messages.redeliver),
             Route("GET", "/mail/{message}/{view}", messages.show),
             Route("POST", "/addresses", inbox.make_address),

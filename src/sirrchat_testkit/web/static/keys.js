@@ -21,7 +21,7 @@ async function copy(button) {
 }
 
 function move(step) {
-  const all = $$(".row a.open");
+  const all = $$(".row:not(.gone) a.open");
   let at = all.indexOf(document.activeElement);
   if (at < 0) at = all.findIndex((each) => each.matches("[aria-current]"));
   const next = all[at < 0 ? 0 : Math.min(Math.max(at + step, 0), all.length - 1)];
@@ -44,18 +44,130 @@ function copyFound() {
   if (button) copy(button);
 }
 
+// The messages that are selected. Shift selects all between the last one and this one.
+let last = null;
+const picks = () => $$(".row:not(.gone) .pick input");
+const picked = () => picks().filter((each) => each.checked);
+
+function count() {
+  const number = picked().length;
+  if ($("#picked")) $("#picked").textContent = `${number} selected`;
+  return number;
+}
+
+function pick(input, checked, range = false) {
+  const all = picks();
+  const from = range && all.includes(last) ? all.indexOf(last) : all.indexOf(input);
+  const [low, high] = [from, all.indexOf(input)].sort((a, b) => a - b);
+  for (const each of all.slice(low, high + 1)) each.checked = checked;
+  last = input;
+  say(`${count()} selected`);
+}
+
+function toggle() {
+  if (!document.activeElement.closest(".row")) move(1);
+  const input = $(".pick input", document.activeElement.closest(".row") ?? document.createElement("p"));
+  if (input) pick(input, !input.checked);
+}
+
+// A deletion: the rows are gone at once, and the messages after ten seconds, or when the page is left.
+const UNDO = 10_000;
+const gone = new Set(); // the ids of messages that are not shown, deleted or about to be
+let pending = [];
+let timer = 0;
+let goal = ""; // what gets the focus when a swap has taken it away
+
+function remove(messages) {
+  if (!messages.length) return;
+  settle();
+  const all = $$(".row:not(.gone) a.open");
+  const rows = all.filter((each) => messages.includes(each.id.slice(5)));
+  const subject = $(".subject", rows[0] ?? document)?.textContent ?? "";
+  goal = (all.slice(all.indexOf(rows.at(-1)) + 1).find((each) => !rows.includes(each)) ?? all.findLast((each) => !rows.includes(each)))?.id ?? "";
+  for (const each of picked()) each.checked = false;
+  count();
+  pending = messages;
+  for (const each of messages) gone.add(each);
+  $("#undo-what").textContent = messages.length > 1 ? `${messages.length} messages deleted` : `Deleted: ${subject}`;
+  $("#undo").hidden = false;
+  timer = setTimeout(settle, UNDO);
+  say(`${$("#undo-what").textContent}. Press z to undo.`);
+  acted = true;
+  if (messages.includes($("#this [name=message]")?.value)) $(".back").click();
+  tidy();
+}
+
+function undo() {
+  if (!pending.length) return;
+  const [first] = pending;
+  clearTimeout(timer);
+  for (const each of pending) gone.delete(each);
+  pending = [];
+  $("#undo").hidden = true;
+  tidy();
+  $(`#open-${first}`)?.focus();
+  say("Not deleted");
+}
+
+async function settle() {
+  if (!pending.length) return;
+  const body = new URLSearchParams([["token", $("[name=token]").value], ["action", "delete"], ...pending.map((each) => ["message", each])]);
+  const deleted = pending;
+  clearTimeout(timer);
+  pending = [];
+  $("#undo").hidden = true;
+  const done = await fetch("/ui/mail/selected", { method: "POST", body, keepalive: true, redirect: "manual" }).catch(() => null);
+  if (done?.type === "opaqueredirect") return;
+  for (const each of deleted) gone.delete(each); // the server has stopped, or the visitor was signed out
+  tidy();
+  say("Not deleted: the server did not accept it");
+}
+addEventListener("pagehide", settle);
+
+function removeChosen() {
+  const row = document.activeElement.closest(".row");
+  const chosen = picked().length ? picked() : row ? [$(".pick input", row)] : [$("#this [name=message]")];
+  remove(chosen.filter(Boolean).map((each) => each.value));
+}
+
+document.addEventListener("submit", (event) => { // before htmx sees it
+  const action = event.submitter?.name === "action" && event.submitter.value;
+  if (action === "delete") {
+    event.preventDefault();
+    event.stopPropagation();
+    remove(event.target.id === "this" ? [event.target.elements.message.value] : picked().map((each) => each.value));
+  } else if (action === "download") event.stopPropagation(); // the browser saves the file
+}, true);
+
+// New mail above what is in sight: a button leads to it, and the list does not jump.
+function above() {
+  const button = $("#to-top");
+  if (!button || !$("#rows").checkVisibility()) return;
+  const top = Math.max($("#rows").getBoundingClientRect().top, 0);
+  let number = 0;
+  for (const each of $$(".row.arrived:not([data-seen])")) {
+    if (each.getBoundingClientRect().bottom > top) each.dataset.seen = "";
+    else number++;
+  }
+  button.hidden = !number;
+  button.textContent = `${number} new, to the top`;
+}
+document.addEventListener("scroll", above, { capture: true, passive: true });
+
 const KEYS = {
   j: () => move(1),
   k: () => move(-1),
   c: copyFound,
   o: () => $(".found a[target]")?.click(),
   n: () => $("#new-address")?.showPopover(),
-  "#": () => $("#delete button")?.click(),
+  x: toggle,
+  "#": removeChosen,
+  z: undo,
   "[": () => view(-1),
   "]": () => view(1),
   "/": () => $("#q").focus(),
   "?": () => $("#help").togglePopover(),
-  Escape: back,
+  Escape: () => { if (picked().length) $("#selection").reset(); else back(); },
 };
 
 const GO = { i: "#go-mail", a: "#go-activity", f: "#go-faults", c: "#go-connect", m: "#go-compose" }; // after g
@@ -78,7 +190,24 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) copy(button);
+  if (event.target.closest("#undo-now")) undo();
+  if (event.target.closest("#pick-all")) for (const each of picks()) pick(each, true);
+  if (event.target.closest("#to-top")) {
+    $("#rows").scrollTo({ top: 0 });
+    scrollTo({ top: 0 });
+    $(".row a.open")?.focus();
+  }
+  const input = event.target.closest(".pick input");
+  if (input) pick(input, input.checked, event.shiftKey);
 });
+document.addEventListener("click", (event) => { // before htmx sees it
+  const input = event.shiftKey && event.target.closest("a.open") && $(".pick input", event.target.closest(".row"));
+  if (!input) return;
+  event.preventDefault();
+  event.stopPropagation();
+  pick(input, true, true);
+}, true);
+document.addEventListener("reset", () => setTimeout(() => say(`${count()} selected`)));
 
 document.addEventListener("change", (event) => {
   if (event.target.id === "single-keys") localStorage.setItem("single-keys", event.target.checked ? "on" : "off");
@@ -92,6 +221,9 @@ function tidy() {
     if (each.pathname === location.pathname.split("/").slice(0, 4).join("/")) each.setAttribute("aria-current", "true");
     else each.removeAttribute("aria-current");
   }
+  for (const each of $$("#rows > .row")) each.classList.toggle("gone", gone.has(each.id.slice(2)));
+  count();
+  above();
   const rows = $$("#rows > .row, #log > li");
   for (const each of rows.slice(MOST_ROWS)) if (!each.contains(document.activeElement)) each.remove();
   for (const each of $$(".tabs [aria-current], .pages [aria-current]")) { // the current tab is in sight on a phone
@@ -99,7 +231,10 @@ function tidy() {
     bar.scrollLeft = each.offsetLeft - (bar.clientWidth - each.offsetWidth) / 2;
   }
   const focused = document.activeElement;
-  if (acted && (focused === document.body || !focused.checkVisibility())) ($("#subject") ?? $("#list-h") ?? $("h1"))?.focus();
+  if (acted && (focused === document.body || !focused.checkVisibility())) {
+    (document.getElementById(goal) ?? $("#subject") ?? $("#list-h") ?? $("h1"))?.focus();
+    goal = "";
+  }
 }
 
 document.addEventListener("htmx:after:swap", (event) => {

@@ -668,9 +668,19 @@ class MailServer(Service, CollectionHints, Receiver):
 
     _items = "mailserver.messages"
     _guesses: ClassVar[Mapping[str, str]] = {
-        "host": "smtp_host",
-        "smtp": "smtp_port",
-        "http_port": "api_url",
+        **dict.fromkeys(("host", "hostname", "server", "smtp_server", "smtp_hostname", "ip"), "smtp_host"),
+        **dict.fromkeys(("smtp", "addr", "address", "smtp_address"), "(smtp_host, smtp_port)"),
+        **dict.fromkeys(("user", "username", "smtp_user", "login"), "smtp_username"),
+        **dict.fromkeys(("password", "smtp_pass"), "smtp_password"),
+        **dict.fromkeys(("key", "token", "admin_key"), "api_key"),
+        **dict.fromkeys(("web", "ui", "ui_url", "web_inbox", "inbox_url"), "web_url"),
+        **dict.fromkeys(("ca_file", "cert", "certificate"), "tls.ca_file"),
+        **dict.fromkeys(("inboxes", "email", "make_address", "get_inbox"), "make_inbox"),
+        **dict.fromkeys(("api", "rest", "http_port", "api_host", "api_port"), "api_url"),
+        "domain": "settings.domains",
+        "connections": "sessions",
+        "received": "messages",
+        "mail": "messages",
         "message_id": "receive().message_id",
         "urls": "receive().links",
         "body": "receive().text",

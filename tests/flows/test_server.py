@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import re
 import smtplib
 import socket
 import sys
@@ -247,10 +248,25 @@ def test_env_points_an_application_here(mailserver: MailServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("port", "smtp_port"), ("create_inbox", "make_inbox"), ("mesages", "messages")]
+    ("name", "meant"),
+    [
+        ("port", "smtp_port"),
+        ("host", "smtp_host"),
+        ("hostname", "smtp_host"),
+        ("address", "(smtp_host, smtp_port)"),
+        ("smtp", "(smtp_host, smtp_port)"),
+        ("url", "api_url"),
+        ("username", "smtp_username"),
+        ("password", "smtp_password"),
+        ("token", "api_key"),
+        ("ui", "web_url"),
+        ("domain", "settings.domains"),
+        ("create_inbox", "make_inbox"),
+        ("mesages", "messages"),
+    ],
 )
 def test_a_misguessed_name_is_answered_with_the_right_one(mailserver: MailServer, name: str, meant: str) -> None:
-    with pytest.raises(AttributeError, match=f"did you mean '{meant}'"):
+    with pytest.raises(AttributeError, match=re.escape(f"did you mean '{meant}'")):
         getattr(mailserver, name)
 
 

@@ -59,6 +59,8 @@ def changes_settings(mailserver: MailServer) -> None:
 
 def connects(mailserver: MailServer) -> None:
     mailserver.host  # error
+    mailserver.hostname  # error
+    mailserver.address  # error
     mailserver.smtp_user  # error
     mailserver.env(PORT=25)  # error
     mailserver.env("djanga")  # error

@@ -222,6 +222,8 @@ class Inbox(Receiver, str):  # noqa: SLOT000 - a handle, not a value of which th
             "key": "api_key",
             "send": "deliver",
         }
+        | dict.fromkeys(("host", "hostname", "smtp_host"), "mailserver.smtp_host")
+        | dict.fromkeys(("port", "smtp_port"), "mailserver.smtp_port")
         | dict.fromkeys(("delete", "delete_all", "empty", "reset", "purge"), "clear")
     )
 

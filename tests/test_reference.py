@@ -23,12 +23,12 @@ def rows(title: str) -> list[tuple[str, ...]]:
 
 
 def fixtures() -> list[tuple[str, str, str]]:
-    """Return the name, the scope and the first line of each fixture of the plugin."""
+    """Return the name, the scope and the first line of each public fixture of the plugin."""
     found = []
     for node in ast.parse(Path(pytest_plugin.__file__).read_text("utf-8")).body:
         for decorator in node.decorator_list if isinstance(node, ast.FunctionDef) else []:
-            if ast.unparse(decorator).startswith("pytest.fixture"):
-                assert isinstance(node, ast.FunctionDef)
+            assert isinstance(node, ast.FunctionDef)
+            if ast.unparse(decorator).startswith("pytest.fixture") and not node.name.startswith("_"):
                 scope = re.search(r"scope='(\w+)'", ast.unparse(decorator))
                 first = (ast.get_docstring(node) or "").partition("\n\n")[0].replace("``", "`")
                 found.append((f"`{node.name}`", scope[1] if scope else "test", first))

@@ -7,9 +7,11 @@ is first used.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
+import sys
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,11 +31,14 @@ if TYPE_CHECKING:
     from sirrchat_testkit.attached.plugin import Attaching
     from sirrchat_testkit.settings import StrictCheck
 
-_RUNNING = pytest.StashKey["MailServer"]()
+    _StartServer = Callable[[Settings, str], MailServer]
+
+_RUNNING = pytest.StashKey["dict[Settings, MailServer]"]()
 _SERVER = pytest.StashKey["MailServer"]()
 _ENDED = pytest.StashKey[bool]()
 _PASSED = pytest.StashKey[bool]()
 _FAILED = pytest.StashKey[bool]()
+_TORN_DOWN = pytest.StashKey[bool]()
 _STRICT = pytest.StashKey["tuple[StrictCheck, ...] | None"]()
 _STRICT_LATE = pytest.StashKey[set[str]]()
 _LATE = pytest.StashKey[dict[str, int]]()
@@ -43,22 +48,6 @@ _ATTACHING = pytest.StashKey["Attaching"]()
 
 _ATTACH = "SIRRCHAT_TESTKIT_ATTACH"
 """The environment variable that has the URL of a running server for tests. The one of the clients has no effect."""
-
-_OWN = frozenset(
-    {
-        "request",
-        "mailserver_settings",
-        "mailserver_session",
-        "mailserver",
-        "inbox",
-        "make_inbox",
-        "make_inboxes",
-        "webhook_sink",
-        "make_webhook_sink",
-        "mail_client",
-    }
-)
-"""After a test that uses only these fixtures, nothing of the user's is torn down."""
 
 _ARTIFACTS_HELP = "a folder for the mail, transcripts and webhook calls of each failed test"
 _STRICT_HELP = "what else fails a test: unread, refused, late, duplicate, undelivered, leaks; true: all but leaks"
@@ -155,28 +144,48 @@ def mailserver_settings() -> Settings:
 
 
 @pytest.fixture(scope="session")
-def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Settings) -> Iterator[MailServer]:
+def mailserver_session(_mailservers: _StartServer, mailserver_settings: Settings) -> MailServer:
     """The mail server of this session, or of this pytest-xdist worker; everything made with it stays until the end."""
-    from sirrchat_testkit import NotSettled, Settings
+    return _mailservers(mailserver_settings, "the fixture mailserver_settings returns")
 
-    if not isinstance(mailserver_settings, Settings):
-        pytest.fail(
-            f"the fixture mailserver_settings returns a Settings(...), not {mailserver_settings!r}", pytrace=False
-        )
+
+@pytest.fixture(scope="session")
+def _mailservers(request: pytest.FixtureRequest) -> Iterator[_StartServer]:
+    """Return the server of this session with the given settings; there is one for all tests with the same settings."""
+    from sirrchat_testkit import Settings
+
+    servers: dict[Settings, MailServer] = {}
+    request.config.stash[_RUNNING] = servers
+    with contextlib.ExitStack() as running:
+
+        def start(settings: Settings, owner: str) -> MailServer:
+            if not isinstance(settings, Settings):
+                pytest.fail(f"{owner} a Settings(...), not {settings!r}", pytrace=False)
+            if settings not in servers:
+                servers[settings] = running.enter_context(_serve(request, settings))
+            return servers[settings]
+
+        yield start
+
+
+@contextlib.contextmanager
+def _serve(request: pytest.FixtureRequest, settings: Settings) -> Iterator[MailServer]:
+    """Run a server until the session ends, and report the mail that arrived after the last test had ended."""
+    from sirrchat_testkit import NotSettled
+
     follows = bool(request.config.getini("mailserver_clock"))
-    if follows and mailserver_settings.start_at is not None:
+    if follows and settings.start_at is not None:
         pytest.fail(
             "the ini setting mailserver_clock = follow and the setting start_at exclude each other: a clock that "
             "follows time.time() starts there",
             pytrace=False,
         )
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    seed = request.config.getoption("--mailserver-seed") or mailserver_settings.seed
-    with _text_only(), _server(request.config, mailserver_settings, seed) as server:
+    seed = request.config.getoption("--mailserver-seed") or settings.seed
+    with _text_only(), _server(request.config, settings, seed) as server:
         _time(request.node, server)
         if follows:
             server.clock.follow()
-        request.config.stash[_RUNNING] = server
         server._shared_by = "all tests of this session"  # noqa: SLF001 - only the plugin shares a server
         server._checks_strictly = False  # noqa: SLF001 - each test does
         server._control.runner = "pytest"  # noqa: SLF001 - for the remedies in failures
@@ -186,7 +195,7 @@ def mailserver_session(request: pytest.FixtureRequest, mailserver_settings: Sett
             yield server
         finally:
             server._shared_by = ""  # noqa: SLF001
-            del request.config.stash[_RUNNING]
+            del request.config.stash[_RUNNING][settings]
         with contextlib.suppress(NotSettled):  # mail that is on its way may be late
             server.settle()
         _report_late(request.config, server)
@@ -208,18 +217,37 @@ def _server(config: pytest.Config, settings: Settings, seed: str) -> MailServer:
 @pytest.fixture
 def mailserver(request: pytest.FixtureRequest, mailserver_session: MailServer) -> Iterator[MailServer]:
     """The mail server, in a scope of this test: everything that changes is undone when the test ends."""
-    server, item = mailserver_session, request.node
+    with _in_scope(request.node, mailserver_session):
+        yield mailserver_session
+
+
+@pytest.fixture
+def _mailserver_test_case(request: pytest.FixtureRequest, _mailservers: _StartServer) -> Iterator[None]:
+    """Connect a test of a ``MailServerTestCase`` to its server, in a scope of this test."""
+    from sirrchat_testkit import Settings
+
+    case = request.instance
+    settings = Settings() if case.mailserver_settings is None else case.mailserver_settings
+    server = _mailservers(settings, f"{type(case).__name__}.mailserver_settings must be")
+    _time(request.node, server)
+    with _in_scope(request.node, server), case._connected(server):  # noqa: SLF001 - the plugin runs the test case
+        yield
+
+
+@contextlib.contextmanager
+def _in_scope(item: pytest.Function, server: MailServer) -> Iterator[None]:
+    """Run a test in a scope of ``server``, and raise what the server finds after the call."""
     fails = True  # so that the report can be made after the scope has ended
     try:
         with _text_only(), server._scope(item.nodeid, check=False, keep=lambda: fails):  # noqa: SLF001
             item.stash[_SERVER] = server
             _set_strict(item, server)
-            yield server
+            yield
             if item.stash.get(_PASSED, False):
                 server.check()  # for errors after the test itself
             with _nothing_further(item):
-                _report_late(request.config, server)
-            fails = not _OWN.issuperset(item.fixturenames)  # the others may fail when they are torn down
+                _report_late(item.config, server)
+            fails = item.stash[_TORN_DOWN]
     finally:
         item.stash[_ENDED] = True
 
@@ -299,7 +327,18 @@ def webhook_sink(mailserver: MailServer) -> Iterator[WebhookSink]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Reject a wrong marker before any fixture is set up: a later failure would leave one only partly set up."""
+    """Reject a wrong marker before any fixture is set up: a later failure would leave one only partly set up.
+
+    A test of a ``MailServerTestCase`` gets its fixture, after those that unittest and the user define.
+    """
+    item.stash[_ENDED] = item.stash[_FAILED] = item.stash[_TORN_DOWN] = False  # a plugin may run a test again
+    for server in _running():
+        server._control.begin_test()  # noqa: SLF001 - for its report
+    cases = sys.modules.get("sirrchat_testkit.frameworks.testcase")
+    if cases is not None and issubclass(getattr(item, "cls", None) or object, cases.MailServerTestCase):
+        assert isinstance(item, pytest.Function)
+        if "_mailserver_test_case" not in item.fixturenames:
+            item.fixturenames.append("_mailserver_test_case")
     for marker in item.iter_markers("mailserver"):
         named = marker.kwargs.keys() & {"timeout", "strict"}
         if marker.args or not named or named != marker.kwargs.keys() or not _is_time(marker.kwargs.get("timeout", 0)):
@@ -314,9 +353,30 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_fixture_setup(request: pytest.FixtureRequest) -> None:
-    """Set the timeout of a fixture to that of the test, module or session that it belongs to."""
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+    """Set the timeout of a fixture to that of the test, module or session that it belongs to.
+
+    Note if it may fail when it is torn down: the report is made when all have been, and needs an overview of the scope.
+    """
     _time(request.node)
+    if fixturedef.scope == "function" and not _ends_quietly(fixturedef):
+        request.node.stash[_TORN_DOWN] = True
+
+
+def _ends_quietly(fixture: pytest.FixtureDef[Any]) -> bool:
+    """Return whether nothing of the user's is run when ``fixture`` is torn down."""
+    if fixture.func.__module__.startswith(("_pytest.", "sirrchat_testkit.")):
+        return True
+    made = inspect.unwrap(fixture.func)  # plugins wrap asynchronous ones
+    is_generator = inspect.isgeneratorfunction(made) or inspect.isasyncgenfunction(made)
+    return not is_generator and "request" not in fixture.argnames
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Note that fixtures of a class, a module or the session may be torn down with this test."""
+    if nextitem is None or nextitem.parent is not item.parent:
+        item.stash[_TORN_DOWN] = True
 
 
 @pytest.hookimpl(wrapper=True)
@@ -325,6 +385,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     _time(item)
     item.stash[_PASSED] = False
     result = yield
+    if item.stash.get(_FAILED, False) or getattr(item, "_excinfo", None):  # a subtest; a test case of unittest
+        return result
     server = item.stash.get(_SERVER, None)
     if server is not None:
         with _text_only():
@@ -340,16 +402,31 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     server = item.stash.get(_SERVER, None)
     if report.failed:
         item.stash[_FAILED] = True
-        if server is None and "mailserver_session" in getattr(item, "fixturenames", ()):  # a wider fixture failed
-            server = item.config.stash.get(_RUNNING, None)
-    if server is not None and report.failed:
-        from sirrchat_testkit.reports.section import add_report
+        servers = _concerned(item)
+        if servers:
+            from sirrchat_testkit.reports.section import add_report
 
-        add_report(item, report, server, ended=item.stash.get(_ENDED, False))
+            add_report(item, report, servers, ended=item.stash.get(_ENDED, False))
     if report.when == "teardown" and _SERVER in item.stash and server is not None:
         del item.stash[_SERVER]
         server._ended = None  # noqa: SLF001 - it holds the messages of the test
     return report
+
+
+def _running() -> list[MailServer]:
+    """Return the servers that run in this process, in no order: of the fixtures, and of the user."""
+    module = sys.modules.get("sirrchat_testkit.server")
+    return module.running() if module is not None else []
+
+
+def _concerned(item: pytest.Item) -> dict[MailServer, bool]:
+    """Return the servers for the report of a failed test, and whether the user started each; that of fixtures first."""
+    found: dict[MailServer, bool] = {}
+    if _SERVER in item.stash:
+        found[item.stash[_SERVER]] = False
+    elif "_mailservers" in getattr(item, "fixturenames", ()):  # a wider fixture failed
+        found |= dict.fromkeys(item.config.stash.get(_RUNNING, {}).values(), False)
+    return found | {each: True for each in _running() if not each._shared_by}  # noqa: SLF001
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -377,23 +454,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @contextlib.contextmanager
 def _text_only() -> Iterator[None]:
     """Fail with only the text of a finding, because no line of the test raised it."""
-    from sirrchat_testkit import FaultNeverFired, LateMailWarning, NeverAwaited, StrictCheckFailed
-
     try:
         yield
-    except (FaultNeverFired, LateMailWarning, NeverAwaited, StrictCheckFailed) as error:
+    except Exception as error:
+        from sirrchat_testkit import FaultNeverFired, LateMailWarning, NeverAwaited, StrictCheckFailed
+
+        if not isinstance(error, FaultNeverFired | LateMailWarning | NeverAwaited | StrictCheckFailed):
+            raise
         raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
 
 
 @contextlib.contextmanager
 def _nothing_further(item: pytest.Item) -> Iterator[None]:
     """Raise no late mail in the teardown of a test that has failed already; the summary lists it."""
-    from sirrchat_testkit import LateMailWarning, StrictCheckFailed
-
     try:
         yield
-    except (LateMailWarning, StrictCheckFailed):
-        if not item.stash.get(_FAILED, False):
+    except Exception as error:
+        from sirrchat_testkit import LateMailWarning, StrictCheckFailed
+
+        if not (isinstance(error, LateMailWarning | StrictCheckFailed) and item.stash.get(_FAILED, False)):
             raise
 
 
@@ -429,11 +508,12 @@ def _counted(late: dict[str, int]) -> list[str]:
 
 
 def _time(node: Any, server: MailServer | None = None) -> None:
-    server = server or node.config.stash.get(_RUNNING, None)
-    if server is not None:
+    for each in node.config.stash.get(_RUNNING, {}).values() if server is None else [server]:
         seconds = _marked(node, "timeout")
-        server.timeout = node.config.stash[_TIMEOUT] if seconds is None else seconds
-        server.within = node.config.stash[_WITHIN]
+        if seconds is None:
+            seconds = getattr(getattr(node, "cls", None), "mailserver_timeout", None)
+        each.timeout = node.config.stash[_TIMEOUT] if seconds is None else seconds
+        each.within = node.config.stash[_WITHIN]
 
 
 def _artifacts(config: pytest.Config) -> str:

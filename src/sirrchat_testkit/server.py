@@ -34,7 +34,7 @@ from sirrchat_testkit.handles.findings import Findings
 from sirrchat_testkit.handles.inbox import Inbox, MailAccount, Receiver
 from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import ReceivedMessage, record_of
-from sirrchat_testkit.handles.overview import Overview, ScopeMark
+from sirrchat_testkit.handles.overview import NOTHING, Overview, ScopeMark
 from sirrchat_testkit.handles.service import RUNNING, Service
 from sirrchat_testkit.handles.wait import settle
 from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery, WebhookHandle
@@ -560,6 +560,22 @@ class MailServer(Service, CollectionHints, Receiver):
             if error is not None:
                 raise error
 
+    def _explain(self, error: BaseException) -> None:
+        """Add a report of this scope to ``error``, without what it says already, if there is anything to say."""
+        if self._running is None or not isinstance(error, Exception):
+            return
+        try:
+            text = self.overview("\n".join([str(error), *getattr(error, "__notes__", ())]))
+        except Exception as another:  # noqa: BLE001 - it must not hide the error
+            text = f"No report: {type(another).__name__}: {another}".partition("\n")[0]
+        if text and text != NOTHING:
+            error.add_note(f"Mail server {self._title}\n{text}")
+
+    @property
+    def _title(self) -> str:
+        """The first line of its reports."""
+        return f"{self!r} seed={self.settings.seed!r}"
+
     def overview(self, told: str = "") -> str:
         """Return a report of this scope: mail, refusals, connections, errors and webhook attempts, a line for each.
 
@@ -727,6 +743,11 @@ class MailServer(Service, CollectionHints, Receiver):
         "webhook_sink": "make_webhook_sink",
         "make_sink": "make_webhook_sink",
     }
+
+
+def running() -> list[MailServer]:
+    """Return the servers that run in this process, in no order."""
+    return [each for each in tuple(RUNNING) if isinstance(each, MailServer)]
 
 
 def _check_texts(**given: object) -> None:

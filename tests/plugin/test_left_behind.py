@@ -194,6 +194,116 @@ def test_it(shop, inbox):
     assert "Connections" not in report
 
 
+def test_mail_of_wider_fixtures_is_shown_for_the_test_in_which_it_came_or_was_received(
+    project: pytest.Pytester,
+) -> None:
+    project.makepyfile(
+        test_shop=SHOP
+        + """
+@pytest.fixture(scope="session")
+def news(mailserver_session):
+    inbox = mailserver_session.make_inbox()
+    send(mailserver_session, inbox, "In the session")
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(mailserver_session, "session@example.com")
+    return inbox
+
+def test_1_it_came(news, mailserver):
+    assert 0
+
+def test_2_nothing_came(news, mailserver):
+    assert 0
+
+def test_3_outside_of_a_scope(news, mailserver_session):
+    send(mailserver_session, news, "Outside of a scope")
+    news.receive(subject="Outside of a scope")
+    assert 0
+
+def test_4_nothing_came_either(news, mailserver_session):
+    assert 0
+
+def test_5_it_is_received(news, mailserver):
+    news.receive()
+    assert 0
+
+def test_6_nor_here(news, mailserver):
+    assert 0
+"""
+    )
+    result = run(project)
+    result.assert_outcomes(failed=6)
+    found = [re.findall(r"'(.*?)' from", report) for report in reports(result)]
+    assert found == [["In the session"], [], ["Outside of a scope"], [], ["In the session"], []]
+    assert [("session@example.com" in report) for report in reports(result)] == [False] * 6
+
+
+def test_a_server_of_the_user_is_in_the_report(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_shop=SHOP
+        + """
+from sirrchat_testkit import MailServer, WebhookSink
+
+@pytest.fixture(scope="session")
+def own():
+    with MailServer() as server, WebhookSink():
+        yield server
+
+def test_of_a_fixture(own, mailserver, inbox):
+    send(own, own.make_inbox(), "To the own server")
+    send(mailserver, inbox, "To the server of the fixtures")
+    assert 0
+
+def test_in_which_nothing_came(own):
+    assert 0
+
+def test_of_a_block():
+    with MailServer() as server:
+        send(server, server.make_inbox(), "In the block")
+        assert 0
+"""
+    )
+    result = run(project, "--mailserver-artifacts", "left")
+    result.assert_outcomes(failed=3)
+    [report] = reports(result)
+    assert re.findall(r"^<MailServer|'(.*?)' from", report, re.MULTILINE) == [
+        "",
+        "To the server of the fixtures",
+        "",
+        "To the own server",
+    ]
+    assert sorted(each.name for each in (project.path / "left").rglob("*.eml")) == [
+        "01-to-the-server-of-the-fixtures.eml",
+        "02-to-the-own-server.eml",
+    ]
+    result.stdout.fnmatch_lines(["E *Mail server <MailServer *", "E *Messages that *", "E *'In the block' from *"])
+
+
+def test_a_failed_subtest_has_a_report_and_its_test_gets_no_further_error(project: pytest.Pytester) -> None:
+    pytest.importorskip("_pytest.subtests")
+    project.makepyfile(
+        """
+        def test_it(mailserver, inbox, subtests):
+            mailserver.faults.reject(stage="rcpt", code=451)
+            inbox.deliver(subject="Welcome")
+            with subtests.test("first"):
+                assert 0, "in the first"
+            with subtests.test("second"):
+                pass
+
+        def test_without_a_failure(mailserver, subtests):
+            mailserver.faults.reject(stage="rcpt", code=451)
+            with subtests.test("first"):
+                pass
+        """
+    )
+    result = run(project)
+    [first, last] = reports(result)
+    assert "'Welcome' from" in first
+    assert "Planned faults:" in last
+    assert len(re.findall("^FaultNeverFired: ", result.stdout.str(), re.MULTILINE)) == 1
+    result.stdout.fnmatch_lines(["*contains 1 failed subtest*"])
+
+
 @MODES
 def test_artifacts_are_saved_for_each_failed_test(project: pytest.Pytester, workers: Sequence[str]) -> None:
     project.makepyfile(test_shop=SHOP + BUSY, test_phases=SHOP + PHASES)
@@ -388,6 +498,62 @@ def test_allure_gets_the_raw_message_its_html_and_the_transcript(
     assert re.fullmatch(r"'In the call' from no-reply@shop.example to .*@example.com", name)
     assert source.endswith(".eml")
     assert b"Subject: In the call\r\n" in Path(project.path, "out", source).read_bytes()
+
+
+def test_a_report_of_a_test_that_passed_is_prepared_only_if_its_teardown_may_fail(
+    project: pytest.Pytester,
+) -> None:
+    project.makepyfile(
+        """
+        import os
+        import pytest
+        from sirrchat_testkit.handles.control import ServerControl
+
+        prepared = []
+
+        @pytest.fixture(autouse=True, scope="session")
+        def record():
+            original = ServerControl.final_overview
+
+            async def final_overview(self, mark):
+                prepared.append(os.environ["PYTEST_CURRENT_TEST"].partition("::")[2])
+                return await original(self, mark)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(ServerControl, "final_overview", final_overview)
+                yield
+            assert prepared == [f"{name} (teardown)" for name in ("test_3_yields", "test_4_asks", "test_5_last")]
+
+        @pytest.fixture
+        def returns(inbox):
+            return 1
+
+        @pytest.fixture
+        def yields():
+            yield
+
+        @pytest.fixture
+        def asks(request):
+            request.addfinalizer(lambda: None)
+
+        @pytest.mark.parametrize("n", [1])
+        def test_1_builtin(n, tmp_path, monkeypatch, inbox):
+            pass
+
+        def test_2_returns(returns, webhook_sink):
+            pass
+
+        def test_3_yields(inbox, yields):
+            pass
+
+        def test_4_asks(inbox, asks):
+            pass
+
+        def test_5_last(inbox):
+            pass
+        """
+    )
+    run(project).assert_outcomes(passed=5)
 
 
 def test_reports_and_artifacts_load_nothing_before_a_test_fails(project: pytest.Pytester) -> None:

@@ -229,30 +229,164 @@ def test_the_default_timeout_is_that_of_the_environment(
     assert "SIRRCHAT_TESTKIT_TIMEOUT must be a duration such as 500ms, 10s or 1m, not 'soon'" in run(project, count=1)
 
 
-def test_pytest_runs_it_with_the_same_report(project: pytest.Pytester) -> None:
-    project.makepyfile(
-        """
-        from sirrchat_testkit import MailServerTestCase
+def run_pytest(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    return project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly", *arguments)
 
-        class TestIt(MailServerTestCase):
-            def test_passes(self):
+
+def test_in_pytest_it_has_the_report_files_and_options_of_the_fixtures(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_it="""
+        import unittest
+        import pytest
+        from sirrchat_testkit import MailServerTestCase
+        from tests.support import send
+
+        class TestA(MailServerTestCase):
+            def test_1_passes(self):
                 self.inbox.deliver(subject="Hello")
                 self.inbox.receive(timeout=0)
 
-            def test_fails(self):
-                self.inbox.deliver(subject="Hello")
+            def test_2_fails(self):
+                send(self.mailserver, self.inbox, subject="Welcome")
                 self.mailserver.faults.reject(stage="rcpt", code=451)
-                assert 1 == 2
+                self.inbox.receive(subject="Other", timeout=0)
 
-            def test_never_fired(self):
+            def test_3_never_fired(self):
                 self.mailserver.faults.reject(stage="rcpt", code=451)
+
+            def test_4_a_subtest_fails(self):
+                self.mailserver.faults.reject(stage="rcpt", code=451)
+                with self.subTest("part"):
+                    self.fail("in part")
+
+            @pytest.mark.mailserver(timeout=0.03)
+            def test_5_waits(self):
+                self.inbox.receive()
+
+            def test_6_is_skipped(self):
+                self.mailserver.faults.reject(stage="rcpt", code=451)
+                self.skipTest("for now")
+
+            @unittest.expectedFailure
+            def test_7_fails_as_expected(self):
+                self.mailserver.faults.reject(stage="rcpt", code=451)
+                self.fail("as expected")
+
+        class TestB(MailServerTestCase):
+            mailserver_timeout = 0.04
+
+            def setUp(self):
+                send(self.mailserver, self.inbox, subject="In setUp")
+                self.inbox.receive(subject="Other")
+
+            def test_it(self):
+                pass
+
+        class TestC(MailServerTestCase):
+            def test_it(self):
+                self.inbox.receive()
+
+        class TestD(MailServerTestCase, unittest.IsolatedAsyncioTestCase):
+            async def test_it(self):
+                self.inbox.deliver(subject="Hello")
+                self.assertEqual((await self.inbox.areceive()).subject, "Hello")
+
+        class TestE(MailServerTestCase):
+            def tearDown(self):
+                send(self.mailserver, self.inbox, subject="In tearDown")
+                raise ValueError("in tearDown")
+
+            def test_it(self):
+                TestE.server = self.mailserver
+
+        def test_the_fixtures_have_the_same_server(mailserver):
+            assert mailserver is TestE.server
         """
     )
-    result = project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly")
-    result.assert_outcomes(passed=1, failed=2)
-    result.stdout.fnmatch_lines(
-        ["E *assert 1 == 2", "E *Mail server <MailServer *", "E *'Hello' from *", "E *FaultNeverFired: *"]
+    result = run_pytest(project, "--mailserver-artifacts", "left", "--mailserver-timeout", "0.05", "-rA")
+    result.assert_outcomes(passed=4, failed=7, skipped=1, xfailed=1)
+    text = result.stdout.str()
+    assert text.count("- Mail server -") == 7
+    assert len(re.findall("^FaultNeverFired: ", text, re.MULTILINE)) == 1
+    assert "Mail server <MailServer" not in text
+    for line in (
+        "Waited 0.03 s for",
+        "Waited 0.04 s for",
+        "Waited 0.05 s for",
+        "'In setUp' from",
+        "'In tearDown' from",
+    ):
+        assert line in text
+    left = project.path / "left"
+    assert sorted(each.name for each in left.iterdir()) == [
+        "test_it.py-TestA-test_2_fails",
+        "test_it.py-TestA-test_3_never_fired",
+        "test_it.py-TestA-test_4_a_subtest_fails",
+        "test_it.py-TestA-test_5_waits",
+        "test_it.py-TestB-test_it",
+        "test_it.py-TestC-test_it",
+        "test_it.py-TestE-test_it",
+    ]
+    assert b"Subject: Welcome\r\n" in (left / "test_it.py-TestA-test_2_fails" / "01-welcome.eml").read_bytes()
+
+
+def test_in_pytest_its_settings_are_those_of_the_class_and_of_the_options(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_it="""
+        import pytest
+        from sirrchat_testkit import MailServerTestCase, Settings
+        from tests.support import send
+
+        class TestStrictByTheOption(MailServerTestCase):
+            mailserver_settings = Settings(domains=["shop.example"])
+
+            def test_a_unread(self):
+                assert self.inbox.endswith("@shop.example")
+                send(self.mailserver, self.inbox, subject="Never read")
+                TestStrictByTheOption.server = self.mailserver
+
+            @pytest.mark.mailserver(strict=False)
+            def test_b_by_the_marker(self):
+                assert self.mailserver is TestStrictByTheOption.server
+                send(self.mailserver, self.inbox)
+
+        class TestOther(MailServerTestCase):
+            def test_it(self):
+                assert self.mailserver is not TestStrictByTheOption.server
+
+        class TestWrong(MailServerTestCase):
+            mailserver_settings = {"domains": ["shop.example"]}
+
+            def test_it(self):
+                pass
+        """
     )
+    result = run_pytest(project, "--mailserver-strict", "unread")
+    result.assert_outcomes(passed=2, failed=1, errors=1)
+    result.stdout.fnmatch_lines(["StrictCheckFailed: 1 message was never received (unread): 'Never read' from *"])
+    result.stdout.fnmatch_lines(["TestWrong.mailserver_settings must be a Settings(...), not {'domains': *"])
+
+
+def test_in_pytest_its_late_mail_is_reported_with_its_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_it="""
+        import contextlib, smtplib
+        import pytest
+        from sirrchat_testkit import MailServerTestCase
+        from tests.support import send
+
+        class TestA(MailServerTestCase):
+            def test_1(self):
+                TestA.address = str(self.inbox)
+
+            def test_2(self):
+                with contextlib.suppress(smtplib.SMTPRecipientsRefused):
+                    send(self.mailserver, TestA.address)
+        """
+    )
+    result = run_pytest(project)
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(["test_it.py::TestA::test_1: mail for * arrived after this test had ended*"])
 
 
 DJANGO_TESTS = """

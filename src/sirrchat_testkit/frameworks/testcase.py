@@ -4,6 +4,7 @@
    the process ends. A forked worker, as of ``manage.py test --parallel``, starts its own.
 2. Each test has a scope, from before ``setUp`` until after the cleanups. A test that passed is checked last.
 3. The report of the server is a note of the exception (PEP 678), so every test runner shows it.
+4. In pytest all of this is the plugin's work, as for its fixtures, so that its options and reports are the same.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ class MailServerTestCase(unittest.TestCase):
 
     It reports what the fixtures of pytest report: errors in the server, faults that never fired and what the setting
     ``strict`` names fail a test that passed otherwise; late mail is a ``LateMailWarning``; and the traceback of a
-    failure ends with the mail, refusals and connections of the test. Combined with a test case of Django, it sends
-    Django's mail to the server: ``class SignUpTest(MailServerTestCase, django.test.TestCase)``; it comes first in the
-    list of bases.
+    failure ends with the mail, refusals and connections of the test. In pytest, options, reports and files are those of
+    the fixtures. Combined with a test case of Django, it sends Django's mail to the server: ``class
+    SignUpTest(MailServerTestCase, django.test.TestCase)``; it comes first in the list of bases.
 
     Example:
         class SignUpTest(MailServerTestCase):
@@ -81,6 +82,8 @@ class MailServerTestCase(unittest.TestCase):
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
         """Run the test in a scope of the server."""
+        if self._mailserver is not None:  # the plugin of pytest has begun a scope
+            return super().run(result)
         with contextlib.ExitStack() as exits:
             try:
                 server = exits.enter_context(self._scope())
@@ -106,14 +109,20 @@ class MailServerTestCase(unittest.TestCase):
     def _scope(self) -> Iterator[MailServer]:
         server = _server(self.mailserver_settings or Settings())
         server.timeout = _timeout() if self.mailserver_timeout is None else self.mailserver_timeout
+        with server.scope(self.id(), check=False), self._connected(server):
+            yield server
+
+    @contextlib.contextmanager
+    def _connected(self, server: MailServer) -> Iterator[None]:
+        """Have the test use ``server``, in which a scope has begun."""
         self.__dict__.pop("inbox", None)
-        with server.scope(self.id(), check=False), contextlib.ExitStack() as exits:
-            django = sys.modules.get("django.test")
+        django = sys.modules.get("django.test")
+        with contextlib.ExitStack() as exits:
             if django is not None and isinstance(self, django.SimpleTestCase):
                 exits.enter_context(connect_django(server))
             self._mailserver = server
             try:
-                yield server
+                yield
             finally:
                 self._mailserver = None
 
@@ -195,7 +204,7 @@ def _warn_of_late_mail(server: MailServer) -> None:
 def _overview(server: MailServer, shown: str) -> str:
     """Return what happened in the server, without what ``shown`` contains. An error here must not hide the failure."""
     try:
-        return f"Mail server {server!r} seed={server.settings.seed!r}\n{server.overview(shown)}".rstrip()
+        return f"Mail server {server._title}\n{server.overview(shown)}".rstrip()  # noqa: SLF001
     except Exception as error:  # noqa: BLE001
         return f"Mail server: no report: {type(error).__name__}: {error}".partition("\n")[0]
 

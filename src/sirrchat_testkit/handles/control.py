@@ -73,6 +73,14 @@ class Mark:
     refusals: int = 0
 
 
+class TestMark(NamedTuple):
+    """The beginning of a test: the last event, and the numbers of connections and of taken items."""
+
+    event: int
+    connections: int
+    taken: int
+
+
 class ServerControl:
     """Reads and changes one server of this process, from any thread.
 
@@ -97,6 +105,7 @@ class ServerControl:
         self._addresses: list[str] = []
         self._at_stop: list[Callable[[], None]] = []
         self._mark = Mark(self.taken.mark(), 0, 0, self._test_account.mark())
+        self._test = TestMark(0, 0, 0)
         services.events.subscribe(self._push, self._is_wanted)
 
     @property
@@ -248,10 +257,16 @@ class ServerControl:
         """Return what happened in a scope that is about to be rewound. Runs on the server's loop."""
         return await drive(self._overview(mark))
 
+    def begin_test(self) -> None:
+        """Note that a test begins: its overview leaves out what came, and what was taken, before."""
+        self._test = TestMark(self.services.events.last, self.services.sessions.opened, self.taken.count)
+
     def scope_mark(self) -> ScopeMark:
         """Return the parts of the open scope that its overview needs."""
-        outermost = not self._test_account.mark().scope
-        return ScopeMark(self._mark.event, self._mark.connections, self.taken.keys(), outermost)
+        began, taken = self._test, self.taken.keys(self._test.taken)
+        if not self._test_account.mark().scope:
+            return ScopeMark(0, began.connections, taken, began.event, is_outermost=True)
+        return ScopeMark(self._mark.event, self._mark.connections, taken, began.event, is_outermost=False)
 
     def name_after(self, seed: str) -> None:
         """Make names from ``seed`` outside of scopes."""
@@ -285,6 +300,7 @@ class ServerControl:
         self._addresses.clear()
         event, connections = self.services.events.last, self.services.sessions.opened
         self._mark = replace(self._mark, event=event, connections=connections, addresses=0)
+        self.begin_test()
 
     def at_stop(self, end: Callable[[], None]) -> None:
         """Call ``end`` when the server stops, in its thread."""
@@ -316,11 +332,12 @@ class ServerControl:
                 self.feeds.push((each.recipient_key, None), Changed([self.received(each)]))
 
     def _overview(self, mark: ScopeMark) -> Steps[Overview]:
-        snapshot: Snapshot = yield self.diagnostics.snapshot(mark.connections, None, mark.event)
+        snapshot: Snapshot = yield self.diagnostics.snapshot(mark.connections, None, mark.test)
+        concerned = mark.taken | {each.message.id for each in snapshot.of(MessageReceived, mark.test)}
         if mark.is_outermost:
             snapshot = snapshot.outside_of_scopes()
         refusals = yield from self.diagnostics.refusals(diagnostics.to_explain(snapshot, mark.event))
-        messages = yield from pull_recent(self.source(None), COMPARED)
+        messages = [each for each in (yield from pull_recent(self.source(None), COMPARED)) if each.id in concerned]
         for start in range(0, len(messages), LOADED):
             yield self.load(messages[start : start + LOADED])
         deliveries: list[WebhookDelivery] = []

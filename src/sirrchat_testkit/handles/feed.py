@@ -16,6 +16,7 @@ import enum
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Hashable, Iterable, Iterator
+from itertools import islice
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from sirrchat_testkit.threads import LoopThread, ThreadSignal, async_signal
@@ -209,10 +210,15 @@ class Taken:
                 raise ScopeOver
             self.cursors[topic] = position
 
-    def keys(self) -> frozenset[Hashable]:
-        """Return what identifies the taken items."""
+    @property
+    def count(self) -> int:
+        """How many items are taken."""
+        return len(self._keys)
+
+    def keys(self, after: int) -> frozenset[Hashable]:
+        """Return what identifies the taken items, without the first ``after``."""
         with self._lock:
-            return frozenset(self._keys)
+            return frozenset(islice(self._keys, after, None))
 
     def mark(self) -> TakenMark:
         """Begin a scope; return the mark of its beginning."""

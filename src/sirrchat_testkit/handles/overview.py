@@ -36,15 +36,21 @@ LARGE: Final = 1_048_576
 """Bytes of a message from which on its lines are not shown: reading it would take too long."""
 
 
+NOTHING: Final = "No mail was received."
+"""The whole text, if nothing happened."""
+
+
 class ScopeMark(NamedTuple):
     """Where a scope began: the last event and the number of connections before it; and what its waits have taken.
 
-    If it ``is_outermost``, no scope is open, and its overview leaves out those that have ended.
+    ``test`` is the last event before the test began, whose setup may have received mail before the scope. If the mark
+    ``is_outermost``, no scope is open, and its overview leaves out those that have ended.
     """
 
     event: int
     connections: int
     taken: frozenset[Hashable]
+    test: int
     is_outermost: bool
 
 
@@ -56,7 +62,8 @@ class Overview:
         snapshot: The events, connections and faults of the scope.
         mark: Where the scope began.
         refusals: The latest refused recipients, with the nearest addresses.
-        messages: The latest messages, oldest first. Their contents are loaded.
+        messages: The latest messages that the test received, or that came since it began, oldest first. Their contents
+            are loaded.
         deliveries: The webhook deliveries, oldest first.
         runner: How the server is used.
     """
@@ -82,7 +89,7 @@ class Overview:
 
     def _mail(self, shown: str) -> Iterator[Section]:
         if not self.messages:
-            yield Section("No mail was received.")
+            yield Section(NOTHING)
             for outbox in django_outbox(self.runner):
                 if outbox.place not in shown:
                     yield Section(f"{outbox.finding(len(outbox.mail), None)}.")

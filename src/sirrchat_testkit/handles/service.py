@@ -33,6 +33,9 @@ class Service:
     def _before_stop(self) -> None:
         """Check the running service; called when a ``with`` block ends without an error."""
 
+    def _explain(self, error: BaseException) -> None:
+        """Add to ``error`` what it may come from; called when it leaves a ``with`` block, while the service runs."""
+
     def _leave(self) -> None:
         """Check the stopped service; called when a ``with`` block ends without an error."""
 
@@ -46,6 +49,8 @@ class Service:
         try:
             if error is None:
                 self._before_stop()
+            else:
+                self._explain(error)
         finally:
             self.stop()
         if error is None:
@@ -65,6 +70,8 @@ class Service:
             try:
                 if error is None:
                     await anyio.to_thread.run_sync(self._before_stop)
+                else:
+                    await anyio.to_thread.run_sync(self._explain, error)
             finally:
                 await anyio.to_thread.run_sync(self.stop)
         if error is None:

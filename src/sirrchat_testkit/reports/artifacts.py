@@ -45,7 +45,7 @@ _ESCAPED = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
 """How pytest writes characters of parameters that are not ASCII."""
 
 
-def save_artifacts(item: pytest.Item, overview: Overview, report: str) -> str:
+def save_artifacts(item: pytest.Item, overviews: Sequence[Overview], report: str) -> str:
     """Save the files of a failed test, if a folder is set; return a line for its report, empty if none is set."""
     folder = item.config.getoption("--mailserver-artifacts")
     if not folder:
@@ -55,7 +55,7 @@ def save_artifacts(item: pytest.Item, overview: Overview, report: str) -> str:
     try:
         if _REPORTS not in item.stash:
             shutil.rmtree(own, ignore_errors=True)
-        save(overview, own, "\n\n".join(reports))
+        save(overviews, own, "\n\n".join(reports))
     except (OSError, UnicodeError) as error:
         return f"The artifacts could not be saved: {error}"
     item.stash[_REPORTS] = reports
@@ -77,17 +77,18 @@ def folder_name(test: str) -> str:
     return f"{cut}-{hashlib.sha256(test.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
-def save(overview: Overview, folder: Path, report: str) -> None:
-    """Write the files of ``overview`` into ``folder``, which is made. Raises ``OSError``."""
+def save(overviews: Sequence[Overview], folder: Path, report: str) -> None:
+    """Write the files of ``overviews``, one for each server, into ``folder``, which is made. Raises ``OSError``."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "report.txt", report)
-    for number, message in enumerate(overview.messages, 1):
+    for number, message in enumerate((each for overview in overviews for each in overview.messages), 1):
         save_message(message, folder / f"{number:02}-{stem(message)}")
-    dialogues = [f"{each.peer}\n{each.transcript}\n" for each in overview.snapshot.without_mail()]
-    if dialogues:
-        _write(folder / "connections.txt", "\n".join(dialogues))
-    if overview.deliveries:
-        _write(folder / "webhooks.json", json.dumps(webhooks(overview.deliveries), indent=2, ensure_ascii=False))
+    connections = [each for overview in overviews for each in overview.snapshot.without_mail()]
+    if connections:
+        _write(folder / "connections.txt", "\n".join(f"{each.peer}\n{each.transcript}\n" for each in connections))
+    deliveries = [each for overview in overviews for each in overview.deliveries]
+    if deliveries:
+        _write(folder / "webhooks.json", json.dumps(webhooks(deliveries), indent=2, ensure_ascii=False))
 
 
 def save_message(message: ReceivedMessage, path: Path) -> None:

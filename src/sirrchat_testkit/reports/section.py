@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
+from sirrchat_testkit.handles.overview import NOTHING, Overview
 from sirrchat_testkit.reports.artifacts import save_artifacts
 from sirrchat_testkit.reports.attachments import attach
 from sirrchat_testkit.server import MailServer
@@ -12,29 +15,42 @@ TITLE = "Mail server"
 """The title of the section."""
 
 
-def add_report(item: pytest.Item, report: pytest.TestReport, server: MailServer, *, ended: bool) -> None:
-    """Add a section about ``server`` to the report of a failed phase of ``item``, and save and attach its mail.
+def add_report(
+    item: pytest.Item, report: pytest.TestReport, servers: Mapping[MailServer, bool], *, ended: bool
+) -> None:
+    """Add a section about ``servers`` to the report of a failed phase of ``item``, and save and attach their mail.
 
     The section leaves out what the failure already shows. An error here would end the whole run.
 
     Args:
         item: The test.
         report: The report of its setup, call or teardown.
-        server: The server.
-        ended: Whether the scope of the test has ended; its overview was then made when it ended.
+        servers: The servers, and whether the user started each: then it is left out if nothing happened in it.
+        ended: Whether the scope of the test has ended; the overview of its server was then made when it ended.
     """
     try:
-        report.sections.append((TITLE, _text(item, report, server, ended=ended)))
+        text = _text(item, report, servers, ended=ended)
     except Exception as error:  # noqa: BLE001
-        report.sections.append((TITLE, f"No report: {type(error).__name__}: {error}".partition("\n")[0]))
+        text = f"No report: {type(error).__name__}: {error}".partition("\n")[0]
+    if text:
+        report.sections.append((TITLE, text))
 
 
-def _text(item: pytest.Item, report: pytest.TestReport, server: MailServer, *, ended: bool) -> str:
-    head = f"{server!r} seed={server.settings.seed!r}"
-    overview = server._ended if ended else server._control.overview()  # noqa: SLF001 - its own package
-    if overview is None:
-        return head
-    failure = f"{item.nodeid}: {report.when}\n{report.longreprtext}"
-    artifacts = save_artifacts(item, overview, f"{failure}\n\n{head}\n{overview.text()}")
-    attach(item.config, report, overview)
-    return "\n".join(filter(None, [head, overview.text(report.longreprtext), artifacts]))
+def _text(item: pytest.Item, report: pytest.TestReport, servers: Mapping[MailServer, bool], *, ended: bool) -> str:
+    failure = report.longreprtext
+    complete, shown = [f"{item.nodeid}: {report.when}\n{failure}"], []
+    overviews: list[Overview] = []
+    for server, is_own in servers.items():
+        overview = server._ended if ended and not is_own else server._control.overview()  # noqa: SLF001 - its own package
+        whole = "" if overview is None else overview.text()
+        if is_own and whole == NOTHING:
+            continue
+        title = server._title  # noqa: SLF001
+        if overview is not None:
+            attach(item.config, report, overview)
+            overviews.append(overview)
+            complete.append(f"{title}\n{whole}")
+        shown.append("\n".join(filter(None, [title, overview.text(failure) if overview is not None else ""])))
+    if overviews:
+        shown.append(save_artifacts(item, overviews, "\n\n".join(complete)))
+    return "\n".join(filter(None, shown))

@@ -54,6 +54,7 @@ _STRICT_HELP = "what else fails a test: unread, refused, late, duplicate, undeli
 _URL_HELP = "use the mail server that runs there, such as http://127.0.0.1:8080, instead of starting one"
 _KEY_HELP = "the API key of an admin of the mail server at the URL"
 _SHARED_HELP = "with pytest-xdist, all workers use one mail server"
+_KEEP_OPEN_HELP = "wait for Enter after a failed test, while its mail server runs, to look at its web inbox"
 _TIMEOUT_HELP = "how long receive() waits by default"
 
 
@@ -75,6 +76,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--mailserver-seed", metavar="TEXT", help="the seed for addresses and ids; the same seed gives the same ones"
     )
     group.addoption("--mailserver-artifacts", metavar="DIR", help=_ARTIFACTS_HELP)
+    group.addoption("--mailserver-keep-open", action="store_true", help=_KEEP_OPEN_HELP)
     group.addoption("--mailserver-strict", metavar="CHECKS", help=_STRICT_HELP)
     group.addoption("--mailserver-url", metavar="URL", help=_URL_HELP)
     group.addoption("--mailserver-key", metavar="KEY", help=_KEY_HELP)
@@ -98,6 +100,10 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[_LATE] = {}
     config.option.mailserver_artifacts = _artifacts(config)  # pytest-xdist passes it to its workers
+    if config.getoption("--mailserver-keep-open"):
+        from sirrchat_testkit.reports.holding import refuse
+
+        refuse(config)
     if config.getoption("xmlpath", None):
         from sirrchat_testkit.reports.junit import JUnit
 
@@ -411,6 +417,28 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         del item.stash[_SERVER]
         server._ended = None  # noqa: SLF001 - it holds the messages of the test
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_exception_interact(node: Any, report: Any) -> Generator[None, Any, Any]:
+    """Show where to look at the mail of a failed test before the debugger starts; or wait while its server runs."""
+    waits, debugs = node.config.getoption("--mailserver-keep-open"), node.config.getoption("usepdb", False)
+    if debugs:
+        _hold(node, report, waits=False)
+    result = yield  # plugins that limit the time of a test stop counting
+    if waits and not debugs:
+        _hold(node, report, waits=True)
+    return result
+
+
+def _hold(node: Any, report: Any, *, waits: bool) -> None:
+    if not isinstance(node, pytest.Item):  # a module that cannot be imported
+        return
+    servers = [each for each, is_own in _concerned(node).items() if is_own or not node.stash.get(_ENDED, False)]
+    if servers:
+        from sirrchat_testkit.reports.holding import hold
+
+        hold(node, report, servers, waits=waits)
 
 
 def _running() -> list[MailServer]:

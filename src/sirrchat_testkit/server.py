@@ -12,6 +12,8 @@ import contextlib
 import warnings
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from datetime import timedelta
+from importlib.util import find_spec
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from sirrchat_testkit.assembly import Assembly, assemble
@@ -183,6 +185,16 @@ class MailServer(Service, CollectionHints, Receiver):
     def web_url(self) -> str:
         """The URL of the web inbox, to look at the mail of a test in a browser. It needs the extra ``web``."""
         return f"{self.api_url}/"
+
+    @property
+    def _has_web_inbox(self) -> bool:
+        """Whether the extra ``web`` is installed."""
+        return find_spec("jinja2") is not None and find_spec("nh3") is not None
+
+    @property
+    def _web_asks(self) -> bool:
+        """Whether the web inbox asks for an API key."""
+        return self.settings.web_auth or not ip_address(self.smtp_host).is_loopback
 
     @property
     def api_key(self) -> str:

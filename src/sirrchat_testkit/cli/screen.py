@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from importlib.util import find_spec
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from sirrchat_testkit.domain.simulators import SIMULATORS
@@ -33,8 +31,8 @@ def _facts(server: MailServer) -> Iterator[tuple[str, str]]:
     if settings.tls:
         yield "CA file", f"{server.tls.ca_file}, for clients to trust"
     yield "REST API", f"{_api(server)}, with all routes on the page {_api(server)}/docs"
-    if find_spec("jinja2") and find_spec("nh3"):  # the extra web
-        asks = settings.web_auth or not ip_address(server.smtp_host).is_loopback
+    if server._has_web_inbox:  # noqa: SLF001 - its own package
+        asks = server._web_asks  # noqa: SLF001
         yield "Web inbox", f"{_api(server)}/{', which asks for the API key' if asks else ''}"
     yield "API key", server.api_key
     if settings.host in WILDCARDS:

@@ -60,6 +60,11 @@ class Calls:
                 self._calls = [each for each in self._calls if each.is_pending]
                 self._most = max(_MANY, 2 * len(self._calls))
 
+    def pending(self) -> list[str]:
+        """Return the verbs and lines of the calls whose coroutines have not begun."""
+        with self._lock:
+            return [each.text for each in self._calls if each.is_pending]
+
     def forget(self, after: int) -> list[Call]:
         """Forget the calls after the number ``after``; return those whose coroutines have not begun."""
         with self._lock:

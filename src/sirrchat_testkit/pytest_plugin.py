@@ -237,7 +237,9 @@ def _mailserver_test_case(request: pytest.FixtureRequest, _mailservers: _StartSe
     server = _mailservers(settings, f"{type(case).__name__}.mailserver_settings must be")
     _time(request.node, server)
     with _in_scope(request.node, server), case._connected(server):  # noqa: SLF001 - the plugin runs the test case
+        server._control.runner = "unittest"  # noqa: SLF001 - for the remedies in failures
         yield
+        server._control.runner = "pytest"  # noqa: SLF001
 
 
 @contextlib.contextmanager

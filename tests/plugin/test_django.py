@@ -363,6 +363,42 @@ def test_the_report_names_mail_that_django_kept(project: pytest.Pytester) -> Non
     )
 
 
+def test_the_report_names_the_server_that_django_sends_to(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from django.core.mail import send_mail
+
+        @pytest.fixture
+        def elsewhere(settings):
+            settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+            settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+
+        def test_1_elsewhere(mailserver, inbox, elsewhere):
+            send_mail("Welcome", "Hello", None, [inbox])
+
+        def test_2_after_the_scope(elsewhere, mailserver):
+            request_failed = True
+
+        @pytest.fixture
+        def closing(mailserver):
+            yield
+            assert 0
+
+        def test_3_teardown(elsewhere, closing):
+            pass
+
+        def test_4_here(mailserver_django):
+            assert 0
+        """
+    )
+    result = run(project, "-p", "no:randomly")
+    result.assert_outcomes(passed=2, failed=2, errors=1)
+    line = "Django sends its mail to 127.0.0.1:1 (EMAIL_HOST, EMAIL_PORT); use the fixture mailserver_django."
+    result.stdout.fnmatch_lines(["E *ConnectionRefusedError*", "No mail was received.", line])
+    assert result.stdout.str().count(line) == 1
+
+
 def test_the_report_does_not_repeat_that_django_kept_the_mail(project: pytest.Pytester) -> None:
     project.makepyfile(
         """

@@ -113,6 +113,38 @@ def test_webhook_attempts_that_the_failure_lists_are_not_listed_again(project: p
     assert "Webhook attempts:" not in report
 
 
+def test_calls_without_await_are_in_the_report(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        def test_it(inbox):
+            inbox.deliver(subject="Hello")
+            assert inbox.areceive().subject == "Hello"
+        """
+    )
+    _, report = failed(project)
+    assert report[-2:] == [
+        "Not awaited:",
+        "  Inbox.areceive() at test_calls_without_await_are_in_the_report.py:3",
+    ]
+
+
+def test_a_client_that_leaves_after_ehlo_may_need_starttls(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import contextlib, smtplib
+
+        def test_it(mailserver, inbox):
+            with contextlib.suppress(smtplib.SMTPException):
+                with smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port) as smtp:
+                    smtp.starttls()
+            inbox.receive(timeout=0)
+        """
+    )
+    failure, _ = failed(project)
+    [line] = [line for line in failure if line.startswith("E  ") and "MailNotReceived" in line]
+    assert "; does the client need STARTTLS? Settings(starttls=True) offers it. Waited" in line
+
+
 def test_the_report_tells_how_connections_ended_that_brought_no_mail(project: pytest.Pytester) -> None:
     project.makepyfile(
         """

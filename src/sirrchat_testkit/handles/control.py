@@ -44,7 +44,7 @@ from sirrchat_testkit.handles.feed import (
 from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import Contents, ReceivedMessage, begin_to_load, hold, is_loaded, record_of
 from sirrchat_testkit.handles.names import Names
-from sirrchat_testkit.handles.outboxes import Runner
+from sirrchat_testkit.handles.outboxes import Runner, unsent
 from sirrchat_testkit.handles.overview import Overview, ScopeMark
 from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery
 from sirrchat_testkit.mail import addresses as addressing
@@ -253,6 +253,10 @@ class ServerControl:
         """Return what has happened in the scope so far."""
         return run(self.thread, lambda _: self._overview(self.scope_mark()))
 
+    def misdirected(self) -> list[str]:
+        """Return why the frameworks of this process send their mail elsewhere, with the remedy."""
+        return unsent(self.is_smtp, self.runner, idle=False)
+
     async def final_overview(self, mark: ScopeMark) -> Overview:
         """Return what happened in a scope that is about to be rewound. Runs on the server's loop."""
         return await drive(self._overview(mark))
@@ -343,7 +347,7 @@ class ServerControl:
         deliveries: list[WebhookDelivery] = []
         if (yield self.services.store.count(Webhook)):
             deliveries = yield from WebhookControl(self.thread, self.services, self.api_key, self.api_key).read()
-        return Overview(snapshot, mark, refusals, messages, deliveries, self.runner)
+        return Overview(snapshot, mark, refusals, messages, deliveries, self.thread.calls.pending(), self.runner)
 
     def _clear(self, recipient: str) -> Steps[list[ReceivedMessage]]:
         found = yield from pull(self.source(recipient))

@@ -25,6 +25,7 @@ WIDTH: Final = 160
 _LEAVE = re.compile(r"(?:QUIT|RSET|NOOP)\b", re.IGNORECASE)
 _NO_COMMAND = "(no command)"
 _TLS = "; does the client start with TLS?"
+_STARTTLS = "; does the client need STARTTLS? Settings(starttls=True) offers it"
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -42,6 +43,11 @@ class _Exchange:
     @property
     def is_refused(self) -> bool:
         return bool(self.replies) and self.replies[-1][:1] in {"4", "5"}
+
+    @property
+    def lacks_starttls(self) -> bool:
+        """Whether this is EHLO, and its reply does not offer STARTTLS."""
+        return self.command[:4].upper() == "EHLO" and all(each[4:] != "STARTTLS" for each in self.replies)
 
     def add(self, line: str) -> None:
         """Add a line of the reply. A line after the last one begins a new reply, which replaces this one."""
@@ -77,6 +83,8 @@ def ending(session: Session, refused: Collection[str] = ()) -> str:
     if decisive.is_refused:
         more = f", and {counted(others, 'more command')} after it" if others else ""
         return f"was refused at {decisive}{more}{doubt}{'' if session.closed else '; it is still connected'}"
+    if session.closed and not session.tls and decisive.lacks_starttls:
+        doubt = _STARTTLS
     return f"{'ended with' if session.closed else 'is still connected after'} {decisive}{doubt}"
 
 

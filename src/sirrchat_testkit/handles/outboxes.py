@@ -47,6 +47,10 @@ _FASTAPI: Final[Mapping[Runner, str]] = {
 }
 """How to send the mail of a framework to the server."""
 
+_CELERY: Final = (
+    "Celery hands tasks to a worker; start it with the variables of mailserver.env(), or set task_always_eager"
+)
+
 
 class Kept(NamedTuple):
     """A message in an outbox: the subject, and the addresses of all recipients."""
@@ -113,8 +117,11 @@ def _kept_by_flask_mailman() -> list[Any]:
     return [each for state in states if "locmem" in str(state.backend) for each in vars(state).get("outbox", ())]
 
 
-def unsent(is_here: IsHere, runner: Runner) -> list[str]:
-    """Return, for each framework in use, why it sent no mail to a server, with the remedy for ``runner``."""
+def unsent(is_here: IsHere, runner: Runner, *, idle: bool = True) -> list[str]:
+    """Return, for each framework in use, why it sent no mail to a server, with the remedy for ``runner``.
+
+    With ``idle``, the frameworks are included that would send their mail there, or whose tasks another process runs.
+    """
     found: list[str] = []
     for look, remedies in (
         (_django, _DJANGO),
@@ -127,8 +134,11 @@ def unsent(is_here: IsHere, runner: Runner) -> list[str]:
             elsewhere = [each for each in senders if each.obstacle or not is_here(each.host, each.port)]
             if elsewhere:
                 found.append(f"{elsewhere[0]}; {remedies[runner]}")
-            elif senders:
+            elif senders and idle:
                 found.append(f"{senders[0].name} is configured to send its mail there, but has sent none")
+    with contextlib.suppress(Exception):  # as above
+        if idle and any(each.configured and not each.conf.task_always_eager for each in _celery()):
+            found.append(_CELERY)
     return found
 
 
@@ -215,6 +225,10 @@ def _fastapi_mail() -> list[_Sender]:
 def _of_fastapi_mail(config: Any) -> _Sender:
     obstacle = "fastapi-mail drops mail, because SUPPRESS_SEND is set" if config.SUPPRESS_SEND else ""
     return _Sender("fastapi-mail", config.MAIL_SERVER, config.MAIL_PORT, "MAIL_SERVER, MAIL_PORT", obstacle)
+
+
+def _celery() -> list[Any]:
+    return _instances("celery.app.base", "Celery")
 
 
 def _unanimous(senders: Iterable[_Sender]) -> list[_Sender]:

@@ -65,6 +65,7 @@ class Overview:
         messages: The latest messages that the test received, or that came since it began, oldest first. Their contents
             are loaded.
         deliveries: The webhook deliveries, oldest first.
+        pending: The calls of asynchronous verbs that have not begun to run.
         runner: How the server is used.
     """
 
@@ -73,7 +74,13 @@ class Overview:
     refusals: Sequence[Refusal]
     messages: Sequence[ReceivedMessage]
     deliveries: Sequence[WebhookDelivery]
+    pending: Sequence[str]
     runner: Runner
+
+    @property
+    def is_unconnected(self) -> bool:
+        """Whether no client connected, and nothing was received."""
+        return not (self.messages or self.snapshot.connections)
 
     def text(self, shown: str = "") -> str:
         """Return a report, without the sections that ``shown`` already contains."""
@@ -81,6 +88,7 @@ class Overview:
         attempted = attempts(self.snapshot, self.mark.event)
         sections = [
             *self._mail(shown),
+            *listed("Not awaited:", self.pending),
             *explanation.sections,
             *listed("Webhook attempts:", attempted, MESSAGES),
             *([Section(self.snapshot.clock)] if self.snapshot.clock else []),

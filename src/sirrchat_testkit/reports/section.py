@@ -42,15 +42,18 @@ def _text(item: pytest.Item, report: pytest.TestReport, servers: Mapping[MailSer
     overviews: list[Overview] = []
     for server, is_own in servers.items():
         overview = server._ended if ended and not is_own else server._control.overview()  # noqa: SLF001 - its own package
-        whole = "" if overview is None else overview.text()
+        whole, text = ("", "") if overview is None else (overview.text(), overview.text(failure))
         if is_own and whole == NOTHING:
             continue
+        if overview is not None and overview.is_unconnected and not (is_own or ended):
+            why = "".join(f"\n{each}." for each in server._control.misdirected() if each not in failure)  # noqa: SLF001
+            whole, text = f"{whole}{why}", f"{text}{why}"
         title = server._title  # noqa: SLF001
         if overview is not None:
             attach(item.config, report, overview)
             overviews.append(overview)
             complete.append(f"{title}\n{whole}")
-        shown.append("\n".join(filter(None, [title, overview.text(failure) if overview is not None else ""])))
+        shown.append("\n".join(filter(None, [title, text.strip()])))
     if overviews:
         shown.append(save_artifacts(item, overviews, "\n\n".join(complete)))
     return "\n".join(filter(None, shown))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sirrchat_testkit import (
+    Client,
     Conflict,
     FaultNeverFired,
     InvalidValue,
@@ -372,6 +373,19 @@ def test_webhooks_report_the_mail_of_the_scope(mine: MailServer, theirs: MailSer
     sink.assert_nothing()
     webhook.delete()
     assert mine.webhook_call("new_message", message).json["subject"] == "Hello"
+
+
+def test_the_mail_of_another_account_is_reported_by_a_webhook_of_its_own(mine: MailServer) -> None:
+    sink = mine.make_webhook_sink()
+    mine.add_webhook(sink, ["email.received"])
+    account = mine.add_account()
+    send(mine, account, subject="not reported")
+    with Client(account.api_key, mine.api_url) as client:
+        client.webhooks.create(sink.url, ["email.received"])
+    send(mine, account, subject="reported")
+    send(mine, mine.make_inbox(), subject="own")
+    calls = sink.receive_all(count=2)
+    assert {each.json["data"]["subject"] for each in calls} == {"reported", "own"}
 
 
 def test_a_failed_call_of_a_webhook_is_explained(mine: MailServer) -> None:

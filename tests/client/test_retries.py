@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sirrchat_testkit import AsyncClient, RateLimited, ServerError, Unreachable
+from sirrchat_testkit import AsyncClient, AsyncControlClient, MailNotReceived, RateLimited, ServerError, Unreachable
 
 if TYPE_CHECKING:
     from tests.client.conftest import Fixed, Way
@@ -77,6 +77,24 @@ def test_a_get_is_sent_three_times_at_most(way: Way, fixed: Fixed) -> None:
 
     assert way.run(AsyncClient, scenario, "x", fixed.url) == [0.1, 0.4]
     assert len(fixed.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "pauses"), [(0, [0.1, 0.4]), (3, [0.1, 0.4, 1.0, 1.0]), (60, [0.1, 0.4, *29 * [1.0]])]
+)
+def test_a_long_poll_tries_to_connect_again_for_as_long_as_it_waits_but_not_longer(
+    seconds: float, pauses: list[float], way: Way, fixed: Fixed
+) -> None:
+    fixed.answer(404, {"error": {"code": "timeout", "message": "none came", "details": {"near_misses": []}}})
+    fixed.answers += [None]
+
+    async def scenario(client: AsyncControlClient) -> None:
+        with pytest.raises(MailNotReceived):
+            await client.messages.wait(to="ann@example.com", timeout=seconds)
+        with pytest.raises(Unreachable, match="no answer from"):
+            await client.messages.wait(to="ann@example.com", timeout=seconds)
+
+    assert way.run(AsyncControlClient, scenario, "x", fixed.url) == pytest.approx(pauses)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 1. Only what is safe is sent again: any request that was answered 429 with ``Retry-After``, because it had no effect,
    and a GET whose connection failed. A request that timed out is not sent again.
 2. One call waits between its requests for at most ``timeout`` seconds in all; a longer ``Retry-After`` is raised. A
-   stream whose connection broke has as long to connect again, and so has a long poll of a server that has answered
-   before: it may be starting again.
+   stream whose connection broke has as long to connect again: the server may be starting again. A long poll of a
+   server that has answered before has at most as long as it would have waited for its answer.
 3. Proxies and certificates of the environment (``HTTPS_PROXY``, ``SSL_CERT_FILE``) apply, but not on loopback.
 4. The key is sent in a header and is nowhere else: not in a ``repr``, an error or a log.
 """
@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import os
 import ssl
 import time
@@ -156,8 +155,8 @@ class Attempts:
         url: The URL of the server.
         timeout: Seconds to wait for each request, and between all of them.
         retries: How often it is sent again.
-        patient: Whether it is sent as often as ``timeout`` allows, unless ``retries`` is 0: for a stream that broke and
-            for a long poll. Only a stream is opened again after a timeout.
+        patient: Whether it is sent as often as the time allows, unless ``retries`` is 0: a stream that broke, or a long
+            poll. Only a stream is opened again after a timeout.
     """
 
     def __init__(self, call: Call[Any], url: str, timeout: float, retries: int, *, patient: bool) -> None:
@@ -166,8 +165,10 @@ class Attempts:
         self._url = url
         self._timeout = timeout
         self._wait = call.wait
-        self._retries = math.inf if patient and retries else retries
+        self._retries = retries
         self._is_patient = patient
+        longest = timeout if self._is_stream else min(call.wait, timeout)
+        self._patience = longest if patient and retries else 0.0
         self._failed = 0
         self._waited = 0.0
 
@@ -199,7 +200,8 @@ class Attempts:
     def _pause(self, seconds: float) -> float | None:
         self._failed += 1
         self._waited += seconds
-        return seconds if self._failed <= self._retries and self._waited <= self._timeout else None
+        is_allowed = self._failed <= self._retries or self._waited <= self._patience
+        return seconds if is_allowed and self._waited <= self._timeout else None
 
 
 class SyncDriver(Driver):

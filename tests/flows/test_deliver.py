@@ -177,6 +177,9 @@ def test_a_line_break_in_a_header_field_is_refused_by_its_name(inbox: Inbox, lin
         inbox.deliver(subject=line)
     with pytest.raises(ValueError, match=r"^to must be one line"):
         inbox.deliver(to=[inbox, line])
+    for name in ("X\r\nBcc", "X Tag", "X-Tag:", "", "Grüße"):
+        with pytest.raises(ValueError, match=f"^{re.escape(repr(name))} is not the name of a header field"):
+            inbox.deliver(headers={name: "a"})
     with pytest.raises(ValueError, match=r"^X-Tag must be one line"):
         inbox.deliver(headers={"X-Tag": line})
 

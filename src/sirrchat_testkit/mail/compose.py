@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -75,6 +76,8 @@ _GUESSES: Final[Mapping[str, str]] = (
 )
 """Names that other packages use, with ours."""
 
+_FIELD_NAME = re.compile("[!-9;-~]+")  # RFC 5322 section 3.6.8
+
 
 def check_fields(fields: Mapping[str, Any]) -> None:
     """Raise ``TypeError`` for an unknown field, suggesting the nearest, or for a value of a wrong type.
@@ -107,11 +110,15 @@ def _check_headers(headers: Any) -> None:
     for name, value in headers.items():
         if not all(isinstance(each, str) for each in (name, *_listed(value))):
             raise TypeError(f"headers must be strings or lists of strings by name, not {{{name!r}: {value!r}}}")
+        if not _FIELD_NAME.fullmatch(name):
+            raise ValueError(
+                f"{name!r} is not the name of a header field: it needs ASCII characters without blanks and colons"
+            )
         _check_line(name, value)
 
 
 def _check_line(name: str, value: str | Sequence[str]) -> None:
-    if any({"\r", "\n"} & {*each} for each in _listed(value)):
+    if any(each and each.splitlines() != [each] for each in _listed(value)):
         raise ValueError(f"{name} must be one line, not {value!r}")
 
 

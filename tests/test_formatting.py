@@ -1,9 +1,12 @@
 """Texts show what clients send without the characters that a terminal obeys, and times in words."""
 
+import re
+from datetime import UTC, datetime
+
 import pytest
 
 from sirrchat_testkit import Inbox, MailNotReceived, MailServer, NotExactlyOne
-from sirrchat_testkit.formatting import due, printable
+from sirrchat_testkit.formatting import due, in_utc, printable
 from tests.support import connect
 
 HOSTILE = "\x1b[31m\x07\x9b\x7f\u202e\u2066\u200b\ufeff\u2028"
@@ -65,3 +68,13 @@ def test_no_text_of_the_package_shows_them(mailserver: MailServer, inbox: Inbox)
         except (MailNotReceived, NotExactlyOne, AssertionError) as error:
             texts.append(str(error))
     assert [text for text in texts if not is_shown(text)] == []
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "31 May"])
+def test_a_time_that_utc_does_not_have_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)):
+        in_utc(text)
+
+
+def test_a_time_is_in_utc_unless_it_has_an_offset() -> None:
+    assert in_utc("2026-01-31T12:00") == in_utc("2026-01-31T14:00+02:00") == datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -118,12 +118,24 @@ def iso_seconds(at: int) -> str:
     return f"{iso_milliseconds(at)[:-5]}Z"
 
 
-@lru_cache(maxsize=4096)  # lists show the same moments again and again
 def milliseconds(at: datetime) -> int:
     """Return ``at``, which has an offset, in milliseconds since the epoch."""
     return round(at.timestamp() * 1000)
 
 
+def in_utc(text: str) -> datetime:
+    """Return an ISO 8601 time as one in UTC, which it is in unless it has an offset.
+
+    Raises ``ValueError`` if it is none, or out of the range of years that ``datetime`` has.
+    """
+    moment = datetime.fromisoformat(text)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError(f"{text} is out of range") from None
+
+
+@lru_cache(maxsize=4096)  # lists show the same moments again and again
 def iso_milliseconds(at: int) -> str:
     """Return ``at`` (milliseconds since the epoch) as ISO 8601 in UTC, such as ``2025-04-21T08:30:45.084Z``.
 

@@ -100,6 +100,8 @@ def test_times(server: MailServer, control: Control) -> None:
         ("has:link", "has: knows only attachment, not 'link'"),
         ("is:old", "is: knows unread and read, not 'old'"),
         ("before:soon", "before must be a time such as"),
+        ("before:0001-01-01T00:00+23:59", "before must be a time such as"),
+        ("before:9999-12-31T23:59-23:59", "before must be a time such as"),
         ("-", "q has a term without words"),
         ("form:ann", "did you mean from:ann?"),
     ],

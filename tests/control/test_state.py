@@ -106,6 +106,7 @@ def test_crashes_are_listed(server: MailServer, control: Control) -> None:
     [shown] = control("GET", "/crashes")["data"]
     assert (shown["where"], shown["error"]) == ("the test", "ValueError: on purpose")
     assert control("GET", "/crashes", after=shown["id"])["data"] == []
+    assert control("GET", "/crashes", after=10**30)["data"] == []
     with pytest.raises(ValueError, match="on purpose"):
         server.check()
 

@@ -229,7 +229,7 @@ class EventLog:
         """
         if after <= self.last - len(self._entries):
             return tuple(self._entries)
-        return tuple(islice(reversed(self._entries), self.last - after))[::-1]
+        return tuple(islice(reversed(self._entries), max(0, self.last - after)))[::-1]
 
     def numbered(self, after: int = 0, most: int | None = None) -> list[tuple[int, Event]]:
         """Return what ``held`` does, each event with its number; the first ``most`` of them."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
@@ -26,7 +26,7 @@ from typing import Any, Final
 from sirrchat_testkit.comparing import CONTAINED, LIKE, Rule
 from sirrchat_testkit.domain.models import SEEN
 from sirrchat_testkit.errors import InvalidValue
-from sirrchat_testkit.formatting import named
+from sirrchat_testkit.formatting import in_utc, named
 from sirrchat_testkit.matching import MAIL, Check, Condition, Match
 
 
@@ -134,12 +134,11 @@ def _wanted(name: str, value: str) -> Any:
 def _moment(name: str, text: str) -> datetime:
     """Return the time ``text`` of the field ``name``, which is in UTC unless it has an offset."""
     try:
-        moment = datetime.fromisoformat(text)
+        return in_utc(text)
     except ValueError:
         raise InvalidValue(
             f"{name} must be a time such as 2025-01-15T10:30:00Z, or a date, not {text!r}", field=name, value=text
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _terms(q: str) -> list[Check]:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from aiohttp import web
@@ -17,6 +16,7 @@ from sirrchat_testkit.control.state import keep_apart
 from sirrchat_testkit.domain.models import ApiKey, Delivery, Webhook
 from sirrchat_testkit.durations import read_duration
 from sirrchat_testkit.errors import InvalidValue, NotFound, TestkitError
+from sirrchat_testkit.formatting import in_utc, milliseconds
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.pages import PREFIX, lead
 from sirrchat_testkit.http.style import checked, status_of
@@ -221,11 +221,9 @@ def _duration(text: str) -> float:
 
 def _moment(text: str) -> int:
     try:
-        moment = datetime.fromisoformat(text)
+        return milliseconds(in_utc(text))
     except ValueError:
         raise InvalidValue(f"{text!r} is not a time such as 2030-01-31T12:00") from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000)
 
 
 def _as_python(body: Mapping[str, Any]) -> str:

@@ -53,8 +53,10 @@ def _is_like(wanted: str, value: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _glob(wanted: str) -> re.Pattern[str]:
-    pieces = re.split(r"([*?])", wanted.casefold())
-    return re.compile("".join({"*": ".*", "?": "."}.get(piece, re.escape(piece)) for piece in pieces), re.DOTALL)
+    # Between two stars the first occurrence of a piece is as good as any, so nothing is tried twice.
+    first, *pieces = [re.escape(piece).replace(r"\?", ".") for piece in wanted.casefold().split("*")]
+    last = f".*{pieces.pop()}" if pieces else ""
+    return re.compile(first + "".join(f"(?>.*?{piece})" for piece in pieces) + last, re.DOTALL)
 
 
 EQUAL = Rule("", lambda wanted, value: fold(wanted) == fold(value), "be equal")

@@ -181,6 +181,28 @@ def test_a_restart_brings_everything_back_and_reuses_no_uid(tmp_path: Path) -> N
         assert [each["subject"] for each in page.json["messages"]] == ["third"]
 
 
+def test_a_restart_parses_no_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = b"Subject: Hello\r\n" + b"X: y\r\n" * 2000 + b"Content-Type: text/html\r\n\r\n" + b"<p>" * 100_000
+    with MailServer(data=tmp_path) as server:
+        server.make_inbox(address="ann@example.com").deliver(raw)
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("a message was parsed")
+
+    with monkeypatch.context() as patch:
+        for name in ("sirrchat_testkit.domain.delivery.read_header", "sirrchat_testkit.mail.mime.parse"):
+            patch.setattr(name, fail)
+        server = MailServer(data=tmp_path).start()
+        try:
+            [message] = server.messages
+            assert message.subject == "Hello"
+        finally:
+            server.stop()
+    with MailServer(data=tmp_path) as server:
+        [message] = server.messages
+        assert message.problems[0].startswith("the header is longer than 100 KiB or 1500 lines")
+
+
 def test_keys_lie_in_the_folder_only_as_hashes(tmp_path: Path) -> None:
     with MailServer(data=str(tmp_path), api_key="mk_live_the_admins") as server:
         keys = [server.api_key, server.make_inbox().api_key]

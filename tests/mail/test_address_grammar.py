@@ -242,7 +242,7 @@ def test_a_long_list_has_the_same_addresses_with_and_without_names(unit: str) ->
 
 def test_the_marks_in_a_comment_count_as_tokens() -> None:
     assert bare_addresses("(" * 100 + ")" * 100 + "a@x.example") == ("a@x.example",)
-    assert bare_addresses("(" + "()" * 600 + ")a@x.example") == ()
+    assert bare_addresses("(" + "()" * 300 + ")a@x.example") == ()
 
 
 @pytest.mark.parametrize(
@@ -253,16 +253,16 @@ def test_the_marks_in_a_comment_count_as_tokens() -> None:
         ('"Example, Ann" <a{}@x.example>, ', 1),
         (
             "a{}@x.example (Ann), ",
-            6,
-        ),  # a word, a blank, a comment and the mark at its end, a comma, and at most a blank
-        ("Team: a{}@x.example;", 5),
+            12,
+        ),  # two for a word, a blank, a comment and the mark at its end, a comma, and at most a blank
+        ("Team: a{}@x.example;", 10),
         ("=?utf-8?q?Ann?= <a{}@x.example>, ", 1),
     ],
 )
 @pytest.mark.parametrize("size", [1, 10, 300])
 def test_the_address_fields_of_a_message_share_one_limit(unit: str, tokens: int, size: int) -> None:
     """The fields of From and To come first, whatever their order, so that both readers return the same addresses."""
-    fields = ["".join(map(unit.format, range(begin, begin + size))) for begin in range(0, 2 * ADDRESSES, size)]
+    fields = ["".join(map(unit.format, range(begin, begin + size))) for begin in range(0, 1400, size)]
     names = ("Cc", "To", "To", "Reply-To")
     raw = "\r\n".join(f"{names[number % 4]}: {field}" for number, field in enumerate(fields)).encode()
     raw += b"\r\nFrom: shop@x.example\r\n\r\nHello\r\n"

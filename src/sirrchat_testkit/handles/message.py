@@ -17,6 +17,7 @@ from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.formatting import printable
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.mail.address_headers import MailAddress
+from sirrchat_testkit.mail.markup import unread
 from sirrchat_testkit.suggestions import Hints
 from sirrchat_testkit.threads import result_of
 
@@ -253,7 +254,7 @@ class ReceivedMessage(Hints):
     @property
     def problems(self) -> tuple[str, ...]:
         """The reasons why parts of the message were not read, such as a header of more than 100 KiB; usually empty."""
-        return self._parsed.problems
+        return self._once("problems", lambda: (*self._parsed.problems, *unread(self.html)))
 
     @property
     def links(self) -> tuple[Link, ...]:

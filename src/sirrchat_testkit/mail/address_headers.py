@@ -23,16 +23,22 @@ from sirrchat_testkit.suggestions import Hints
 ADDRESSES = 1000
 """Usual entries, or tokens of other lists, that are read in all address fields of a message together."""
 
+TOKEN = 2
+"""A token of a rare list counts as so many addresses, because it takes as long to read."""
+
+_RARE = 16_384  # characters of a field in a rare form that are read
+
 _SHORT = 320  # characters of a field that is worth remembering
 
 
-_NAME = r'(?:[^"(),:;<>\\\[\]@]*+|"[^"\\]*+(?:\\.[^"\\]*+)*+"[ \t\r\n]*+)'
-_ADDRESS = r'(?![^\s,>]*=\?)[^\s"(),:;<>\\\[\]@]++@[^\s"(),:;<>\\\[\]@]++'  # not encoded
+# The bounds of the next two keep a field that is not usual from being searched to its end.
+_NAME = r'(?:[^"(),:;<>\\\[\]@]*+|"[^"\\]*+(?:\\.[^"\\]*+){0,64}+"[ \t\r\n]*+)'
+_ADDRESS = r'(?![^\s,>]{0,320}=\?)[^\s"(),:;<>\\\[\]@]++@[^\s"(),:;<>\\\[\]@]++'  # not encoded
 _USUAL_LIST = re.compile(
     rf"(?:[ \t\r\n]*+(?:{_NAME}<{_ADDRESS}>|{_ADDRESS})[ \t\r\n]*+(?:,|\Z)){{0,{ADDRESSES}}}+", re.DOTALL
 )
-_USUAL = re.compile(rf"(?:{_NAME}<)?+({_ADDRESS})", re.DOTALL)
-_USUAL_NAMED = re.compile(rf"(?:({_NAME})<)?+({_ADDRESS})", re.DOTALL)
+_USUAL = re.compile(rf"[>,\s]*+(?:{_NAME}<)?+({_ADDRESS})", re.DOTALL)
+_USUAL_NAMED = re.compile(rf"[>,\s]*+(?:({_NAME})<)?+({_ADDRESS})", re.DOTALL)
 _TOKEN = re.compile(  # the kinds of tokens, each named; the first character of a token tells its kind
     r"""(?P<blank>\s++)
     | (?P<comment>\()  # where it ends is found by its marks
@@ -72,7 +78,7 @@ def bare_addresses(value: str, allowance: Allowance | None = None) -> tuple[str,
     ``allowance`` is reduced by what was read; without one, the field is read as the only one of its message.
     """
     allowance = allowance or Allowance()
-    if len(value) > _SHORT or 2 * len(value) > allowance.left:  # a field can have its tokens read twice
+    if len(value) > _SHORT or 2 * TOKEN * len(value) > allowance.left:  # a field can have its tokens read twice
         return _addresses(value, allowance)
     addresses, tokens = _remembered(value)
     allowance.left -= tokens
@@ -145,9 +151,13 @@ def _usual_name(name: str) -> str:
 
 def _read_words(value: str, allowance: Allowance, read: Callable[[_Entry], tuple[str, str]]) -> list[tuple[str, str]]:
     """Return what ``read`` makes of each entry: an address and a name."""
+    if len(value) > _RARE:
+        value = value[:_RARE].rpartition(",")[0]  # without the entry that is cut off
+        allowance.exceeded = True
     found = [*map(read, _entries(fold(value), allowance))]
     addresses = _together(found)
-    if "=?" in value and ("=?" in addresses or "@" not in addresses) and "@" in (decoded := decode_header(value)):
+    encoded = allowance.left > 0 and "=?" in value and ("=?" in addresses or "@" not in addresses)
+    if encoded and "@" in (decoded := decode_header(value)):
         others = [*map(read, _entries(decoded, allowance))]  # the address was encoded as well
         if "@" in _together(others):
             return _without_words(others)
@@ -206,7 +216,7 @@ def _tokens(value: str, allowance: Allowance) -> Iterator[tuple[str | None, str]
         if allowance.left <= 0:
             allowance.exceeded = True
             return
-        allowance.left -= 1
+        allowance.left -= TOKEN
         end = found.end()
         if found.lastgroup == "comment":
             end = _end_of_comment(value, end, allowance)
@@ -221,7 +231,7 @@ def _end_of_comment(value: str, at: int, allowance: Allowance) -> int:
         if allowance.left <= 0:
             allowance.exceeded = True
             break
-        allowance.left -= 1
+        allowance.left -= TOKEN
         depth += (mark[0] == "(") - (mark[0] == ")")
         if not depth:
             return mark.end()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from sirrchat_testkit.mail import charsets
 from sirrchat_testkit.mail.encoded_words import decode_bytes
 from sirrchat_testkit.mail.parameters import parameter
 
@@ -18,6 +19,11 @@ _SNIFFED: Final = 4096
 
 _MARKS: Final = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16le", b"\xfe\xff": "utf-16be"}
 _SIGNATURE: Final = "-- "
+
+
+def is_fast(field: str) -> bool:
+    """Return whether the text of a part whose Content-Type is ``field`` is read fast, whatever its bytes are."""
+    return charsets.is_fast(parameter(field, "charset")) and not _is_flowed(field)
 
 
 def body_text(content: bytes, field: str, *, html: bool) -> str:
@@ -31,9 +37,13 @@ def body_text(content: bytes, field: str, *, html: bool) -> str:
         charset = meta[1].decode("ascii")
         charset = "utf-8" if charset.lower().startswith("utf-16") else charset  # it could not be read otherwise
     text = decode_bytes(content, charset).removeprefix("\ufeff").replace("\r\n", "\n")
-    if not html and parameter(field, "format").lower() == "flowed":
+    if not html and _is_flowed(field):
         return unflowed(text, delete_space=parameter(field, "delsp").lower() == "yes")
     return text
+
+
+def _is_flowed(field: str) -> bool:
+    return parameter(field, "format").lower() == "flowed"
 
 
 def unflowed(text: str, *, delete_space: bool = False) -> str:

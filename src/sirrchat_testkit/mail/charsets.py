@@ -87,6 +87,9 @@ _LABELS: Final = {
     "utf-16-be": "unicodefffe utf-16be",
     "utf-16-le": "csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff utf-16 utf-16le",
 }
+FAST: Final = frozenset({"utf-8", "cp1252"})
+"""Codecs that decode any bytes at the speed of C, and never yield a lone surrogate."""
+
 _CODECS: Final = {label: codec for codec, labels in _LABELS.items() for label in labels.split()}
 _NO_CHARSETS: Final = frozenset({"unicode-escape", "raw-unicode-escape", "idna", "punycode", "undefined"})
 _ASCII: Final = frozenset({"ascii", "us-ascii", "ansi_x3.4-1968"})
@@ -134,6 +137,11 @@ def codecs_of(charset: str) -> Iterator[str]:
         yield "utf-8"  # what is declared as ASCII and is not is UTF-8, if it can be
     if name:
         yield name
+
+
+def is_fast(charset: str) -> bool:
+    """Return whether any bytes are decoded fast by a charset, or as UTF-8 if it is unknown."""
+    return FAST.issuperset(codecs_of(charset))
 
 
 def is_seven_bit(codec: str, data: bytes) -> bool:
@@ -195,8 +203,8 @@ def _utf_16(codec: str, data: bytes, errors: str) -> str:
 def _big5(data: bytes, errors: str) -> str:
     """Return text in Big5, of which the additions of Hong Kong are a superset with other punctuation."""
     texts = (
-        usual.decode("cp950", errors) if usual else other.decode("big5hkscs", errors)
-        for usual, other in _BIG5_CHARACTERS.findall(data)
+        found[1].decode("cp950", errors) if found[1] else found[2].decode("big5hkscs", errors)
+        for found in _BIG5_CHARACTERS.finditer(data)  # unlike findall, it lets other threads run
     )
     return "".join(texts)
 

@@ -88,6 +88,9 @@ class Ranked(NamedTuple):
     place: Place
 
 
+_MOST: Final = 500
+"""Candidates at the beginning and at the end of a text that are ranked."""
+
 _DIGITS: Final = range(4, 10)
 _CHARACTERS: Final = range(4, 17)
 _SURE: Final = 6
@@ -192,10 +195,17 @@ def _wrong_length(token: Token) -> str:
     return "" if characters in _CHARACTERS else f"it has {characters} characters, not 4 to 16"
 
 
+def _ends(tokens: list[Token]) -> list[Token]:
+    """Return the first and the last ``tokens``, which are ranked."""
+    return tokens if len(tokens) <= 2 * _MOST else tokens[:_MOST] + tokens[-_MOST:]
+
+
 def _is_hyphenated(token: Token) -> bool:
     """Return whether a token is words in capitals with a hyphen, such as "TWO-FACTOR"; groups of a code are equal."""
+    if token.form != "groups":
+        return False
     groups = token.value.split("-")
-    return token.form == "groups" and "".join(groups).isalpha() and len({*map(len, groups)}) > 1
+    return "".join(groups).isalpha() and len({*map(len, groups)}) > 1
 
 
 class Ranking:
@@ -213,7 +223,7 @@ class Ranking:
         self._introduced = -1
         """The end of the last candidate that was introduced by a word."""
         self._sentences = list(_sentence_ends(page.text))
-        self._tokens = list(tokens_in(page.text))
+        self._tokens = _ends(list(tokens_in(page.text)))
         self._alone = {
             number
             for number, tokens in groupby(self._tokens, lambda token: page.line_at(token.start))

@@ -25,10 +25,10 @@ __tracebackhide__ = True
 
 Pattern: TypeAlias = str | re.Pattern[str] | None
 
-_MOST: Final = 1_048_576
+MOST: Final = 65_536
 """Characters of a text that is searched as a whole."""
 
-_ENDS: Final = 262_144
+_ENDS: Final = MOST // 2
 """Characters at the beginning and at the end of a longer text that are searched."""
 
 _SPACE = re.compile(r"\s")
@@ -97,8 +97,8 @@ def pick_code_in(texts: Texts, pattern: Pattern = None, near: Any = None) -> str
         NotExactlyOne: There is none, or there are several.
     """
     asked = f"code matching {named(re.compile(pattern))}" if pattern is not None else "code"
-    if len(texts.text) > _MOST:
-        asked = f"{asked} in the first and last 256 KiB of the text"
+    if len(texts.text) > MOST:
+        asked = f"{asked} in the first and last {_ENDS // 1024} KiB of the text"
     asked += f" near {named(near)}" if near is not None else ""
     found = _distinct(_matching(texts, pattern) if pattern is not None else _body(texts, whole=near is not None))
     if near is None and len(best := _best(found)) == 1:
@@ -152,7 +152,7 @@ def _pages(texts: Texts) -> Iterator[tuple[CodeText, str]]:
 
 def _searched(text: str) -> str:
     """Return the parts of ``text`` to search: all of it, or its two ends without words that are cut off."""
-    if len(text) <= _MOST:
+    if len(text) <= MOST:
         return text
     first, last = _SPACE.split(text[:_ENDS][::-1], maxsplit=1)[-1][::-1], _SPACE.split(text[-_ENDS:], maxsplit=1)[-1]
     return f"{first}\n{last}"

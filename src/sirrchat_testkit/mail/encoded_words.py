@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import binascii
 import re
+from itertools import islice
 
 from sirrchat_testkit.comparing import fold
-from sirrchat_testkit.mail.charsets import codecs_of, decode, is_seven_bit
+from sirrchat_testkit.mail.charsets import FAST, codecs_of, decode, is_seven_bit
 
 REPLACEMENT = "\ufffd"
 
 DECODED = 8192
 """Characters of a field in which encoded-words are decoded; the rest of a longer one is shown as it was sent."""
+
+WORDS = 128
+"""Encoded-words of a field that are decoded; 8192 characters have 109 words of the maximum length."""
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # The text of a word ends at "?="; a bare "?" within is a common mistake, but the next word is not part of this one.
@@ -30,6 +34,7 @@ _Q_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64 = bytes({*range(256)} - {*_ALPHABET})
 _PADDING = re.compile(rb"=+")
+_PIECES = 1000  # encoded texts that follow each other, of which the padding shows the ends
 
 
 def decode_bytes(data: bytes, charset: str = "") -> str:
@@ -51,7 +56,8 @@ def _decoded(data: bytes, charset: str) -> str | None:
         names.append("utf-8")
     for name in names:
         try:
-            return _SURROGATES.sub(REPLACEMENT, decode(data, name))
+            text = decode(data, name)
+            return text if name in FAST else _SURROGATES.sub(REPLACEMENT, text)
         except (LookupError, ValueError):
             continue
     return None
@@ -69,7 +75,7 @@ def _decode_words(value: str) -> str:
     done: list[str] = []
     words: list[bytes] = []
     charset, end = "", 0
-    for word in _WORD.finditer(value):
+    for word in islice(_WORD.finditer(value), WORDS):
         if word[2] in "bB" and "?" in word[3]:
             continue
         between = value[end : word.start()]
@@ -100,10 +106,10 @@ def _octets(encoding: str, text: str) -> bytes:
 def decode_base64(data: bytes) -> bytes:
     """Return ``data`` decoded as far as possible: other characters are skipped, and the last bits may be missing.
 
-    Several encoded texts may follow each other.
+    Several encoded texts may follow each other, at most 1000.
     """
     decoded = []
-    for piece in _PADDING.split(data.translate(None, delete=_NOT_BASE64)):
+    for piece in _PADDING.split(data.translate(None, delete=_NOT_BASE64), _PIECES)[:_PIECES]:
         whole = piece[: len(piece) - (len(piece) % 4 == 1)]
         decoded.append(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4)))
     return b"".join(decoded)

@@ -19,21 +19,29 @@ from sirrchat_testkit.comparing import fold
 from sirrchat_testkit.mail.address_headers import Allowance, MailAddress, bare_addresses, mail_addresses
 from sirrchat_testkit.mail.encoded_words import decode_header
 
-# What nearly every message begins with: fields, each with its line end.
-_USUAL = re.compile(rb"(?:[!-9;-~]++[ \t]*+:.*\n(?:[ \t].*\n)*+)++")
-# These begin with a literal line feed, which lets the search skip from line to line.
-_END = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t])")
-_WANTED = re.compile(r"\n(subject|from|to|message-id)[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.ASCII)
-_TO, _FROM, _SUBJECT = len("to"), len("from"), len("subject")  # what tells them apart in any case
-_FIELD = re.compile(r"\n([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)")
-_FIRST = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]")
-
-
 LIMIT = 102_400
 """Bytes of a header that are interpreted (Postfix: ``header_size_limit``). The rest is stored, but not read."""
 
+LINES = 1500
+"""Lines of a header that are interpreted; folded lines count."""
 
-_LINE = 1000  # bytes of an SMTP line at most; an mbox separator may come before the header
+PART_LIMIT = 8192
+PART_LINES = 200
+"""The same of the header of a part."""
+
+
+def _lines(most: int) -> re.Pattern[bytes]:
+    return re.compile(rb"(?:(?:[!-9;-~]++[ \t]*+:|[ \t])[^\n]*+(?:\n|\Z)){0,%d}+" % most)
+
+
+_SEPARATOR = 1000  # bytes of an mbox separator, which may come before the header, at most
+_LINES, _PART_LINES = _lines(LINES), _lines(PART_LINES)
+# These begin with a literal line feed, which lets the search skip from line to line.
+_END = re.compile(rb"\n(?![!-9;-~]++[ \t]*+:|[ \t])")
+_WANTED = re.compile(rb"\n(?=[sftm])(subject|from|to|message-id)[ \t]*+:(.*+(?:\n[ \t].*+)*+)", re.IGNORECASE)
+_TO, _FROM, _SUBJECT = len("to"), len("from"), len("subject")  # what tells them apart in any case
+_FIELD = re.compile(r"\n([!-9;-~]++)[ \t]*+:(.*+(?:\n[ \t].*+)*+)")
+_FIRST = re.compile(rb"[!-9;-~]++[ \t]*+:|[ \t]")
 
 
 class HeaderFields(NamedTuple):
@@ -51,10 +59,7 @@ class HeaderFields(NamedTuple):
 
 def split(raw: bytes) -> tuple[bytes, bytes]:
     """Return the header block, without the blank line after it, and the body."""
-    mbox = raw.startswith(b"From ") and not _FIRST.match(
-        raw
-    )  # its first line, and no field with a blank behind its name
-    start = raw.find(b"\n") + 1 if mbox else 0
+    start = _begin(raw)
     if not _FIRST.match(raw, start):
         end = start - 1
     else:
@@ -68,14 +73,25 @@ def split(raw: bytes) -> tuple[bytes, bytes]:
     return raw[start : max(end, 0)], raw[body:]
 
 
+def read_block(block: bytes, *, part: bool = False) -> bytes:
+    """Return what is read of a header block, or of that of a ``part``."""
+    found = _PART_LINES.match(block, 0, PART_LIMIT) if part else _LINES.match(block, 0, LIMIT)
+    return found[0] if found else b""
+
+
+def _begin(raw: bytes) -> int:
+    """Return where the header begins: an mbox separator may come before it, which is no field."""
+    return raw.find(b"\n") + 1 if raw.startswith(b"From ") and not _FIRST.match(raw) else 0
+
+
 def read_header(raw: bytes) -> HeaderFields:
     """Return the fields that are stored on receipt. Never raises. If a field is repeated, the first one counts.
 
     The addresses of several To fields are one list.
     """
-    subject = message_id = sender = ""
-    to: list[str] = []
-    for name, value in reversed(_WANTED.findall(_text(raw))):
+    subject = message_id = sender = b""
+    to: list[bytes] = []
+    for name, value in reversed(_WANTED.findall(b"\n" + read_block(raw[: LIMIT + _SEPARATOR][_begin(raw) :]))):
         length = len(name)
         if length == _TO:
             to.append(value)
@@ -86,13 +102,18 @@ def read_header(raw: bytes) -> HeaderFields:
         else:
             message_id = value
     allowance = Allowance()
-    senders = bare_addresses(sender, allowance)
+    senders = bare_addresses(_text(sender), allowance)
+    lists = [bare_addresses(_text(each), allowance) for each in reversed(to) if allowance.left > 0]
     return HeaderFields(
-        decode_header(subject),
+        decode_header(_text(subject)),
         senders[0] if senders else "",
-        tuple(chain.from_iterable([bare_addresses(each, allowance) for each in reversed(to) if allowance.left > 0])),
-        decode_header(message_id),
+        tuple(chain.from_iterable(lists)),
+        decode_header(_text(message_id)),
     )
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
 
 
 class Headers(Mapping[str, str]):
@@ -109,10 +130,10 @@ class Headers(Mapping[str, str]):
 
     __slots__ = ("_names", "_raw")
 
-    def __init__(self, block: bytes = b"") -> None:
+    def __init__(self, block: bytes = b"", *, part: bool = False) -> None:
         self._names: dict[str, str] = {}
         self._raw: dict[str, list[str]] = {}
-        for name, value in _FIELD.findall("\n" + block[:LIMIT].decode("utf-8", "replace")):
+        for name, value in _FIELD.findall("\n" + _text(read_block(block, part=part))):
             key = name.lower()
             if key in self._raw:
                 self._raw[key].append(value)
@@ -151,16 +172,3 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Headers({dict(self)!r})"
-
-
-def _text(raw: bytes) -> str:
-    """Return the header block as text, with a line feed before each field."""
-    usual = _USUAL.match(raw, 0, LIMIT)
-    end = usual.end() if usual else 0
-    if usual and raw.startswith(b"\r\n", end):
-        block = usual[0]
-    elif usual and raw.find(b"\n", end, LIMIT) < 0:  # there is no other line, or it exceeds the limit
-        block = raw
-    else:
-        block = split(raw[: LIMIT + _LINE])[0]
-    return "\n" + block[:LIMIT].decode("utf-8", "replace").replace("\r\n", "\n")

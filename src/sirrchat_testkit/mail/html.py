@@ -17,15 +17,14 @@ from sirrchat_testkit.comparing import fold
 from sirrchat_testkit.mail.attachments import pick_attachment
 from sirrchat_testkit.mail.candidates import Candidate, NotExactlyOne
 from sirrchat_testkit.mail.codes import Texts, codes_in, judged_codes, pick_code_in
-from sirrchat_testkit.mail.links import Link, Seen, bare, is_home, judged_links, merged, pick_link
+from sirrchat_testkit.mail.links import MOST_LINKS, Link, Seen, bare, is_home, judged_links, merged, pick_link
+from sirrchat_testkit.mail.markup import bounded
 
 __tracebackhide__ = True
 
 __all__ = [
-    "MOST",
     "Link",
     "NotExactlyOne",
-    "bounded",
     "candidates",
     "codes",
     "links",
@@ -53,6 +52,9 @@ _SENTENCE_END = re.compile(r"[.!?。！？](?=\s|$)|[。！？]")
 _NEAR: Final = 24
 """Pieces of text on either side of the beginning of an anchor that may be of its sentence."""
 
+_LONG: Final = 1000
+"""Characters on either side of the beginning of an anchor that may be of its sentence."""
+
 _SPACES = re.compile(r"\s+")
 # Soft hyphens, joiners and fillers: invisible characters that mailers insert.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u200b\u200c\u200d\u2060\ufeff"))
@@ -70,26 +72,13 @@ _FONT_SIZE = re.compile(r"(?:^|;)font-size:([^;]*)")
 _ZERO = re.compile(r"0(?:\.0*)?(?:px|pt|em|rem|%)?(?:!important)?")
 _HREF_NOISE = re.compile(r"[\t\r\n]+")
 
-MOST: Final = 1_048_576
-"""The maximum number of characters of HTML, or of text with links, to read; newsletters have a tenth of that."""
-
-DEEPEST: Final = 512
-"""The maximum depth of nested elements, as in Chromium; the parser is quadratic in it."""
-
-_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
-_EMPTY_TAGS: Final = "area base br col embed hr img input link meta source track wbr"
-_CLOSED_BY_THE_NEXT: Final = "p li dd dt tr td th thead tbody tfoot option optgroup colgroup rt rp"
-_FORMATTING: Final = "a b big code em font i nobr s small strike strong tt u"
-_NOT_NESTED: Final = frozenset(f"{_EMPTY_TAGS} {_CLOSED_BY_THE_NEXT} {_FORMATTING}".split())
-"""Elements that do not nest: a parser closes them itself, and formatting ones after three of a kind."""
-
 
 def links(text: str, html: str) -> tuple[Link, ...]:
     """Return the links of a message, each URL once: those of the HTML in order, then those that only the text has.
 
     Images are links too (purpose "image" or "tracking"), and so are other schemes. Relative references are not.
     """
-    plain = (each._replace(in_html=False) for each in bare(text[:MOST]))
+    plain = (each._replace(in_html=False) for each in bare(text))
     if not html:
         return merged(plain)
     page = _read(html)
@@ -191,11 +180,12 @@ class _Page:
         self._beside: list[str] = []
         self._open: list[_Anchor] = []
         self._waiting: list[tuple[int, Seen]] = []
+        html = bounded(html)
         lower = html.lower()
         self._hides = any(word in lower for word in _HIDING) or _FAR_OUTSIDE.search(html) is not None
         self._font_sizes: list[tuple[int, bool]] = []
         """The elements that set a font size, each with whether it is zero."""
-        root = LexborHTMLParser(bounded(html)).root
+        root = LexborHTMLParser(html).root
         if root is not None:
             self._walk(root)
         self._end_line()
@@ -259,7 +249,8 @@ class _Page:
             self._font_sizes.pop()
         if tag == "a" and self._open:
             anchor = self._open.pop()
-            if anchor.pictures or any(word.strip() for word in anchor.words):  # nobody sees an empty one
+            seen = anchor.pictures or any(word.strip() for word in anchor.words)  # nobody sees an empty one
+            if seen and len(self.seen) + len(self._waiting) < MOST_LINKS:
                 self._waiting.append((anchor.at, anchor.seen()))
         elif tag == "sup":
             self._say(" ")
@@ -279,6 +270,8 @@ class _Page:
             self._line.append(alt)
             self._open[-1].pictures.append(alt)
         tiny = {attributes.get("width"), attributes.get("height")} & {"0", "1", "0px", "1px"}
+        if len(self.seen) >= MOST_LINKS:
+            return
         kind = "pixel" if tiny or _PIXEL.search(attributes.get("style") or "") else "image"
         self.seen.append(Seen(_url(attributes.get("src")), alt, "", kind))
 
@@ -296,7 +289,7 @@ class _Page:
 
 def _clause(words: list[str], at: int) -> str:
     """Return the sentence of a line that goes on at a word, with the one before it if it begins there."""
-    before, behind = "".join(words[max(0, at - _NEAR) : at]), "".join(words[at : at + _NEAR])
+    before, behind = "".join(words[max(0, at - _NEAR) : at])[-_LONG:], "".join(words[at : at + _NEAR])[:_LONG]
     *earlier, last = _SENTENCE_END.split(before)
     end = _SENTENCE_END.search(behind)
     begin = last if last.strip() else "".join([*earlier[-1:], " "])
@@ -320,16 +313,3 @@ def _read(html: str) -> _Page:
 def _url(value: str | None) -> str:
     """Return a reference without the line ends and white space that HTML ignores."""
     return _HREF_NOISE.sub("", value or "").strip()
-
-
-def bounded(html: str) -> str:
-    """Return the part of ``html`` that is read, without lone surrogates, which the parser rejects."""
-    html = html[:MOST]
-    depth = 0
-    for tag in _TAG.finditer(html):
-        if tag[2].lower() not in _NOT_NESTED:
-            depth += -1 if tag[1] and depth else 1
-            if depth > DEEPEST:
-                html = html[: tag.start()]
-                break
-    return html.encode("utf-8", "replace").decode()

@@ -42,6 +42,12 @@ _URL = re.compile(
     r"|[^\s<>\"`\\^\xab\xbb\u2000-\u206f\u2190-\U0010ffff]{1,4096})",
     re.IGNORECASE,
 )
+MOST: Final = 262_144
+"""Characters of a plain text in which links are read."""
+
+MOST_LINKS: Final = 2000
+"""Links of a text, and of a page, that are read; a long newsletter has several hundred."""
+
 _SIGNS_OF_URLS: Final = ("://", "mailto:", "tel:")
 _WRAPPED = re.compile(r"<(https?://[^\s<>]{1,2048}(?:\r?\n[ \t]{0,8}[^\s<>]{1,2048}){1,20})>", re.IGNORECASE)
 _CAMPAIGN: Final = r"(?:utm_\w+|ref|source|lang|locale|hl)=[^&#]*"
@@ -51,6 +57,9 @@ _HOME = re.compile(
 _TRACKED = re.compile(r"(?<=[?&])utm_\w+=[^&#]*&?")
 _BRACKETS: Final = {")": "(", "]": "[", "}": "{"}
 _STOPS: Final = ".,;:!?'*|{،؛؟۔।॥։።፣"
+_DEEP: Final = 32
+"""Parts of a path whose pages are known."""
+
 _CLAUSE = re.compile(r"(?<=[.!?。！？])\s+|\n")
 _LABELLED: Final = 100
 """The maximum length of a label. A longer text is a paragraph, which may mention anything."""
@@ -148,15 +157,16 @@ def is_home(url: str) -> bool:
 
 
 def bare(text: str) -> list[Seen]:
-    """Return the URLs in plain ``text``, each with the words that introduce it."""
+    """Return the first URLs in plain ``text``, each with the words that introduce it."""
+    text = text[:MOST]
     lower = text.lower()
     if not any(sign in lower for sign in _SIGNS_OF_URLS):  # much faster than the search
         return []
     # RFC 3986, appendix C: between angle brackets a URL may be wrapped
     text = _WRAPPED.sub(lambda wrapped: f"<{''.join(wrapped[1].split())}>", text)
-    found = []
+    found: list[Seen] = []
     at = 0
-    while url := _URL.search(text, at):
+    while len(found) < MOST_LINKS and (url := _URL.search(text, at)):
         trimmed = _trimmed(url[0])
         found.append(_bare(text, url.start(), trimmed))
         at = url.start() + max(len(trimmed), 1)
@@ -352,7 +362,7 @@ def _pages_above(link: Link) -> Iterator[str]:
     path = link.partition("#")[0].partition("?")[0].rstrip("/")
     if path != link.rstrip("/"):
         yield path
-    for end in [found.start() for found in re.finditer("/", path)][3:]:
+    for end in [found.start() for found in re.finditer("/", path)][3:_DEEP]:
         yield path[:end]
 
 

@@ -16,13 +16,25 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
 
 from sirrchat_testkit.mail.address_headers import ADDRESSES, Allowance, MailAddress, mail_addresses
-from sirrchat_testkit.mail.body import body_text
+from sirrchat_testkit.mail.body import body_text, is_fast
 from sirrchat_testkit.mail.encoded_words import decode_base64
-from sirrchat_testkit.mail.headers import LIMIT, HeaderFields, Headers, read_header, split
+from sirrchat_testkit.mail.headers import (
+    LIMIT,
+    LINES,
+    PART_LIMIT,
+    PART_LINES,
+    HeaderFields,
+    Headers,
+    read_block,
+    read_header,
+    split,
+)
+from sirrchat_testkit.mail.markup import MOST
 from sirrchat_testkit.mail.parameters import first_word, parameter
 from sirrchat_testkit.records import record
 from sirrchat_testkit.suggestions import Hints
@@ -40,16 +52,25 @@ PARTS = 1000
 DEPTH = 100
 """The maximum depth of nested parts that are divided (Postfix: ``mime_nesting_limit``)."""
 
-SCANS = 10
+SCANS = 4
 """Dividing nested parts may read at most this many times the size of the message."""
 
 FEW_SCANS = 3_000_000
 """Dividing may always read this many bytes, which takes a millisecond or two."""
 
+SLOW_TEXT = 524_288
+"""Bytes of text that are read in charsets that take long to decode, and in ``format=flowed``."""
+
+_CIDS = 5000  # references to files of the message that are read in its HTML
+_UU_LINES = 500_000
+_LONG_HEADER = "the {} is longer than {} KiB or {} lines: the rest of it was not read"
+_LONG_TEXT = (
+    f"the text is longer than {SLOW_TEXT // 1024} KiB, and its charset or format=flowed takes long to read:"
+    " the rest of it was not read"
+)
 _ALTERNATIVE = "multipart/alternative"
 _TEXTS = frozenset({"text/plain", "text/html"})
 _BARE_DOTS = re.compile(rb"(?<!\r)\n\.\.")
-_BARE_DOT = re.compile(rb"(?<!\r)\n\.(?!\.)")
 _DOUBLED = re.compile(r"\s*multipart/(?=multipart/)", re.IGNORECASE)
 _GLUED = re.compile(r"\s*(text|multipart)/(plain|html|mixed|alternative|related)[\s,]*(?=[a-z]+\s*=)", re.IGNORECASE)
 _CID = re.compile(r"\bcid:([^\s\"'<>()]{1,1000})", re.IGNORECASE)
@@ -144,12 +165,13 @@ def parse(raw: bytes) -> Parsed:
     block, rest = split(_as_composed(raw))
     headers = Headers(block)
     reader = _Reader(len(raw))
-    if len(block) > LIMIT:
-        reader.note(f"the header is longer than {LIMIT} bytes: the rest of it was not read")
+    if len(read_block(block)) < len(block):
+        reader.note(_LONG_HEADER.format("header", LIMIT // 1024, LINES))
     body = reader.body
     reader.read(headers, rest, body)
     html = _joined(body.html)
-    named = {unquote(cid) for cid in _CID.findall(html)} if body.files else set()
+    cids = islice(_CID.finditer(html[:MOST]), _CIDS) if body.files else ()
+    named = {unquote(cid[1]) for cid in cids}
     shown = [_is_shown(one, disposition, named) for one, disposition in body.files]
     allowance = Allowance()
     senders = mail_addresses(headers.as_sent("From")[:1], allowance)  # in the order in which read_header reads them
@@ -186,9 +208,14 @@ def _as_composed(raw: bytes) -> bytes:
         return raw  # it did not come by DATA
     if raw.endswith(b"\n\r\n") and raw.find(b"\r\n") == len(raw) - 2:
         raw = raw[:-2]
-    if b"\n.." in raw and not _BARE_DOT.search(raw):
-        raw = _BARE_DOTS.sub(b"\n.", raw)
+    if b"\n.." in raw and _bare(raw, b"\n.") == _bare(raw, b"\n.."):
+        raw = _BARE_DOTS.sub(b"\n.", raw) if b"\r\n.." in raw else raw.replace(b"\n..", b"\n.")
     return raw
+
+
+def _bare(raw: bytes, begin: bytes) -> int:
+    """Return how many lines begin with ``begin`` behind a bare line feed."""
+    return raw.count(begin) - raw.count(b"\r" + begin)
 
 
 class _Reader:
@@ -199,6 +226,7 @@ class _Reader:
         self.problems: dict[str, None] = {}
         self._parts = PARTS
         self._scans = max(SCANS * size, FEW_SCANS)
+        self._slow_text = SLOW_TEXT
 
     def read(self, headers: Headers, content: bytes, body: _Body, *, depth: int = 0, within: str = "") -> None:
         """Add the texts and files of a part to ``body``; ``within`` is the type of the part that contains it."""
@@ -206,7 +234,7 @@ class _Reader:
         kind = _type(field, "message/rfc822" if within == "multipart/digest" else "text/plain")
         children = self._children(kind, parameter(field, "boundary"), content, depth)
         if children is None:
-            _add_leaf(headers, kind, content, body, alternative=within == _ALTERNATIVE)
+            self._add_leaf(headers, kind, content, body, alternative=within == _ALTERNATIVE)
         elif kind == _ALTERNATIVE:
             self._read_alternative(children, body, depth)
         else:
@@ -230,9 +258,9 @@ class _Reader:
         body.html += html
 
     def _headers(self, block: bytes) -> Headers:
-        if len(block) > LIMIT:
-            self.note(f"a header is longer than {LIMIT} bytes: the rest of it was not read")
-        return Headers(block)
+        if len(read_block(block, part=True)) < len(block):
+            self.note(_LONG_HEADER.format("header of a part", PART_LIMIT // 1024, PART_LINES))
+        return Headers(block, part=True)
 
     def _children(self, kind: str, boundary: str, content: bytes, depth: int) -> list[bytes] | None:
         """Return the parts of a multipart; None if it is shown as it is."""
@@ -250,6 +278,32 @@ class _Reader:
         if self._parts <= 0:
             self.note(f"the message has more than {PARTS} parts: the others were not read")
         return parts or None
+
+    def _add_leaf(self, headers: Headers, kind: str, content: bytes, body: _Body, *, alternative: bool) -> None:
+        """Add a part that is not divided; ``alternative`` is True for one of several forms of a text."""
+        disposed = headers.undecoded("Content-Disposition")
+        disposition = first_word(disposed)
+        typed = _mended(headers.undecoded("Content-Type"))
+        filename = parameter(disposed, "filename")
+        content = _decoded(content, headers.undecoded("Content-Transfer-Encoding"))
+        if kind.startswith("multipart/"):  # its boundary is missing: show it as text
+            kind = "text/plain"
+        if kind in _TEXTS and disposition != "attachment" and (alternative or not filename):
+            texts = body.text if kind == "text/plain" else body.html
+            texts.append(self._text(content, typed, html=kind == "text/html"))
+            return
+        name = filename or parameter(typed, "name") or ("message.eml" if kind == "message/rfc822" else "")
+        cid = headers.get("Content-ID", "").strip("<> ")
+        body.files.append((Attachment(name, kind, content, cid), disposition))
+
+    def _text(self, content: bytes, field: str, *, html: bool) -> str:
+        """Return the text of a part whose Content-Type is ``field``, as far as it is read."""
+        if not is_fast(field):
+            if len(content) > self._slow_text:
+                self.note(_LONG_TEXT)
+                content = content[: self._slow_text]
+            self._slow_text -= len(content)
+        return body_text(content, field, html=html)
 
     def note(self, problem: str) -> None:
         """Note why something was not read, once."""
@@ -303,24 +357,6 @@ def _type(field: str, default: str) -> str:
     return kind if kind.count("/") == 1 else "text/plain"
 
 
-def _add_leaf(headers: Headers, kind: str, content: bytes, body: _Body, *, alternative: bool) -> None:
-    """Add a part that is not divided; ``alternative`` is True for one of several forms of a text."""
-    disposed = headers.undecoded("Content-Disposition")
-    disposition = first_word(disposed)
-    typed = _mended(headers.undecoded("Content-Type"))
-    filename = parameter(disposed, "filename")
-    content = _decoded(content, headers.undecoded("Content-Transfer-Encoding"))
-    if kind.startswith("multipart/"):  # its boundary is missing: show it as text
-        kind = "text/plain"
-    if kind in _TEXTS and disposition != "attachment" and (alternative or not filename):
-        texts = body.text if kind == "text/plain" else body.html
-        texts.append(body_text(content, typed, html=kind == "text/html"))
-        return
-    name = filename or parameter(typed, "name") or ("message.eml" if kind == "message/rfc822" else "")
-    cid = headers.get("Content-ID", "").strip("<> ")
-    body.files.append((Attachment(name, kind, content, cid), disposition))
-
-
 def _decoded(content: bytes, encoding: str) -> bytes:
     """Return ``content`` without its transfer encoding (RFC 2045 section 6), as far as it can be decoded."""
     encoding = first_word(encoding)
@@ -332,6 +368,7 @@ def _decoded(content: bytes, encoding: str) -> bytes:
 
     leaf = Message()
     leaf["Content-Transfer-Encoding"] = encoding
+    content = b"\n".join(content.split(b"\n", _UU_LINES)[:_UU_LINES]) if encoding != "quoted-printable" else content
     leaf.set_payload(content.decode("ascii", "surrogateescape"))
     decoded = leaf.get_payload(decode=True)
     assert isinstance(decoded, bytes)

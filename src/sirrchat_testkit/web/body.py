@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 import nh3
 
-from sirrchat_testkit.mail.html import bounded
+from sirrchat_testkit.mail.markup import bounded
 from sirrchat_testkit.mail.mime import Attachment
 
 _EMBEDDED: Final = 8_388_608

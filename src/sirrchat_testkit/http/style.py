@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -152,8 +153,14 @@ PIECE = 65_536
 
 async def answer_large(data: Any, size: int) -> web.Response:
     """Return ``data`` as a JSON answer. If its texts have many characters, a thread encodes them piece by piece."""
-    body = await apply(lambda each: b"".join(_pieces(each)), data, size) if size >= LARGE else encode(data)
+    body = await apply(_in_pieces, data, size) if size >= LARGE else encode(data)
     return web.Response(body=body, headers=_JSON)
+
+
+def _in_pieces(data: Any) -> bytes:
+    written = io.BytesIO()  # joining the pieces of a large answer would hold up other threads
+    written.writelines(_pieces(data))
+    return written.getvalue()
 
 
 def _pieces(data: Any) -> Iterator[bytes]:

@@ -273,3 +273,27 @@ async def test_a_reset_forgets_attempts(services: Services) -> None:
     services.simulation.refuses(greylist, ANN, "greylist@example.com")
     await reset.reset()
     assert services.simulation.refuses(greylist, ANN, "greylist@example.com")
+
+
+@pytest.mark.asyncio
+async def test_many_large_messages_are_answered_one_at_a_time(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn_on(services)
+    await account(services)
+    reading = most = 0
+    raw = services.delivery.raw
+
+    async def counted(message: Message) -> bytes:
+        nonlocal reading, most
+        reading += 1
+        most = max(most, reading)
+        await asyncio.sleep(0)
+        reading -= 1
+        return await raw(message)
+
+    monkeypatch.setattr(services.delivery, "raw", counted)
+    await deliver(services, *(f"ooto+{number}@example.com" for number in range(20)), sender=ANN)
+    assert await services.sessions.settled(10) == []
+    assert len(await services.delivery.messages(ANN)) == 20
+    assert most == 1

@@ -25,6 +25,7 @@ from sirrchat_testkit.domain.sessions import Activity, Sessions
 from sirrchat_testkit.domain.simulators import Simulator, simulator_named
 from sirrchat_testkit.errors import NotFound, Refused, StoreError
 from sirrchat_testkit.mail import addresses as addressing
+from sirrchat_testkit.mail.headers import LIMIT
 from sirrchat_testkit.mail.reports import automatic_reply, delivery_report, is_automatic
 from sirrchat_testkit.settings import CurrentSettings
 
@@ -63,6 +64,8 @@ class Simulation:
         self._loop = loop
         self._refused: dict[tuple[str, str], None] = {}
         self._tasks: dict[Any, Activity] = {}
+        self._one = asyncio.Lock()
+        """One message is read at a time, since each may be large."""
         events.subscribe(self._on_message, self._answers)
         sessions.watch(lambda: [*self._tasks.values()])
 
@@ -119,13 +122,14 @@ class Simulation:
             simulator = await self._directory.simulator(message.recipient)
             if simulator is None or not await self._directory.is_local(to):
                 return
-            raw = await self._delivery.raw(message)
-            if simulator.returns == "reply" and is_automatic(raw, to):
+            async with self._one:
+                header = (await self._delivery.raw(message))[:LIMIT]
+            if simulator.returns == "reply" and is_automatic(header, to):
                 return
             make = automatic_reply if simulator.returns == "reply" else delivery_report
             domain = addressing.domain_key(addressing.split(message.recipient)[1])
             at = datetime.fromtimestamp(self._clock.now() / 1000, UTC)
-            answer = make(raw, f"{simulator.name}@{domain}", to, at, self._ids.token(_UNIQUE))
+            answer = make(header, f"{simulator.name}@{domain}", to, at, self._ids.token(_UNIQUE))
             await self._delivery.deliver(Envelope(id="", sender="", recipients=(to,)), answer)
         except Refused as refusal:  # such as a full mailbox
             await self._delivery.note_refusal(to, "", refusal)

@@ -77,7 +77,7 @@ Content-Transfer-Encoding: 8bit
 
 def automatic_reply(original: bytes, recipient: str, sender: str, at: datetime, unique: str) -> bytes:
     """Return the reply to ``sender`` that the owner of ``recipient`` is out of office; arguments as above."""
-    headers = Headers(split(original[:LIMIT])[0])
+    headers = Headers(split(original)[0])
     domain = split_address(recipient)[1]
     [replied, *_] = [*_ids(headers, "Message-ID"), ""]
     references = " ".join([*_ids(headers, "References"), replied][-_IDS:])
@@ -99,7 +99,7 @@ I am out of the office (simulated).
 
 def is_automatic(message: bytes, sender: str) -> bool:
     """Return whether a program or a list has sent ``message``, so that nothing may reply to it automatically."""
-    headers = Headers(split(message[:LIMIT])[0])
+    headers = Headers(split(message)[0])
     submitted = headers.get("Auto-Submitted", "no").partition(";")[0].strip().lower()
     return (
         submitted != "no"

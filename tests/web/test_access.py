@@ -32,7 +32,7 @@ def sign_in(web: Web, key: str) -> None:
 
 @pytest.mark.parametrize("host", ["rebound.example", "localhost.evil.example", "10.0.0.1:80"])
 def test_an_unknown_host_is_refused(web: Web, host: str) -> None:
-    assert "421" not in web.get("/mail")
+    web.get("/mail")
     for path in ("/", "/ui/mail", "/ui/live", "/ui/static/keys.js", "/ui/sign-in"):
         got = web.http.get(path, headers={"Host": host})
         assert got.status_code == 421

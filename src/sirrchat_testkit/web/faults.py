@@ -13,6 +13,7 @@ from aiohttp import web
 
 from sirrchat_testkit.control.faults import FaultViews
 from sirrchat_testkit.control.state import keep_apart
+from sirrchat_testkit.domain import events
 from sirrchat_testkit.domain.models import ApiKey, Delivery, Webhook
 from sirrchat_testkit.durations import read_duration
 from sirrchat_testkit.errors import InvalidValue, NotFound, TestkitError
@@ -22,7 +23,7 @@ from sirrchat_testkit.http.pages import PREFIX, lead
 from sirrchat_testkit.http.style import checked, status_of
 from sirrchat_testkit.schemas import control as schemas
 from sirrchat_testkit.schemas.webhook_events import PENDING
-from sirrchat_testkit.web.layout import Layout
+from sirrchat_testkit.web.layout import Layout, LivePart
 
 _HANDLES: Final = {"smtp": "faults", "webhook": "webhook_faults", "rest": "rest_faults"}
 """The handle of ``mailserver`` for each protocol."""
@@ -47,6 +48,18 @@ class Effect(NamedTuple):
     label: str
     parameters: Mapping[str, str]
 
+    @property
+    def id(self) -> str:
+        """The value in the form."""
+        return f"{self.protocol}.{self.verb}"
+
+    @property
+    def fields(self) -> str:
+        """The names of the fields that it takes; the style hides the others."""
+        conditions = (field for field, names in _CONDITIONS.items() if self.protocol in names)
+        stage = ("stage",) if self.protocol in STAGES else ()
+        return " ".join((*self.parameters, *stage, *conditions))
+
 
 EFFECTS: Final = (
     Effect("smtp", "reject", "reject with a reply", {"code": "code", "text": "text"}),
@@ -54,8 +67,8 @@ EFFECTS: Final = (
     Effect("smtp", "drop", "close the connection", {}),
     Effect("smtp", "greylist", "greylist", {"seconds": "wait"}),
     Effect("smtp", "lose", "accept, and lose the message", {}),
-    Effect("smtp", "limit_size", "limit the size", {"number": "bytes"}),
-    Effect("smtp", "throttle", "limit messages per minute", {"number": "per_minute", "code": "code"}),
+    Effect("smtp", "limit_size", "limit the size", {"bytes": "bytes"}),
+    Effect("smtp", "throttle", "limit messages per minute", {"per_minute": "per_minute", "code": "code"}),
     Effect("smtp", "trickle", "send the reply slowly", {"seconds": "seconds"}),
     Effect("webhook", "delay", "delay the call", {"seconds": "seconds"}),
     Effect("webhook", "duplicate", "call twice", {}),
@@ -71,23 +84,16 @@ EFFECTS: Final = (
     Effect("rest", "malformed_json", "answer with malformed JSON", {}),
     Effect("rest", "wrong_content_type", "answer with a wrong content type", {}),
 )
-STAGES: Final = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "end", "request", "response")
+STAGES: Final = {
+    "smtp": ("connect", "ehlo", "auth", "mail", "rcpt", "data", "end"),
+    "rest": ("request", "response"),
+}
 _CONDITIONS: Final = {
     "recipient": {"smtp": "recipient", "webhook": "recipient"},
     "sender": {"smtp": "mail_from", "webhook": "sender"},
     "place": {"webhook": "url", "rest": "path"},
 }
 """The condition of each protocol for each field of the form."""
-
-_LABELS: Final = {
-    "code": "Code",
-    "text": "Text",
-    "seconds": "Seconds",
-    "number": "Number",
-    "recipient": "Recipient",
-    "sender": "Sender",
-    "place": "URL or path",
-}
 
 
 class FaultPages:
@@ -98,6 +104,9 @@ class FaultPages:
         self._layout = layout
         self._faults = FaultViews(control)
         self._python: dict[int, str] = {}
+        self.live = LivePart(
+            (events.FaultFired, events.ClockMoved, events.DeliveryAttempted, events.DeliveryRequested), self._parts
+        )
 
     async def show(self, request: web.Request, visitor: ApiKey) -> web.Response:
         """Show what is planned, and what is due next."""
@@ -148,19 +157,26 @@ class FaultPages:
     async def _show(
         self, request: web.Request, visitor: ApiKey, fields: Mapping[str, str], problem: str = "", status: int = 200
     ) -> web.Response:
-        registry = self._services.faults.all()
-        self._python = {each.number: self._python.get(each.number, "") for each in registry}
         data: dict[str, Any] = {
-            "planned": [(each, each.count(), self._python[each.number]) for each in registry],
             "effects": EFFECTS,
             "stages": STAGES,
-            "labels": _LABELS,
             "fields": {"effect": "smtp.reject", **fields},
             "problem": problem,
-            "due": await self._due(),
-            "shared": self._services.settings.value.shared,
+            **await self._state(),
         }
         return await self._layout.page("faults", request, visitor, at="faults", status=status, **data)
+
+    async def _parts(self, visitor: ApiKey) -> Mapping[str, str]:
+        """Return what changes by itself on an open page."""
+        state = await self._state()
+        names = ("clock", "due", "planned")
+        return {f"#{name}": self._layout.part(f"faults-{name}", visitor, **state) for name in names}
+
+    async def _state(self) -> dict[str, Any]:
+        registry = self._services.faults.all()
+        self._python = {each.number: self._python.get(each.number, "") for each in registry}
+        planned = [(each, each.count(), self._python[each.number]) for each in registry]
+        return {"planned": planned, "due": await self._due(), "shared": self._services.settings.value.shared}
 
     async def _due(self) -> list[tuple[int, str]]:
         """Return what the clock will cause next: in how many milliseconds, and what."""
@@ -178,26 +194,24 @@ class FaultPages:
 
 
 def _wanted(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Return the body of the control API for a form. Raises ``InvalidValue``."""
-    chosen = next((each for each in EFFECTS if f"{each.protocol}.{each.verb}" == fields.get("effect")), None)
+    """Return the body of the control API for a form, without the fields that the effect does not take.
+
+    Raises ``InvalidValue``.
+    """
+    chosen = next((each for each in EFFECTS if each.id == fields.get("effect")), None)
     if chosen is None:
         raise InvalidValue("choose what the fault does")
     effect: dict[str, Any] = {"name": chosen.verb}
-    for field in ("code", "text", "seconds", "number"):
-        value = fields.get(field, "")
-        if value and field not in chosen.parameters:
-            raise InvalidValue(f'"{chosen.label}" takes no {_LABELS[field].lower()}; leave it empty')
-        if value:
-            effect[chosen.parameters[field]] = value if field == "text" else _number(field, value)
-    match: dict[str, Any] = {}
-    for field, names in _CONDITIONS.items():
-        value = fields.get(field, "")
-        if value and chosen.protocol not in names:
-            raise InvalidValue(f"{_LABELS[field]} is no condition of a fault of {chosen.protocol}; leave it empty")
-        if value:
-            match[names[chosen.protocol]] = value
+    for field, name in chosen.parameters.items():
+        if value := fields.get(field, ""):
+            effect[name] = value if field == "text" else _number(field, value)
+    match = {
+        names[chosen.protocol]: fields[field]
+        for field, names in _CONDITIONS.items()
+        if chosen.protocol in names and fields.get(field)
+    }
     body: dict[str, Any] = {"protocol": chosen.protocol, "effect": effect, "match": match}
-    if fields.get("stage"):
+    if fields.get("stage") and chosen.protocol in STAGES:
         body["stage"] = fields["stage"]
     if fields.get("times"):
         body["times"] = _number("times", fields["times"])
@@ -208,7 +222,7 @@ def _number(field: str, text: str) -> float | int:
     if field == "seconds":
         return _duration(text)
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(_FOREVER))):
-        raise InvalidValue(f"{_LABELS.get(field, 'Times')} must be a whole number, not {text!r}")
+        raise InvalidValue(f"{field} must be a whole number, not {text!r}")
     return int(text)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
+from sirrchat_testkit.domain.events import Event
 from sirrchat_testkit.domain.models import ApiKey, Message
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.http.pages import START, lead
@@ -17,6 +18,18 @@ THEMES: Final = ("", "light", "dark")
 _THEME: Final = "testkit_theme"
 _NOTICEABLE: Final = 1000
 """Milliseconds by which the clock must differ from real time to be called moved."""
+
+
+class LivePart(NamedTuple):
+    """What changes by itself on an open page.
+
+    Attributes:
+        events: The events after which it is rendered.
+        render: Returns the HTML for the visitor's key, by the selector of the element that has it.
+    """
+
+    events: tuple[type[Event], ...]
+    render: Callable[[ApiKey], Awaitable[Mapping[str, str]]]
 
 
 class Layout:

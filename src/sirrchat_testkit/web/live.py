@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -22,6 +22,7 @@ from aiohttp import web
 from sirrchat_testkit.control.events import HEADERS
 from sirrchat_testkit.control.waiting import Searches
 from sirrchat_testkit.domain.events import (
+    ClockMoved,
     Event,
     MessageReceived,
     MessagesChanged,
@@ -35,7 +36,7 @@ from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.web.activity import KINDS, ActivityPages
 from sirrchat_testkit.web.activity import LISTED as LOGGED
 from sirrchat_testkit.web.inbox import LISTED, InboxPages
-from sirrchat_testkit.web.layout import Layout
+from sirrchat_testkit.web.layout import Layout, LivePart
 from sirrchat_testkit.web.mailbox import Filter, filter_of, search_of
 from sirrchat_testkit.web.rows import Rows
 from sirrchat_testkit.web.stream import PageStream
@@ -49,8 +50,7 @@ REST: Final = 5
 
 _WRITING: Final = 3  # steps of the loop in which the streams write what was pushed
 
-_SHOWN: Final = (MessageReceived, MessagesChanged, MessagesRemoved, RecipientRefused)
-_ALL: Final = (*_SHOWN, *KINDS[""][1])
+_SHOWN: Final = (MessageReceived, MessagesChanged, MessagesRemoved, RecipientRefused, ClockMoved)
 _LONGEST_ID: Final = 18
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")  # those of the format; str.splitlines knows more
 
@@ -62,11 +62,13 @@ class Shown(NamedTuple):
         visitor: The visitor's key.
         list: The filter of the list; None on a page without a list of messages.
         kind: The kind of activity that is shown; None on other pages.
+        page: The name of another page that changes by itself; else empty.
     """
 
     visitor: ApiKey
     list: Filter | None = None
     kind: str | None = None
+    page: str = ""
 
 
 class Live:
@@ -80,6 +82,7 @@ class Live:
         inbox: InboxPages,
         rows: Rows,
         activity: ActivityPages,
+        pages: Mapping[str, LivePart],
     ) -> None:
         self._control = control
         self._services = control.services
@@ -89,6 +92,8 @@ class Live:
         self._inbox = inbox
         self._rows = rows
         self._activity = activity
+        self._pages = pages
+        self._all = (*_SHOWN, *KINDS[""][1], *(event for each in pages.values() for event in each.events))
         self._searches = Searches(control)
         self._streams: list[tuple[Shown, PageStream]] = []
         self._pending: list[tuple[int, Event]] = []
@@ -98,7 +103,7 @@ class Live:
 
     async def stream(self, request: web.Request, visitor: ApiKey) -> web.StreamResponse:
         """Return the stream of a page."""
-        shown = _shown(request, visitor)
+        shown = self._shown(request, visitor)
         response = web.StreamResponse(headers=HEADERS)
         stream = PageStream(request)
         known = _number(request.headers.get("Last-Event-ID") or request.query.get("after", ""))
@@ -107,17 +112,34 @@ class Live:
             with suppress(ConnectionResetError):  # the page was closed
                 await response.prepare(request)
                 await response.write(b": live\n\n")
-                if known is None or any(isinstance(each, _concerning(shown)) for each in self._log.held(known)):
+                if known is None or any(isinstance(each, self._concerning(shown)) for each in self._log.held(known)):
                     stream.push(await self._anew(shown))
                 await stream.write_to(response)
         finally:
             self._leave(shown, stream)
         return response
 
+    def _shown(self, request: web.Request, visitor: ApiKey) -> Shown:
+        """Return what the page that asks for a stream shows."""
+        page, kind = request.query.get("page", ""), request.query.get("kind", "")
+        if page == "mail":
+            return Shown(visitor, list=filter_of(request, visitor))
+        if visitor.role != "admin":
+            return Shown(visitor)
+        if page == "activity" and kind in KINDS:
+            return Shown(visitor, kind=kind)
+        return Shown(visitor, page=page if page in self._pages else "")
+
+    def _concerning(self, shown: Shown) -> tuple[type[Event], ...]:
+        """Return the events that a page shows; all show the number of unread messages and the clock."""
+        if shown.page:
+            return (*_SHOWN, *self._pages[shown.page].events)
+        return _SHOWN if shown.kind is None else (*_SHOWN, *KINDS[shown.kind][1])
+
     def _join(self, shown: Shown, stream: PageStream) -> None:
         self._streams.append((shown, stream))
         if self._unsubscribe is None:
-            self._unsubscribe = self._log.subscribe(self._collect, lambda event: isinstance(event, _ALL))
+            self._unsubscribe = self._log.subscribe(self._collect, lambda event: isinstance(event, self._all))
 
     def _leave(self, shown: Shown, stream: PageStream) -> None:
         if (shown, stream) in self._streams:
@@ -166,7 +188,7 @@ class Live:
     async def _what(self, shown: Shown, events: Sequence[tuple[int, Event]]) -> bytes:
         """Return what a page is to be sent for ``events``."""
         parts: list[str] = []
-        events = [each for each in events if isinstance(each[1], _concerning(shown))]
+        events = [each for each in events if isinstance(each[1], self._concerning(shown))]
         if not events:
             return b""
         if shown.kind is not None:
@@ -176,6 +198,7 @@ class Live:
             if len(new) > LISTED:
                 return await self._anew(shown)
             parts += await self._list_parts(shown, shown.list, new, events)
+        parts += await self._page_parts(shown, [event for _, event in events])
         return _event(self._log.last, [*parts, *await self._counts(shown)])
 
     async def _new(self, shown: Filter, events: Iterable[MessageReceived]) -> list[Message]:
@@ -227,32 +250,29 @@ class Live:
             held = self._log.held()
             events = [*enumerate(held, self._log.last - len(held) + 1)]
             parts.append(_partial("#log", "innerMorph", await self._entries(shown, shown.kind, events)))
+        parts += await self._page_parts(shown)
         return _event(self._log.last, [*parts, *await self._counts(shown)])
+
+    async def _page_parts(self, shown: Shown, events: Sequence[Event] | None = None) -> list[str]:
+        """Return what changes by itself on another page, unless none of ``events`` changes it."""
+        if not shown.page:
+            return []
+        live = self._pages[shown.page]
+        if events is not None and not any(isinstance(each, live.events) for each in events):
+            return []
+        rendered = await live.render(shown.visitor)
+        return [_partial(target, "innerMorph", text) for target, text in rendered.items()]
 
     async def _counts(self, shown: Shown) -> list[str]:
         """Return the counts of the bar and, with a list, of the addresses beside it."""
         unread = await self._layout.unread(shown.visitor)
         parts = [_partial("#unread", "innerHTML", self._layout.part("unread", shown.visitor, unread=unread))]
+        parts.append(_partial("#clock-bar", "innerHTML", self._layout.part("clock", shown.visitor)))
         if shown.list is not None:
             boxes = await self._inbox.boxes(shown.visitor)
             text = self._layout.part("boxes", shown.visitor, shown=shown.list, unread=unread, **boxes)
             parts.append(_partial("#boxes", "innerMorph", text))
         return parts
-
-
-def _shown(request: web.Request, visitor: ApiKey) -> Shown:
-    """Return what the page that asks for a stream shows."""
-    page, kind = request.query.get("page"), request.query.get("kind", "")
-    if page == "mail":
-        return Shown(visitor, list=filter_of(request, visitor))
-    if page == "activity" and kind in KINDS and visitor.role == "admin":
-        return Shown(visitor, kind=kind)
-    return Shown(visitor)
-
-
-def _concerning(shown: Shown) -> tuple[type[Event], ...]:
-    """Return the events that a page shows; all show the number of unread messages."""
-    return _SHOWN if shown.kind is None else (*_SHOWN, *KINDS[shown.kind][1])
 
 
 def _is_for(shown: Filter, event: RecipientRefused) -> bool:

@@ -31,6 +31,7 @@ from sirrchat_testkit.web.render import STATIC, Templates
 from sirrchat_testkit.web.rows import Rows
 from sirrchat_testkit.web.selection import SelectionPages
 from sirrchat_testkit.web.visitors import Visitors
+from sirrchat_testkit.web.webhooks import WebhookPages
 
 View = Callable[..., Awaitable[web.StreamResponse]]
 
@@ -73,7 +74,9 @@ class Site:
         faults = FaultPages(control, layout)
         connect = ConnectPages(control, layout, ports)
         self._settings = control.services.settings
-        live = Live(control, visitors, layout, inbox, rows, activity)
+        webhooks = WebhookPages(control, layout)
+        pages = {"faults": faults.live, "webhooks": webhooks.live}
+        live = Live(control, visitors, layout, inbox, rows, activity, pages)
         self._router = web.UrlDispatcher()
         self._routes: dict[object, Route] = {}
         for route in (
@@ -100,6 +103,9 @@ class Site:
             Route("POST", "/faults", faults.plan, admin=True),
             Route("POST", "/faults/remove", faults.remove, admin=True),
             Route("POST", "/clock", faults.move_clock, admin=True),
+            Route("GET", "/webhooks", webhooks.show, admin=True),
+            Route("POST", "/webhooks", webhooks.add, admin=True),
+            Route("POST", "/webhooks/{webhook}", webhooks.change, admin=True),
             Route("POST", "/theme", self._set_theme),
             Route("POST", "/sign-out", self._sign_out),
         ):

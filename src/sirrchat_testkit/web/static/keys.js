@@ -132,7 +132,7 @@ function removeChosen() {
 
 document.addEventListener("submit", (event) => { // before htmx sees it
   const action = event.submitter?.name === "action" && event.submitter.value;
-  if (action === "delete") {
+  if (action === "delete" && ["this", "selection"].includes(event.target.id)) {
     event.preventDefault();
     event.stopPropagation();
     remove(event.target.id === "this" ? [event.target.elements.message.value] : picked().map((each) => each.value));
@@ -170,7 +170,7 @@ const KEYS = {
   Escape: () => { if (picked().length) $("#selection").reset(); else back(); },
 };
 
-const GO = { i: "#go-mail", a: "#go-activity", f: "#go-faults", c: "#go-connect", m: "#go-compose" }; // after g
+const GO = { i: "#go-mail", a: "#go-activity", f: "#go-faults", w: "#go-webhooks", c: "#go-connect", m: "#go-compose" }; // after g
 let prefix = "";
 
 document.addEventListener("keydown", (event) => {
@@ -212,6 +212,14 @@ document.addEventListener("reset", () => setTimeout(() => say(`${count()} select
 document.addEventListener("change", (event) => {
   if (event.target.id === "single-keys") localStorage.setItem("single-keys", event.target.checked ? "on" : "off");
 });
+
+// A running clock runs on the page too.
+setInterval(() => {
+  for (const each of $$("time[data-ticks]")) {
+    if (each.stamp !== each.dateTime) Object.assign(each, { stamp: each.dateTime, since: Date.now() });
+    each.textContent = new Date(Date.parse(each.stamp) + Date.now() - each.since).toISOString().slice(0, 19).replace("T", " ");
+  }
+}, 1000);
 
 let acted = false; // whether the visitor has gone from page to page: only then is the focus moved
 

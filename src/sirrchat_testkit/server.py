@@ -183,8 +183,13 @@ class MailServer(Service, CollectionHints, Receiver):
 
     @property
     def web_url(self) -> str:
-        """The URL of the web inbox, to look at the mail of a test in a browser. It needs the extra ``web``."""
-        return f"{self.api_url}/"
+        """The URL of the web inbox, to look at the mail of a test in a browser. It needs the extra ``web``.
+
+        If the inbox asks for an API key, because of the setting ``web_auth`` or since the server does not listen on
+        loopback, the URL signs in once; then the property has another.
+        """
+        token = self._now.services.sign_in.current
+        return f"{self.api_url}/{f'ui/sign-in/{token}' if self._web_asks else ''}"
 
     @property
     def _has_web_inbox(self) -> bool:

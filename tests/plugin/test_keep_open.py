@@ -145,7 +145,12 @@ def test_the_key_is_shown_if_the_web_inbox_asks_for_it(project: pytest.Pytester,
     )
     terminal = start("--mailserver-keep-open")
     shown = terminal.read_until(PROMPT)
-    [[url, key]] = re.findall(r"^Web inbox: (http://\S+)/, with the API key (\S+)$", shown, re.MULTILINE)
+    [[url, link, key]] = re.findall(
+        r"^Web inbox: (http://[^/]+)(/\S+), which signs in once, or with the API key (\S+)$", shown, re.MULTILINE
+    )
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with browser.open(f"{url}{link}", timeout=PATIENCE) as response:
+        assert "All mail" in response.read().decode()
     request = urllib.request.Request(f"{url}/api/v1/stats", headers={"Authorization": f"Bearer {key}"})
     with urllib.request.urlopen(request, timeout=PATIENCE) as response:
         assert response.status == 200

@@ -121,6 +121,33 @@ def test_signing_in_sets_a_cookie_that_scripts_and_other_sites_cannot_use(locked
     assert "Sign out" in locked.get("/mail")
 
 
+def test_the_link_of_a_server_that_asks_for_a_key_signs_in_once(locked: Web) -> None:
+    server = locked.server
+    link = server.web_url
+    assert server.web_url == link
+    assert locked.http.head(link).status_code != 303
+    got = locked.http.get(link)
+    assert (got.status_code, got.headers["Location"]) == (303, "/ui/mail")
+    assert "HttpOnly" in got.headers["Set-Cookie"]
+    assert "SameSite=Strict" in got.headers["Set-Cookie"]
+    assert "ann" in locked.get("/mail")
+    assert locked.http.get(link).headers["Location"] == "/ui/mail"  # a bookmark of one who has signed in
+    with Web(server).http as other:
+        again = other.get(link)
+        assert again.status_code == 401
+        assert "This link was used before" in again.text
+        assert "Set-Cookie" not in again.headers
+        assert other.get("/ui/sign-in/wrong").status_code == 401
+        assert server.web_url not in ("", link)
+        assert other.get(server.web_url, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+        assert other.get(server.web_url).status_code == 303
+
+
+def test_a_server_that_asks_for_no_key_has_a_link_without_a_token(web: Web) -> None:
+    assert web.server.web_url == f"{web.server.api_url}/"
+    assert web.http.get("/ui/sign-in/any").headers["Location"] == "/ui/mail"
+
+
 def test_signing_out_ends_the_session(locked: Web) -> None:
     sign_in(locked, locked.server.api_key)
     cookies = dict(locked.http.cookies)

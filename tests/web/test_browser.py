@@ -271,4 +271,11 @@ def test_signing_in_leads_to_the_page_that_was_asked_for(browser: Any) -> None:
         expect(page.locator("#subject")).to_have_text("Live too")
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_label("API key", exact=True)).to_be_visible()
+        link = server.web_url
+        page.goto(link)
+        expect(page.locator("#live")).to_have_text("Live")
+        assert page.url.endswith("/ui/mail")
+        page.get_by_role("button", name="Sign out").click()
+        page.goto(link)
+        expect(page.get_by_role("alert")).to_have_text("This link was used before. Sign in with an API key.")
         context.close()

@@ -100,6 +100,11 @@ class AttachedServer(MailServer):
         return self._url
 
     @property
+    def web_url(self) -> str:
+        """The URL of the web inbox of the server, which may ask for an API key."""
+        return f"{self._url}/"
+
+    @property
     def faults(self) -> Faults:
         """The faults of SMTP for own recipients and logins."""
         return on_server(Faults, self._now.services.faults, self._thread)

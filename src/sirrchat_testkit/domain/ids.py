@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import random
 import secrets
 import string
@@ -53,6 +54,20 @@ class Ids:
     def token(self, length: int) -> str:
         """Return a string of ``length`` random letters and digits."""
         return "".join(self._random.choices(_CHARACTERS, k=length))
+
+
+class OneTimeToken:
+    """A secret that is accepted once. Then another takes its place."""
+
+    def __init__(self) -> None:
+        self.current = secret_token(32)
+
+    def use(self, token: str) -> bool:
+        """Return whether ``token`` is the current one, which it then is no longer."""
+        accepted = hmac.compare_digest(token.encode("utf-8", "replace"), self.current.encode())
+        if accepted:
+            self.current = secret_token(32)
+        return accepted
 
 
 def secret_token(length: int) -> str:

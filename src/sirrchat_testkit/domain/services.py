@@ -14,7 +14,7 @@ from sirrchat_testkit.domain.deletion import Deletion
 from sirrchat_testkit.domain.delivery import Folders, MailDelivery
 from sirrchat_testkit.domain.directory import Directory, Domains
 from sirrchat_testkit.domain.events import ClockMoved, Crashed, EventLog
-from sirrchat_testkit.domain.ids import Ids, secret_token
+from sirrchat_testkit.domain.ids import Ids, OneTimeToken, secret_token
 from sirrchat_testkit.domain.models import Account, Tally
 from sirrchat_testkit.domain.passwords import CHEAP, PROPER, Passwords
 from sirrchat_testkit.domain.retention import Retention
@@ -38,7 +38,7 @@ class Loop(Scheduler, Protocol):
 
 @record
 class Services:
-    """The domain of one server."""
+    """The domain of one server. ``sign_in`` is the token of the link that signs in to the web inbox as its admin."""
 
     settings: CurrentSettings
     clock: Clock
@@ -63,6 +63,7 @@ class Services:
     faults: FaultRegistry
     simulation: Simulation
     scopes: Scopes
+    sign_in: OneTimeToken
 
     @classmethod
     def build(cls, settings: Settings, store: Store, loop: Loop) -> Services:
@@ -110,6 +111,7 @@ class Services:
             scopes=Scopes(
                 store, clock, ids, current, directory, counters, faults=faults, passwords=passwords, sessions=sessions
             ),
+            sign_in=OneTimeToken(),
         )
 
     async def set_up(self) -> str:

@@ -35,6 +35,7 @@ from sirrchat_testkit.web.webhooks import WebhookPages
 
 View = Callable[..., Awaitable[web.StreamResponse]]
 
+_LINK: Final = "/ui/sign-in/"
 _SERVER_ERROR: Final = 500
 _FORM: Final = 65_536
 """Bytes of a form in addition to its files."""
@@ -117,6 +118,8 @@ class Site:
         """Answer a request below ``/ui``."""
         if request.path == "/ui/sign-in" and request.method == "POST":
             return await self._sign_in(request)
+        if request.path.startswith(_LINK) and request.method == "GET":
+            return await self._sign_in_by_link(request, request.path.removeprefix(_LINK))
         if request.path.startswith("/ui/static/"):
             return self._static(request.path.removeprefix("/ui/static/"))
         visitor = await self._visitors.find(request)
@@ -165,6 +168,13 @@ class Site:
         if not await self._visitors.sign_in(request, str(form.get("key", "")).strip(), response):
             return self._layout.sign_in(request, wanted, "This API key is wrong, revoked or expired.")
         return response
+
+    async def _sign_in_by_link(self, request: web.Request, token: str) -> web.StreamResponse:
+        """Sign in with the token of the link; a visitor who needs none, or has signed in, is led on."""
+        response = lead(START)
+        if await self._visitors.find(request) or await self._visitors.sign_in_by_link(request, token, response):
+            return response
+        return self._layout.sign_in(request, START, "This link was used before. Sign in with an API key.")
 
     async def _sign_out(self, request: web.Request, _visitor: ApiKey) -> web.StreamResponse:
         response = lead(START)

@@ -1,8 +1,9 @@
 """Who may look: anybody at this machine, or those who signed in with an API key.
 
 1. On loopback, pages are open, unless ``web_auth`` is set or the request names another host, as a proxy's do.
-2. Elsewhere a visitor signs in with an API key once. A cookie that scripts cannot read, and that no other site's page
-   can send, names the session. Sessions are in memory and end with the server.
+2. Elsewhere a visitor signs in once, with an API key or with the link that ``serve`` prints, which is accepted once. A
+   cookie that scripts cannot read, and that no other site's page can send, names the session. Sessions are in memory
+   and end with the server.
 3. The key is looked up at each request, so a revoked or expired one opens nothing.
 4. What changes something needs the token of this server, which only its own pages contain, and comes from its origin.
 """
@@ -60,6 +61,10 @@ class Visitors:
             self._sessions.popitem(last=False)
         response.set_cookie(_cookie(request), session, path=PREFIX, httponly=True, samesite="Strict")
         return True
+
+    async def sign_in_by_link(self, request: web.Request, token: str, response: web.Response) -> bool:
+        """Begin a session of the admin, whose cookie is set on ``response``; return False if the link was used."""
+        return self._services.sign_in.use(token) and await self.sign_in(request, self._api_key, response)
 
     def sign_out(self, request: web.Request, response: web.Response) -> None:
         """End the visitor's session."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sirrchat_testkit import Inbox, MailServer
-from sirrchat_testkit.cli.samples import KINDS, LANGUAGES, sample
+from sirrchat_testkit.mail.samples import KINDS, LANGUAGES, sample
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli

@@ -8,10 +8,12 @@ import shutil
 import smtplib
 import subprocess
 from html import unescape
+from urllib.parse import quote
 
 import pytest
 
 from sirrchat_testkit import MailServer
+from sirrchat_testkit.mail.samples import KINDS, LANGUAGES
 from tests.web.conftest import TOKEN, Web
 
 
@@ -76,10 +78,55 @@ def test_tls_is_in_the_snippets() -> None:
         web.http.close()
 
 
-def test_a_sample_is_delivered_and_opened(web: Web) -> None:
+def test_a_sample_is_delivered_to_a_new_address_and_opened(web: Web) -> None:
     shown = web.http.get(web.post("/connect/sample").headers["Location"]).text
-    assert 'data-copy="418203"' in shown
-    assert "Confirm my address" in shown
+    assert "Confirm your address" in shown
+    assert 'class="chip code"' in shown
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("language", ["de", "he", "ja"])
+def test_a_sample_has_the_chosen_kind_and_language(web: Web, kind: str, language: str) -> None:
+    assert f'<option value="{language}" lang="{language}">{LANGUAGES[language]}</option>' in web.get("/connect")
+    web.post("/connect/sample", kind=kind, language=language, to="ann@example.com")
+    message = web.server.inbox_for("ann@example.com").receive()
+    assert f'<html lang="{language}"' in message.html
+    assert len(message.codes) == (kind == "sign-up")
+
+
+def test_a_wrong_sample_is_refused(web: Web) -> None:
+    assert "A sample is one of sign-up" in web.post("/connect/sample", 400, kind="spam").text
+    assert "A sample is one of sign-up" in web.post("/connect/sample", 400, language="xx").text
+    assert "does not exist here" in web.post("/connect/sample", 400, to="nobody@example.com").text
+
+
+def test_nothing_that_is_to_be_pasted_can_run_a_command(server: MailServer) -> None:
+    web = Web(server)
+    server.make_inbox(address="`touch$IFS/x`@example.com")
+    to = quote("`touch$IFS/x`@example.com")
+    shown = unescape(web.get(f"/mail?to={to}"))
+    assert "--mail-rcpt '`touch$IFS/x`@example.com' \\\n" in shown
+    assert "--to '`touch$IFS/x`@example.com' --from" in shown
+    web.http.close()
+
+
+def test_an_empty_inbox_leads_to_the_first_mail() -> None:
+    with MailServer() as server:
+        web = Web(server)
+        shown = web.get("/mail")
+        assert "Three steps to the first mail" in shown
+        assert f'SMTP listens on <b class="mono">127.0.0.1:{server.smtp_port}</b>' in shown
+        assert "--mail-rcpt ann@example.com" in shown
+        path = web.post("/addresses", name="carla", domain="example.com").headers["Location"]
+        shown = web.http.get(path).text
+        assert "Send a mail to carla@example.com" in shown
+        assert "--mail-rcpt carla@example.com" in shown
+        assert "--mail-rcpt carla@example.com" in web.get("/mail")
+        web.post("/connect/sample", to="carla@example.com")
+        assert len(server.inbox_for("carla@example.com").messages) == 1
+        assert "Send a mail to" not in web.http.get(path).text
+        assert "Three steps" not in web.get("/mail")
+        web.http.close()
 
 
 def compose(web: Web, status: int = 303, files: dict[str, bytes] | None = None, **fields: str) -> str:

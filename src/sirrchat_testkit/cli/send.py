@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from sirrchat_testkit.cli.parser import CommandFailed, Parser, add_json, fail, print_json
-from sirrchat_testkit.cli.samples import KINDS, LANGUAGES
 from sirrchat_testkit.cli.smtp import NotSent, add_smtp, smtp_server, with_crlf
+from sirrchat_testkit.mail.samples import KINDS, LANGUAGES
 
 SENDER: Final = "sender@example.org"
 
@@ -68,7 +68,7 @@ def _contents(arguments: argparse.Namespace) -> tuple[str, bytes]:
 
     fields: MessageFields = {"subject": "Hello", "text": f"{arguments.text}\n"}
     if arguments.sample is not None:
-        from sirrchat_testkit.cli.samples import sample
+        from sirrchat_testkit.mail.samples import sample
 
         fields = sample(arguments.sample, arguments.language)
     if arguments.subject is not None:

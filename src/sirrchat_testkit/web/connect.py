@@ -12,36 +12,18 @@ from multidict import MultiMapping
 from sirrchat_testkit.domain.models import ApiKey, Envelope
 from sirrchat_testkit.errors import InvalidValue, TestkitError
 from sirrchat_testkit.handles.control import ServerControl
-from sirrchat_testkit.handles.environment import PRESETS, Connection, connection
 from sirrchat_testkit.handles.names import Names
 from sirrchat_testkit.http.pages import PREFIX, lead
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.compose import SENDER, MessageFields, compose, to_bytes
+from sirrchat_testkit.mail.samples import KINDS, LANGUAGES, sample
 from sirrchat_testkit.net import Ports, netloc, reachable
 from sirrchat_testkit.web.layout import Layout
+from sirrchat_testkit.web.recipes import snippets, target
 from sirrchat_testkit.web.render import local_time
-
-_TITLES: Final[Mapping[str, str]] = {
-    "django": "Django",
-    "fastapi-mail": "FastAPI (fastapi-mail)",
-    "flask": "Flask",
-    "laravel": "Laravel",
-    "nodemailer": "Node.js (Nodemailer)",
-    "rails": "Rails",
-    "spring": "Spring Boot",
-    "symfony": "Symfony",
-}
-"""The names of the presets for people."""
 
 _PASSWORD: Final = 16
 _MESSAGE_ID: Final = 20
-_SAMPLE: Final = {
-    "sender": "Riverbank Books <hello@riverbank.example>",
-    "subject": "Confirm your address",
-    "text": "Hello,\n\nyour code is 418203. Or follow this link:\n\nhttps://riverbank.example/confirm?t=9Qm2xV7c\n",
-    "html": '<h1>Hello</h1><p>Your code is <b>418203</b>. Or follow this link:</p><p><a href="https://riverbank.example/'
-    'confirm?t=9Qm2xV7c">Confirm my address</a></p><p><a href="https://riverbank.example/unsubscribe">Unsubscribe</a></p>',
-}
 
 
 class ConnectPages:
@@ -68,33 +50,24 @@ class ConnectPages:
         key = await services.keys.add(account, "user")
         return await self._show(request, visitor, {"email": account.email, "password": password, "key": key.key})
 
-    async def send_sample(self, _request: web.Request, visitor: ApiKey) -> web.StreamResponse:
-        """Deliver a sample to a new address, and open it."""
-        services = self._services
-        local = await asyncio.to_thread(self._names.make, "sample")
-        address = await services.directory.add_address(
-            visitor.account, f"{local}@{services.settings.value.domains[0]}", expires_in=None
-        )
-        fields: Any = dict(_SAMPLE)
-        return lead(f"{PREFIX}/mail/{await self._deliver((address.text,), fields)}")
+    async def send_sample(self, request: web.Request, visitor: ApiKey) -> web.StreamResponse:
+        """Deliver a sample to the address of the form, or to a new one, and open it."""
+        form, services = await request.post(), self._services
+        kind, language = str(form.get("kind", KINDS[0])), str(form.get("language", "en"))
+        if kind not in KINDS or language not in LANGUAGES:
+            raise InvalidValue(f"A sample is one of {', '.join(KINDS)} in one of {', '.join(LANGUAGES)}")
+        to = str(form.get("to", "")).strip()
+        if not to:
+            local = await asyncio.to_thread(self._names.make, "sample")
+            whole = f"{local}@{services.settings.value.domains[0]}"
+            to = (await services.directory.add_address(visitor.account, whole, expires_in=None)).text
+        fields = await asyncio.to_thread(sample, kind, language)
+        return lead(f"{PREFIX}/mail/{await self._deliver((checked_address(to),), fields)}")
 
     async def _show(self, request: web.Request, visitor: ApiKey, made: Mapping[str, str] | None) -> web.Response:
         settings = self._services.settings.value
+        to = target(settings, self._ports, (made["email"], made["password"]) if made else None)
         host = settings.advertise or reachable(self._ports.smtp[0])
-        login = (
-            (made["email"], made["password"])
-            if made
-            else ("USER", "PASSWORD")
-            if settings.auth == "required"
-            else ("", "")
-        )
-        to = connection(settings, self._ports, host, login)
-        snippets = [(each, _TITLES.get(each, each), _lines(make(to))) for each, make in PRESETS.items()]
-        snippets += [
-            ("go", "Go", _go(to, settings.domains[0])),
-            ("curl", "curl", _curl(to, settings.domains[0])),
-            ("swaks", "swaks", _swaks(to, settings.domains[0])),
-        ]
         data: dict[str, Any] = {
             "smtp": netloc((host, self._ports.smtp[1])),
             "smtps": netloc((host, self._ports.smtps[1])) if self._ports.smtps else "",
@@ -103,7 +76,9 @@ class ConnectPages:
             "ca_file": self._ports.ca_file,
             "api": f"{request.scheme}://{request.host}",
             "served": settings.domains,
-            "snippets": snippets,
+            "snippets": snippets(to, f"ann@{settings.domains[0]}"),
+            "kinds": KINDS,
+            "languages": LANGUAGES,
             "made": made,
         }
         return await self._layout.page("connect", request, visitor, at="connect", **data)
@@ -122,9 +97,9 @@ class ConnectPages:
         fields |= {"to": list(recipients)} | ({"html": texts["html"]} if texts["html"].strip() else {})
         fields["attachments"] = [*_files(form)]
         try:
-            wrong = next((each for each in recipients if not addressing.is_mailbox(each)), None)
-            if wrong is not None or not recipients:
-                raise InvalidValue(f"{wrong!r} is not an address" if wrong else "A recipient is needed")
+            if not recipients:
+                raise InvalidValue("A recipient is needed")
+            recipients = tuple(map(checked_address, recipients))
             return lead(f"{PREFIX}/mail/{await self._deliver(recipients, fields)}")
         except (TestkitError, ValueError) as error:
             data: dict[str, Any] = {"fields": texts, "problem": str(error)}
@@ -142,6 +117,13 @@ class ConnectPages:
         return (await services.delivery.deliver(envelope, raw))[0].id
 
 
+def checked_address(text: str) -> str:
+    """Return ``text``, an address. Raises ``InvalidValue``."""
+    if not addressing.is_mailbox(text):
+        raise InvalidValue(f"{text!r} is not an address")
+    return text
+
+
 def _files(form: MultiMapping[Any]) -> Iterator[tuple[str, bytes, str]]:
     """Yield name, content and type of each file of a form."""
     for each in form.getall("files", []):
@@ -150,31 +132,3 @@ def _files(form: MultiMapping[Any]) -> Iterator[tuple[str, bytes, str]]:
                 content = file.read()
             if each.filename:
                 yield each.filename, content, each.content_type
-
-
-def _lines(variables: Mapping[str, str]) -> str:
-    return "\n".join(f"{name}={value}" for name, value in variables.items())
-
-
-def _go(to: Connection, domain: str) -> str:
-    login = f'smtp.PlainAuth("", "{to.username}", "{to.password}", "{to.host}")' if to.username else "nil"
-    return (
-        f'err := smtp.SendMail("{netloc((to.host, to.port))}", {login},\n'
-        f'\t"you@example.org", []string{{"ann@{domain}"}},\n'
-        '\t[]byte("Subject: Hello\\r\\n\\r\\nIt works.\\r\\n"))'
-    )
-
-
-def _curl(to: Connection, domain: str) -> str:
-    parts = [f"curl -sS {'smtps' if to.implicit else 'smtp'}://{netloc((to.host, to.port))}"]
-    parts += ["--ssl-reqd"] * to.starttls + ([f"--cacert {to.ca_file}"] if to.tls and to.ca_file else [])
-    parts += [f"--user '{to.username}:{to.password}'"] if to.username else []
-    parts += [f"--mail-from you@example.org --mail-rcpt ann@{domain} -T -"]
-    return "printf 'Subject: Hello\\r\\n\\r\\nIt works.\\r\\n' |\n  " + " \\\n  ".join(parts)
-
-
-def _swaks(to: Connection, domain: str) -> str:
-    parts = [f"swaks --server {netloc((to.host, to.port))} --to ann@{domain} --from you@example.org"]
-    parts += ["--tls"] * to.starttls + ["--tls-on-connect"] * to.implicit
-    parts += [f"--auth-user '{to.username}' --auth-password '{to.password}'"] if to.username else []
-    return " \\\n  ".join(parts)

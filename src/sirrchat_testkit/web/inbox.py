@@ -21,8 +21,10 @@ from sirrchat_testkit.handles.message import record_of
 from sirrchat_testkit.handles.names import Names
 from sirrchat_testkit.http.pages import PREFIX, lead
 from sirrchat_testkit.mail import addresses as addressing
+from sirrchat_testkit.net import Ports, netloc
 from sirrchat_testkit.web.layout import Layout
 from sirrchat_testkit.web.mailbox import Filter, Mailbox, address_of, filter_of, message_of, search_of
+from sirrchat_testkit.web.recipes import curl, lines, swaks, target
 from sirrchat_testkit.web.render import page
 from sirrchat_testkit.web.rows import Row, Rows
 
@@ -88,14 +90,25 @@ class Box(NamedTuple):
     left: int | None
 
 
+class Start(NamedTuple):
+    """What a page without mail says: where SMTP listens, the address to send to, and what to paste for that."""
+
+    smtp: str
+    address: str
+    curl: str
+    swaks: str
+    variables: str
+
+
 class InboxPages:
     """The views of the list."""
 
-    def __init__(self, control: ServerControl, layout: Layout, rows: Rows) -> None:
+    def __init__(self, control: ServerControl, layout: Layout, rows: Rows, ports: Ports) -> None:
         self._control = control
         self._services = control.services
         self._layout = layout
         self._rows = rows
+        self._ports = ports
         self._searches = Searches(control)
         self._names = Names(self._services.settings.value.seed or self._services.ids.token(8))
 
@@ -112,7 +125,18 @@ class InboxPages:
         listed = await self.listed(shown, int(before) if before.isascii() and before.isdecimal() else None)
         boxes = await self.boxes(visitor)
         address = await address_of(self._control, shown)
-        return boxes | {"shown": shown, "listed": listed, "before": before, "address": address, "expiries": EXPIRIES}
+        boxes |= {"shown": shown, "listed": listed, "before": before, "address": address, "expiries": EXPIRIES}
+        empty = visitor.role == "admin" and not (listed.total or before or shown.q or shown.box)
+        return boxes | {"start": self._start(boxes["addresses"], address) if empty else None}
+
+    def _start(self, boxes: Sequence[Box], address: Address | None) -> Start:
+        """Return what leads to the first mail: of ``address``, or of the newest one."""
+        settings = self._services.settings.value
+        text = address.text if address else boxes[0].address.text if boxes else ""
+        to = target(settings, self._ports)
+        whole = text or f"ann@{settings.domains[0]}"
+        variables = {"SMTP_HOST": to.host, "SMTP_PORT": str(to.port)}
+        return Start(netloc((to.host, to.port)), text, curl(to, whole), swaks(to, whole), lines(variables))
 
     async def listed(self, shown: Filter, before: int | None = None) -> Listed:
         """Return a page of the list."""

@@ -68,7 +68,7 @@ class Site:
         self._visitors = visitors = Visitors(control.services, api_key)
         self._layout = layout = Layout(control.services, templates, visitors)
         rows = Rows(control)
-        inbox = InboxPages(control, layout, rows)
+        inbox = InboxPages(control, layout, rows, ports)
         messages = MessagePages(control, layout, inbox)
         selection = SelectionPages(control)
         activity = ActivityPages(control, layout, inbox)

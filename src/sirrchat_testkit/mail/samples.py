@@ -1,4 +1,4 @@
-"""Messages with invented contents, for ``send --sample``: what an application sends, in several languages.
+"""Messages with invented contents: what an application sends, in several languages.
 
 1. The phrases are ours; names, companies and words come from Faker, in its locale of the language.
 2. Each message is in text and HTML, and has at most one code and one link that a reader would follow.
@@ -20,8 +20,9 @@ _RIGHT_TO_LEFT: Final = frozenset({"ar", "he"})
 
 
 class _Phrases(NamedTuple):
-    """The phrases of a language, for Faker's ``locale``. ``price`` takes the units and the hundredths."""
+    """The phrases of the language ``name``, for Faker's ``locale``. ``price`` takes the units and the hundredths."""
 
+    name: str
     locale: str
     price: str
     hello: str
@@ -40,128 +41,129 @@ class _Phrases(NamedTuple):
 
 _PHRASES: Final[Mapping[str, _Phrases]] = {
     "ar": _Phrases(
-        "ar_AA", "{}.{:02} ر.س", "مرحبا {},", "أكد عنوان بريدك لدى {}", "يرجى تأكيد عنوان بريدك الإلكتروني:",
+        "العربية", "ar_AA", "{}.{:02} ر.س", "مرحبا {},", "أكد عنوان بريدك لدى {}", "يرجى تأكيد عنوان بريدك الإلكتروني:",
         "تأكيد العنوان", "أو أدخل رمز التحقق هذا: {}", "إذا لم تقم بالتسجيل فتجاهل هذه الرسالة.", "إيصالك رقم {}",
         "شكرا على طلبك.", "المجموع", "أخبار من {}", "اقرأ المزيد", "إلغاء الاشتراك",
     ),
     "cs": _Phrases(
-        "cs_CZ", "{},{:02} Kč", "Dobrý den, {},", "Potvrďte svou adresu u {}",
+        "Čeština", "cs_CZ", "{},{:02} Kč", "Dobrý den, {},", "Potvrďte svou adresu u {}",
         "potvrďte prosím svou e-mailovou adresu:", "Potvrdit adresu", "Nebo zadejte tento ověřovací kód: {}",
         "Pokud jste se neregistrovali, zprávu ignorujte.", "Vaše účtenka č. {}", "děkujeme za vaši objednávku.",
         "Celkem", "Novinky od {}", "Číst dále", "Odhlásit odběr",
     ),
     "de": _Phrases(
-        "de_DE", "{},{:02} €", "Hallo {},", "Bestätigen Sie Ihre Adresse bei {}",
+        "Deutsch", "de_DE", "{},{:02} €", "Hallo {},", "Bestätigen Sie Ihre Adresse bei {}",
         "bitte bestätigen Sie Ihre E-Mail-Adresse:", "Adresse bestätigen",
         "Oder geben Sie diesen Bestätigungscode ein: {}",
         "Wenn Sie sich nicht angemeldet haben, ignorieren Sie diese Mail.", "Ihre Quittung Nr. {}",
         "vielen Dank für Ihre Bestellung.", "Summe", "Neues von {}", "Weiterlesen", "Abmelden",
     ),
     "el": _Phrases(
-        "el_GR", "{},{:02} €", "Γεια σας {},", "Επιβεβαιώστε τη διεύθυνσή σας στο {}",
+        "Ελληνικά", "el_GR", "{},{:02} €", "Γεια σας {},", "Επιβεβαιώστε τη διεύθυνσή σας στο {}",
         "παρακαλούμε επιβεβαιώστε τη διεύθυνση email σας:", "Επιβεβαίωση διεύθυνσης",
         "Ή πληκτρολογήστε αυτόν τον κωδικό επαλήθευσης: {}", "Αν δεν εγγραφήκατε, αγνοήστε αυτό το μήνυμα.",
         "Η απόδειξή σας αρ. {}", "ευχαριστούμε για την παραγγελία σας.", "Σύνολο", "Νέα από {}",
         "Διαβάστε περισσότερα", "Διαγραφή",
     ),
     "en": _Phrases(
-        "en_US", "${}.{:02}", "Hello {},", "Confirm your address at {}", "please confirm your email address:",
-        "Confirm your address", "Or enter this verification code: {}",
+        "English", "en_US", "${}.{:02}", "Hello {},", "Confirm your address at {}",
+        "please confirm your email address:", "Confirm your address", "Or enter this verification code: {}",
         "If you did not sign up, ignore this message.", "Your receipt no. {}", "thank you for your order.", "Total",
         "News from {}", "Read more", "Unsubscribe",
     ),
     "es": _Phrases(
-        "es_ES", "{},{:02} €", "Hola, {}:", "Confirma tu dirección en {}",
+        "Español", "es_ES", "{},{:02} €", "Hola, {}:", "Confirma tu dirección en {}",
         "por favor, confirma tu correo electrónico:", "Confirmar dirección",
         "O introduce este código de verificación: {}", "Si no te has registrado, ignora este mensaje.",
         "Tu recibo n.º {}", "gracias por tu pedido.", "Total", "Novedades de {}", "Leer más", "Darse de baja",
     ),
     "fr": _Phrases(
-        "fr_FR", "{},{:02} €", "Bonjour {},", "Confirmez votre adresse chez {}",
+        "Français", "fr_FR", "{},{:02} €", "Bonjour {},", "Confirmez votre adresse chez {}",
         "veuillez confirmer votre adresse e-mail :", "Confirmer l’adresse",
         "Ou saisissez ce code de vérification : {}", "Si vous ne vous êtes pas inscrit, ignorez ce message.",
         "Votre reçu n° {}", "merci pour votre commande.", "Total", "Les nouvelles de {}", "Lire la suite",
         "Se désabonner",
     ),
     "he": _Phrases(
-        "he_IL", "{}.{:02} ₪", "שלום {},", "אישור הכתובת שלך אצל {}", "נא לאשר את כתובת הדוא״ל שלך:",
+        "עברית", "he_IL", "{}.{:02} ₪", "שלום {},", "אישור הכתובת שלך אצל {}", "נא לאשר את כתובת הדוא״ל שלך:",
         "אישור הכתובת", "או הזינו את קוד האימות הזה: {}", "אם לא נרשמתם, התעלמו מהודעה זו.", "קבלה מספר {}",
         "תודה על ההזמנה.", "סך הכול", "חדשות מאת {}", "קראו עוד", "הסרה מרשימת התפוצה",
     ),
     "hi": _Phrases(
-        "hi_IN", "₹{}.{:02}", "नमस्ते {},", "{} पर अपने पते की पुष्टि करें", "कृपया अपने ईमेल पते की पुष्टि करें:",
+        "हिन्दी", "hi_IN", "₹{}.{:02}", "नमस्ते {},", "{} पर अपने पते की पुष्टि करें", "कृपया अपने ईमेल पते की पुष्टि करें:",
         "पते की पुष्टि करें", "या यह सत्यापन कोड दर्ज करें: {}",
         "यदि आपने पंजीकरण नहीं किया है, तो इस संदेश को अनदेखा करें।", "आपकी रसीद सं. {}",
         "आपके ऑर्डर के लिए धन्यवाद।", "कुल", "{} से समाचार", "और पढ़ें", "सदस्यता समाप्त करें",
     ),
     "it": _Phrases(
-        "it_IT", "{},{:02} €", "Ciao {},", "Conferma il tuo indirizzo presso {}",
+        "Italiano", "it_IT", "{},{:02} €", "Ciao {},", "Conferma il tuo indirizzo presso {}",
         "conferma il tuo indirizzo email:", "Conferma l’indirizzo",
         "Oppure inserisci questo codice di verifica: {}", "Se non ti sei registrato, ignora questo messaggio.",
         "La tua ricevuta n. {}", "grazie per il tuo ordine.", "Totale", "Novità da {}", "Leggi di più",
         "Annulla l’iscrizione",
     ),
     "ja": _Phrases(
-        "ja_JP", "¥{}", "{} 様", "{} メールアドレスの確認", "メールアドレスを確認してください。",
+        "日本語", "ja_JP", "¥{}", "{} 様", "{} メールアドレスの確認", "メールアドレスを確認してください。",
         "メールアドレスを確認する", "または、次の認証コードを入力してください：{}",
         "お心当たりのない場合は、このメールを無視してください。", "領収書 No. {}", "ご注文ありがとうございます。",
         "合計", "{} からのお知らせ", "続きを読む", "配信停止",
     ),
     "ko": _Phrases(
-        "ko_KR", "₩{}", "{}님, 안녕하세요.", "{} 이메일 주소 확인", "이메일 주소를 확인해 주세요.",
+        "한국어", "ko_KR", "₩{}", "{}님, 안녕하세요.", "{} 이메일 주소 확인", "이메일 주소를 확인해 주세요.",
         "이메일 주소 확인하기", "또는 다음 인증 코드를 입력하세요: {}", "가입하지 않으셨다면 이 메일을 무시하세요.",
         "영수증 번호 {}", "주문해 주셔서 감사합니다.", "합계", "{} 소식", "더 읽기", "수신 거부",
     ),
     "nl": _Phrases(
-        "nl_NL", "€ {},{:02}", "Hallo {},", "Bevestig je adres bij {}", "bevestig je e-mailadres:",
+        "Nederlands", "nl_NL", "€ {},{:02}", "Hallo {},", "Bevestig je adres bij {}", "bevestig je e-mailadres:",
         "Adres bevestigen", "Of voer deze verificatiecode in: {}",
         "Heb je je niet aangemeld, negeer dan dit bericht.", "Je bon nr. {}", "bedankt voor je bestelling.",
         "Totaal", "Nieuws van {}", "Lees verder", "Afmelden",
     ),
     "pl": _Phrases(
-        "pl_PL", "{},{:02} zł", "Cześć {},", "Potwierdź swój adres w {}", "potwierdź swój adres e-mail:",
+        "Polski", "pl_PL", "{},{:02} zł", "Cześć {},", "Potwierdź swój adres w {}", "potwierdź swój adres e-mail:",
         "Potwierdź adres", "Lub wpisz ten kod weryfikacyjny: {}",
         "Jeśli to nie Ty się rejestrujesz, zignoruj tę wiadomość.", "Twój paragon nr {}",
         "dziękujemy za zamówienie.", "Razem", "Nowości od {}", "Czytaj dalej", "Wypisz się",
     ),
     "pt": _Phrases(
-        "pt_BR", "R$ {},{:02}", "Olá, {},", "Confirme seu endereço em {}", "confirme seu endereço de e-mail:",
-        "Confirmar endereço", "Ou digite este código de verificação: {}",
+        "Português", "pt_BR", "R$ {},{:02}", "Olá, {},", "Confirme seu endereço em {}",
+        "confirme seu endereço de e-mail:", "Confirmar endereço", "Ou digite este código de verificação: {}",
         "Se você não se cadastrou, ignore esta mensagem.", "Seu recibo nº {}", "obrigado pelo seu pedido.", "Total",
         "Novidades de {}", "Leia mais", "Cancelar inscrição",
     ),
     "ru": _Phrases(
-        "ru_RU", "{},{:02} ₽", "Здравствуйте, {}!", "Подтвердите свой адрес в {}",
+        "Русский", "ru_RU", "{},{:02} ₽", "Здравствуйте, {}!", "Подтвердите свой адрес в {}",
         "Подтвердите, пожалуйста, свой адрес:", "Подтвердить адрес", "Или введите этот код подтверждения: {}",
         "Если вы не регистрировались, не обращайте внимания на это письмо.", "Ваш чек № {}",
         "Спасибо за ваш заказ.", "Итого", "Новости от {}", "Читать далее", "Отписаться",
     ),
     "sv": _Phrases(
-        "sv_SE", "{},{:02} kr", "Hej {},", "Bekräfta din adress hos {}", "bekräfta din e-postadress:",
+        "Svenska", "sv_SE", "{},{:02} kr", "Hej {},", "Bekräfta din adress hos {}", "bekräfta din e-postadress:",
         "Bekräfta adressen", "Eller ange denna verifieringskod: {}",
         "Om du inte har registrerat dig kan du bortse från detta.", "Ditt kvitto nr {}",
         "tack för din beställning.", "Summa", "Nyheter från {}", "Läs mer", "Avsluta prenumerationen",
     ),
     "tr": _Phrases(
-        "tr_TR", "{},{:02} ₺", "Merhaba {},", "{} için adresinizi doğrulayın",
+        "Türkçe", "tr_TR", "{},{:02} ₺", "Merhaba {},", "{} için adresinizi doğrulayın",
         "lütfen e-posta adresinizi doğrulayın:", "Adresi doğrula", "Ya da bu doğrulama kodunu girin: {}",
         "Kaydolmadıysanız bu iletiyi dikkate almayın.", "Makbuz no. {}", "siparişiniz için teşekkürler.", "Toplam",
         "{} haberleri", "Devamını oku", "Abonelikten çık",
     ),
     "uk": _Phrases(
-        "uk_UA", "{},{:02} ₴", "Вітаємо, {}!", "Підтвердьте свою адресу в {}",
+        "Українська", "uk_UA", "{},{:02} ₴", "Вітаємо, {}!", "Підтвердьте свою адресу в {}",
         "Підтвердьте, будь ласка, свою адресу:", "Підтвердити адресу", "Або введіть цей код підтвердження: {}",
         "Якщо ви не реєструвалися, не зважайте на цей лист.", "Ваш чек № {}", "Дякуємо за ваше замовлення.",
         "Разом", "Новини від {}", "Читати далі", "Відписатися",
     ),
     "zh": _Phrases(
-        "zh_CN", "¥{}.{:02}", "{}，您好：", "请确认您在{}的邮箱地址", "请确认您的邮箱地址：", "确认邮箱地址",
+        "中文", "zh_CN", "¥{}.{:02}", "{}，您好：", "请确认您在{}的邮箱地址", "请确认您的邮箱地址：", "确认邮箱地址",
         "或者输入此验证码：{}", "如果您没有注册，请忽略这封邮件。", "您的收据 编号 {}", "感谢您的订购。", "合计",
         "{}的最新消息", "阅读更多", "退订",
     ),
 }  # fmt: skip
 
-LANGUAGES: Final = tuple(_PHRASES)
+LANGUAGES: Final = {language: phrases.name for language, phrases in _PHRASES.items()}
+"""The languages, each with its name for itself."""
 
 
 def sample(kind: str, language: str) -> MessageFields:

@@ -64,6 +64,7 @@ class Entry(NamedTuple):
         why: More about it; may be empty.
         link: The page that has more; empty if there is none.
         make: The address that can be made, for a recipient that does not exist; else empty.
+        subject: The subject of a message, which may be written from right to left.
     """
 
     number: int
@@ -74,6 +75,7 @@ class Entry(NamedTuple):
     why: str = ""
     link: str = ""
     make: str = ""
+    subject: str = ""
 
 
 class ActivityPages:
@@ -162,13 +164,13 @@ def _closed(number: int, event: domain.SessionClosed, session: Session | None) -
     return Entry(number, event.at, "Connection", "muted", what, f"Closed{tls}", link)
 
 
-def _message(event: domain.MessageReceived | domain.MessageSent) -> tuple[str, str, str, str, str]:
+def _message(event: domain.MessageReceived | domain.MessageSent) -> tuple[str, str, str, str, str, str, str]:
     message = event.message
     word = "Sent" if isinstance(event, domain.MessageSent) else "Mail"
     outgoing = "" if message.address else ", outgoing: kept here and sent nowhere"
-    what = f"{message.subject or '(no subject)'}, to {message.recipient}"
     why = f"from {message.sender or message.mail_from or '<>'}, {size(message.size)}{outgoing}"
-    return word, "", what, why, f"{PREFIX}/mail/{message.id}"
+    subject = message.subject or "(no subject)"
+    return word, "", f"to {message.recipient}", why, f"{PREFIX}/mail/{message.id}", "", subject
 
 
 def _attempt(event: domain.DeliveryAttempted) -> tuple[str, str, str, str]:

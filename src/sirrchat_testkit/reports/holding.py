@@ -56,5 +56,7 @@ def _web_inbox(server: MailServer) -> str:
     if not server._has_web_inbox:  # noqa: SLF001 - its own package
         remedy = 'for the web inbox, install the extra web: pip install "sirrchat-testkit[web]"'
         return f"REST API: {server.api_url}/docs, with the API key {server.api_key}; {remedy}"
-    key = f", which signs in once, or with the API key {server.api_key}" if server._web_asks else ""  # noqa: SLF001
-    return f"Web inbox: {server.web_url}{key}"
+    url = server.web_url
+    once = "" if url.endswith("/") else "which signs in once, or "
+    key = f", {once}with the API key {server.api_key}" if server._web_asks else ""  # noqa: SLF001
+    return f"Web inbox: {url}{key}"

@@ -104,6 +104,7 @@ def arrive(server: MailServer) -> Send:
 def browser() -> Iterator[Any]:
     """A real Chromium."""
     playwright = pytest.importorskip("playwright.sync_api", reason="tox -e reports has Playwright")
+    playwright.expect.set_options(timeout=15_000)  # for machines under load
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("Chromium is not installed")

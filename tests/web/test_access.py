@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -10,6 +13,31 @@ import pytest
 
 from sirrchat_testkit import MailServer
 from tests.web.conftest import Send, Web
+
+
+@contextmanager
+def serving(page: str) -> Iterator[str]:
+    """Serve ``page`` on another port; yield its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = page.encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
 
 POSTS = ("/addresses", "/mail/delete", "/mail/selected", "/theme", "/sign-out", "/sign-in", "/mail/{}/redeliver")
 
@@ -209,6 +237,31 @@ def test_a_revoked_key_ends_the_session(locked: Web) -> None:
             if each["user"] == "shop@example.com":
                 api.delete(f"/api-keys/{each['id']}")
     locked.get("/mail", status=401)
+
+
+def test_a_page_of_another_port_of_this_machine_cannot_frame_or_change_anything(
+    browser: Any, web: Web, arrive: Send
+) -> None:
+    """Other ports are the same site to a browser, which sends cookies and calls such requests ``same-site``."""
+    arrive("Secret")
+    message = web.message()
+    token = web.get("/mail").split('name="token" value="')[1].split('"')[0]
+    page = (
+        f'<iframe src="{web.server.api_url}/ui/mail"></iframe><iframe name=answer></iframe>'
+        f'<form method=post target=answer action="{web.server.api_url}/ui/mail/selected">'
+        f"<input name=token value={token}><input name=message value={message}><input name=action value=delete>"
+        "<button>Go</button></form>"
+    )
+    with serving(page) as url:
+        context = browser.new_context()
+        opened = context.new_page()
+        opened.goto(url)
+        with opened.expect_response("**/ui/mail/selected") as answer:
+            opened.get_by_role("button", name="Go").click()
+        assert answer.value.status == 403
+        assert "Secret" not in "".join(each.content() for each in opened.frames)
+        context.close()
+    assert len(web.server.inbox_for("ann@example.com").messages) == 1
 
 
 def test_a_stream_ends_when_its_visitor_signs_out(locked: Web) -> None:

@@ -242,6 +242,45 @@ def test_reading_works_without_javascript(browser: Any, server: MailServer, arri
     context.close()
 
 
+def test_messages_are_selected_without_javascript(browser: Any, server: MailServer, arrive: Send) -> None:
+    arrive("First")
+    arrive("Second")
+    context = browser.new_context(java_script_enabled=False, base_url=server.api_url)
+    page = context.new_page()
+    page.goto("/ui/mail")
+    page.get_by_label("Select First").check()
+    page.get_by_role("button", name="Mark as read").click()
+    expect(page.locator(".row .mark > *")).to_have_count(1)
+    page.get_by_label("Select Second").check()
+    page.get_by_role("form", name="Selected messages").get_by_role("button", name="Delete").click()
+    expect(page.locator("#rows .subject")).to_have_text(["First"])
+    context.close()
+
+
+def test_nothing_moves_if_that_is_not_wanted(browser: Any, server: MailServer, arrive: Send) -> None:
+    names = []
+    for wanted in ("no-preference", "reduce"):
+        context = browser.new_context(base_url=server.api_url, reduced_motion=wanted)
+        page = context.new_page()
+        open_list(page)
+        arrive(wanted)
+        row = page.locator(".row.arrived", has_text=wanted)
+        names.append(row.evaluate("each => getComputedStyle(each).animationName"))
+        context.close()
+    assert names == ["arrive", "none"]
+
+
+def test_no_page_asks_another_host_for_anything(page: Any, web: Web, arrive: Send) -> None:
+    arrive(html='<img src="https://cdn.example/a.png"><link rel=stylesheet href="https://cdn.example/a.css">x')
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    message = web.message()
+    for path in ("/mail", f"/mail/{message}", "/activity", "/faults", "/webhooks", "/connect", "/compose"):
+        page.goto(f"/ui{path}")
+        expect(page.locator("#live.good")).to_be_visible()
+    assert {each.removeprefix(web.server.api_url)[:4] for each in asked} == {"/ui/"}
+
+
 def test_the_theme_is_kept(page: Any) -> None:
     page.goto("/ui/mail")
     page.get_by_role("button", name="Theme: as the system").click()

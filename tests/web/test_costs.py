@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import os
-import selectors
-import smtplib
 import socket
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import sirrchat_testkit
 from sirrchat_testkit import MailServer
-from tests.support import Serve, StartServe, generate
+from tests.support import StartServe, generate
 from tests.web.conftest import Web, mail
+from tests.web.load import appearances, fastest, open_pages, rate
 
 STATIC = Path(sirrchat_testkit.__file__).parent / "web" / "static"
 
@@ -30,61 +26,15 @@ def test_a_list_costs_the_same_however_much_mail_there_is(web: Web) -> None:
     inbox = web.server.inbox_for("ann@example.com")
     raw = mail()
 
-    def fastest() -> float:
-        times = []
-        for _ in range(7):
-            began = time.perf_counter()
-            assert web.get("/mail").count('<li class="row') == 50
-            times.append(time.perf_counter() - began)
-        return min(times)
+    def show() -> None:
+        assert web.get("/mail").count('<li class="row') == 50
 
     for _ in range(100):
         inbox.deliver(raw)
-    few = fastest()
+    few = fastest(7, show)
     for _ in range(9_900):
         inbox.deliver(raw)
-    assert fastest() < 3 * few
-
-
-def cpu_time(process: int) -> float:
-    """Return the seconds of CPU time that ``process`` has used."""
-    fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def rate(server: Serve, count: int) -> float:
-    """Return how many messages the server receives in a second of its CPU time."""
-    raw = mail()
-    with smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp:
-        began = cpu_time(server.process.pid)
-        for _ in range(count):
-            smtp.sendmail("a@shop.example", ["ann@example.com"], raw)
-        return count / (cpu_time(server.process.pid) - began)
-
-
-def open_pages(server: Serve, count: int) -> tuple[list[socket.socket], threading.Thread]:
-    """Open streams, and read them in a thread until they are shut down."""
-    host, _, port = server.api_url.removeprefix("http://").partition(":")
-    pages = [socket.create_connection((host, int(port)), timeout=30) for _ in range(count)]
-    selector = selectors.DefaultSelector()
-    for each in pages:
-        each.sendall(b"GET /ui/live?page=mail HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert b"200 OK" in each.recv(65_536)
-        selector.register(each, selectors.EVENT_READ)
-
-    def read() -> None:
-        left = {*pages}
-        while left:
-            for key, _ in selector.select():
-                sock: Any = key.fileobj
-                if not sock.recv(1_048_576):
-                    selector.unregister(sock)
-                    left.discard(sock)
-        selector.close()
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    return pages, thread
+    assert fastest(7, show) < 3 * few
 
 
 def test_50_open_pages_leave_most_of_the_rate_of_receiving(serve: StartServe) -> None:
@@ -112,18 +62,5 @@ def test_50_open_pages_leave_most_of_the_rate_of_receiving(serve: StartServe) ->
 def test_a_message_is_on_the_page_soon_after_its_final_dot(page: Any, server: MailServer) -> None:
     """The fastest of ten appears within 150 ms, as the browser measures it."""
     page.goto("/ui/mail")
-    page.wait_for_selector("#live.good")
-    page.evaluate(
-        """() => { window.seen = {}; new MutationObserver(() => {
-            for (const each of document.querySelectorAll("#rows .subject"))
-                window.seen[each.textContent] ??= Date.now();
-        }).observe(document.body, {childList: true, subtree: true}); }"""
-    )
-    taken = []
-    for number in range(10):
-        with smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp:
-            smtp.sendmail("a@shop.example", ["ann@example.com"], mail(f"number {number}"))
-            sent = time.time()
-            page.wait_for_selector(f"text=number {number}")
-            taken.append(page.evaluate(f"window.seen['number {number}']") / 1000 - sent)
+    taken = appearances(page, server.smtp_host, server.smtp_port, 10)
     assert min(taken) < 0.15, taken

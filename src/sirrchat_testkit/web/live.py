@@ -156,14 +156,21 @@ class Live:
 
     def _collect(self, number: int, event: Event) -> None:
         self._pending.append((number, event))
-        if self._rendering is None:
+        self._render()
+
+    def _render(self) -> None:
+        """Start rendering, unless it is in progress or there is nothing to render."""
+        if self._rendering is None and self._pending:
             self._rendering = asyncio.create_task(self._render_all())
             self._rendering.add_done_callback(self._rendered)
 
     def _rendered(self, task: asyncio.Task[None]) -> None:
         self._rendering = None
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
             self._services.crashed("rendering for the open pages", error)
+        self._render()  # something may have happened since the task looked for the last time
 
     async def _render_all(self) -> None:
         """Render what was collected, until nothing more has happened."""

@@ -108,6 +108,39 @@ def refuse(project: pytest.Pytester, words: str, *arguments: str) -> None:
     assert "it runs" not in str(result.stdout)
 
 
+def test_test_cases_of_unittest_run_on_a_shared_server_with_the_same_settings(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from sirrchat_testkit import MailServerTestCase, Settings
+        from tests.support import send
+
+        def test_fixtures(mailserver, inbox):
+            send(mailserver, inbox)
+            inbox.receive()
+
+        class TestStrict(MailServerTestCase):
+            mailserver_settings = Settings(strict=["unread"])
+
+            def test_it(self):
+                send(self.mailserver, self.inbox, subject="Never read")
+
+        class TestOther(MailServerTestCase):
+            mailserver_settings = Settings(domains=["shop.example"])
+
+            def test_it(self):
+                pass
+        """
+    )
+    result = run(project, "-p", "xdist", "-n", "1", "--mailserver-shared")
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "the workers share one mail server, but mailserver_settings, of fixtures or test cases, differ",
+            "StrictCheckFailed: 1 message was never received (unread): 'Never read' from *",
+        ]
+    )
+
+
 def test_other_settings_than_those_of_the_server_are_named(project: pytest.Pytester, elsewhere: MailServer) -> None:
     project.makeconftest(
         """

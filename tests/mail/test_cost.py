@@ -111,7 +111,7 @@ EVERY = MESSAGES | HEADERS | TEXTS
 
 @pytest.mark.parametrize("name", EVERY)
 def test_reading_all_of_a_message_costs_little_whatever_its_size(name: str) -> None:
-    """Measured: up to 0.33 s for 1 MiB on a busy machine, where reading what is plain costs 25 ms."""
+    """Measured: less than 20 times what reading a plain message costs, which is 25 ms for 1 MiB on a busy machine."""
     raw = EVERY[name](1_048_576)
     usual = min(seconds(partial(everything, plain(1_048_576))) for _ in range(3))
     assert min(seconds(partial(everything, raw)) for _ in range(3)) < 20 * usual
@@ -216,12 +216,12 @@ def test_of_a_very_long_text_the_ends_are_searched_for_codes() -> None:
     filler = "lorem ipsum dolor sit amet\n" * 60_000
     assert html.codes(f"Your code: 482913\n{filler}", "") == ("482913",)
     assert html.codes(f"{filler}Your code: 482913\n", "") == ("482913",)
-    with pytest.raises(NotExactlyOne, match="code in the first and last 32 KiB of the text"):
+    with pytest.raises(NotExactlyOne, match="code in the first and last 256 KiB of the text"):
         html.pick_code(f"{filler}Your code: 482913\n{filler}", "")
 
 
 def test_of_very_many_candidates_the_ends_are_ranked() -> None:
-    numbers = "".join(f"row {number:06} of many\n" for number in range(100_000, 102_000))
+    numbers = "".join(f"row {number:06} of many\n" for number in range(100_000, 106_000))
     assert html.codes(f"Your code: 482913\n{numbers}", "") == ("482913",)
     assert html.codes(f"{numbers}Your code: 482913\n", "") == ("482913",)
     assert html.codes(f"{numbers}Your code: 482913\n{numbers}", "") == ()

@@ -88,7 +88,7 @@ class Ranked(NamedTuple):
     place: Place
 
 
-_MOST: Final = 500
+_MOST: Final = 2500
 """Candidates at the beginning and at the end of a text that are ranked."""
 
 _DIGITS: Final = range(4, 10)

@@ -25,10 +25,10 @@ __tracebackhide__ = True
 
 Pattern: TypeAlias = str | re.Pattern[str] | None
 
-MOST: Final = 65_536
+MOST: Final = 1_048_576
 """Characters of a text that is searched as a whole."""
 
-_ENDS: Final = MOST // 2
+_ENDS: Final = 262_144
 """Characters at the beginning and at the end of a longer text that are searched."""
 
 _SPACE = re.compile(r"\s")

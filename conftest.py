@@ -1,5 +1,7 @@
 """What all tests share."""
 
+from typing import Any
+
 import pytest
 
 pytest_plugins = ["pytester"]
@@ -16,13 +18,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the fixtures use a server as ``--server-mode`` says; pytest-xdist passes the options to its workers."""
-    if config.getoption("--server-mode") == "own" or hasattr(config, "workerinput"):
-        return
-    config.option.mailserver_shared = config.getoption("--server-mode") == "shared"
-    if not config.option.mailserver_shared:
+    """Have the fixtures use a server as ``--server-mode`` says."""
+    place = getattr(config, "workerinput", {}).get("place")
+    if config.getoption("--server-mode") == "shared":
+        config.option.mailserver_shared = True
+    elif config.getoption("--server-mode") == "attached" and place is None:
         from sirrchat_testkit import MailServer
 
         server = MailServer().start()
         config.add_cleanup(server.stop)
-        config.option.mailserver_url, config.option.mailserver_key = server.api_url, server.api_key
+        place = (server.api_url, server.api_key)
+    if place is not None:
+        config.option.mailserver_url, config.option.mailserver_key = place
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the server is: changed options do not reach it."""
+    if node.config.getoption("--server-mode") == "attached":
+        node.workerinput["place"] = (node.config.option.mailserver_url, node.config.option.mailserver_key)

@@ -13,13 +13,16 @@ from sirrchat_testkit import SharedServerError
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.settings import Settings
 from sirrchat_testkit.storage.store import TinyStore
-from tests.modes import reason_against
+from tests.modes import FIXTURES, reason_against
 from tests.support import Serve, StartServe
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what needs a server of its own, if the tests run with one that others use too."""
+    """If the tests run with a server that others use too, leave out those without it, and skip what needs its own."""
     if config.getoption("--server-mode") != "own":
+        using = [each for each in items if not FIXTURES.isdisjoint(getattr(each, "fixturenames", ()))]
+        config.hook.pytest_deselected(items=[each for each in items if each not in using])
+        items[:] = using
         for item in items:
             if reason := reason_against(item.nodeid):
                 item.add_marker(pytest.mark.skip(reason=reason))

@@ -1,8 +1,9 @@
 """Tests of fixtures and handles in three modes: with an own server, with one elsewhere, with one of all workers.
 
-``python -m pytest tests/plugin tests/flows --server-mode attached``, and ``-n 2 --server-mode shared``. Then a test
-that is refused what would affect others is skipped, with the text of the refusal as the reason: ``tests/attached`` has
-the tests of refusals. ``EXCLUDED`` are the other tests that need a server of their own.
+``python -m pytest tests/flows --server-mode attached``, and ``-n 1 --server-mode shared``: one worker, because these
+tests make accounts with fixed names; ``tests/attached`` and ``tests/plugin/test_attached.py`` have several users at a
+time. A test that is refused what would affect others is skipped, with the text of the refusal as the reason:
+``tests/attached`` has the tests of refusals. ``EXCLUDED`` are the other tests that need a server of their own.
 """
 
 from __future__ import annotations
@@ -13,9 +14,16 @@ from typing import Any
 
 from sirrchat_testkit import MailServer
 
+FIXTURES = frozenset({"mailserver_session", "mode"})
+"""The fixtures that depend on the mode. Tests without them start servers of their own, in every mode."""
+
 EXCLUDED = {
-    "test_start": "it tests how a server of this process starts",
-    "test_serve": "the same, in a process of its own",
+    "test_attached": "it tests the modes themselves",
+    "test_the_server_stays_unstarted": "a server elsewhere is asked before the first test, which loads the package",
+    "test_reports_and_artifacts_load_nothing": "the same",
+    "test_a_server_that_does_not_start_shows_its_error_alone[Settings": "a server elsewhere runs already",
+    "test_what_the_failure_": "the refusal of an unknown address may be of others",
+    "test_a_wider_fixture_that_fails": "the same",
     "test_scope_end": "open transactions and requests of others are not broken off",
     "test_figures": "the figures count the mail of others too",
     "test_wait_costs": "it counts calls into a server of this process",
@@ -29,14 +37,16 @@ EXCLUDED = {
     "test_a_subject_is_refused_at_the_end_of_data": "a pattern cannot be sent to the server",
     "test_a_condition_of_the_user": "a function cannot be sent to the server",
     "test_what_a_condition_raises_is_500_and_fails_the_test": "the same",
+    "test_the_fifth_failed_login_ends_the_session": "the login of an unknown user is of nobody",
     "test_faults_select_by_method_path_and_account": "it makes an account with a name that others use, too",
+    "test_a_page_cannot_send_mail": "a connection that names nobody may be of others",
     "test_a_certificate_that_is_not_trusted_is_reported": "a connection that names nobody may be of others",
     "test_what_follows_a_refusal_that_is_told": "a connection that names unknown recipients may be of others",
     "test_an_inbox_whose_address_was_deleted_says_so": "it deletes records of the server",
     "test_messages_of_a_deleted_": "the same",
     "test_draining_takes_every_message_once_in_order": "it takes thousands of messages, each with a request",
 }
-"""Modules and tests that need a server of their own, each with the reason."""
+"""Modules and tests that use these fixtures and need a server of their own, each with the reason."""
 
 
 def reason_against(nodeid: str) -> str:

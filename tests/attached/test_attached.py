@@ -491,13 +491,15 @@ def test_wrong_values_are_those_of_every_server(mine: MailServer) -> None:
 
 
 def test_names_are_random_unless_there_is_a_seed(elsewhere: MailServer) -> None:
-    def name(seed: str | None) -> str:
+    def name(seed: str | None, option: str = "") -> str:
         settings = Settings() if seed is None else Settings(seed=seed)
-        with AttachedServer(elsewhere.api_url, elsewhere.api_key, settings) as server, server.scope("test"):
+        with AttachedServer(elsewhere.api_url, elsewhere.api_key, settings, option) as server, server.scope("test"):
             return str(server.make_inbox())
 
     assert name("abc") == name("abc")
     assert len({name("abc"), name("abd"), name(None), name(None)}) == 4
+    assert name(None, "abc") == name("abc")
+    assert name(None, Settings().seed) == name(None, Settings().seed)
 
 
 def test_stopping_deletes_everything_and_leaves_the_server(elsewhere: MailServer) -> None:

@@ -9,22 +9,31 @@ from typing import Any
 import pytest
 
 import sirrchat_testkit
-from sirrchat_testkit import MailServer
+from sirrchat_testkit import Settings
+from tests.support import Serve
 
 
 @pytest.fixture(scope="session")
-def elsewhere() -> Iterator[MailServer]:
-    """A server that tests of the mode ``attached`` use."""
-    with MailServer() as server:
-        yield server
+def elsewhere() -> Iterator[Serve]:
+    """A server that tests of the mode ``attached`` use. Not in this process, whose modules pytester unloads."""
+    server = Serve()
+    yield server
+    server.end()
 
 
 def run_or_skip(pytester: pytest.Pytester, *arguments: str, **options: Any) -> pytest.RunResult:
-    """Run pytest. Skip the test if one of its own tests is refused what would affect others."""
-    result = pytest.Pytester.runpytest_subprocess(pytester, *arguments, **options)
-    if "SharedServerError: " in str(result.stdout):
+    """Run a command. Skip the test if its own tests are refused what would affect others."""
+    result = pytest.Pytester.run(pytester, *arguments, **options)
+    if any(each in f"{result.stdout}{result.stderr}" for each in REFUSALS):
         pytest.skip("its tests need a server of their own")
     return result
+
+
+REFUSALS = (
+    "SharedServerError: ",
+    "has other settings than mailserver_settings: ",
+    "mailserver_clock would move the clock of a server that others use",
+)
 
 
 @pytest.fixture
@@ -38,13 +47,15 @@ def project(
     package = Path(sirrchat_testkit.__file__).parents[1]  # the one under test, wherever it is installed
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[2]}{os.pathsep}{package}")
     pytester.plugins = ["sirrchat_testkit"]
+    seed = f"--mailserver-seed {Settings().seed}"  # that of a server of their own, so that names are the same
     if mode == "attached":
+        monkeypatch.setenv("PYTEST_ADDOPTS", seed)
         server = request.getfixturevalue("elsewhere")
         monkeypatch.setenv("SIRRCHAT_TESTKIT_ATTACH", server.api_url)
         monkeypatch.setenv("SIRRCHAT_TESTKIT_API_KEY", server.api_key)
     elif mode == "shared":
         pytester.plugins += ["xdist"]
-        monkeypatch.setenv("PYTEST_ADDOPTS", "-n 1 --mailserver-shared")
+        monkeypatch.setenv("PYTEST_ADDOPTS", f"-n 1 --mailserver-shared {seed}")
     if mode != "own":
-        monkeypatch.setattr(pytester, "runpytest_subprocess", functools.partial(run_or_skip, pytester))
+        monkeypatch.setattr(pytester, "run", functools.partial(run_or_skip, pytester))
     return pytester

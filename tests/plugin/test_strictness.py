@@ -219,9 +219,9 @@ def test_the_option_wins_over_the_ini_file(
 def test_unread(mailserver, inbox):
     send(mailserver, inbox)
 
-def test_refused(mailserver):
+def test_refused(mailserver, inbox):
     with pytest.raises(smtplib.SMTPRecipientsRefused):
-        send(mailserver, "nobody@example.com")
+        send(mailserver, inbox.replace("@", "x@"))
 """
     )
     result = run(project, "-o", "mailserver_strict=refused", f"--mailserver-strict={option}", *workers)

@@ -155,7 +155,7 @@ def test_what_the_fixtures_report_is_reported(project: pytest.Pytester) -> None:
             "ERROR: test_3_*",
             "KeyError: 'lost'",
             "ValueError: in setup",
-            "Mail server <MailServer smtp=127.0.0.1:* http=127.0.0.1:*> seed='sirrchat_testkit'",
+            "Mail server <MailServer smtp=127.0.0.1:* http=127.0.0.1:*> seed='*'",
             "  'In setup' from *",
             "FAIL: test_1_*",
             "*FaultNeverFired: 1 planned fault never fired: *",

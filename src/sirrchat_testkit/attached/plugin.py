@@ -28,6 +28,7 @@ class Attaching:
         self._invitation: str = getattr(config, "workerinput", {}).get(_INVITATION, "")
         self._sharing: Sharing | None = None
         self._place: Place | None = None
+        self._seed: str = config.getoption("--mailserver-seed") or ""
         if url:
             key = config.getoption("--mailserver-key") or os.environ.get("SIRRCHAT_TESTKIT_API_KEY")
             self._place = Place(url, key or config.getini("mailserver_key"))
@@ -68,7 +69,7 @@ class Attaching:
         place = self._place or (join(self._invitation, settings) if self._invitation else None)
         if place is None:
             return MailServer(settings, seed=seed)
-        server = AttachedServer(*place, settings.replace(seed=seed))
+        server = AttachedServer(*place, settings.replace(seed=seed), self._seed)
         if different := differences(settings, server.find_settings()):
             raise ValueError(f"the server at {place.url} has other settings than mailserver_settings: {different}")
         return server

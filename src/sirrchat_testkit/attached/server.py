@@ -65,15 +65,16 @@ class AttachedServer(MailServer):
         key: The API key of an admin.
         settings: The settings of the tests: ``seed``, from which names are made, and ``strict``. The others are those
             that the server has.
+        seed: The seed, also if it is the default of a server of its own. Default: that of ``settings``, or a random one.
 
     Raises:
         ConnectionError: By ``start``: the server cannot be used; the error says why, in one line.
     """
 
-    def __init__(self, url: str, key: str, settings: Settings | None = None) -> None:
+    def __init__(self, url: str, key: str, settings: Settings | None = None, seed: str = "") -> None:
         given = settings or Settings()
-        seed = given.seed if given.seed != Settings().seed else secrets.token_hex(4)
-        super().__init__(given, seed=seed)
+        chosen = given.seed if given.seed != Settings().seed else ""
+        super().__init__(given, seed=seed or chosen or secrets.token_hex(4))
         self._url, self._key = url.rstrip("/"), key
         self._thread = self._mirror_thread = MirrorThread("sirrchat-testkit-mirror")
 

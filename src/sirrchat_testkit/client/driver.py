@@ -184,7 +184,7 @@ class Attempts:
             return pause
         if isinstance(error, httpx.TimeoutException):
             raise Unreachable(f"no answer from {self._url} within {self._timeout + self._wait:g} seconds") from None
-        why = _text(_cause(error)) or type(error).__name__
+        why = _text(_cause(error)).rstrip(".") or type(error).__name__
         raise Unreachable(f"no answer from {self._url}: {why}") from None
 
     def _may_change(self, error: httpx.HTTPError) -> bool:

@@ -20,9 +20,10 @@ from contextvars import Context
 from typing import Any, Final, NamedTuple, TypeVar
 
 from sirrchat_testkit.attached.connection import Control
+from sirrchat_testkit.attached.records import attempt_event, envelope_record, message_record
 from sirrchat_testkit.client.errors import ApiError
 from sirrchat_testkit.domain import events as domain
-from sirrchat_testkit.domain.models import SENT, Address, Envelope, Message, Webhook
+from sirrchat_testkit.domain.models import Address, Envelope, Message, Webhook
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.store import Change, Put
 from sirrchat_testkit.errors import NotFound
@@ -170,8 +171,8 @@ class Mirror:
         known = await self.services.store.get(Message, id=message)
         if known is None:
             found = await self.client.messages.get(message)
-            known = _record(found, "", "", found.envelope.id, "INBOX")
-            await self._store(known, _envelope(found.envelope), domain.MessageReceived)
+            known = message_record(found, "", "", found.envelope.id, "INBOX")
+            await self._store(known, envelope_record(found.envelope), domain.MessageReceived)
         return known
 
     async def is_mine(self, address: str) -> bool:
@@ -307,7 +308,7 @@ class Mirror:
             case told.FaultStruck() if event.fault in self.faults:
                 self._fire(event, at)
             case told.DeliveryAttempted() if await self._calls_mine(event):
-                append(_attempt(event, at))
+                append(attempt_event(event, at))
             case told.Crashed():
                 self.services.crashed(event.where, RuntimeError(event.error))
 
@@ -322,8 +323,8 @@ class Mirror:
         if stored.account not in self.keys and (stored.account or not await self.is_mine(login)):
             return
         if await self.services.store.get(Message, id=stored.id) is None:
-            record = _record(stored, stored.account, stored.address, stored.envelope, stored.folder)
-            await self._store(record, _envelope(found) if found else None, kind)
+            record = message_record(stored, stored.account, stored.address, stored.envelope, stored.folder)
+            await self._store(record, envelope_record(found) if found else None, kind)
 
     async def _store(
         self, message: Message, envelope: Envelope | None, kind: type[domain.MessageReceived | domain.MessageSent]
@@ -397,63 +398,3 @@ class Mirror:
 async def _if_there(work: Coroutine[Any, Any, None]) -> None:
     with contextlib.suppress(NotFound):
         await work
-
-
-def _record(
-    message: StoredMessage | schemas.Message, account: str, address: str, envelope: str, folder: str
-) -> Message:
-    """Return the record of ``message``. Its raw bytes are named by its id."""
-    return Message(
-        seq=message.uid,
-        id=message.id,
-        account=account,
-        address=address,
-        recipient=message.recipient,
-        recipient_key="" if folder == SENT else addressing.key(message.recipient),
-        envelope=envelope,
-        blob=message.id,
-        size=message.size,
-        received_at=milliseconds(message.received_at),
-        mail_from=message.mail_from,
-        sender=message.sender,
-        to=tuple(message.to),
-        subject=message.subject,
-        message_id=message.message_id,
-        folder=folder,
-        flags=tuple(message.flags),
-        seen=message.seen,
-    )
-
-
-def _envelope(envelope: schemas.Envelope) -> Envelope:
-    return Envelope(
-        id=envelope.id,
-        sender=envelope.sender,
-        recipients=tuple(envelope.recipients),
-        received_at=milliseconds(envelope.received_at),
-        size=envelope.size,
-        refused=envelope.refused,
-        parameters=envelope.parameters,
-        login=envelope.login,
-        tls=envelope.tls,
-        ehlo=envelope.ehlo,
-        peer=envelope.peer,
-    )
-
-
-def _attempt(event: told.DeliveryAttempted, at: int) -> domain.DeliveryAttempted:
-    return domain.DeliveryAttempted(
-        at=at,
-        delivery=event.delivery,
-        webhook=event.webhook,
-        url=event.url,
-        event=event.event,
-        number=event.attempt,
-        status=event.status,
-        error=event.error,
-        reason=event.reason,
-        duration_ms=round(event.duration * 1000),
-        request=event.request,
-        response=event.response,
-        outcome=event.outcome,
-    )

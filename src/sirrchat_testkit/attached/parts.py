@@ -5,35 +5,30 @@ Records, events, scopes, faults, waits and failure texts are those of ``domain``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
+from sirrchat_testkit.attached.accounts import MirrorAccount
 from sirrchat_testkit.attached.connection import Rest, TempMail
 from sirrchat_testkit.attached.mirror import Mirror, catch_up
-from sirrchat_testkit.client.calls import Call, one
+from sirrchat_testkit.attached.records import delivery_record, transcript_page
+from sirrchat_testkit.attached.sessions import MirrorDiagnostics, MirrorSessions
 from sirrchat_testkit.client.errors import ServerError
-from sirrchat_testkit.domain.accounts import QUOTA
 from sirrchat_testkit.domain.clock import Clock
-from sirrchat_testkit.domain.concern import Concern
 from sirrchat_testkit.domain.delivery import MailDelivery
 from sirrchat_testkit.domain.events import EventLog
-from sirrchat_testkit.domain.models import Account, Address, ApiKey, Delivery, Envelope, Message, Webhook
-from sirrchat_testkit.domain.services import Services
-from sirrchat_testkit.domain.sessions import Activity, Session, Sessions
+from sirrchat_testkit.domain.models import ApiKey, Delivery, Envelope, Message, Webhook
+from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.domain.store import Change, Patch, Put
-from sirrchat_testkit.domain.transcript import MessageLog, Page, SessionLog
+from sirrchat_testkit.domain.transcript import MessageLog
 from sirrchat_testkit.domain.webhooks import Webhooks
-from sirrchat_testkit.errors import Conflict, InvalidValue, NotFound, OverQuota, SharedServerError
-from sirrchat_testkit.formatting import milliseconds
-from sirrchat_testkit.handles.control import NewAccount, OwnedAccount, ServerControl, TestAccount
-from sirrchat_testkit.handles.diagnostics import Diagnostics, Refusal, Snapshot
+from sirrchat_testkit.errors import InvalidValue, NotFound, OverQuota, SharedServerError
+from sirrchat_testkit.handles.control import ServerControl
+from sirrchat_testkit.handles.diagnostics import Refusal
 from sirrchat_testkit.handles.findings import Findings, Late, Planned
 from sirrchat_testkit.handles.message import Contents
-from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.records import Record
-from sirrchat_testkit.schemas import control as schemas
 from sirrchat_testkit.schemas.webhook_events import NEW_MESSAGE, WebhookEvent
 from sirrchat_testkit.storage.store import TinyStore
 from sirrchat_testkit.threads import LoopThread
@@ -41,9 +36,6 @@ from sirrchat_testkit.threads import LoopThread
 __tracebackhide__ = True
 
 R = TypeVar("R", bound=Record)
-
-REMEMBERED: Final = 1000
-"""Connections that a mirror knows, at most."""
 
 OWN_SERVER: Final = 'start one of your own for it: "with MailServer() as server:"'
 """The remedy for what cannot be kept apart."""
@@ -94,7 +86,7 @@ class MirrorStore(TinyStore):
             for each in reversed(found):
                 webhook = push if each.event == NEW_MESSAGE else each.webhook
                 if webhook in ids:
-                    await self._keep(_delivery(each, account, webhook))
+                    await self._keep(delivery_record(each, account, webhook))
 
     async def _keep(self, delivery: Delivery) -> None:
         known = await self.get(Delivery, id=delivery.id)
@@ -194,183 +186,6 @@ class MirrorWebhooks(Webhooks):
         return Rest(self.mirror.keys[account], self.mirror.client.base_url)
 
 
-class MirrorSessions(Sessions):
-    """The connections of the server that concern this process, as of the last ``refresh``."""
-
-    mirror: Mirror
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._seen: dict[int, Session] = {}
-        self._unknown: dict[int, Session] = {}  # those that named nobody: they may be of this process's applications
-        self._possible: dict[int, bool] = {}  # whether they are open: all that are not known to be of others
-
-    def __iter__(self) -> Iterator[Session]:
-        return iter([each for each in [*self._seen.values()] if not each.closed])
-
-    def __len__(self) -> int:
-        return sum(not each.closed for each in self._seen.values())
-
-    def known(self, after: int = 0) -> list[Session]:
-        """Return the sessions opened after number ``after``, oldest first."""
-        return [each for number, each in sorted(self._seen.items()) if number > after]
-
-    def unknown(self, after: int) -> list[Session]:
-        """Return the sessions after number ``after`` that named nobody: they may be from an own application."""
-        return [each for number, each in self._unknown.items() if number > after]
-
-    def possible(self, after: int) -> int:
-        """Return how many connections are not known to be of others, of those that are open or later than ``after``."""
-        return sum(is_open or number > after for number, is_open in self._possible.items())
-
-    async def refresh(self) -> None:
-        """Ask the server for its connections."""
-        self._possible.clear()
-        for each in await self.mirror.client.sessions(accounts=self.mirror.accounts):
-            self._possible[each.number] = not each.closed
-            if await self._is_mine(each):
-                self._seen[each.number] = _session(each)
-            elif not each.login and not each.recipients:
-                self._unknown[each.number] = _session(each)
-        self._unknown = {number: each for number, each in self._unknown.items() if number not in self._seen}
-        for sessions in (self._seen, self._unknown):
-            for number in sorted(sessions)[:-REMEMBERED]:
-                del sessions[number]
-
-    async def settled(
-        self,
-        timeout: float,  # noqa: ASYNC109 - it does not raise
-        after: int = 0,
-        concern: Concern | None = None,  # noqa: ARG002 - it is always that of this process
-    ) -> list[Activity]:
-        """Wait until the server has settled, as far as it concerns this process."""
-        mirror = self.mirror
-        query = {"timeout": timeout, "account": mirror.accounts, "opened": after}
-        call = Call("GET", "/settle", one(schemas.Settled), query=query, wait=timeout)
-        settled = await mirror.client._send(call)  # noqa: SLF001 - its method raises what is in progress
-        await mirror.catch_up()
-        return [Activity(each.where, each.what) for each in settled.busy]
-
-    async def still_open(self, timeout: float, after: int = 0) -> list[Session]:  # noqa: ASYNC109 - it does not raise
-        """Return the connections after number ``after`` that are still open after ``timeout`` seconds."""
-        await self.refresh()
-        if any(not each.closed for each in self.known(after)):
-            await self._change(timeout)
-            await self.refresh()
-        return [each for each in self.known(after) if not each.closed]
-
-    async def _is_mine(self, session: schemas.Session) -> bool:
-        names = [session.login, *session.recipients]
-        return any([await self.mirror.is_mine(each) or await self.mirror.is_nearly_mine(each) for each in names])
-
-
-class MirrorDiagnostics(Diagnostics):
-    """Explains with the connections that the server has now."""
-
-    sessions: MirrorSessions
-
-    async def snapshot(self, connection: int, recipient: str | None, after: int = 0) -> Snapshot:
-        """Return a snapshot."""
-        await self.sessions.refresh()
-        snapshot = await super().snapshot(connection, recipient, after)
-        unknown = self.sessions.unknown(connection)
-        return replace(
-            snapshot,
-            connections=self.sessions.possible(connection),
-            idle=sorted([*snapshot.idle, *(each for each in unknown if not each.busy)], key=lambda each: each.number),
-            busy=[*snapshot.busy, *(each for each in unknown if each.busy)],
-        )
-
-
-class MirrorAccount(TestAccount):
-    """Makes the accounts and addresses of the open scope on the server."""
-
-    def __init__(self, services: Services, mirror: Mirror) -> None:
-        super().__init__(services)
-        self._mirror = mirror
-
-    def begin(self, scope: str, seed: str) -> None:
-        """Make names for ``scope`` from ``seed``. It gets an account of its own, with which all of it is deleted."""
-        super().begin(scope, seed)
-        self._owned = None
-
-    async def add(self, local: str, domain: str | None, expires_in: int | None) -> Address | None:
-        """Make the address ``local@domain``; return None if it already exists. Raises ``InvalidValue``."""
-        if domain is not None:
-            await self._check_served("domain", domain)
-        try:
-            return await self._make(local, domain or self._services.settings.value.domains[0], expires_in)
-        except Conflict:
-            return None
-
-    async def find(self, text: str) -> Address | None:
-        """Return the address ``text``, or None if it does not exist, or belongs to others."""
-        self._mirror.seek(text)
-        return await super().find(text)
-
-    async def add_exact(self, text: str, expires_in: int | None) -> Address:
-        """Make the address ``text``. Raises ``InvalidValue``, or ``Conflict`` if it already exists on the server."""
-        local, domain = addressing.split(text)
-        await self._check_served("address", domain)
-        if await self._services.store.get(Address, key=addressing.key(text)):
-            return await super().add_exact(text, expires_in)  # which raises
-        try:
-            return await self._make(local, domain, expires_in)
-        except Conflict:
-            remedy = "others use this server too: choose a name, or make_inbox(prefix)"
-            raise Conflict(f"{text} already exists; {remedy}", field="address", value=text) from None
-
-    async def add_account(self, email: str, password: str | None, quota: int | None) -> NewAccount:
-        """Make an account in addition to the scope's own. Raises ``InvalidValue`` or ``Conflict``."""
-        await self._check_email(email)
-        made = await self._create(email, password, quota)
-        account = await self._services.accounts.get(made.id)
-        return NewAccount(account, await self._services.directory.permanent(account), made.password, made.api_key)
-
-    async def login(self) -> tuple[str, str]:
-        """Return the user name and the password of the scope's account."""
-        owned = await self._own()
-        return owned.account.email, owned.password
-
-    async def _own(self) -> OwnedAccount:
-        if self._owned is None:
-            made = await self._create(None, None, None)
-            account = await self._services.accounts.get(made.id)
-            self._owned = OwnedAccount(account, made.api_key, made.password)
-        return self._owned
-
-    async def _create(self, email: str | None, password: str | None, quota: int | None) -> schemas.MadeAccount:
-        made = await self._mirror.client.accounts.create(email, password=password, quota=quota)
-        domain = addressing.domain_key(addressing.split(made.email)[1])
-        now = self._services.clock.now()
-        account = Account(
-            id=made.id,
-            email=made.email,
-            domain=domain,
-            created_at=now,
-            quota=QUOTA if quota is None else quota,
-            listed=email is not None,
-        )
-        address = self._services.directory.new_address(made.id, made.email, disposable=False)
-        await self._services.store.commit([Put(account), Put(address)])
-        self._services.keys.accept_until_close(account, "user", made.api_key)
-        self._mirror.add_account(made.id, made.api_key)
-        return made
-
-    async def _make(self, local: str, domain: str, expires_in: int | None) -> Address:
-        owner = (await self._own()).account.id
-        lifetime = None if expires_in is None else timedelta(milliseconds=expires_in)
-        made = await self._mirror.client.addresses.create(local, domain=domain, expires_in=lifetime, account=owner)
-        address = replace(
-            self._services.directory.new_address(owner, made.email),
-            id=made.id,
-            created_at=milliseconds(made.created_at),
-            expires_at=milliseconds(made.expires_at) if made.expires_at else 0,
-        )
-        await self._services.store.commit([Put(address)])
-        return address
-
-
 class MirrorControl(ServerControl):
     """Gives handles access to the mirror."""
 
@@ -398,7 +213,7 @@ class MirrorControl(ServerControl):
         delivery = self.services.delivery
         raw = await delivery.raw(message)
         transcript = await self._mirror.client.messages.transcript(message.id)
-        page = _page((each.at, each.who, each.text) for each in transcript.lines)
+        page = transcript_page((each.at, each.who, each.text) for each in transcript.lines)
         return Contents(await delivery.envelope(message), raw, MessageLog(0.0, (), page, 0) if page else None)
 
 
@@ -460,61 +275,3 @@ class SharedClock(Clock):
 
 def _refused() -> SharedServerError:
     return SharedServerError.refuse("moving the clock", OWN_SERVER)
-
-
-def _delivery(delivery: schemas.Delivery, account: str, webhook: str) -> Delivery:
-    attempts = [
-        {
-            "at": milliseconds(each.at),
-            "http_status": each.status,
-            "error": each.error,
-            "duration_ms": round(each.duration * 1000),
-        }
-        for each in delivery.attempts
-    ]
-    return Delivery(
-        id=delivery.id,
-        account=account,
-        webhook=webhook,
-        event=cast("WebhookEvent", delivery.event),
-        message=delivery.message,
-        created_at=0,
-        request_body=delivery.body,
-        status=delivery.status,
-        attempts=tuple(attempts),
-        due_at=milliseconds(delivery.due_at) if delivery.due_at else 0,
-    )
-
-
-def _session(session: schemas.Session) -> Session:
-    log = SessionLog(0.0)
-    log.page.extend(_page(map(_line, session.transcript.splitlines())))
-    log.messages = int(session.delivered)
-    return Session(
-        session.peer,
-        ehlo=session.ehlo,
-        login=session.login,
-        tls=session.tls,
-        sender=session.sender,
-        busy=session.busy,
-        fresh=session.busy and session.sender is None,
-        closed=session.closed,
-        number=session.number,
-        recipients=session.recipients,
-        log=log,
-    )
-
-
-def _line(line: str) -> tuple[float, str, str]:
-    """Return the time, the side and the text of a line of a transcript."""
-    head, _, text = line.partition(": ")
-    at, who = head.split()
-    return float(at), who, text
-
-
-def _page(lines: Iterable[tuple[float, str, str]]) -> Page:
-    """Return ``lines`` as they are recorded."""
-    page: Page = []
-    for at, who, text in lines:
-        page += [at, text if who == "-" else text.encode() + (b"\r\n" if who == "S" else b"")]
-    return page

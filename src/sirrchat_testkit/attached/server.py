@@ -18,11 +18,11 @@ from sirrchat_testkit.attached.parts import (
     MirrorControl,
     MirrorDelivery,
     MirrorFindings,
-    MirrorSessions,
     MirrorStore,
     MirrorWebhooks,
     SharedClock,
 )
+from sirrchat_testkit.attached.sessions import MirrorSessions
 from sirrchat_testkit.client.control import ControlClient
 from sirrchat_testkit.domain.counters import ServerStats
 from sirrchat_testkit.domain.models import Account, Domain, Webhook
@@ -65,7 +65,7 @@ class AttachedServer(MailServer):
         key: The API key of an admin.
         settings: The settings of the tests: ``seed``, from which names are made, and ``strict``. The others are those
             that the server has.
-        seed: The seed, also if it is the default of a server of its own. Default: that of ``settings``, or a random one.
+        seed: The seed of names. Default: that of ``settings``, or a random one if it is not set there.
 
     Raises:
         ConnectionError: By ``start``: the server cannot be used; the error says why, in one line.

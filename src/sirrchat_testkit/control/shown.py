@@ -71,10 +71,7 @@ class ShownMessages:
 
 def later_events(log: EventLog, after: int, kind: type[E]) -> Iterator[tuple[int, E]]:
     """Return the events of ``kind`` after number ``after`` that ``log`` still holds, each with its number."""
-    held = log.held(after)
-    for number, event in enumerate(held, log.last - len(held) + 1):
-        if isinstance(event, kind):
-            yield number, event
+    return ((number, event) for number, event in log.numbered(after) if isinstance(event, kind))
 
 
 def envelope_json(envelope: Envelope) -> dict[str, Any]:

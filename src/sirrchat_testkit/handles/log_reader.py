@@ -50,8 +50,7 @@ class Batch(NamedTuple):
 class _Part(NamedTuple):
     """What was read from the log at once; ``sessions`` are the closed connections that delivered no mail."""
 
-    first: int
-    events: tuple[Event, ...]
+    entries: list[tuple[int, Event]]
     lost: int
     sessions: dict[int, Session]
 
@@ -89,8 +88,7 @@ class LogReader:
         """Return the events since the last call, without connections; for a server that has stopped."""
         part = self._take()
         kinds = self._kinds - {SessionClosed}  # the server has closed them itself
-        events = enumerate(part.events, part.first)
-        return Batch([Entry(number, each) for number, each in events if type(each) in kinds], part.lost)
+        return Batch([Entry(number, each) for number, each in part.entries if type(each) in kinds], part.lost)
 
     def stop(self) -> None:
         """End ``read``, after it has returned the events so far. Call it before the server stops, from any thread."""
@@ -104,10 +102,10 @@ class LogReader:
 
     def _steps(self) -> Steps[Batch]:
         part: _Part = yield self._take_in_thread()
-        refused = [each for each in part.events if isinstance(each, RecipientRefused)]
+        refused = [each for _, each in part.entries if isinstance(each, RecipientRefused)]
         refusals = iter((yield from self._control.diagnostics.refusals(refused)))
         entries: list[Entry] = []
-        for number, event in enumerate(part.events, part.first):
+        for number, event in part.entries:
             if type(event) not in self._kinds:
                 continue
             if isinstance(event, RecipientRefused):
@@ -127,14 +125,13 @@ class LogReader:
 
     def _take(self) -> _Part:
         self._pending = False
-        events = self._log.held(self._position)
-        first = self._log.last - len(events) + 1
-        lost = first - 1 - self._position
+        lost = self._log.last - self._position
+        entries = self._log.numbered(self._position)
         self._position = self._log.last
-        closed = {each.number for each in events if isinstance(each, SessionClosed)}
+        closed = {each.number for _, each in entries if isinstance(each, SessionClosed)}
         known = self._control.services.sessions.known(min(closed) - 1) if closed else []
         idle = {each.number: each for each in known if each.number in closed and not each.delivered}
-        return _Part(first, events, lost, idle)
+        return _Part(entries, lost - len(entries), idle)
 
     def _ending(self, session: Session) -> str:
         """Return the refusal that ended ``session``; empty if another event explains it, or it was not refused."""

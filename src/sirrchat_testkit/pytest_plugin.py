@@ -188,7 +188,7 @@ def _serve(request: pytest.FixtureRequest, settings: Settings) -> Iterator[MailS
         )
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     seed = request.config.getoption("--mailserver-seed") or settings.seed
-    with _text_only(), _server(request.config, settings, seed) as server:
+    with _text_only(request.config), _server(request.config, settings, seed) as server:
         _time(request.node, server)
         if follows:
             server.clock.follow()
@@ -247,7 +247,7 @@ def _in_scope(item: pytest.Function, server: MailServer) -> Iterator[None]:
     """Run a test in a scope of ``server``, and raise what the server finds after the call."""
     fails = True  # so that the report can be made after the scope has ended
     try:
-        with _text_only(), server._scope(item.nodeid, check=False, keep=lambda: fails):  # noqa: SLF001
+        with _text_only(item.config), server._scope(item.nodeid, check=False, keep=lambda: fails):  # noqa: SLF001
             item.stash[_SERVER] = server
             _set_strict(item, server)
             yield
@@ -397,7 +397,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         return result
     server = item.stash.get(_SERVER, None)
     if server is not None:
-        with _text_only():
+        with _text_only(item.config):
             server._check_at_end(without=["late"])  # noqa: SLF001 - late mail belongs to another test
     item.stash[_PASSED] = True
     return result
@@ -482,14 +482,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @contextlib.contextmanager
-def _text_only() -> Iterator[None]:
+def _text_only(config: pytest.Config) -> Iterator[None]:
     """Fail with only the text of a finding, because no line of the test raised it."""
     try:
         yield
     except Exception as error:
         from sirrchat_testkit import FaultNeverFired, LateMailWarning, NeverAwaited, StrictCheckFailed
 
-        if not isinstance(error, FaultNeverFired | LateMailWarning | NeverAwaited | StrictCheckFailed):
+        findings: tuple[type[Exception], ...] = (FaultNeverFired, LateMailWarning, NeverAwaited, StrictCheckFailed)
+        if _ATTACHING in config.stash:
+            findings += config.stash[_ATTACHING].findings
+        if not isinstance(error, findings):
             raise
         raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sirrchat_testkit import MailServer
-from tests.support import environment
+from tests.support import StartServe, environment
 
 WORKERS = ("-p", "xdist", "-n", "2")
 
@@ -92,6 +92,37 @@ def test_a_wrong_key_ends_the_run_with_one_line(project: pytest.Pytester, elsewh
 def test_the_key_of_a_user_ends_the_run_with_one_line(project: pytest.Pytester, elsewhere: MailServer) -> None:
     user = elsewhere.add_account().api_key
     refuse(project, "*the API key of a user does not suffice *", *place(elsewhere, user))
+
+
+def test_a_server_that_is_killed_fails_the_other_tests_with_one_line_each(
+    project: pytest.Pytester, serve: StartServe
+) -> None:
+    project.makepyfile(
+        """
+        import os, signal, threading
+        from tests.support import send
+
+        def test_before(mailserver, inbox):
+            send(mailserver, inbox)
+            assert inbox.receive()
+
+        def test_killed(inbox):
+            kill = lambda: os.kill(int(os.environ["SERVER"]), signal.SIGKILL)
+            threading.Timer(0.2, kill).start()
+            inbox.receive(timeout=60)
+
+        def test_after(inbox):
+            pass
+        """
+    )
+    started = serve()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SERVER", str(started.process.pid))
+        result = run(project, "--mailserver-url", started.api_url, "--mailserver-key", started.api_key)
+    result.stdout.fnmatch_lines(["E*RuntimeError: the mail server stopped; the wait was for a message for *"])
+    gone = f"Unreachable: no answer from {started.api_url}: Connection refused; is the server still running there?"
+    assert result.outlines.count(gone) >= 2
+    assert "contextlib.py" not in str(result.stdout)
 
 
 NOWHERE = "http://127.0.0.1:1"

@@ -31,6 +31,7 @@ _KINDS: Final[dict[type[client.ApiError], Callable[[client.ApiError], TestkitErr
     client.NotFound: lambda error: errors.NotFound(error.message),
     client.Conflict: lambda error: errors.Conflict(error.message, field=error.field, value=error.value),
     client.SharedServerError: lambda error: errors.SharedServerError(error.message),
+    client.Unreachable: lambda error: client.Unreachable(f"{error.message}; is the server still running there?"),
 }
 
 

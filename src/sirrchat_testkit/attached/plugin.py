@@ -10,6 +10,7 @@ import pytest
 from sirrchat_testkit.attached.connection import describe
 from sirrchat_testkit.attached.server import AttachedServer, differences
 from sirrchat_testkit.attached.sharing import Place, Sharing, join
+from sirrchat_testkit.client.errors import Unreachable
 from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.server import MailServer
 from sirrchat_testkit.settings import Settings
@@ -22,6 +23,9 @@ _INVITATION: Final = "mailserver_shared"
 
 class Attaching:
     """Decides which server the tests use: the one at ``url``, or the one that the controller of pytest-xdist has."""
+
+    findings = (Unreachable,)
+    """Errors outside of a test that fail it with their text."""
 
     def __init__(self, config: pytest.Config, url: str) -> None:
         self._is_worker = hasattr(config, "workerinput")

@@ -46,6 +46,7 @@ def test_what_happens_is_shown_newest_first(web: Web, arrive: Send) -> None:
         "Login ann@example.com by",
         "Login shop@example.com by",
         "anna@example.com does not exist here; nearest is ann@example.com",
+        "550 5.1.1, from shop@shop.example",
         "Welcome, to x@corp.example",
         "outgoing: kept here and sent nowhere",
         "Welcome, to ann@example.com",

@@ -17,6 +17,7 @@ import pytest
 
 from sirrchat_testkit import MailServer
 from sirrchat_testkit.mail.mime import parse
+from tests.support import connect
 from tests.web.conftest import mail
 from tests.web.hostile import HEADERS, HTML
 
@@ -137,6 +138,18 @@ def test_hostile_header_fields_do_nothing(server: MailServer, trap: Trap, watche
             assert page.evaluate("window.hit ?? null") is None, (message.subject, view)
             assert page.locator("#panel").is_visible()
             assert page.locator("main script, main img").count() == 0
+    server.add_webhook("http://127.0.0.1:9/")
+    for message in inbox.messages:
+        inbox.deliver(message.raw)
+    with connect(server) as smtp:
+        smtp.ehlo('"><script>top.hit=1</script>')
+        smtp.mail('"<script>top.hit=1</script>"@x.example')
+        smtp.rcpt('"<img/src/onerror=top.hit=1>"@example.com')
+    server.settle()
+    for path in ("mail", "activity", "webhooks", "faults", "connections/1"):
+        page.goto(f"/ui/{path}")
+        assert page.evaluate("window.hit ?? null") is None, path
+        assert page.locator("main script, main img").count() == 0
     assert wrong == []
     assert trap.requests == []
 

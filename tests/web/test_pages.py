@@ -76,6 +76,8 @@ def test_a_refused_recipient_is_among_the_mail_and_can_be_made(web: Web) -> None
         assert smtp.rcpt("anna@example.com")[0] == 550
     shown = web.get("/mail")
     assert "anna@example.com does not exist here; nearest is ann@example.com" in shown
+    assert "550 5.1.1, from shop@shop.example" in shown
+    assert 'href="/ui/connections/1"' in shown
     got = web.post("/addresses", address="anna@example.com")
     assert got.headers["Location"] == "/ui/mail?to=anna%40example.com"
     assert "Make it" not in web.get("/mail")

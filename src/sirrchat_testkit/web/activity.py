@@ -136,7 +136,7 @@ class ActivityPages:
                         "Refused",
                         "bad",
                         f"{_named(event.recipient, row.refusal.reason)}{nearest}{of}",
-                        f"from {event.sender or '<>'}",
+                        f"{row.reply}{', ' if row.reply else ''}from {event.sender or '<>'}",
                         link,
                         event.recipient if row.can_be_made else "",
                     )

@@ -13,7 +13,14 @@ from sirrchat_testkit.control.waiting import Searches
 from sirrchat_testkit.domain.deletion import SLICE
 from sirrchat_testkit.domain.events import RecipientRefused
 from sirrchat_testkit.domain.models import Account, Address, ApiKey, Message
-from sirrchat_testkit.errors import Conflict, InvalidValue, NoSuchAddress
+from sirrchat_testkit.errors import (
+    Conflict,
+    ForeignDomain,
+    InvalidValue,
+    NoSuchAddress,
+    OverQuota,
+    TooManyRecipients,
+)
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.diagnostics import Refusal
 from sirrchat_testkit.handles.feed import run
@@ -22,6 +29,7 @@ from sirrchat_testkit.handles.names import Names
 from sirrchat_testkit.http.pages import PREFIX, lead
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.net import Ports, netloc
+from sirrchat_testkit.smtp.replies import BY_ERROR
 from sirrchat_testkit.web.layout import Layout
 from sirrchat_testkit.web.mailbox import Filter, Mailbox, address_of, filter_of, message_of, search_of
 from sirrchat_testkit.web.recipes import curl, lines, swaks, target
@@ -46,6 +54,13 @@ EXPIRIES: Final[Mapping[str, tuple[str, int | None]]] = {
 """When a new address can expire: the words for it, and milliseconds."""
 
 
+_REPLIES: Final = {
+    kind.code: " ".join(map(str, BY_ERROR[kind]))
+    for kind in (NoSuchAddress, ForeignDomain, OverQuota, TooManyRecipients)
+}
+"""The reply to each error that refuses a recipient, without its text, which is the reason."""
+
+
 class RefusedRow(NamedTuple):
     """A refused recipient among the messages.
 
@@ -55,6 +70,7 @@ class RefusedRow(NamedTuple):
         refusal: The refusal.
         can_be_made: Whether the address does not exist, and could.
         connection: The number of the connection, if its conversation is still known; else None.
+        reply: The code and the enhanced status code of the reply; empty if a fault or a simulator chose another.
     """
 
     number: int
@@ -62,6 +78,7 @@ class RefusedRow(NamedTuple):
     refusal: Refusal
     can_be_made: bool
     connection: int | None
+    reply: str
 
 
 class Listed(NamedTuple):
@@ -188,7 +205,7 @@ class InboxPages:
             missing = event.code == NoSuchAddress.code and served and not event.scope
             gone = missing and await self._services.directory.find_address(event.recipient) is None
             connection = event.session if event.session in known else None
-            made.append(RefusedRow(number, event.at, refusal, gone, connection))
+            made.append(RefusedRow(number, event.at, refusal, gone, connection, _REPLIES.get(event.code, "")))
         return made[::-1]
 
     async def boxes(self, visitor: ApiKey) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from sirrchat_testkit import MailServer
+from tests.support import connect
 from tests.web.conftest import Send, Web
 
 
@@ -209,7 +210,11 @@ def test_a_users_key_shows_only_the_mail_of_that_user(locked: Web) -> None:
         assert "Theirs" not in shown
         assert ">Out<" not in shown
         assert "ann<" not in shown
+    with connect(server) as smtp:
+        smtp.login(shop.address, shop.password)
+        smtp.sendmail(shop.address, ["x@corp.example"], "Subject: Sent\r\n\r\nx\r\n")
     assert "Mine" in locked.get("/mail")
+    assert '<span class="count">1<' in locked.get("/mail")
     assert '<span class="count">0<' in locked.get("/mail?to=other@example.com")
     for path in ("", "/html", "/source", "/body", "/raw", "/files/0", "/summary"):
         locked.get(f"/mail/{theirs}{path}", status=404)

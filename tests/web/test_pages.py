@@ -69,6 +69,17 @@ def test_a_search_has_a_url_and_its_errors_a_text(web: Web, arrive: Send) -> Non
     assert "double quote that is not closed" in web.get("/mail?q=%22open", status=400)
 
 
+def test_mail_that_was_sent_from_here_is_not_counted_as_received(web: Web) -> None:
+    account = web.server.add_account("shop@example.com")
+    with connect(web.server) as smtp:
+        smtp.login(account.address, account.password)
+        smtp.sendmail(account.address, ["ann@example.com", account.address], "Subject: Hello\r\n\r\nx\r\n")
+    for path, number in (("/mail", 2), ("/mail?to=shop@example.com", 1), ("/mail?to=ann@example.com", 1)):
+        shown = web.get(path)
+        assert shown.count('<li class="row') == number
+        assert f'<span class="count">{number}<' in shown
+
+
 def test_a_refused_recipient_is_among_the_mail_and_can_be_made(web: Web) -> None:
     with connect(web.server) as smtp:
         smtp.ehlo()

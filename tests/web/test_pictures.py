@@ -94,6 +94,7 @@ def test_the_pictures_of_the_documentation(browser: Any) -> None:
             if not path:
                 page.locator(".row a.open", has_text="ann@").first.click()
                 page.frame_locator("iframe").get_by_text("418203").wait_for()
+            page.mouse.move(0, 0)
             picture = page.screenshot(animations="disabled")
             context.close()
             file = IMAGES / f"{name}.png"

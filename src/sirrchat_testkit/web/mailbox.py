@@ -91,12 +91,20 @@ class Mailbox:
         return Slice(items, found[-1].seq if found else 0, len(found) < limit)
 
     async def size(self) -> int:
-        """Return how many messages there are, without the search."""
-        store = self._control.services.store
-        if self._shown.account and self._shown.to:
-            address = await address_of(self._control, self._shown)
-            return await store.count(Message, address=address.id) if address else 0
-        return await store.count(Message, **self._shown.where)
+        """Return how many messages there are, without the search and without copies of sent mail."""
+        store, shown = self._control.services.store, self._shown
+        if not shown.account:
+            sent = 0 if shown.to or shown.box else await store.count(Message, recipient_key="")  # only these have none
+            return await store.count(Message, **shown.where) - sent
+        if shown.to:
+            address = await address_of(self._control, shown)
+            return await store.count(Message, address=address.id) - await self._sent(address) if address else 0
+        permanent = await store.find(Address, {"account": shown.account, "disposable": False})
+        sent = sum([await self._sent(each) for each in permanent])
+        return await store.count(Message, account=shown.account) - sent
+
+    async def _sent(self, address: Address) -> int:
+        return await self._control.services.store.count(Message, address=address.id, folder=SENT)
 
 
 async def message_of(control: ServerControl, visitor: ApiKey, message_id: str) -> Message:

@@ -156,25 +156,25 @@ def mailserver_session(_mailservers: _StartServer, mailserver_settings: Settings
 
 
 @pytest.fixture(scope="session")
-def _mailservers(request: pytest.FixtureRequest) -> Iterator[_StartServer]:
+def _mailservers(request: pytest.FixtureRequest) -> _StartServer:
     """Return the server of this session with the given settings; there is one for all tests with the same settings."""
     from sirrchat_testkit import Settings
 
     servers: dict[Settings, MailServer] = {}
     request.config.stash[_RUNNING] = servers
-    with contextlib.ExitStack() as running:
 
-        def start(settings: Settings, owner: str) -> MailServer:
-            if not isinstance(settings, Settings):
-                pytest.fail(f"{owner} a Settings(...), not {settings!r}", pytrace=False)
-            if settings not in servers:
-                servers[settings] = running.enter_context(_serve(request, settings))
-            return servers[settings]
+    def start(settings: Settings, owner: str) -> MailServer:
+        if not isinstance(settings, Settings):
+            pytest.fail(f"{owner} a Settings(...), not {settings!r}", pytrace=False)
+        if settings not in servers:
+            serving = _serve(request, settings)  # a context manager would add frames to its errors
+            servers[settings] = next(serving)
+            request.addfinalizer(lambda: next(serving, None))
+        return servers[settings]
 
-        yield start
+    return start
 
 
-@contextlib.contextmanager
 def _serve(request: pytest.FixtureRequest, settings: Settings) -> Iterator[MailServer]:
     """Run a server until the session ends, and report the mail that arrived after the last test had ended."""
     from sirrchat_testkit import NotSettled
@@ -194,7 +194,7 @@ def _serve(request: pytest.FixtureRequest, settings: Settings) -> Iterator[MailS
             server.clock.follow()
         server._shared_by = "all tests of this session"  # noqa: SLF001 - only the plugin shares a server
         server._checks_strictly = False  # noqa: SLF001 - each test does
-        server._control.runner = "pytest"  # noqa: SLF001 - for the remedies in failures
+        server._control.runner = "pytest"  # noqa: SLF001 - for the remedies in failures, as below
         if worker:  # names made outside of tests differ between workers; those of a test do not
             server._name_after(worker)  # noqa: SLF001 - for workers alone
         try:
@@ -223,12 +223,11 @@ def _server(config: pytest.Config, settings: Settings, seed: str) -> MailServer:
 @pytest.fixture
 def mailserver(request: pytest.FixtureRequest, mailserver_session: MailServer) -> Iterator[MailServer]:
     """The mail server, in a scope of this test: everything that changes is undone when the test ends."""
-    with _in_scope(request.node, mailserver_session):
-        yield mailserver_session
+    yield from _in_scope(request.node, mailserver_session)
 
 
 @pytest.fixture
-def _mailserver_test_case(request: pytest.FixtureRequest, _mailservers: _StartServer) -> Iterator[None]:
+def _mailserver_test_case(request: pytest.FixtureRequest, _mailservers: _StartServer) -> Iterator[MailServer]:
     """Connect a test of a ``MailServerTestCase`` to its server, in a scope of this test."""
     from sirrchat_testkit import Settings
 
@@ -236,21 +235,21 @@ def _mailserver_test_case(request: pytest.FixtureRequest, _mailservers: _StartSe
     settings = Settings() if case.mailserver_settings is None else case.mailserver_settings
     server = _mailservers(settings, f"{type(case).__name__}.mailserver_settings must be")
     _time(request.node, server)
-    with _in_scope(request.node, server), case._connected(server):  # noqa: SLF001 - the plugin runs the test case
-        server._control.runner = "unittest"  # noqa: SLF001 - for the remedies in failures
-        yield
-        server._control.runner = "pytest"  # noqa: SLF001
+    yield from _in_scope(request.node, server, case._connected(server))  # noqa: SLF001 - the plugin runs the test case
 
 
-@contextlib.contextmanager
-def _in_scope(item: pytest.Function, server: MailServer) -> Iterator[None]:
+def _in_scope(
+    item: pytest.Function, server: MailServer, connected: contextlib.AbstractContextManager[None] | None = None
+) -> Iterator[MailServer]:
     """Run a test in a scope of ``server``, and raise what the server finds after the call."""
     fails = True  # so that the report can be made after the scope has ended
     try:
         with _text_only(item.config), server._scope(item.nodeid, check=False, keep=lambda: fails):  # noqa: SLF001
             item.stash[_SERVER] = server
+            server._control.runner = "unittest" if connected else "pytest"  # noqa: SLF001 - for the remedies
             _set_strict(item, server)
-            yield
+            with connected or contextlib.nullcontext():
+                yield server
             if item.stash.get(_PASSED, False):
                 server.check()  # for errors after the test itself
             with _nothing_further(item):

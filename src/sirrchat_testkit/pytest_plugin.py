@@ -250,6 +250,9 @@ def _in_scope(
             _set_strict(item, server)
             with connected or contextlib.nullcontext():
                 yield server
+                if postponed := getattr(item, "_explicit_tearDown", None):  # with --pdb, pytest runs tearDown last
+                    item._explicit_tearDown = None  # type: ignore[attr-defined]  # noqa: SLF001
+                    postponed()
             if item.stash.get(_PASSED, False):
                 server.check()  # for errors after the test itself
             with _nothing_further(item):

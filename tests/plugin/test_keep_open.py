@@ -231,6 +231,26 @@ def test_the_debugger_is_told_where_the_web_inbox_is(project: pytest.Pytester, s
     terminal.read_until("1 failed, 1 passed")
 
 
+def test_the_debugger_is_left_before_a_test_case_is_torn_down(project: pytest.Pytester, start: Start) -> None:
+    project.makepyfile(
+        test_it="""
+        from sirrchat_testkit import MailServerTestCase
+
+        class TestIt(MailServerTestCase):
+            def tearDown(self):
+                print(f"{len(self.mailserver.messages)} message in tearDown")
+
+            def test_it(self):
+                self.inbox.deliver(subject="Welcome")
+                self.fail("on purpose")
+        """
+    )
+    terminal = start("--pdb", "-s")
+    assert "in tearDown" not in terminal.read_until("(Pdb) ")
+    terminal.write("c\n")
+    assert "1 message in tearDown" in terminal.read_until("1 failed in ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

@@ -125,8 +125,21 @@ def test_subject_is_decoded_and_folded(value: str, subject: str) -> None:
     assert read_header(f"Subject: {value}\n\nbody".encode()).subject == subject
 
 
-def test_undecodable_bytes_become_replacement_characters() -> None:
-    assert read_header(b"Subject: caf\xe9\n\n").subject == "caf\ufffd"
+def test_bytes_without_a_charset_that_are_not_utf_8_are_windows_1252() -> None:
+    raw = b"Subject: caf\xe9\nFrom: Ren\xe9 <rene@example.com>\nTo: J\xc3\xb6rg <joerg@example.com>\n\nth\xe9 \x80\n"
+    assert read_header(raw).subject == "café"
+    assert parse(raw).text == "thé €\n"
+    assert parse(raw).headers["From"] == "René <rene@example.com>"
+    assert parse(raw).headers["To"] == "Jörg <joerg@example.com>"
+
+
+def test_bytes_that_a_declared_charset_does_not_have_become_replacement_characters() -> None:
+    assert parse(b"Content-Type: text/plain; charset=utf-8\n\ncaf\xe9\n").text == "caf\ufffd\n"
+
+
+def test_blanks_behind_a_soft_line_break_are_ignored() -> None:
+    raw = b"Content-Transfer-Encoding: quoted-printable\n\nhttps://shop.example/v?t=3Dab= \t\ncd&x=3D1 =ZZ\n"
+    assert parse(raw).text == "https://shop.example/v?t=abcd&x=1 =ZZ\n"
 
 
 @pytest.mark.parametrize(

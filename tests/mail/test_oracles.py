@@ -41,6 +41,11 @@ class Deliberate(NamedTuple):
 
 DELIBERATE = (
     Deliberate(
+        "sender to cc",
+        frozenset({"bytes above 127"}),
+        "bytes of a header that are not UTF-8 are windows-1252, as mail programs show them",
+    ),
+    Deliberate(
         "text html files",
         frozenset({"unknown disposition"}),
         "a text with a file name is a file; by RFC 2183 an unknown disposition means an attachment",

@@ -2,7 +2,7 @@
 
 1. Nothing here raises, because malformed mail must be shown too.
 2. Bytes that cannot be decoded become U+FFFD. No result has a lone surrogate, so every result can be encoded as JSON.
-3. The declared charset is tried first, then UTF-8.
+3. The declared charset is tried first, then UTF-8. Without a declared one, what is not UTF-8 is windows-1252.
 4. The ``email`` package is not used: these functions run for each received message.
 """
 
@@ -38,11 +38,14 @@ _PIECES = 1000  # encoded texts that follow each other, of which the padding sho
 
 
 def decode_bytes(data: bytes, charset: str = "") -> str:
-    """Return ``data`` as text: by ``charset`` or as UTF-8, with U+FFFD for bytes that neither of them reads."""
+    """Return ``data`` as text: by ``charset`` or as UTF-8, with U+FFFD for bytes that neither of them reads.
+
+    Without a charset, bytes that are not UTF-8 are read as windows-1252.
+    """
     text = _decoded(data, charset)
     if text is not None:
         return text
-    *_, name = "utf-8", *codecs_of(charset)
+    *_, name = "utf-8", *codecs_of(charset or "windows-1252")
     try:
         return _SURROGATES.sub(REPLACEMENT, decode(data, name, "replace"))
     except (LookupError, ValueError):

@@ -4,7 +4,8 @@
    raises, and is slower only for rare forms: encoded-words, quoted names, groups, comments.
 2. The header ends at the first line that is neither a field nor a continuation: the blank line, or the first line of
    the body if that is missing (as in Postfix and Python's ``email``).
-3. Raw bytes are UTF-8 (RFC 6532) or become U+FFFD. No value has a line end or a lone surrogate; white space is folded.
+3. The raw bytes of a field are UTF-8 (RFC 6532), or else windows-1252. No value has a line end or a lone surrogate;
+   white space is folded.
 4. ``parse`` in ``mime.py`` reads the same block with the same functions, so both always agree.
 """
 
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 from sirrchat_testkit.comparing import fold
 from sirrchat_testkit.mail.address_headers import Allowance, MailAddress, bare_addresses, mail_addresses
-from sirrchat_testkit.mail.encoded_words import decode_header
+from sirrchat_testkit.mail.encoded_words import decode_bytes, decode_header
 
 LIMIT = 102_400
 """Bytes of a header that are interpreted (Postfix: ``header_size_limit``). The rest is stored, but not read."""
@@ -40,7 +41,7 @@ _LINES, _PART_LINES = _lines(LINES), _lines(PART_LINES)
 _END = re.compile(rb"\n(?![!-9;-~]++[ \t]*+:|[ \t])")
 _WANTED = re.compile(rb"\n(?=[sftm])(subject|from|to|message-id)[ \t]*+:(.*+(?:\n[ \t].*+)*+)", re.IGNORECASE)
 _TO, _FROM, _SUBJECT = len("to"), len("from"), len("subject")  # what tells them apart in any case
-_FIELD = re.compile(r"\n([!-9;-~]++)[ \t]*+:(.*+(?:\n[ \t].*+)*+)")
+_FIELD = re.compile(rb"\n([!-9;-~]++)[ \t]*+:(.*+(?:\n[ \t].*+)*+)")
 _FIRST = re.compile(rb"[!-9;-~]++[ \t]*+:|[ \t]")
 
 
@@ -113,7 +114,11 @@ def read_header(raw: bytes) -> HeaderFields:
 
 
 def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
+    """Return the value of a field as text."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return decode_bytes(value)
 
 
 class Headers(Mapping[str, str]):
@@ -133,13 +138,14 @@ class Headers(Mapping[str, str]):
     def __init__(self, block: bytes = b"", *, part: bool = False) -> None:
         self._names: dict[str, str] = {}
         self._raw: dict[str, list[str]] = {}
-        for name, value in _FIELD.findall("\n" + _text(read_block(block, part=part))):
-            key = name.lower()
+        for name, value in _FIELD.findall(b"\n" + read_block(block, part=part)):
+            written = name.decode("ascii")
+            key = written.lower()
             if key in self._raw:
-                self._raw[key].append(value)
+                self._raw[key].append(_text(value))
             else:
-                self._raw[key] = [value]
-                self._names[key] = name
+                self._raw[key] = [_text(value)]
+                self._names[key] = written
 
     def __getitem__(self, name: str) -> str:
         """Return the value of the first field. Raises ``KeyError`` if there is none."""

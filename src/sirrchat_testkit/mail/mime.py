@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -74,7 +75,8 @@ _BARE_DOTS = re.compile(rb"(?<!\r)\n\.\.")
 _DOUBLED = re.compile(r"\s*multipart/(?=multipart/)", re.IGNORECASE)
 _GLUED = re.compile(r"\s*(text|multipart)/(plain|html|mixed|alternative|related)[\s,]*(?=[a-z]+\s*=)", re.IGNORECASE)
 _CID = re.compile(r"\bcid:([^\s\"'<>()]{1,1000})", re.IGNORECASE)
-_ENCODINGS = frozenset({"quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue"})
+_UUENCODINGS = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
+_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n)")
 _ANGLE = re.compile(r"<([^<>]*)>")
 
 
@@ -362,7 +364,9 @@ def _decoded(content: bytes, encoding: str) -> bytes:
     encoding = first_word(encoding)
     if encoding == "base64":
         return decode_base64(content)
-    if encoding not in _ENCODINGS:
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(_SOFT_BREAK.sub(b"=", content))
+    if encoding not in _UUENCODINGS:
         return content
     from email.message import Message
 

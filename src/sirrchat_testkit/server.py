@@ -188,8 +188,9 @@ class MailServer(Service, CollectionHints, Receiver):
         If the inbox asks for an API key, because of the setting ``web_auth`` or since the server does not listen on
         loopback, the URL signs in once; then the property has another.
         """
-        token = self._now.services.sign_in.current
-        return f"{self.api_url}/{f'ui/sign-in/{token}' if self._web_asks else ''}"
+        host, port = self._now.http.address
+        page = f"ui/sign-in/{self._now.services.sign_in.current}" if self._web_asks else ""
+        return f"http://{netloc((reachable(host), port))}/{page}"
 
     @property
     def _has_web_inbox(self) -> bool:

@@ -150,6 +150,13 @@ def test_signing_in_sets_a_cookie_that_scripts_and_other_sites_cannot_use(locked
     assert "Sign out" in locked.get("/mail")
 
 
+def test_the_link_of_a_server_that_listens_everywhere_can_be_opened_at_this_machine() -> None:
+    with MailServer(host="0.0.0.0") as server, httpx.Client() as client:
+        link = server.web_url
+        assert link.startswith("http://127.0.0.1:")
+        assert client.get(link).status_code == 303
+
+
 def test_the_link_of_a_server_that_asks_for_a_key_signs_in_once(locked: Web) -> None:
     server = locked.server
     link = server.web_url

@@ -1,6 +1,8 @@
 """Whatever its digits, the code of every mail of the corpus is found, and none where there is none."""
 
+import ast
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -67,6 +69,38 @@ def test_the_link_that_a_mail_was_sent_for_is_found(mail: Mail) -> None:
             pick_link(links(filled.text, filled.html))
     else:
         assert pick_link(links(filled.text, filled.html)) == mail.link
+
+
+@pytest.mark.parametrize("mail", WITH + WITHOUT, ids=lambda mail: mail.name)
+def test_the_call_that_a_failure_ends_with_finds_a_listed_candidate(mail: Mail) -> None:
+    filled = mail.filled("482913")
+    found = links(filled.text, filled.html)
+    pick: Callable[..., str]
+    for pick in (
+        lambda *asked, **named: pick_code(filled.text, filled.html, *asked, subject=filled.subject, **named),
+        lambda *asked, **named: pick_link(found, *asked, **named),
+    ):
+        try:
+            pick()
+        except NotExactlyOne as failure:
+            *_, last = str(failure).splitlines()
+            listed = [line for line in str(failure).splitlines() if line.startswith(("  kept ", "  dropped "))]
+            for asked, named in calls(last):
+                assert any(pick(*asked, **named) in line for line in listed), last
+
+
+def calls(last: str) -> list[tuple[list[str], dict[str, str]]]:
+    """Return the arguments of each call in the last line of a failure."""
+    text = last.removeprefix("To ask more precisely: ")
+    if text == last or ", with " in text:
+        return []
+    tree = ast.parse(text, mode="eval").body
+    each = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    literal = ast.literal_eval
+    return [
+        ([literal(arg) for arg in call.args], {str(key.arg): literal(key.value) for key in call.keywords})
+        for call in each
+    ]
 
 
 def test_the_corpus_has_many_languages() -> None:

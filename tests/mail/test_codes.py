@@ -323,6 +323,41 @@ def test_a_failure_names_a_call_that_finds_the_first_code() -> None:
     assert pick_code(text, "", asked["pattern"]) == pick_code(text, "", near=asked["near"]) == "482913"
 
 
+def test_a_failure_without_a_better_call_says_how_to_ask_for_another_form() -> None:
+    with pytest.raises(NotExactlyOne) as caught:
+        pick_code("Your code is on its way.", "")
+    assert str(caught.value).splitlines() == [
+        "Found no code, expected exactly one; the message has no text with the form of one",
+        "The text is:",
+        "  | Your code is on its way.",
+        'To ask more precisely: code(r"[A-Za-z]{6}"), with the form of your code',
+    ]
+
+
+@given(st.from_regex(r"[0-9]{6}", fullmatch=True))
+def test_boxes_may_have_a_dash_between_them(code: str) -> None:
+    boxes = [*code[:3], "-", *code[3:]]
+    cells = "".join(f"<td>{each}</td>" for each in boxes)
+    for text, html in (
+        (f"Your code:\n\n{' '.join(boxes)}", ""),
+        ("Your code:\n\n" + "\n".join(boxes), ""),
+        ("", f"<p>Your code:</p><table><tr>{cells}</tr></table>"),
+    ):
+        assert codes(text, html) == (code,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Login fails with code 500\n\nABC-48291 fails with code 500",
+        "ORDER 48291\nSTATUS SHIPPED\n\nYour code reader",
+        "HARBOR WEEKLY 1042\n\nTen years of code",
+    ],
+)
+def test_a_number_that_other_words_name_is_no_code(text: str) -> None:
+    assert codes(text, "") == ()
+
+
 def test_words_in_capitals_are_codes_only_where_nothing_better_is_found() -> None:
     assert codes("Your code:\n\nKQPXZA", "") == ("KQPXZA",)
     assert codes("Your code:\n\nSHOP\nWELCOME\n4829", "") == ("4829",)

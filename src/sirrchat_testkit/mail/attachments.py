@@ -31,19 +31,22 @@ def pick_attachment(
     wanted = {"name": name, "type": type}
     asked = ", ".join(f"{field}={named(each)}" for field, each in wanted.items() if each is not None)
     judged = [_judged(each, wanted) for each in attachments]
-    return only(judged, f"attachment({asked})", "attachments", _advice([each for each in judged if each.kept]), shown)
+    return only(judged, f"attachment({asked})", "attachments", lambda: _advice(judged), shown)
 
 
 _ADVICE: Final = 'attachment("*.pdf"), attachment(type="image/*"), or inline=True for files that the HTML shows'
 
 
-def _advice(kept: list[Candidate[Attachment]]) -> str:
-    """Return a call that finds the first of several attachments."""
-    names = [each.value.name for each in kept]
-    types = [each.value.type for each in kept]
-    if names and names[0] and names.count(names[0]) == 1:
-        return f"attachment({names[0]!r})"
-    return f"attachment(type={types[0]!r})" if types and types.count(types[0]) == 1 else _ADVICE
+def _advice(judged: list[Candidate[Attachment]]) -> str:
+    """Return a call that finds the first of several attachments, or the first of all if none was kept."""
+    files = [each.value for each in judged]
+    first = next((each.value for each in judged if each.kept), files[0] if files else None)
+    calls = [{"name": first.name}, {"type": first.type}] if first else []
+    for call in calls:
+        [[field, value]] = call.items()
+        if value and [each for each in files if _judged(each, call).kept] == [first]:
+            return f"To ask more precisely: attachment({'' if field == 'name' else 'type='}{value!r})"
+    return f"To ask more precisely: {_ADVICE}"
 
 
 def _judged(one: Attachment, wanted: dict[str, Any]) -> Candidate[Attachment]:

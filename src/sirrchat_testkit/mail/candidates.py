@@ -39,14 +39,20 @@ class Candidate(NamedTuple, Generic[T]):
     reason: str
 
 
-def only(candidates: Iterable[Candidate[T]], wanted: str, kind: str, advice: str, text: Callable[[], str] = str) -> T:
+def only(
+    candidates: Iterable[Candidate[T]],
+    wanted: str,
+    kind: str,
+    advice: Callable[[], str],
+    text: Callable[[], str] = str,
+) -> T:
     """Return the value of the one candidate that was kept.
 
     Args:
         candidates: The candidates.
         wanted: The call as shown in the failure: ``link(text='Confirm')``.
         kind: What the candidates are, in the plural: ``links``.
-        advice: How to make the call more specific.
+        advice: Returns the last line, with a more specific call.
         text: Returns the text of the message, of which a failure shows the first lines.
 
     Raises:
@@ -59,7 +65,7 @@ def only(candidates: Iterable[Candidate[T]], wanted: str, kind: str, advice: str
     found = f"{len(kept)} candidates for {wanted}" if kept else f"Found no {wanted}"
     head = f"{found}, expected exactly one"
     head = f"{head}:" if known else f"{head}; the message has no {kind}"
-    lines = [head, *_listed(known), *_first_lines(text()), f"To ask more precisely: {advice}"]
+    lines = [head, *_listed(known), *_first_lines(text()), advice()]
     raise NotExactlyOne(printable("\n".join(lines)))
 
 

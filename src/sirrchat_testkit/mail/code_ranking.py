@@ -23,6 +23,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias, cast
 from sirrchat_testkit.mail.code_text import (
     COPULAS,
     NUMBERS,
+    NUMBERS_AFTER,
     VERBS,
     VERBS_AFTER,
     CodeText,
@@ -98,8 +99,9 @@ _SURE: Final = 6
 
 _SHAPE = re.compile(
     r"""(?<![A-Za-z0-9_])(?:
-        (?P<boxes>[A-Z0-9](?:[ ][A-Z0-9]){3,8}(?![ ][A-Z0-9]\b))
-      | (?P<groups>[A-Z0-9]{1,8}(?:-[A-Z0-9]{2,8}){1,4})
+        (?P<boxes>[A-Z0-9](?:[ ](?:-[ ])?[A-Z0-9]){3,8}(?![ ][A-Z0-9]\b))
+      | (?P<groups>[A-Z0-9]{1,8}(?:-[A-Z0-9]{1,8}){1,4}
+          |(?=[a-z-]{0,24}\d)(?=[0-9-]{0,24}[a-z])[a-z0-9]{3,8}(?:-[a-z0-9]{3,8}){1,3})
       | (?P<spaced>(?!(?:OTP|PIN|TAN|SMS)[ ])(?:\d\d(?:[ ]\d\d){1,3}(?![ ]\d\d\b)
           |\d{3}(?:[ ]\d{3}){1,2}(?![ ]\d{3}\b)
           |\d{4}[ ]\d{4}(?![ ]\d{4}\b)
@@ -111,6 +113,7 @@ _SHAPE = re.compile(
     re.VERBOSE,
 )
 
+_BETWEEN_BOXES = re.compile(r"[ -]+")
 _REACH: Final = 100
 """Characters behind a candidate in which a sentence may say what it is."""
 
@@ -161,6 +164,9 @@ _LABEL = re.compile(rf"[^\W\d_][\s)\]]*[:#=][{_OPENING}]*$|[#№]$")
 _FIRST = re.compile(rf"(?:^|[.!?:)\]>|-]\s|[。！，:)\]】」])[{_OPENING}]*$")
 _GREETING = re.compile(r"[^\s,،]+(?:\s[^\s,،]+){0,2}[,،]\s*")
 _CAPITALS = re.compile(r" [A-Z]{2,}\b")
+_OWN_NUMBER = re.compile(r" \d")
+"""Behind a word such as "code" that names another number: "code 500"."""
+
 _HELLO = re.compile(
     r"(?:hi|hello|hey|dear|hallo|hej|hei|hoi|bonjour|salut|hola|ciao|olá|oi|привет|здравствуйте|cześć|ahoj|szia|merhaba"
     r"|你好|您好)[^,،，\d\n]{0,30}[,،，!]\s*"
@@ -182,7 +188,7 @@ def tokens_in(text: str) -> Iterator[Token]:
     """Yield everything in ``text`` with the form of a code, in order."""
     for found in _SHAPE.finditer(text):
         form = cast("Form", found.lastgroup)
-        token = Token(found[0].replace(" ", "") if form == "boxes" else found[0], *found.span(), form)
+        token = Token(_BETWEEN_BOXES.sub("", found[0]) if form == "boxes" else found[0], *found.span(), form)
         if not _is_hyphenated(token):
             yield token
 
@@ -252,7 +258,11 @@ class Ranking:
 
     def is_possible(self, token: Token) -> bool:
         """Return whether a candidate has the form of a code and is not a part of a name such as a URL."""
-        return not _wrong_length(token) and not self._name(token)
+        return not _wrong_length(token) and not self.is_part_of_a_name(token)
+
+    def is_part_of_a_name(self, token: Token) -> bool:
+        """Return whether a candidate is a part of a URL, a host name or the like."""
+        return bool(self._name(token))
 
     def is_other(self, token: Token) -> bool:
         """Return whether a candidate is part of a quantity, or is named as another number."""
@@ -382,7 +392,8 @@ class Ranking:
         if any(self._directly(end, start, languages) for end, languages in ends.items()):
             return "directly"
         before = lower[max(0, start - _BETWEEN) : start]
-        copulas = COPULAS.last(before)
+        article = _ARTICLE.search(before)
+        copulas = COPULAS.last(before) | COPULAS.last(before[: article.start()] if article else "")
         if any(copulas & languages for languages in ends.values()):
             return "by a copula"
         if _SIGN_BEFORE.search(before):
@@ -427,7 +438,11 @@ class Ranking:
                 return False
         elif not self._goes_on(line + 1):
             until = min(until, page.lines[line].end)
-        words = [word for word in page.words_between(end, until) if word.kind != "reason"]
+        words = [
+            word
+            for word in page.words_between(end, until)
+            if word.kind != "reason" and not _OWN_NUMBER.match(page.lower, word.end)
+        ]
         rest = page.lower[end:until]
         far = words and words[0].start - end > _NEXT
         if not words or (token.form == "mixed" and (_CAPITALS.match(page.text, end) or (far and rest.startswith(":")))):
@@ -456,13 +471,16 @@ class Ranking:
                 return ""
             shown = _last_words(page.text[label.start : label.end])
             cell = page.lines[line].columns > 1 and not kinds
-            if not cell and page.text[label.end - 1] in _NO_LABEL:
+            last = page.text[label.end - 1]
+            if not cell and (last in _NO_LABEL or ("reason" in kinds and last != ":")):  # "Verify your account"
                 return ""
             return f"its label is {shown!r}" if cell or NUMBERS.end(page.lower[label.start : label.end]) else ""
         before = self._before(token, line)
         shown = _last_words(page.text[token.start - len(before) : token.start])
         if NUMBERS.end(before) or NUMBERS.end(_COPULA.sub("", before)):
             return f"it follows {shown!r}"
+        if NUMBERS_AFTER.begin(page.lower[token.end : token.end + _BETWEEN]):
+            return f"it stands before {_first_words(page.text[token.end : page.lines[line].end])!r}"
         begin = token.start - len(shown) - _LABEL_WORDS
         labelled = (
             not linked and _LABEL.search(before) and not page.kinds_between(begin, token.start) & {"code", "secret"}
@@ -557,12 +575,19 @@ def _last_words(text: str) -> str:
     return " ".join([*(word for word in before if not any(map(str.isdigit, word))), last])[-_BETWEEN:]
 
 
+def _first_words(text: str) -> str:
+    """Return the first two words of ``text``."""
+    return " ".join(text[:_BETWEEN].split()[:2])
+
+
 def _is_alone(page: CodeText, line: Line, tokens: Iterable[Token]) -> bool:
     """Return whether a line consists of candidates and signs only, and perhaps of words in brackets behind them."""
     if line.end - line.start > _FURTHER:
         return False
+    found = list(tokens)
+    codes = [token for token in found if not token.is_word] or found[:1]  # words in capitals beside it are text
     at, rest = line.start, ""
-    for token in tokens:
+    for token in codes:
         rest += page.text[at : token.start] + _CANDIDATE
         at = token.end
     rest = _ASIDE.sub("", rest + page.text[at : line.end])

@@ -47,8 +47,10 @@ _MIXED = re.compile(
 """A code with letters and digits; a word in it, as in ``TAN5-7B5G``, is there by chance."""
 
 _BOX = re.compile(r"[A-Z0-9]")
-_BOXES = re.compile(r"(?m)^ *[A-Z0-9] *(?:\n\s*[A-Z0-9] *){3,8}$")
-_SPREAD = re.compile(r"(?<!\S)[A-Z0-9](?P<between> {2,4}| ?[-|] ?)[A-Z0-9](?:(?P=between)[A-Z0-9]){2,7}(?![^\s|])")
+_BOXES = re.compile(r"(?m)^ *[A-Z0-9] *(?:\n\s*(?:- *\n\s*)?[A-Z0-9] *){3,8}$")
+_SPREAD = re.compile(
+    r"(?<!\S)[A-Z0-9](?P<between> {2,4}| ?[-|] ?)[A-Z0-9](?:(?P=between)(?:-(?P=between))?[A-Z0-9]){2,7}(?![^\s|])"
+)
 _ITALIC = re.compile(r"(?<![A-Za-z0-9_])_{1,2}([A-Za-z0-9 -]{4,16})_{1,2}(?![A-Za-z0-9_])")
 
 
@@ -60,6 +62,7 @@ WORDS: Final = Stems(((kind, name), words) for name, each in LANGUAGES.items() f
 OTHER_CODES: Final = Patterns(each.other_codes for each in LANGUAGES.values())
 PROMOTION: Final = Patterns(each.promotion for each in LANGUAGES.values())
 NUMBERS: Final = Ends(each.numbers for each in LANGUAGES.values())
+NUMBERS_AFTER: Final = Ends(each.numbers_after for each in LANGUAGES.values())
 VERBS: Final = Ends(each.verbs for each in LANGUAGES.values())
 VERBS_AFTER: Final = Ends(each.verbs_after for each in LANGUAGES.values())
 COPULAS: Final = Copulas((language, each.copulas) for language, each in LANGUAGES.items())

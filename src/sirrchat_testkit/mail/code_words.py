@@ -24,6 +24,7 @@ class Language(NamedTuple):
         copulas: Words between the name of a code and the code: "is".
         other_codes: Codes that one does not type to sign in: "postal code", "barcode", "promo code".
         numbers: What other numbers are: "order", "invoice", "phone".
+        numbers_after: The same, as it stands behind the number.
         promotion: Words that are near promotion codes.
     """
 
@@ -35,21 +36,23 @@ class Language(NamedTuple):
     copulas: str = ""
     other_codes: str = ""
     numbers: str = ""
+    numbers_after: str = ""
     promotion: str = ""
 
 
 LANGUAGES: Final = {
     "English": Language(
         code=(
-            "*code, *codes, otp, otps, pin, pins, pin-*, tan, access number, security number, login number, "
+            "*code, *codes, otp, otps, pin, pins, pin-*, tan, mtan, following digits, digits below, digit number, "
+            "verification number, authentication number, access number, security number, login number, "
             "sign-in number, one-time number, secret number, sign-in key, security key, activation key, access key, "
-            "login key, one-time key"
+            "login key, one-time key, voting key, recovery key, verification key, confirmation key"
         ),
         secret="password, passphrase, passkey, token, verification, confirmation, 2fa, mfa, one-time password",
         reason=(
             "sign in, sign-in, signing in, signing-in, log in, login, logging in, log-in, verify*, verifying, "
             "confirm, confirming, authenticat*, two-factor, two-step, 2fa, mfa, one-time, one time, identity, unlock, "
-            "recover*, activate, activating"
+            "recover*, activate, activating, account access"
         ),
         verbs=(
             "use, enter, type, type in, input, insert, provide, quote, key in, submit, give, punch in, paste, "
@@ -65,11 +68,12 @@ LANGUAGES: Final = {
             "bic code*, bank code*, branch code*, tax code*, product code*, item code*, order code*, dress code*, "
             "color code*, colour code*, color-code*, hex code*, morse code, penal code, civil code, criminal code, "
             "labor code, labour code, building code*, referral code*, affiliate code*, student code*, customer code*, "
-            "company code*, vat code*, ticket code*, machine code, byte code, bytecode, currency code*, "
+            "company code*, job code*, vat code*, ticket code*, machine code, byte code, bytecode, currency code*, "
             "language code*, reason code*, merchant code*, offer code*, campaign code*, reward code*, airport code*, "
             "http code*, course code*, stock code*, legacy code, dead code, clean code, national code, "
             "your source code, *decode*, *encode*, unicode, geocode*, opcode*, shortcode*, codec*, coder*, codebase*, "
-            "codepen, codeshare*, codeine, code review*, code coverage, code size, hash code*, otp error*, otp rate*, "
+            "codepen, codeshare*, codeine, code review*, code scanner*, code reader*, code coverage, code size, hash "
+            "code*, otp error*, otp rate*, "
             "otp service, code section*, commercial code, professions code, business code, code article*, "
             "tracking code*, code base*, code of conduct, code freeze*, code quality, code snippet*, code sample*, "
             "code example*, code block*, code style, code editor*, code change*, code owner*, code signing, "
@@ -78,6 +82,10 @@ LANGUAGES: Final = {
             "agent code*, partner code*, dealer code*, vendor code*, supplier code*, store code*, site code*, "
             "project code*, batch code*, lot code*, part code*, sku code*, style code*, hs code*, goods code*, "
             "commodity code*, sic code*, naics code*, icd code*, cpt code*, ifsc code*, result code*, fault code*, "
+            "cost code*, charge code*, fare code*, rate code*, location code*, station code*, property code*, "
+            "department code*, budget code*, ledger code*, gl code*, billing code*, procedure code*, diagnosis code*, "
+            "catalog code*, catalogue code*, model code*, engine code*, trouble code*, state code*, city code*, "
+            "region code*, province code*, county code*, service code*, "
             "diagnostic code*, reference code*, request code*, transaction code*, payment code*, shipment code*, "
             "booking code*, reservation code*, user code*, session code*, paper code*, class code*, mailing code*, "
             "old code*, previous code*, expired code*, less code, more code, cleaner code, better code, code weekly, "
@@ -109,11 +117,15 @@ LANGUAGES: Final = {
     "German": Language(
         code=(
             "*code, *codes, *kennung, freischaltschlüssel, aktivierungsschlüssel, sicherheitsschlüssel, *ziffern, "
-            "ziffernfolge, zahlenfolge, tan, pin, *-pin, *-tan, einmalkennwort, einmalpasswort, zugangsnummer, "
+            "ziffernfolge, zahlenfolge, tan, mtan, itan, pushtan, smstan, chiptan, phototan, pin, *-pin, *-tan, "
+            "einmalkennwort, einmalpasswort, zugangsnummer, "
             "sicherheitsnummer"
         ),
-        secret="passwort, kennwort, *bestätigung*, *verifizierung*",
-        reason="*anmeld*, *einlog*, *einmal*, *bestätigen*, *authentifi*, freigabe, freigeben, identität*, *anzumeld*",
+        secret="passwort, kennwort, *bestätigung*, *bestaetigung*, *verifizierung*",
+        reason=(
+            "*anmeld*, *einlog*, *zugriff*, *zugang, *einmal*, *bestätigen*, *authentifi*, freigabe, freigeben, "
+            "identität*, *anzumeld*"
+        ),
         verbs=(
             "geben sie, geben sie bitte, gib, gib bitte, nutzen sie, nutze, verwenden sie, verwende, tippen sie, "
             "hier, hier bitte, hier ist er, bitte, bitte sehr, voilà, tippe"
@@ -134,6 +146,7 @@ LANGUAGES: Final = {
             "februar, märz, mai, juni, juli, oktober, dezember, jahr, seit, straße, str, aktenzeichen, az, raum, "
             "zimmer, stand"
         ),
+        numbers_after="endend*, endet",
         promotion="rabatt*, gutschein*, warenkorb, kasse",
     ),
     "French": Language(
@@ -171,7 +184,7 @@ LANGUAGES: Final = {
             "código*, codigo*, contraseña de un solo uso, clave de un solo uso, cifras, número de acceso, "
             "llave de seguridad, dígitos"
         ),
-        secret="contraseña, clave*, verificación, confirmación",
+        secret="contraseña, contrasena, clave*, verificación, verificacion, confirmación, confirmacion",
         reason=(
             "iniciar sesión, inicia sesión, inicio de sesión, inicie sesión, acceder, acceso, verifica*, confirmar, "
             "confirma, identidad, autentica*, un solo uso"
@@ -200,7 +213,7 @@ LANGUAGES: Final = {
     ),
     "Portuguese": Language(
         code="código*, codigo*, senha de uso único, chave de segurança, chave de acesso, dígitos",
-        secret="senha*, palavra-passe, *verificação, confirmação, token",
+        secret="senha*, palavra-passe, *verificação, *verificacao, confirmação, confirmacao, token",
         reason=(
             "iniciar sessão, início de sessão, fazer login, login, entrar, acesso, acessar, aceder, verifica*, "
             "confirmar, identidade, autentica*, uso único"
@@ -385,6 +398,7 @@ LANGUAGES: Final = {
             "paketti*, soita, tammikuu*, helmikuu*, maaliskuu*, huhtikuu*, toukokuu*, kesäkuu*, heinäkuu*, elokuu*, "
             "syyskuu*, lokakuu*, marraskuu*, joulukuu*, vuodesta, vuonna, päättyy, pl, hakemu*"
         ),
+        numbers_after="päättyv*, -päättyv*, loppuv*",
         promotion="alennu*, ostoskori*, kassalla",
     ),
     "Estonian": Language(
@@ -398,6 +412,7 @@ LANGUAGES: Final = {
             "*veakood*, *tootekood*"
         ),
         numbers="tellimu*, arve*, klien*, telefon*, summa, number",
+        numbers_after="lõppev*",
         promotion="soodus*, allahindlus*",
     ),
     "Latvian, Lithuanian": Language(
@@ -415,7 +430,7 @@ LANGUAGES: Final = {
     ),
     "Polish": Language(
         code="kod, kodu, kodem, kody, kodów, kodzie",
-        secret="hasło*, hasła, *weryfikac*, *potwierdze*",
+        secret="hasło, hasła, haslo, hasla, *weryfikac*, *potwierdze*",
         reason="*zalog*, logow*, jednorazow*, potwierdź, tożsamoś*, zweryfik*",
         verbs="wpisz, podaj, użyj, wprowadź, przepisz, wpisać, podać, proszę, oto",
         copulas="to, jest, brzmi",
@@ -469,7 +484,7 @@ LANGUAGES: Final = {
     ),
     "Hungarian": Language(
         code="*kód*",
-        secret="*jelsz*, *ellenőrz*, *megerősít*",
+        secret="*jelsz*, *ellenőrz*, *ellenorz*, *megerősít*, *megerosit*",
         reason="*bejelentkez*, *belép*, egyszeri, egyszer használatos, azonosít*, hitelesít*",
         verbs="írja be, adja meg, használja, add meg, írd be, használd, gépelje be",
         copulas="a, az",
@@ -484,6 +499,7 @@ LANGUAGES: Final = {
             "március*, április*, május*, június*, július*, augusztus*, szeptember*, október*, november*, december*, "
             "óta, év*, kérelem*, tranzakció*, azonosító, azonosítója, hivatkozás*"
         ),
+        numbers_after="végű, -re végződő, -ra végződő, számú kárty*, számú rendel*, számú számla*, számú ügy*",
         promotion="kedvezmény, kedvezményes*, kedvezményt, kosár*, kupon*",
     ),
     "Croatian, Serbian, Slovene, Bosnian": Language(
@@ -530,7 +546,7 @@ LANGUAGES: Final = {
             "*kod, *kodu, *kodun*, *kodum*, *kodlar*, *kodla, *koduyla, *kodunu, onay numarası, onay numaranız, "
             "güvenlik numarası"
         ),
-        secret="şifre*, parola*, *doğrulama*, onay*",
+        secret="şifre*, sifre*, parola*, *doğrulama*, *dogrulama*, onay*",
         reason="giriş*, oturum*, tek kullanımlık, kimlik*, doğrula*",
         verbs_after="girin, giriniz, kullanın, kullanınız, yazın, yazınız, kodunu, numaralı, şifresini",
         other_codes=(
@@ -540,8 +556,12 @@ LANGUAGES: Final = {
         ),
         numbers=(
             "sipariş*, fatura*, hesa*, müşteri*, vergi*, mersis*, tutar*, kart*, numara*, no, talep*, tel, telefon*, "
-            "arayın, kargo*, takip*, işlem*, ile biten, referans*, ocak, şubat, mart, nisan, mayıs, haziran, temmuz, "
+            "arayın, kargo*, takip*, işlem*, referans*, ocak, şubat, mart, nisan, mayıs, haziran, temmuz, "
             "ağustos, eylül, ekim, kasım, aralık, yılı*, yılından"
+        ),
+        numbers_after=(
+            "ile biten, 'le biten, 'la biten, numaralı sipariş*, numaralı kart*, numaralı hesa*, nolu sipariş*, nolu "
+            "hesa*"
         ),
         promotion="indirim*, sepet*, kupon*, kampanya*",
     ),
@@ -551,6 +571,7 @@ LANGUAGES: Final = {
         reason="giriş*, kirish*, кіру*",
         verbs_after="daxil, kiriting, енгізіңіз",
         numbers="sifariş*, buyurtma*, тапсырыс*",
+        numbers_after="ilə bitən, bilan tugaydigan",
     ),
     "Greek": Language(
         code="κωδικό*, κωδικοί, κωδικού, κωδικών, otp, pin",
@@ -708,6 +729,7 @@ LANGUAGES: Final = {
             "*कॉल*, *हेल्पलाइन*, *टिकट*, *आईडी*, जनवरी, फ़रवरी, फरवरी, मार्च, अप्रैल, मई, जून, जुलाई, अगस्त, सितंबर, "
             "अक्टूबर, नवंबर, दिसंबर, वर्ष, सन, पिन, *समाप्त होने वाले*, *लेनदेन*, ₹, रु"
         ),
+        numbers_after="पर समाप्त*, से समाप्त*, में समाप्त*, पर खत्म*",
         promotion="*छूट*, *कूपन*, *ऑफ़र*, *डिस्काउंट*",
     ),
     "Bengali": Language(
@@ -797,16 +819,20 @@ LANGUAGES: Final = {
         ),
         promotion="diskon*, voucher, keranjang, kupon",
     ),
-    "Filipino, Swahili, Afrikaans, Irish, Welsh, Maltese": Language(
-        code="*kode, msimbo, cód, nambari ya kuthibitisha, nambari ya siri, namba ya uthibitisho, namba, kodiċi",
-        secret="wagwoord, nenosiri, pasfhocal",
-        reason="mag-log in, ingia, teken in",
-        verbs="ilagay, gamitin, weka, tumia, gebruik",
-        copulas="ay, ni",
+    "Filipino, Swahili, Zulu, Xhosa, Afrikaans, Irish, Welsh, Maltese": Language(
+        code=(
+            "*kode, msimbo*, cód, chód, gcód, nambari ya uthibitish*, nambari ya kuthibitish*, nambari yako ya "
+            "uthibitish*, nambari yako ya kuthibitish*, nambari ya siri, "
+            "nambari yako ya siri, namba ya uthibitisho, namba, ikhodi*, ikhowudi*, kodiċi"
+        ),
+        secret="wagwoord, nenosiri, pasfhocal, uthibitisho",
+        reason="mag-log in, ingia, teken in, ngena, logáil isteach, mewngofnodi",
+        verbs="ilagay, gamitin, weka, tumia, faka, sebenzisa, gebruik, is é",
+        copulas="ay, ni, ithi",
         numbers="bestelling*, oda, agizo",
     ),
     "Chinese": Language(
-        code="*码*, *碼*, *口令*, *动态密*, *動態密*, *一次性密*",
+        code="*码*, *碼*, *口令*, *位数字*, *位數字*, *动态密*, *動態密*, *一次性密*",
         secret="*密码*, *密碼*, *验证*, *驗證*, *校验*, *認證*, *认证*",
         reason="*登录*, *登陆*, *登入*, *身份*, *身分*, *注册*, *註冊*, *绑定*",
         verbs="*输入, *使用, *輸入, *填写, *填寫, *输入验证码, *凭",
@@ -830,12 +856,13 @@ LANGUAGES: Final = {
             "*单, *號, *号, *第, *共, *约, *邮政编码, *郵遞區號, *元, *合计, *总计, *總計, *交易, *参考号, *快递, "
             "*包裹, *案件, ip, id, *编码, *学号, *信用代码, *代碼為"
         ),
+        numbers_after="结尾*, 結尾*",
         promotion="*优惠*, *優惠*, *折扣*, *购物车*, *購物車*, *促销*, *促銷*, *满减*",
     ),
     "Japanese": Language(
         code=(
             "*コード*, *認証番号*, *確認番号*, *暗証番号*, *ワンタイム*, *認証キー*, *確認キー*, *パスコード*, "
-            "*認証ナンバー*, *受取番号*, *番号をご入力*, *お確かめ番号*, *合言葉*, *確認用番号*"
+            "*認証ナンバー*, *受取番号*, *番号をご入力*, *お確かめ番号*, *合言葉*, *桁の数字*, *確認用番号*"
         ),
         secret="*パスワード*, *認証*, *本人確認*",
         reason="*ログイン*, *サインイン*, *本人*, *登録*",
@@ -856,12 +883,13 @@ LANGUAGES: Final = {
             "*お問い合わせ番号, *お問い合わせ, *予約番号, *追跡番号, *第, *約, *税込, *バージョン, *ポート, *西暦, "
             "*平成, *令和, *登録番号, *法人番号, *便名, *管理番号, *整理番号"
         ),
+        numbers_after="で終わる*, で終る*",
         promotion="*割引*, *クーポン*, *カート*, *セール*, *キャンペーン*",
     ),
     "Korean": Language(
         code=(
             "*코드*, *인증번호*, *인증 번호*, *확인번호*, *확인 번호*, *일회용*, *보안번호*, *otp*, *인증키*, "
-            "*임시번호*"
+            "*임시번호*, *자리 숫자*"
         ),
         secret="*비밀번호*, *인증*, *암호*",
         reason="*로그인*, *본인*, *가입*",
@@ -881,6 +909,7 @@ LANGUAGES: Final = {
             "*승인번호, *거래, *거래번호, *예약번호, *제, *약, *총, *버전, *포트, *통신판매업신고, *편명, *티켓, "
             "*문의번호, *호, *전화는, *번"
         ),
+        numbers_after="로 끝나는*, 으로 끝나는*, 번으로 끝나는*",
         promotion="*할인*, *쿠폰*, *장바구니*, *세일*, *프로모션*",
     ),
 }

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from sirrchat_testkit.formatting import named
@@ -104,24 +105,37 @@ def pick_code_in(texts: Texts, pattern: Pattern = None, near: Any = None) -> str
     if near is None and len(best := _best(found)) == 1:
         return best[0].token.value
     judged = _nearest(found, near) if near is not None else _judged(found, every=pattern is not None)
-    kind = "text that matches" if pattern is not None else _NO_FORM
-    return only(judged, asked, kind, _advice(found, judged), lambda: texts.text if texts.text.strip() else texts.html())
+    kind = "text that matches" if pattern is not None else "text with the form of one"
+    shown = lambda: texts.text if texts.text.strip() else texts.html()  # noqa: E731 - only a failure reads it
+    return only(judged, asked, kind, lambda: _advice(texts, found, judged), shown)
 
 
-_NO_FORM: Final = 'text with the form of one; for another form: code(r"[A-Za-z]{6}")'
-_ADVICE: Final = 'code(r"[A-Z0-9]{6}"), or code(near="sign in")'
+_ANOTHER_FORM: Final = 'To ask more precisely: code(r"[A-Za-z]{6}"), with the form of your code'
+_TRIED: Final = 4
+"""The maximum number of candidates for which a failure looks for a call."""
 
 
-def _advice(found: list[_Found], judged: list[Candidate[str]]) -> str:
-    """Return a call that finds the first candidate that was kept, or that may be the one."""
+def _advice(texts: Texts, found: list[_Found], judged: list[Candidate[str]]) -> str:
+    """Return calls that find the first candidate that was kept, or that may be the one."""
     several = [each for each, candidate in zip(found, judged, strict=True) if candidate.kept]
-    likely = several or [each for each in found if each.possible and not each.ranking.is_other(each.token)]
-    if not likely:
-        return _ADVICE
-    forms = [_form(each) for each in likely]
-    calls = [f'code(r"{form}")' for form in forms[:1] if forms.count(form) == 1]
-    calls += [f"code(near={label!r})" for label in [_label(likely[0])] if label]
-    return " or ".join(calls) or _ADVICE
+    first = chain(
+        (each for each in found if each.possible and not each.ranking.is_other(each.token)),
+        (each for each in found if each.possible),
+        (each for each in found if not each.ranking.is_part_of_a_name(each.token)),
+    )
+    around = _distinct(_body(texts, whole=True))
+    for each in several[:_TRIED] or islice(first, _TRIED):
+        forms = [form for form in [_form(each)] if _only(_judged(_distinct(_matching(texts, form)), every=True), each)]
+        labels = [label for label in _labels(each) if _only(_nearest(around, label), each)]
+        calls = [*(f'code(r"{form}")' for form in forms), *(f"code(near={label!r})" for label in labels[:1])]
+        if calls:
+            return f"To ask more precisely: {' or '.join(calls)}"
+    return _ANOTHER_FORM
+
+
+def _only(judged: list[Candidate[str]], one: _Found) -> bool:
+    """Return whether a candidate is the only one that was kept."""
+    return [each.value for each in judged if each.kept] == [one.token.value]
 
 
 def _form(each: _Found) -> str:
@@ -131,8 +145,8 @@ def _form(each: _Found) -> str:
     return rf"\b[A-Za-z0-9]{{{len(each.token.value)}}}\b" if mixed else rf"\b{_CAPITALS.sub('[A-Z]+', digits)}\b"
 
 
-def _label(each: _Found) -> str:
-    """Return up to three words beside a candidate: before it, behind it, or above it."""
+def _labels(each: _Found) -> list[str]:
+    """Return up to three words beside a candidate: before it, behind it, and above it."""
     page, token = each.ranking.page, each.token
     number = page.line_at(token.start)
     line = page.lines[number]
@@ -140,7 +154,7 @@ def _label(each: _Found) -> str:
     before, behind = page.text[line.start : token.start], page.text[token.end : line.end]
     beside = before.split()[-_FEW:], behind.split()[:_FEW], page.text[above.start : above.end].split()[-_FEW:]
     labels = (" ".join(words).strip(_SIGNS) for words in beside)
-    return next((label for label in labels if _LETTER.search(label) and len(page.occurrences(label)) == 1), "")
+    return [label for label in labels if _LETTER.search(label)]
 
 
 def _pages(texts: Texts) -> Iterator[tuple[CodeText, str]]:

@@ -70,6 +70,9 @@ _HIDDEN = re.compile(
 _NO_SIZE = re.compile(r"(?:^|;)(?:max-)?(?:height|width):0(?:px|pt|em|%)?(?:!important)?(?:;|$)")
 _FONT_SIZE = re.compile(r"(?:^|;)font-size:([^;]*)")
 _ZERO = re.compile(r"0(?:\.0*)?(?:px|pt|em|rem|%)?(?:!important)?")
+_NUMBER = re.compile(r"\d{4}|\d[ -]\d")
+"""An image with a number is read as its description, since that may be a code."""
+
 _HREF_NOISE = re.compile(r"[\t\r\n]+")
 
 
@@ -220,6 +223,8 @@ class _Page:
             self._open.append(_Anchor("" if hidden else _url(node.attributes.get("href")), len(self._line)))
         elif tag == "img":
             self._picture(node.attributes)
+        elif tag == "area":
+            self._see(Seen(_url(node.attributes.get("href")), node.attributes.get("alt") or "", "", "picture"))
         elif tag in _CELLS:
             self._say(CELL)
         elif tag == "sup":
@@ -266,14 +271,18 @@ class _Page:
 
     def _picture(self, attributes: Any) -> None:
         alt = attributes.get("alt") or ""
+        tiny = {attributes.get("width"), attributes.get("height")} & {"0", "1", "0px", "1px"}
+        kind = "pixel" if tiny or _PIXEL.search(attributes.get("style") or "") else "image"
         if self._open:
             self._line.append(alt)
             self._open[-1].pictures.append(alt)
-        tiny = {attributes.get("width"), attributes.get("height")} & {"0", "1", "0px", "1px"}
-        if len(self.seen) >= MOST_LINKS:
-            return
-        kind = "pixel" if tiny or _PIXEL.search(attributes.get("style") or "") else "image"
-        self.seen.append(Seen(_url(attributes.get("src")), alt, "", kind))
+        elif kind == "image" and _NUMBER.search(alt):
+            self._line.append(alt)
+        self._see(Seen(_url(attributes.get("src")), alt, "", kind))
+
+    def _see(self, seen: Seen) -> None:
+        if len(self.seen) < MOST_LINKS:
+            self.seen.append(seen)
 
     def _end_line(self) -> None:
         line, beside = _joined(self._line), _joined(self._beside)

@@ -22,7 +22,9 @@ def _whole(*patterns: str) -> re.Pattern[str]:
 
 
 UNSUBSCRIBE: Final = _any(
-    r"unsubscri|opt[ -]?out|(e-?mail|notification|subscription)s? (preferences|settings)|manage preferences",
+    r"unsubscri|opt[ -]?out|(e-?mail|notification|subscription|communication)s? (preferences|settings)"
+    r"|manage( all)?( your| my)? (preferences|((e-?mail|mailing) )?(notifications|subscriptions|alerts))"
+    r"|(update|change|edit|set)( your| my)? ((e-?mail|subscription|communication) )?preferences",
     r"stop receiving|no longer (wish|want) to receive|abmeld|abbestell|austragen|keine e-?mails mehr",
     r"désabonn|désinscri|ne plus recevoir|darse de baja|dejar de recibir"
     r"|cancelar (la |a )?(suscripción|subscrição|inscrição)",
@@ -53,6 +55,14 @@ SOCIAL: Final = _whole(
     "facebook|instagram|twitter|x|youtube|linkedin|tiktok|pinterest|whatsapp|telegram|mastodon|bluesky|threads|discord",
     "вконтакте|weibo|微博|微信|xing|snapchat|reddit",
 )
+FOLLOW: Final = _any(
+    r"follow us|connect with us|folge[nt]? (sie )?uns|suivez-nous|s[ií]guenos|siga-nos|seguici|volg ons",
+    r"följ oss|følg os|seuraa meitä|obserwuj nas|sleduj(te)? nás|kövess minket|urmărește-ne|ακολουθήστε μας",
+    r"bizi takip edin",
+    r"мы в соцсетях|подписывайтесь на нас|ми в соцмережах|تابعنا|עקבו אחרינו|关注我们|關注我們|フォローする|팔로우",
+)
+"""Words that introduce a profile at a social network, whatever its host."""
+
 BROWSER: Final = _any(
     r"(view|read|open|see|show)( this)?( (e-?mail|message|newsletter))? (it )?(online|on the web)",
     r"(view|read|open|see|show)( this)?( (e-?mail|message|newsletter))? (it )?(in|on) (your |the |a )?(web )?browser",
@@ -72,7 +82,7 @@ APP: Final = _whole(
 )
 HELP: Final = _whole(
     r"(get|need|visit( our)?|contact)?\s*(help|support)(\s(center|centre|site|page|team|& contact))?|faq",
-    r"contact( us| support)?",
+    r"contact( us| support)?|about( us)?|über uns|à propos( de nous)?|sobre( nosotros| nós)?|chi siamo|over ons|om oss",
     r"hilfe( & (kontakt|kundenservice))?|kontakt|aide|centre d'aide"
     r"|(nous )?contacte[rz]?( nous)?|ayuda|contacto|ajuda",
     r"central de ajuda|fale conosco|aiuto|assistenza|contatti|hulp|klantenservice|hjälp"
@@ -93,6 +103,8 @@ UNDO: Final = _any(
     r"non (sei|è) stat[oa]|non hai richiesto|niet jij|niet aangevraagd|var (det )?inte du"
     r"|ikke deg|var det ikke dig|to nie (ty|pan)",
     r"nebyl[ai]? jste to|nem ön|не вы\b|не ви\b|siz değil|心当たり|不是您|非本人|본인이 아",
+    r"(secure|protect) (my|your) account|konto (schützen|sichern)|(sécurise|protége)[rz]? (mon|votre|ton) compte"
+    r"|(proteger|proteja|protege) (mi|tu|su|minha|sua|a) c(uen|on)ta|(proteggi|metti al sicuro) il (mio|tuo) account",
 )
 COPY: Final = _any(
     r"copy|paste|not work|doesn.t work|trouble|kopier|einfüg|funktioniert nicht|copier"
@@ -124,13 +136,26 @@ APP_HOST: Final = re.compile(
 )
 HELP_PAGE: Final = re.compile(
     r"https?://[^/]*/([a-z]{2}/)?(help|support|faq|contact|about|hilfe|aide|ayuda|bantuan|hc|smarthelp)/?([?#]|$)"
-    r"|https?://(help|support|faq|hilfe|aide|ayuda)\.[^/]*/?([a-z]{2}(-[a-z]{2})?/?)?(hc/?)?([?#]|$)",
+    r"|https?://[^/]*/(help|support|hc|faq)/([a-z]{2}(-[a-z]{2})?/)?(articles?|categories|sections|topics?|answers?)/"
+    r"|https?://(help|support|faq|hilfe|aide|ayuda)\.[^/]*/?([a-z]{2}(-[a-z]{2})?/?)?(hc/?)?([?#]|$)"
+    r"|https?://(help|support|faq|hilfe|aide|ayuda)\.[^/]*/([a-z]{2}(-[a-z]{2})?/)?(hc|articles?|answers?|topics?)/",
     re.IGNORECASE,
+)
+SETTINGS: Final = _whole(
+    r"([a-z]+ ){0,3}(settings|preferences)|([^\W\d_]+[- ]){0,2}([^\W\d_]*einstellungen|paramètres|préférences|ajustes)",
+    r"configuraci[óo]n|configurações|impostazioni|instellingen|inställningar|innstillinger|indstillinger|asetukset",
+    r"ustawienia|nastavení|nastavenia|beállítások|setări|ρυθμίσεις|ayarlar|настройки|налаштування|הגדרות|الإعدادات",
+    r"设置|設定|설정",
+)
+LOGIN_PAGE: Final = re.compile(
+    r"https?://[^/]*/((users?|accounts?|auth|session)s?/)?(login|log-in|signin|sign-in|sign_in)/?$", re.IGNORECASE
 )
 UNDO_PAGE: Final = re.compile(r"/(cancel|revoke|report|deny|undo|not-?me)/?([?#]|$)", re.IGNORECASE)
 PATHS: Final = {
     "unsubscribe": re.compile(
-        r"unsub(scribe)?\b|unsubscri|opt[-_]?out|list-manage|abmelde|desinscri|desabonn", re.IGNORECASE
+        r"unsub(scribe)?\b|unsubscri|opt[-_]?out|list-manage|abmelde|desinscri|desabonn"
+        r"|/(e-?mail|notification|subscription)s?[-_/](settings|preferences)\b",
+        re.IGNORECASE,
     ),
     "tracking": re.compile(
         r"[/._-](open|pixel|beacon)\.(gif|png)|/(track|pixel|beacon)/open|/wf/open\b", re.IGNORECASE

@@ -30,7 +30,7 @@ LinkPurpose: TypeAlias = Literal["", "unsubscribe", "social", "legal", "image", 
 PURPOSES: Final[tuple[LinkPurpose, ...]] = get_args(LinkPurpose)
 
 _WORDS: Final[Mapping[LinkPurpose, re.Pattern[str]]] = MappingProxyType(
-    {"unsubscribe": link_words.UNSUBSCRIBE, "legal": link_words.LEGAL}
+    {"unsubscribe": link_words.UNSUBSCRIBE, "legal": link_words.LEGAL, "social": link_words.FOLLOW}
 )
 _ORIGIN = re.compile(r"(https?):/*([^/?#]*)", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -215,12 +215,18 @@ def pick_link(
         raise ValueError(f"purpose must be one of {', '.join(map(repr, PURPOSES))}, not {purpose!r}")
     wanted = {"match": match, "url": url, "text": text, "purpose": purpose, "scheme": scheme}
     wanted = {name: each for name, each in wanted.items() if each is not None}
-    judged = [_judged(link, wanted) for link in links] if wanted else judged_links(links)
-    if wanted and purpose is None:
-        judged = _without_images(judged)
+    known = list(links)
+    judged = _asked(known, wanted)
     asked = ", ".join(named(each) if name == "match" else f"{name}={named(each)}" for name, each in wanted.items())
-    advice = _advice([each.value for each in judged if each.kept])
-    return only(judged, f"link({asked})", "links", advice if wanted else f"{advice}; {_LEFT_OUT}", shown)
+    return only(judged, f"link({asked})", "links", lambda: _advice(known, judged), shown)
+
+
+def _asked(links: Iterable[Link], wanted: Mapping[str, Any]) -> list[Candidate[Link]]:
+    """Return ``links``, each with the reason why a call with these arguments takes it or leaves it out."""
+    if not wanted:
+        return judged_links(links)
+    judged = [_judged(link, wanted) for link in links]
+    return judged if "purpose" in wanted else _without_images(judged)
 
 
 def judged_links(links: Iterable[Link]) -> list[Candidate[Link]]:
@@ -228,21 +234,26 @@ def judged_links(links: Iterable[Link]) -> list[Candidate[Link]]:
     return _without_lesser([_judged(link, {}) for link in links])
 
 
-_ADVICE: Final = 'link("confirm"), link(text="Confirm"), link(url="/x"), or link(purpose="unsubscribe")'
 _PLAIN: Final = "it has no special purpose"
-_LEFT_OUT: Final = "without arguments, links with a purpose are left out"
+_TRIED: Final = 4
+"""The maximum number of links for which a failure looks for a call."""
 
 
-def _advice(kept: list[Link]) -> str:
-    """Return a call that finds the first of several links."""
-    if not kept:
-        return _ADVICE
-    first, *others = kept
-    if first.text and not any(first.text.casefold() in f"{other} {other.text}".casefold() for other in others):
-        return f"link({first.text!r})"
-    parts = (first.path.partition("?")[0], str(first))
-    unique = (part for part in parts if not any(part in other for other in others))
-    return next((f"link(url={part!r})" for part in unique), _ADVICE)
+def _advice(links: list[Link], judged: list[Candidate[Link]]) -> str:
+    """Return a call that finds the first link that was kept; if none was, the first of no, or else of any purpose."""
+    likely = [each.value for each in judged if each.kept] or sorted(links, key=lambda link: _NEXT.index(link.purpose))
+    for link in likely[:_TRIED]:
+        calls = [{"match": link.text}, {"url": link.path.partition("?")[0]}, {"url": str(link)}]
+        if link.purpose not in _IMAGES:
+            calls[1:1] = [{"purpose": link.purpose}, {"scheme": link.scheme}]
+        for call in calls:
+            [[name, value]] = call.items()
+            if value and [each.value for each in _asked(links, call) if each.kept] == [link]:
+                return f"To ask more precisely: link({'' if name == 'match' else f'{name}='}{value!r})"
+    return 'To ask more precisely: link("confirm"), with words of the link or a part of its URL'
+
+
+_NEXT: Final[tuple[LinkPurpose, ...]] = ("", "unsubscribe", "legal", "social", "image", "tracking")
 
 
 def _judged(link: Link, wanted: Mapping[str, Any]) -> Candidate[Link]:
@@ -304,6 +315,9 @@ def _without_lesser(judged: list[Candidate[Link]]) -> list[Candidate[Link]]:
     first = [link for link in kept if link not in lesser]
     above = {page for link in kept for page in _pages_above(link)}
     lesser |= {link: _ABOVE for link in first if _is_general(link) and link.rstrip("/") in above}
+    usual = {link: reason for link in first if (reason := _usual(link))}
+    if len(usual) < len(first):
+        lesser |= usual
     if any(link._in_html for link in first):  # noqa: SLF001 - its own module
         lesser |= {link: _ONLY_TEXT for link in first if not link._in_html}  # noqa: SLF001 - same
     if any(link.text and not _URL.match(link.text) for link in first):
@@ -338,6 +352,13 @@ def _lesser(link: Link) -> str:
         "it leads to an app store": link_words.APP_HOST.match(link) or link_words.APP.fullmatch(around),
     }
     return next((reason for reason, is_so in reasons.items() if is_so), "")
+
+
+def _usual(link: Link) -> str:
+    """Return what page of an account a link leads to that mails have in their footer, or ""."""
+    if link_words.LOGIN_PAGE.match(link):
+        return "it leads to a page to sign in"
+    return "it leads to settings" if link_words.SETTINGS.fullmatch(link.text.lower()) else ""
 
 
 def _is_to_be_copied(link: Link) -> bool:
@@ -387,12 +408,13 @@ def _purpose(place: Seen) -> LinkPurpose:
         tracks = place.kind == "image" and link_words.PATHS["tracking"].search(path)
         return "tracking" if tracks else "social" if place.kind == "logo" and _is_profile(place.url) else "image"
     vague = not place.text or _is_vague(place.text)
+    profile = _is_profile(place.url)
     words = (place.around if vague else place.text).lower()
-    if len(words) <= _LABELLED:
+    if len(words) <= _LABELLED and not (vague and profile):
         for purpose, pattern in _WORDS.items():
             if pattern.search(words):
                 return purpose
-    if _is_profile(place.url) or link_words.SOCIAL.fullmatch(words):
+    if profile or link_words.SOCIAL.fullmatch(words):
         return "social"
     if link_words.IMAGE_FILE.search(path) and vague and not words:
         return "image"

@@ -17,6 +17,15 @@ from tests.modes import FIXTURES, reason_against
 from tests.support import Serve, StartServe
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Hypothesis take any time: the first example of a test imports modules, and the machine may be busy."""
+    if config.pluginmanager.hasplugin("hypothesispytest"):
+        from hypothesis import settings
+
+        settings.register_profile("any-time", deadline=None)
+        settings.load_profile("any-time")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """If the tests run with a server that others use too, leave out those without it, and skip what needs its own."""
     if config.getoption("--server-mode") != "own":

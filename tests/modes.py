@@ -21,6 +21,7 @@ EXCLUDED = {
     "test_attached": "it tests the modes themselves",
     "test_the_server_stays_unstarted": "a server elsewhere is asked before the first test, which loads the package",
     "test_reports_and_artifacts_load_nothing": "the same",
+    "test_a_test_s_addresses_are_the_same_in_a_worker": "it compares runs with workers and without",
     "test_a_server_that_does_not_start_shows_its_error_alone[Settings": "a server elsewhere runs already",
     "test_what_the_failure_": "the refusal of an unknown address may be of others",
     "test_a_wider_fixture_that_fails": "the same",

@@ -251,10 +251,11 @@ def test_strictness_late_mail_and_unfired_faults_work_as_always(
     )
 
 
-def test_the_clock_cannot_follow_the_time(project: pytest.Pytester, elsewhere: MailServer) -> None:
+@pytest.mark.parametrize("shared", [False, True], ids=["elsewhere", "shared"])
+def test_the_clock_cannot_follow_the_time(project: pytest.Pytester, elsewhere: MailServer, *, shared: bool) -> None:
     project.makeini("[pytest]\nmailserver_clock = follow\n")
     project.makepyfile("def test_it(inbox): pass")
-    result = run(project, *place(elsewhere))
+    result = run(project, *((*WORKERS, "--mailserver-shared") if shared else place(elsewhere)))
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: the ini setting mailserver_clock would move the clock of a server that *"])
 

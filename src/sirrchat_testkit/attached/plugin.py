@@ -36,14 +36,14 @@ class Attaching:
         if url:
             key = config.getoption("--mailserver-key") or os.environ.get("SIRRCHAT_TESTKIT_API_KEY")
             self._place = Place(url, key or config.getini("mailserver_key"))
-        if (self._place or self._invitation) and config.getini("mailserver_clock"):
-            raise pytest.UsageError("the ini setting mailserver_clock would move the clock of a server that others use")
+        self._moves_clock = bool(config.getini("mailserver_clock"))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Check that the server can be used, before any test runs."""
         if self._place is None or self._is_worker:
             return
+        self._check_clock()
         if not self._place.key:
             raise pytest.UsageError("--mailserver-url needs --mailserver-key, the API key of an admin of the server")
         try:
@@ -55,8 +55,15 @@ class Attaching:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker of pytest-xdist where to ask for the server."""
         if self._place is None:
+            self._check_clock()
             self._sharing = self._sharing or Sharing()
             node.workerinput[_INVITATION] = self._sharing.invitation
+
+    def _check_clock(self) -> None:
+        """Raise ``UsageError`` if tests would move the clock. A worker cannot end the run; the controller can."""
+        if self._moves_clock:
+            text = "the ini setting mailserver_clock would move the clock of a server that others use"
+            raise pytest.UsageError(text)
 
     def pytest_unconfigure(self) -> None:
         """Stop the server of the controller."""

@@ -66,6 +66,12 @@ def test_a_search_has_a_url_and_its_errors_a_text(web: Web, arrive: Send) -> Non
     assert "Receipt" not in shown
     assert ">Welcome</bdi>" in shown
     assert "Nothing matches" in web.get("/mail?q=nothing-like-it")
+    assert 'id="nearest"' not in web.get("/mail?q=nothing-like-it")
+    for wrong, near in (("subject:recept", "subject:receipt"), ("wellcome", "welcome"), ("from:helo", "from:hello")):
+        found = re.search(r'id="nearest" href="/ui([^"]+)">([^<]+)<', web.get(f"/mail?q={wrong}"))
+        assert found is not None, wrong
+        assert found[2] == near
+        assert '<li class="row' in web.get(found[1])
     assert "double quote that is not closed" in web.get("/mail?q=%22open", status=400)
 
 

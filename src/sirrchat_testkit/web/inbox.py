@@ -31,7 +31,7 @@ from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.net import Ports, netloc
 from sirrchat_testkit.smtp.replies import BY_ERROR
 from sirrchat_testkit.web.layout import Layout
-from sirrchat_testkit.web.mailbox import Filter, Mailbox, address_of, filter_of, message_of, search_of
+from sirrchat_testkit.web.mailbox import Filter, Mailbox, address_of, filter_of, message_of, nearest, search_of
 from sirrchat_testkit.web.recipes import curl, lines, swaks, target
 from sirrchat_testkit.web.render import page
 from sirrchat_testkit.web.rows import Row, Rows
@@ -44,6 +44,9 @@ _BOXES: Final = 50
 
 _REFUSALS: Final = 20
 """Refusals among the messages of a page."""
+
+_COMPARED: Final = 200
+"""Messages whose words are compared with those of a search that finds nothing; the latest ones."""
 
 EXPIRIES: Final[Mapping[str, tuple[str, int | None]]] = {
     "1h": ("1 hour", 3_600_000),
@@ -90,6 +93,7 @@ class Listed(NamedTuple):
         total: How many messages there are without the search.
         problem: Why the search is malformed; else empty.
         event: The number of the latest event when the page was read.
+        nearest: A search that finds something, if this one finds nothing because of a misspelling; else empty.
     """
 
     rows: Sequence[Row | RefusedRow]
@@ -97,6 +101,7 @@ class Listed(NamedTuple):
     total: int
     problem: str
     event: int
+    nearest: str
 
 
 class Box(NamedTuple):
@@ -159,7 +164,7 @@ class InboxPages:
         """Return a page of the list."""
         event = self._services.events.last
         mailbox = Mailbox(self._control, shown)
-        problem = ""
+        problem = near = ""
         rows: Sequence[Row | RefusedRow] = ()
         older = None
         try:
@@ -169,9 +174,12 @@ class InboxPages:
         else:
             rows = await self._rows.of([record_of(each) for each in found.messages])
             older = found.before
+            if shown.q and not rows:
+                latest = await mailbox.recent(None, _COMPARED)
+                near = await asyncio.to_thread(nearest, shown.q, latest.items)
             if before is None and not (shown.q or shown.account or shown.box):
                 rows = await self._with_refusals(shown, rows, whole=older is None)
-        return Listed(rows, older, await mailbox.size(), problem, event)
+        return Listed(rows, older, await mailbox.size(), problem, event, near)
 
     async def _with_refusals(self, shown: Filter, rows: Sequence[Any], *, whole: bool) -> list[Row | RefusedRow]:
         """Return ``rows`` with the recipients that were refused since the oldest of them; ``whole``: with all."""

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
@@ -19,9 +20,19 @@ from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.feed import Slice
 from sirrchat_testkit.handles.message import ReceivedMessage
 from sirrchat_testkit.mail import addresses as addressing
+from sirrchat_testkit.suggestions import near_name
 from sirrchat_testkit.web.render import url
 
 OUTGOING = "outgoing"
+
+_WORD = re.compile(r"\w+")
+_SEARCHED: Final[Mapping[str, Callable[[ReceivedMessage], tuple[str, ...]]]] = {
+    "": lambda message: (message.subject, str(message.sender), message.recipient),
+    "subject": lambda message: (message.subject,),
+    "from": lambda message: (str(message.sender),),
+    "to": lambda message: (message.recipient,),
+}
+"""What each field of a search compares, as far as the contents are not needed."""
 
 
 class Filter(NamedTuple):
@@ -125,6 +136,16 @@ async def address_of(control: ServerControl, shown: Filter) -> Address | None:
         return None
     found = await control.services.store.get(Address, key=addressing.key(shown.to))
     return None if found is None or (shown.account and found.account != shown.account) else found
+
+
+def nearest(q: str, messages: Iterable[ReceivedMessage]) -> str:
+    """Return the search whose word is like that of ``q`` and occurs in ``messages``; empty if there is none."""
+    field, colon, word = q.rpartition(":")
+    if field not in _SEARCHED or not word.isalnum():
+        return ""
+    texts = (text for message in messages for text in _SEARCHED[field](message))
+    near = near_name(word.casefold(), {each for text in texts for each in _WORD.findall(text.casefold())})
+    return f"{field}{colon}{near}" if near else ""
 
 
 def search_of(shown: Filter) -> Search:

@@ -213,7 +213,7 @@ def quiet(parser: Callable[[str], object]) -> Callable[[str], object]:
 
 
 def test_of_a_very_long_text_the_ends_are_searched_for_codes() -> None:
-    filler = "lorem ipsum dolor sit amet\n" * 60_000
+    filler = "lorem ipsum dolor sit amet\n" * 20_000
     assert html.codes(f"Your code: 482913\n{filler}", "") == ("482913",)
     assert html.codes(f"{filler}Your code: 482913\n", "") == ("482913",)
     with pytest.raises(NotExactlyOne, match="code in the first and last 256 KiB of the text"):
@@ -224,7 +224,18 @@ def test_of_very_many_candidates_the_ends_are_ranked() -> None:
     numbers = "".join(f"row {number:06} of many\n" for number in range(100_000, 106_000))
     assert html.codes(f"Your code: 482913\n{numbers}", "") == ("482913",)
     assert html.codes(f"{numbers}Your code: 482913\n", "") == ("482913",)
-    assert html.codes(f"{numbers}Your code: 482913\n{numbers}", "") == ()
+    assert html.codes(f"{numbers}Your code: 482913\n{numbers}", "") == ("482913",)
+    many = "".join(f"code and row {number} of many\n" for number in range(1000, 3000))
+    assert html.codes(f"{many}Your code: 482913\n{many}", "") == ()
+
+
+def test_in_a_long_text_a_code_is_found_wherever_it_is() -> None:
+    filler = "lorem ipsum dolor sit amet\n" * 10_000
+    text = f"{filler}\nYour code: 482913\n{filler}Order 48291\n{filler}"
+    for mail in ((text, ""), ("", f"<p>{text}</p>")):
+        assert html.codes(*mail) == ("482913",)
+        assert html.pick_code(*mail, near="order") == "48291"
+        assert html.pick_code(*mail, r"Order (\d+)") == "48291"
 
 
 def test_the_first_links_of_a_text_and_of_a_page_are_read() -> None:

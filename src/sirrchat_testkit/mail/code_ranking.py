@@ -89,8 +89,8 @@ class Ranked(NamedTuple):
     place: Place
 
 
-_MOST: Final = 2500
-"""Candidates at the beginning and at the end of a text that are ranked."""
+_MOST: Final = 500
+"""Candidates at the beginning and at the end of a text that are ranked, if there are more of them."""
 
 _DIGITS: Final = range(4, 10)
 _CHARACTERS: Final = range(4, 17)
@@ -201,11 +201,6 @@ def _wrong_length(token: Token) -> str:
     return "" if characters in _CHARACTERS else f"it has {characters} characters, not 4 to 16"
 
 
-def _ends(tokens: list[Token]) -> list[Token]:
-    """Return the first and the last ``tokens``, which are ranked."""
-    return tokens if len(tokens) <= 2 * _MOST else tokens[:_MOST] + tokens[-_MOST:]
-
-
 def _is_hyphenated(token: Token) -> bool:
     """Return whether a token is words in capitals with a hyphen, such as "TWO-FACTOR"; groups of a code are equal."""
     if token.form != "groups":
@@ -229,7 +224,7 @@ class Ranking:
         self._introduced = -1
         """The end of the last candidate that was introduced by a word."""
         self._sentences = list(_sentence_ends(page.text))
-        self._tokens = _ends(list(tokens_in(page.text)))
+        self._tokens = self._likely(list(tokens_in(page.text)))
         self._alone = {
             number
             for number, tokens in groupby(self._tokens, lambda token: page.line_at(token.start))
@@ -241,6 +236,14 @@ class Ranking:
             same = number - 1 in self._alone and _form_of(page, number - 1) == _form_of(page, number)
             self._above.append(self._above[-1] if same else number - 1)
         self._headers = dict(_headers(page.lines, self._alone))
+
+    def _likely(self, tokens: list[Token]) -> list[Token]:
+        """Return the tokens to rank: of very many, the first and the last ones near a word such as "code"."""
+        if len(tokens) > 2 * _MOST:
+            between = self.page.kinds_between
+            near = [each for each in tokens if between(each.start - _FURTHER, each.end + _FURTHER) - {"reason"}]
+            tokens = near or tokens
+        return tokens if len(tokens) <= 2 * _MOST else tokens[:_MOST] + tokens[-_MOST:]
 
     def candidates(self) -> Iterator[Ranked]:
         """Yield all candidates of the text."""

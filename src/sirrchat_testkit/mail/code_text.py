@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import accumulate
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -59,6 +60,7 @@ def _kinds(language: Language) -> tuple[tuple[WordKind, str], ...]:
 
 
 WORDS: Final = Stems(((kind, name), words) for name, each in LANGUAGES.items() for kind, words in _kinds(each))
+_NAMES: Final = Stems(("", words) for each in LANGUAGES.values() for words in (each.code, each.secret))
 OTHER_CODES: Final = Patterns(each.other_codes for each in LANGUAGES.values())
 PROMOTION: Final = Patterns(each.promotion for each in LANGUAGES.values())
 NUMBERS: Final = Ends(each.numbers for each in LANGUAGES.values())
@@ -68,6 +70,9 @@ VERBS_AFTER: Final = Ends(each.verbs_after for each in LANGUAGES.values())
 COPULAS: Final = Copulas((language, each.copulas) for language, each in LANGUAGES.items())
 _AROUND: Final = 40
 """Characters on either side of a word that names a code, in which it may turn out to be another code."""
+
+_NEAR_WORDS: Final = 500
+"""Characters on either side of a word in a long text that are read; up to twice as many, to the end of a line."""
 
 _CELL = re.compile(r"[^\s|](?:[^|]*[^\s|])?")
 _LETTERS = re.compile(r"[^\W\d_]*")
@@ -189,6 +194,50 @@ class CodeText:
     def line_at(self, position: int) -> int:
         """Return the number of the line that ``position`` is in."""
         return max(0, bisect_right(self._starts, position) - 1)
+
+
+def near_words(text: str, most: int, places: list[int]) -> str:
+    """Return the lines of a long text near words such as "code": about ``most`` characters, from both ends.
+
+    If there are ``places``, it is the lines near them; if there are neither, the ends of the text.
+    """
+    lower = text.replace("\u0130", "I").lower()
+    words = places or sorted({start for start, _, _ in _NAMES.spans(lower, _NEAR_WORDS // 2)}) or [0, len(text)]
+    first, last = [*_around(text, words, most // 2)], [*_around(text, words, most // 2, backwards=True)]
+    spans = sorted({*first, *last})
+    pieces: list[str] = []
+    end = 0
+    for start, stop in spans:
+        pieces.append(text[max(start, end) : stop])
+        end = max(end, stop)
+    return "\n\n".join(filter(None, pieces))
+
+
+def _around(text: str, words: list[int], most: int, *, backwards: bool = False) -> Iterator[tuple[int, int]]:
+    """Yield where the lines around ``words`` are, from one end of the text, until they have ``most`` characters."""
+    number = len(words) - 1 if backwards else 0
+    while 0 <= number < len(words) and most > 0:
+        word = words[number]
+        start = max(text.rfind("\n", 0, max(0, word - _NEAR_WORDS)) + 1, word - 2 * _NEAR_WORDS, 0)
+        stop = text.find("\n", min(len(text), word + _NEAR_WORDS), word + 2 * _NEAR_WORDS)
+        stop = stop if stop >= 0 else min(len(text), word + 2 * _NEAR_WORDS)
+        while start < stop and _is_within_a_word(text, start):
+            start += 1
+        while start < stop and _is_within_a_word(text, stop):
+            stop -= 1
+        yield start, stop
+        most -= stop - start
+        number = (
+            bisect_left(words, start + _NEAR_WORDS // 2) - 1
+            if backwards
+            else bisect_left(words, max(stop - _NEAR_WORDS // 2, word + 1))
+        )
+
+
+def _is_within_a_word(text: str, position: int) -> bool:
+    """Return whether a word in ASCII, which may be a code, would be cut at a position."""
+    beside = text[max(0, position - 1) : position + 1]
+    return len(beside) > 1 and beside.isascii() and beside.isalnum()
 
 
 def fold_case(text: str) -> str:

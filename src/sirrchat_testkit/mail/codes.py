@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from sirrchat_testkit.formatting import named
 from sirrchat_testkit.mail.candidates import Candidate, only
 from sirrchat_testkit.mail.code_ranking import REASONS, Place, Ranked, Ranking, Token
-from sirrchat_testkit.mail.code_text import CodeText
+from sirrchat_testkit.mail.code_text import CodeText, near_words
 
 __tracebackhide__ = True
 
@@ -29,8 +29,11 @@ Pattern: TypeAlias = str | re.Pattern[str] | None
 MOST: Final = 1_048_576
 """Characters of a text that is searched as a whole."""
 
-_ENDS: Final = 262_144
+_ENDS: Final = MOST // 4
 """Characters at the beginning and at the end of a longer text that are searched."""
+
+_RANKED: Final = 49_152
+"""Characters of a longer text in which candidates are ranked: the lines near words such as "code"."""
 
 _SPACE = re.compile(r"\s")
 _DIGITS = re.compile(r"\d+")
@@ -101,7 +104,7 @@ def pick_code_in(texts: Texts, pattern: Pattern = None, near: Any = None) -> str
     if len(texts.text) > MOST:
         asked = f"{asked} in the first and last {_ENDS // 1024} KiB of the text"
     asked += f" near {named(near)}" if near is not None else ""
-    found = _distinct(_matching(texts, pattern) if pattern is not None else _body(texts, whole=near is not None))
+    found = _distinct(_matching(texts, pattern) if pattern is not None else _body(texts, near))
     if near is None and len(best := _best(found)) == 1:
         return best[0].token.value
     judged = _nearest(found, near) if near is not None else _judged(found, every=pattern is not None)
@@ -123,7 +126,7 @@ def _advice(texts: Texts, found: list[_Found], judged: list[Candidate[str]]) -> 
         (each for each in found if each.possible),
         (each for each in found if not each.ranking.is_part_of_a_name(each.token)),
     )
-    around = _distinct(_body(texts, whole=True))
+    around = _distinct(_body(texts, ""))
     for each in several[:_TRIED] or islice(first, _TRIED):
         forms = [form for form in [_form(each)] if _only(_judged(_distinct(_matching(texts, form)), every=True), each)]
         labels = [label for label in _labels(each) if _only(_nearest(around, label), each)]
@@ -157,11 +160,22 @@ def _labels(each: _Found) -> list[str]:
     return [label for label in labels if _LETTER.search(label)]
 
 
-def _pages(texts: Texts) -> Iterator[tuple[CodeText, str]]:
-    """Yield the text, the HTML and the subject, each with the words for it in a failure."""
-    yield CodeText(_searched(texts.text), wraps=True), ""
-    yield CodeText(_searched(texts.html())), ""
+def _pages(texts: Texts, asked: Pattern = None) -> Iterator[tuple[CodeText, str]]:
+    """Yield the text, the HTML and the subject, each with the words for it in a failure.
+
+    Of a long text, these are the parts near what is ``asked`` for, or else near words such as "code".
+    """
+    yield _page(texts.text, asked, wraps=True), ""
+    yield _page(texts.html(), asked), ""
     yield CodeText(texts.subject), "(in the subject)"
+
+
+def _page(text: str, asked: Pattern, *, wraps: bool = False) -> CodeText:
+    text = _searched(text)
+    if len(text) > _RANKED:
+        places = [found.start() for found in re.finditer(asked, text)] if asked is not None else []
+        text = near_words(text, _RANKED, places)
+    return CodeText(text, wraps=wraps)
 
 
 def _searched(text: str) -> str:
@@ -172,14 +186,16 @@ def _searched(text: str) -> str:
     return f"{first}\n{last}"
 
 
-def _body(texts: Texts, *, whole: bool = False) -> list[_Found]:
+def _body(texts: Texts, near: Pattern = None) -> list[_Found]:
     """Return the candidates of the text, or of the HTML if the text has no code, and those of the subject.
 
-    With ``whole``, the HTML is read only if the text has no candidates.
+    With ``near``, the HTML is read only if the text has no candidates.
     """
+    whole = near is not None
+    asked = re.compile(re.escape(near), re.IGNORECASE) if isinstance(near, str) and near else near or None
     found: list[_Found] = []
     subject = CodeText(texts.subject)
-    for page, part in _pages(texts):
+    for page, part in _pages(texts, asked):
         if part and any(each.place <= Place.INTRODUCED for each in found):
             break
         if not part and any(each.possible if whole else each.place < Place.NOWHERE for each in found):
@@ -192,7 +208,7 @@ def _body(texts: Texts, *, whole: bool = False) -> list[_Found]:
 def _matching(texts: Texts, pattern: str | re.Pattern[str]) -> list[_Found]:
     """Return the matches of a pattern in the first of the texts that has one."""
     subject = CodeText(texts.subject)
-    for page, part in _pages(texts):
+    for page, part in _pages(texts, pattern):
         ranking = Ranking(page, None if part else subject)
         found = [_Found(_match(ranking, match), ranking, part) for match in re.finditer(pattern, page.text) if match[0]]
         if found:

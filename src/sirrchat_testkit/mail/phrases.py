@@ -39,17 +39,22 @@ class Stems(Generic[T]):
                 self._stems.setdefault(each.strip("*"), []).append(form)
         self._ascii = {stem: forms for stem, forms in self._stems.items() if stem.isascii()}
 
-    def spans(self, text: str) -> Iterator[tuple[int, int, T]]:
-        """Yield the beginning, the end and the tag of each occurrence in ``text``, in no order."""
+    def spans(self, text: str, apart: int = 0) -> Iterator[tuple[int, int, T]]:
+        """Yield the beginning, the end and the tag of each occurrence in ``text``, in no order.
+
+        Between those of one phrase there are at least ``apart`` characters; others are passed over.
+        """
         for stem, forms in (self._ascii if text.isascii() else self._stems).items():
             at = text.find(stem)
+            passed = 0
             while at >= 0:
                 end = at + len(stem)
                 begins, ends = not _in_word(text[at - 1 : at]), not _in_word(text[end : end + 1])
                 for inside, open_ended, tag in forms:
                     if (inside or begins) and (open_ended or ends):
                         yield at, end, tag
-                at = text.find(stem, end)
+                        passed = end + apart
+                at = text.find(stem, max(end, passed))
 
 
 def _in_word(character: str) -> bool:

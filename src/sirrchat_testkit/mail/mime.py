@@ -87,10 +87,11 @@ class Attachment(Hints):
     Example:
         invoice = message.attachment("invoice-*.pdf")
         assert invoice.type == "application/pdf"
-        Path(tmp_path, invoice.name).write_bytes(invoice.content)
+        Path(tmp_path, "invoice.pdf").write_bytes(invoice.content)
 
     Attributes:
-        name: The file name as sent; empty if there is none, ``message.eml`` for an enclosed message.
+        name: The file name as sent, which may be a path; empty if there is none, ``message.eml`` for an enclosed
+            message.
         type: The media type in lower case, such as ``image/png``.
         content: The decoded bytes.
         cid: The Content-ID without angle brackets; empty if there is none.

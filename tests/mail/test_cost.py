@@ -240,6 +240,12 @@ def test_in_a_long_text_a_code_is_found_wherever_it_is() -> None:
         assert html.pick_code(*mail, r"Order (\d+)") == "48291"
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("unit", ["A", "1", "code", "code\n", "码", "a\n"])
+def test_the_lines_near_words_are_found_in_a_text_of_one_word(unit: str) -> None:
+    assert html.codes(unit * (600_000 // len(unit)), "") == ()
+
+
 def test_the_first_links_of_a_text_and_of_a_page_are_read() -> None:
     urls = [f"https://a.example/{number}" for number in range(2100)]
     assert list(html.links("\n".join(urls), "")) == urls[:2000]

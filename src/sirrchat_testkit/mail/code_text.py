@@ -227,11 +227,10 @@ def _around(text: str, words: list[int], most: int, *, backwards: bool = False) 
             stop -= 1
         yield start, stop
         most -= stop - start
-        number = (
-            bisect_left(words, start + _NEAR_WORDS // 2) - 1
-            if backwards
-            else bisect_left(words, max(stop - _NEAR_WORDS // 2, word + 1))
-        )
+        if backwards:
+            number = min(number, bisect_left(words, start + _NEAR_WORDS // 2)) - 1
+        else:
+            number = max(number + 1, bisect_left(words, stop - _NEAR_WORDS // 2))
 
 
 def _is_within_a_word(text: str, position: int) -> bool:

@@ -23,7 +23,7 @@ from typing import Any
 
 from smtp_load import RECIPIENT, Load, send
 
-LOAD = Load(size=1024, count=2000)
+LOAD = Load(size=1024, count=4000)
 WAITS, STREAMS, IDLE = 64, 50, 1000
 
 

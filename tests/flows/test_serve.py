@@ -361,7 +361,7 @@ def facts(lines: list[str]) -> dict[str, str]:
     return {each[1]: each[2] for each in found if each}
 
 
-SIGNS_IN = r"ui/sign-in/\w{32}, which signs in once; later, use the API key"
+SIGNS_IN = r"ui/sign-in/\w{32} \(signs in once; later, use the API key\)"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def _facts(server: MailServer) -> Iterator[tuple[str, str]]:
         yield "CA file", f"{server.tls.ca_file}, for clients to trust"
     yield "REST API", f"{_api(server)}, with all routes on the page {_api(server)}/docs"
     if server._has_web_inbox:  # noqa: SLF001 - its own package
-        signs_in = ", which signs in once; later, use the API key" if server._web_asks else ""  # noqa: SLF001
+        signs_in = " (signs in once; later, use the API key)" if server._web_asks else ""  # noqa: SLF001
         yield "Web inbox", f"{server.web_url}{signs_in}"
     yield "API key", server.api_key
     if settings.host in WILDCARDS:

@@ -57,6 +57,6 @@ def _web_inbox(server: MailServer) -> str:
         remedy = 'for the web inbox, install the extra web: pip install "sirrchat-testkit[web]"'
         return f"REST API: {server.api_url}/docs, with the API key {server.api_key}; {remedy}"
     url = server.web_url
-    once = "" if url.endswith("/") else "which signs in once, or "
-    key = f", {once}with the API key {server.api_key}" if server._web_asks else ""  # noqa: SLF001
+    once = "" if url.endswith("/") else "signs in once; or "
+    key = f" ({once}sign in with the API key {server.api_key})" if server._web_asks else ""  # noqa: SLF001
     return f"Web inbox: {url}{key}"

@@ -363,16 +363,27 @@ def test_the_report_names_mail_that_django_kept(project: pytest.Pytester) -> Non
     )
 
 
-def test_the_report_names_the_server_that_django_sends_to(project: pytest.Pytester) -> None:
+@pytest.mark.parametrize("mailers", [False, *[True] * HAS_MAILERS])
+def test_the_report_names_the_server_that_django_sends_to(project: pytest.Pytester, *, mailers: bool) -> None:
+    backend = "django.core.mail.backends.smtp.EmailBackend"
+    changes: dict[str, object]
+    if mailers:
+        options = {"host": "127.0.0.1", "port": 1}
+        changes, named = {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}, "MAILERS['default']"
+    else:
+        changes, named = (
+            {"EMAIL_BACKEND": backend, "EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": 1},
+            "EMAIL_HOST, EMAIL_PORT",
+        )
     project.makepyfile(
-        """
+        f"""
         import pytest
         from django.core.mail import send_mail
 
         @pytest.fixture
         def elsewhere(settings):
-            settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-            settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+            for name, value in {changes!r}.items():
+                setattr(settings, name, value)
 
         def test_1_elsewhere(mailserver, inbox, elsewhere):
             send_mail("Welcome", "Hello", None, [inbox])
@@ -392,10 +403,11 @@ def test_the_report_names_the_server_that_django_sends_to(project: pytest.Pytest
             assert 0
         """
     )
-    result = run(project, "-p", "no:randomly")
+    result = run(project, "-p", "no:randomly", mailers=mailers)
     result.assert_outcomes(passed=2, failed=2, errors=1)
-    line = "Django sends its mail to 127.0.0.1:1 (EMAIL_HOST, EMAIL_PORT); use the fixture mailserver_django."
-    result.stdout.fnmatch_lines(["E *ConnectionRefusedError*", "No mail was received.", line])
+    line = f"Django sends its mail to 127.0.0.1:1 ({named}); use the fixture mailserver_django."
+    assert line in result.stdout.str()
+    result.stdout.fnmatch_lines(["E *ConnectionRefusedError*", "No mail was received."])
     assert result.stdout.str().count(line) == 1
 
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from sirrchat_testkit import Inbox, MailNotReceived, MailServer, NotExactlyOne
-from sirrchat_testkit.formatting import due, in_utc, printable
+from sirrchat_testkit.formatting import in_utc, printable
+from sirrchat_testkit.handles.remedies import FOR_TESTS
 from tests.support import connect
 
 HOSTILE = "\x1b[31m\x07\x9b\x7f\u202e\u2066\u200b\ufeff\u2028"
@@ -41,7 +42,9 @@ def test_control_bidirectional_and_zero_width_characters_are_escaped(text: str, 
 def test_a_time_on_the_clock_of_the_server_has_the_call_that_moves_the_clock(
     milliseconds: int, shown: str, seconds: int
 ) -> None:
-    assert due(milliseconds) == f"in {shown} on the server's clock: mailserver.clock.advance(seconds={seconds})"
+    assert (
+        FOR_TESTS.due(milliseconds) == f"in {shown} on the server's clock: mailserver.clock.advance(seconds={seconds})"
+    )
 
 
 def is_shown(text: str) -> bool:

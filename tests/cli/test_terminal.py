@@ -143,7 +143,7 @@ def test_ctrl_c_ends_a_wait_with_one_line_and_as_by_a_signal(mailserver: MailSer
         stderr=end,
         env=environment(**variables(mailserver)),
         start_new_session=True,
-        preexec_fn=_take_terminal,  # noqa: PLW1509 - it only takes the terminal
+        preexec_fn=_take_terminal,  # noqa: PLW1509 - it only prepares the terminal
     )
     os.close(end)
     until(mailserver._thread, lambda: len(mailserver._control.feeds.all()) >= 1)
@@ -160,6 +160,7 @@ def _take_terminal() -> None:
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell may ignore it for background jobs
 
 
 def test_the_bytes_of_a_message_are_escaped_on_a_terminal_alone(mailserver: MailServer, inbox: Inbox) -> None:

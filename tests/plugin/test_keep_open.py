@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -44,7 +45,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=_control,  # noqa: PLW1509 - it only opens a file
+            preexec_fn=_control,  # noqa: PLW1509 - it only prepares the terminal
             env={**os.environ, "NO_COLOR": "1"},
         )
         os.close(slave)
@@ -75,6 +76,7 @@ class Terminal:
 def _control() -> None:
     """Make standard input the controlling terminal, so that Ctrl-C is a signal."""
     os.close(os.open(os.ttyname(0), os.O_RDWR))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell may ignore it for background jobs
 
 
 Start = Callable[..., Terminal]

@@ -7,7 +7,7 @@ testkit() { python -m sirrchat_testkit "$@"; }
 
 folder=$(mktemp -d)
 mkfifo "$folder/ready"
-testkit serve --quiet --json --smtp-port 0 --http-port 0 >"$folder/ready" &
+python -m sirrchat_testkit serve --quiet --json --smtp-port 0 --http-port 0 >"$folder/ready" &
 trap 'kill $! && wait; rm -r "$folder"' EXIT
 read -r server <"$folder/ready" # one line of JSON, as soon as the server is ready
 

@@ -14,7 +14,7 @@ PACKAGE = "sirrchat_testkit"
 
 ADAPTERS = {"smtp", "http", "webhooks", "storage"}
 LEVELS: list[set[str]] = [
-    {"awaiting", "errors", "formatting", "suggestions", "records", "comparing"},
+    {"awaiting", "errors", "formatting", "suggestions", "records", "comparing", "extras"},
     {"threads", "net", "signing", "durations", "sizes"},
     {"mail"},
     {"hints"},
@@ -45,7 +45,7 @@ NARROWER = {"handles": ADAPTERS, "sink": ADAPTERS}
 ONLY = {
     "cli": {
         *("domain", "storage", "handles", "net", "mail", PACKAGE),
-        *("errors", "formatting", "suggestions", "settings", "durations", "sizes"),
+        *("errors", "extras", "formatting", "suggestions", "settings", "durations", "sizes"),
     },
     "client": {"schemas", "errors", "mail", "settings", "durations"},
 }

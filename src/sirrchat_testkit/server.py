@@ -12,7 +12,6 @@ import contextlib
 import warnings
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from datetime import timedelta
-from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -191,11 +190,6 @@ class MailServer(Service, CollectionHints, Receiver):
         host, port = self._now.http.address
         page = f"ui/sign-in/{self._now.services.sign_in.current}" if self._web_asks else ""
         return f"http://{netloc((reachable(host), port))}/{page}"
-
-    @property
-    def _has_web_inbox(self) -> bool:
-        """Whether the extra ``web`` is installed."""
-        return find_spec("jinja2") is not None and find_spec("nh3") is not None
 
     @property
     def _web_asks(self) -> bool:

@@ -14,7 +14,6 @@ import contextlib
 import gzip
 import re
 import shutil
-import socket
 import statistics
 import sys
 from collections.abc import Iterator
@@ -67,13 +66,8 @@ def receiving(server: Serve, count: int) -> None:
     ratios = []
     for _ in range(5):
         alone = rate(server, 1500)
-        pages, reader = open_pages(server, count)
-        watched = rate(server, 1500)
-        for each in pages:
-            each.shutdown(socket.SHUT_RDWR)
-        reader.join()
-        for each in pages:
-            each.close()
+        with open_pages(server, count):
+            watched = rate(server, 1500)
         ratios.append(watched / alone)
     middle = statistics.median(ratios)
     print(f"receiving with {count} open pages: x {middle:.2f}, {min(ratios):.2f} to {max(ratios):.2f}")

@@ -222,6 +222,14 @@ def test_of_a_very_long_text_the_ends_are_searched_for_codes() -> None:
         html.pick_code(f"{filler}Your code: 482913\n{filler}", "")
 
 
+def test_a_failure_says_that_a_long_text_was_searched_near_words_such_as_code() -> None:
+    text = "Something happened.\n" * 3000
+    with pytest.raises(NotExactlyOne, match='code near words such as "code" in a text of more than 48 KiB'):
+        html.pick_code(text, "")
+    with pytest.raises(NotExactlyOne, match=r"^Found no code, expected"):
+        html.pick_code(text[:10_000], "")
+
+
 def test_of_very_many_candidates_the_ends_are_ranked() -> None:
     numbers = "".join(f"row {number:06} of many\n" for number in range(100_000, 106_000))
     assert html.codes(f"Your code: 482913\n{numbers}", "") == ("482913",)

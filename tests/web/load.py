@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import smtplib
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,9 @@ def rate(server: Serve, count: int) -> float:
         return count / (cpu_time(server.process.pid) - began)
 
 
-def open_pages(server: Serve, count: int) -> tuple[list[socket.socket], threading.Thread]:
-    """Open streams, and read them in a thread until they are shut down."""
+@contextlib.contextmanager
+def open_pages(server: Serve, count: int) -> Iterator[None]:
+    """Open streams, and read them in a thread until the context is left."""
     host, _, port = server.api_url.removeprefix("http://").partition(":")
     pages = [socket.create_connection((host, int(port)), timeout=30) for _ in range(count)]
     selector = selectors.DefaultSelector()
@@ -69,7 +71,14 @@ def open_pages(server: Serve, count: int) -> tuple[list[socket.socket], threadin
 
     thread = threading.Thread(target=read)
     thread.start()
-    return pages, thread
+    try:
+        yield
+    finally:
+        for each in pages:
+            each.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for each in pages:
+            each.close()
 
 
 def appearances(page: Any, host: str, port: int, count: int) -> list[float]:

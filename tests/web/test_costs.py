@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +44,8 @@ def test_50_open_pages_leave_most_of_the_rate_of_receiving(serve: StartServe) ->
     best = 0.0
     for _ in range(3):
         alone = rate(server, 1500)
-        pages, reader = open_pages(server, 50)
-        watched = rate(server, 1500)
-        for each in pages:
-            each.shutdown(socket.SHUT_RDWR)
-        reader.join()
-        for each in pages:
-            each.close()
+        with open_pages(server, 50):
+            watched = rate(server, 1500)
         best = max(best, watched / alone)
         print(f"{alone:.0f} a second, {watched:.0f} with 50 pages")  # noqa: T201 - shown with -s
         if best >= 0.6:

@@ -278,7 +278,7 @@ def test_a_broken_message_is_shown(web: Web, raw: bytes) -> None:
 
 
 def test_without_the_extra_the_root_says_how_to_install_it(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sirrchat_testkit.http.pages.find_spec", lambda _name: None)
+    monkeypatch.setattr("sirrchat_testkit.extras.find_spec", lambda _name: None)
     got = httpx.get(f"{server.api_url}/", trust_env=False)
     assert got.status_code == 200
     assert 'pip install "sirrchat-testkit[web]"' in got.text

@@ -72,7 +72,7 @@ class Warnings(logging.Handler):
             self._wake()
 
     def take(self) -> Iterator[logging.LogRecord]:
-        """Return what is kept, and keep it no longer."""
+        """Yield the kept records, and remove them."""
         while self._kept:
             yield self._kept.popleft()
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sirrchat_testkit.domain.simulators import SIMULATORS
+from sirrchat_testkit.extras import has_web
 from sirrchat_testkit.net import WILDCARDS, netloc, reachable
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def _facts(server: MailServer) -> Iterator[tuple[str, str]]:
     if settings.tls:
         yield "CA file", f"{server.tls.ca_file}, for clients to trust"
     yield "REST API", f"{_api(server)}, with all routes on the page {_api(server)}/docs"
-    if server._has_web_inbox:  # noqa: SLF001 - its own package
-        signs_in = " (signs in once; later, use the API key)" if server._web_asks else ""  # noqa: SLF001
+    if has_web():
+        signs_in = " (signs in once; later, use the API key)" if server._web_asks else ""  # noqa: SLF001 - its own package
         yield "Web inbox", f"{server.web_url}{signs_in}"
     yield "API key", server.api_key
     if settings.host in WILDCARDS:

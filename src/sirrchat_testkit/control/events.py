@@ -4,15 +4,16 @@
    then what happens. If the log no longer holds what follows, or the event is from before a restart, the first event is
    ``gap``. A stream begins with an ``id`` without an event, so that a client knows one before the first event.
 2. Events are encoded once for all streams, and written together every ``PAUSE`` seconds.
-3. A stream that is not read holds up nobody, and soon costs nothing: the system buffers at most ``BUFFERED`` bytes, and
-   no more is written until these have been read. Only its position in the log is kept. When the log no longer holds
-   what follows, the stream is closed, and that is an event as well.
+3. A stream that is not read holds up nobody, and soon costs nothing: while ``BUFFERED`` bytes are unread, nothing is
+   written to it, and only its position in the log is kept. It is closed when the log has dropped the event that it
+   would get next; that is an event as well.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
@@ -73,17 +74,17 @@ def encoded(number: int, event: Event) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, name.encode(), encode(data))
 
 
-class Stream:
-    """A client's stream: it is written when there is something to write, and the client reads."""
+class Stream(ABC):
+    """A client's stream, which is written as fast as the client reads."""
 
     def __init__(self, request: web.Request) -> None:
         self.request = request
         self.ended = self.is_writing = False
         self._ready = asyncio.Event()
 
+    @abstractmethod
     def take(self) -> bytes:
-        """Return what is to be written now; nothing if the stream has to wait until ``wake`` is called."""
-        raise NotImplementedError
+        """Return the bytes to write next; empty if there are none until ``wake`` is called."""
 
     def wake(self) -> None:
         """Note that there may be something to write."""
@@ -95,7 +96,7 @@ class Stream:
         self._ready.set()
 
     def drop(self) -> None:
-        """End the stream, although its client has not read what was written."""
+        """Close the connection at once, whether or not the client has read everything."""
         self.end()
         if self.request.transport is not None:
             self.request.transport.abort()
@@ -223,7 +224,7 @@ class EventViews:
             asyncio.get_running_loop().call_later(PAUSE, self._write)
 
     def _write(self) -> None:
-        """Have the streams write what was collected; drop those that have missed events because they are not read."""
+        """Wake the streams, and drop those that were not read until the log dropped their next event."""
         self._is_collecting = False
         self._batch = Batch(self._batch.last, self._log.last)
         for stream in self._streams:
@@ -241,7 +242,7 @@ def _joined(events: Iterable[tuple[int, Event]]) -> bytes:
 
 
 def limit_buffer(request: web.Request) -> None:
-    """Have the system buffer little of what is written to the client of ``request``."""
+    """Limit the system's send buffer for the client of ``request`` to ``BUFFERED`` bytes."""
     if request.transport is not None:
         request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFERED)
 

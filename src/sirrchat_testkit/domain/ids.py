@@ -57,13 +57,13 @@ class Ids:
 
 
 class OneTimeToken:
-    """A secret that is accepted once. Then another takes its place."""
+    """A secret that is accepted once, and then replaced."""
 
     def __init__(self) -> None:
         self.current = secret_token(32)
 
     def use(self, token: str) -> bool:
-        """Return whether ``token`` is the current one, which it then is no longer."""
+        """Return whether ``token`` is the current one. If it is, it is replaced."""
         accepted = hmac.compare_digest(token.encode("utf-8", "replace"), self.current.encode())
         if accepted:
             self.current = secret_token(32)

@@ -262,7 +262,7 @@ class ServerControl:
         return await drive(self._overview(mark))
 
     def begin_test(self) -> None:
-        """Note that a test begins: its overview leaves out what came, and what was taken, before."""
+        """Begin a test: its overview leaves out mail that arrived earlier, or was received earlier."""
         self._test = TestMark(self.services.events.last, self.services.sessions.opened, self.taken.count)
 
     def scope_mark(self) -> ScopeMark:

@@ -12,11 +12,11 @@ import html
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from importlib.util import find_spec
 from typing import Final, TypeAlias
 
 from aiohttp import web
 
+from sirrchat_testkit.extras import has_web
 from sirrchat_testkit.http.style import API_STYLE, ApiStyle
 from sirrchat_testkit.threads import import_in_thread
 
@@ -81,13 +81,13 @@ def add_pages(app: web.Application, load: Callable[[], Pages]) -> None:
 
     async def page(request: web.Request) -> web.StreamResponse:
         if not loaded:
-            if not _installed():
+            if not has_web():
                 return plain("Not installed", _MISSING, 501)
             loaded.append(await import_in_thread(load))
         return await loaded[0](request)
 
     async def start(_request: web.Request) -> web.StreamResponse:
-        if not _installed():
+        if not has_web():
             return plain("sirrchat_testkit", _MISSING)
         return lead(START, 302)
 
@@ -96,7 +96,3 @@ def add_pages(app: web.Application, load: Callable[[], Pages]) -> None:
     pages[API_STYLE] = PageStyle(key=None, problem=lambda _status, text, _error: text)
     pages.router.add_route("*", "/{path:.*}", page)
     app.add_subapp(PREFIX, pages)
-
-
-def _installed() -> bool:
-    return find_spec("jinja2") is not None and find_spec("nh3") is not None

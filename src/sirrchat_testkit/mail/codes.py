@@ -103,6 +103,8 @@ def pick_code_in(texts: Texts, pattern: Pattern = None, near: Any = None) -> str
     asked = f"code matching {named(re.compile(pattern))}" if pattern is not None else "code"
     if len(texts.text) > MOST:
         asked = f"{asked} in the first and last {_ENDS // 1024} KiB of the text"
+    elif len(texts.text) > _RANKED and pattern is None and near is None:
+        asked = f'{asked} near words such as "code" in a text of more than {_RANKED // 1024} KiB'
     asked += f" near {named(near)}" if near is not None else ""
     found = _distinct(_matching(texts, pattern) if pattern is not None else _body(texts, near))
     if near is None and len(best := _best(found)) == 1:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from sirrchat_testkit.extras import has_web
 from sirrchat_testkit.reports.section import TITLE
 from sirrchat_testkit.server import MailServer
 
@@ -53,10 +54,10 @@ def hold(item: pytest.Item, report: pytest.TestReport, servers: Iterable[MailSer
 
 
 def _web_inbox(server: MailServer) -> str:
-    if not server._has_web_inbox:  # noqa: SLF001 - its own package
+    if not has_web():
         remedy = 'for the web inbox, install the extra web: pip install "sirrchat-testkit[web]"'
         return f"REST API: {server.api_url}/docs, with the API key {server.api_key}; {remedy}"
     url = server.web_url
     once = "" if url.endswith("/") else "signs in once; or "
-    key = f" ({once}sign in with the API key {server.api_key})" if server._web_asks else ""  # noqa: SLF001
+    key = f" ({once}sign in with the API key {server.api_key})" if server._web_asks else ""  # noqa: SLF001 - its own package
     return f"Web inbox: {url}{key}"

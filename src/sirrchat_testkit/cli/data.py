@@ -116,7 +116,7 @@ def _dump(folder: Path, target: Path) -> tuple[int, list[str]]:
         envelopes = {each.id: each for each in archive.records(Envelope)}
         messages = [each for each in archive.records(Message) if deleted.isdisjoint((each.account, each.address))]
         index: list[dict[str, Any]] = []
-        with Progress(len(messages), "messages") as progress:
+        with Progress(len(messages), "message") as progress:
             for message in messages:
                 entry = _entry(message, envelopes.get(message.envelope))
                 try:

@@ -60,7 +60,7 @@ def _ingest(arguments: argparse.Namespace, server: Api) -> int:
 
     mailboxes = [_mailbox(path) for path in arguments.paths]
     stored = refused = done = 0
-    with Progress(sum(size for size, _ in mailboxes), "messages") as progress:
+    with Progress(sum(size for size, _ in mailboxes), "message") as progress:
         for item in (item for _, items in mailboxes for item in items):
             try:
                 _store(server, item, arguments.to)

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Final, Self
 
+from sirrchat_testkit.formatting import counted
+
 _WIDTH: Final = 30
 _INTERVAL: Final = 0.1
 """Seconds between two pictures of the bar."""
@@ -16,7 +18,7 @@ class Progress:
 
     Args:
         total: The size of the work, in any unit.
-        what: What is counted beside the bar, in the plural.
+        what: What is counted beside the bar, in the singular.
     """
 
     def __init__(self, total: int, what: str) -> None:
@@ -51,5 +53,5 @@ class Progress:
     def _draw(self, done: int, count: int) -> None:
         part = min(done / self._total, 1.0)
         bar = "#" * int(part * _WIDTH)
-        sys.stderr.write(f"\r\x1b[K{part:4.0%} [{bar:{_WIDTH}}] {count} {self._what}")
+        sys.stderr.write(f"\r\x1b[K{part:4.0%} [{bar:{_WIDTH}}] {counted(count, self._what)}")
         sys.stderr.flush()

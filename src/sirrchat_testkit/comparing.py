@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 __tracebackhide__ = True
 
+_WHITE_SPACE = " \t\n\r\x0b\x0c"  # of ASCII, as ``bytes.split`` knows it
+
 Text: TypeAlias = str | Pattern[str] | Callable[[str], object] | Any
 Number: TypeAlias = int | Callable[[int], object] | Any
 Flag: TypeAlias = bool | Any
@@ -26,7 +28,7 @@ Time: TypeAlias = datetime | Callable[[datetime], object] | Any
 
 def fold(text: str) -> str:
     """Return ``text`` stripped, with each run of ASCII white space as one space."""
-    text = text.strip(" ")
+    text = text.strip(_WHITE_SPACE)
     if not text.isprintable() or "  " in text:
         # Bytes are split at ASCII white space only, and faster than by a regular expression.
         text = b" ".join(text.encode("utf-8", "surrogatepass").split()).decode("utf-8", "surrogatepass")

@@ -120,8 +120,10 @@ class Counters:
     async def foreign(self, copies: Iterable[Message]) -> frozenset[str]:
         """Return the recipients of ``copies`` that are at domains not served, in the form that is compared."""
         unknown = {each.recipient_key for each in copies if not each.account}
+        if not unknown:
+            return frozenset()
         return frozenset(
-            {each for each in unknown if not await self._store.count(Domain, name=addressing.split(each)[1])}
+            [each for each in unknown if not await self._store.count(Domain, name=addressing.split(each)[1])]
         )
 
     def count(self, copies: Iterable[Message], foreign: Collection[str]) -> None:

@@ -99,6 +99,8 @@ class SmtpSession:
         self._messages = 0
         self._unknown = 0
         self._held = 0  # bytes of the incomplete message
+        self._offer: Offer | None = None  # under the settings ``_offer_under``, and the present TLS
+        self._offer_under = services.settings.value
         self.record = services.sessions.open(peer)
         self.transaction: Transaction | None = None
         self.extended = False
@@ -109,10 +111,14 @@ class SmtpSession:
     @property
     def offer(self) -> Offer:
         """The extensions offered now."""
-        settings, record = self._services.settings.value, self.record
-        mechanisms = () if settings.auth == "tls" and not record.tls else self._services.logins.mechanisms
-        starttls = settings.starttls and not record.tls
-        return offer(settings.hide_extensions, settings.max_message_size, mechanisms, starttls=starttls)
+        settings = self._services.settings.value
+        if self._offer is None or self._offer_under is not settings:
+            tls = self.record.tls
+            mechanisms = () if settings.auth == "tls" and not tls else self._services.logins.mechanisms
+            starttls = settings.starttls and not tls
+            self._offer = offer(settings.hide_extensions, settings.max_message_size, mechanisms, starttls=starttls)
+            self._offer_under = settings
+        return self._offer
 
     @property
     def size_limit(self) -> int:
@@ -174,6 +180,7 @@ class SmtpSession:
         self.record.ehlo = self.record.login = ""
         self.extended = False
         self.record.tls = tls
+        self._offer = None
 
     def tls_failed(self, alert: str) -> None:
         """Append the event that TLS failed, with the alert or OpenSSL's reason."""

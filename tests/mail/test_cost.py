@@ -288,6 +288,15 @@ def test_what_exceeds_a_bound_is_named() -> None:
     assert parse(wide).problems == ("the nested parts are too large: the inner ones were not divided",)
 
 
+def test_a_transfer_encoding_that_exceeds_a_bound_is_named() -> None:
+    texts = b"Content-Transfer-Encoding: base64\r\n\r\n" + b"aGk=\r\n" * 1001
+    assert parse(texts).text == "hi" * 1000
+    assert parse(texts).problems == ("a part has more than 1000 Base64 texts: the others were not read",)
+    assert parse(texts.replace(b"aGk=\r\n", b"", 1)).problems == ()
+    lines = b"Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 x\n" + b'"0V%T\n' * 500_000
+    assert parse(lines).problems == ("a uuencoded part has more than 500000 lines: the others were not read",)
+
+
 def test_a_message_within_the_bounds_is_read_as_a_whole() -> None:
     parts = "".join(f"--b\r\n\r\npart {number}\r\n" for number in range(999))
     message = parse(f'Content-Type: multipart/mixed; boundary="b"\r\n\r\n{parts}--b--\r\n'.encode())

@@ -23,6 +23,9 @@ DECODED = 8192
 WORDS = 128
 """Encoded-words of a field that are decoded; 8192 characters have 109 words of the maximum length."""
 
+BASE64_TEXTS = 1000
+"""Base64 texts that may follow each other, and are all read."""
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # The text of a word ends at "?="; a bare "?" within is a common mistake, but the next word is not part of this one.
 # The bound keeps hostile input linear.
@@ -34,7 +37,6 @@ _Q_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64 = bytes({*range(256)} - {*_ALPHABET})
 _PADDING = re.compile(rb"=+")
-_PIECES = 1000  # encoded texts that follow each other, of which the padding shows the ends
 
 
 def decode_bytes(data: bytes, charset: str = "") -> str:
@@ -101,18 +103,20 @@ def _together(words: list[bytes], charset: str) -> str:
 
 def _octets(encoding: str, text: str) -> bytes:
     if encoding in "bB":
-        return decode_base64(text.encode("utf-8", "replace"))
+        return read_base64(text.encode("utf-8", "replace"))[0]
     plain = text.replace("_", " ").encode("utf-8", "replace")
     return _Q_OCTET.sub(lambda octet: bytes((int(octet[1], 16),)), plain)
 
 
-def decode_base64(data: bytes) -> bytes:
-    """Return ``data`` decoded as far as possible: other characters are skipped, and the last bits may be missing.
+def read_base64(data: bytes) -> tuple[bytes, bool]:
+    """Return ``data`` decoded as far as possible, and whether all of it was read.
 
-    Several encoded texts may follow each other, at most 1000.
+    Other characters are skipped, and the last bits may be missing. Several encoded texts may follow each other; the
+    padding shows where each ends.
     """
+    pieces = _PADDING.split(data.translate(None, delete=_NOT_BASE64), BASE64_TEXTS)
     decoded = []
-    for piece in _PADDING.split(data.translate(None, delete=_NOT_BASE64), _PIECES)[:_PIECES]:
+    for piece in pieces[:BASE64_TEXTS]:
         whole = piece[: len(piece) - (len(piece) % 4 == 1)]
         decoded.append(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4)))
-    return b"".join(decoded)
+    return b"".join(decoded), not any(pieces[BASE64_TEXTS:])

@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 from sirrchat_testkit.mail.address_headers import ADDRESSES, Allowance, MailAddress, mail_addresses
 from sirrchat_testkit.mail.body import body_text, is_fast
-from sirrchat_testkit.mail.encoded_words import decode_base64
+from sirrchat_testkit.mail.encoded_words import BASE64_TEXTS, read_base64
 from sirrchat_testkit.mail.headers import (
     LIMIT,
     LINES,
@@ -62,8 +62,10 @@ FEW_SCANS = 3_000_000
 SLOW_TEXT = 524_288
 """Bytes of text that are read in charsets that take long to decode, and in ``format=flowed``."""
 
+UU_LINES = 500_000
+"""Lines of a uuencoded part that are read."""
+
 _CIDS = 5000  # references to files of the message that are read in its HTML
-_UU_LINES = 500_000
 _LONG_HEADER = "the {} is longer than {} KiB or {} lines: the rest of it was not read"
 _LONG_TEXT = (
     f"the text is longer than {SLOW_TEXT // 1024} KiB, and its charset or format=flowed takes long to read:"
@@ -288,7 +290,7 @@ class _Reader:
         disposition = first_word(disposed)
         typed = _mended(headers.undecoded("Content-Type"))
         filename = parameter(disposed, "filename")
-        content = _decoded(content, headers.undecoded("Content-Transfer-Encoding"))
+        content = self._decoded(content, headers.undecoded("Content-Transfer-Encoding"))
         if kind.startswith("multipart/"):  # its boundary is missing: show it as text
             kind = "text/plain"
         if kind in _TEXTS and disposition != "attachment" and (alternative or not filename):
@@ -298,6 +300,31 @@ class _Reader:
         name = filename or parameter(typed, "name") or ("message.eml" if kind == "message/rfc822" else "")
         cid = headers.get("Content-ID", "").strip("<> ")
         body.files.append((Attachment(name, kind, content, cid), disposition))
+
+    def _decoded(self, content: bytes, encoding: str) -> bytes:
+        """Return ``content`` without its transfer encoding (RFC 2045 section 6), as far as it can be decoded."""
+        encoding = first_word(encoding)
+        if encoding == "base64":
+            decoded, whole = read_base64(content)
+            if not whole:
+                self.note(f"a part has more than {BASE64_TEXTS} Base64 texts: the others were not read")
+            return decoded
+        if encoding == "quoted-printable":
+            return binascii.a2b_qp(_SOFT_BREAK.sub(b"=", content))
+        return self._uudecoded(content, encoding) if encoding in _UUENCODINGS else content
+
+    def _uudecoded(self, content: bytes, encoding: str) -> bytes:
+        from email.message import Message
+
+        lines = content.split(b"\n", UU_LINES)
+        if len(lines) > UU_LINES:
+            self.note(f"a uuencoded part has more than {UU_LINES} lines: the others were not read")
+        leaf = Message()
+        leaf["Content-Transfer-Encoding"] = encoding
+        leaf.set_payload(b"\n".join(lines[:UU_LINES]).decode("ascii", "surrogateescape"))
+        decoded = leaf.get_payload(decode=True)
+        assert isinstance(decoded, bytes)
+        return decoded
 
     def _text(self, content: bytes, field: str, *, html: bool) -> str:
         """Return the text of a part whose Content-Type is ``field``, as far as it is read."""
@@ -358,26 +385,6 @@ def _type(field: str, default: str) -> str:
     if not kind:
         return default
     return kind if kind.count("/") == 1 else "text/plain"
-
-
-def _decoded(content: bytes, encoding: str) -> bytes:
-    """Return ``content`` without its transfer encoding (RFC 2045 section 6), as far as it can be decoded."""
-    encoding = first_word(encoding)
-    if encoding == "base64":
-        return decode_base64(content)
-    if encoding == "quoted-printable":
-        return binascii.a2b_qp(_SOFT_BREAK.sub(b"=", content))
-    if encoding not in _UUENCODINGS:
-        return content
-    from email.message import Message
-
-    leaf = Message()
-    leaf["Content-Transfer-Encoding"] = encoding
-    content = b"\n".join(content.split(b"\n", _UU_LINES)[:_UU_LINES]) if encoding != "quoted-printable" else content
-    leaf.set_payload(content.decode("ascii", "surrogateescape"))
-    decoded = leaf.get_payload(decode=True)
-    assert isinstance(decoded, bytes)
-    return decoded
 
 
 def _is_shown(one: Attachment, disposition: str, named: AbstractSet[str]) -> bool:

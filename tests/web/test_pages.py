@@ -46,6 +46,13 @@ def test_the_addresses_show_unread_mail_and_what_is_left(web: Web, arrive: Send)
     assert "This address expired" in web.get("/mail?to=brief@example.com")
 
 
+@pytest.mark.parametrize("before", ["x", "-1", "9" * 5000])
+def test_a_place_in_the_list_that_is_no_number_is_ignored(web: Web, arrive: Send, before: str) -> None:
+    arrive("Welcome")
+    assert ">Welcome</bdi>" in web.get(f"/mail?before={before}")
+    assert "Welcome" in web.get(f"/activity?before={before}")
+
+
 def test_a_list_shows_one_address(web: Web, arrive: Send) -> None:
     arrive("For Ann")
     arrive("For Bob", to=("bob@example.com",))

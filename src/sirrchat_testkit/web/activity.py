@@ -17,12 +17,10 @@ from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.pages import PREFIX
 from sirrchat_testkit.web.inbox import InboxPages
 from sirrchat_testkit.web.layout import Layout
-from sirrchat_testkit.web.render import size
+from sirrchat_testkit.web.render import read_number, size
 
 LISTED: Final = 100
 """Events on a page."""
-
-_DIGITS: Final = 18
 
 KINDS: Final[Mapping[str, tuple[str, tuple[type[Event], ...]]]] = {
     "": (
@@ -92,12 +90,9 @@ class ActivityPages:
         if kind not in KINDS:
             raise NotFound(f"there is no kind {kind!r} of activity")
         log = self._services.events
-        first = log.last - len(log.held()) + 1
-        end = int(before) if before.isascii() and before.isdecimal() and len(before) <= _DIGITS else log.last + 1
+        end = read_number(before) or log.last + 1
         events = [
-            (number, each)
-            for number, each in enumerate(log.held(), first)
-            if number < end and isinstance(each, KINDS[kind][1])
+            (number, each) for number, each in log.numbered() if number < end and isinstance(each, KINDS[kind][1])
         ]
         data: dict[str, Any] = {
             "kinds": {each: name for each, (name, _) in KINDS.items()},

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
+from sirrchat_testkit.control.shown import later_events
 from sirrchat_testkit.control.waiting import Searches
 from sirrchat_testkit.domain.deletion import SLICE
 from sirrchat_testkit.domain.events import RecipientRefused
@@ -33,7 +34,7 @@ from sirrchat_testkit.smtp.replies import BY_ERROR
 from sirrchat_testkit.web.layout import Layout
 from sirrchat_testkit.web.mailbox import Filter, Mailbox, address_of, filter_of, message_of, nearest, search_of
 from sirrchat_testkit.web.recipes import curl, lines, swaks, target
-from sirrchat_testkit.web.render import page
+from sirrchat_testkit.web.render import page, read_number
 from sirrchat_testkit.web.rows import Row, Rows
 
 LISTED: Final = 50
@@ -144,7 +145,7 @@ class InboxPages:
         """Return what the list and the addresses beside it need."""
         shown = filter_of(request, visitor)
         before = request.query.get("before", "")
-        listed = await self.listed(shown, int(before) if before.isascii() and before.isdecimal() else None)
+        listed = await self.listed(shown, read_number(before))
         boxes = await self.boxes(visitor)
         address = await address_of(self._control, shown)
         boxes |= {"shown": shown, "listed": listed, "before": before, "address": address, "expiries": EXPIRIES}
@@ -183,17 +184,12 @@ class InboxPages:
 
     async def _with_refusals(self, shown: Filter, rows: Sequence[Any], *, whole: bool) -> list[Row | RefusedRow]:
         """Return ``rows`` with the recipients that were refused since the oldest of them; ``whole``: with all."""
-        events = self._services.events
-        held = events.held()
-        first = events.last - len(held) + 1
         since = 0 if whole or not rows else rows[-1].record.received_at
         wanted = addressing.key(shown.to) if shown.to else ""
         found = [
             (number, each)
-            for number, each in enumerate(held, first)
-            if isinstance(each, RecipientRefused)
-            and each.at >= since
-            and (not wanted or addressing.key(each.recipient) == wanted)
+            for number, each in later_events(self._services.events, 0, RecipientRefused)
+            if each.at >= since and (not wanted or addressing.key(each.recipient) == wanted)
         ]
         refused = await self.refused(found[-_REFUSALS:])
         return sorted([*refused, *rows], key=lambda each: -(each.at if isinstance(each, RefusedRow) else _at(each)))

@@ -38,6 +38,7 @@ from sirrchat_testkit.web.activity import LISTED as LOGGED
 from sirrchat_testkit.web.inbox import LISTED, InboxPages
 from sirrchat_testkit.web.layout import Layout, LivePart
 from sirrchat_testkit.web.mailbox import Filter, filter_of, search_of
+from sirrchat_testkit.web.render import read_number
 from sirrchat_testkit.web.rows import Rows
 from sirrchat_testkit.web.stream import PageStream
 from sirrchat_testkit.web.visitors import Visitors
@@ -51,7 +52,6 @@ REST: Final = 5
 _WRITING: Final = 3  # steps of the loop in which the streams write what was pushed
 
 _SHOWN: Final = (MessageReceived, MessagesChanged, MessagesRemoved, RecipientRefused, ClockMoved)
-_LONGEST_ID: Final = 18
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")  # those of the format; str.splitlines knows more
 
 
@@ -106,7 +106,7 @@ class Live:
         shown = self._shown(request, visitor)
         response = web.StreamResponse(headers=HEADERS)
         stream = PageStream(request)
-        known = _number(request.headers.get("Last-Event-ID") or request.query.get("after", ""))
+        known = read_number(request.headers.get("Last-Event-ID") or request.query.get("after", ""))
         self._join(shown, stream)
         try:
             with suppress(ConnectionResetError):  # the page was closed
@@ -254,9 +254,8 @@ class Live:
             text = self._layout.part("rows", shown.visitor, listed=listed, shown=shown.list, opened="")
             parts.append(_partial("#rows", "innerMorph", text))
         if shown.kind is not None:
-            held = self._log.held()
-            events = [*enumerate(held, self._log.last - len(held) + 1)]
-            parts.append(_partial("#log", "innerMorph", await self._entries(shown, shown.kind, events)))
+            entries = await self._entries(shown, shown.kind, self._log.numbered())
+            parts.append(_partial("#log", "innerMorph", entries))
         parts += await self._page_parts(shown)
         return _event(self._log.last, [*parts, *await self._counts(shown)])
 
@@ -297,7 +296,3 @@ def _partial(target: str, swap: str, text: str) -> str:
 def _event(number: int, parts: Sequence[str]) -> bytes:
     data = "".join(f"data: {line}\n" for line in _LINE_ENDS.split("".join(parts)))
     return f"id: {number}\n{data}\n".encode("utf-8", "replace") if parts else b""
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID else None

@@ -28,7 +28,7 @@ from sirrchat_testkit.web.body import body, listed
 from sirrchat_testkit.web.inbox import InboxPages
 from sirrchat_testkit.web.layout import Layout
 from sirrchat_testkit.web.mailbox import filter_of, message_of
-from sirrchat_testkit.web.render import page
+from sirrchat_testkit.web.render import page, read_number
 from sirrchat_testkit.web.rows import candidates_of, summary
 
 VIEWS: Final[Mapping[str, str]] = {
@@ -52,8 +52,6 @@ _SOURCE: Final = 262_144
 
 _TEXT: Final = 524_288
 """Characters of the text that are shown."""
-
-_DIGITS: Final = 6
 
 
 class Tab(NamedTuple):
@@ -136,9 +134,10 @@ class MessagePages:
         """Return an attached or inline file."""
         opened = await self._loaded(visitor, message)
         files = await asyncio.to_thread(lambda: (*opened.attachments, *opened.inline))
-        if not number.isdecimal() or not number.isascii() or len(number) > _DIGITS or int(number) >= len(files):
+        index = read_number(number)
+        if index is None or index >= len(files):
             raise NotFound(f"the message has no file {number}")
-        chosen = files[int(number)]
+        chosen = files[index]
         return file(chosen.content, chosen.name or "attachment", "application/octet-stream")
 
     async def redeliver(self, request: web.Request, visitor: ApiKey, message: str) -> web.StreamResponse:

@@ -33,6 +33,7 @@ STATIC: Final = {
 }
 _FOLDER = Path(str(resources.files(__package__)))
 _KILO: Final = 1000
+_DIGITS: Final = 18
 
 
 class Templates:
@@ -88,6 +89,11 @@ def left(milliseconds: int) -> str:
 def local_time(at: int) -> datetime:
     """Return a time of the server's clock as a datetime in UTC."""
     return datetime.fromtimestamp(at / 1000, UTC)
+
+
+def read_number(text: str) -> int | None:
+    """Return the number in a part of a URL, or None if it has none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None
 
 
 def url(path: str, **query: Any) -> str:

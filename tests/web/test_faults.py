@@ -77,7 +77,8 @@ def test_every_effect_of_the_form_can_be_planned(web: Web, effect: object) -> No
     [
         ({"effect": "smtp.none"}, "choose what the fault does"),
         ({"effect": "smtp.reject", "stage": "rcpt", "code": "x"}, "code must be a whole number, not 'x'"),
-        ({"effect": "smtp.reject", "stage": "request"}, "stage"),
+        ({"effect": "smtp.reject", "stage": ""}, "reject needs a stage, such as 'rcpt'"),
+        ({"effect": "smtp.throttle"}, "throttle needs per_minute"),
         ({"effect": "smtp.delay", "seconds": "soon"}, "'soon' is not a duration such as 90s"),
         ({"effect": "smtp.reject", "stage": "rcpt", "code": "250"}, "code"),
     ],
@@ -91,8 +92,19 @@ def test_a_wrong_field_shows_the_form_again(web: Web, fields: dict[str, str], pr
 def test_fields_that_the_effect_does_not_take_are_ignored(web: Web) -> None:
     web.post("/faults", effect="rest.drop", code="451", seconds="soon", recipient="ann@example.com", place="/api/*")
     assert "mailserver.rest_faults.drop(path='/api/*')" in unescape(web.get("/faults"))
+    web.post("/faults", effect="rest.refuse", stage="rcpt", place="/api/*")
+    assert "mailserver.rest_faults.refuse(path='/api/*')" in unescape(web.get("/faults"))
     web.post("/faults", effect="webhook.duplicate", stage="rcpt", place="*")
     assert "mailserver.webhook_faults.duplicate(url='*')" in unescape(web.get("/faults"))
+    web.post("/faults/remove", fault="all")
+
+
+def test_a_fault_that_was_planned_by_the_control_api_is_shown_as_python(web: Web) -> None:
+    body = {"effect": {"name": "reject", "code": 451}, "stage": "data", "times": 2, "match": {"login": "ann*"}}
+    url, headers = "/testkit/v1/faults", {"X-API-Key": web.server.api_key}
+    assert web.http.post(url, json=body, headers=headers).status_code == 201
+    call = "mailserver.faults.reject(code=451, stage='data', times=2, login='ann*')"
+    assert call in unescape(web.get("/faults"))
     web.post("/faults/remove", fault="all")
 
 

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -30,6 +30,8 @@ _HANDLES: Final[Mapping[str, type[PlannedFaults[Any, Any]]]] = {
     "webhook": WebhookFaults,
     "rest": RestFaults,
 }
+_ATTRIBUTES: Final = {"smtp": "faults", "webhook": "webhook_faults", "rest": "rest_faults"}
+"""The attribute of ``mailserver`` that is the handle of each protocol."""
 
 
 class FaultViews:
@@ -61,6 +63,7 @@ class FaultViews:
                 if field not in known:
                     raise InvalidValue(f"{name} has no {field}", field=field, value=value)
                 parameters[field] = value
+        _check_given(name, known.values(), parameters)
         try:
             planned: Fault = verb(**parameters, **body.match)
         except (TypeError, ValueError) as error:
@@ -68,6 +71,8 @@ class FaultViews:
             raise InvalidValue(
                 str(error), field="match" if "condition" in str(error) or str(error).startswith("unknown ") else field
             ) from None
+        arguments = ", ".join(f"{each}={value!r}" for each, value in {**parameters, **body.match}.items())
+        planned.call = f"mailserver.{_ATTRIBUTES[body.protocol]}.{name}({arguments})"
         return planned
 
     async def remove_fault(self, request: web.Request) -> web.Response:
@@ -110,6 +115,15 @@ def _check_names(verb: str, given: Mapping[str, Any], known: list[str]) -> None:
             near = near_name(each, known)
             hint = f"did you mean {near!r}?" if near else f"it has {', '.join(known) or 'no parameters'}"
             raise InvalidValue(f"{verb} has no parameter {each!r}; {hint}", field="effect")
+
+
+def _check_given(verb: str, known: Iterable[inspect.Parameter], given: Mapping[str, Any]) -> None:
+    """Check that ``given`` has the parameters without which ``verb`` cannot be called."""
+    for each in known:
+        if each.default is each.empty and each.kind is not each.VAR_KEYWORD and each.name not in given:
+            if each.name == "stage":
+                raise InvalidValue(f"{verb} needs a stage, such as 'rcpt'", field="stage")
+            raise InvalidValue(f"{verb} needs {each.name}", field="effect")
 
 
 def _fault_json(fault: Fault) -> dict[str, Any]:

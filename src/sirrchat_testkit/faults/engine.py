@@ -199,7 +199,7 @@ class Fault:
         number: The number of the fault, from 1 in the order in which faults were planned; its id in the control API.
     """
 
-    __slots__ = ("action", "fired", "match", "number", "protocol", "runs_user_code", "stages", "times")
+    __slots__ = ("action", "call", "fired", "match", "number", "protocol", "runs_user_code", "stages", "times")
 
     protocol: FaultProtocol[Any, Any]
     stages: tuple[str, ...]
@@ -209,6 +209,8 @@ class Fault:
     times: int | None
     fired: int
     number: int
+    call: str
+    """The Python that plans it, if it was planned by the control API or in the web inbox; else empty."""
 
     def __init__(
         self,
@@ -228,6 +230,7 @@ class Fault:
         self.times = times
         self.fired = 0
         self.number = 0
+        self.call = ""
 
     @property
     def spent(self) -> bool:

@@ -25,9 +25,6 @@ from sirrchat_testkit.schemas import control as schemas
 from sirrchat_testkit.schemas.webhook_events import PENDING
 from sirrchat_testkit.web.layout import Layout, LivePart
 
-_HANDLES: Final = {"smtp": "faults", "webhook": "webhook_faults", "rest": "rest_faults"}
-"""The handle of ``mailserver`` for each protocol."""
-
 _FOREVER: Final = 2**53
 _DUE: Final = 6
 """What is due next, at most."""
@@ -103,7 +100,6 @@ class FaultPages:
         self._services = control.services
         self._layout = layout
         self._faults = FaultViews(control)
-        self._python: dict[int, str] = {}
         self.live = LivePart(
             (events.FaultFired, events.ClockMoved, events.DeliveryAttempted, events.DeliveryRequested), self._parts
         )
@@ -116,11 +112,9 @@ class FaultPages:
         """Plan the fault of the form; with a wrong field, show the form again."""
         fields = {name: str(value).strip() for name, value in (await request.post()).items()}
         try:
-            wanted = _wanted(fields)
-            fault = self._faults.plan(checked(schemas.NewFault, wanted))
+            self._faults.plan(checked(schemas.NewFault, _wanted(fields)))
         except TestkitError as error:
             return await self._show(request, visitor, fields, str(error), status_of(error))
-        self._python[fault.number] = _as_python(wanted)
         return lead(f"{PREFIX}/faults")
 
     async def remove(self, request: web.Request, _visitor: ApiKey) -> web.StreamResponse:
@@ -160,7 +154,7 @@ class FaultPages:
         data: dict[str, Any] = {
             "effects": EFFECTS,
             "stages": STAGES,
-            "fields": {"effect": "smtp.reject", **fields},
+            "fields": {"effect": "smtp.reject", "stage": "rcpt", **fields},
             "problem": problem,
             **await self._state(),
         }
@@ -173,10 +167,11 @@ class FaultPages:
         return {f"#{name}": self._layout.part(f"faults-{name}", visitor, **state) for name in names}
 
     async def _state(self) -> dict[str, Any]:
-        registry = self._services.faults.all()
-        self._python = {each.number: self._python.get(each.number, "") for each in registry}
-        planned = [(each, each.count(), self._python[each.number]) for each in registry]
-        return {"planned": planned, "due": await self._due(), "shared": self._services.settings.value.shared}
+        return {
+            "planned": self._services.faults.all(),
+            "due": await self._due(),
+            "shared": self._services.settings.value.shared,
+        }
 
     async def _due(self) -> list[tuple[int, str]]:
         """Return what the clock will cause next: in how many milliseconds, and what."""
@@ -211,7 +206,7 @@ def _wanted(fields: Mapping[str, str]) -> dict[str, Any]:
         if chosen.protocol in names and fields.get(field)
     }
     body: dict[str, Any] = {"protocol": chosen.protocol, "effect": effect, "match": match}
-    if fields.get("stage") and chosen.protocol in STAGES:
+    if fields.get("stage") in STAGES.get(chosen.protocol, ()):
         body["stage"] = fields["stage"]
     if fields.get("times"):
         body["times"] = _number("times", fields["times"])
@@ -238,12 +233,3 @@ def _moment(text: str) -> int:
         return milliseconds(in_utc(text))
     except ValueError:
         raise InvalidValue(f"{text!r} is not a time such as 2030-01-31T12:00") from None
-
-
-def _as_python(body: Mapping[str, Any]) -> str:
-    """Return the call that plans the same in a test."""
-    effect = dict(body["effect"])
-    verb = effect.pop("name")
-    given = {**effect, **{name: body[name] for name in ("stage", "times") if name in body}, **body["match"]}
-    arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
-    return f"mailserver.{_HANDLES[body['protocol']]}.{verb}({arguments})"

@@ -103,14 +103,16 @@ def test_older_events_have_pages(web: Web) -> None:
     assert "number 0." in rest[-1]
 
 
-def test_webhook_attempts_are_shown(web: Web, arrive: Send) -> None:
+def test_webhook_attempts_are_shown_and_lead_to_their_message(web: Web, arrive: Send) -> None:
     with web.server.make_webhook_sink() as sink:
         web.server.add_webhook(sink)
         arrive()
         sink.receive()
         web.server.settle()
-        [line] = entries(web.get("/activity?kind=webhooks"))
+        shown = web.get("/activity?kind=webhooks")
+        [line] = entries(shown)
         assert f"email.received to {sink.url}: 200, try 1" in line
+        assert f'href="/ui/mail/{web.message()}/webhooks"' in shown
 
 
 def test_it_happens_on_the_page(page: Any, web: Web, arrive: Send) -> None:

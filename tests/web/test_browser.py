@@ -38,6 +38,47 @@ def test_mail_appears_by_itself_and_is_announced(page: Any, arrive: Send) -> Non
     expect(page.locator("#boxes a", has_text="ann@example.com")).to_contain_text("1 unread")
 
 
+def test_arrivals_are_announced_at_most_every_three_seconds(page: Any, web: Web, arrive: Send) -> None:
+    page.clock.install()
+    open_list(page)
+    arrive("First")
+    said = page.locator("#said")
+    expect(said).to_have_text("New message from Riverbank Books: First")
+    arrive("Second")
+    with connect(web.server) as smtp:
+        smtp.ehlo()
+        smtp.mail("a@shop.example")
+        smtp.rcpt("anna@example.com")
+    arrive("Third")
+    expect(page.locator("#rows .row")).to_have_count(4)
+    assert said.inner_text() == "New message from Riverbank Books: First"
+    page.clock.fast_forward(3_000)
+    expect(said).to_have_text("2 new messages, 1 refused")
+    page.clock.fast_forward(3_000)
+    with connect(web.server) as smtp:
+        smtp.ehlo()
+        smtp.mail("a@shop.example")
+        smtp.rcpt("bobby@example.com")
+    expect(said).to_have_text("Refused: bobby@example.com. Nearest is bob@example.com")
+    page.locator(".row a.open", has_text="Second").click()
+    expect(page.locator("#subject")).to_have_text("Second")
+    page.clock.fast_forward(3_000)
+    assert said.inner_text().startswith("Refused")
+
+
+def test_mail_that_arrives_moves_neither_the_focus_nor_the_page(page: Any, web: Web, arrive: Send) -> None:
+    page.set_viewport_size({"width": 390, "height": 500})
+    web.server.inbox_for("ann@example.com").deliver(subject="Long", text="line\n" * 200)
+    open_list(page)
+    page.locator(".row a.open").click()
+    page.locator("#panel .text").click()
+    page.evaluate("scrollTo(0, 900); document.activeElement.blur()")
+    arrive("Later")
+    expect(page.locator("#unread")).to_have_text("1 unread")
+    assert page.evaluate("scrollY") == 900
+    assert page.evaluate("document.activeElement === document.body")
+
+
 def test_refusals_deletions_and_reading_elsewhere_appear_by_themselves(page: Any, web: Web, arrive: Send) -> None:
     arrive("First")
     arrive("Second")
@@ -46,7 +87,7 @@ def test_refusals_deletions_and_reading_elsewhere_appear_by_themselves(page: Any
         smtp.ehlo()
         smtp.mail("a@shop.example")
         smtp.rcpt("anna@example.com")
-    expect(page.locator(".row.refused")).to_contain_text("nearest is ann@example.com")
+    expect(page.locator(".row.refused")).to_contain_text("Nearest is ann@example.com")
     expect(page.locator(".row .mark > *")).to_have_count(2)
     web.get(f"/mail/{web.message()}")
     expect(page.locator(".row .mark > *")).to_have_count(1)
@@ -67,6 +108,18 @@ def test_a_list_gets_only_the_mail_that_it_shows(page: Any, arrive: Send) -> Non
     arrive("Not it")
     arrive("It", code="999111")
     expect(page.locator("#rows .subject")).to_have_text(["It"])
+
+
+def test_an_older_page_of_the_list_has_live_counts(page: Any, web: Web, arrive: Send) -> None:
+    for number in range(60):
+        web.server.inbox_for("ann@example.com").deliver(subject=f"number {number}")
+    open_list(page)
+    page.locator("#older").click()
+    expect(page.locator("#rows .subject").first).to_have_text("number 9")
+    expect(page.locator("#live")).to_have_text("Live")
+    arrive("New")
+    expect(page.locator("#unread")).to_have_text("61 unread")
+    expect(page.locator("#rows .row")).to_have_count(10)
 
 
 def test_many_messages_at_once_leave_a_complete_list_of_bounded_length(page: Any, server: MailServer) -> None:
@@ -198,6 +251,8 @@ def test_images_are_loaded_for_one_view_only(page: Any, web: Web) -> None:
     expect(page.get_by_role("button", name="1 not loaded")).to_be_visible()
     page.locator("#s-dark").click()
     expect(page.locator("iframe")).to_have_attribute("src", re.compile(r"scheme=dark$"))
+    page.locator("#s-inverted").click()
+    expect(page.frame_locator("iframe").locator("html")).to_have_css("filter", "invert(1) hue-rotate(180deg)")
     expect(page.get_by_role("button", name="1 not loaded")).to_be_visible()
     page.locator("#w-phone").click()
     expect(page.locator(".stage.phone iframe")).to_have_css("width", "375px")

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from sirrchat_testkit.domain import events as domain
 from sirrchat_testkit.domain.events import Event
-from sirrchat_testkit.domain.models import ApiKey
+from sirrchat_testkit.domain.models import ApiKey, Delivery
 from sirrchat_testkit.domain.sessions import Session
 from sirrchat_testkit.errors import NotFound
 from sirrchat_testkit.formatting import counted, iso_milliseconds
@@ -138,6 +138,10 @@ class ActivityPages:
                 )
             elif isinstance(event, domain.SessionClosed):
                 made.append(_closed(number, event, sessions.get(event.number)))
+            elif isinstance(event, domain.DeliveryAttempted):
+                delivery = await self._services.store.get(Delivery, id=event.delivery)
+                link = f"{PREFIX}/mail/{delivery.message}/webhooks" if delivery is not None and delivery.message else ""
+                made.append(Entry(number, event.at, *_attempt(event), link))
             else:
                 made.append(Entry(number, event.at, *_ENTRIES[type(event)](event)))
         return made
@@ -192,7 +196,6 @@ _ENTRIES: Final[Mapping[type[Event], Any]] = {
         f"{event.text} at {event.stage}",
         ", ".join(filter(None, [event.peer, event.sender and f"from {event.sender}", *event.recipients])),
     ),
-    domain.DeliveryAttempted: _attempt,
     domain.ClockMoved: lambda event: (
         "Clock",
         "warn",

@@ -75,8 +75,12 @@ _PAGE: Final = (
     '<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     '<meta name="color-scheme" content="{scheme}"><meta name="referrer" content="no-referrer">'
     "<style>:root{{color-scheme:{scheme}}}body{{margin:8px;overflow-wrap:anywhere}}img{{max-width:100%}}</style>"
-    "</head><body>{body}</body></html>"
+    "{inverted}</head><body>{body}</body></html>"
 )
+_INVERTED: Final = (
+    "<style>:root{background:#fff;filter:invert(1) hue-rotate(180deg)}img{filter:invert(1) hue-rotate(180deg)}</style>"
+)
+"""What mail programs do to a message without dark colors of its own; images stay as they are."""
 
 
 class Body(NamedTuple):
@@ -95,22 +99,23 @@ class Body(NamedTuple):
     is_cut: bool
 
 
-def body(html: str, files: Iterable[Attachment], *, scheme: str = "light", images: bool = False) -> Body:
+def body(html: str, files: Iterable[Attachment], *, scheme: str = "", images: bool = False) -> Body:
     """Return the HTML of a message as a page.
 
     Args:
         html: The HTML as it was sent.
         files: The files of the message, to which it may refer by ``cid:``.
-        scheme: ``light`` or ``dark``: the colors that the message is to show.
+        scheme: The colors that the message is to show: light ones, ``dark`` ones if it has them, or ``inverted`` ones.
         images: Whether to load images from elsewhere.
     """
     cleaner = _Cleaner(files, images=images)
     shown = bounded(html)
     cleaned = cleaner.clean(_BODY.sub(r"<\1div", shown))  # a body element would be dropped, with its colors
-    cleaned = _STYLE.sub(lambda found: found[1] + _schemed(found[2], scheme) + found[3], cleaned)
+    colors = "dark" if scheme == "dark" else "light"
+    cleaned = _STYLE.sub(lambda found: found[1] + _schemed(found[2], colors) + found[3], cleaned)
     hosts = "".join(f" {each}" for each in sorted(cleaner.hosts))
     return Body(
-        _PAGE.format(scheme=scheme, body=cleaned),
+        _PAGE.format(scheme=colors, inverted=_INVERTED if scheme == "inverted" else "", body=cleaned),
         _POLICY.format(hosts=hosts),
         tuple(dict.fromkeys(cleaner.blocked)),
         len(shown) < len(html),

@@ -84,6 +84,12 @@ class RefusedRow(NamedTuple):
     connection: int | None
     reply: str
 
+    @property
+    def what(self) -> str:
+        """The nearest address, or else the reason without the recipient, which the row names already."""
+        reason = self.refusal.reason.removeprefix(f"{self.refusal.recipient} ")
+        return f"Nearest is {self.refusal.nearest}" if self.refusal.nearest else reason[:1].upper() + reason[1:]
+
 
 class Listed(NamedTuple):
     """A page of the list, newest first.
@@ -148,8 +154,10 @@ class InboxPages:
         listed = await self.listed(shown, read_number(before))
         boxes = await self.boxes(visitor)
         address = await address_of(self._control, shown)
-        boxes |= {"shown": shown, "listed": listed, "before": before, "address": address, "expiries": EXPIRIES}
-        empty = visitor.role == "admin" and not (listed.total or before or shown.q or shown.box)
+        expired = address is not None and 0 < (address.expires_at or 0) <= self._services.clock.now()
+        boxes |= {"shown": shown, "listed": listed, "before": before, "expiries": EXPIRIES}
+        boxes |= {"address": address, "expired": expired}
+        empty = visitor.role == "admin" and not (listed.total or before or shown.q or shown.box or expired)
         return boxes | {"start": self._start(boxes["addresses"], address) if empty else None}
 
     def _start(self, boxes: Sequence[Box], address: Address | None) -> Start:

@@ -45,7 +45,7 @@ class Layout:
     ) -> web.Response:
         """Return the page ``template`` for ``visitor``; ``at`` is the item of the bar that it belongs to."""
         data |= self.common(visitor) | {"unread": await self.unread(visitor), "at": at, "theme": _theme(request)}
-        data |= {"here": request.path_qs, "open": self._visitors.is_open(request)}
+        data |= {"status": status, "here": request.path_qs, "open": self._visitors.is_open(request)}
         return page(self._templates.text(template, **data), status)
 
     def common(self, visitor: ApiKey) -> dict[str, Any]:

@@ -232,7 +232,6 @@ class Live:
             texts += [self._row(shown, row=row) for row in await self._inbox.refused(mine[-LISTED:])]
         if texts:
             parts.append(_partial("#rows", "afterbegin", "".join(texts)))
-            parts.append(_partial("#said", "innerHTML", self._layout.part("said", shown.visitor, rows=rows)))
         parts += [_partial(f"#m-{each}", "delete", "") for each in removed]
         changed = [each for _, event in events if isinstance(event, MessagesChanged) for each in event.messages]
         return [*parts, *(_partial(f"#u-{each.id}", "innerHTML", _mark(each)) for each in changed)]

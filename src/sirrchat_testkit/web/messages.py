@@ -45,7 +45,7 @@ VIEWS: Final[Mapping[str, str]] = {
 """The views of a message, with their names."""
 
 WIDTHS: Final = {"phone": "Phone", "tablet": "Tablet", "": "Full"}
-SCHEMES: Final = {"": "Light", "dark": "Dark"}
+SCHEMES: Final = {"": "Light", "dark": "Dark", "inverted": "Inverted"}
 
 _SOURCE: Final = 262_144
 """Bytes of the source that are shown."""
@@ -104,7 +104,7 @@ class MessagePages:
         query = request.query
         choice = {
             "width": query.get("width", "") if query.get("width") in WIDTHS else "",
-            "scheme": "dark" if query.get("scheme") == "dark" else "",
+            "scheme": query.get("scheme", "") if query.get("scheme") in SCHEMES else "",
             "images": "1" if query.get("images") == "1" else "",
         }
         data = await asyncio.to_thread(_contents, opened, view, choice)
@@ -118,7 +118,7 @@ class MessagePages:
     async def show_body(self, request: web.Request, visitor: ApiKey, message: str) -> web.Response:
         """Return the HTML of a message for its frame."""
         opened = await self._loaded(visitor, message)
-        scheme = "dark" if request.query.get("scheme") == "dark" else "light"
+        scheme = request.query.get("scheme", "")
         images = request.query.get("images") == "1"
         made = await asyncio.to_thread(
             lambda: body(opened.html, (*opened.inline, *opened.attachments), scheme=scheme, images=images)

@@ -126,10 +126,12 @@ class Site:
         if visitor is None:
             return self._ask_for_key(request)
         match = await self._router.resolve(request)
-        if match.http_exception is not None:
+        if isinstance(match.http_exception, web.HTTPMethodNotAllowed):
             raise match.http_exception
-        route = self._routes[match.handler]
+        route = self._routes.get(match.handler)
         try:
+            if route is None:
+                raise NotFound("There is no such page")
             if route.admin and visitor.role != "admin":
                 raise Forbidden("this page needs an admin's API key")
             return await route.view(await self._checked(request, route), visitor, **match)

@@ -221,10 +221,31 @@ setInterval(() => {
   }
 }, 1000);
 
-let acted = false; // whether the visitor has gone from page to page: only then is the focus moved
+// Arrivals are announced at most every three seconds, so that a screen reader can finish its sentence.
+const QUIET = 3_000;
+let told = null; // the ids of the rows that are not to be announced; null for all of a new page
+let news = [];
+let quiet = 0;
 
-// After a swap: the open message is marked, the list has at most 100 rows, and the focus is somewhere.
-function tidy() {
+function announce() {
+  const rows = $$("#rows > .row");
+  if (told) news.push(...rows.filter((each) => !told.has(each.id)));
+  told = new Set(rows.map((each) => each.id));
+  if (quiet || !news.length) return;
+  const refused = news.filter((each) => each.matches(".refused"));
+  const number = news.length - refused.length;
+  if (news.length > 1) say([number && `${number} new messages`, refused.length && `${refused.length} refused`].filter(Boolean).join(", "));
+  else if (number) say(`New message from ${$(".from", news[0]).textContent}: ${$(".subject", news[0]).textContent}`);
+  else say(`Refused: ${$(".to", news[0]).lastChild.textContent.trim()}. ${$(".subject", news[0]).textContent}`);
+  news = [];
+  quiet = setTimeout(() => { quiet = 0; announce(); }, QUIET);
+}
+
+let acted = false; // whether the visitor has gone from page to page: only then is the focus moved
+let focused = false; // whether something had the focus before a swap
+
+// After a swap: the open message is marked, the list has at most 100 rows, and a focus that was lost is somewhere.
+function tidy(lost = true) {
   for (const each of $$(".row a.open")) {
     if (each.pathname === location.pathname.split("/").slice(0, 4).join("/")) each.setAttribute("aria-current", "true");
     else each.removeAttribute("aria-current");
@@ -234,25 +255,32 @@ function tidy() {
   above();
   const rows = $$("#rows > .row, #log > li");
   for (const each of rows.slice(MOST_ROWS)) if (!each.contains(document.activeElement)) each.remove();
-  for (const each of $$(".tabs [aria-current], .pages [aria-current]")) { // the current tab is in sight on a phone
-    const bar = each.closest("nav");
-    bar.scrollLeft = each.offsetLeft - (bar.clientWidth - each.offsetWidth) / 2;
-  }
-  const focused = document.activeElement;
-  if (acted && (focused === document.body || !focused.checkVisibility())) {
+  announce();
+  if (acted && lost && (document.activeElement === document.body || !document.activeElement.checkVisibility())) {
     (document.getElementById(goal) ?? $("#subject") ?? $("#list-h") ?? $("h1"))?.focus();
     goal = "";
   }
 }
 
-document.addEventListener("htmx:after:swap", (event) => {
-  if (event.detail.ctx.target?.id === "page") { // another page, not something live
-    acted = true;
-    for (const each of $$(":popover-open")) each.hidePopover();
+function begin() { // another page, not something live
+  told = null;
+  for (const each of $$(".tabs [aria-current], .pages [aria-current]")) { // the current tab is in sight on a phone
+    const bar = each.closest("nav");
+    bar.scrollLeft = each.offsetLeft - (bar.clientWidth - each.offsetWidth) / 2;
   }
   tidy();
+}
+
+document.addEventListener("htmx:before:swap", () => { focused ||= document.activeElement !== document.body; });
+document.addEventListener("htmx:after:swap", (event) => {
+  if (event.detail.ctx.target?.id === "page") {
+    acted = true;
+    for (const each of $$(":popover-open")) each.hidePopover();
+    begin();
+  } else tidy(focused);
+  focused = false;
 });
-document.addEventListener("DOMContentLoaded", tidy);
+document.addEventListener("DOMContentLoaded", begin);
 
 function live(is) {
   $("#live").className = `${is ? "good" : "muted"} row-of`;

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias, Typ
 from sirrchat_testkit.durations import read_duration, show_duration
 from sirrchat_testkit.mail.addresses import is_domain
 from sirrchat_testkit.sizes import read_size, show_size
-from sirrchat_testkit.suggestions import near_name
+from sirrchat_testkit.suggestions import meant, near_name
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -637,9 +637,7 @@ def _check_names(given: Mapping[str, object]) -> None:
     known = [row.name for row in ROWS]
     for name in given:
         if name not in known:
-            near = near_name(name, known)
-            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(sorted(known))}"
-            raise ValueError(f"there is no setting {name!r}; {hint}")
+            raise ValueError(f"there is no setting {name!r}; {meant(name, sorted(known))}")
 
 
 _Texts: TypeAlias = list[str] | tuple[str, ...]

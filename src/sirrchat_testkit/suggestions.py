@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 __tracebackhide__ = True
@@ -20,6 +20,12 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
         if alike >= _ALIKE or (len(name) == len(near) and name[:1] == near[:1] and wrong == 1):
             return near
     return None
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """Return, as the end of an error, which of the ``known`` names ``name`` probably means, or all of them."""
+    near = near_name(name, known)
+    return f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
 
 
 def parameters_of(verb: Callable[..., Any]) -> list[str]:

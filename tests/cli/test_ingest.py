@@ -105,8 +105,9 @@ def test_what_is_refused_is_reported_and_the_others_are_stored(inbox: Inbox, cli
     box.write_bytes(b"\n\n".join(FROM + b"\n" + (str(each).encode()) for each in parts))
     done = cli("ingest", str(box))
     assert (done.status, done.out) == (2, "2 messages stored, 3 refused\n")
+    remedy = "make it with POST /testkit/v1/addresses or the command address create"
     assert done.err.splitlines() == [
-        f"sirrchat-testkit: message 2 of {box}: nobody@example.com does not exist here",
+        f"sirrchat-testkit: message 2 of {box}: nobody@example.com does not exist here; {remedy}",
         f"sirrchat-testkit: message 3 of {box}: it has no recipient in its header; give one with --to",
         f"sirrchat-testkit: message 4 of {box}: it does not begin with a header field",
     ]

@@ -78,7 +78,10 @@ def test_settings_are_those_of_the_handle(server: MailServer, control: Control) 
         ({"max_recipient": 3}, "there is no setting 'max_recipient'; did you mean 'max_recipients'?"),
         ({"max_recipients": "x"}, "max_recipients must be a whole number"),
         ({"max_recipients": 0}, "max_recipients must be a whole number"),
-        ({"data": "/tmp/x"}, "data cannot be changed while the server runs"),
+        (
+            {"data": "/tmp/x"},
+            "data cannot be changed while the server runs; give it to serve or MailServer at the start",
+        ),
         ({"max_recipients": 3, "auth": "perhaps"}, "auth must be"),
     ],
 )
@@ -206,9 +209,12 @@ def test_reset_goes_back_to_the_start(control: Control, server: MailServer) -> N
     server.inbox_for("ops@elsewhere.example").deliver(subject="x", text="x")
     server.configure(max_recipients=3)
     server.clock.freeze(at=datetime(2030, 1, 1, tzinfo=UTC))
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(server, "nobody@example.com")
     server.faults.reject(stage="rcpt", code=451)
     control("POST", "/reset", status=204)
-    assert control("GET", "/messages")["data"] == control("GET", "/envelopes")["data"] == []
+    for path in ("/messages", "/envelopes", "/refusals", "/sessions", "/faults", "/deliveries"):
+        assert control("GET", path)["data"] == [], path
     assert control("GET", "/settings")["max_recipients"] != 3
     assert not server.faults.planned
     assert server.clock.now() < datetime(2029, 1, 1, tzinfo=UTC)

@@ -72,7 +72,7 @@ def describe(url: str, key: str) -> Server:
     except client.Unreachable as error:
         raise ConnectionError(f"{error}; is the server running there?") from None
     except client.Unauthorized:
-        raise ConnectionError(f"the server at {url} does not know the API key") from None
+        raise ConnectionError(f"the server at {url} does not know the API key; serve prints its key") from None
     except client.Forbidden:
         raise ConnectionError(f"the API key of a user does not suffice at {url}; tests need that of an admin") from None
     except (client.NotFound, client.UnexpectedResponse):
@@ -80,7 +80,10 @@ def describe(url: str, key: str) -> Server:
     except client.ApiError as error:
         raise ConnectionError(f"the server at {url} failed: {error}") from None
     if server.version != _VERSION:
-        raise ConnectionError(f"the server at {url} is version {server.version}, and the tests use {_VERSION}")
+        text = (
+            f"the server at {url} is version {server.version}, and the tests use {_VERSION}; install the same for both"
+        )
+        raise ConnectionError(text)
     return server
 
 

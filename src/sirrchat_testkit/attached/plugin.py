@@ -62,7 +62,7 @@ class Attaching:
     def _check_clock(self) -> None:
         """Raise ``UsageError`` if tests would move the clock. A worker cannot end the run; the controller can."""
         if self._moves_clock:
-            text = "the ini setting mailserver_clock would move the clock of a server that others use"
+            text = "the ini setting mailserver_clock would move the clock of a server that others use; remove it"
             raise pytest.UsageError(text)
 
     def pytest_unconfigure(self) -> None:

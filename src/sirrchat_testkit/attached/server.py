@@ -132,7 +132,7 @@ class AttachedServer(MailServer):
 
     def add_domain(self, name: str) -> None:
         """Raise ``SharedServerError``."""
-        remedy = f"start the server with --domain {name}, or use make_inbox(domain=...) with one that it serves"
+        remedy = f"name {name} at its start, in mailserver_settings or with --domain, or use make_inbox(domain=...)"
         raise SharedServerError.refuse("serving another domain", remedy)
 
     @property

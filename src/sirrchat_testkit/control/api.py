@@ -161,4 +161,5 @@ def control_api(control: ServerControl, tls: Tls | None = None) -> Api:
         operations,
         security=("bearer", "api_key"),
         schema_prefix="Control",
+        refuses_unknown=True,
     )

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -23,7 +23,7 @@ from sirrchat_testkit.faults.webhook_handle import WebhookFaults
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.style import answer, checked, read_object
 from sirrchat_testkit.schemas import control as schemas
-from sirrchat_testkit.suggestions import near_name
+from sirrchat_testkit.suggestions import meant, near_name
 
 _HANDLES: Final[Mapping[str, type[PlannedFaults[Any, Any]]]] = {
     "smtp": Faults,
@@ -56,21 +56,23 @@ class FaultViews:
         if not handle.owners(body.match):
             keep_apart(self._settings.value, "a fault for everybody", handle.remedy())
         verb = _verb(handle, body.protocol, name)
-        known = inspect.signature(verb).parameters
-        _check_names(name, parameters, [each for each in known if each not in {"stage", "times", "match"}])
+        known = {each: one for each, one in inspect.signature(verb).parameters.items() if one.kind != one.VAR_KEYWORD}
+        _check_names(name, parameters, [each for each in known if each not in {"stage", "times"}])
         for field, value in (("stage", body.stage), ("times", body.times)):
-            if field in body.model_fields_set and value is not None:
+            if value is not None:
                 if field not in known:
                     raise InvalidValue(f"{name} has no {field}", field=field, value=value)
                 parameters[field] = value
-        _check_given(name, known.values(), parameters)
+        for each, one in known.items():
+            if one.default is one.empty and each not in parameters:
+                choice = f", one of {', '.join(handle.stages())}" if each == "stage" else ""
+                raise InvalidValue(f"{name} needs {each}{choice}", field=each)
         try:
             planned: Fault = verb(**parameters, **body.match)
         except (TypeError, ValueError) as error:
-            field = next((each for each in ("stage", "times", *parameters) if str(error).startswith(each)), "effect")
-            raise InvalidValue(
-                str(error), field="match" if "condition" in str(error) or str(error).startswith("unknown ") else field
-            ) from None
+            text = str(error)
+            wrong = next((each for each in parameters if text.startswith(each)), "")
+            raise InvalidValue(text, field=wrong or "match", value=parameters.get(wrong)) from None
         arguments = ", ".join(f"{each}={value!r}" for each, value in {**parameters, **body.match}.items())
         planned.call = f"mailserver.{_ATTRIBUTES[body.protocol]}.{name}({arguments})"
         return planned
@@ -79,7 +81,7 @@ class FaultViews:
         """Remove a fault. A test does not fail because a removed fault never fired."""
         found = [each for each in self._registry.all() if str(each.number) == request.match_info["fault"]]
         if not found:
-            raise NotFound("no such fault")
+            raise NotFound("there is no fault with this id; it may have been removed")
         self._registry.cancel(*found)
         return web.Response(status=204)
 
@@ -112,18 +114,8 @@ def _verb(handle: PlannedFaults[Any, Any], protocol: str, name: str) -> Any:
 def _check_names(verb: str, given: Mapping[str, Any], known: list[str]) -> None:
     for each in given:
         if each not in known:
-            near = near_name(each, known)
-            hint = f"did you mean {near!r}?" if near else f"it has {', '.join(known) or 'no parameters'}"
-            raise InvalidValue(f"{verb} has no parameter {each!r}; {hint}", field="effect")
-
-
-def _check_given(verb: str, known: Iterable[inspect.Parameter], given: Mapping[str, Any]) -> None:
-    """Check that ``given`` has the parameters without which ``verb`` cannot be called."""
-    for each in known:
-        if each.default is each.empty and each.kind is not each.VAR_KEYWORD and each.name not in given:
-            if each.name == "stage":
-                raise InvalidValue(f"{verb} needs a stage, such as 'rcpt'", field="stage")
-            raise InvalidValue(f"{verb} needs {each.name}", field="effect")
+            instead = meant(each, known) if known else "it has none"
+            raise InvalidValue(f"{verb} has no parameter {each!r}; {instead}", field="effect")
 
 
 def _fault_json(fault: Fault) -> dict[str, Any]:

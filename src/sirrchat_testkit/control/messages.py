@@ -14,9 +14,10 @@ from sirrchat_testkit.control.waiting import Searches
 from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.search import Search
 from sirrchat_testkit.domain.transcript import Transcript
-from sirrchat_testkit.errors import InvalidValue, NotFound
+from sirrchat_testkit.errors import InvalidValue, NoSuchAddress, NotFound
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.message import ReceivedMessage, record_of
+from sirrchat_testkit.handles.remedies import FOR_CLIENTS
 from sirrchat_testkit.http.pagination import cursor_position, encode_cursor
 from sirrchat_testkit.http.parameters import Number, Parameter, Seconds
 from sirrchat_testkit.http.style import answer, answer_large, checked, read_bytes, read_object
@@ -86,7 +87,10 @@ class MessageViews:
         raw = await read_bytes(request, self._services.settings.value.max_message_size)
         sender = FROM.read(request)
         envelope = Envelope(id="", sender=SENDER if sender is None else sender, recipients=tuple(recipients))
-        stored = await self._services.delivery.deliver(envelope, raw)
+        try:
+            stored = await self._services.delivery.deliver(envelope, raw)
+        except NoSuchAddress as refusal:
+            raise InvalidValue(f"{refusal}; {FOR_CLIENTS.make('')}", field="to") from None
         shown, size = await self._shown.of_all([self._control.received(each) for each in stored])
         made = await answer_large({"data": shown}, size)
         made.set_status(201)
@@ -153,7 +157,8 @@ class MessageViews:
         files = await asyncio.to_thread(lambda: (*message.attachments, *message.inline))
         number = request.match_info["number"]
         if not number.isdecimal() or not number.isascii() or len(number) > _DIGITS or int(number) >= len(files):
-            raise NotFound(f"the message has no file {number}; it has {len(files)}, numbered from 0")
+            has = f"its last file is {len(files) - 1}" if files else "it has no files"
+            raise NotFound(f"the message has no file {number}; {has}")
         file = files[int(number)]
         name = f"attachment; filename*=UTF-8''{quote(file.name or 'attachment', safe='')}"
         headers = {"Content-Type": "application/octet-stream", "Content-Disposition": name}

@@ -18,7 +18,7 @@ from sirrchat_testkit.http.parameters import Number, Parameter, Seconds
 from sirrchat_testkit.http.style import answer, checked, read_object
 from sirrchat_testkit.net import Tls
 from sirrchat_testkit.schemas import control as schemas
-from sirrchat_testkit.settings import Settings
+from sirrchat_testkit.settings import ROWS, Settings
 
 AFTER = Number("after", "Only what happened after the event with this id.", 0, least=0)
 SETTLE_TIMEOUT = Seconds("timeout", "Seconds of real time to wait.", 1.0, most=60.0)
@@ -86,6 +86,12 @@ class StateViews:
         keep_apart(self._services.settings.value, "changing settings")
         changes = await read_object(request)
         current = self._services.settings
+        for row in ROWS:
+            if row.name in changes and not row.changeable:
+                text = (
+                    f"{row.name} cannot be changed while the server runs; give it to serve or MailServer at the start"
+                )
+                raise InvalidValue(text, field=row.name, value=changes[row.name])
         try:
             current.value = current.value.configured(**changes)
         except (TypeError, ValueError) as error:

@@ -37,7 +37,7 @@ class TrafficViews:
     async def list_sessions(self, request: web.Request) -> web.Response:
         """Return the SMTP connections that are open or were closed recently, oldest first, with their dialogues."""
         concern = concern_of(self._control, request)
-        known = self._services.sessions.known(OPENED_AFTER.read(request))
+        known = self._services.sessions.known(max(OPENED_AFTER.read(request), self._control.start.connections))
         shown: list[dict[str, Any]] = [
             {
                 "number": each.number,
@@ -65,7 +65,8 @@ class TrafficViews:
 
     async def list_refusals(self, request: web.Request) -> web.Response:
         """Return the recipients that were refused, oldest first, each with the nearest existing address."""
-        found = [*later_events(self._services.events, AFTER.read(request), RecipientRefused)]
+        after = max(AFTER.read(request), self._control.start.event)
+        found = [*later_events(self._services.events, after, RecipientRefused)]
         events = [event for _, event in found]
         thread = self._control.thread
         refusals = await asyncio.to_thread(run, thread, lambda _: self._control.diagnostics.refusals(events))

@@ -131,14 +131,13 @@ def _wanted(name: str, value: str) -> Any:
     return _moment(name, value) if name == "since" else value
 
 
-def _moment(name: str, text: str) -> datetime:
-    """Return the time ``text`` of the field ``name``, which is in UTC unless it has an offset."""
+def _moment(name: str, text: str, q: str | None = None) -> datetime:
+    """Return the time ``text`` of ``name``, a parameter, or a term in ``q``; in UTC unless it has an offset."""
     try:
         return in_utc(text)
     except ValueError:
-        raise InvalidValue(
-            f"{name} must be a time such as 2025-01-15T10:30:00Z, or a date, not {text!r}", field=name, value=text
-        ) from None
+        words = f"{name} must be a time such as 2025-01-15T10:30:00Z, or a date, not {text!r}"
+        raise InvalidValue(words, field=name if q is None else "q", value=text if q is None else q) from None
 
 
 def _terms(q: str) -> list[Check]:
@@ -188,7 +187,7 @@ _MAKERS: Final[Mapping[str, Callable[[str, bool, str], Check]]] = MappingProxyTy
     {
         "has": _has,
         "is": _is,
-        "after": lambda _q, negated, value: Check("after", _RECEIVED, _moment("after", value), negated=negated),
-        "before": lambda _q, negated, value: Check("after", _RECEIVED, _moment("before", value), negated=not negated),
+        "after": lambda q, negated, value: Check("after", _RECEIVED, _moment("after", value, q), negated=negated),
+        "before": lambda q, negated, value: Check("after", _RECEIVED, _moment("before", value, q), negated=not negated),
     }
 )

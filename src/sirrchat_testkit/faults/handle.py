@@ -38,6 +38,11 @@ class PlannedFaults(Hints, Generic[C, D]):
         return {name: text for name, text in named.items() if not _WILD.search(text)}
 
     @classmethod
+    def stages(cls) -> list[str]:
+        """Return the names of the stages at which a fault can fire."""
+        return [*cls._protocol.stages]
+
+    @classmethod
     def remedy(cls) -> str:
         """Return how to plan a fault that concerns nobody else."""
         return f"name whom it is for, with {' or '.join(cls._owners)} and without wildcards"

@@ -108,6 +108,8 @@ class RestFaults(PlannedFaults[RequestContext, RestDecision]):
         """
         if type(status) is not int or not 400 <= status <= 599:  # noqa: PLR2004 - RFC 9110 section 15
             raise ValueError(f"status must be a whole number from 400 to 599, not {status!r}")
+        if not isinstance(text, str):
+            raise ValueError(f"text must be a string, not {text!r}")
         if retry_after is not None:
             whole_number("retry_after", retry_after, 0)
         return self._always(

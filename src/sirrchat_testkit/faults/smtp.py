@@ -286,10 +286,12 @@ def refusal(stage: str, code: int, text: str = "") -> FaultReply:
     """Return the refusal ``code`` with the usual enhanced status code, unless ``text`` begins with one.
 
     Raises:
-        ValueError: ``code`` is not from 400 to 599.
+        ValueError: ``code`` is not from 400 to 599, or ``text`` is not a string.
     """
     if type(code) is not int or not 400 <= code <= 599:  # noqa: PLR2004 - RFC 5321 section 4.2.1
         raise ValueError(f"code must be a whole number from 400 to 599, not {code!r}")
+    if not isinstance(text, str):
+        raise ValueError(f"text must be a string, not {text!r}")
     own = re.match(r"([245]\.\d{1,3}\.\d{1,3})(?: |$)", text)
     if own:
         return FaultReply(code, own[1], text[own.end() :] or "Refused by a fault")

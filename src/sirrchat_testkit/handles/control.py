@@ -73,6 +73,13 @@ class Mark:
     refusals: int = 0
 
 
+class Start(NamedTuple):
+    """Where the server began, or was reset: the last event and the number of connections before that."""
+
+    event: int
+    connections: int
+
+
 class TestMark(NamedTuple):
     """The beginning of a test: the last event, and the numbers of connections and of taken items."""
 
@@ -88,6 +95,9 @@ class ServerControl:
         thread: The thread of the server.
         services: What the server consists of.
         smtp: The addresses on which SMTP listens, the one without TLS first.
+
+    Attributes:
+        start: Where the server began, or was reset.
     """
 
     def __init__(self, thread: LoopThread, services: Services, smtp: Sequence[tuple[str, int]]) -> None:
@@ -98,6 +108,7 @@ class ServerControl:
         self.services = services
         self.diagnostics = Diagnostics(services, netloc(smtp[0]))
         self.smtp = smtp
+        self.start = Start(0, 0)
         self._reset = Reset(services)
         self.feeds: Feeds[ReceivedMessage] = Feeds()
         self.taken = Taken()
@@ -302,8 +313,8 @@ class ServerControl:
         await self._reset.reset()
         self._test_account.rewind(self._mark.owner)
         self._addresses.clear()
-        event, connections = self.services.events.last, self.services.sessions.opened
-        self._mark = replace(self._mark, event=event, connections=connections, addresses=0)
+        self.start = Start(self.services.events.last, self.services.sessions.opened)
+        self._mark = replace(self._mark, event=self.start.event, connections=self.start.connections, addresses=0)
         self.begin_test()
 
     def at_stop(self, end: Callable[[], None]) -> None:

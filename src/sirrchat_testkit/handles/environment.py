@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from sirrchat_testkit.net import Ports, netloc
 from sirrchat_testkit.settings import Settings
-from sirrchat_testkit.suggestions import near_name
+from sirrchat_testkit.suggestions import meant, near_name
 
 __tracebackhide__ = True
 
@@ -194,9 +194,7 @@ def preset(name: object) -> Callable[[Connection], dict[str, str]]:
     """Return the preset ``name``. Raises ``ValueError`` if there is none."""
     if isinstance(name, str) and name in PRESETS:
         return PRESETS[name]
-    near = near_name(name.lower(), PRESETS) if isinstance(name, str) else None
-    hint = f"did you mean {near!r}?" if near else f"there are {', '.join(PRESETS)}"
-    raise ValueError(f"env() has no preset {name!r}; {hint}")
+    raise ValueError(f"env() has no preset {name!r}; {meant(str(name).lower(), [*PRESETS])}")
 
 
 _ABSENT: Final = {

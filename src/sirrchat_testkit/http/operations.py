@@ -17,10 +17,11 @@ from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 
 from sirrchat_testkit.domain.models import ApiKey
-from sirrchat_testkit.errors import Forbidden
+from sirrchat_testkit.errors import Forbidden, InvalidValue
 from sirrchat_testkit.http.middleware import api_key, expect
 from sirrchat_testkit.http.parameters import QueryParameter
 from sirrchat_testkit.http.style import API_STYLE, ApiStyle
+from sirrchat_testkit.suggestions import meant
 
 View = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -128,6 +129,7 @@ class Api:
         operations: Its table.
         security: The security schemes of the document that it accepts.
         schema_prefix: The prefix of its schemas in the document.
+        refuses_unknown: Whether a query parameter that an operation does not have is invalid; otherwise it is ignored.
     """
 
     title: str
@@ -138,16 +140,35 @@ class Api:
     operations: Sequence[Operation]
     security: tuple[str, ...] = ()
     schema_prefix: str = ""
+    refuses_unknown: bool = False
 
     def application(self) -> web.Application:
         """Return the API as an application for its prefix."""
         app = web.Application()
         app[API_STYLE] = self.style
-        add_routes(app, self.operations)
+        add_routes(app, self.operations, refuses_unknown=self.refuses_unknown)
         return app
 
 
-def add_routes(app: web.Application, operations: Sequence[Operation]) -> None:
-    """Add the routes of ``operations`` to ``app``."""
+def add_routes(app: web.Application, operations: Sequence[Operation], *, refuses_unknown: bool = False) -> None:
+    """Add the routes of ``operations`` to ``app``; see ``Api.refuses_unknown``."""
     for each in operations:
-        app.router.add_route(each.method, each.path, each.allowed.guard(each.view), expect_handler=expect)
+        view = _refusing(each) if refuses_unknown else each.view
+        app.router.add_route(each.method, each.path, each.allowed.guard(view), expect_handler=expect)
+
+
+def _refusing(operation: Operation) -> View:
+    """Return the view of ``operation``, after a check that a request has no other parameters than those that it reads.
+
+    A misspelt condition would otherwise be no condition at all: a deletion would delete everything.
+    """
+    known = [each.name for each in operation.query]
+
+    async def view(request: web.Request) -> web.StreamResponse:
+        for name in request.query:
+            if name not in known:
+                instead = meant(name, known) if known else "this route takes none"
+                raise InvalidValue(f"there is no parameter {name!r}; {instead}", field=name, value=request.query[name])
+        return await operation.view(request)
+
+    return view

@@ -4,7 +4,7 @@
 2. Every answer is JSON. A lone surrogate, which UTF-8 cannot encode, is sent as ``?``.
 3. A request body must be a JSON object in UTF-8, whatever its ``Content-Type``.
 4. NaN, Infinity, lone surrogates (escaped ones too) and excessive nesting are refused.
-5. Unknown fields are ignored.
+5. Unknown fields are ignored, except by the control API, which refuses them.
 6. A compressed body is decompressed here, never beyond ``MAX_BODY``, and not at all if no route reads it.
 """
 
@@ -27,6 +27,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from sirrchat_testkit import errors
 from sirrchat_testkit.errors import InvalidValue
 from sirrchat_testkit.schemas.fields import reason_of
+from sirrchat_testkit.suggestions import meant
 from sirrchat_testkit.threads import LARGE, apply
 
 STATUSES: Mapping[type[errors.TestkitError], int] = {
@@ -281,10 +282,17 @@ def checked(model: type[M], body: dict[str, Any]) -> M:
     try:
         return model.model_validate(body)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        problems = error.errors(include_url=False)
+        first = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
         field = ".".join(map(str, first["loc"])) or "body"
+        if first["type"] == "extra_forbidden":  # its value may be that of a secret whose name is misspelt
+            raise InvalidValue(f"there is no field {field!r}; {meant(field, _names(model))}", field=field) from None
         value = None if first["type"] == "missing" or field in _SECRET else first["input"]
         raise InvalidValue(f"{field} {reason_of(first)}", field=field, value=value) from None
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [each.alias or name for name, each in model.model_fields.items()]
 
 
 def raw_fields(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:

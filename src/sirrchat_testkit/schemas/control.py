@@ -16,6 +16,12 @@ from sirrchat_testkit.schemas.sirrchat import Email, Lifetime, Password, Quota
 from sirrchat_testkit.schemas.webhook_events import DeliveryStatus
 
 
+class Body(Shape):
+    """The body of a request. A field that it does not have is refused, since it is a misspelt one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class NearMiss(Shape):
     """A message that misses conditions of a wait; ``misses`` has an explanation for each."""
 
@@ -146,7 +152,7 @@ class Message(FoundMessage):
     envelope: Envelope
 
 
-class MessageChanges(Shape):
+class MessageChanges(Body):
     r"""Changes of a message; ``seen`` sets or removes the flag ``\Seen``."""
 
     seen: StrictBool
@@ -176,7 +182,7 @@ class Deleted(Shape):
     deleted: list[str]
 
 
-class NewAccount(Shape):
+class NewAccount(Body):
     """``POST /accounts``: an account for a test of its own; what is missing is generated."""
 
     email: Email | None = None
@@ -194,7 +200,7 @@ class MadeAccount(Shape):
     quota: int
 
 
-class NewAddress(Shape):
+class NewAddress(Body):
     """``POST /addresses``: without ``expires_in_ms`` the address never expires. ``account`` is the id of its owner."""
 
     name: Annotated[StrictStr, Field(min_length=1)] | None = None
@@ -320,7 +326,7 @@ class Clock(Shape):
     frozen: bool
 
 
-class ClockMove(Shape):
+class ClockMove(Body):
     """``POST /clock``: ``advance`` needs ``seconds``, ``move_to`` needs ``at``, ``freeze`` may have ``at``."""
 
     action: Literal["freeze", "advance", "move_to", "resume"]
@@ -380,7 +386,7 @@ class Effect(Shape):
     name: StrictStr
 
 
-class NewFault(Shape):
+class NewFault(Body):
     """``POST /faults``. ``effect`` is the name of a verb, or an object with its parameters too.
 
     The documentation ("Faults") has the verbs of each protocol, their stages, and the conditions of ``match``. Without

@@ -101,4 +101,5 @@ def reason_of(error: ErrorDetails) -> str:
     known = _REASONS.get(error["type"])
     if known is None:
         return _SUBJECT.sub("must ", error["msg"]).replace(" after validation", "")
-    return known.format(**error.get("ctx", {}))
+    bounds = {name: f"{value:g}" if type(value) is float else value for name, value in error.get("ctx", {}).items()}
+    return known.format(**bounds)

@@ -539,6 +539,8 @@ def test_what_did_not_arrive_is_an_error_of_a_test_and_of_the_client(way: Way, m
     [
         ({"recipient": "x"}, "there is no condition 'recipient'; there are to, sender, subject, text, since, q"),
         ({"since": "2030-01-31"}, "since must be a datetime such as"),
+        ({"timeout": timedelta(seconds=1)}, "timeout must be a number of seconds, not datetime.timedelta"),
+        ({"timeout": "1"}, "timeout must be a number of seconds, not '1'"),
     ],
 )
 def test_a_wrong_condition_is_named(conditions: Any, text: str, way: Way, fixed: Fixed) -> None:

@@ -64,6 +64,8 @@ def test_a_fault_is_removed_by_its_id(server: MailServer, control: Control) -> N
         ({"effect": "rejct"}, "effect", "did you mean 'reject'?"),
         ({"effect": "clear"}, "effect", "effect must be one of"),
         ({"effect": {"name": "reject", "cod": 451}, "stage": "rcpt"}, "effect", "did you mean 'code'?"),
+        ({"effect": {"name": "lose", "matc": {}}}, "effect", "lose has no parameter 'matc'; did you mean 'match'?"),
+        ({"effect": {"name": "lose", "times": 2}}, "effect", "times stands next to effect, not in it"),
         ({"effect": {"name": "reject", "code": 200}, "stage": "rcpt"}, "code", "code must be"),
         ({"effect": "reject", "stage": "rctp"}, "stage", "did you mean 'rcpt'?"),
         ({"effect": "reject"}, "stage", "reject needs stage, one of connect, ehlo, auth, mail, rcpt, data, end"),

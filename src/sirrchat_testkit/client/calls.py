@@ -69,6 +69,13 @@ def milliseconds(name: str, value: timedelta) -> int:
     return round(value / timedelta(milliseconds=1))
 
 
+def seconds(name: str, value: float) -> float:
+    """Return the number ``value`` of the argument ``name``. Raises ``TypeError``."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number of seconds, not {value!r}")
+    return value
+
+
 def moment(name: str, time: datetime) -> str:
     """Return the ``time`` of the argument ``name`` in ISO 8601; without an offset it is local. Raises ``TypeError``."""
     if not isinstance(time, datetime):

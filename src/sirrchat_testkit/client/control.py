@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sirrchat_testkit.client.calls import Call, CursorPages, Pages, many, nothing, one
+from sirrchat_testkit.client.calls import Call, CursorPages, Pages, many, nothing, one, seconds
 from sirrchat_testkit.client.driver import Api, AsyncDriver, SyncDriver
 from sirrchat_testkit.client.errors import nested_reason
 from sirrchat_testkit.client.events import EventSource
@@ -96,7 +96,7 @@ class _Routes:
             [message] = client.changes(after=known, timeout=5).messages
         """
         query = {"after": after, "account": [*accounts], "timeout": timeout}
-        return Call("GET", "/changes", one(Changes), query=query, wait=timeout)
+        return Call("GET", "/changes", one(Changes), query=query, wait=seconds("timeout", timeout))
 
     @call
     def sessions(self, *, after: int = 0, accounts: Sequence[str] = ()) -> Call[list[Session]]:
@@ -173,7 +173,7 @@ class _Routes:
                 raise NotSettled(f"The server was still busy after {timeout:g} s: {busy}")
 
         query = {"timeout": timeout, "account": [*accounts], "opened": opened or None}
-        return Call("GET", "/settle", read, query=query, wait=timeout)
+        return Call("GET", "/settle", read, query=query, wait=seconds("timeout", timeout))
 
     @call
     def crashes(self, *, after: int = 0) -> Call[list[Crash]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from sirrchat_testkit.client.calls import RAW, Call, CursorPages, Pages, many, moment, nothing, one, path
+from sirrchat_testkit.client.calls import RAW, Call, CursorPages, Pages, many, moment, nothing, one, path, seconds
 from sirrchat_testkit.client.resources import C_co, Resource, call, listing
 from sirrchat_testkit.schemas.control import (
     Deleted,
@@ -70,7 +70,7 @@ class ReceivedMessages(Resource[C_co]):
             MailNotReceived: No such message arrived in time. An ``AssertionError`` that lists the messages that did
                 arrive with the conditions they missed, the refused recipients, and the connections.
             InvalidValue: ``timeout`` or a condition is invalid.
-            TypeError: A condition is unknown.
+            TypeError: A condition is unknown, or a value has a wrong type.
             ApiError: The request failed.
 
         Example:
@@ -79,7 +79,7 @@ class ReceivedMessages(Resource[C_co]):
             code = client.messages.wait(to="ann@example.com", since=asked).code
         """
         query = _query(conditions) | {"timeout": timeout}
-        return Call("GET", "/wait", _newest, query=query, wait=timeout, patient=True)
+        return Call("GET", "/wait", _newest, query=query, wait=seconds("timeout", timeout), patient=True)
 
     @call
     def wait_many(
@@ -102,7 +102,7 @@ class ReceivedMessages(Resource[C_co]):
             first, second = client.messages.wait_many(2, to="ann@example.com")
         """
         query = _query(conditions) | {"count": count, "timeout": timeout}
-        return Call("GET", "/wait", many(FoundMessage), query=query, wait=timeout, patient=True)
+        return Call("GET", "/wait", many(FoundMessage), query=query, wait=seconds("timeout", timeout), patient=True)
 
     @listing
     def search(self, **conditions: Unpack[Conditions]) -> Pages[FoundMessage]:

@@ -34,6 +34,10 @@ _ATTRIBUTES: Final = {"smtp": "faults", "webhook": "webhook_faults", "rest": "re
 """The attribute of ``mailserver`` that is the handle of each protocol."""
 
 
+_BESIDE: Final = ("stage", "times", "match")
+"""What every verb may have: it is no parameter of the effect, but a field of its own."""
+
+
 class FaultViews:
     """The routes of faults."""
 
@@ -57,7 +61,7 @@ class FaultViews:
             keep_apart(self._settings.value, "a fault for everybody", handle.remedy())
         verb = _verb(handle, body.protocol, name)
         known = {each: one for each, one in inspect.signature(verb).parameters.items() if one.kind != one.VAR_KEYWORD}
-        _check_names(name, parameters, [each for each in known if each not in {"stage", "times"}])
+        _check_names(name, parameters, [*known, "match"])
         for field, value in (("stage", body.stage), ("times", body.times)):
             if value is not None:
                 if field not in known:
@@ -113,9 +117,10 @@ def _verb(handle: PlannedFaults[Any, Any], protocol: str, name: str) -> Any:
 
 def _check_names(verb: str, given: Mapping[str, Any], known: list[str]) -> None:
     for each in given:
+        if each in _BESIDE:
+            raise InvalidValue(f"{each} stands next to effect, not in it", field="effect")
         if each not in known:
-            instead = meant(each, known) if known else "it has none"
-            raise InvalidValue(f"{verb} has no parameter {each!r}; {instead}", field="effect")
+            raise InvalidValue(f"{verb} has no parameter {each!r}; {meant(each, known)}", field="effect")
 
 
 def _fault_json(fault: Fault) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def test_a_fault_is_removed_by_its_id(server: MailServer, control: Control) -> N
         ({"effect": {"name": "lose", "times": 2}}, "effect", "times stands next to effect, not in it"),
         ({"effect": {"name": "reject", "code": 200}, "stage": "rcpt"}, "code", "code must be"),
         ({"effect": "reject", "stage": "rctp"}, "stage", "did you mean 'rcpt'?"),
-        ({"effect": "reject"}, "stage", "reject needs stage, one of connect, ehlo, auth, mail, rcpt, data, end"),
+        ({"effect": "reject"}, "stage", "reject needs a stage: connect, ehlo, auth, mail, rcpt, data, end"),
         ({"effect": "delay"}, "seconds", "delay needs seconds"),
         ({"effect": {"name": "reject", "code": 550, "text": 7}, "stage": "rcpt"}, "text", "text must be a string"),
         ({"protocol": "rest", "effect": {"name": "refuse", "text": 7}}, "text", "text must be a string"),

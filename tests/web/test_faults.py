@@ -77,7 +77,7 @@ def test_every_effect_of_the_form_can_be_planned(web: Web, effect: object) -> No
     [
         ({"effect": "smtp.none"}, "choose what the fault does"),
         ({"effect": "smtp.reject", "stage": "rcpt", "code": "x"}, "code must be a whole number, not 'x'"),
-        ({"effect": "smtp.reject", "stage": ""}, "reject needs a stage, such as 'rcpt'"),
+        ({"effect": "smtp.reject", "stage": ""}, "reject needs a stage: connect, ehlo, auth,"),
         ({"effect": "smtp.throttle"}, "throttle needs per_minute"),
         ({"effect": "smtp.delay", "seconds": "soon"}, "'soon' is not a duration such as 90s"),
         ({"effect": "smtp.reject", "stage": "rcpt", "code": "250"}, "code"),

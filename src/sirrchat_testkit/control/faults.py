@@ -69,8 +69,8 @@ class FaultViews:
                 parameters[field] = value
         for each, one in known.items():
             if one.default is one.empty and each not in parameters:
-                choice = f", one of {', '.join(handle.stages())}" if each == "stage" else ""
-                raise InvalidValue(f"{name} needs {each}{choice}", field=each)
+                needed = f"a stage: {', '.join(handle.stages())}" if each == "stage" else each
+                raise InvalidValue(f"{name} needs {needed}", field=each)
         try:
             planned: Fault = verb(**parameters, **body.match)
         except (TypeError, ValueError) as error:

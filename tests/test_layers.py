@@ -138,7 +138,6 @@ def test_the_domain_imports_the_fault_engine_and_nothing_else_of_faults() -> Non
                 "messages.py",
                 "reports.py",
                 "sendmail.py",
-                "ingest.py",
                 "samples.py",
             },
         ),

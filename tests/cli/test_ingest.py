@@ -129,6 +129,26 @@ def test_what_is_no_mailbox_is_one_line(name: str, text: str, cli: Cli, tmp_path
     assert (done.status, done.out, done.line) == (2, "", text.format(tmp_path / name))
 
 
+@pytest.mark.parametrize("field", ["(" * 100_000, '"a"' * 100_000, "<" * 100_000])
+def test_a_hostile_field_of_addresses_has_none(field: str, inbox: Inbox, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "x.eml").write_text(f"Subject: x\nTo: {field}\nCc: {field}\n\nHello\n")
+    done = cli("ingest", str(tmp_path / "x.eml"))
+    assert (done.status, done.err.count("\n")) == (2, 1)
+    assert "it has no recipient in its header; give one with --to" in done.err
+    assert cli("ingest", str(tmp_path / "x.eml"), "--to", inbox.address).status == 0
+    assert inbox.receive().subject == "x"
+
+
+def test_a_pipe_is_no_mailbox_and_is_left_out_of_a_folder(inbox: Inbox, cli: Cli, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.eml")
+    (tmp_path / "folder.eml").mkdir()
+    done = cli("ingest", str(tmp_path / "pipe.eml"))
+    text = f"{tmp_path / 'pipe.eml'} is neither a file nor a folder; save what it has in a file first"
+    assert (done.status, done.line) == (2, text)
+    (tmp_path / "x.eml").write_bytes(mail("x", inbox).as_bytes())
+    assert cli("ingest", str(tmp_path)).out == "1 message stored\n"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
 def test_a_file_that_may_not_be_read_is_one_line(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "secret.eml").touch(0o000)

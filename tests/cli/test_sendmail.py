@@ -95,6 +95,12 @@ def test_addresses_in_unicode(mailserver: MailServer, cli: Cli) -> None:
     assert (message.sender.name, message.sender, message.mail_from) == ("\u00c4nn", *["b\u00f6b@b.example"] * 2)
 
 
+@pytest.mark.parametrize("field", ["(" * 100_000, ", ".join(["a@b.example"] * 1001)])
+def test_a_field_of_too_many_addresses_is_one_line(field: str, cli: Cli) -> None:
+    done = cli("sendmail", "-t", stdin=f"To: {field}\n\nHello\n".encode())
+    assert (done.status, done.line) == (64, "To, Cc and Bcc have more than 1000 addresses")
+
+
 def test_names_of_addresses_are_left_out(inbox: Inbox, cli: Cli) -> None:
     cli("sendmail", "-f", "Bob <bob@b.example>", f"Ann <{inbox}>", stdin=b"hi\n")
     assert inbox.receive().mail_from == "bob@b.example"

@@ -20,9 +20,8 @@ from sirrchat_testkit.cli.smtp import with_crlf
 from sirrchat_testkit.formatting import counted
 
 if TYPE_CHECKING:
-    from email.message import Message
-
     from sirrchat_testkit.cli.api import Api
+    from sirrchat_testkit.mail.headers import Headers
 
 _HEADER: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
 _FROM: Final = re.compile(rb"From .*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? .*\d\d:\d\d")
@@ -79,11 +78,10 @@ def _ingest(arguments: argparse.Namespace, server: Api) -> int:
 
 def _store(server: Api, item: Item, to: list[str] | None) -> None:
     """Store a message. Raises ``Refused``, or another ``CommandFailed`` if the server cannot store any."""
-    from email.parser import BytesHeaderParser
-
     from sirrchat_testkit.cli.api import Refused
+    from sirrchat_testkit.mail.headers import Headers, split
 
-    header = BytesHeaderParser().parsebytes(item.raw)
+    header = Headers(split(item.raw)[0])
     if not _HEADER.match(item.raw):
         raise Refused("it does not begin with a header field")
     recipients = to or _recipients(header)
@@ -93,16 +91,14 @@ def _store(server: Api, item: Item, to: list[str] | None) -> None:
     server.call("POST", "/testkit/v1/messages", item.raw, query={"to": recipients, "from": sender})
 
 
-def _recipients(header: Message) -> list[str]:
+def _recipients(header: Headers) -> list[str]:
     noted = next((found for name in _RECIPIENT_FIELDS if (found := _addresses(header, name))), None)
     return noted or _addresses(header, "To", "Cc")
 
 
-def _addresses(header: Message, *names: str) -> list[str]:
-    from email.utils import getaddresses
-
-    texts = [str(value) for name, value in header.items() if name.lower() in {each.lower() for each in names}]
-    return [*dict.fromkeys(address for _, address in getaddresses(texts) if "@" in address)]
+def _addresses(header: Headers, *names: str) -> list[str]:
+    found = [str(each) for name in names for each in header.named_addresses(name)]
+    return [*dict.fromkeys(each for each in found if "@" in each)]
 
 
 def _mailbox(path: Path) -> tuple[int, Iterator[Item]]:
@@ -111,6 +107,8 @@ def _mailbox(path: Path) -> tuple[int, Iterator[Item]]:
         if path.is_dir():
             files = _files(path)
             return sum(each.stat().st_size for each in files), map(_message, files)
+        if path.exists() and not path.is_file():
+            raise CommandFailed(f"{path} is neither a file nor a folder; save what it has in a file first")
         with path.open("rb") as file:
             start = file.read(1000)
         size = path.stat().st_size
@@ -127,9 +125,10 @@ def _files(folder: Path) -> list[Path]:
     parts = [each for each in (folder / "new", folder / "cur") if each.is_dir()]
     if parts:
         return sorted(
-            (file for part in parts for file in part.iterdir() if file.name[0] != "."), key=lambda file: file.name
+            (file for part in parts for file in part.iterdir() if file.name[0] != "." and file.is_file()),
+            key=lambda file: file.name,
         )
-    if found := sorted(folder.rglob("*.eml")):
+    if found := sorted(file for file in folder.rglob("*.eml") if file.is_file()):
         return found
     raise CommandFailed(f"{folder} is no mailbox: it has no .eml files, and it is not a Maildir")
 

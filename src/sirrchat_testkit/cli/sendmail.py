@@ -110,10 +110,14 @@ def _name(field: bytes) -> str:
 
 def _recipients(fields: Sequence[bytes]) -> list[str]:
     """Return the addresses of To, Cc and Bcc."""
-    from email.utils import getaddresses
+    from sirrchat_testkit.mail.address_headers import ADDRESSES, Allowance, bare_addresses
 
+    allowance = Allowance()
     texts = [each.partition(b":")[2].decode("utf-8", "replace") for each in fields if _name(each) in _TO]
-    return [address for _, address in getaddresses(texts) if address]
+    found = [address for text in texts for address in bare_addresses(text, allowance)]
+    if allowance.exceeded:
+        raise CommandFailed(f"To, Cc and Bcc have more than {ADDRESSES} addresses", USAGE)
+    return found
 
 
 def _added(fields: Sequence[bytes], sender: str, name: str | None) -> Iterator[bytes]:

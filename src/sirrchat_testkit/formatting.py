@@ -69,7 +69,7 @@ def expired(address: str, at: int, now: int) -> str:
 
 def moment(milliseconds: int) -> str:
     """Return a time in milliseconds since the epoch as text, such as ``2030-01-31 12:00:00 UTC``."""
-    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{utc(milliseconds):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def due(seconds: int) -> str:
@@ -135,11 +135,15 @@ def in_utc(text: str) -> datetime:
         raise ValueError(f"{text} is out of range") from None
 
 
-@lru_cache(maxsize=4096)  # lists show the same moments again and again
-def iso_milliseconds(at: int) -> str:
-    """Return ``at`` (milliseconds since the epoch) as ISO 8601 in UTC, such as ``2025-04-21T08:30:45.084Z``.
+def utc(at: float) -> datetime:
+    """Return ``at`` (milliseconds since the epoch) as a time in UTC.
 
     A time outside the years 1 to 9999 becomes the nearest time within them, since a year has four digits.
     """
-    moment = _EPOCH + timedelta(milliseconds=min(max(at, _FIRST), _LAST))
-    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return _EPOCH + timedelta(milliseconds=min(max(at, _FIRST), _LAST))
+
+
+@lru_cache(maxsize=4096)  # lists show the same moments again and again
+def iso_milliseconds(at: int) -> str:
+    """Return what ``utc`` does as ISO 8601, such as ``2025-04-21T08:30:45.084Z``."""
+    return utc(at).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 from sirrchat_testkit.comparing import CONTAINED, EQUAL, LIKE, Rule, holds
-from sirrchat_testkit.formatting import excerpt, function_name, is_function, named
+from sirrchat_testkit.formatting import excerpt, function_name, is_function, named, utc
 from sirrchat_testkit.hints import hint
 from sirrchat_testkit.suggestions import near_name, parameters_of
 
@@ -67,7 +67,7 @@ class Condition(NamedTuple):
 
 def _moment(time: datetime | float) -> datetime:
     """Return ``time`` as an aware datetime: a number is in milliseconds since the epoch, a naive datetime is local."""
-    return datetime.fromtimestamp(time / 1000, UTC) if isinstance(time, int | float) else time.astimezone(UTC)
+    return utc(time) if isinstance(time, int | float) else time.astimezone(UTC)
 
 
 def _field(record: Any, name: str) -> list[str]:

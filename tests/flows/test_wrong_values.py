@@ -6,13 +6,13 @@ import asyncio
 import inspect
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from sirrchat_testkit import Inbox, MailServer, MakeInboxes, WebhookSink
-from sirrchat_testkit.errors import InvalidValue
+from sirrchat_testkit.errors import InvalidValue, NoSuchAddress
 from tests.support import call_api, connect
 
 INFINITE = float("inf")
@@ -267,3 +267,17 @@ def test_of_one_it_is_said_in_the_singular(mailserver: MailServer, inbox: Inbox,
     first, second = (call_api(mailserver, "GET", "/api/emails", key=inbox.api_key) for _ in range(2))
     assert (first.status, second.status) == (200, 429)
     assert "rate limit exceeded: 1 request an hour" in second.json["error"]
+
+
+def test_times_beyond_the_year_9999_are_shown_as_its_end(mailserver: MailServer) -> None:
+    last = datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)
+    assert mailserver.make_inbox(expires_in=timedelta(days=10_000_000)).expires_at == last
+    mailserver.clock.move_to(last)
+    mailserver.clock.advance(days=400)
+    assert mailserver.clock.now() == last
+    inbox = mailserver.make_inbox(expires_in=timedelta(hours=1))
+    message = inbox.deliver(subject="Late")
+    assert (message.received_at, message.date) == (last, last.replace(microsecond=0))
+    mailserver.clock.advance(hours=2)
+    with pytest.raises(NoSuchAddress):
+        inbox.deliver(subject="Too late")

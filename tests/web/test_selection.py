@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import UTC, datetime
 from email import message_from_bytes
 from typing import Any
 
@@ -65,6 +66,15 @@ def test_one_message_is_downloaded_as_a_message_and_several_as_an_archive(web: W
     assert raws == [messages[4].raw, messages[0].raw, messages[1].raw]
     web.act("delete", *ids)
     assert "were deleted" in web.act("download", *ids, status=404).text
+
+
+@pytest.mark.parametrize("year", [1970, 2200, 9999])
+def test_an_archive_can_be_made_of_mail_of_any_year(web: Web, year: int) -> None:
+    web.server.clock.move_to(datetime(year, 12, 31, tzinfo=UTC))
+    made = [web.server.inbox_for("ann@example.com").deliver(subject=f"Of {year}").id for _ in range(2)]
+    got = web.act("download", *made, status=200)
+    with zipfile.ZipFile(io.BytesIO(got.content)) as archive:
+        assert len(archive.namelist()) == 2
 
 
 def test_rows_are_selected_by_keys_and_clicks(page: Any, web: Web, ids: list[str]) -> None:

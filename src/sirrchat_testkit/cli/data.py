@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sirrchat_testkit.cli.parser import Parser, add_json, fail, print_json
 from sirrchat_testkit.cli.progress import Progress
 from sirrchat_testkit.errors import NotFound, StoreDamaged, StoreError
-from sirrchat_testkit.formatting import counted
+from sirrchat_testkit.formatting import counted, iso_milliseconds
 
 if TYPE_CHECKING:
     from sirrchat_testkit.domain.models import Envelope, Message
@@ -138,8 +138,6 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _entry(message: Message, envelope: Envelope | None) -> dict[str, Any]:
-    from datetime import UTC, datetime
-
     return {
         "file": f"{message.seq:08}.eml",
         "id": message.id,
@@ -149,7 +147,7 @@ def _entry(message: Message, envelope: Envelope | None) -> dict[str, Any]:
         "from": message.sender,
         "to": list(message.to),
         "subject": message.subject,
-        "received_at": datetime.fromtimestamp(message.received_at / 1000, UTC).isoformat(),
+        "received_at": iso_milliseconds(message.received_at),
         "size": message.size,
         "folder": message.folder,
         "flags": list(message.flags),

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from sirrchat_testkit.domain.clock import Clock
@@ -24,6 +23,7 @@ from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.sessions import Activity, Sessions
 from sirrchat_testkit.domain.simulators import Simulator, simulator_named
 from sirrchat_testkit.errors import NotFound, Refused, StoreError
+from sirrchat_testkit.formatting import utc
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.headers import LIMIT
 from sirrchat_testkit.mail.reports import automatic_reply, delivery_report, is_automatic
@@ -128,7 +128,7 @@ class Simulation:
                 return
             make = automatic_reply if simulator.returns == "reply" else delivery_report
             domain = addressing.domain_key(addressing.split(message.recipient)[1])
-            at = datetime.fromtimestamp(self._clock.now() / 1000, UTC)
+            at = utc(self._clock.now())
             answer = make(header, f"{simulator.name}@{domain}", to, at, self._ids.token(_UNIQUE))
             await self._delivery.deliver(Envelope(id="", sender="", recipients=(to,)), answer)
         except Refused as refusal:  # such as a full mailbox

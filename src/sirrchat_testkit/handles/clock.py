@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from sirrchat_testkit.awaiting import Calls, asynchronous
 from sirrchat_testkit.domain.clock import Clock as CoreClock
 from sirrchat_testkit.durations import TimeUnits, span
+from sirrchat_testkit.formatting import utc
 from sirrchat_testkit.suggestions import Hints
 from sirrchat_testkit.threads import LoopThread
 
@@ -53,7 +54,7 @@ class Clock(Hints):
 
     def now(self) -> datetime:
         """Return the current time of the server, in UTC."""
-        return datetime.fromtimestamp(self._do(self._clock.now) / 1000, UTC)
+        return utc(self._do(self._clock.now))
 
     def freeze(self, at: datetime | None = None) -> None:
         """Stop the clock, at the current time or at ``at`` (aware, or local time). ``advance`` still moves it."""

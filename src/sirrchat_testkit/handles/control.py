@@ -13,7 +13,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.message import EmailMessage
 from typing import Final, NamedTuple
 
@@ -24,6 +24,7 @@ from sirrchat_testkit.domain.reset import Reset
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.sessions import Activity, Session
 from sirrchat_testkit.errors import Conflict, InvalidValue, NoSuchAddress, NotFound
+from sirrchat_testkit.formatting import utc
 from sirrchat_testkit.handles import diagnostics
 from sirrchat_testkit.handles.diagnostics import Diagnostics, Refusal, Snapshot
 from sirrchat_testkit.handles.failures import COMPARED
@@ -218,7 +219,7 @@ class ServerControl:
             return self.services.clock.now(), self.services.ids.token(_MESSAGE_ID)
 
         at, unique = self.thread.call(stamp())
-        return compose(recipient, fields, now=datetime.fromtimestamp(at / 1000, UTC), unique=unique)
+        return compose(recipient, fields, now=utc(at), unique=unique)
 
     def clear(self, recipient: str) -> list[ReceivedMessage]:
         """Delete the messages for ``recipient``, and return them with their contents."""

@@ -7,12 +7,12 @@ that waits has an async twin with an ``a`` in front, for asyncio and trio.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
 from sirrchat_testkit.awaiting import Calls, asynchronous
 from sirrchat_testkit.domain.models import Address
-from sirrchat_testkit.formatting import printable
+from sirrchat_testkit.formatting import printable, utc
 from sirrchat_testkit.handles.feed import arun, pull, run
 from sirrchat_testkit.handles.message import ReceivedMessage
 from sirrchat_testkit.handles.wait import Wait, count_of, reject_unnamed, seconds_of
@@ -251,7 +251,7 @@ class Inbox(Receiver, str):  # noqa: SLOT000 - a handle, not a value of which th
     def expires_at(self) -> datetime | None:
         """When the address expires, on the server's clock, in UTC; None if it does not expire."""
         expires_at = self._record.expires_at if self._record else 0
-        return datetime.fromtimestamp(expires_at / 1000, UTC) if expires_at else None
+        return utc(expires_at) if expires_at else None
 
     @property
     def api_key(self) -> str:

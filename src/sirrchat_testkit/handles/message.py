@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
-from datetime import UTC, datetime
+from datetime import datetime
 from email.message import EmailMessage
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, overload
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, overload
 from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.transcript import MessageLog, Transcript
 from sirrchat_testkit.errors import NotFound
-from sirrchat_testkit.formatting import printable
+from sirrchat_testkit.formatting import printable, utc
 from sirrchat_testkit.mail import mime
 from sirrchat_testkit.mail.address_headers import MailAddress
 from sirrchat_testkit.mail.markup import unread
@@ -194,7 +194,7 @@ class ReceivedMessage(Hints):
     @property
     def received_at(self) -> datetime:
         """When it was received, on the server's clock, in UTC."""
-        return datetime.fromtimestamp(self._record.received_at / 1000, UTC)
+        return utc(self._record.received_at)
 
     @property
     def size(self) -> int:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from sirrchat_testkit.domain.deletion import textless
@@ -14,7 +14,7 @@ from sirrchat_testkit.domain.events import DeliveryAttempted
 from sirrchat_testkit.domain.models import Delivery, Webhook
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import InvalidValue, NotFound
-from sirrchat_testkit.formatting import counted
+from sirrchat_testkit.formatting import counted, utc
 from sirrchat_testkit.handles.feed import Steps, pull_records, run
 from sirrchat_testkit.records import record
 from sirrchat_testkit.schemas.webhook_events import NEW_MESSAGE, PENDING, SIRRCHAT_EVENTS, WebhookEvent
@@ -109,7 +109,7 @@ class WebhookDelivery(Hints):
     @property
     def due_at(self) -> datetime | None:
         """When the next attempt is due, on the server's clock, in UTC; None if it is due now, or there is none."""
-        return _moment(self._record.due_at) if self._record.due_at and self.status == PENDING else None
+        return utc(self._record.due_at) if self._record.due_at and self.status == PENDING else None
 
     def redeliver(self) -> None:
         """Attempt it again, with the same id and body.
@@ -329,7 +329,7 @@ def _events(events: Sequence[str] | None) -> tuple[WebhookEvent, ...]:
 
 def _attempt(entry: Any, event: DeliveryAttempted | None) -> WebhookAttempt:
     reason, request, response = (event.reason, event.request, event.response) if event else ("", "", "")
-    moment, duration = _moment(entry["at"]), entry["duration_ms"] / 1000
+    moment, duration = utc(entry["at"]), entry["duration_ms"] / 1000
     return WebhookAttempt(
         at=moment,
         status=entry["http_status"],
@@ -339,7 +339,3 @@ def _attempt(entry: Any, event: DeliveryAttempted | None) -> WebhookAttempt:
         request=request,
         response=response,
     )
-
-
-def _moment(at: int) -> datetime:
-    return datetime.fromtimestamp(at / 1000, UTC)

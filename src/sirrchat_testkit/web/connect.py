@@ -11,6 +11,7 @@ from multidict import MultiMapping
 
 from sirrchat_testkit.domain.models import ApiKey, Envelope
 from sirrchat_testkit.errors import InvalidValue, TestkitError
+from sirrchat_testkit.formatting import utc
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.names import Names
 from sirrchat_testkit.http.pages import PREFIX, lead
@@ -20,7 +21,6 @@ from sirrchat_testkit.mail.samples import KINDS, LANGUAGES, sample
 from sirrchat_testkit.net import Ports, netloc, reachable
 from sirrchat_testkit.web.layout import Layout
 from sirrchat_testkit.web.recipes import snippets, target
-from sirrchat_testkit.web.render import local_time
 
 _PASSWORD: Final = 16
 _MESSAGE_ID: Final = 20
@@ -108,7 +108,7 @@ class ConnectPages:
     async def _deliver(self, recipients: tuple[str, ...], fields: MessageFields) -> str:
         """Store a message made of ``fields`` for each of ``recipients``; return the id of the first copy."""
         services = self._services
-        now, unique = local_time(services.clock.now()), services.ids.token(_MESSAGE_ID)
+        now, unique = utc(services.clock.now()), services.ids.token(_MESSAGE_ID)
         sender, raw = await asyncio.to_thread(lambda: to_bytes(compose(recipients[0], fields, now=now, unique=unique)))
         most = services.settings.value.max_message_size
         if len(raw) > most:

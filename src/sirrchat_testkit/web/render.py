@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -84,11 +83,6 @@ def left(milliseconds: int) -> str:
         if seconds >= 2 * length or (unit == "min" and seconds >= length):
             return f"{seconds // length} {unit} left"
     return f"{max(seconds, 0)} s left"
-
-
-def local_time(at: int) -> datetime:
-    """Return a time of the server's clock as a datetime in UTC."""
-    return datetime.fromtimestamp(at / 1000, UTC)
 
 
 def read_number(text: str) -> int | None:

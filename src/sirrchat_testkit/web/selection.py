@@ -21,16 +21,16 @@ from aiohttp import web
 from sirrchat_testkit.domain.deletion import SLICE
 from sirrchat_testkit.domain.models import ApiKey, Message
 from sirrchat_testkit.errors import InvalidValue, NotFound
+from sirrchat_testkit.formatting import utc
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.message import ReceivedMessage, finish_loading
 from sirrchat_testkit.handles.viewing import stem
 from sirrchat_testkit.http.pages import HEADERS, PREFIX, lead
 from sirrchat_testkit.web.mailbox import filter_of, message_of
 from sirrchat_testkit.web.messages import attached, file
-from sirrchat_testkit.web.render import local_time
 
-_FIRST = datetime(1980, 1, 1, tzinfo=UTC)
-"""The first time that a ZIP archive can name."""
+_FIRST, _LAST = datetime(1980, 1, 1, tzinfo=UTC), datetime(2107, 12, 31, tzinfo=UTC)
+"""The first and the last day that a ZIP archive can name."""
 
 _Action: TypeAlias = Callable[[Sequence[Message]], Awaitable[None]]
 
@@ -120,7 +120,7 @@ def _add(archive: zipfile.ZipFile, message: ReceivedMessage, received_at: int) -
     """Add ``message`` under a name that the archive does not have. Runs in a thread."""
     there = {*archive.namelist()}
     name = next(each for each in _names(stem(message)) if each not in there)
-    at = max(local_time(received_at), _FIRST)
+    at = min(max(utc(received_at), _FIRST), _LAST)
     entry = zipfile.ZipInfo(name, at.timetuple()[:6])
     entry.compress_type = zipfile.ZIP_DEFLATED
     archive.writestr(entry, message.raw)

@@ -164,7 +164,8 @@ class Accounts:
             if not addressing.is_mailbox(email):
                 raise InvalidValue("Invalid email format", field="email", value=email)
             if not await self._domains.serves(addressing.split(email)[1]):
-                raise InvalidValue("email must be at a served domain", field="email", value=email)
+                served = ", ".join(each.name for each in await self._domains.all())
+                raise InvalidValue(f"email must be at a served domain: {served}", field="email", value=email)
             await self._directory.check_free(email, taken)
         except TestkitError as refusal:
             return refusal

@@ -33,6 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[each for each in items if each not in using])
         items[:] = using
         for item in items:
+            item.add_marker(pytest.mark.timeout(300))  # pytest inside pytest starts more processes in these modes
             if reason := reason_against(item.nodeid):
                 item.add_marker(pytest.mark.skip(reason=reason))
 

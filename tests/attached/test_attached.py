@@ -538,7 +538,7 @@ def test_a_server_that_cannot_be_used(elsewhere: MailServer, monkeypatch: pytest
     account = elsewhere.add_account()
     for url, key, words in (
         ("http://127.0.0.1:1", "x", "no answer from http://127.0.0.1:1: Connection refused; is the server running"),
-        (elsewhere.api_url, "wrong", "does not know the API key"),
+        (elsewhere.api_url, "wrong", "does not know the API key; serve prints its key"),
         (elsewhere.api_url, account.api_key, "the API key of a user does not suffice"),
         (
             f"{elsewhere.api_url}/docs",
@@ -550,5 +550,5 @@ def test_a_server_that_cannot_be_used(elsewhere: MailServer, monkeypatch: pytest
             AttachedServer(url, key).start()
         assert "\n" not in str(caught.value)
     monkeypatch.setattr("sirrchat_testkit.control.state.version", lambda _name: "9.9")
-    with pytest.raises(ConnectionError, match=r"is version 9\.9, and the tests use"):
+    with pytest.raises(ConnectionError, match=r"is version 9\.9, and the tests use .*; install the same for both"):
         describe(elsewhere.api_url, elsewhere.api_key)

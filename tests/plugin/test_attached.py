@@ -86,7 +86,7 @@ def test_something_that_is_no_url_ends_the_run_with_one_line(project: pytest.Pyt
 
 
 def test_a_wrong_key_ends_the_run_with_one_line(project: pytest.Pytester, elsewhere: MailServer) -> None:
-    refuse(project, "*does not know the API key", *place(elsewhere, "wrong"))
+    refuse(project, "*does not know the API key; serve prints its key", *place(elsewhere, "wrong"))
 
 
 def test_the_key_of_a_user_ends_the_run_with_one_line(project: pytest.Pytester, elsewhere: MailServer) -> None:

@@ -24,8 +24,9 @@ def elsewhere() -> Iterator[Serve]:
 def run_or_skip(pytester: pytest.Pytester, *arguments: str, **options: Any) -> pytest.RunResult:
     """Run a command. Skip the test if its own tests are refused what would affect others."""
     result = pytest.Pytester.run(pytester, *arguments, **options)
-    if any(each in f"{result.stdout}{result.stderr}" for each in REFUSALS):
-        pytest.skip("its tests need a server of their own")
+    for line in [*result.outlines, *result.errlines]:
+        if any(each in line for each in REFUSALS):
+            pytest.skip(f"its tests need a server of their own: {line.strip()}")
     return result
 
 

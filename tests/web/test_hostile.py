@@ -114,21 +114,34 @@ def test_a_hostile_body_does_nothing(server: MailServer, trap: Trap, watched: tu
     assert len(inbox.messages) == len(HTML)
 
 
+def together(fields: list[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return ``fields`` as headers: as few as there are values of one name."""
+    headers: list[dict[str, str]] = []
+    for name, value in fields:
+        free = next((each for each in headers if name not in each), None)
+        if free is None:
+            headers.append(free := {})
+        free[name] = value
+    return headers
+
+
+@pytest.mark.timeout(240)
 def test_hostile_header_fields_do_nothing(server: MailServer, trap: Trap, watched: tuple[Any, list[str]]) -> None:
     page, wrong = watched
     page.goto("/ui/mail")
     page.wait_for_selector("#live.good")
     inbox = server.inbox_for("ann@example.com")
-    for name, value in HEADERS:
-        raw = mail("Hostile", html=None)
-        raw = b"\n".join(line for line in raw.split(b"\n") if not line.startswith(name.encode() + b":"))
-        inbox.deliver(f"{name}: {trap.set(value)}\n".encode() + raw)
+    headers = together(HEADERS)
+    for fields in headers:
+        lines = mail("Hostile", html=None).decode().split("\n")
+        kept = [line for line in lines if line.partition(":")[0] not in fields]
+        inbox.deliver("\n".join([*(f"{name}: {trap.set(value)}" for name, value in fields.items()), *kept]).encode())
     attached = EmailMessage()
     attached["From"], attached["Subject"] = "a@x.example", "Attached"
     attached.set_content('Open javascript:top.hit=1 or https://x.example/"onclick="top.hit=1" now')
     attached.add_attachment(b"x", maintype="text", subtype="html", filename='"><script>top.hit=1</script>.html')
     inbox.deliver(attached)
-    page.locator("#rows .row").nth(len(HEADERS)).wait_for()
+    page.locator("#rows .row").nth(len(headers)).wait_for()
     check(page, f"{server.api_url}/ui/mail", "All mail · sirrchat testkit", "the live list")
     page.goto("/ui/mail")
     assert page.evaluate("window.hit ?? null") is None

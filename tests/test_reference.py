@@ -10,6 +10,7 @@ import pytest
 
 import sirrchat_testkit
 from sirrchat_testkit import CallConditions, pytest_plugin
+from sirrchat_testkit.pytest_plugin import fixtures as plugin_fixtures
 from tests.pages import DOCS
 
 PAGE = (DOCS / "fixtures.md").read_text("utf-8")
@@ -25,7 +26,7 @@ def rows(title: str) -> list[tuple[str, ...]]:
 def fixtures() -> list[tuple[str, str, str]]:
     """Return the name, the scope and the first line of each public fixture of the plugin."""
     found = []
-    for node in ast.parse(Path(pytest_plugin.__file__).read_text("utf-8")).body:
+    for node in ast.parse(Path(plugin_fixtures.__file__).read_text("utf-8")).body:
         for decorator in node.decorator_list if isinstance(node, ast.FunctionDef) else []:
             assert isinstance(node, ast.FunctionDef)
             if ast.unparse(decorator).startswith("pytest.fixture") and not node.name.startswith("_"):
@@ -58,6 +59,12 @@ pytest_plugin.pytest_addoption(OPTIONS)  # type: ignore[arg-type]
 
 def test_every_fixture_is_in_the_reference() -> None:
     assert sorted(rows("Fixtures")) == sorted(fixtures())
+
+
+def test_pytest_finds_every_fixture() -> None:
+    found = {name: value for name, value in vars(plugin_fixtures).items() if hasattr(value, "__wrapped__")}
+    assert found.items() <= vars(pytest_plugin).items()
+    assert len(found) >= len(fixtures())
 
 
 def test_every_option_is_in_the_reference() -> None:

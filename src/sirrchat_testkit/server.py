@@ -187,9 +187,16 @@ class MailServer(Service, CollectionHints, Receiver):
         If the inbox asks for an API key, because of the setting ``web_auth`` or since the server does not listen on
         loopback, the URL signs in once; then the property has another.
         """
+        return self._web_inbox[0]
+
+    @property
+    def _web_inbox(self) -> tuple[str, str]:
+        """The URL of the web inbox, and how one signs in there, or an empty string if it does not ask."""
         host, port = self._now.http.address
-        page = f"ui/sign-in/{self._now.services.sign_in.current}" if self._web_asks else ""
-        return f"http://{netloc((reachable(host), port))}/{page}"
+        url = f"http://{netloc((reachable(host), port))}/"
+        if not self._web_asks:
+            return url, ""
+        return f"{url}ui/sign-in/{self._now.services.sign_in.current}", "signs in once; later, use the API key"
 
     @property
     def _web_asks(self) -> bool:

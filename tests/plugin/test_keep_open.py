@@ -148,7 +148,7 @@ def test_the_key_is_shown_if_the_web_inbox_asks_for_it(project: pytest.Pytester,
     terminal = start("--mailserver-keep-open")
     shown = terminal.read_until(PROMPT)
     [[url, link, key]] = re.findall(
-        r"^Web inbox: (http://[^/]+)(/\S+) \(signs in once; or sign in with the API key (\S+)\)$", shown, re.MULTILINE
+        r"^Web inbox: (http://[^/]+)(/\S+) \(signs in once; later, use the API key (\S+)\)$", shown, re.MULTILINE
     )
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
     with browser.open(f"{url}{link}", timeout=PATIENCE) as response:

@@ -101,9 +101,9 @@ class AttachedServer(MailServer):
         return self._url
 
     @property
-    def web_url(self) -> str:
-        """The URL of the web inbox of the server, which may ask for an API key."""
-        return f"{self._url}/"
+    def _web_inbox(self) -> tuple[str, str]:
+        """The URL of the web inbox of the server, and how one signs in there. Only the server makes links that do."""
+        return f"{self._url}/", "sign in with the API key" if self._web_asks else ""
 
     @property
     def faults(self) -> Faults:

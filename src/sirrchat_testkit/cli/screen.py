@@ -33,8 +33,8 @@ def _facts(server: MailServer) -> Iterator[tuple[str, str]]:
         yield "CA file", f"{server.tls.ca_file}, for clients to trust"
     yield "REST API", f"{_api(server)}, with all routes on the page {_api(server)}/docs"
     if has_web():
-        signs_in = " (signs in once; later, use the API key)" if server._web_asks else ""  # noqa: SLF001 - its own package
-        yield "Web inbox", f"{server.web_url}{signs_in}"
+        url, sign_in = server._web_inbox  # noqa: SLF001 - its own package
+        yield "Web inbox", f"{url} ({sign_in})" if sign_in else url
     yield "API key", server.api_key
     if settings.host in WILDCARDS:
         yield "Elsewhere", _elsewhere(server)

@@ -57,7 +57,5 @@ def _web_inbox(server: MailServer) -> str:
     if not has_web():
         remedy = 'for the web inbox, install the extra web: pip install "sirrchat-testkit[web]"'
         return f"REST API: {server.api_url}/docs, with the API key {server.api_key}; {remedy}"
-    url = server.web_url
-    once = "" if url.endswith("/") else "signs in once; or "
-    key = f" ({once}sign in with the API key {server.api_key})" if server._web_asks else ""  # noqa: SLF001 - its own package
-    return f"Web inbox: {url}{key}"
+    url, sign_in = server._web_inbox  # noqa: SLF001 - its own package
+    return f"Web inbox: {url} ({sign_in} {server.api_key})" if sign_in else f"Web inbox: {url}"

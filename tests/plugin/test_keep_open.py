@@ -261,13 +261,17 @@ def test_the_debugger_is_left_before_a_test_case_is_torn_down(project: pytest.Py
             ("-p", "xdist", "-n", "2"),
             "--mailserver-keep-open needs a run without workers of pytest-xdist: add -n 0",
         ),
+        (
+            ("-p", "no:terminal"),
+            "--mailserver-keep-open needs the output of pytest: leave out -p no:terminal",
+        ),
     ],
-    ids=["without a terminal", "with workers"],
+    ids=["without a terminal", "with workers", "without output"],
 )
 def test_a_run_that_cannot_be_held_is_refused(
     project: pytest.Pytester, arguments: tuple[str, ...], reason: str, mode: str
 ) -> None:
-    if mode == "shared" and not arguments:
+    if mode == "shared" and "xdist" not in arguments:
         pytest.skip("this mode has workers")
     project.makepyfile(test_it=TEST)
     result = project.runpytest_subprocess(*PLAIN, *arguments, "--mailserver-keep-open")

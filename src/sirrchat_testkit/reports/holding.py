@@ -17,7 +17,9 @@ from sirrchat_testkit.server import MailServer
 
 
 def refuse(config: pytest.Config) -> None:
-    """Raise ``UsageError`` if nobody can press Enter."""
+    """Raise ``UsageError`` if the failure cannot be shown, or nobody can press Enter."""
+    if not config.pluginmanager.has_plugin("terminal"):
+        raise pytest.UsageError("--mailserver-keep-open needs the output of pytest: leave out -p no:terminal")
     if config.getoption("dist", "no") != "no":
         raise pytest.UsageError("--mailserver-keep-open needs a run without workers of pytest-xdist: add -n 0")
     capture = config.pluginmanager.getplugin("capturemanager")

@@ -227,7 +227,7 @@ def test_the_mail_settings_of_flask_explain_that_no_client_connected(project: py
                 server.receive(timeout=0)
 
         def test_5_unknown_which(inbox):
-            apps = make_app("mail", MAIL_SERVER="mail.shop.example", MAIL_SUPPRESS_SEND=False), make_app("mail")
+            apps = [make_app("mail", MAIL_SERVER=each, MAIL_SUPPRESS_SEND=False) for each in ("a.example", "b.example")]
             inbox.receive(timeout=0)
         """
     )
@@ -246,6 +246,31 @@ def test_the_mail_settings_of_flask_explain_that_no_client_connected(project: py
             "E *: is the application configured to send its mail there? mailserver.env() returns the settings.",
         ]
     )
+
+
+def test_flask_mail_that_was_used_in_another_test_only_is_not_the_finding(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from shop import make_app, sign_up
+
+        app = make_app("mail")
+
+        def test_1_uses_it(inbox):
+            sign_up(app, inbox)
+
+        def test_2_does_not(inbox):
+            inbox.receive(timeout=0)
+
+        def test_3_uses_it_again(inbox):
+            sign_up(app, inbox)
+            inbox.receive(timeout=0)
+        """
+    )
+    result = run(project, "-p", "no:randomly")
+    result.assert_outcomes(passed=1, failed=2)
+    none = "E *No client connected to 127.0.0.1:*[0-9]"
+    result.stdout.fnmatch_lines([f"{none}. Waited *", f"{none}: Flask-Mail drops mail while TESTING is true *"])
 
 
 def test_a_wrong_argument_is_refused_in_words(project: pytest.Pytester) -> None:
@@ -294,3 +319,65 @@ def test_fastapi_mail_that_drops_mail_is_the_finding(project: pytest.Pytester) -
     result.stdout.fnmatch_lines(
         ["E *fastapi-mail drops mail, because SUPPRESS_SEND is set; make its ConnectionConfig *"]
     )
+
+
+def test_fastapi_mail_that_was_used_in_another_test_only_is_not_the_finding(project: pytest.Pytester) -> None:
+    pytest.importorskip("fastapi_mail")
+    shop = """
+        import asyncio, os
+        from fastapi_mail import ConnectionConfig, FastMail, MessageSchema, MessageType
+
+        def make_config(env, **changes):
+            return ConnectionConfig(**{**env("fastapi-mail", MAIL_FROM="shop@shop.example"), **changes})
+
+        def sign_up(config, inbox):
+            message = MessageSchema(subject="Hi", recipients=[inbox], body="Hello", subtype=MessageType.plain)
+            asyncio.run(FastMail(config).send_message(message))
+    """
+    project.makepyfile(
+        shop=shop,
+        test_it="""
+        import pytest
+        from shop import make_config, sign_up
+
+        @pytest.fixture(scope="session")
+        def dropping(mailserver_session):
+            return make_config(mailserver_session.env, SUPPRESS_SEND=1)
+
+        def test_1_uses_it(dropping, inbox):
+            sign_up(dropping, inbox)
+
+        def test_2_does_not(inbox):
+            inbox.receive(timeout=0)
+
+        def test_3_uses_another(mailserver, inbox):
+            config = make_config(mailserver.env)
+            inbox.receive(timeout=0)
+
+        def test_4_uses_it_again(dropping, inbox):
+            sign_up(dropping, inbox)
+            inbox.receive(timeout=0)
+        """,
+        test_that_loads_it="""
+        def test_it(mailserver, inbox):
+            from shop import make_config, sign_up
+
+            config = make_config(mailserver.env, SUPPRESS_SEND=1)
+            sign_up(config, inbox)
+            inbox.receive(timeout=0)
+        """,
+    )
+    none = "E *No client connected to 127.0.0.1:*[0-9]"
+    drops = f"{none}: fastapi-mail drops mail, because SUPPRESS_SEND is set; make its ConnectionConfig *"
+    result = project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly", "test_it.py")
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            f"{none}. Waited *",
+            f"{none}: fastapi-mail is configured to send its mail there, but has sent none. Waited *",
+            drops,
+        ]
+    )
+    result = project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly", "test_that_loads_it.py")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([drops])

@@ -45,7 +45,7 @@ from sirrchat_testkit.handles.feed import (
 from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import Contents, ReceivedMessage, begin_to_load, hold, is_loaded, record_of
 from sirrchat_testkit.handles.names import Names
-from sirrchat_testkit.handles.outboxes import Runner, unsent
+from sirrchat_testkit.handles.outboxes import Dispatches, Runner, unsent
 from sirrchat_testkit.handles.overview import Overview, ScopeMark
 from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery
 from sirrchat_testkit.mail import addresses as addressing
@@ -118,6 +118,8 @@ class ServerControl:
         self._at_stop: list[Callable[[], None]] = []
         self._mark = Mark(self.taken.mark(), 0, 0, self._test_account.mark())
         self._test = TestMark(0, 0, 0)
+        self._dispatches = Dispatches()
+        self._dispatches.begin()
         services.events.subscribe(self._push, self._is_wanted)
 
     @property
@@ -265,9 +267,9 @@ class ServerControl:
         """Return what has happened in the scope so far."""
         return run(self.thread, lambda _: self._overview(self.scope_mark()))
 
-    def misdirected(self) -> list[str]:
-        """Return why the frameworks of this process send their mail elsewhere, with the remedy."""
-        return unsent(self.is_smtp, self.runner, idle=False)
+    def unsent(self, *, idle: bool = True) -> list[str]:
+        """Return why the frameworks of this process sent no mail here, with the remedy; see ``outboxes.unsent``."""
+        return unsent(self.is_smtp, self.runner, self._dispatches, idle=idle)
 
     async def final_overview(self, mark: ScopeMark) -> Overview:
         """Return what happened in a scope that is about to be rewound. Runs on the server's loop."""
@@ -276,6 +278,7 @@ class ServerControl:
     def begin_test(self) -> None:
         """Begin a test: its overview leaves out mail that arrived earlier, or was received earlier."""
         self._test = TestMark(self.services.events.last, self.services.sessions.opened, self.taken.count)
+        self._dispatches.begin()
 
     def scope_mark(self) -> ScopeMark:
         """Return the parts of the open scope that its overview needs."""

@@ -15,7 +15,7 @@ from sirrchat_testkit.handles import diagnostics
 from sirrchat_testkit.handles.failures import COMPARED, SHOWN, Evidence, FailedWait, Kind, Section, listed, near_misses
 from sirrchat_testkit.handles.feed import Slice, Steps, pull_recent
 from sirrchat_testkit.handles.message import ReceivedMessage
-from sirrchat_testkit.handles.outboxes import Kept, outboxes, unsent
+from sirrchat_testkit.handles.outboxes import Kept, outboxes
 from sirrchat_testkit.handles.remedies import FOR_TESTS
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.matching import Match, summary
@@ -163,7 +163,7 @@ class MailSource:
         cause = explanation.cause or next((finding for finding, _ in kept), "")
         otherwise = "" if recent else _for_others(others)
         if unconnected:
-            reasons = [] if kept else unsent(control.is_smtp, control.runner)
+            reasons = [] if kept else control.unsent()
             otherwise = f"{unconnected}: {'; '.join(reasons)}" if reasons else unconnected
             if cause or not reasons:  # or else it is the finding
                 question = f": {_QUESTION}{self.remedies.settings}"

@@ -5,12 +5,15 @@
 3. Objects that no module holds, such as the state of a Flask extension, are found among those that the garbage
    collector knows. This takes some milliseconds, so it is done only for the text of a failure, and where
    Flask-Mailman has kept mail in memory.
-4. Nothing here raises: a framework that cannot be examined is ignored.
+4. A framework that drops mail is named only if it was used since the test began: its settings may be those of an
+   earlier test.
+5. Nothing here raises: a framework that cannot be examined is ignored.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import sys
 import warnings
@@ -117,7 +120,44 @@ def _kept_by_flask_mailman() -> list[Any]:
     return [each for state in states if "locmem" in str(state.backend) for each in vars(state).get("outbox", ())]
 
 
-def unsent(is_here: IsHere, runner: Runner, *, idle: bool = True) -> list[str]:
+_FLASK_MAIL: Final = "flask_mail"
+_FASTAPI_MAIL: Final = "fastapi_mail.fastmail"
+"""The modules with the signal ``email_dispatched``."""
+
+
+class Dispatches:
+    """Notes which of Flask-Mail and fastapi-mail are used in a test: both have a signal, also for mail that they drop.
+
+    One that is loaded during the test has not been used in earlier ones.
+    """
+
+    def __init__(self) -> None:
+        self._is_used: dict[str, bool] = {}
+        self._receivers: list[Callable[..., None]] = []  # signals hold them weakly
+
+    def begin(self) -> None:
+        """Begin a test."""
+        for module in (_FLASK_MAIL, _FASTAPI_MAIL):
+            if module in self._is_used:
+                self._is_used[module] = False
+            elif module in sys.modules:
+                with contextlib.suppress(Exception):  # as for outboxes
+                    self._watch(module)
+
+    def _watch(self, module: str) -> None:
+        def note_use(*_: Any, **__: Any) -> None:
+            self._is_used[module] = True
+
+        sys.modules[module].email_dispatched.connect(note_use)
+        self._receivers.append(note_use)
+        self._is_used[module] = False
+
+    def may_include(self, module: str) -> bool:
+        """Return whether mail may have been sent or dropped since the test began by ``module``."""
+        return self._is_used.get(module, True)
+
+
+def unsent(is_here: IsHere, runner: Runner, dispatches: Dispatches, *, idle: bool = True) -> list[str]:
     """Return, for each framework in use, why it sent no mail to a server, with the remedy for ``runner``.
 
     With ``idle``, the frameworks are included that would send their mail there, or whose tasks another process runs.
@@ -126,8 +166,8 @@ def unsent(is_here: IsHere, runner: Runner, *, idle: bool = True) -> list[str]:
     for look, remedies in (
         (_django, _DJANGO),
         (_flask_mailman, _FLASK),
-        (_flask_mail, _FLASK),
-        (_fastapi_mail, _FASTAPI),
+        (functools.partial(_flask_mail, dispatches), _FLASK),
+        (functools.partial(_fastapi_mail, dispatches), _FASTAPI),
     ):
         with contextlib.suppress(Exception):  # as above
             senders = [*look()]
@@ -209,8 +249,10 @@ def _of_flask_mailman(state: Any) -> _Sender:
     return _Sender("Flask-Mailman", state.server, int(state.port), "MAIL_SERVER, MAIL_PORT", obstacle)
 
 
-def _flask_mail() -> list[_Sender]:
-    return _unanimous(map(_of_flask_mail, _instances("flask_mail", "_Mail")))
+def _flask_mail(dispatches: Dispatches) -> list[_Sender]:
+    is_used = dispatches.may_include(_FLASK_MAIL)
+    states = [each for each in _instances("flask_mail", "_Mail") if is_used or not each.suppress]
+    return _unanimous(map(_of_flask_mail, states))
 
 
 def _of_flask_mail(state: Any) -> _Sender:
@@ -218,8 +260,10 @@ def _of_flask_mail(state: Any) -> _Sender:
     return _Sender("Flask-Mail", state.server, int(state.port), "MAIL_SERVER, MAIL_PORT", obstacle)
 
 
-def _fastapi_mail() -> list[_Sender]:
-    return _unanimous(map(_of_fastapi_mail, _instances("fastapi_mail.config", "ConnectionConfig")))
+def _fastapi_mail(dispatches: Dispatches) -> list[_Sender]:
+    is_used = dispatches.may_include(_FASTAPI_MAIL)
+    configs = _instances("fastapi_mail.config", "ConnectionConfig")
+    return _unanimous(_of_fastapi_mail(each) for each in configs if is_used or not each.SUPPRESS_SEND)
 
 
 def _of_fastapi_mail(config: Any) -> _Sender:

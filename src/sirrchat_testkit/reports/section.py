@@ -46,7 +46,7 @@ def _text(item: pytest.Item, report: pytest.TestReport, servers: Mapping[MailSer
         if is_own and whole == NOTHING:
             continue
         if overview is not None and overview.is_unconnected and not (is_own or ended):
-            why = "".join(f"\n{each}." for each in server._control.misdirected() if each not in failure)  # noqa: SLF001
+            why = "".join(f"\n{each}." for each in server._control.unsent(idle=False) if each not in failure)  # noqa: SLF001
             whole, text = f"{whole}{why}", f"{text}{why}"
         title = server._title  # noqa: SLF001
         if overview is not None:

@@ -76,6 +76,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
             "start_at must be a datetime (in a flag or variable: 2030-01-31T12:00:00Z), not '2030-01-31T12:00:00Z'",
         ),
         ({"smtpport": 1}, "there is no setting 'smtpport'; did you mean 'smtp_port'?"),
+        ({"port": 1}, "there is no setting 'port'; did you mean 'smtp_port'?"),
         (
             {"auth": "optionl"},
             "auth must be 'optional' or 'required' or 'tls', not 'optionl'; did you mean 'optional'?",

@@ -716,6 +716,7 @@ class MailServer(Service, CollectionHints, Receiver):
         "connections": "sessions",
         "received": "messages",
         "mail": "messages",
+        "config": "settings",
         "message_id": "receive().message_id",
         "urls": "receive().links",
         "body": "receive().text",

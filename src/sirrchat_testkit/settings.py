@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, TypedDict
 
 from sirrchat_testkit.durations import read_duration, show_duration
 from sirrchat_testkit.mail.addresses import is_domain
@@ -633,11 +633,24 @@ class CurrentSettings:
         self.value = value
 
 
+_GUESSES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("port", "smtp"), "smtp_port"),
+    **dict.fromkeys(("api_port", "rest_port"), "http_port"),
+    **dict.fromkeys(("hostname", "bind", "address"), "host"),
+    **dict.fromkeys(("tls", "use_starttls"), "starttls"),
+    **dict.fromkeys(("ssl", "smtps", "use_tls", "use_ssl", "ssl_port"), "smtps_port"),
+    **dict.fromkeys(("enforce_auth", "require_auth", "auth_required", "login"), "auth"),
+    **dict.fromkeys(("now", "clock", "time"), "start_at"),
+    **dict.fromkeys(("folder", "path", "data_dir", "storage"), "data"),
+}
+"""The settings that names of other packages stand for."""
+
+
 def _check_names(given: Mapping[str, object]) -> None:
     known = [row.name for row in ROWS]
     for name in given:
         if name not in known:
-            raise ValueError(f"there is no setting {name!r}; {meant(name, sorted(known))}")
+            raise ValueError(f"there is no setting {name!r}; {meant(name, sorted(known), _GUESSES)}")
 
 
 _Texts: TypeAlias = list[str] | tuple[str, ...]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 __tracebackhide__ = True
 
 _ALIKE = 0.82  # the least similarity of a misspelling
+
+
+_NO_GUESSES: Final[Mapping[str, str]] = {}
 
 
 def near_name(name: str, known: Iterable[str]) -> str | None:
@@ -22,9 +25,9 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
     return None
 
 
-def meant(name: str, known: Sequence[str]) -> str:
+def meant(name: str, known: Sequence[str], guesses: Mapping[str, str] = _NO_GUESSES) -> str:
     """Return, as the end of an error, which of the ``known`` names ``name`` probably means, or all of them."""
-    near = near_name(name, known)
+    near = guesses.get(name) or near_name(name, known)
     return f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
 
 

@@ -416,11 +416,22 @@ def test_a_server_is_no_collection_and_names_its_own(
     assert bool(mailserver)
 
 
-@pytest.mark.parametrize(("name", "meant"), [("body", "text"), ("atachments", "attachments"), ("otp", "code()")])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("body", "text"), ("atachments", "attachments"), ("otp", "code()"), ("details", "envelope")],
+)
 def test_a_misguessed_name_of_a_message(inbox: Inbox, name: str, meant: str) -> None:
     message = inbox.deliver(subject="x")
     with pytest.raises(AttributeError, match=re.escape(f"did you mean '{meant}'")):
         getattr(message, name)
+
+
+def test_a_message_is_no_mapping_of_its_headers(inbox: Inbox) -> None:
+    message = inbox.deliver(subject="x")
+    with pytest.raises(TypeError, match=re.escape("did you mean message.headers['Subject']?")):
+        message["Subject"]  # type: ignore[index]
+    with pytest.raises(TypeError, match=r"'ReceivedMessage' has no items$"):
+        list(message)  # type: ignore[call-overload]
 
 
 def test_a_time_without_a_unit_is_refused_in_words(mailserver: MailServer, make_inbox: MakeInbox) -> None:

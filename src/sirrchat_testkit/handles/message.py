@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError, Future
 from datetime import datetime
 from email.message import EmailMessage
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn, TypeVar, overload
 
 from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.transcript import MessageLog, Transcript
@@ -92,7 +92,22 @@ class ReceivedMessage(Hints):
         "view": "open()",
         "render": "open()",
         "write": "save",
+        "details": "envelope",
+        "bcc": "envelope.recipients",
+        "rcpttos": "envelope.recipients",
+        "mailfrom": "mail_from",
+        "alternatives": "html",
+        "get": "headers.get()",
+        "get_all": "headers.get_all()",
+        "is_multipart": "as_email()",
+        "walk": "as_email()",
     }
+
+    if not TYPE_CHECKING:
+
+        def __getitem__(self, name: object) -> NoReturn:
+            hint = f"; did you mean message.headers[{name!r}]?" if isinstance(name, str) else ""
+            raise TypeError(f"'ReceivedMessage' has no items{hint}")
 
     def __init__(self, record: Message, load: Callable[[Message], Future[Contents]]) -> None:
         self._record = record

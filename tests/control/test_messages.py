@@ -5,6 +5,8 @@ from __future__ import annotations
 import smtplib
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from sirrchat_testkit.schemas import control as schemas
 
 if TYPE_CHECKING:
@@ -48,6 +50,23 @@ def test_a_whole_message_is_what_the_handle_is(server: MailServer, control: Cont
     assert [each["cid"] for each in shown["inline"]] == ["logo"]
     assert shown["envelope"]["recipients"] == ["ann@example.com"]
     assert shown["seen"] is False, "looking at a message leaves it unread"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "codes"),
+    [
+        ("Hello", None, []),
+        ("Your code is 482913.", "482913", ["482913"]),
+        ("Your code is 482913, or 482913.", "482913", ["482913"]),
+        ("Your code is 482913. Your code is 739164.", None, ["482913", "739164"]),
+    ],
+)
+def test_the_code_is_the_only_one(
+    server: MailServer, control: Control, text: str, code: str | None, codes: list[str]
+) -> None:
+    message = server.inbox_for("ann@example.com").deliver(subject="Sign in", text=text)
+    shown = control("GET", f"/messages/{message.id}")
+    assert (shown["code"], shown["codes"]) == (code, codes)
 
 
 def test_bytes_dialogue_envelope_and_files(server: MailServer, control: Control) -> None:

@@ -95,13 +95,14 @@ def _head(message: ReceivedMessage) -> dict[str, Any]:
 
 
 def _contents(message: ReceivedMessage) -> dict[str, Any]:
+    codes, links = message.codes, message.links
     return {
         "text": message.text,
         "html": message.html,
-        "link": _only(message.link),
-        "code": _only(message.code),
-        "links": [{"url": str(each), "text": each.text, "purpose": each.purpose} for each in message.links],
-        "codes": message.codes,
+        "link": _only(message.link) if links else None,
+        "code": codes[0] if len(codes) == 1 else None,  # as code(), without the text of its failure
+        "links": [{"url": str(each), "text": each.text, "purpose": each.purpose} for each in links],
+        "codes": codes,
     }
 
 

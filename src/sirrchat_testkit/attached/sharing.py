@@ -74,7 +74,10 @@ class Sharing:
             self._settings = settings
         first = self._settings
         if settings.replace(seed=first.seed, strict=first.strict) != first:  # these two are those of the tests
-            return "the workers share one mail server, but mailserver_settings, of fixtures or test cases, differ"
+            return (
+                "the workers share one mail server, but mailserver_settings, of fixtures or test cases, differ; "
+                "make them equal, or run without --mailserver-shared"
+            )
         return Place(self._server.api_url, self._server.api_key)
 
 

@@ -297,6 +297,47 @@ def test_the_mail_settings_of_django_explain_that_no_client_connected(
     result.stdout.fnmatch_lines([line.replace("['", "[[]'").replace("']", "'[]]") for line in lines])
 
 
+def test_functions_that_wait_for_a_commit_are_the_finding(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import django.test, functools, pytest
+        from django.core.mail import send_mail
+        from django.db import transaction
+        from sirrchat_testkit import MailServerTestCase
+
+        def sign_up(inbox):
+            transaction.on_commit(functools.partial(send_mail, "Welcome", "Hello", None, [inbox]))
+
+        @pytest.mark.django_db
+        def test_1_waits(mailserver_django, inbox):
+            sign_up(inbox)
+            inbox.receive(timeout=0)
+
+        @pytest.mark.django_db
+        def test_2_run(mailserver_django, inbox, django_capture_on_commit_callbacks):
+            with django_capture_on_commit_callbacks(execute=True):
+                sign_up(inbox)
+            inbox.receive(timeout=0)
+
+        class Test3(MailServerTestCase, django.test.TestCase):
+            mailserver_timeout = 0
+
+            def test_it(self):
+                sign_up(self.inbox)
+                self.inbox.receive()
+        """
+    )
+    result = run(project, "-p", "no:randomly")
+    result.assert_outcomes(passed=1, failed=2)
+    begin = "E *, but has sent none; 1 function given to transaction.on_commit() runs only"
+    result.stdout.fnmatch_lines_random(
+        [
+            f"{begin} with django_capture_on_commit_callbacks(execute=True) or django_db(transaction=True). Waited *",
+            f"{begin} with self.captureOnCommitCallbacks(execute=True) or in a TransactionTestCase. Waited *",
+        ]
+    )
+
+
 def test_nothing_is_not_asserted_while_django_keeps_mail_in_memory(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
@@ -423,6 +464,7 @@ def test_the_report_does_not_repeat_that_django_kept_the_mail(project: pytest.Py
     )
     shown = run(project).stdout.str().partition("short test summary")[0]  # which has whole messages in CI
     assert shown.count("in django.core.mail.outbox:") == 1
+    assert "locmem" not in shown
 
 
 def test_the_remedy_is_that_of_a_test_case_or_of_a_server_by_hand(project: pytest.Pytester) -> None:

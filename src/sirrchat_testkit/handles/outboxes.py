@@ -50,6 +50,13 @@ _FASTAPI: Final[Mapping[Runner, str]] = {
 }
 """How to send the mail of a framework to the server."""
 
+_ON_COMMIT: Final[Mapping[Runner, str]] = {
+    "": "in a transaction.atomic() that is left",
+    "pytest": "with django_capture_on_commit_callbacks(execute=True) or django_db(transaction=True)",
+    "unittest": "with self.captureOnCommitCallbacks(execute=True) or in a TransactionTestCase",
+}
+"""Where functions of ``transaction.on_commit`` run, since a test undoes its transaction."""
+
 _CELERY: Final = (
     "Celery hands tasks to a worker; start it with the variables of mailserver.env(), or set task_always_eager"
 )
@@ -160,7 +167,8 @@ class Dispatches:
 def unsent(is_here: IsHere, runner: Runner, dispatches: Dispatches, *, idle: bool = True) -> list[str]:
     """Return, for each framework in use, why it sent no mail to a server, with the remedy for ``runner``.
 
-    With ``idle``, the frameworks are included that would send their mail there, or whose tasks another process runs.
+    With ``idle``, the frameworks are included that would send their mail there, that have not committed a transaction,
+    or whose tasks another process runs.
     """
     found: list[str] = []
     for look, remedies in (
@@ -176,6 +184,10 @@ def unsent(is_here: IsHere, runner: Runner, dispatches: Dispatches, *, idle: boo
                 found.append(f"{elsewhere[0]}; {remedies[runner]}")
             elif senders and idle:
                 found.append(f"{senders[0].name} is configured to send its mail there, but has sent none")
+    with contextlib.suppress(Exception):  # as above
+        if idle and (count := _django_on_commit()):
+            functions = f"{counted(count, 'function')} given to transaction.on_commit()"
+            found.append(f"{functions} {'runs' if count == 1 else 'run'} only {_ON_COMMIT[runner]}")
     with contextlib.suppress(Exception):  # as above
         if idle and any(each.configured and not each.conf.task_always_eager for each in _celery()):
             found.append(_CELERY)
@@ -215,25 +227,40 @@ def _django() -> Iterator[_Sender]:
         warnings.simplefilter("ignore")  # Django 6.1 warns about EMAIL_*
         mailers: Mapping[str, Any] | None = getattr(settings, "MAILERS", None)
         if mailers is None:
-            backend = _django_backend("EMAIL_BACKEND", settings.EMAIL_BACKEND)
-            yield _Sender("Django", settings.EMAIL_HOST, int(settings.EMAIL_PORT), "EMAIL_HOST, EMAIL_PORT", backend)
+            if not _is_django_outbox(settings.EMAIL_BACKEND):
+                backend = _django_backend("EMAIL_BACKEND", settings.EMAIL_BACKEND)
+                place = "EMAIL_HOST, EMAIL_PORT"
+                yield _Sender("Django", settings.EMAIL_HOST, int(settings.EMAIL_PORT), place, backend)
             return
     for alias, mailer in mailers.items():
+        if _is_django_outbox(mailer.get("BACKEND")):
+            continue
         backend = _django_backend(f"MAILERS[{alias!r}]['BACKEND']", mailer.get("BACKEND", _SMTP))
         options = mailer.get("OPTIONS", {})
         port = options.get("port") or (465 if options.get("use_ssl") else 587 if options.get("use_tls") else 25)
         yield _Sender("Django", options.get("host") or "localhost", int(port), f"MAILERS[{alias!r}]", backend)
 
 
+def _is_django_outbox(backend: str | None) -> bool:
+    """Return whether ``backend`` has kept mail in the outbox, which is a finding of its own."""
+    return backend == _LOCMEM and bool(_django_mail())
+
+
 def _django_backend(setting: str, backend: str) -> str:
     """Return why ``backend`` does not send mail by SMTP, or ""."""
-    if backend == _LOCMEM and not _django_mail():
+    if backend == _LOCMEM:
         return "Django has sent nothing: django.core.mail.outbox, where its test environment keeps mail, is empty"
     return "" if backend == _SMTP else f"Django's {setting} is {backend!r}, not {_SMTP!r}"
 
 
 def _django_mail() -> Any:
     return getattr(sys.modules.get("django.core.mail"), "outbox", None)
+
+
+def _django_on_commit() -> int:
+    """Return how many functions wait in this thread for a commit."""
+    connections = getattr(sys.modules.get("django.db"), "connections", None)
+    return 0 if connections is None else sum(len(each.run_on_commit) for each in connections.all(initialized_only=True))
 
 
 def _flask_mailman() -> list[_Sender]:

@@ -14,6 +14,8 @@ import os
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
 
@@ -53,6 +55,15 @@ WILDCARDS: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noq
 def reachable(host: str) -> str:
     """Return the address at which clients on this machine reach a server that listens on ``host``."""
     return WILDCARDS.get(host, host)
+
+
+@lru_cache(maxsize=64)
+def is_loopback(name: str) -> bool:
+    """Return whether ``name``, an IP address or a host name in lower case, is this machine's own."""
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")  # RFC 6761 section 6.3
 
 
 class Ports(NamedTuple):

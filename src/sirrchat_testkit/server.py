@@ -12,7 +12,6 @@ import contextlib
 import warnings
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from datetime import timedelta
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from sirrchat_testkit.assembly import Assembly, assemble
@@ -39,7 +38,7 @@ from sirrchat_testkit.handles.overview import NOTHING, Overview, ScopeMark
 from sirrchat_testkit.handles.service import RUNNING, Service
 from sirrchat_testkit.handles.wait import settle
 from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery, WebhookHandle
-from sirrchat_testkit.net import Tls, netloc, reachable
+from sirrchat_testkit.net import Tls, is_loopback, netloc, reachable
 from sirrchat_testkit.schemas.webhook_events import WebhookEvent
 from sirrchat_testkit.settings import RuntimeChanges, Settings, SettingsChanges
 from sirrchat_testkit.suggestions import CollectionHints
@@ -201,7 +200,7 @@ class MailServer(Service, CollectionHints, Receiver):
     @property
     def _web_asks(self) -> bool:
         """Whether the web inbox asks for an API key."""
-        return self.settings.web_auth or not ip_address(self.smtp_host).is_loopback
+        return self.settings.web_auth or not (is_loopback(self.settings.host) and is_loopback(self.smtp_host))
 
     @property
     def api_key(self) -> str:

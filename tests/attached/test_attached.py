@@ -552,3 +552,10 @@ def test_a_server_that_cannot_be_used(elsewhere: MailServer, monkeypatch: pytest
     monkeypatch.setattr("sirrchat_testkit.control.state.version", lambda _name: "9.9")
     with pytest.raises(ConnectionError, match=r"is version 9\.9, and the tests use .*; install the same for both"):
         describe(elsewhere.api_url, elsewhere.api_key)
+
+
+def test_the_url_may_have_a_host_name(elsewhere: MailServer) -> None:
+    url = elsewhere.api_url.replace("127.0.0.1", "localhost")
+    with AttachedServer(f"{url}/", elsewhere.api_key) as server:
+        assert (server.smtp_host, server.api_url, server.web_url) == ("localhost", url, f"{url}/")
+        assert server.env()["SMTP_HOST"] == "localhost"

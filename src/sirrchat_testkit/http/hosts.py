@@ -17,6 +17,7 @@ from typing import Final
 from aiohttp import web
 
 from sirrchat_testkit.errors import Forbidden
+from sirrchat_testkit.net import is_loopback
 from sirrchat_testkit.settings import Settings
 
 HEALTH_PATHS: Final = frozenset({"/healthz", "/readyz"})
@@ -50,15 +51,6 @@ def host_name(host: str) -> str:
     except ValueError:
         return name
     return str(getattr(address, "ipv4_mapped", None) or address)
-
-
-@lru_cache(maxsize=64)
-def is_loopback(name: str) -> bool:
-    """Return whether ``name``, as ``host_name`` returns it, is this machine's own."""
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")  # RFC 6761 section 6.3
 
 
 def _own_names(request: web.Request, settings: Settings) -> tuple[str, ...]:

@@ -20,10 +20,11 @@ from aiohttp import web
 from sirrchat_testkit.domain.counters import BOUNDS, WaitTimes
 from sirrchat_testkit.domain.models import Delivery
 from sirrchat_testkit.domain.services import Services
-from sirrchat_testkit.http.hosts import host_name, is_loopback
+from sirrchat_testkit.http.hosts import host_name
 from sirrchat_testkit.http.middleware import admit
 from sirrchat_testkit.http.operations import ADMIN
 from sirrchat_testkit.http.style import either_key
+from sirrchat_testkit.net import is_loopback
 from sirrchat_testkit.schemas.webhook_events import CANCELLED, DELIVERED, FAILED, PENDING
 
 MEDIA: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -21,8 +21,9 @@ from sirrchat_testkit.domain.ids import secret_token
 from sirrchat_testkit.domain.models import ApiKey
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import Forbidden
-from sirrchat_testkit.http.hosts import host_name, is_loopback
+from sirrchat_testkit.http.hosts import host_name
 from sirrchat_testkit.http.pages import PREFIX
+from sirrchat_testkit.net import is_loopback
 
 KEPT: Final = 1000
 """Sessions at most; the oldest are ended."""

@@ -715,7 +715,7 @@ class MailServer(Service, CollectionHints, Receiver):
         "connections": "sessions",
         "received": "messages",
         "mail": "messages",
-        "config": "settings",
+        "config": "configure()",
         "message_id": "receive().message_id",
         "urls": "receive().links",
         "body": "receive().text",

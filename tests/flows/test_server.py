@@ -260,7 +260,7 @@ def test_env_points_an_application_here(mailserver: MailServer) -> None:
         ("password", "smtp_password"),
         ("token", "api_key"),
         ("ui", "web_url"),
-        ("config", "settings"),
+        ("config", "configure()"),
         ("domain", "settings.domains"),
         ("create_inbox", "make_inbox"),
         ("mesages", "messages"),

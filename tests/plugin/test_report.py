@@ -145,6 +145,23 @@ def test_a_client_that_leaves_after_ehlo_may_need_starttls(project: pytest.Pytes
     assert "; does the client need STARTTLS? Settings(starttls=True) offers it. Waited" in line
 
 
+def test_a_client_that_is_cut_off_after_ehlo_may_have_been_stopped(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import smtplib
+
+        def test_it(mailserver, inbox):
+            smtp = smtplib.SMTP(mailserver.smtp_host, mailserver.smtp_port)
+            smtp.ehlo()
+            smtp.close()
+            inbox.receive(timeout=1)
+        """
+    )
+    failure, _ = failed(project)
+    [line] = [line for line in failure if line.startswith("E  ") and "MailNotReceived" in line]
+    assert "; was the client stopped, or does it need STARTTLS? Settings(starttls=True) offers it. Waited" in line
+
+
 def test_the_report_tells_how_connections_ended_that_brought_no_mail(project: pytest.Pytester) -> None:
     project.makepyfile(
         """

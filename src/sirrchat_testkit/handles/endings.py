@@ -26,6 +26,7 @@ _LEAVE = re.compile(r"(?:QUIT|RSET|NOOP)\b", re.IGNORECASE)
 _NO_COMMAND = "(no command)"
 _TLS = "; does the client start with TLS?"
 _STARTTLS = "; does the client need STARTTLS? Settings(starttls=True) offers it"
+_STOPPED = "; was the client stopped, or does it need STARTTLS? Settings(starttls=True) offers it"
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -66,6 +67,7 @@ def ending(session: Session, refused: Collection[str] = ()) -> str:
     """Return how far ``session`` got; empty if it was not greeted, or if ``refused`` recipients already explain it."""
     exchanges = _exchanges(session.transcript)
     others = 0
+    quits = exchanges[-1].command[:4].upper() == "QUIT"
     while _LEAVE.match(exchanges[-1].command):
         exchanges.pop()
     if exchanges[-1].is_refused:
@@ -84,7 +86,7 @@ def ending(session: Session, refused: Collection[str] = ()) -> str:
         more = f", and {counted(others, 'more command')} after it" if others else ""
         return f"was refused at {decisive}{more}{doubt}{'' if session.closed else '; it is still connected'}"
     if session.closed and not session.tls and decisive.lacks_starttls:
-        doubt = _STARTTLS
+        doubt = _STARTTLS if quits else _STOPPED
     return f"{'ended with' if session.closed else 'is still connected after'} {decisive}{doubt}"
 
 

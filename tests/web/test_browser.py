@@ -159,6 +159,26 @@ def test_a_page_that_was_away_gets_what_it_missed(page: Any, arrive: Send) -> No
     expect(page.locator("#live")).to_have_text("Live")
 
 
+def test_a_page_goes_on_after_a_restart_of_the_server(browser: Any) -> None:
+    with MailServer() as server:
+        server.make_inbox(address="ann@example.com")
+        url = server.api_url
+        context = browser.new_context(base_url=url)
+        page = context.new_page()
+        open_list(page)
+        send(server, "ann@example.com", subject="Before")
+        expect(page.locator("#rows .subject")).to_have_text(["Before"])
+    expect(page.locator("#live")).to_have_text("Not live")
+    with MailServer(http_port=int(url.rpartition(":")[2])):
+        expect(page.locator("#live")).to_have_text("Live")
+        expect(page.locator("#rows .subject")).to_have_count(0)
+        page.keyboard.press("n")
+        page.keyboard.type("bob")
+        page.keyboard.press("Enter")
+        expect(page.locator("#list-h")).to_have_text("bob@example.com")
+        context.close()
+
+
 def test_a_search_as_one_types_is_in_the_url(page: Any, arrive: Send) -> None:
     arrive("Welcome")
     arrive("Receipt")

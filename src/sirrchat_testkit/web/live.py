@@ -4,7 +4,7 @@
 2. Events are collected for ``PAUSE`` seconds and rendered once for all pages that show the same. After that, the next
    rendering waits ``REST`` times as long as this one took, so that pages leave the receiving of mail its time.
 3. Each event has the number of the latest event of the log as its id. A page that was away, or that was read before
-   its stream began, gets its list anew.
+   its stream began, gets its list anew, and after a restart of the server also its new token.
 4. A stream that is not read is closed (``stream.py``), and htmx connects again. One whose visitor has
    signed out, or whose key was revoked, ends before anything more is sent.
 """
@@ -112,7 +112,7 @@ class Live:
             with suppress(ConnectionResetError):  # the page was closed
                 await response.prepare(request)
                 await response.write(b": live\n\n")
-                if known is None or any(isinstance(each, self._concerning(shown)) for each in self._log.held(known)):
+                if known is None or self._log.misses(known) or self._concerns(shown, known):
                     stream.push(await self._anew(shown))
                 await stream.write_to(response)
         finally:
@@ -135,6 +135,10 @@ class Live:
         if shown.page:
             return (*_SHOWN, *self._pages[shown.page].events)
         return _SHOWN if shown.kind is None else (*_SHOWN, *KINDS[shown.kind][1])
+
+    def _concerns(self, shown: Shown, known: int) -> bool:
+        """Return whether anything that a page shows has happened after the event number ``known``."""
+        return any(isinstance(each, self._concerning(shown)) for each in self._log.held(known))
 
     def _join(self, shown: Shown, stream: PageStream) -> None:
         self._streams.append((shown, stream))
@@ -247,7 +251,7 @@ class Live:
 
     async def _anew(self, shown: Shown) -> bytes:
         """Return everything that a page shows and that its stream can change."""
-        parts = []
+        parts = [_partial("#server", "outerHTML", self._layout.part("server", shown.visitor))]
         if shown.list is not None:
             listed = await self._inbox.listed(shown.list)
             text = self._layout.part("rows", shown.visitor, listed=listed, shown=shown.list, opened="")

@@ -111,7 +111,7 @@ function undo() {
 
 async function settle() {
   if (!pending.length) return;
-  const body = new URLSearchParams([["token", $("[name=token]").value], ["action", "delete"], ...pending.map((each) => ["message", each])]);
+  const body = new URLSearchParams([["token", $("#server").dataset.token], ["action", "delete"], ...pending.map((each) => ["message", each])]);
   const deleted = pending;
   clearTimeout(timer);
   pending = [];
@@ -251,6 +251,7 @@ function tidy(lost = true) {
     else each.removeAttribute("aria-current");
   }
   for (const each of $$("#rows > .row")) each.classList.toggle("gone", gone.has(each.id.slice(2)));
+  for (const each of $$("[name=token]")) each.value = $("#server").dataset.token; // another one after a restart
   count();
   above();
   const rows = $$("#rows > .row, #log > li");

@@ -554,6 +554,22 @@ def test_a_server_that_cannot_be_used(elsewhere: MailServer, monkeypatch: pytest
         describe(elsewhere.api_url, elsewhere.api_key)
 
 
+def test_an_address_of_others_is_told_apart_from_one_that_does_not_exist(
+    elsewhere: MailServer, mine: MailServer
+) -> None:
+    with elsewhere.scope():
+        theirs = elsewhere.add_account("zoe@example.com").inbox  # as made with the admin's key
+        send(mine, theirs)
+        with pytest.raises(
+            MailNotReceived, match=r"^zoe@example\.com does not exist here, or belongs to others; make it"
+        ):
+            mine.inbox_for(theirs).receive(timeout=0)
+    unknown = mine.inbox_for("nobody@example.com")
+    refused(mine, unknown)
+    with pytest.raises(MailNotReceived, match=r"^Refused: nobody@example\.com does not exist here; make it with"):
+        unknown.receive(timeout=0)
+
+
 def test_the_url_may_have_a_host_name(elsewhere: MailServer) -> None:
     url = elsewhere.api_url.replace("127.0.0.1", "localhost")
     with AttachedServer(f"{url}/", elsewhere.api_key) as server:

@@ -10,6 +10,7 @@ from sirrchat_testkit.attached.mirror import Mirror
 from sirrchat_testkit.attached.records import session_record
 from sirrchat_testkit.client.calls import Call, one
 from sirrchat_testkit.domain.concern import Concern
+from sirrchat_testkit.domain.events import RecipientRefused
 from sirrchat_testkit.domain.sessions import Activity, Session, Sessions
 from sirrchat_testkit.handles.diagnostics import Diagnostics, Snapshot
 from sirrchat_testkit.schemas import control as schemas
@@ -100,8 +101,10 @@ class MirrorDiagnostics(Diagnostics):
         await self.sessions.refresh()
         snapshot = await super().snapshot(connection, recipient, after)
         unknown = self.sessions.unknown(connection)
+        refused = any(each.recipient == snapshot.unknown for each in snapshot.of(RecipientRefused, after))
         return replace(
             snapshot,
+            absence=snapshot.absence + ("" if refused or not snapshot.unknown else ", or belongs to others"),
             connections=self.sessions.possible(connection),
             idle=sorted([*snapshot.idle, *(each for each in unknown if not each.busy)], key=lambda each: each.number),
             busy=[*snapshot.busy, *(each for each in unknown if each.busy)],

@@ -22,6 +22,7 @@ from sirrchat_testkit.domain.events import (
     Event,
     FaultFired,
     LoginRefused,
+    MessageReceived,
     RecipientRefused,
     TlsFailed,
 )
@@ -319,10 +320,13 @@ def explain(
     idle = [f"{peer} {how}" for peer, how in ended if how]
     own = [each for each in explained.values() if not each.scope]
     mine = [each for each in own if recipient and addressing.key(each.recipient) == recipient]
+    unmade = _unmade(snapshot, after)
     missing = [
         each.recipient
         for each in latest
-        if is_missing(each, explained[each.recipient, each.sender]) and each not in about
+        if is_missing(each, explained[each.recipient, each.sender])
+        and each not in about
+        and addressing.key(each.recipient) in unmade
     ]
     busy = [f"{each.activity}{'' if each.fresh else f'; it {ending(each)}'}" for each in snapshot.busy]
     happened = any(not isinstance(each, ClockMoved) for each in snapshot.of(Event, after))
@@ -408,6 +412,17 @@ def _tls_failure(alert: str, remedies: Remedies) -> str:
     if "protocol" in alert or "cipher" in alert or "version" in alert:
         return f"{alert}: client and server have no TLS version or cipher in common"
     return alert or "the client closed the connection before TLS was established"
+
+
+def _unmade(snapshot: Snapshot, after: int) -> set[str]:
+    """Return the keys of the recipients that were refused, and got no mail later, as an address that was made would."""
+    found: set[str] = set()
+    for each in snapshot.of(Event, after):
+        if isinstance(each, RecipientRefused):
+            found.add(addressing.key(each.recipient))
+        elif isinstance(each, MessageReceived):
+            found.discard(each.message.recipient_key)
+    return found
 
 
 def is_missing(event: RecipientRefused, refusal: Refusal) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
+import jinja2
 import pytest
 
 from sirrchat_testkit import MailServer
@@ -32,6 +34,23 @@ def test_the_list_shows_sender_subject_code_and_attachments(web: Web, arrive: Se
 def test_a_message_without_a_code_shows_its_link(web: Web) -> None:
     send(web.server, "ann@example.com", text="Reset: https://shop.example/reset?t=1")
     assert 'data-copy="https://shop.example/reset?t=1"' in web.get("/mail")
+
+
+def test_the_list_compiles_no_template(web: Web, arrive: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrive()
+    web.get("/static/style.css")  # loads the pages
+    compiled: list[str | None] = []
+    compile_it = jinja2.Environment.compile
+
+    def note(self: Any, source: Any, name: str | None = None, *arguments: Any, **options: Any) -> Any:
+        compiled.append(name)
+        return compile_it(self, source, name, *arguments, **options)
+
+    monkeypatch.setattr(jinja2.Environment, "compile", note)
+    web.get("/mail")
+    assert compiled == []
+    web.get("/compose")
+    assert compiled == ["compose.html.j2"]
 
 
 def test_the_addresses_show_unread_mail_and_what_is_left(web: Web, arrive: Send) -> None:

@@ -30,6 +30,9 @@ STATIC: Final = {
     "hx-sse.min.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
+_FIRST: Final = ("base", "panes", "list", "rows", "row", "boxes", "macros", "unread", "clock", "server")
+"""The templates of the list. They are compiled when the pages are loaded, in a thread, so that mail need not wait."""
+
 _FOLDER = Path(str(resources.files(__package__)))
 _KILO: Final = 1000
 _DIGITS: Final = 18
@@ -50,6 +53,8 @@ class Templates:
         self._environment.filters |= {"size": size, "iso": iso_milliseconds, "left": left, "url": url}
         version = hashlib.sha256(b"".join(self.files.values())).hexdigest()[:12]
         self._environment.globals |= {"version": version}
+        for each in _FIRST:
+            self._environment.get_template(f"{each}.html.j2")
 
     def text(self, template: str, **data: Any) -> str:
         """Return ``template`` filled with ``data``."""

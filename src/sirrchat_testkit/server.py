@@ -48,6 +48,7 @@ from sirrchat_testkit.webhooks.calls import make_call
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from sirrchat_testkit.client.sirrchat import Client
     from sirrchat_testkit.sink.call import WebhookCall
     from sirrchat_testkit.sink.sink import WebhookSink
     from sirrchat_testkit.storage.database import Database
@@ -196,6 +197,12 @@ class MailServer(Service, CollectionHints, Receiver):
         if not self._web_asks:
             return url, ""
         return f"{url}ui/sign-in/{self._now.services.sign_in.current}", "signs in once; later, use the API key"
+
+    def _mail_client(self) -> Client:
+        """Return a client of the SirrChat API with the admin's key, which sends each request once."""
+        from sirrchat_testkit.client.sirrchat import Client
+
+        return Client(self.api_key, self.api_url, retries=0)
 
     @property
     def _web_asks(self) -> bool:

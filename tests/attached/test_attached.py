@@ -570,6 +570,35 @@ def test_an_address_of_others_is_told_apart_from_one_that_does_not_exist(
         unknown.receive(timeout=0)
 
 
+def test_the_users_that_its_client_makes_belong_to_the_test(elsewhere: MailServer, attached: MailServer) -> None:
+    with attached.scope("mine"), attached._mail_client() as client:
+        ann = client.users.create("ann@example.com", "secret")
+        client.users.batch([{"email": "bob@example.com", "password": "x"}, {"email": "wrong", "password": "x"}])
+        for address in ("ann@example.com", "bob@example.com"):
+            inbox = attached.inbox_for(address)
+            send(attached, inbox, subject=address)
+            assert inbox.receive().subject == address
+        assert [each.subject for each in client.messages.list(ann.id)] == ["ann@example.com"]
+        client.users.update(ann.id, quota=10_000)
+        client.users.delete(ann.id)
+    with Client(elsewhere.api_key, elsewhere.api_url) as admin:
+        assert {each.email for each in admin.users.list()}.isdisjoint({"ann@example.com", "bob@example.com"})
+
+
+def test_its_client_changes_nothing_of_others(elsewhere: MailServer, attached: MailServer) -> None:
+    with elsewhere.scope(), attached.scope("mine"), attached._mail_client() as client:
+        theirs = elsewhere.add_account("zoe@example.com")
+        assert client.users.get(theirs.id).email == "zoe@example.com"
+        for change, remedy in (
+            (lambda: client.users.delete(theirs.id), "change those that the test has made"),
+            (lambda: client.users.update(theirs.id, password="x"), "change those that the test has made"),
+            (lambda: client.domains.create("new.example"), "start the server with the domain"),
+            (lambda: client.webhooks.create("http://127.0.0.1:1", ["email.received"]), "use mailserver.add_webhook"),
+        ):
+            with pytest.raises(SharedServerError, match=remedy):
+                change()
+
+
 def test_the_url_may_have_a_host_name(elsewhere: MailServer) -> None:
     url = elsewhere.api_url.replace("127.0.0.1", "localhost")
     with AttachedServer(f"{url}/", elsewhere.api_key) as server:

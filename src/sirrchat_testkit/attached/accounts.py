@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sirrchat_testkit.attached.mirror import Mirror
-from sirrchat_testkit.domain.accounts import QUOTA
 from sirrchat_testkit.domain.models import Account, Address
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.store import Put
@@ -15,6 +14,7 @@ from sirrchat_testkit.formatting import milliseconds
 from sirrchat_testkit.handles.control import NewAccount, OwnedAccount, TestAccount
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.schemas import control as schemas
+from sirrchat_testkit.schemas.sirrchat import User
 
 __tracebackhide__ = True
 
@@ -78,21 +78,28 @@ class MirrorAccount(TestAccount):
 
     async def _create(self, email: str | None, password: str | None, quota: int | None) -> schemas.MadeAccount:
         made = await self._mirror.client.accounts.create(email, password=password, quota=quota)
-        domain = addressing.domain_key(addressing.split(made.email)[1])
-        now = self._services.clock.now()
-        account = Account(
-            id=made.id,
-            email=made.email,
-            domain=domain,
-            created_at=now,
-            quota=QUOTA if quota is None else quota,
-            listed=email is not None,
-        )
-        address = self._services.directory.new_address(made.id, made.email, disposable=False)
-        await self._services.store.commit([Put(account), Put(address)])
+        account = await self._keep(made.id, made.email, made.quota, made.api_key, listed=email is not None)
         self._services.keys.accept_until_close(account, "user", made.api_key)
-        self._mirror.add_account(made.id, made.api_key)
         return made
+
+    async def adopt(self, user: User) -> None:
+        """Have ``user``, who was made with the key of the admin, belong to the open scope."""
+        await self._keep(user.id, user.email, user.quota, "", listed=True)
+
+    async def _keep(self, identifier: str, email: str, quota: int, key: str, *, listed: bool) -> Account:
+        """Store an account of the server, which is deleted there at the end of the open scope."""
+        account = Account(
+            id=identifier,
+            email=email,
+            domain=addressing.domain_key(addressing.split(email)[1]),
+            created_at=self._services.clock.now(),
+            quota=quota,
+            listed=listed,
+        )
+        address = self._services.directory.new_address(identifier, email, disposable=False)
+        await self._services.store.commit([Put(account), Put(address)])
+        self._mirror.add_account(identifier, key)
+        return account
 
     async def _make(self, local: str, domain: str, expires_in: int | None) -> Address:
         owner = (await self._own()).account.id

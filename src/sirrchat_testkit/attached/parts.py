@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from sirrchat_testkit.attached.accounts import MirrorAccount
+from sirrchat_testkit.attached.client import OwnClient
 from sirrchat_testkit.attached.connection import Rest, TempMail
 from sirrchat_testkit.attached.mirror import Mirror, catch_up
 from sirrchat_testkit.attached.records import delivery_record, transcript_page
@@ -198,6 +199,12 @@ class MirrorControl(ServerControl):
         self.diagnostics = MirrorDiagnostics(mirror.services, address)
         assert isinstance(mirror.services.sessions, MirrorSessions)
         self._sessions = self.diagnostics.sessions = mirror.services.sessions
+
+    def client(self, url: str, key: str) -> OwnClient:
+        """Return a client of the server at ``url`` with the key of its admin, for a test."""
+        account = self._test_account
+        assert isinstance(account, MirrorAccount)
+        return OwnClient(key, url, lambda: self._mirror.keys, lambda user: self.thread.call(account.adopt(user)))
 
     def sessions(self) -> list[Session]:
         """Return the connections since the scope began that concern this process, oldest first."""

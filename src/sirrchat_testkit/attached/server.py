@@ -24,6 +24,7 @@ from sirrchat_testkit.attached.parts import (
 )
 from sirrchat_testkit.attached.sessions import MirrorSessions
 from sirrchat_testkit.client.control import ControlClient
+from sirrchat_testkit.client.sirrchat import Client
 from sirrchat_testkit.domain.counters import ServerStats
 from sirrchat_testkit.domain.models import Account, Domain, Webhook
 from sirrchat_testkit.domain.services import Services
@@ -99,6 +100,11 @@ class AttachedServer(MailServer):
     def api_url(self) -> str:
         """The URL of the REST API, without a trailing slash."""
         return self._url
+
+    def _mail_client(self) -> Client:
+        control = self._control
+        assert isinstance(control, MirrorControl)
+        return control.client(self._url, self._key)
 
     @property
     def _web_inbox(self) -> tuple[str, str]:

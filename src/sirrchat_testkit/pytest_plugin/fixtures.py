@@ -101,9 +101,7 @@ def inbox(mailserver: MailServer) -> Inbox:
 @pytest.fixture
 def mail_client(mailserver: MailServer) -> Iterator[Client]:
     """A client of the SirrChat API of the server, with its admin key; it sends each request once."""
-    from sirrchat_testkit import Client
-
-    with Client(mailserver.api_key, mailserver.api_url, retries=0) as client:
+    with mailserver._mail_client() as client:  # noqa: SLF001 - its own package
         yield client
 
 

@@ -217,7 +217,7 @@ def test_mail_that_django_kept_in_memory_is_the_finding(project: pytest.Pytester
     result.stdout.fnmatch_lines(
         [
             f"E *2 messages for *@example.com are in {remedy} Waited 0.0 s for a message for *",
-            "E *Mail that the application kept in memory:",
+            "E *Mail that the application did not send:",
             "E *  'Welcome' to *@example.com",
             "E *  'Invoice' to other@example.com, *@EXAMPLE.COM",
             "E *No client connected to 127.0.0.1:*[0-9].",

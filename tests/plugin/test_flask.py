@@ -140,8 +140,8 @@ def test_mail_that_was_not_sent_is_the_finding(project: pytest.Pytester) -> None
             ),
             "E *  'Welcome' to *@example.com",
             (
-                "E *No client connected to *: Flask-Mail drops mail while TESTING is true (MAIL_SUPPRESS_SEND); "
-                "use mailserver_flask(app). Waited 0.0 s for *"
+                "E *1 message for *@example.com was dropped by Flask-Mail: it drops mail while TESTING is true "
+                "(MAIL_SUPPRESS_SEND); use mailserver_flask(app). Waited 0.0 s for *"
             ),
         ]
     )
@@ -196,6 +196,39 @@ def test_nothing_is_asserted_while_flask_mailman_keeps_the_mail_in_memory(projec
                 "Flask-Mailman: it keeps mail in memory while TESTING is true; use mailserver_flask(app)"
             )
         ]
+    )
+
+
+def test_nothing_is_not_asserted_while_flask_mail_drops_the_mail(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from shop import make_app, sign_up
+
+        app = make_app("mail")
+
+        def test_1_nothing(inbox):
+            sign_up(app, inbox)
+            inbox.assert_nothing()
+
+        def test_2_of_another_test(inbox, mailserver):
+            inbox.assert_nothing()
+            mailserver.assert_nothing()
+
+        def test_3_for_others(inbox, make_inbox):
+            sign_up(app, make_inbox())
+            inbox.assert_nothing()
+
+        def test_4_connected(mailserver_flask, make_inbox):
+            mailserver_flask(app)
+            sign_up(app, inbox := make_inbox())
+            inbox.receive(timeout=0)
+            inbox.assert_nothing()
+        """
+    )
+    result = run(project, "-p", "no:randomly")
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(
+        ["E *UnexpectedMail: Nothing arrived for *, but 1 message for * was dropped by Flask-Mail: *(app)"]
     )
 
 
@@ -270,7 +303,8 @@ def test_flask_mail_that_was_used_in_another_test_only_is_not_the_finding(projec
     result = run(project, "-p", "no:randomly")
     result.assert_outcomes(passed=1, failed=2)
     none = "E *No client connected to 127.0.0.1:*[0-9]"
-    result.stdout.fnmatch_lines([f"{none}. Waited *", f"{none}: Flask-Mail drops mail while TESTING is true *"])
+    dropped = "E *1 message for * was dropped by Flask-Mail: it drops mail while TESTING is true *"
+    result.stdout.fnmatch_lines([f"{none}. Waited *", dropped])
 
 
 def test_a_wrong_argument_is_refused_in_words(project: pytest.Pytester) -> None:

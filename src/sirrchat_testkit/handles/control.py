@@ -45,7 +45,7 @@ from sirrchat_testkit.handles.feed import (
 from sirrchat_testkit.handles.mail_source import MailSource
 from sirrchat_testkit.handles.message import Contents, ReceivedMessage, begin_to_load, hold, is_loaded, record_of
 from sirrchat_testkit.handles.names import Names
-from sirrchat_testkit.handles.outboxes import Dispatches, Runner, unsent
+from sirrchat_testkit.handles.outboxes import Dispatches, Outbox, Runner, outboxes, unsent
 from sirrchat_testkit.handles.overview import Overview, ScopeMark
 from sirrchat_testkit.handles.webhooks import WebhookControl, WebhookDelivery
 from sirrchat_testkit.mail import addresses as addressing
@@ -266,6 +266,10 @@ class ServerControl:
     def overview(self) -> Overview:
         """Return what has happened in the scope so far."""
         return run(self.thread, lambda _: self._overview(self.scope_mark()))
+
+    def outboxes(self) -> list[Outbox]:
+        """Return the mail that the frameworks of this process kept or dropped, with the remedy."""
+        return outboxes(self.runner, self._dispatches)
 
     def unsent(self, *, idle: bool = True) -> list[str]:
         """Return why the frameworks of this process sent no mail here, with the remedy; see ``outboxes.unsent``."""

@@ -15,7 +15,7 @@ from sirrchat_testkit.handles import diagnostics
 from sirrchat_testkit.handles.failures import COMPARED, SHOWN, Evidence, FailedWait, Kind, Section, listed, near_misses
 from sirrchat_testkit.handles.feed import Slice, Steps, pull_recent
 from sirrchat_testkit.handles.message import ReceivedMessage
-from sirrchat_testkit.handles.outboxes import Kept, outboxes
+from sirrchat_testkit.handles.outboxes import Kept
 from sirrchat_testkit.handles.remedies import FOR_TESTS
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.matching import Match, summary
@@ -123,13 +123,13 @@ class MailSource:
         return await self._control.settled(seconds)
 
     def elsewhere(self, match: Match) -> str:
-        """Return that a framework kept a matching message in memory, or "".
+        """Return that a framework kept or dropped a matching message, or "".
 
         Only its subject and recipient are compared. Mail of other tests counts only if it is for this address.
         """
         if not {*match.conditions} <= {"subject"}:
             return ""
-        for outbox in outboxes(self._control.runner):
+        for outbox in self._control.outboxes():
             known = outbox.mail if outbox.is_cleared or self.topic is not None else ()
             mine = [each for each in known if each.is_for(self.topic)]
             mail = [each for each in mine if all(holds(subject, each.subject) for subject in match.conditions.values())]
@@ -156,7 +156,7 @@ class MailSource:
             sections += near_misses(self.kind, match, "Messages for other recipients:", others[-COMPARED:])
         unconnected = explanation.unconnected
         kept = [] if recent else self._kept_elsewhere(unconnected=bool(unconnected))
-        sections += listed("Mail that the application kept in memory:", (str(mail) for _, mail in kept))
+        sections += listed("Mail that the application did not send:", (str(mail) for _, mail in kept))
         deleted = self._deleted(snapshot, recent)
         sections += listed("Messages that arrived and were deleted:", deleted)
         sections += explanation.sections
@@ -176,12 +176,12 @@ class MailSource:
         return Evidence(recent, cause, explanation.hint, otherwise, sections, missing)
 
     def _kept_elsewhere(self, *, unconnected: bool) -> list[tuple[str, Kept]]:
-        """Return mail for this address that a framework kept in memory, each with the finding.
+        """Return mail for this address that a framework kept or dropped, each with the finding.
 
         If no client connected, all mail of this test counts.
         """
         found: list[tuple[str, Kept]] = []
-        for outbox in outboxes(self._control.runner):
+        for outbox in self._control.outboxes():
             mine = [each for each in outbox.mail if each.is_for(self.topic)]
             shown = mine or (outbox.mail if unconnected and outbox.is_cleared else ())
             finding = outbox.finding(len(shown), self._recipient if mine else None)

@@ -77,30 +77,32 @@ class Kept(NamedTuple):
 
 
 class Outbox(NamedTuple):
-    """Where a framework keeps its mail instead of sending it.
+    """Mail that a framework has kept or dropped instead of sending it.
 
     Attributes:
-        place: The outbox: ``django.core.mail.outbox``.
+        place: What is said of a message: ``in django.core.mail.outbox``.
         reason: Why mail is not sent, and the remedy.
         mail: The messages in it.
         is_cleared: Whether it is emptied for each test, so that all of it is of the current one.
+        verbs: What stands before ``place``, for one message and for several.
     """
 
     place: str
     reason: str
     mail: tuple[Kept, ...]
     is_cleared: bool = False
+    verbs: tuple[str, str] = ("is", "are")
 
     def finding(self, count: int, recipient: str | None) -> str:
         """Return in one sentence that ``count`` messages are here instead of at the server, and the remedy."""
         whose = f" for {recipient}" if recipient else ""
-        return f"{counted(count, 'message')}{whose} {'is' if count == 1 else 'are'} in {self.place}: {self.reason}"
+        return f"{counted(count, 'message')}{whose} {self.verbs[count != 1]} {self.place}: {self.reason}"
 
 
-def outboxes(runner: Runner) -> list[Outbox]:
-    """Return the outboxes with mail, with the remedy for ``runner``."""
+def outboxes(runner: Runner, dispatches: Dispatches) -> list[Outbox]:
+    """Return the outboxes with mail, and the mail that was dropped, with the remedy for ``runner``."""
     found: list[Outbox] = []
-    for look in (django_outbox, _flask_mailman_outbox):
+    for look in (django_outbox, _flask_mailman_outbox, dispatches.dropped):
         with contextlib.suppress(Exception):  # whatever the framework does, the failure must be shown
             found += look(runner)
     return found
@@ -110,7 +112,7 @@ def django_outbox(runner: Runner) -> Iterator[Outbox]:
     """Yield the outbox of Django, if it has mail. Django empties it for each test."""
     if mail := _django_mail():
         reason = f"Django's test environment keeps mail in memory; {_DJANGO[runner]}"
-        yield Outbox("django.core.mail.outbox", reason, _kept(mail), is_cleared=True)
+        yield Outbox("in django.core.mail.outbox", reason, _kept(mail), is_cleared=True)
 
 
 def _flask_mailman_outbox(runner: Runner) -> Iterator[Outbox]:
@@ -118,7 +120,7 @@ def _flask_mailman_outbox(runner: Runner) -> Iterator[Outbox]:
         gc.collect()  # applications of earlier tests may be unreachable, but not freed yet
         if mail := _kept_by_flask_mailman():
             reason = f"it keeps mail in memory while TESTING is true; {_FLASK[runner]}"
-            yield Outbox("the outbox of Flask-Mailman", reason, _kept(mail))
+            yield Outbox("in the outbox of Flask-Mailman", reason, _kept(mail))
 
 
 def _kept_by_flask_mailman() -> list[Any]:
@@ -141,9 +143,11 @@ class Dispatches:
     def __init__(self) -> None:
         self._is_used: dict[str, bool] = {}
         self._receivers: list[Callable[..., None]] = []  # signals hold them weakly
+        self._dropped: list[Kept] = []
 
     def begin(self) -> None:
         """Begin a test."""
+        self._dropped.clear()
         for module in (_FLASK_MAIL, _FASTAPI_MAIL):
             if module in self._is_used:
                 self._is_used[module] = False
@@ -152,12 +156,21 @@ class Dispatches:
                     self._watch(module)
 
     def _watch(self, module: str) -> None:
-        def note_use(*_: Any, **__: Any) -> None:
+        def note_use(sender: Any, message: Any = None) -> None:
             self._is_used[module] = True
+            if module == _FLASK_MAIL and sender.extensions["mail"].suppress:
+                self._dropped.append(Kept(str(message.subject), _addresses(message.send_to)))
 
         sys.modules[module].email_dispatched.connect(note_use)
         self._receivers.append(note_use)
         self._is_used[module] = False
+
+    def dropped(self, runner: Runner) -> Iterator[Outbox]:
+        """Yield the mail that Flask-Mail has dropped, if there is any. pytest alone tells when a test begins."""
+        if self._dropped:
+            reason = f"it drops mail while TESTING is true (MAIL_SUPPRESS_SEND); {_FLASK[runner]}"
+            mail, is_cleared = tuple(self._dropped), runner == "pytest"
+            yield Outbox("dropped by Flask-Mail", reason, mail, is_cleared, ("was", "were"))
 
     def may_include(self, module: str) -> bool:
         """Return whether mail may have been sent or dropped since the test began by ``module``."""
@@ -309,10 +322,13 @@ def _unanimous(senders: Iterable[_Sender]) -> list[_Sender]:
 
 
 def _kept(mail: Any) -> tuple[Kept, ...]:
-    return tuple(
-        Kept(str(each.subject), tuple(address for to in each.recipients() for address in bare_addresses(str(to))))
-        for each in mail
-    )
+    return tuple(Kept(str(each.subject), _addresses(each.recipients())) for each in mail)
+
+
+def _addresses(recipients: Iterable[Any]) -> tuple[str, ...]:
+    """Return the bare addresses of ``recipients``: texts, or pairs of a name and an address."""
+    texts = (str(each[-1] if isinstance(each, tuple) else each) for each in recipients)
+    return tuple(address for text in texts for address in bare_addresses(text))
 
 
 def _instances(module: str, name: str) -> list[Any]:

@@ -108,7 +108,7 @@ def test_a_server_that_is_killed_fails_the_other_tests_with_one_line_each(
 
         def test_killed(inbox):
             kill = lambda: os.kill(int(os.environ["SERVER"]), signal.SIGKILL)
-            threading.Timer(0.2, kill).start()
+            threading.Timer(2, kill).start()  # by then it waits
             inbox.receive(timeout=60)
 
         def test_after(inbox):

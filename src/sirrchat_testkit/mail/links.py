@@ -234,7 +234,7 @@ def judged_links(links: Iterable[Link]) -> list[Candidate[Link]]:
     return _without_lesser([_judged(link, {}) for link in links])
 
 
-_PLAIN: Final = "it has no special purpose"
+_PLAIN: Final = "it is an ordinary link"
 _TRIED: Final = 4
 """The maximum number of links for which a failure looks for a call."""
 

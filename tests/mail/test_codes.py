@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sirrchat_testkit.mail.code_words import LANGUAGES
@@ -29,6 +29,41 @@ hostile = st.lists(
     | st.text(max_size=3)
 ).map("".join)
 
+WORDS = [
+    "Backup",
+    "codes:",
+    "code",
+    "Your",
+    "is",
+    "PIN",
+    "129683",
+    "721758",
+    "4829",
+    "482-913",
+    "2024",
+    "$12.50",
+    "EUR",
+    "order",
+    "#",
+    "no.",
+    ".",
+    ",",
+    ":",
+    "backup",
+    "one-time",
+    "verification",
+    "ABC-123",
+    "G-482913",
+    "Use",
+    "to",
+    "sign",
+    "in",
+    "amount",
+    "12:30",
+    "room",
+]
+worded = st.lists(st.sampled_from([*WORDS, "\n", "\n\n"]), max_size=14).map(" ".join)
+
 
 @given(figures, subjects, prose)
 def test_a_subject_s_code_is_found_where_the_body_has_none(code: str, subject: str, body: str) -> None:
@@ -44,7 +79,8 @@ def test_a_code_that_the_body_introduces_is_the_one_whatever_the_subject_says(co
         assert codes(text, html, subject) == (code,)
 
 
-@given(hostile, hostile, with_a_code | hostile)
+@given(hostile | worded, hostile, with_a_code | hostile)
+@example("Backup codes: 129683 721758\n\nBackup codes: 130739 962857\n", "", "")
 def test_one_code_of_whatever_texts_is_the_one_that_is_picked(text: str, html: str, subject: str) -> None:
     found = codes(text, html, subject)
     try:

@@ -57,6 +57,7 @@ REASONS: Final = {
     Place.ALONE: 'it is alone on its line, near a word such as "code"',
     Place.SHORT: 'it is in a short sentence, beside one with a word such as "code"',
     Place.SENTENCE: 'it is in a sentence with a word such as "code"',
+    Place.LAST: 'a word such as "code" introduces it, although it looks like something else',
     Place.NOWHERE: 'no word such as "code" is near it',
 }
 

@@ -341,6 +341,21 @@ def test_the_server_stays_unstarted_and_unimported_when_nobody_asks(project: pyt
     )
 
 
+def test_the_package_is_imported_without_rewritten_assertions(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        def test_it(mailserver, inbox):
+            import sirrchat_testkit.server
+            import test_the_package_is_imported_without_rewritten_assertions as mine
+
+            rewriting = "_pytest.assertion.rewrite"
+            assert type(sirrchat_testkit.server.__loader__).__module__ != rewriting
+            assert type(mine.__loader__).__module__ == rewriting
+        """
+    )
+    run(project).assert_outcomes(passed=1)
+
+
 def test_the_plugin_is_found_by_its_entry_point() -> None:
     from importlib.metadata import entry_points
 

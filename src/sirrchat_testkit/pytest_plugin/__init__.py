@@ -61,6 +61,18 @@ __all__ = [  # what pytest finds here, beside the hooks below
 __tracebackhide__ = hide
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Import this package as it is: pytest rewrites the assertions of all modules that are installed with a plugin.
+
+    That takes longer than importing them. Before Python 3.11.8 it is also unsafe: a server's thread and a test that
+    import modules at the same time may get a ``SystemError`` (CPython issue 106905).
+    """
+    hook: Any = pluginmanager.rewrite_hook
+    rewritten: set[str] = getattr(hook, "_must_rewrite", set())  # pytest has no public way to take a name back
+    rewritten.discard("sirrchat_testkit")
+    hook.mark_rewrite()  # no name, which makes it decide about names anew
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and reject wrong options before any test runs."""
     config.addinivalue_line("markers", MARKER)

@@ -28,7 +28,7 @@ def limit_headers(answer: Answer) -> tuple[str, str]:
 
 async def test_every_answer_of_both_apis_has_the_headers_and_no_other_answer(service: Service) -> None:
     reset = str((service.services.clock.now() // HOUR + 1) * 3600)
-    for answer in (
+    answers = (
         await service.api("GET", "/users"),
         await service.api("GET", "/nothing"),
         await service.api("DELETE", "/users"),
@@ -37,11 +37,13 @@ async def test_every_answer_of_both_apis_has_the_headers_and_no_other_answer(ser
         await service.call("GET", "/api/emails"),
         await service.call("GET", "/api/emails/nothing"),
         await service.call("GET", "/api/nothing"),
-    ):
-        assert limit_headers(answer) == ("1000", "1000")
+    )
+    for answer, left in zip(answers, range(999, 0, -1), strict=False):
+        assert limit_headers(answer) == ("1000", str(left))
         assert answer.headers["X-RateLimit-Reset"] == reset
-    for answer in (await service.api("GET", "/users", key=None), await service.call("GET", "/api/emails", key="x")):
-        assert (answer.status, limit_headers(answer)) == (401, ("100", "100"))
+    refused = await service.api("GET", "/users", key=None), await service.call("GET", "/api/emails", key="x")
+    for answer, left in zip(refused, (99, 98), strict=True):
+        assert (answer.status, limit_headers(answer)) == (401, ("100", str(left)))
     for path in ("/healthz", "/readyz", "/nothing"):
         assert "X-RateLimit-Limit" not in (await service.call("GET", path)).headers
 
@@ -52,8 +54,16 @@ async def test_an_internal_error_has_the_headers_too(service: Service, monkeypat
 
     monkeypatch.setattr(service.services.domains, "page", broken)
     answer = await service.api("GET", "/domains")
-    assert (answer.problem, limit_headers(answer)) == ((500, "internal_error", {}), ("1000", "1000"))
+    assert (answer.problem, limit_headers(answer)) == ((500, "internal_error", {}), ("1000", "999"))
     assert [each for each in service.services.events.after() if isinstance(each, Crashed)]
+
+
+async def test_without_a_limit_the_headers_count_down_to_0_and_nothing_is_refused(service: Service) -> None:
+    for _ in range(100):
+        await service.api("GET", "/users", key=None)
+    answer = await service.api("GET", "/users", key=None)
+    assert (answer.status, limit_headers(answer)) == (401, ("100", "0"))
+    assert "Retry-After" not in answer.headers
 
 
 async def test_the_third_of_two_is_429_until_the_next_full_hour(service: Service) -> None:

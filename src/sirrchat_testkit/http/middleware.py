@@ -3,7 +3,7 @@
 1. The host is checked first (``hosts``), on a known route the key next; an unknown route is 404, with or without a key.
 2. Errors are converted to answers here, in the API style of the route. Views catch nothing.
 3. An unexpected error is answered 500, logged, and raised in the test that owns the server.
-4. Requests are counted only if a rate limit is set; otherwise the headers always show the whole limit as left.
+4. Requests are counted always, but refused only if a rate limit is set; otherwise the headers count down to 0.
 5. A window begins on the full hour of the server's clock, so a test opens the next one by moving the clock. A change of
    the limit begins a new count.
 6. Counts are kept in memory only.
@@ -68,7 +68,6 @@ class RateLimit:
         self._clock = clock
         self._counted: tuple[Settings, int] | None = None
         self._requests: dict[str, int] = {}
-        self._unlimited: list[RateLimitStatus] = []
 
     def count(self, key: ApiKey | None, ip: str | None) -> RateLimitStatus:
         """Count a request with ``key``, or from ``ip`` if it has no valid key."""
@@ -78,16 +77,14 @@ class RateLimit:
         if self._counted is None or self._counted[0] is not settings or self._counted[1] != window:
             self._counted = settings, window
             self._requests.clear()
-            self._unlimited = [RateLimitStatus(limit, limit, now, (window + 1) * HOUR) for limit in (PER_IP, PER_KEY)]
-        if settings.rate_limit == "off":
-            return self._unlimited[key is not None]
         own = settings.rate_limit == "custom"
         if key is not None:
             who, limit = key.id, settings.rate_limit_key if own else PER_KEY
         else:
             who, limit = f"ip {ip}", settings.rate_limit_ip if own else PER_IP
         made = self._requests[who] = self._requests.get(who, 0) + 1
-        return RateLimitStatus(limit, limit - made, now, (window + 1) * HOUR)
+        left = limit - made if settings.rate_limit != "off" else max(limit - made, 0)
+        return RateLimitStatus(limit, left, now, (window + 1) * HOUR)
 
 
 SERVICES = web.AppKey("SERVICES", Services)

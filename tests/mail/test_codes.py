@@ -254,6 +254,24 @@ def test_pattern_takes_the_place_of_all_rules() -> None:
     assert pick_code("order number 48213", "", re.compile(r"number (\d+)")) == "48213"
 
 
+def test_a_part_of_a_number_matches_no_pattern_unless_a_group_takes_it() -> None:
+    with pytest.raises(NotExactlyOne) as caught:
+        pick_code("Your code is 482913.", "", r"\d{4}")
+    assert str(caught.value).splitlines() == [
+        r"Found no code matching /\d{4}/, expected exactly one:",
+        "  dropped '4829': it is only a part of '482913'",
+        "The text is:",
+        "  | Your code is 482913.",
+        "To ask more precisely: code(r\"\\b\\d{6}\\b\") or code(near='Your code is')",
+    ]
+    with pytest.raises(NotExactlyOne, match="it is only a part of '482913'"):
+        pick_code("Your code is 482913.", "", r"\d{4}", near="code")
+    assert pick_code("482913 is the order, 4829 the code", "", r"\d{4}") == "4829"
+    assert pick_code("Your code is 482913.", "", r"(\d{3})\d{3}") == "482"
+    assert pick_code("Key: AB482913", "", r"\d{6}") == "482913"
+    assert pick_code("4829 and 482913, room 4829", "", r"\d{4}", near="room") == "4829"
+
+
 def test_pattern_is_looked_for_in_html_last() -> None:
     assert pick_code("none", "<p>X7K9QP</p>", "[A-Z0-9]{6}") == "X7K9QP"
 

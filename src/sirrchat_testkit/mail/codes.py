@@ -5,7 +5,7 @@
 2. The text comes first, then the HTML if the text has no code. The subject is read too, unless a word such as "code"
    introduces a code in the body.
 3. With ``near``, the candidate nearest to that text is kept; on the same line, else rather below it than above it.
-4. With a pattern, its matches are the candidates; if none has a rank, all are kept.
+4. With a pattern, its matches are the candidates; if none has a rank, all are kept except parts of longer numbers.
 5. Only ``pick_code_in`` raises.
 """
 
@@ -15,6 +15,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
+from string import digits
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from sirrchat_testkit.formatting import named
@@ -41,6 +42,7 @@ _CAPITALS = re.compile(r"(?<!\\)[A-Z]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _SIGNS: Final = " .,:;!?()[]'\"*_-=|>"
 _FEW: Final = 3
+_LONGEST = 32  # digits that are shown before and behind a match that is only a part of a number
 _ALNUM = re.compile(r"[A-Za-z0-9]")
 
 
@@ -53,11 +55,15 @@ class Texts(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """A candidate in one of the texts; ``part`` says in which, in a failure."""
+    """A candidate in one of the texts; ``part`` says in which, in a failure.
+
+    ``longer`` is the number that a pattern cut it out of; empty if it is whole.
+    """
 
     ranked: Ranked
     ranking: Ranking
     part: str
+    longer: str = ""
 
     @property
     def place(self) -> Place:
@@ -78,6 +84,11 @@ class _Found(NamedTuple):
     def reason(self) -> str:
         """Why it has its place, or none."""
         return self.ranking.reason(self.ranked)
+
+    @property
+    def cut(self) -> str:
+        """What is wrong with a part of a number; empty if it is whole."""
+        return f"it is only a part of {self.longer!r}" if self.longer else ""
 
     def candidate(self, reason: str, *, kept: bool) -> Candidate[str]:
         """Return it as kept or dropped for a reason."""
@@ -123,12 +134,13 @@ _TRIED: Final = 4
 def _advice(texts: Texts, found: list[_Found], judged: list[Candidate[str]]) -> str:
     """Return calls that find the first candidate that was kept, or that may be the one."""
     several = [each for each, candidate in zip(found, judged, strict=True) if candidate.kept]
+    around = _distinct(_body(texts, ""))
+    found = [each for each in found if not each.longer] or around
     first = chain(
         (each for each in found if each.possible and not each.ranking.is_other(each.token)),
         (each for each in found if each.possible),
         (each for each in found if not each.ranking.is_part_of_a_name(each.token)),
     )
-    around = _distinct(_body(texts, ""))
     for each in several[:_TRIED] or islice(first, _TRIED):
         forms = [form for form in [_form(each)] if _only(_judged(_distinct(_matching(texts, form)), every=True), each)]
         labels = [label for label in _labels(each) if _only(_nearest(around, label), each)]
@@ -145,9 +157,9 @@ def _only(judged: list[Candidate[str]], one: _Found) -> bool:
 
 def _form(each: _Found) -> str:
     """Return a pattern for the form of a candidate."""
-    digits = _DIGITS.sub(lambda run: rf"\d{{{len(run[0])}}}", each.token.value)
+    form = _DIGITS.sub(lambda run: rf"\d{{{len(run[0])}}}", each.token.value)
     mixed = each.token.form == "mixed"
-    return rf"\b[A-Za-z0-9]{{{len(each.token.value)}}}\b" if mixed else rf"\b{_CAPITALS.sub('[A-Z]+', digits)}\b"
+    return rf"\b[A-Za-z0-9]{{{len(each.token.value)}}}\b" if mixed else rf"\b{_CAPITALS.sub('[A-Z]+', form)}\b"
 
 
 def _labels(each: _Found) -> list[str]:
@@ -212,7 +224,8 @@ def _matching(texts: Texts, pattern: str | re.Pattern[str]) -> list[_Found]:
     subject = CodeText(texts.subject)
     for page, part in _pages(texts, pattern):
         ranking = Ranking(page, None if part else subject)
-        found = [_Found(_match(ranking, match), ranking, part) for match in re.finditer(pattern, page.text) if match[0]]
+        matches = [each for each in re.finditer(pattern, page.text) if each[0]]
+        found = [_Found(_match(ranking, each), ranking, part, _longer(page.text, each)) for each in matches]
         if found:
             return found
     return []
@@ -229,6 +242,17 @@ def _match(ranking: Ranking, match: re.Match[str]) -> Ranked:
     return ranking.ranked(token)
 
 
+def _longer(text: str, match: re.Match[str]) -> str:
+    """Return the number of which ``match`` is only a part; empty if it is whole, or if a group chose the part."""
+    if match.re.groups:
+        return ""
+    start, end = match.span()
+    before, behind = text[max(0, start - _LONGEST) : start], text[end : end + _LONGEST]
+    head = before[len(before.rstrip(digits)) :] if match[0][0] in digits else ""
+    tail = behind[: len(behind) - len(behind.lstrip(digits))] if match[0][-1] in digits else ""
+    return f"{head}{match[0]}{tail}" if head or tail else ""
+
+
 def _best(found: list[_Found]) -> list[_Found]:
     """Return the candidates of the best place; words in capitals only if no other candidate is there."""
     best = min((each.place for each in found), default=Place.NOWHERE)
@@ -242,7 +266,7 @@ def _judged(found: list[_Found], *, every: bool = False) -> list[Candidate[str]]
     """Return the candidates, the best ones as kept. With ``every``, all are kept if none has a place."""
     best = _best(found)
     if not best and every:
-        return [each.candidate("it matches", kept=True) for each in found]
+        return [each.candidate(each.cut or "it matches", kept=not each.longer) for each in found]
     better = f", but another candidate is better: {_BETTER[best[0].place]}" if best else ""
     return [
         each.candidate(
@@ -258,13 +282,14 @@ _BETTER: Final = {place: reason.removeprefix("it is ") for place, reason in REAS
 def _nearest(found: list[_Found], near: str | re.Pattern[str]) -> list[Candidate[str]]:
     """Return the candidates, the nearest to a text as kept; of those that are equally near by lines, rather a code."""
     texts = {id(each.ranking): _Nearness(each.ranking, near) for each in found}
-    places = [each.possible and texts[id(each.ranking)].of(each.ranked) for each in found]
+    places = [not each.longer and each.possible and texts[id(each.ranking)].of(each.ranked) for each in found]
     best = min((place for place in places if place), default=None)
     judged = []
     for each, place in zip(found, places, strict=True):
         missed = f"another candidate is nearer to {named(near)}" if place else f"{named(near)} is not in the message"
         kept = best is not None and place == best
-        reason = f"it is nearest to {named(near)}" if kept else missed if each.possible else each.reason
+        other = each.cut or (missed if each.possible else each.reason)
+        reason = f"it is nearest to {named(near)}" if kept else other
         judged.append(each.candidate(reason, kept=kept))
     return judged
 
@@ -294,9 +319,9 @@ class _Nearness:
 
 def _distinct(found: Iterable[_Found]) -> list[_Found]:
     """Return each candidate once, grouped as where it has a place first, with its best place."""
-    known: dict[str, _Found] = {}
+    known: dict[tuple[str, str], _Found] = {}
     for each in found:
-        key = each.token.value.replace("-", "").replace(" ", "")
+        key = each.token.value.replace("-", "").replace(" ", ""), each.longer
         first = known.setdefault(key, each)
         if each.place < first.place:
             token = each.token if first.place == Place.NOWHERE else each.token._replace(value=first.token.value)

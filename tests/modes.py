@@ -30,7 +30,6 @@ EXCLUDED = {
     "test_wait_costs": "it counts calls into a server of this process",
     "test_an_address_that_is_not_near_is_not_suggested": "the refusal of an unknown address may be of others",
     "test_an_unknown_address_is_named_with_its_remedy": "the refusal of an unknown address may be of others",
-    "test_an_address_that_was_made_after_a_refusal": "the refusal of an unknown address may be of others",
     "test_a_user_that_does_not_exist_is_told_apart_for_the_test_alone": "the login of an unknown user is of nobody",
     "test_a_login_submits": "it reads the records of the server",
     "test_a_session_has_all_of_it_and_who_connected": "a connection that names nobody may be of others",

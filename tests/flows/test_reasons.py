@@ -263,13 +263,13 @@ def test_an_unknown_address_is_named_with_its_remedy(mailserver: MailServer, inb
     assert f"To accept mail for x{inbox}" not in failure(inbox)
 
 
-def test_an_address_that_was_made_after_a_refusal_needs_no_remedy(
-    mailserver: MailServer, inbox: Inbox, make_inbox: MakeInbox
-) -> None:
-    refuse(mailserver, "nobody@example.com")
-    assert "To accept mail for nobody@example.com" in failure(inbox)
-    make_inbox(address="nobody@example.com").deliver(subject="Hello")
-    assert "To accept mail for nobody@example.com" not in failure(inbox)
+def test_an_address_that_was_made_after_a_refusal_needs_no_remedy() -> None:
+    with MailServer() as server:
+        inbox = server.make_inbox()
+        refuse(server, "nobody@example.com")
+        assert "To accept mail for nobody@example.com" in failure(inbox)
+        server.make_inbox(address="nobody@example.com").deliver(subject="Hello")
+        assert "To accept mail for nobody@example.com" not in failure(inbox)
 
 
 def test_an_inbox_of_an_ended_scope_names_the_scope() -> None:

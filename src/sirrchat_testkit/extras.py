@@ -1,4 +1,4 @@
-"""The extras of the package: what is installed only on request."""
+"""The extras of the package, which are installed only on request."""
 
 from importlib.util import find_spec
 

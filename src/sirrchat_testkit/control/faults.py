@@ -33,9 +33,8 @@ _HANDLES: Final[Mapping[str, type[PlannedFaults[Any, Any]]]] = {
 _ATTRIBUTES: Final = {"smtp": "faults", "webhook": "webhook_faults", "rest": "rest_faults"}
 """The attribute of ``mailserver`` that is the handle of each protocol."""
 
-
 _BESIDE: Final = ("stage", "times", "match")
-"""What every verb may have: it is no parameter of the effect, but a field of its own."""
+"""The fields of a fault next to its effect, which are not parameters of the effect."""
 
 
 class FaultViews:

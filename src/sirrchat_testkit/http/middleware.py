@@ -3,7 +3,7 @@
 1. The host is checked first (``hosts``), on a known route the key next; an unknown route is 404, with or without a key.
 2. Errors are converted to answers here, in the API style of the route. Views catch nothing.
 3. An unexpected error is answered 500, logged, and raised in the test that owns the server.
-4. Requests are counted always, but refused only if a rate limit is set; otherwise the headers count down to 0.
+4. Every request is counted. Without a rate limit none is refused, and the headers count down to 0.
 5. A window begins on the full hour of the server's clock, so a test opens the next one by moving the clock. A change of
    the limit begins a new count.
 6. Counts are kept in memory only.

@@ -243,7 +243,7 @@ def _match(ranking: Ranking, match: re.Match[str]) -> Ranked:
 
 
 def _longer(text: str, match: re.Match[str]) -> str:
-    """Return the number of which ``match`` is only a part; empty if it is whole, or if a group chose the part."""
+    """Return the number of which ``match`` is only a part; empty if it is whole, or the pattern has a group."""
     if match.re.groups:
         return ""
     start, end = match.span()

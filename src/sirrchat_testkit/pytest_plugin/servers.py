@@ -41,12 +41,12 @@ _STATE = pytest.StashKey[TestState]()
 
 
 def begin_state(item: pytest.Item) -> None:
-    """Forget what was known of a test: a plugin may run it again."""
+    """Reset the state of a test, since a plugin may run the same test again."""
     item.stash[_STATE] = TestState()
 
 
 def state_of(item: pytest.Item) -> TestState:
-    """Return what is known of a test."""
+    """Return the state of a test."""
     return item.stash.setdefault(_STATE, TestState())
 
 

@@ -599,6 +599,24 @@ def test_its_client_changes_nothing_of_others(elsewhere: MailServer, attached: M
                 change()
 
 
+def test_its_client_makes_and_revokes_keys_of_its_own_users_alone(elsewhere: MailServer, attached: MailServer) -> None:
+    with elsewhere.scope(), attached.scope("mine"), attached._mail_client() as client:
+        theirs = elsewhere.add_account("zoe@example.com")
+        ann = client.users.create("ann@example.com", "secret")
+        by_id, by_address = client.api_keys.create(ann.id, role="user"), client.api_keys.create("Ann@example.com")
+        client.api_keys.revoke(by_id.id)
+        for user in (theirs.id, "zoe@example.com", "nobody@example.com", attached.smtp_username.replace("@", "x@")):
+            with pytest.raises(SharedServerError, match="use those of users that the test made"):
+                client.api_keys.create(user)
+        (key,) = [each for each in client.api_keys.list() if each.user == "zoe@example.com"]
+        with pytest.raises(SharedServerError, match="a change of others' API keys"):
+            client.api_keys.revoke(key.id)
+        with pytest.raises(NotFound):
+            client.api_keys.revoke(by_id.id)
+        with Client(by_address.key, elsewhere.api_url) as of_ann:
+            assert of_ann.stats.server().users_total >= 2
+
+
 def test_the_url_may_have_a_host_name(elsewhere: MailServer) -> None:
     url = elsewhere.api_url.replace("127.0.0.1", "localhost")
     with AttachedServer(f"{url}/", elsewhere.api_key) as server:

@@ -9,7 +9,7 @@ from sirrchat_testkit.attached.mirror import Mirror
 from sirrchat_testkit.domain.models import Account, Address
 from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.domain.store import Put
-from sirrchat_testkit.errors import Conflict
+from sirrchat_testkit.errors import Conflict, NotFound
 from sirrchat_testkit.formatting import milliseconds
 from sirrchat_testkit.handles.control import NewAccount, OwnedAccount, TestAccount
 from sirrchat_testkit.mail import addresses as addressing
@@ -85,6 +85,15 @@ class MirrorAccount(TestAccount):
     async def adopt(self, user: User) -> None:
         """Have ``user``, who was made with the key of the admin, belong to the open scope."""
         await self._keep(user.id, user.email, user.quota, "", listed=True)
+
+    async def owns(self, user: str) -> bool:
+        """Return whether the user with the id or e-mail address ``user`` belongs to this process."""
+        accounts = self._services.accounts
+        try:
+            account = await (accounts.of(user) if "@" in user else accounts.get(user))
+        except NotFound:
+            return False
+        return account.id in self._mirror.keys
 
     async def _keep(self, identifier: str, email: str, quota: int, key: str, *, listed: bool) -> Account:
         """Store an account of the server, which is deleted there at the end of the open scope."""

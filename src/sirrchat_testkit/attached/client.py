@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Final, TypeVar, cast
 
 from sirrchat_testkit.client.calls import Call
@@ -27,22 +27,19 @@ class OwnClient(Client):
     Args:
         key: The API key of the admin.
         url: The URL of the server.
-        own: Returns the ids of the accounts of the test.
+        owns: Says whether the user with an id or e-mail address belongs to the test.
         adopt: Notes that the test has made a user.
     """
 
-    def __init__(self, key: str, url: str, own: Callable[[], Collection[str]], adopt: Callable[[User], None]) -> None:
+    def __init__(self, key: str, url: str, owns: Callable[[str], bool], adopt: Callable[[User], None]) -> None:
         super().__init__(key, url, retries=0)
-        self._own = own
+        self._owns = owns
         self._adopt = adopt
 
     def _send(self, call: Call[T]) -> T:
         kind, *rest = call.path.strip("/").split("/")
         if call.method != "GET":
-            if kind in _REMEDIES:
-                raise SharedServerError.refuse(f"a change of {kind}", _REMEDIES[kind])
-            if kind == "users" and call.method != "POST" and rest[0] not in self._own():
-                raise SharedServerError.refuse("changing a user of others", "change those that the test has made")
+            self._check_change(call, kind, rest[0] if rest else "")
         answer = super()._send(call)
         if call.method == "POST" and kind == "users":
             result = cast("User | BatchResult", answer)
@@ -50,3 +47,23 @@ class OwnClient(Client):
                 if each is not None:
                     self._adopt(each)
         return answer
+
+    def _check_change(self, call: Call[T], kind: str, which: str) -> None:
+        """Raise ``SharedServerError`` if ``call`` would change what belongs to others."""
+        if kind in _REMEDIES:
+            raise SharedServerError.refuse(f"a change of {kind}", _REMEDIES[kind])
+        if kind == "users" and call.method != "POST" and not self._owns(which):
+            raise SharedServerError.refuse("changing a user of others", "change those that the test has made")
+        if kind == "api-keys":
+            users = [_user_of_new_key(call)] if call.method == "POST" else self._users_of_key(which)
+            if not all(map(self._owns, users)):
+                raise SharedServerError.refuse("a change of others' API keys", "use those of users that the test made")
+
+    def _users_of_key(self, key: str) -> list[str]:
+        """Return the e-mail address of the user of the key with the id ``key``, or nothing if no key has this id."""
+        return [each.user for each in self.api_keys.list() if each.id == key]
+
+
+def _user_of_new_key(call: Call[T]) -> str:
+    assert isinstance(call.body, dict)
+    return str(call.body["user"])

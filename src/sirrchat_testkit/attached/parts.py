@@ -204,7 +204,12 @@ class MirrorControl(ServerControl):
         """Return a client of the server at ``url`` with the key of its admin, for a test."""
         account = self._test_account
         assert isinstance(account, MirrorAccount)
-        return OwnClient(key, url, lambda: self._mirror.keys, lambda user: self.thread.call(account.adopt(user)))
+        return OwnClient(
+            key,
+            url,
+            lambda user: self.thread.call(account.owns(user)),
+            lambda user: self.thread.call(account.adopt(user)),
+        )
 
     def sessions(self) -> list[Session]:
         """Return the connections since the scope began that concern this process, oldest first."""

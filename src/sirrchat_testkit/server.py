@@ -718,6 +718,7 @@ class MailServer(Service, CollectionHints, Receiver):
         **dict.fromkeys(("ca_file", "cert", "certificate"), "tls.ca_file"),
         **dict.fromkeys(("inboxes", "email", "make_address", "get_inbox"), "make_inbox"),
         **dict.fromkeys(("api", "rest", "http_port", "api_host", "api_port"), "api_url"),
+        **dict.fromkeys(("deliver", "inject"), "make_inbox().deliver"),
         "domain": "settings.domains",
         "connections": "sessions",
         "received": "messages",

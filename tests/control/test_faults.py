@@ -63,6 +63,8 @@ def test_a_fault_is_removed_by_its_id(server: MailServer, control: Control) -> N
         ({}, "effect", "effect is required"),
         ({"effect": "rejct"}, "effect", "did you mean 'reject'?"),
         ({"effect": "clear"}, "effect", "effect must be one of"),
+        ({"effect": {"action": "reset"}}, "effect", "effect must be the name of a verb, or an object such as"),
+        ({"effect": 7}, "effect", "effect must be the name of a verb, or an object such as"),
         ({"effect": {"name": "reject", "cod": 451}, "stage": "rcpt"}, "effect", "did you mean 'code'?"),
         ({"effect": {"name": "lose", "matc": {}}}, "effect", "lose has no parameter 'matc'; did you mean 'match'?"),
         ({"effect": {"name": "lose", "times": 2}}, "effect", "times stands next to effect, not in it"),

@@ -386,6 +386,12 @@ class Effect(Shape):
     name: StrictStr
 
 
+def _verb_or_object(value: object) -> object:
+    if not isinstance(value.get("name") if isinstance(value, dict) else value, str):
+        raise ValueError('must be the name of a verb, or an object such as {"name": "reject", "code": 451}')
+    return value
+
+
 class NewFault(Body):
     """``POST /faults``. ``effect`` is the name of a verb, or an object with its parameters too.
 
@@ -395,7 +401,7 @@ class NewFault(Body):
 
     protocol: Literal["smtp", "webhook", "rest"] = "smtp"
     stage: StrictStr | None = None
-    effect: StrictStr | Effect
+    effect: Annotated[StrictStr | Effect, BeforeValidator(_verb_or_object)]
     times: Annotated[int, Field(ge=1), BeforeValidator(whole_number)] | None = None
     match: dict[str, JsonValue] = Field(default_factory=dict)
 

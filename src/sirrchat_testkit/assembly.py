@@ -41,6 +41,13 @@ class Listener(Protocol):
         """Close every inherited socket. Call it in a forked child only."""
 
 
+class HttpListener(Listener, Protocol):
+    """The HTTP server."""
+
+    async def load(self) -> None:
+        """Import the API, and the web inbox if it is installed, before the first request for them."""
+
+
 @record
 class Assembly:
     """The parts of a running server.
@@ -56,7 +63,7 @@ class Assembly:
     smtp: Listener
     smtps: Listener | None
     tls: Tls | None
-    http: Listener
+    http: HttpListener
     finished: Callable[[str], Awaitable[None]]
     findings: Findings
     sinks: Sinks

@@ -694,6 +694,10 @@ class MailServer(Service, CollectionHints, Receiver):
             raise RuntimeError(f"{name} is not running: use it in a with block, or call start()")
         return self._running
 
+    def _load_http(self) -> None:
+        """Import what the first HTTP request and the first page of the web inbox would otherwise wait for."""
+        self._thread.call(self._now.http.load())
+
     def _abandon(self) -> None:
         if self._running is not None:
             self._running.abandon()

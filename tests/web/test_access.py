@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
+from time import monotonic
 from typing import Any
 
 import httpx
 import pytest
 
 from sirrchat_testkit import MailServer
-from tests.support import connect
+from tests.support import StartServe, connect
 from tests.web.conftest import Send, Web
 
 
@@ -310,3 +312,10 @@ def test_nothing_of_the_pages_is_imported_until_one_is_opened(pytester: pytest.P
         """
     )
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_serve_imports_the_pages_as_soon_as_it_is_ready(serve: StartServe) -> None:
+    files = Path(f"/proc/{serve().process.pid}/maps")
+    deadline = monotonic() + 60
+    while "nh3" not in files.read_text():
+        assert monotonic() < deadline, "without a request, the pages are not imported"

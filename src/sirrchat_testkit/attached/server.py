@@ -200,6 +200,9 @@ class Remote(NamedTuple):
     def close_in_child(self) -> None:
         """Do nothing: there is no socket."""
 
+    async def load(self) -> None:
+        """Do nothing: the other process has the API."""
+
 
 async def attach(url: str, key: str, described: Server, settings: Settings, thread: MirrorThread) -> Assembly:
     """Return the parts of a mirror of the server at ``url``, connected to it. Runs on the loop of ``thread``."""

@@ -73,9 +73,10 @@ def serve(arguments: argparse.Namespace) -> int:
     try:
         if problem := _announce(server, arguments):
             return fail(problem, 1)
-        gc.freeze()  # modules and the records of the data folder stay: collections need not visit them
         if log is not None:
             log.start()
+        server._load_http()  # noqa: SLF001 - for tests, which rarely need both, it would be a waste
+        gc.freeze()  # modules and the records of the data folder stay: collections need not visit them
         by = signal.sigwait(STOPS)
         if log is not None:
             log.stop()

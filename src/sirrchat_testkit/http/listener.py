@@ -3,6 +3,7 @@
 1. aiohttp, pydantic and the API's own modules take far longer to import than the rest of a server, and many tests never
    call the API. So a thread imports them when the first connection arrives; the loop is not blocked.
 2. Connections that arrive in the meantime are accepted but not read. They are served once the API is loaded.
+   ``serve`` has ``load`` import them, and the web inbox, as soon as it is ready: nobody waits for them.
 3. If freezegun is loaded, the API is imported at once: pydantic, imported while the time is frozen, would not recognize
    ``datetime`` afterwards.
 4. A failed import is reported as a crash. The waiting connections are closed; the next connection tries again.
@@ -24,6 +25,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from sirrchat_testkit.domain.services import Services
+from sirrchat_testkit.extras import has_web
 from sirrchat_testkit.net import bind
 from sirrchat_testkit.threads import import_in_thread
 
@@ -51,7 +53,7 @@ class Listener:
         self.host, self.port = sock.getsockname()[:2]
         self._services = services
         self._more = more
-        self._pages = pages
+        self._pages = pages and functools.cache(pages)
         self._sock = sock
         self._accepting: asyncio.Server | None = None
         self._waiting: list[asyncio.Transport] = []
@@ -74,6 +76,15 @@ class Listener:
         self._services.scopes.join(self)
         if "freezegun" in sys.modules:
             await self._begin_loading()
+
+    async def load(self) -> None:
+        """Import the API, and the web inbox if it is installed, before the first request for them."""
+        await self._begin_loading()
+        if self._pages is not None and has_web():
+            try:
+                await import_in_thread(self._pages)
+            except Exception as error:  # noqa: BLE001 - the API works without it
+                self._services.crashed("loading the web inbox", error)
 
     async def close(self) -> None:
         """Close the port and every connection."""

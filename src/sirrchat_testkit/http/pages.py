@@ -2,7 +2,7 @@
 
 1. ``/`` leads to the pages. Without the extra ``web``, it says how to install it.
 2. Jinja2, nh3 and the pages' own modules are imported in a thread at the first request below ``/ui``, so a test that
-   never opens a page does not pay for them.
+   never opens a page does not pay for them. ``serve`` imports them as soon as it is ready.
 3. An error page needs none of them, since a request can be refused before they are loaded.
 """
 

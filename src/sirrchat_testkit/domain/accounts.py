@@ -124,8 +124,7 @@ class Accounts:
         """Return ``limit`` accounts after the oldest ``offset`` ones, at ``domain`` if given, and the total number."""
         where: dict[str, Any] = {} if domain is None else {"domain": addressing.domain_key(domain)}
         where["listed"] = True
-        found = await self._store.find(Account, where, offset=offset, limit=limit)
-        return found, await self._store.count(Account, **where)
+        return await self._store.page(Account, where, offset=offset, limit=limit)
 
     async def usage(self, account: Account) -> Usage:
         """Return the number and the bytes of the messages that ``account`` stores, for all of its addresses."""

@@ -85,7 +85,7 @@ class Keys:
 
     async def page(self, offset: int, limit: int) -> tuple[list[ApiKey], int]:
         """Return ``limit`` keys, oldest first, after skipping ``offset``; and the total number."""
-        return await self._store.find(ApiKey, offset=offset, limit=limit), await self._store.count(ApiKey)
+        return await self._store.page(ApiKey, offset=offset, limit=limit)
 
     async def revoke(self, key_id: str) -> None:
         """Revoke the key ``key_id``. Its account keeps its webhooks. Raises ``NotFound``.

@@ -140,8 +140,7 @@ class MailDelivery:
     async def page(self, address: Address, *, before: int | None, limit: int) -> Page:
         """Return at most ``limit`` messages of ``address`` with a ``seq`` below ``before``, newest first."""
         where = {"address": address.id}
-        found = await self._store.find(Message, where, before=before, newest=True, limit=limit)
-        return Page(found, await self._store.count(Message, address=address.id))
+        return Page(*await self._store.page(Message, where, before=before, newest=True, limit=limit))
 
     async def messages(
         self,
@@ -280,8 +279,7 @@ class Folders:
         if folder not in FOLDERS:
             raise NotFound(f"there is no mailbox {folder}; the mailboxes are {', '.join(FOLDERS)}")
         where = {"address": (await self._directory.permanent(account)).id, "folder": folder}
-        found = await self._store.find(Message, where, newest=True, offset=offset, limit=limit)
-        return found, await self._store.count(Message, **where)
+        return await self._store.page(Message, where, newest=True, offset=offset, limit=limit)
 
     async def message(self, account: Account, uid: int) -> Message:
         """Return the message ``uid`` of any folder of ``account``. Raises ``NotFound``."""

@@ -336,7 +336,7 @@ class Domains:
 
     async def page(self, offset: int, limit: int) -> tuple[list[Domain], int]:
         """Return ``limit`` domains after the oldest ``offset`` ones, and the total number."""
-        return await self._store.find(Domain, offset=offset, limit=limit), await self._store.count(Domain)
+        return await self._store.page(Domain, offset=offset, limit=limit)
 
     async def serves(self, name: str) -> bool:
         """Return whether the domain ``name`` is served."""

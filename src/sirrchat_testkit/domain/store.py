@@ -131,6 +131,19 @@ class Store(Protocol):
         """
         ...
 
+    async def page(
+        self,
+        kind: type[R],
+        where: Mapping[str, Any] | None = None,
+        *,
+        before: int | None = None,
+        newest: bool = False,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> tuple[list[R], int]:
+        """Return the same as ``find``, and how many records equal ``where`` in all."""
+        ...
+
     async def count(self, kind: type[Record], **where: Any) -> int:
         """Return how many records have indexed fields equal to ``where``. It reads no records."""
         ...

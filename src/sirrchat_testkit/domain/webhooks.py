@@ -61,8 +61,7 @@ class Webhooks:
         where: dict[str, Any] = {"dialect": "sirrchat"}
         if key.role != "admin":
             where |= {"account": key.account, "everyone": False}
-        found = await self._store.find(Webhook, where, offset=offset, limit=limit)
-        return found, await self._store.count(Webhook, **where)
+        return await self._store.page(Webhook, where, offset=offset, limit=limit)
 
     async def update(self, webhook: Webhook, **changes: Any) -> Webhook:
         """Change the given fields: ``url``, ``events``, ``enabled``, ``secret``."""
@@ -120,8 +119,7 @@ class Webhooks:
     async def deliveries(self, webhook: Webhook, offset: int, limit: int) -> tuple[list[Delivery], int]:
         """Return ``limit`` deliveries, newest first, after the newest ``offset`` ones, and their total number."""
         where = {"webhook": webhook.id}
-        found = await self._store.find(Delivery, where, newest=True, offset=offset, limit=limit)
-        return found, await self._store.count(Delivery, webhook=webhook.id)
+        return await self._store.page(Delivery, where, newest=True, offset=offset, limit=limit)
 
     async def redeliver(self, webhook: Webhook, delivery_id: str) -> Delivery:
         """Set a delivery pending again, with the same id and body. Its attempts are kept.

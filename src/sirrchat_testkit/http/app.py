@@ -1,6 +1,6 @@
 """The application: the routes of all APIs, and those of the server itself.
 
-1. Each API is a sub-application with its own API style. The longest prefix wins.
+1. Each API has a prefix and an API style of its own. The longest prefix wins.
 2. The health, the OpenAPI document, its page and the schemas of webhook bodies need no API key. ``metrics`` says when
    the figures need one.
 3. ``/healthz`` is 200 while the server runs, ``/readyz`` 503 while nothing can be stored.
@@ -20,10 +20,10 @@ from sirrchat_testkit.http.docs import DocsViews
 from sirrchat_testkit.http.faults import FAULTS, fault_middleware
 from sirrchat_testkit.http.metrics import MEDIA, MetricsViews
 from sirrchat_testkit.http.middleware import RATE_LIMIT, SERVICES, RateLimit, api_middleware
-from sirrchat_testkit.http.operations import ADMIN_OR_LOCAL, ANYBODY, Answer, Api, Operation, add_routes
-from sirrchat_testkit.http.pages import Pages, add_pages
+from sirrchat_testkit.http.operations import ADMIN_OR_LOCAL, ANYBODY, Answer, Api, Operation
+from sirrchat_testkit.http.pages import PAGE_STYLE, PREFIX, Pages, add_pages
 from sirrchat_testkit.http.sirrchat import sirrchat
-from sirrchat_testkit.http.style import API_STYLE, MAX_BODY, ApiStyle, answer, flat
+from sirrchat_testkit.http.style import MAX_BODY, STYLES, ApiStyle, answer, flat
 from sirrchat_testkit.http.tempmail import tempmail
 from sirrchat_testkit.schemas import health
 from sirrchat_testkit.schemas import tempmail as schemas
@@ -68,13 +68,14 @@ def application(
     app[SERVICES] = services
     app[FAULTS] = services.faults.of(REST)
     app[RATE_LIMIT] = RateLimit(services.settings, services.clock)
-    *with_keys, server = apis(services, more)
-    app[API_STYLE] = server.style
-    add_routes(app, server.operations)
-    for api in with_keys:
-        app.add_subapp(api.prefix, api.application())
+    every = apis(services, more)
+    for api in every:
+        api.add_routes(app)
+    styles = {f"{api.prefix}/" if api.prefix else "": api.style for api in every}
     if pages is not None:
         add_pages(app, pages)
+        styles[f"{PREFIX}/"] = PAGE_STYLE
+    app[STYLES] = dict(sorted(styles.items(), key=lambda each: -len(each[0])))
     return app
 
 

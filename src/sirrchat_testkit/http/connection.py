@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 
 from aiohttp import web
 
-from sirrchat_testkit.http.style import API_STYLE, ApiStyle
+from sirrchat_testkit.http.style import ApiStyle, style_at
 
 HEAD_BYTES: Final = 8190
 """Bytes of a request that are kept until it is answered. They include its path."""
@@ -147,17 +147,9 @@ class Connection(web.RequestHandler):
 
 
 def api_style_at(app: web.Application, head: bytes) -> ApiStyle:
-    """Return the API style of the path in ``head``, the first bytes of a request; the outermost one if in doubt."""
+    """Return the API style of the path in ``head``, the first bytes of a request; that of "" if it cannot be read."""
     words = head.split(b" ", 2)
-    path = words[1].decode("latin-1").partition("?")[0] if len(words) > 1 else ""
-    found = app
-    longest = ""
-    for resource in app.router.resources():
-        info = resource.get_info()
-        prefix = info.get("prefix", "")
-        if len(prefix) > len(longest) and f"{path}/".startswith(f"{prefix}/"):
-            found, longest = info["app"], prefix
-    return found[API_STYLE]
+    return style_at(app, words[1].decode("latin-1").partition("?")[0] if len(words) > 1 else "")
 
 
 def _request_timeout(style: ApiStyle, text: str) -> bytes:

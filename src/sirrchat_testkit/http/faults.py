@@ -25,10 +25,10 @@ from sirrchat_testkit.errors import RateLimited
 from sirrchat_testkit.faults.engine import ProtocolFaults
 from sirrchat_testkit.faults.rest import RequestContext, RestDecision, RestRefusal
 from sirrchat_testkit.http.middleware import HOUR, LOG, PER_KEY, SERVICES, RateLimitStatus, server_error
-from sirrchat_testkit.http.style import API_STYLE
+from sirrchat_testkit.http.style import style_of
 
 FAULTS = web.AppKey("FAULTS", ProtocolFaults[RequestContext, RestDecision])
-"""The planned faults of the APIs, at the outermost application."""
+"""The planned faults of the APIs, at the application."""
 
 _RATE_LIMITED: Final = 429
 _JSON: Final = "application/json"
@@ -38,7 +38,7 @@ _RST_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # linger for no time
 @web.middleware
 async def fault_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Apply the planned faults to a request and to its answer."""
-    if not request.match_info.apps[0][FAULTS].planned:
+    if not request.app[FAULTS].planned:
         return await handler(request)
     context = RequestContext("request", request.method, request.path, await _account(request))
     instead = await _apply(context, request)
@@ -53,8 +53,7 @@ async def fault_middleware(request: web.Request, handler: Handler) -> web.Stream
 
 async def _account(request: web.Request) -> tuple[str, ...]:
     """Return the id and the address of the account whose key ``request`` has; nothing without a valid key."""
-    apps = request.match_info.apps
-    services, style = apps[0][SERVICES], apps[-1][API_STYLE]
+    services, style = request.app[SERVICES], style_of(request)
     key = await services.keys.find(style.key(request)) if style.key is not None else None
     account = await services.store.get(Account, id=key.account) if key is not None else None
     return (account.id, account.email) if account is not None else ()
@@ -65,7 +64,7 @@ async def _apply(
 ) -> web.StreamResponse | None:
     """Carry out the faults at the stage of ``context``; return what to answer, or None for what is answered anyway."""
     try:
-        decision = await request.match_info.apps[0][FAULTS].decide(context)
+        decision = await request.app[FAULTS].decide(context)
     except Exception as error:  # noqa: BLE001 - of the user's condition; raised in the test that owns the server
         return server_error(request, error)
     if decision.delay or decision.final:
@@ -83,10 +82,9 @@ async def _apply(
 
 
 def _refuse(request: web.Request, refusal: RestRefusal) -> web.Response:
-    apps = request.match_info.apps
-    style = apps[-1][API_STYLE]
+    style = style_of(request)
     if refusal.status == _RATE_LIMITED:
-        now = apps[0][SERVICES].clock.now()
+        now = request.app[SERVICES].clock.now()
         wait = refusal.retry_after
         resets_at = (now // HOUR + 1) * HOUR if wait is None else now + wait * 1000
         response = style.refuse(_RATE_LIMITED, refusal.text, RateLimited(refusal.text, resets_at=resets_at))

@@ -23,7 +23,7 @@ from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import RateLimited, StoreError, TestkitError, Unauthorized
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.http.hosts import check_origin
-from sirrchat_testkit.http.style import API_STYLE, MAX_BODY, ApiStyle, status_of
+from sirrchat_testkit.http.style import MAX_BODY, ApiStyle, status_of, style_of
 from sirrchat_testkit.settings import CurrentSettings, Settings
 
 HOUR = 3_600_000
@@ -88,10 +88,10 @@ class RateLimit:
 
 
 SERVICES = web.AppKey("SERVICES", Services)
-"""The domain, at the outermost application."""
+"""The domain, at the application."""
 
 RATE_LIMIT = web.AppKey("RATE_LIMIT", RateLimit)
-"""The request counts, at the outermost application."""
+"""The request counts, at the application."""
 
 LOG = logging.getLogger("sirrchat_testkit.http")
 LOG.addHandler(logging.NullHandler())
@@ -103,15 +103,14 @@ _admitted: ContextVar[ApiKey] = ContextVar("admitted")  # aiohttp serves each re
 @web.middleware
 async def api_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Check the key and the rate limit, call the view, and convert errors to answers."""
-    apps = request.match_info.apps
-    services, style = apps[0][SERVICES], apps[-1][API_STYLE]
+    services, style = request.app[SERVICES], style_of(request)
     status: RateLimitStatus | None = None
     response: web.StreamResponse
     try:
         check_origin(request, services.settings.value)
         if style.key is not None:
             key = await services.keys.find(style.key(request))
-            status = apps[0][RATE_LIMIT].count(key, request.remote)
+            status = request.app[RATE_LIMIT].count(key, request.remote)
             status.check()
             if not isinstance(request.match_info.http_exception, web.HTTPNotFound):
                 admit(key)
@@ -174,9 +173,8 @@ def _http_error(request: web.Request, style: ApiStyle, error: web.HTTPException)
 
 def server_error(request: web.Request, error: Exception) -> web.Response:
     """Report an unexpected ``error``; return the answer 500."""
-    apps = request.match_info.apps
-    _report(request, apps[0][SERVICES], error)
-    return apps[-1][API_STYLE].refuse(_SERVER_ERROR, "internal server error; see the server's log", error)
+    _report(request, request.app[SERVICES], error)
+    return style_of(request).refuse(_SERVER_ERROR, "internal server error; see the server's log", error)
 
 
 def _report(request: web.Request, services: Services, error: Exception) -> None:

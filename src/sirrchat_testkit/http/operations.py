@@ -20,7 +20,7 @@ from sirrchat_testkit.domain.models import ApiKey
 from sirrchat_testkit.errors import Forbidden, InvalidValue
 from sirrchat_testkit.http.middleware import api_key, expect
 from sirrchat_testkit.http.parameters import QueryParameter
-from sirrchat_testkit.http.style import API_STYLE, ApiStyle
+from sirrchat_testkit.http.style import ApiStyle
 from sirrchat_testkit.suggestions import meant
 
 View = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -142,19 +142,11 @@ class Api:
     schema_prefix: str = ""
     refuses_unknown: bool = False
 
-    def application(self) -> web.Application:
-        """Return the API as an application for its prefix."""
-        app = web.Application()
-        app[API_STYLE] = self.style
-        add_routes(app, self.operations, refuses_unknown=self.refuses_unknown)
-        return app
-
-
-def add_routes(app: web.Application, operations: Sequence[Operation], *, refuses_unknown: bool = False) -> None:
-    """Add the routes of ``operations`` to ``app``; see ``Api.refuses_unknown``."""
-    for each in operations:
-        view = _refusing(each) if refuses_unknown else each.view
-        app.router.add_route(each.method, each.path, each.allowed.guard(view), expect_handler=expect)
+    def add_routes(self, app: web.Application) -> None:
+        """Add the routes of all operations to ``app``."""
+        for each in self.operations:
+            view = _refusing(each) if self.refuses_unknown else each.view
+            app.router.add_route(each.method, self.prefix + each.path, each.allowed.guard(view), expect_handler=expect)
 
 
 def _refusing(operation: Operation) -> View:

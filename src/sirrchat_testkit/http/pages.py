@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from aiohttp import web
 
 from sirrchat_testkit.extras import has_web
-from sirrchat_testkit.http.style import API_STYLE, ApiStyle
+from sirrchat_testkit.http.style import ApiStyle
 from sirrchat_testkit.threads import import_in_thread
 
 PREFIX: Final = "/ui"
@@ -75,6 +75,9 @@ def plain(title: str, body: str, status: int = 200) -> web.Response:
     return web.Response(text=text, status=status, content_type="text/html", headers=headers)
 
 
+PAGE_STYLE: Final = PageStyle(key=None, problem=lambda _status, text, _error: text)
+
+
 def add_pages(app: web.Application, load: Callable[[], Pages]) -> None:
     """Add ``/`` and the pages that ``load`` imports and returns. It is called once, in a thread."""
     loaded: list[Pages] = []
@@ -92,7 +95,5 @@ def add_pages(app: web.Application, load: Callable[[], Pages]) -> None:
         return lead(START, 302)
 
     app.router.add_get("/", start)
-    pages = web.Application()
-    pages[API_STYLE] = PageStyle(key=None, problem=lambda _status, text, _error: text)
-    pages.router.add_route("*", "/{path:.*}", page)
-    app.add_subapp(PREFIX, pages)
+    app.router.add_route("*", PREFIX, page)
+    app.router.add_route("*", f"{PREFIX}/{{path:.*}}", page)

@@ -186,8 +186,19 @@ def _pieces(data: Any) -> Iterator[bytes]:
         yield encode(data)
 
 
-API_STYLE = web.AppKey("API_STYLE", ApiStyle)
-"""The API style, at an application."""
+STYLES = web.AppKey("STYLES", dict[str, ApiStyle])
+"""The API styles at the application, by the beginnings of paths: the longest one first, "" last."""
+
+
+def style_at(app: web.Application, path: str) -> ApiStyle:
+    """Return the style of the API at ``path``, as in a request line."""
+    below = f"{path}/"
+    return next(style for prefix, style in app[STYLES].items() if below.startswith(prefix))
+
+
+def style_of(request: web.Request) -> ApiStyle:
+    """Return the style of the API that ``request`` is for."""
+    return style_at(request.app, request.rel_url.raw_path)
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -259,20 +259,19 @@ _NO_FIELDS: frozenset[str] = frozenset()
 
 
 class IndexSet:
-    """The indexes of one table, and the sorted list of all its ids. ``singles`` are the ``Equal`` indexes of one field.
+    """The indexes of one table, and the sorted list of all its ids. ``equals`` are the ``Equal`` indexes by fields.
 
     ``records`` caches records by id. A record is dropped when its document is replaced.
     """
 
-    __slots__ = ("_adders", "_all", "_equals", "_fields", "equal", "ids", "records", "singles")
+    __slots__ = ("_adders", "_all", "_fields", "equal", "equals", "ids", "records")
 
     def __init__(self, indexes: Sequence[Index] = ()) -> None:
         self.ids: list[int] = []
         self.records: dict[int, Any] = {}
         self._all = tuple(indexes)
-        self._equals = {index.fields: index for index in indexes if isinstance(index, Equal)}
-        self.singles = {names[0]: index for names, index in self._equals.items() if len(names) == 1}
-        self.equal = frozenset(field for names in self._equals for field in names)
+        self.equals = {index.fields: index for index in indexes if isinstance(index, Equal)}
+        self.equal = frozenset(field for names in self.equals for field in names)
         self._fields = frozenset(field for index in indexes for field in index.fields)
         self._adders = tuple(index.add for index in indexes)
 
@@ -336,11 +335,11 @@ class IndexSet:
         Returns None if there is no index for ``where``.
         """
         names = tuple(where)
-        exact = self._equals.get(names)
+        exact = self.equals.get(names)
         if exact is not None:  # no bucket is smaller than the exact one
             return exact.bucket(where[names[0]] if len(names) == 1 else tuple(where.values())), _NO_FIELDS
         best: tuple[Sequence[int], frozenset[str]] | None = None
-        for fields, index in self._equals.items():
+        for fields, index in self.equals.items():
             if where.keys() >= set(fields):
                 key = where[fields[0]] if len(fields) == 1 else tuple(where[field] for field in fields)
                 bucket = index.bucket(key)

@@ -30,7 +30,7 @@ def next_uid(storage: LiveStorage, batch: Batch, address: str, name: str) -> int
         return 0
     changes = batch.setdefault(FOLDERS, {})
     wanted = folder_id(address, name)
-    seq = storage.indexes[FOLDERS].singles["id"].first(wanted)
+    seq = storage.indexes[FOLDERS].equals[("id",)].first(wanted)
     if seq is None:
         seq = next((each for each, doc in changes.items() if doc and doc["id"] == wanted), None)
     if seq is None:
@@ -53,7 +53,7 @@ def forget_address(storage: LiveStorage, batch: Batch, seq: int) -> None:
     """Add to ``batch`` the deletion of all folders of the address at ``seq``."""
     address = storage.tables[Address.kind].get(str(seq))
     if address is not None:
-        for each in storage.indexes[FOLDERS].singles["address"].bucket(address["id"]):
+        for each in storage.indexes[FOLDERS].equals[("address",)].bucket(address["id"]):
             batch.setdefault(FOLDERS, {})[each] = None
 
 

@@ -25,7 +25,7 @@ class Reader(Generic[R]):
     def __init__(self, kind: type[R], table: LiveTable) -> None:
         self._kind = kind
         self._table = table
-        self._singles = table.indexes.singles
+        self._exact = table.indexes.equals
         self._nested = nested(kind)
         self._records: dict[int, R] = table.indexes.records
         self._defaults = kind._defaults  # noqa: SLF001  # the counterpart of ``Record.to_doc``
@@ -37,13 +37,12 @@ class Reader(Generic[R]):
 
     def first(self, where: Mapping[str, Any]) -> R | None:
         """Return the oldest record that equals ``where``, or None."""
-        if len(where) == 1:  # the usual case: every delivery reads an address and an account
-            [(field, value)] = where.items()
-            if (index := self._singles.get(field)) is not None:
-                seq = index.first(value)
-                if seq is None:
-                    return None
-                return self._records.get(seq) or self._record(seq, self._table.docs[str(seq)])
+        if (index := self._exact.get(tuple(where))) is not None:  # the usual case: each message needs several
+            key = tuple(where.values())
+            seq = index.first(key if len(key) > 1 else key[0])
+            if seq is None:
+                return None
+            return self._records.get(seq) or self._record(seq, self._table.docs[str(seq)])
         ids, rest = self._narrow(where)
         if not rest:
             return self.at(ids[0]) if ids else None
@@ -89,6 +88,15 @@ class Reader(Generic[R]):
 
         page(ids, within, matches, newest=newest, offset=offset, limit=limit)
         return made[offset:]
+
+    def page(
+        self, where: Mapping[str, Any], before: int | None, *, newest: bool, offset: int, limit: int | None
+    ) -> tuple[list[R], int]:
+        """Return a page of the records that equal ``where``, and how many there are, like ``Store.page``."""
+        ids, rest = self._narrow(where)
+        if rest:
+            ids = list(filter(self._test(where, rest), ids))
+        return self.records(cut(ids, span(ids, 0, before), newest=newest, offset=offset, limit=limit)), len(ids)
 
     def records(self, ids: Sequence[int]) -> list[R]:
         """Return the records of ``ids``, in that order."""

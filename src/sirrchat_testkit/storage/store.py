@@ -90,7 +90,7 @@ def _before(storage: LiveStorage, batch: Batch, name: str, seq: int) -> Doc | No
 
 def _found(storage: LiveStorage, change: Update) -> int:
     """Return the ``seq`` of the record to update, or 0 if there is none."""
-    index = storage.indexes[change.kind.kind].singles.get(change.field)
+    index = storage.indexes[change.kind.kind].equals.get((change.field,))
     if index is None:
         raise ValueError(f"{change.kind.kind} has no index on {change.field}")
     return index.first(change.value) or 0
@@ -273,6 +273,20 @@ class TinyStore:
         return self._reader(kind).find(
             where or {}, match, bounds=(after, before), newest=newest, offset=offset, limit=limit
         )
+
+    async def page(
+        self,
+        kind: type[R],
+        where: Mapping[str, Any] | None = None,
+        *,
+        before: int | None = None,
+        newest: bool = False,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> tuple[list[R], int]:
+        """Return the same as ``find``, and how many records equal ``where`` in all."""
+        self._check_open()
+        return self._reader(kind).page(where or {}, before, newest=newest, offset=offset, limit=limit)
 
     async def count(self, kind: type[Record], **where: Any) -> int:
         """Return how many records have indexed fields equal to ``where``. It builds no records."""

@@ -225,7 +225,7 @@ def test_everything_works_by_keyboard(page: Any, web: Web, arrive: Send) -> None
     assert focused(page) == "na-name"
     page.keyboard.type("carla")
     page.keyboard.press("Enter")
-    expect(page.locator("#list-h")).to_have_text("carla@example.com")
+    expect(page.locator("#list-h", has_text="carla@example.com")).to_be_focused()
     page.keyboard.press("?")
     expect(page.locator("#help")).to_be_visible()
     page.get_by_label("Single keys do this").uncheck()

@@ -227,6 +227,16 @@ def test_an_unknown_page_is_404(web: Web) -> None:
     web.get("/static/../site.py", status=404)
 
 
+def test_an_unknown_path_outside_of_the_pages_is_a_page_for_browsers_alone(web: Web) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    got = web.http.get("/inbox<b>", headers=browser)
+    assert (got.status_code, got.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "no such route: /inbox&lt;b&gt;." in got.text
+    assert 'href="/ui/mail"' in got.text
+    assert web.http.get("/inbox").json() == {"error": "no such route: /inbox"}
+    assert web.http.get("/api/inbox", headers=browser).json() == {"error": "no such route: /api/inbox"}
+
+
 def test_an_address_is_made(web: Web) -> None:
     web.server.clock.freeze()
     got = web.post("/addresses", name="carla", domain="example.com", expires="1h")

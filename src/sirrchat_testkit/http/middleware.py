@@ -23,6 +23,7 @@ from sirrchat_testkit.domain.services import Services
 from sirrchat_testkit.errors import RateLimited, StoreError, TestkitError, Unauthorized
 from sirrchat_testkit.formatting import counted
 from sirrchat_testkit.http.hosts import check_origin
+from sirrchat_testkit.http.pages import PAGE_STYLE
 from sirrchat_testkit.http.style import MAX_BODY, ApiStyle, status_of, style_of
 from sirrchat_testkit.settings import CurrentSettings, Settings
 
@@ -160,6 +161,8 @@ def _http_error(request: web.Request, style: ApiStyle, error: web.HTTPException)
     text = error.reason
     if isinstance(error, web.HTTPNotFound):
         text = f"no such route: {request.path}"
+        if style.key is None and "text/html" in request.headers.get("Accept", ""):
+            style = PAGE_STYLE  # a person has mistyped the address of a page
     elif isinstance(error, web.HTTPMethodNotAllowed):
         text = f"method {request.method} is not allowed here; allowed: {', '.join(sorted(error.allowed_methods))}"
     elif type(error) is web.HTTPRequestEntityTooLarge:  # from aiohttp

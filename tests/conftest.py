@@ -27,7 +27,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """If the tests run with a server that others use too, leave out those without it, and skip what needs its own."""
+    """Mark what needs a browser. With a server that others use too, leave out the rest, and skip what needs its own."""
+    for item in items:
+        if not {"browser", "chromium"}.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.reports)
     if config.getoption("--server-mode") != "own":
         using = [each for each in items if not FIXTURES.isdisjoint(getattr(each, "fixturenames", ()))]
         config.hook.pytest_deselected(items=[each for each in items if each not in using])

@@ -450,6 +450,7 @@ def test_junit_xml_has_the_report_as_system_out(project: pytest.Pytester, worker
         assert (logging == "all") == any("Captured Out" in text for text in outputs["test_call"])
 
 
+@pytest.mark.reports
 @pytest.mark.skipif(find_spec("pytest_html") is None, reason="needs pytest-html")
 @MODES
 def test_pytest_html_shows_each_message_in_a_sandboxed_frame(project: pytest.Pytester, workers: Sequence[str]) -> None:
@@ -474,6 +475,7 @@ def test_pytest_html_shows_each_message_in_a_sandboxed_frame(project: pytest.Pyt
     assert "data:image/gif;base64,R0lGODlh" in frame
 
 
+@pytest.mark.reports
 @pytest.mark.skipif(find_spec("allure_pytest") is None, reason="needs allure-pytest")
 @MODES
 def test_allure_gets_the_raw_message_its_html_and_the_transcript(

@@ -94,13 +94,13 @@ def make_inboxes(mailserver: MailServer) -> MakeInboxes:
 
 @pytest.fixture
 def inbox(mailserver: MailServer) -> Inbox:
-    """The inbox of a new address; the address is gone when the test ends."""
+    """The inbox of a new address, which is deleted when the test ends."""
     return mailserver.make_inbox()
 
 
 @pytest.fixture
 def mail_client(mailserver: MailServer) -> Iterator[Client]:
-    """A client of the SirrChat API of the server, with its admin key; it sends each request once."""
+    """A client of the SirrChat API of the server, with its admin key; it does not repeat failed requests."""
     with mailserver._mail_client() as client:  # noqa: SLF001 - its own package
         yield client
 

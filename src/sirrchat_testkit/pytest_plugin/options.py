@@ -27,11 +27,11 @@ _ATTACH = "SIRRCHAT_TESTKIT_ATTACH"
 
 _TIMEOUT = "SIRRCHAT_TESTKIT_TIMEOUT"
 
-MARKER = f"mailserver(timeout, strict): for this test, {_TIMEOUT_HELP}, in seconds, and {_STRICT_HELP}"
+MARKER = f"mailserver(timeout, strict): for this test, how many seconds receive() waits by default, and {_STRICT_HELP}"
 
 
 class Options(NamedTuple):
-    """What the command line, the environment and the ini file say, in this order."""
+    """The options of a run, from the command line, else the environment, else the ini file."""
 
     timeout: float
     """How many seconds ``receive()`` waits by default."""

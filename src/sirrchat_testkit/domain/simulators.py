@@ -71,8 +71,8 @@ SIMULATORS: Final = (
         delay=10.0,
     ),
     Simulator("drop", "closes the connection instead of a reply to RCPT", drops=True),
-    Simulator("late-bounce", "accepts mail, and a delivery report of its failure comes back", returns="report"),
-    Simulator("ooto", "accepts mail, and an automatic out-of-office reply comes back", returns="reply"),
+    Simulator("late-bounce", "accepts mail, and sends back a report that delivery failed", returns="report"),
+    Simulator("ooto", "accepts mail, and sends back an automatic out-of-office reply", returns="reply"),
 )
 """Every simulator, in the order in which they are listed."""
 

@@ -45,8 +45,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
         ({"smtps_port": -1}, "smtps_port must be a whole number from 0 to 65535, not -1"),
         ({"tls_key": "key.pem"}, "tls_key is the private key of tls_cert: set both"),
         ({"tls_required": True}, "tls_required needs TLS: set starttls or smtps_port too"),
-        ({"auth": "never"}, "auth must be 'optional' or 'required' or 'tls', not 'never'"),
-        ({"auth": []}, "auth must be 'optional' or 'required' or 'tls', not []"),
+        ({"auth": "never"}, "auth must be 'optional', 'required' or 'tls', not 'never'"),
+        ({"auth": []}, "auth must be 'optional', 'required' or 'tls', not []"),
         ({"idle_timeout": 0}, "idle_timeout must be a duration above 0 such as 90s, 5m or 1h, not 0"),
         ({"idle_timeout": float("nan")}, "idle_timeout must be a duration above 0 such as 90s, 5m or 1h, not nan"),
         (
@@ -79,7 +79,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
         ({"port": 1}, "there is no setting 'port'; did you mean 'smtp_port'?"),
         (
             {"auth": "optionl"},
-            "auth must be 'optional' or 'required' or 'tls', not 'optionl'; did you mean 'optional'?",
+            "auth must be 'optional', 'required' or 'tls', not 'optionl'; did you mean 'optional'?",
         ),
         (
             {"strict": ["unread", "Refusd", 5]},
@@ -91,7 +91,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
         (
             {"hide_extensions": ["startls"]},
             (
-                "hide_extensions must be a list of names of SIZE, 8BITMIME, SMTPUTF8, PIPELINING, "
+                "hide_extensions must be a list of names out of SIZE, 8BITMIME, SMTPUTF8, PIPELINING, "
                 "ENHANCEDSTATUSCODES, CHUNKING, BINARYMIME, STARTTLS, AUTH, HELP, PLAIN, LOGIN, CRAM-MD5, XOAUTH2, "
                 "not ['startls']; did you mean 'STARTTLS'?"
             ),

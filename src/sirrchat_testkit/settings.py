@@ -154,7 +154,8 @@ def _choice(*choices: str) -> Kind:
             return value
         raise ValueError
 
-    return Kind(" or ".join(map(repr, choices)), keep, choices=choices)
+    *others, last = map(repr, choices)
+    return Kind(f"{', '.join(others)} or {last}", keep, choices=choices)
 
 
 def _list(of: str, valid: Callable[[str], object], *, fold: Callable[[str], str] = str, least: int = 0) -> Kind:
@@ -260,7 +261,7 @@ STRICT = Kind(
 
 _DOMAINS = _list("domain names such as 'example.com', at least one", is_domain, fold=str.lower, least=1)
 _HIDEABLE = (*EXTENSIONS, *MECHANISMS)
-_NAMES = _list(f"names of {', '.join(_HIDEABLE)}", _HIDEABLE.__contains__, fold=str.upper)._replace(names=_HIDEABLE)
+_NAMES = _list(f"names out of {', '.join(_HIDEABLE)}", _HIDEABLE.__contains__, fold=str.upper)._replace(names=_HIDEABLE)
 _HOSTS = _list("host names such as 'hooks.example.com', not URLs", re.compile(r"[^/ ]+").fullmatch, fold=str.lower)
 _HOST = re.compile(r"[^/:\s]+|\[?[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*\]?")
 _ALLOWED = _list(

@@ -44,7 +44,7 @@ def test_a_mailbox_that_python_has_written(
     box.close()
     done = cli("ingest", str(tmp_path / "box"))
     if kind is mailbox.MMDF:
-        assert (done.status, done.line.partition(":")[0]) == (2, f"{tmp_path / 'box'} is no mailbox")
+        assert (done.status, done.line.partition(":")[0]) == (2, f"{tmp_path / 'box'} is not a mailbox")
         return
     assert done == (0, "3 messages stored\n", "", done.raw)
     messages = inbox.receive_all(3)
@@ -118,8 +118,8 @@ def test_what_is_refused_is_reported_and_the_others_are_stored(inbox: Inbox, cli
     ("name", "text"),
     [
         ("nowhere", "cannot read {}: No such file or directory"),
-        ("empty", "{} is no mailbox: it has no .eml files, and it is not a Maildir"),
-        ("binary", '{} is no mailbox: it begins neither with "From " (mbox) nor with a header field (.eml)'),
+        ("empty", "{} is not a mailbox: it has no .eml files, and it is not a Maildir"),
+        ("binary", '{} is not a mailbox: it begins neither with "From " (mbox) nor with a header (.eml)'),
     ],
 )
 def test_what_is_no_mailbox_is_one_line(name: str, text: str, cli: Cli, tmp_path: Path) -> None:

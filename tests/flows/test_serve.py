@@ -439,9 +439,9 @@ def test_a_wrong_command_line_is_one_line_with_the_nearest_name(
 def test_an_unknown_variable_is_reported_with_the_nearest_name(serve: StartServe) -> None:
     served = serve(SIRRCHAT_TESTKIT_DOMIANS="a.example", SIRRCHAT_TESTKIT_SMTP_HOST="x", SIRRCHAT_TESTKIT_COLOUR="1")
     assert served.end()[1] == (
-        "sirrchat-testkit: there is no variable SIRRCHAT_TESTKIT_COLOUR, it is ignored; "
+        "sirrchat-testkit: there is no variable SIRRCHAT_TESTKIT_COLOUR, so it is ignored; "
         "serve --help lists the variables\n"
-        "sirrchat-testkit: there is no variable SIRRCHAT_TESTKIT_DOMIANS, it is ignored; "
+        "sirrchat-testkit: there is no variable SIRRCHAT_TESTKIT_DOMIANS, so it is ignored; "
         "did you mean SIRRCHAT_TESTKIT_DOMAINS?\n"
         f"{NO_MAIL}"
     )

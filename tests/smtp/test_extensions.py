@@ -79,5 +79,5 @@ def test_each_is_offered_unless_it_is_hidden(name: str) -> None:
 
 
 def test_a_name_that_is_no_extension_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"hide_extensions must be a list of names of SIZE, .*, not \('pipes',\)"):
+    with pytest.raises(ValueError, match=r"hide_extensions must be a list of names out of SIZE, .*, not \('pipes',\)"):
         Settings(hide_extensions=("pipes",))

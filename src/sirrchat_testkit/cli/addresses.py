@@ -44,7 +44,7 @@ def _add_create(command: Parser) -> None:
         type=_lifetime,
         default=_NEVER,
         metavar="DURATION",
-        help="how long it exists, such as 1h or 3d [default: never, as long as the server]",
+        help="the time until it expires, such as 1h or 3d [default: never]",
     )
     add_server(command)
     command.set_defaults(run=with_api(_create))

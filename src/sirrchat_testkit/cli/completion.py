@@ -21,7 +21,7 @@ def add_completion(command: Parser) -> None:
 
 
 _ABOUT: Final = """\
-Print a script that completes commands, flags and values by Tab. It runs nothing of this package.
+Print a script that completes commands, flags and values by Tab, without running Python.
 Save it where the shell looks for it:
 
   bash: ~/.local/share/bash-completion/completions/sirrchat-testkit

@@ -44,9 +44,9 @@ def add_ingest(command: Parser) -> None:
     """Add the arguments."""
     command.usage = "%(prog)s PATH... [flags]"
     command.description = (
-        "Store the messages of mbox files, Maildir folders, .eml files and folders of them. Each message goes to the "
-        "recipient that its mail server noted (Delivered-To), or else to the addresses of To and Cc; --to overrides "
-        "that. The time of receipt is now."
+        "Store the messages of mbox files, Maildir folders, .eml files and folders of them, as if they had just "
+        "arrived. Each message goes to the recipient that its mail server noted (Delivered-To), or else to the "
+        "addresses of To and Cc; --to overrides that."
     )
     command.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="an mbox, a Maildir, a file or a folder")
     command.add_argument("--to", action="append", metavar="ADDRESS", help="the recipient of all; can be repeated")
@@ -118,7 +118,7 @@ def _mailbox(path: Path) -> tuple[int, Iterator[Item]]:
         return size, _mbox(path)
     if _HEADER.match(start):
         return size, map(_message, [path])
-    raise CommandFailed(f'{path} is no mailbox: it begins neither with "From " (mbox) nor with a header field (.eml)')
+    raise CommandFailed(f'{path} is not a mailbox: it begins neither with "From " (mbox) nor with a header (.eml)')
 
 
 def _files(folder: Path) -> list[Path]:
@@ -130,7 +130,7 @@ def _files(folder: Path) -> list[Path]:
         )
     if found := sorted(file for file in folder.rglob("*.eml") if file.is_file()):
         return found
-    raise CommandFailed(f"{folder} is no mailbox: it has no .eml files, and it is not a Maildir")
+    raise CommandFailed(f"{folder} is not a mailbox: it has no .eml files, and it is not a Maildir")
 
 
 def _message(path: Path) -> Item:

@@ -35,7 +35,7 @@ def add_keys(command: Parser) -> None:
     """Add the commands."""
     command.description = "Create, list and revoke API keys of a running server, or of a data folder."
     group = command.add_commands()
-    group.add_parser("create", fill=_add_create, help="create an API key and print it; it cannot be shown again")
+    group.add_parser("create", fill=_add_create, help="create an API key and print it; it is never shown again")
     group.add_parser("list", fill=_add_list, help="list all API keys by id, without the keys themselves")
     group.add_parser("revoke", fill=_add_revoke, help="revoke an API key")
 
@@ -43,12 +43,12 @@ def add_keys(command: Parser) -> None:
 def _add_create(command: Parser) -> None:
     command.usage = "%(prog)s --user EMAIL [flags]"
     command.description = (
-        "Create an API key, and print the key and its secret to stdout and its id to stderr; with --json everything "
-        "to stdout. They cannot be shown again."
+        "Create an API key. Print the key and its secret, which cannot be shown again, to stdout, and its id to "
+        "stderr; with --json everything to stdout."
     )
     command.add_argument("--user", required=True, metavar="EMAIL", help="the account, by its address or id")
     command.add_argument(
-        "--role", choices=["admin", "user"], default="admin", metavar="admin|user", help="[default: admin]"
+        "--role", choices=["admin", "user"], default="admin", metavar="admin|user", help="its role [default: admin]"
     )
     _add_target(command, _create)
 

@@ -148,7 +148,7 @@ class Log:
 
     def _write(self, lines: Iterable[str]) -> None:
         left = memoryview("".join(f"{line}\n" for line in lines).encode(self._encoding, "backslashreplace"))
-        with contextlib.suppress(OSError):  # the disk is full, or nobody reads
+        with contextlib.suppress(OSError):  # the disk is full, or the reader has ended
             while left:
                 left = left[os.write(self._descriptor, left) :]
 

@@ -40,9 +40,9 @@ def add_wait(command: Parser) -> None:
     """Add the arguments."""
     command.usage = "%(prog)s --to ADDRESS [flags]"
     command.description = (
-        "Wait for a message that meets all conditions, and print the newest. One that has arrived already counts; "
-        "nothing is taken, so the next wait finds it again. If none arrives in time, the reason is on stderr and the "
-        "exit status is 1."
+        "Wait for a message that meets all conditions, and print it. If some have arrived already, print the newest at "
+        "once. Nothing is taken, so the next wait finds it again. If none arrives in time, the reason is on stderr and "
+        "the exit status is 1."
     )
     _add_conditions(command, to_required=True)
     command.add_argument(
@@ -129,7 +129,7 @@ def _add_limit(command: Parser) -> None:
         type=_limit,
         default=_LIMIT,
         metavar="NUMBER",
-        help=f"list at most so many [default: {_LIMIT}; 0: all]",
+        help=f"list at most this many [default: {_LIMIT}; 0: all]",
     )
 
 

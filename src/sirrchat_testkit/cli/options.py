@@ -93,7 +93,7 @@ def unknown_variables(environment: Iterable[str]) -> list[str]:
         if name.startswith(PREFIX) and name not in known:
             near = near_name(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known])
             hint = f"did you mean {PREFIX}{near}?" if near else "serve --help lists the variables"
-            lines.append(f"there is no variable {name}, it is ignored; {hint}")
+            lines.append(f"there is no variable {name}, so it is ignored; {hint}")
     return lines
 
 

@@ -44,7 +44,11 @@ def add_serve(command: Parser) -> None:
     command.add_argument("--ready-file", type=Path, help="write that line to this file, atomically")
     command.add_argument("--quiet", action="store_true", help="do not write the log to stderr")
     command.add_argument(
-        "--log-format", choices=FORMATS, default="text", metavar="|".join(FORMATS), help="the form of the log [text]"
+        "--log-format",
+        choices=FORMATS,
+        default="text",
+        metavar="|".join(FORMATS),
+        help="the form of the log [default: text]",
     )
     add_settings(command)
 

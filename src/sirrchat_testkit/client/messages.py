@@ -33,7 +33,7 @@ class Conditions(TypedDict, total=False):
     """Conditions on a message, all of which it must meet.
 
     Attributes:
-        to: The recipient of the envelope, in upper or lower case; ``*`` and ``?`` are wildcards.
+        to: The recipient of the envelope, ignoring case; ``*`` and ``?`` are wildcards.
         sender: The address of From. Compared like ``to``.
         subject: The whole subject.
         text: A part of the plain text.

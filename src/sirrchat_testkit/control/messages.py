@@ -32,14 +32,14 @@ Q = Parameter(
     "`has:attachment`, `is:unread`, `before:` and `after:` with a date or a time, plain words; `-` means the opposite.",
 )
 CONDITIONS: Final = (
-    Parameter("to", "The recipient of the envelope, in upper or lower case; `*` and `?` are wildcards."),
-    Parameter("from", "The address of From, in upper or lower case; `*` and `?` are wildcards."),
+    Parameter("to", "The recipient of the envelope, ignoring case; `*` and `?` are wildcards."),
+    Parameter("from", "The address of From, ignoring case; `*` and `?` are wildcards."),
     Parameter("subject", "The whole subject."),
     Parameter("text", "A part of the plain text."),
     Parameter("since", "The earliest time of receipt, such as `2025-01-15T10:30:00Z`."),
     Q,
 )
-LIMIT = Number("limit", "The most messages to return.", 20, least=1, most=100)
+LIMIT = Number("limit", "How many messages to return.", 20, least=1, most=100)
 COUNT = Number("count", "How many messages to wait for.", 1, least=1, most=100)
 TIMEOUT = Seconds("timeout", "Seconds of real time to wait.", 10.0, most=600.0)
 RECIPIENTS = Parameter(
@@ -120,7 +120,7 @@ class MessageViews:
         if not search.conditions:
             raise InvalidValue("a condition is required, such as q=to:ann; it protects all other messages", field="q")
         if search.recipient is None:
-            keep_apart(self._services.settings.value, "deleting mail of everybody", "name the recipient with to")
+            keep_apart(self._services.settings.value, "deleting the mail of all users", "name the recipient with to")
         deleted: list[str] = []
         before: int | None = None
         while True:

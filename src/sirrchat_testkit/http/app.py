@@ -103,7 +103,7 @@ class ServerViews:
         return answer({"status": "ok"})
 
     async def get_readiness(self, _request: web.Request) -> web.Response:
-        """Return whether the server can store mail; 503 if the last write failed."""
+        """Return whether the server can store mail; 503 while it cannot, because the disk is full or failed."""
         if self._store.write_error is not None:
             return answer({"status": "read-only"}, 503)
         return answer({"status": "ready"})

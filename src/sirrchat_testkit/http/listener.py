@@ -3,7 +3,7 @@
 1. aiohttp, pydantic and the API's own modules take far longer to import than the rest of a server, and many tests never
    call the API. So a thread imports them when the first connection arrives; the loop is not blocked.
 2. Connections that arrive in the meantime are accepted but not read. They are served once the API is loaded.
-   ``serve`` has ``load`` import them, and the web inbox, as soon as it is ready: nobody waits for them.
+   ``serve`` calls ``load``, which imports them and the web inbox, as soon as it is ready.
 3. If freezegun is loaded, the API is imported at once: pydantic, imported while the time is frozen, would not recognize
    ``datetime`` afterwards.
 4. A failed import is reported as a crash. The waiting connections are closed; the next connection tries again.

@@ -32,12 +32,18 @@ _SECURITY: Final[Mapping[str, Mapping[str, Any]]] = {
     "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
 }
 
+_SUCCESSES: Final[Mapping[int, str]] = {
+    201: "Created.",
+    202: "Accepted: it will be done.",
+    204: "Done.",
+    207: "Some were created, others were not.",
+}
 _REASONS: Final[Mapping[int, str]] = {
     400: "A parameter or the body is invalid.",
     401: "The API key is missing, invalid, revoked or expired.",
     403: "The API key lacks the permission, or the request comes from a page of another site.",
     404: "There is no such object, or it belongs to another account.",
-    409: "The name is taken, or the object is in use.",
+    409: "The name is taken, the object is in use, or the change would affect others who use the server.",
     413: "The body is too large.",
     415: "The Content-Encoding of the body is not supported.",
     421: "The host in the request is not one of this server.",
@@ -46,8 +52,8 @@ _REASONS: Final[Mapping[int, str]] = {
 _FAILURE: Final = "The server is busy, its storage is full, or it has failed."
 
 _LIMITS: Final[Mapping[str, str]] = {
-    "X-RateLimit-Limit": "Requests in an hour that the key may make.",
-    "X-RateLimit-Remaining": "Requests that are left in this hour.",
+    "X-RateLimit-Limit": "The number of requests that the key may make in an hour.",
+    "X-RateLimit-Remaining": "The number of requests that are left in this hour.",
     "X-RateLimit-Reset": "When the next hour begins, in seconds since the epoch.",
 }
 
@@ -175,7 +181,7 @@ def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
 def _answers(api: Api, operation: Operation, names: _Names) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for each in operation.answers:
-        entry = made.setdefault(str(each.status), {"description": _meaning(each.status)})
+        entry = made.setdefault(str(each.status), {"description": _SUCCESSES.get(each.status, "Success.")})
         if api.style.key is not None:
             entry["headers"] = {
                 name: {"description": text, "schema": {"type": "integer"}} for name, text in _LIMITS.items()
@@ -189,12 +195,6 @@ def _content(each: Answer, names: _Names) -> dict[str, Any]:
     if each.model is not None:
         return {"schema": names.answered(each.model)}
     return {"schema": {"type": "object"} if each.media.endswith("json") else {"type": "string"}}
-
-
-def _meaning(status: int) -> str:
-    return {201: "It was made.", 202: "It will be done.", 204: "It is gone.", 207: "Some were made, some not."}.get(
-        status, "The answer."
-    )
 
 
 def _refusals(api: Api, operation: Operation, names: _Names) -> dict[str, Any]:
@@ -222,9 +222,8 @@ def _webhook(shape: type[BaseModel]) -> dict[str, Any]:
             schema["properties"][name] = _mended(parts[each["$ref"].removeprefix("#/$defs/")])
     body = {"required": True, "content": {JSON: {"schema": _mended(schema)}}}
     summary = (shape.__doc__ or "").replace("``", "`")
-    return {
-        "post": {"summary": summary, "requestBody": body, "responses": {"2XX": {"description": "It was received."}}}
-    }
+    answers = {"2XX": {"description": "The call was received."}}
+    return {"post": {"summary": summary, "requestBody": body, "responses": answers}}
 
 
 def _camel(name: str) -> str:

@@ -59,7 +59,7 @@ OWNER = Permission(
     "an admin's API key, or one of this user,",
     lambda key, request: key.role == "admin" or key.account == request.match_info["user"],
 )
-ADMIN_OR_LOCAL = Permission("an admin's API key, unless the server listens on a loopback address")
+ADMIN_OR_LOCAL = Permission("an admin's API key, unless the server listens on loopback and `web_auth` is not set")
 """The view checks the key."""
 
 

@@ -27,9 +27,9 @@ from sirrchat_testkit.records import Record
 MAX_LIMIT = 100
 
 PAGE = Number("page", "The page, from 1.", 1, least=1)
-LIMIT = Number("limit", f"The most records to return. More than {MAX_LIMIT} is reduced to {MAX_LIMIT}.", 20, least=1)
+LIMIT = Number("limit", f"How many records to return; more than {MAX_LIMIT} is reduced to {MAX_LIMIT}.", 20, least=1)
 OFFSET = Number("offset", "How many records to skip.", 0, least=0)
-CURSOR = Parameter("cursor", "The cursor that the page before has for the next one. Default: the first page.")
+CURSOR = Parameter("cursor", "The cursor of the page, from the answer with the previous one. Default: the first page.")
 PAGING = (PAGE, LIMIT)
 
 

@@ -17,7 +17,7 @@ from sirrchat_testkit.schemas.webhook_events import DeliveryStatus
 
 
 class Body(Shape):
-    """The body of a request. A field that it does not have is refused, since it is a misspelt one."""
+    """The body of a request. An unknown field is refused, since it is probably misspelt."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,7 +33,7 @@ class NearMiss(Shape):
 
 
 class Details(sirrchat.Details):
-    """The invalid field and the value sent in it, or, for the code ``timeout``, the nearest messages first."""
+    """The invalid field and its value; for the code ``timeout``, the nearest messages, the nearest first."""
 
     near_misses: list[NearMiss] = Field(default_factory=list)
 

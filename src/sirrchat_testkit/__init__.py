@@ -1,4 +1,4 @@
-"""Disposable mail servers for tests: SMTP and a REST API in-process, and fixtures that await messages.
+"""Disposable mail servers for tests: SMTP and a REST API in-process, and fixtures that wait for messages.
 
 The public names are loaded when they are first used, so importing the package costs nearly nothing.
 """

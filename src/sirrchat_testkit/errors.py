@@ -11,7 +11,7 @@
     ├── Unauthorized              unauthorized        the API key or the login is missing or wrong
     ├── LimitReached              limit_reached       the account already has max_addresses active addresses
     ├── RateLimited               rate_limited        too many requests within one hour: .resets_at
-    ├── TimedOut            timeout             what a client waited for did not come: .near_misses
+    ├── TimedOut                  timeout             the awaited mail did not arrive in time: .near_misses
     ├── TooBusy                   too_busy            too many passwords are being hashed; try again
     ├── Refused                   refused             mail is refused; the text is the reason
     │   ├── NoSuchAddress         no_such_address     unknown at a served domain, expired or deleted

@@ -490,7 +490,7 @@ class MailServer(Service, CollectionHints, Receiver):
         self._thread.call(self._configure(changes))
 
     def rate_limit(self, requests: int) -> None:
-        """Allow ``requests`` REST requests per hour and API key, or IP address without a key; refuse more with 429.
+        """Allow ``requests`` REST requests per hour for each API key, or IP address without one; refuse more with 429.
 
         Counting begins with this call; ``clock.advance`` past the full hour begins a new count.
         """
@@ -554,7 +554,11 @@ class MailServer(Service, CollectionHints, Receiver):
         return self._control.sessions()
 
     def settle(self) -> None:
-        """Wait until no connection is in a transaction. Raises ``NotSettled`` after a second."""
+        """Wait until no connection is in a transaction, and no webhook delivery is due.
+
+        Raises:
+            NotSettled: The server is still busy after a second; the error names what is in progress.
+        """
         run(self._thread, lambda _: settle(self._control.source(None)))
 
     @asynchronous

@@ -97,8 +97,8 @@ def test_times(server: MailServer, control: Control) -> None:
     [
         ('"open', "q has a double quote that is not closed"),
         ("subject:", "q needs a value after subject:"),
-        ("has:link", "has: knows only attachment, not 'link'"),
-        ("is:old", "is: knows unread and read, not 'old'"),
+        ("has:link", "has: can be followed only by attachment, not by 'link'"),
+        ("is:old", "is: can be followed only by unread or read, not by 'old'"),
         ("before:soon", "before must be a time such as"),
         ("before:0001-01-01T00:00+23:59", "before must be a time such as"),
         ("before:9999-12-31T23:59-23:59", "before must be a time such as"),

@@ -185,7 +185,7 @@ def test_on_a_shared_server_what_affects_others_is_refused_with_the_remedy(share
     assert "stands still" not in shared.get("/faults")
     assert "remove yours one by one" in shared.post("/faults/remove", 409, fault="all").text
     refused = shared.post("/faults", 409, effect="smtp.reject", stage="rcpt").text
-    assert "name whom it is for" in refused
+    assert "limit it by" in refused
     shared.post("/faults", effect="smtp.reject", stage="rcpt", recipient="ann@example.com")
     number = re.search(r'name="fault" value="(\d+)"', shared.get("/faults"))
     assert number is not None

@@ -18,7 +18,7 @@ _REMEDIES: Final = {
     "domains": "start the server with the domain, or use one that it serves",
     "webhooks": "use mailserver.add_webhook(url), or a client with the key of an account of the test",
 }
-"""What to do instead of changes of what the admin has for everybody."""
+"""What to do instead of changing what all users share."""
 
 
 class OwnClient(Client):
@@ -53,11 +53,11 @@ class OwnClient(Client):
         if kind in _REMEDIES:
             raise SharedServerError.refuse(f"a change of {kind}", _REMEDIES[kind])
         if kind == "users" and call.method != "POST" and not self._owns(which):
-            raise SharedServerError.refuse("changing a user of others", "change those that the test has made")
+            raise SharedServerError.refuse("changing this user", "change only users that the test made")
         if kind == "api-keys":
             users = [_user_of_new_key(call)] if call.method == "POST" else self._users_of_key(which)
             if not all(map(self._owns, users)):
-                raise SharedServerError.refuse("a change of others' API keys", "use those of users that the test made")
+                raise SharedServerError.refuse("changing API keys of others", "use those of users that the test made")
 
     def _users_of_key(self, key: str) -> list[str]:
         """Return the e-mail address of the user of the key with the id ``key``, or nothing if no key has this id."""

@@ -1,4 +1,4 @@
-"""Faults on a server that others use too: planned there as here, each for an own recipient, webhook or account.
+"""Faults on a server that others use too: planned there as here, each for a recipient, webhook or account of the test.
 
 1. A verb first plans the fault in the local domain, which checks its arguments, and then on the server. The local fault
    counts what fires there, and the scope removes both.
@@ -113,7 +113,7 @@ async def _plan(
 ) -> None:
     """Plan ``fault``, which ``verb`` of ``kind`` made, on the server. Raises ``SharedServerError``."""
     if not await _is_own(mirror, kind.owners(match)):
-        raise SharedServerError.refuse("a fault for everybody", kind.remedy())
+        raise SharedServerError.refuse("a fault for all users", kind.remedy())
     protocol: Any = fault.protocol.name.lower()
     given = {**parameters, "times": _OFTEN if fault.times is None else fault.times}
     made = await mirror.client.faults.plan(verb, protocol=protocol, match=match, **given)
@@ -125,7 +125,7 @@ async def _remove(mirror: Mirror, faults: tuple[Fault, ...]) -> None:
         del mirror.faults[number]
         try:
             await mirror.client.faults.remove(number)
-        except NotFound:  # somebody has removed all
+        except NotFound:  # another client has removed all faults
             continue
 
 

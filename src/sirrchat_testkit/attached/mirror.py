@@ -166,7 +166,7 @@ class Mirror:
             await asyncio.wait(self._loading)
 
     async def adopt(self, message: str) -> Message:
-        """Return the record of ``message``, which a test has made, also if it is for somebody elsewhere."""
+        """Return the record of ``message``, which a test has made, even if its recipient is not the test's."""
         await self.catch_up()
         known = await self.services.store.get(Message, id=message)
         if known is None:

@@ -120,7 +120,7 @@ class MirrorDelivery(MailDelivery):
         for each in messages:
             try:
                 await self.mirror.client.messages.delete(each.id)
-            except NotFound:  # somebody else was faster
+            except NotFound:  # another client was faster
                 continue
         await self.mirror.catch_up()
 
@@ -173,7 +173,7 @@ class MirrorWebhooks(Webhooks):
     async def redeliver(self, webhook: Webhook, delivery_id: str) -> Delivery:
         """Set a delivery pending again. Raises ``Conflict``, ``NotFound`` or ``InvalidValue``."""
         if webhook.dialect == "tempmail":
-            raise InvalidValue("a call of the event new_message is not repeated by a server in another process")
+            raise InvalidValue("a server in another process cannot repeat a call of the event new_message")
         async with self._rest(webhook.account) as client:
             await client.webhooks.redeliver(webhook.id, delivery_id)
         [found] = await self._store.find(Delivery, match=lambda each: each.id == delivery_id)

@@ -53,7 +53,7 @@ class Attaching:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker of pytest-xdist where to ask for the server."""
+        """Pass to a worker of pytest-xdist where to ask for the server."""
         if self._place is None:
             self._check_clock()
             self._sharing = self._sharing or Sharing()
@@ -74,8 +74,8 @@ class Attaching:
         """Return the server for tests with ``settings``, which is started by ``with``.
 
         Raises:
-            ConnectionError: There is none.
-            ValueError: It has other settings.
+            ConnectionError: No server can be reached.
+            ValueError: The server has other settings.
         """
         place = self._place or (join(self._invitation, settings) if self._invitation else None)
         if place is None:

@@ -29,8 +29,8 @@ class MirrorSessions(Sessions):
     def __init__(self) -> None:
         super().__init__()
         self._seen: dict[int, Session] = {}
-        self._unknown: dict[int, Session] = {}  # those that named nobody: they may be of this process's applications
-        self._possible: dict[int, bool] = {}  # whether they are open: all that are not known to be of others
+        self._unknown: dict[int, Session] = {}  # without recipient and login: they may be of this process
+        self._possible: dict[int, bool] = {}  # whether they are open, of all that may concern this process
 
     def __iter__(self) -> Iterator[Session]:
         return iter([each for each in [*self._seen.values()] if not each.closed])
@@ -43,11 +43,11 @@ class MirrorSessions(Sessions):
         return [each for number, each in sorted(self._seen.items()) if number > after]
 
     def unknown(self, after: int) -> list[Session]:
-        """Return the sessions after number ``after`` that named nobody: they may be from an own application."""
+        """Return the sessions after number ``after`` without recipient and login, which may be from this process."""
         return [each for number, each in self._unknown.items() if number > after]
 
     def possible(self, after: int) -> int:
-        """Return how many connections are not known to be of others, of those that are open or later than ``after``."""
+        """Return how many connections that are open, or later than ``after``, may concern this process."""
         return sum(is_open or number > after for number, is_open in self._possible.items())
 
     async def refresh(self) -> None:

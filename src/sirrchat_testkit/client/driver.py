@@ -348,12 +348,13 @@ def _server_url(given: str | None, path: str) -> str:
     except (ValueError, AttributeError):
         raise InvalidValue(f"{url!r} is not the URL of a server", field="base_url", value=url) from None
     if "@" in parts.netloc:
-        raise InvalidValue("the URL of a server has no user name and password here", field="base_url")
+        raise InvalidValue("the URL of a server must not contain a user name or a password", field="base_url")
     if not valid or not url.isprintable() or " " in url:
         text = f"the URL of a server begins with http:// or https://, such as {DEFAULT_URL}; {url!r} does not"
         raise InvalidValue(text, field="base_url", value=url)
     if parts.query or parts.fragment:
-        raise InvalidValue(f"the URL of a server has no query and no fragment: {url!r}", field="base_url", value=url)
+        text = f"the URL of a server must not contain a query or a fragment: {url!r}"
+        raise InvalidValue(text, field="base_url", value=url)
     return url.rstrip("/").removesuffix(path).rstrip("/")
 
 

@@ -4,9 +4,9 @@
    then what happens. If the log no longer holds what follows, or the event is from before a restart, the first event is
    ``gap``. A stream begins with an ``id`` without an event, so that a client knows one before the first event.
 2. Events are encoded once for all streams, and written together every ``PAUSE`` seconds.
-3. A stream that is not read holds up nobody, and soon costs nothing: while ``BUFFERED`` bytes are unread, nothing is
-   written to it, and only its position in the log is kept. It is closed when the log has dropped the event that it
-   would get next; that is an event as well.
+3. A stream that is not read delays no other client, and soon costs nothing: while ``BUFFERED`` bytes are unread,
+   nothing is written to it, and only its position in the log is kept. It is closed when the log has dropped the event
+   that it would get next; that is an event as well.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ HEADERS: Final = {"Content-Type": "text/event-stream", "Cache-Control": "no-stor
 """Headers of a stream."""
 
 QUIET: Final = 15.0
-"""Seconds of real time after which a stream without events gets a comment, so that nobody between closes it."""
+"""Seconds of real time after which a stream without events gets a comment, so that no proxy closes it."""
 
 BUFFERED: Final = 65_536
 """Bytes that the system buffers for a stream that is not read. Without a limit it would take some megabytes."""
@@ -193,7 +193,7 @@ class EventViews:
         return batch.data or b"", batch.last
 
     def gap(self, stream: EventStream) -> bytes:
-        """Return the event ``gap`` if events are missing at the position of ``stream``, which goes on behind it."""
+        """Return the event ``gap`` if events are missing at the position of ``stream``, which continues after it."""
         if not self._log.misses(stream.position):
             return b""
         oldest = self._log.last - len(self._log.held()) + 1

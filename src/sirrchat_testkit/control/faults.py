@@ -57,7 +57,7 @@ class FaultViews:
         name, parameters = _parts(body.effect)
         handle = _HANDLES[body.protocol](self._registry)
         if not handle.owners(body.match):
-            keep_apart(self._settings.value, "a fault for everybody", handle.remedy())
+            keep_apart(self._settings.value, "a fault for all users", handle.remedy())
         verb = _verb(handle, body.protocol, name)
         known = {each: one for each, one in inspect.signature(verb).parameters.items() if one.kind != one.VAR_KEYWORD}
         _check_names(name, parameters, [*known, "match"])

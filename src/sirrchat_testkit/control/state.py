@@ -130,7 +130,7 @@ class StateViews:
         """
         keep_apart(self._services.settings.value, "a reset", "delete the accounts that you made")
         if self._services.settings.value.data and DURABLE.read(request) != "yes":
-            raise Conflict("this server keeps its data in a folder; durable=yes resets it nevertheless")
+            raise Conflict("this server has a data folder, whose contents a reset deletes; to do that, add durable=yes")
         await self._control.reset()
         return web.Response(status=204)
 

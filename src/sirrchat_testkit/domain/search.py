@@ -2,7 +2,7 @@ r"""Search for messages: plain conditions, and the grammar of ``q``.
 
 1. The terms of ``q`` are separated by white space, and all must be met::
 
-       to:ann  from:shop  subject:welcome  text:hello       the field contains the word, in upper or lower case
+       to:ann  from:shop  subject:welcome  text:hello       the field contains the word, ignoring case
        has:attachment  is:unread  is:read
        before:2026-01-31  after:2026-01-31T12:00            received before, or at or after; a date begins in UTC
        word  "some words"                                   anywhere in addresses, the subject or the text
@@ -173,13 +173,13 @@ def _term(q: str, negated: bool, name: str, value: str, whole: str) -> Check:  #
 
 def _has(q: str, negated: bool, value: str) -> Check:  # noqa: FBT001 - as the table needs it
     if value.lower() not in {"attachment", "attachments"}:
-        raise InvalidValue(f"has: knows only attachment, not {value!r}", field="q", value=q)
+        raise InvalidValue(f"has: can be followed only by attachment, not by {value!r}", field="q", value=q)
     return Check("has:attachment", MAIL["has_attachment"], True, negated=negated)
 
 
 def _is(q: str, negated: bool, value: str) -> Check:  # noqa: FBT001 - as the table needs it
     if value.lower() not in {"unread", "read"}:
-        raise InvalidValue(f"is: knows unread and read, not {value!r}", field="q", value=q)
+        raise InvalidValue(f"is: can be followed only by unread or read, not by {value!r}", field="q", value=q)
     return Check("is:unread", _UNREAD, value.lower() == "unread", negated=negated)
 
 

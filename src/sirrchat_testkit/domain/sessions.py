@@ -220,8 +220,9 @@ class Sessions:
 
         Connections up to number ``after``, which were opened before the caller's scope, do not count as fresh.
 
-        With a ``concern``, only what it includes counts. A connection that has named nobody may concern any account, so
-        it counts if it was opened after ``after`` and before the wait began; others come and go all the time.
+        With a ``concern``, only what it includes counts. A connection without a recipient and a login may concern any
+        account, so it counts if it was opened after ``after`` and before the wait began; others come and go all the
+        time.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout

@@ -245,7 +245,7 @@ class Fault:
         return f"fired {times}"
 
     def wait(self, now: int) -> int:
-        """Return in how many milliseconds clients that it refused are accepted; 0 if that depends on no time."""
+        """Return the milliseconds until clients that it refused are accepted; 0 if that does not depend on time."""
         return 0 if self.spent else self.action.wait(now)
 
     def __str__(self) -> str:

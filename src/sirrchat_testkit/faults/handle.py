@@ -21,7 +21,7 @@ class PlannedFaults(Hints, Generic[C, D]):
     _protocol: ClassVar[FaultProtocol[Any, Any]]
     _kind: ClassVar[Callable[..., Fault]] = Fault
     _owners: ClassVar[tuple[str, ...]]
-    """The conditions that name whom a fault is for, so that it concerns nobody else."""
+    """The conditions that limit a fault to one owner, so that it does not affect others."""
 
     def __init__(self, registry: FaultRegistry, thread: LoopThread | None = None) -> None:
         self._registry = registry
@@ -44,8 +44,8 @@ class PlannedFaults(Hints, Generic[C, D]):
 
     @classmethod
     def remedy(cls) -> str:
-        """Return how to plan a fault that concerns nobody else."""
-        return f"name whom it is for, with {' or '.join(cls._owners)} and without wildcards"
+        """Return how to limit a fault, so that it does not affect others."""
+        return f"limit it by {' or '.join(cls._owners)}, without wildcards"
 
     @property
     def planned(self) -> list[Fault]:

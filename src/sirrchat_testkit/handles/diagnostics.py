@@ -72,7 +72,7 @@ class Refusal:
 
 
 class Past(NamedTuple):
-    """A scope that has ended, with the numbers of the event before its first and of its last; connections likewise."""
+    """A scope that has ended, with the numbers of the event before its first and of its last, and of connections."""
 
     name: str
     before: int
@@ -89,7 +89,7 @@ class PlannedFault(NamedTuple):
     wait: int
 
     def retry(self, remedies: Remedies) -> str:
-        """Return when it accepts a retry, to follow a text; "" if that depends on no time."""
+        """Return when it accepts a retry, to follow a text; "" if that does not depend on time."""
         return f"; a retry is accepted {remedies.due(self.wait)}" if self.wait > 0 else ""
 
 

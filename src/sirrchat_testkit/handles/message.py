@@ -326,7 +326,7 @@ class ReceivedMessage(Hints):
     def code(self, pattern: str | re.Pattern[str] | None = None, *, near: str | None = None) -> str:
         r"""Return the only one-time code, as a reader would type it: ``482913``, ``482 913``, ``ABC-123``, ``K7P2QX``.
 
-        Every candidate is ranked by where it stands: introduced by a word such as "code" (in more than 30 languages),
+        Every candidate is ranked by where it stands: introduced by a word such as "code" (in more than 40 languages),
         alone on its line below one or near one, or in a sentence with one. The best one is the code, whatever its
         digits are. Parts of URLs, hosts and versions do not count, and dates, prices, phone and order numbers count
         only where a word introduces them as a code. Digits of all scripts become ASCII digits, and one digit for each

@@ -3,8 +3,8 @@
 1. A check covers its scope alone: what happened in nested scopes was checked when they ended.
 2. A test has dealt with a message if it received it, deleted it, or read it over the SirrChat API, which flags it as
    seen. Messages from ``inbox.deliver`` do not count: the test itself made them.
-3. A test has dealt with a refusal if it read ``mailserver.refusals`` after it. A refusal by a planned fault does not
-   or a simulator does not count: the test asked for it.
+3. A test has dealt with a refusal if it read ``mailserver.refusals`` after it. A refusal by a planned fault or by a
+   simulator does not count: the test asked for it.
 4. Two messages for one recipient are duplicates if sender and subject are equal, and the Message-ID or the contents.
 5. Late mail is reported by the scope that is open when it arrives. The plugin reports it by itself, with the test that
    caused it.

@@ -24,7 +24,7 @@ ADDRESSES = 1000
 """Usual entries, or tokens of other lists, that are read in all address fields of a message together."""
 
 TOKEN = 2
-"""A token of a rare list counts as so many addresses, because it takes as long to read."""
+"""A token of a rare list counts as this many addresses, because it takes as long to read."""
 
 _RARE = 16_384  # characters of a field in a rare form that are read
 
@@ -39,7 +39,7 @@ _USUAL_LIST = re.compile(
 )
 _USUAL = re.compile(rf"[>,\s]*+(?:{_NAME}<)?+({_ADDRESS})", re.DOTALL)
 _USUAL_NAMED = re.compile(rf"[>,\s]*+(?:({_NAME})<)?+({_ADDRESS})", re.DOTALL)
-_TOKEN = re.compile(  # the kinds of tokens, each named; the first character of a token tells its kind
+_TOKEN = re.compile(  # the kinds of tokens, each named; the first character of a token determines its kind
     r"""(?P<blank>\s++)
     | (?P<comment>\()  # where it ends is found by its marks
     | (?P<angle><++)
@@ -204,7 +204,7 @@ def _entries(value: str, allowance: Allowance) -> Iterator[_Entry]:
         else:
             if kind == "comma" and (words or angle is not None):
                 yield _Entry(words, angle, comments)
-            words = place = []  # behind a comma or the name of a group
+            words = place = []  # after a comma or the name of a group
             angle, comments = None, []
     yield _Entry(words, angle, comments)
 

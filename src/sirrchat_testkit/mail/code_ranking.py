@@ -4,7 +4,7 @@
    digits, one character for each box.
 2. Its rank is its place: alone on its line under a label such as "Your code:", introduced by a word such as "code",
    alone on its line below a sentence with such a word, alone near one, in a short sentence beside one, or in a sentence
-   with one. Behind those come candidates that a word introduces although another word is nearer.
+   with one. After those come candidates that a word introduces although another word is nearer.
 3. A part of a name (a URL, a host, a version) has no rank. What is part of a date or a price, or is named as another
    number ("order 48291"), has none unless a word such as "code" introduces it.
 4. No rank depends on which digits or letters a candidate has, only on their number and on what stands around it. In
@@ -68,7 +68,7 @@ class Token(NamedTuple):
     Attributes:
         value: The code, as a reader would type it.
         start: Its first position in the text.
-        end: The position behind it.
+        end: The position after it.
         form: How it is written.
     """
 
@@ -116,7 +116,7 @@ _SHAPE = re.compile(
 
 _BETWEEN_BOXES = re.compile(r"[ -]+")
 _REACH: Final = 100
-"""Characters behind a candidate in which a sentence may say what it is."""
+"""Characters after a candidate in which a sentence may say what it is."""
 
 _FURTHER: Final = 200
 """Characters between a word such as "code" and its code: "the code for the payment of 20 EUR to Acme is"."""
@@ -545,7 +545,7 @@ class Ranking:
 
 
 def _sentence_ends(text: str) -> Iterator[int]:
-    """Yield the positions behind the signs that end a sentence: not an abbreviation, nor a sign within a name."""
+    """Yield the positions after the signs that end a sentence: not an abbreviation, nor a sign within a name."""
     for found in _SENTENCE_END.finditer(text):
         word = _LAST_WORD.search(text, max(0, found.start() - _BETWEEN), found.start())
         short = found[0] == "." and word is not None and word[0].lower() in _ABBREVIATIONS
@@ -585,7 +585,7 @@ def _first_words(text: str) -> str:
 
 
 def _is_alone(page: CodeText, line: Line, tokens: Iterable[Token]) -> bool:
-    """Return whether a line consists of candidates and signs only, and perhaps of words in brackets behind them."""
+    """Return whether a line consists of candidates and signs only, and perhaps of words in brackets after them."""
     if line.end - line.start > _FURTHER:
         return False
     found = list(tokens)

@@ -1,7 +1,7 @@
 """A text in which codes are searched: its lines, and the words in it that tell a code from another number.
 
 1. A line is what a reader sees as one: a line of plain text, a block of HTML, or a cell of a table.
-2. Digits of all scripts and full-width characters are folded to ASCII, signs that nobody sees are removed, and boxes of
+2. Digits of all scripts and full-width characters are folded to ASCII, invisible signs are removed, and boxes of
    one character each are joined on one line.
 3. Lists of words are searched once for the whole text; what stands beside a word is looked at only for those found.
 """
@@ -94,7 +94,7 @@ class Line(NamedTuple):
 
     Attributes:
         start: The position of its first character that is not a blank.
-        end: The position behind its last one.
+        end: The position after its last one.
         block: The number of the paragraph that it belongs to.
         row: The number of the line that a cell is in, without the empty ones.
         column: The number of the cell in its row.
@@ -251,7 +251,7 @@ def _covers(spans: list[tuple[int, int]], position: int) -> bool:
 
 
 def _folded(text: str) -> str:
-    """Return ``text`` with digits, dashes and blanks as ASCII, composed, and without signs that nobody sees."""
+    """Return ``text`` with digits, dashes and blanks as ASCII, composed, and without invisible signs."""
     if not _NOT_ASCII.search(text) and "\t" not in text and "\r" not in text:
         return text
     return unicodedata.normalize("NFC", _INVISIBLE.sub("", text.translate(_FOLD)))

@@ -17,14 +17,14 @@ class Language(NamedTuple):
 
     Attributes:
         code: Words that name a code that one types.
-        secret: Words for a password or a verification: a number directly behind them is a code.
+        secret: Words for a password or a verification: a number directly after them is a code.
         reason: Words for what a code is sent for, such as "sign in": a number alone on its line near them is a code.
         verbs: What a reader is asked to do with a code, as it stands before the code: "enter", "use".
-        verbs_after: The same, as it stands behind the code.
+        verbs_after: The same, as it stands after the code.
         copulas: Words between the name of a code and the code: "is".
         other_codes: Codes that one does not type to sign in: "postal code", "barcode", "promo code".
         numbers: What other numbers are: "order", "invoice", "phone".
-        numbers_after: The same, as it stands behind the number.
+        numbers_after: The same, as it stands after the number.
         promotion: Words that are near promotion codes.
     """
 

@@ -42,7 +42,7 @@ _CAPITALS = re.compile(r"(?<!\\)[A-Z]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _SIGNS: Final = " .,:;!?()[]'\"*_-=|>"
 _FEW: Final = 3
-_LONGEST = 32  # digits that are shown before and behind a match that is only a part of a number
+_LONGEST = 32  # digits that are shown before and after a match that is only a part of a number
 _ALNUM = re.compile(r"[A-Za-z0-9]")
 
 
@@ -163,7 +163,7 @@ def _form(each: _Found) -> str:
 
 
 def _labels(each: _Found) -> list[str]:
-    """Return up to three words beside a candidate: before it, behind it, and above it."""
+    """Return up to three words around a candidate: before it, after it, and above it."""
     page, token = each.ranking.page, each.token
     number = page.line_at(token.start)
     line = page.lines[number]

@@ -254,7 +254,7 @@ class _Page:
             self._font_sizes.pop()
         if tag == "a" and self._open:
             anchor = self._open.pop()
-            seen = anchor.pictures or any(word.strip() for word in anchor.words)  # nobody sees an empty one
+            seen = anchor.pictures or any(word.strip() for word in anchor.words)  # an empty one is invisible
             if seen and len(self.seen) + len(self._waiting) < MOST_LINKS:
                 self._waiting.append((anchor.at, anchor.seen()))
         elif tag == "sup":

@@ -219,7 +219,7 @@ def _as_composed(raw: bytes) -> bytes:
 
 
 def _bare(raw: bytes, begin: bytes) -> int:
-    """Return how many lines begin with ``begin`` behind a bare line feed."""
+    """Return how many lines begin with ``begin`` after a bare line feed."""
     return raw.count(begin) - raw.count(b"\r" + begin)
 
 

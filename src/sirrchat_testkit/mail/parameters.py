@@ -78,7 +78,7 @@ def first_word(field: str) -> str:
 
 
 def _unquoted(value: str, name: str) -> str:
-    """Return the value of a parameter without its quotes, and without the comment behind it."""
+    """Return the value of a parameter without its quotes, and without the comment after it."""
     value = value.strip()
     if not value.startswith('"'):
         return value if name in _FILE_NAMES else _COMMENT_BEHIND.sub("", value)

@@ -102,7 +102,7 @@ class Ends:
         self._literals = tuple(each.strip("*") for each in phrases)
 
     def end(self, text: str) -> str:
-        """Return the last words of ``text`` if they are one of the phrases, else "". Signs may stand behind them."""
+        """Return the last words of ``text`` if they are one of the phrases, else "". Punctuation may follow them."""
         text = text[-_TAIL:].rstrip(_SEPARATORS)
         words = [word.strip(_SEPARATORS) for word in text.rsplit(None, _LONGEST)[-_LONGEST:]]
         if not words:
@@ -142,7 +142,7 @@ class Copulas:
         return found
 
     def last(self, text: str) -> set[str]:
-        """Return the languages in which ``text`` ends in a copula; signs may stand behind it."""
+        """Return the languages in which ``text`` ends in a copula; punctuation may follow it."""
         words = text.rstrip(_SEPARATORS).rsplit(None, 1)
         return self.languages(words[-1]) if words else set()
 

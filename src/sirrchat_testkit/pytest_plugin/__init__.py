@@ -41,7 +41,7 @@ from sirrchat_testkit.pytest_plugin.servers import (
 )
 from sirrchat_testkit.pytest_plugin.tracebacks import hide, text_only
 
-__all__ = [  # what pytest finds here, beside the hooks below
+__all__ = [  # what pytest finds here, in addition to the hooks below
     "_mailserver_test_case",
     "_mailservers",
     "inbox",
@@ -70,7 +70,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     hook: Any = pluginmanager.rewrite_hook
     rewritten: set[str] = getattr(hook, "_must_rewrite", set())  # pytest has no public way to take a name back
     rewritten.discard("sirrchat_testkit")
-    hook.mark_rewrite()  # no name, which makes it decide about names anew
+    hook.mark_rewrite()  # without a name, it only forgets its earlier decisions
 
 
 def pytest_configure(config: pytest.Config) -> None:

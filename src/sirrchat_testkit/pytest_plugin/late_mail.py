@@ -17,7 +17,7 @@ __tracebackhide__ = hide
 
 
 class LateMail:
-    """The late mail of a run: the lines that describe it, and how often there was mail of each."""
+    """The late mail of a run: the lines that describe it, and how many messages each line stands for."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -25,7 +25,7 @@ class LateMail:
         """The ids of the tests with the strict check ``late``."""
 
     def add(self, counts: Mapping[str, int]) -> None:
-        """Add to the lines."""
+        """Add ``counts``, the numbers of messages by line."""
         for line, times in counts.items():
             self.counts[line] = self.counts.get(line, 0) + times
 

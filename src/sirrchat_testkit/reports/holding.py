@@ -17,7 +17,7 @@ from sirrchat_testkit.server import MailServer
 
 
 def refuse(config: pytest.Config) -> None:
-    """Raise ``UsageError`` if the failure cannot be shown, or nobody can press Enter."""
+    """Raise ``UsageError`` if the failure cannot be shown, or Enter cannot be pressed."""
     if not config.pluginmanager.has_plugin("terminal"):
         raise pytest.UsageError("--mailserver-keep-open needs the output of pytest: leave out -p no:terminal")
     if config.getoption("dist", "no") != "no":

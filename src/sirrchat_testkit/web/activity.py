@@ -108,7 +108,7 @@ class ActivityPages:
         sessions = {str(each.number): each for each in self._services.sessions.known()}
         session = sessions.get(number)
         if session is None:
-            raise NotFound(f"Connection {number} is not known, or no longer: the latest 200 are kept in memory")
+            raise NotFound(f"There is no connection {number}, or it is no longer kept: the latest 200 are")
         data: dict[str, Any] = {"session": session, "transcript": session.transcript}
         return await self._layout.page("connection", request, visitor, at="activity", **data)
 

@@ -1,10 +1,10 @@
 """The HTML of a message, made safe to look at.
 
-Two walls, each of which suffices:
+Two protections, each of which suffices:
 
 1. The HTML is cleaned (nh3): no scripts, no forms, no frames, no handlers; links open in a new tab without a referrer.
 2. It is served from a URL of its own with a policy that puts it in a sandbox: no scripts, no origin, and nothing is
-   loaded, whoever opens that URL and however.
+   loaded, however that URL is opened.
 
 Files of the message itself (``cid:``) become part of the HTML. Images elsewhere are not loaded unless the reader asks
 for them, for one view of one message; what was not loaded is counted. Frames follow the colors of the system, so the

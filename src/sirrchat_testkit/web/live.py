@@ -2,7 +2,7 @@
 
 1. A page has one stream, of Server-Sent Events whose data is HTML that htmx puts in its place.
 2. Events are collected for ``PAUSE`` seconds and rendered once for all pages that show the same. After that, the next
-   rendering waits ``REST`` times as long as this one took, so that pages leave the receiving of mail its time.
+   rendering waits ``REST`` times as long as this one took, so that pages do not slow down the receiving of mail.
 3. Each event has the number of the latest event of the log as its id. A page that was away, or that was read before
    its stream began, gets its list anew, and after a restart of the server also its new token.
 4. A stream that is not read is closed (``stream.py``), and htmx connects again. One whose visitor has
@@ -197,7 +197,7 @@ class Live:
             await asyncio.sleep((loop.time() - began) * REST)
 
     async def _what(self, shown: Shown, events: Sequence[tuple[int, Event]]) -> bytes:
-        """Return what a page is to be sent for ``events``."""
+        """Return the event to send to a page for ``events``; empty if they do not concern it."""
         parts: list[str] = []
         events = [each for each in events if isinstance(each[1], self._concerning(shown))]
         if not events:

@@ -1,4 +1,4 @@
-"""Who may look: anybody at this machine, or those who signed in with an API key.
+"""Who may see the pages: all users of this machine, or visitors who signed in with an API key.
 
 1. On loopback, pages are open, unless ``web_auth`` is set or the request names another host, as a proxy's do.
 2. Elsewhere a visitor signs in once, with an API key or with the link that ``serve`` prints, which is accepted once. A
@@ -77,7 +77,7 @@ class Visitors:
         site = request.headers.get("Sec-Fetch-Site", "same-origin")
         origin = request.headers.get("Origin")  # browsers send it with every POST, also over plain HTTP
         if site != "same-origin" or (origin is not None and urlsplit(origin).netloc != request.host):
-            raise Forbidden("this needs a page of this server")
+            raise Forbidden("this request must come from a page of this server")
         if not hmac.compare_digest(token.encode("utf-8", "replace"), self.token.encode()):
             raise Forbidden("the page is from before a restart of the server; reload it and try again")
 

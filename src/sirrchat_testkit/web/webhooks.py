@@ -76,7 +76,7 @@ class WebhookPages:
         if found is None:
             raise NotFound("There is no such webhook")
         if found.account != visitor.account:
-            keep_apart(self._services.settings.value, "changing a webhook of theirs", "its own user can change it")
+            keep_apart(self._services.settings.value, "changing this webhook", "only its own user can change it")
         action = str((await request.post()).get("action", ""))
         if action == "delete":
             await self._services.webhooks.delete(found)

@@ -24,7 +24,7 @@ class Archive:
     Raises:
         StoreLocked: A server has the folder open.
         StoreDamaged: A file cannot be read; the error names the file and the byte.
-        StoreError: The folder cannot be opened, or a newer release has written it.
+        StoreError: The folder cannot be opened, or a newer version has written it.
     """
 
     def __init__(self, path: Path) -> None:

@@ -11,7 +11,7 @@
     *.damaged              files that a repair has replaced
 
 1. Only one store in all processes can have a folder open, or several readers. The folder itself is locked, and the file
-   ``lock`` too, as former releases do. So nothing that a user can delete opens the folder to a second process.
+   ``lock`` too, as earlier versions do. So nothing that a user can delete opens the folder to a second process.
 2. Files are opened, renamed and deleted relative to the descriptor of the folder. If the folder is moved or replaced,
    no file of another folder is touched.
 3. A forked child closes the files that it inherits before anything else runs in it.

@@ -7,7 +7,7 @@
 
 A folder of version 1 is converted when it is opened. The process can be killed at any moment of it: the new files are
 added to the folder, ``format.json`` is written when all of them are on the disk, and only then are the old ones
-deleted. Until then, an earlier release can open the folder, and the next start converts what is missing.
+deleted. Until then, an earlier version can open the folder, and the next start converts what is missing.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def write_records(folder: Folder, state: Snapshot, spare: int = 0) -> None:
     for generation in folder.generations():
         if generation < state.generation:
             folder.unlink(journal_name(generation))
-    folder.unlink("mail.tmp")  # the draft of a former release
+    folder.unlink("mail.tmp")  # the draft of an earlier version
 
 
 def _import_raws(folder: Folder) -> None:

@@ -91,7 +91,7 @@ class JournalStorage(LiveStorage):
     Raises:
         StoreLocked: The folder is already open.
         StoreDamaged: A file cannot be read; the error names the file and the byte.
-        StoreError: A newer release has written the folder, or a former layout cannot be converted.
+        StoreError: A newer version has written the folder, or a former layout cannot be converted.
     """
 
     def __init__(self, folder: Path, *, compact_at: int = COMPACT_AT, undo_unsynced: bool = False) -> None:

@@ -116,7 +116,7 @@ def repair(folder: Path) -> Repair:
     Raises:
         StoreLocked: A store has the folder open.
         StoreDamaged: No document of the snapshot can be read, and the first journal is gone; only a backup can help.
-        StoreError: A newer release has written the folder.
+        StoreError: A newer version has written the folder.
     """
     opened = Folder(Path(folder))
     try:

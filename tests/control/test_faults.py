@@ -67,7 +67,7 @@ def test_a_fault_is_removed_by_its_id(server: MailServer, control: Control) -> N
         ({"effect": 7}, "effect", "effect must be the name of a verb, or an object such as"),
         ({"effect": {"name": "reject", "cod": 451}, "stage": "rcpt"}, "effect", "did you mean 'code'?"),
         ({"effect": {"name": "lose", "matc": {}}}, "effect", "lose has no parameter 'matc'; did you mean 'match'?"),
-        ({"effect": {"name": "lose", "times": 2}}, "effect", "times stands next to effect, not in it"),
+        ({"effect": {"name": "lose", "times": 2}}, "effect", "times belongs next to effect, not inside it"),
         ({"effect": {"name": "reject", "code": 200}, "stage": "rcpt"}, "code", "code must be"),
         ({"effect": "reject", "stage": "rctp"}, "stage", "did you mean 'rcpt'?"),
         ({"effect": "reject"}, "stage", "reject needs a stage: connect, ehlo, auth, mail, rcpt, data, end"),

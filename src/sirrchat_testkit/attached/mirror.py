@@ -47,7 +47,7 @@ FOLLOWED: Final = 10.0
 """Seconds of real time that one long poll waits."""
 
 UNCLAIMED: Final = 1000
-"""Refusals that are kept in case that a message shows to whom they belong."""
+"""Refusals that are kept in case a later message shows whose they are."""
 
 DRIFT: Final = 500
 """Milliseconds by which the local clock may differ from that of the server before it is set again."""
@@ -196,7 +196,7 @@ class Mirror:
         return Mark(len(self.keys), len(self._sought), len(self._received), len(self._removed), frozenset(self.faults))
 
     def end(self, mark: Mark) -> None:
-        """Do nothing: the server goes on, and ``rewind`` cleans up."""
+        """Do nothing: the server keeps running, and ``rewind`` cleans up."""
 
     async def rewind(self, mark: Mark) -> None:
         """Delete on the server what was made or received since ``mark``, and here what a test deleted there."""
@@ -345,7 +345,7 @@ class Mirror:
             await self.services.deletion.delete_messages(found)
 
     async def _refuse(self, event: told.RecipientRefused) -> None:
-        """Repeat a refusal of an own address, of one that is nearly own or was so earlier, or of an own login."""
+        """Repeat a refusal of an address or a login of this process, also of a former or a misspelled address."""
         scope = "" if await self.is_mine(event.recipient) else self.services.directory.former_scope(event.recipient)
         mine = await self.is_mine(event.recipient) or await self.is_mine(event.login)
         if scope or mine or await self.is_nearly_mine(event.recipient):
@@ -354,7 +354,7 @@ class Mirror:
             self._unclaimed.append(event)
 
     async def _claim(self, envelope: Envelope) -> None:
-        """Repeat the refusals of the other recipients of an own envelope."""
+        """Repeat the refusals of the other recipients of an envelope of this process."""
         for event in [*self._unclaimed]:
             if event.recipient in envelope.refused and event.sender == envelope.sender:
                 self._unclaimed.remove(event)

@@ -90,7 +90,7 @@ class AttachedServer(MailServer):
         return attach(self._url, self._key, described, self._settings, self._mirror_thread)
 
     def stop(self) -> None:
-        """Delete what was made on the server, and end the connection to it. The server goes on."""
+        """Delete what was made on the server, and end the connection to it. The server keeps running."""
         if self._shared_by:
             raise SharedServerError.refuse("stopping it", OWN_SERVER)
         self._mirror_thread.mirror = None  # the server may have stopped already
@@ -108,22 +108,22 @@ class AttachedServer(MailServer):
 
     @property
     def _web_inbox(self) -> tuple[str, str]:
-        """The URL of the web inbox of the server, and how one signs in there. Only the server makes links that do."""
+        """The URL of the web inbox of the server, and how to sign in; only the server itself makes links that do."""
         return f"{self._url}/", "sign in with the API key" if self._web_asks else ""
 
     @property
     def faults(self) -> Faults:
-        """The faults of SMTP for own recipients and logins."""
+        """The faults of SMTP for recipients and logins of these tests."""
         return on_server(Faults, self._now.services.faults, self._thread)
 
     @property
     def webhook_faults(self) -> WebhookFaults:
-        """The faults of the webhook sender for own recipients and webhooks."""
+        """The faults of the webhook sender for recipients and webhooks of these tests."""
         return on_server(WebhookFaults, self._now.services.faults, self._thread)
 
     @property
     def rest_faults(self) -> RestFaults:
-        """The faults of both REST APIs for own accounts."""
+        """The faults of both REST APIs for accounts of these tests."""
         return on_server(RestFaults, self._now.services.faults, self._thread)
 
     def configure(self, **changes: Unpack[RuntimeChanges]) -> None:
@@ -186,7 +186,7 @@ _MACHINE: Final = frozenset(
 
 
 def differences(wanted: Settings, found: Settings) -> str:
-    """Return the settings in which a server that has those ``found`` is not as ``wanted``, in words; "" if none."""
+    """Return, in words, the ``wanted`` settings that a server with the settings ``found`` does not have; or ""."""
     rows = [row for row in ROWS if row.name not in _LOCAL | _MACHINE and getattr(wanted, row.name) != row.default]
     pairs = [(row.name, getattr(found, row.name), getattr(wanted, row.name)) for row in rows]
     return "; ".join(f"{name} is {its!r}, not {mine!r}" for name, its, mine in pairs if its != mine)

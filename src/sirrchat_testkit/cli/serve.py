@@ -124,7 +124,7 @@ def _look_for(*files: str | None) -> None:
 
 
 def _announce(server: MailServer, arguments: argparse.Namespace) -> str:
-    """Write that the server is ready; return why that failed, or "". If the reader of stdout has gone, it serves on."""
+    """Write that the server is ready; return why that failed, or "". It is no failure if stdout is no longer read."""
     from sirrchat_testkit.cli.screen import first_screen
 
     facts = {

@@ -150,7 +150,7 @@ SIZE: Final = 100
 
 
 class _Page(NamedTuple):
-    """A page of the SirrChat API. ``total`` is None, and ``limit`` the one requested, if the server does not say."""
+    """A page of the SirrChat API. ``total`` is None, and ``limit`` the one requested, if the server sends neither."""
 
     records: list[Any]
     total: int | None

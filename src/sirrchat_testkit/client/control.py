@@ -189,7 +189,7 @@ class _Routes:
 
     @call
     def reset(self, *, durable: bool = False) -> Call[None]:
-        """Go back to the state right after the start: the configured domains and the admin key; all else is gone.
+        """Go back to the state right after the start: the configured domains and the admin key; the rest is deleted.
 
         Args:
             durable: Whether to reset a server with a data folder, too.

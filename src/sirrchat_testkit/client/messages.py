@@ -85,7 +85,7 @@ class ReceivedMessages(Resource[C_co]):
     def wait_many(
         self, count: int, *, timeout: float = 10.0, **conditions: Unpack[Conditions]
     ) -> Call[list[FoundMessage]]:
-        """Return the ``count`` newest messages that meet all conditions, oldest first; wait until there are so many.
+        """Return the ``count`` newest messages that meet all conditions, oldest first; wait until there are that many.
 
         Args:
             count: How many messages, from 1 to 100.

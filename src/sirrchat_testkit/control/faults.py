@@ -117,7 +117,7 @@ def _verb(handle: PlannedFaults[Any, Any], protocol: str, name: str) -> Any:
 def _check_names(verb: str, given: Mapping[str, Any], known: list[str]) -> None:
     for each in given:
         if each in _BESIDE:
-            raise InvalidValue(f"{each} stands next to effect, not in it", field="effect")
+            raise InvalidValue(f"{each} belongs next to effect, not inside it", field="effect")
         if each not in known:
             raise InvalidValue(f"{verb} has no parameter {each!r}; {meant(each, known)}", field="effect")
 

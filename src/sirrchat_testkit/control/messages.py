@@ -83,7 +83,7 @@ class MessageViews:
         """Store a message without SMTP, as if a client had sent it."""
         recipients = request.query.getall("to", [])
         if not recipients:
-            raise InvalidValue("to is required: the recipient", field="to")
+            raise InvalidValue("to is required: name the recipient", field="to")
         raw = await read_bytes(request, self._services.settings.value.max_message_size)
         sender = FROM.read(request)
         envelope = Envelope(id="", sender=SENDER if sender is None else sender, recipients=tuple(recipients))
@@ -118,7 +118,7 @@ class MessageViews:
         """Delete the messages that meet all conditions, at least one of which is required."""
         search = _search(request)
         if not search.conditions:
-            raise InvalidValue("a condition is required, such as q=to:ann; it protects all other messages", field="q")
+            raise InvalidValue("a condition is required, such as q=to:ann: this protects all other messages", field="q")
         if search.recipient is None:
             keep_apart(self._services.settings.value, "deleting the mail of all users", "name the recipient with to")
         deleted: list[str] = []

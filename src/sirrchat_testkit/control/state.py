@@ -124,7 +124,7 @@ class StateViews:
         return answer({"data": shown})
 
     async def reset(self, request: web.Request) -> web.Response:
-        """Go back to the state right after the start: the configured domains and the admin key; all else is gone.
+        """Go back to the state right after the start: the configured domains and the admin key; the rest is deleted.
 
         A server with a data folder is reset only with ``durable=yes``.
         """

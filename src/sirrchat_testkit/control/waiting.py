@@ -77,7 +77,7 @@ class Searches:
         return Found(found, before)
 
     async def wait(self, search: Search, count: int, seconds: float) -> list[ReceivedMessage]:
-        """Return ``count`` matches, oldest first, as soon as there are so many: the newest of them.
+        """Return the ``count`` newest matches, oldest first, as soon as there are that many.
 
         Raises:
             TimedOut: There were fewer after ``seconds`` of real time.
@@ -167,7 +167,7 @@ class _LongPoll:
         return item.id
 
     def is_taken(self, item: ReceivedMessage) -> bool:  # noqa: ARG002 - a long poll takes nothing
-        """Return False: a long poll does not care what tests have taken."""
+        """Return False: a long poll ignores what tests have taken."""
         return False
 
     def add(self, message: ReceivedMessage) -> None:

@@ -174,7 +174,7 @@ def too_many(wait: FailedWait[T], wanted: int) -> AssertionError:
 
 
 def unexpected(wait: FailedWait[T], *, after: float | None = None) -> AssertionError:
-    """Return the error of an ``assert_nothing``; items arrived ``after`` so many seconds, or earlier if None."""
+    """Return the error of an ``assert_nothing``; items arrived ``after`` this many seconds, or earlier if None."""
     kind, found = wait.kind, wait.found
     window = f" within {_seconds(wait.seconds)}" if wait.seconds and after is not None else ""
     when = "" if after is None else f" after {after:.2f} s"

@@ -166,7 +166,7 @@ class Dispatches:
         self._is_used[module] = False
 
     def dropped(self, runner: Runner) -> Iterator[Outbox]:
-        """Yield the mail that Flask-Mail has dropped, if there is any. pytest alone tells when a test begins."""
+        """Yield the mail that Flask-Mail has dropped, if there is any. Only pytest reports when a test begins."""
         if self._dropped:
             reason = f"it drops mail while TESTING is true (MAIL_SUPPRESS_SEND); {_FLASK[runner]}"
             mail, is_cleared = tuple(self._dropped), runner == "pytest"

@@ -127,9 +127,7 @@ def decode_cursor(cursor: str) -> int:
         content = None
     seq = content.get("seq") if isinstance(content, dict) else None
     if type(seq) is not int or not 0 < seq <= _HIGHEST_SEQ:
-        raise InvalidValue(
-            "cursor must be the one that an earlier answer has for the next page", field="cursor", value=cursor
-        )
+        raise InvalidValue("cursor must come from an earlier answer", field="cursor", value=cursor)
     return seq
 
 

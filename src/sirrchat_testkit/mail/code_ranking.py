@@ -166,7 +166,7 @@ _FIRST = re.compile(rf"(?:^|[.!?:)\]>|-]\s|[。！，:)\]】」])[{_OPENING}]*$"
 _GREETING = re.compile(r"[^\s,،]+(?:\s[^\s,،]+){0,2}[,،]\s*")
 _CAPITALS = re.compile(r" [A-Z]{2,}\b")
 _OWN_NUMBER = re.compile(r" \d")
-"""Behind a word such as "code" that names another number: "code 500"."""
+"""What follows a word such as "code" that names another number: "code 500"."""
 
 _HELLO = re.compile(
     r"(?:hi|hello|hey|dear|hallo|hej|hei|hoi|bonjour|salut|hola|ciao|olá|oi|привет|здравствуйте|cześć|ahoj|szia|merhaba"

@@ -47,7 +47,7 @@ PAUSE: Final = 0.03
 """Seconds of real time for which events are collected."""
 
 REST: Final = 5
-"""How many times as long as rendering and writing took nothing is rendered afterwards."""
+"""The pause after a rendering, as a multiple of the time that rendering and writing took."""
 
 _WRITING: Final = 3  # steps of the loop in which the streams write what was pushed
 

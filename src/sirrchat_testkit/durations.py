@@ -82,5 +82,5 @@ def span(by: timedelta | None, units: TimeUnits) -> timedelta:
         text = f"the time to advance must be in units such as seconds=3600, hours=1 or days=2, not {given}{hint}"
         raise (TypeError if isinstance(error, TypeError) else ValueError)(text) from None
     if found < timedelta():
-        raise ValueError(f"advance moves forward; {found} goes back: use move_to")
+        raise ValueError(f"advance moves forward only, not by {found.total_seconds():g} s; use move_to to go back")
     return found

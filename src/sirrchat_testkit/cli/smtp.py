@@ -47,7 +47,7 @@ class Server(NamedTuple):
         """Send ``raw``, whose lines end with CRLF; return the refused recipients with the code and text of the reply.
 
         Raises:
-            NotSent: Nobody received it.
+            NotSent: The message was sent to no recipient.
         """
         import smtplib
 

@@ -62,7 +62,7 @@ async def _account(request: web.Request) -> tuple[str, ...]:
 async def _apply(
     context: RequestContext, request: web.Request, answer: web.StreamResponse | None = None
 ) -> web.StreamResponse | None:
-    """Carry out the faults at the stage of ``context``; return what to answer, or None for what is answered anyway."""
+    """Carry out the faults at the stage of ``context``; return the answer to send instead, or None."""
     try:
         decision = await request.app[FAULTS].decide(context)
     except Exception as error:  # noqa: BLE001 - of the user's condition; raised in the test that owns the server

@@ -290,7 +290,7 @@ class LiveTable(Table):
         """Return the documents that match ``cond``, in order of id, descending if ``newest``.
 
         ``after`` and ``before`` are exclusive bounds of the id. ``offset`` is the number of matches to skip, ``limit``
-        the most to return.
+        the maximum number to return.
         """
         ids = self._candidates(cond)
         if ids is None:

@@ -48,7 +48,7 @@ class SelectionPages:
         }
 
     async def act(self, request: web.Request, visitor: ApiKey) -> web.StreamResponse:
-        """Do what the form says with its messages; then show what was shown."""
+        """Apply the action of the form to its messages, and show the same page again."""
         form = await request.post()
         wanted = str(form.get("action", ""))
         messages = []

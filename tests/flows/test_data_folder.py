@@ -65,7 +65,7 @@ def test_a_folder_in_use_or_missing_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     assert main([command, str(tmp_path / "nowhere")]) == 1
-    assert capsys.readouterr().err.endswith(f"no such folder: {tmp_path / 'nowhere'}\n")
+    assert capsys.readouterr().err.endswith(f"there is no folder {tmp_path / 'nowhere'}\n")
     with MailServer(data=str(tmp_path / "data")):
         assert main([command, str(tmp_path / "data")]) == 1
     assert capsys.readouterr().err.count("\n") == 1

@@ -40,7 +40,7 @@ def dump(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.folder
     target: Path = arguments.to or folder.with_name(f"{folder.resolve().name}-dump")
     if not folder.is_dir():
-        return fail(f"no such folder: {folder}")
+        return fail(f"there is no folder {folder}")
     try:
         target.mkdir(0o700, parents=True, exist_ok=True)
         if any(target.iterdir()):
@@ -64,7 +64,7 @@ def repair(arguments: argparse.Namespace) -> int:
     from sirrchat_testkit.storage.repair import repair as repair_folder
 
     if not arguments.folder.is_dir():
-        return fail(f"no such folder: {arguments.folder}")
+        return fail(f"there is no folder {arguments.folder}")
     try:
         done = repair_folder(arguments.folder)
     except (StoreError, OSError) as error:

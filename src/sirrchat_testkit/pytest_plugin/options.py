@@ -16,8 +16,8 @@ __tracebackhide__ = hide
 
 _ARTIFACTS_HELP = "a folder for the mail, transcripts and webhook calls of each failed test"
 _STRICT_HELP = "what else fails a test: unread, refused, late, duplicate, undelivered, leaks; true: all but leaks"
-_URL_HELP = "use the mail server that runs there, such as http://127.0.0.1:8080, instead of starting one"
-_KEY_HELP = "the API key of an admin of the mail server at the URL"
+_URL_HELP = "the URL of a running mail server to use instead of starting one, such as http://127.0.0.1:8080"
+_KEY_HELP = "an admin's API key of the mail server at this URL"
 _SHARED_HELP = "with pytest-xdist, all workers use one mail server"
 _KEEP_OPEN_HELP = "wait for Enter after a failed test, while its mail server runs, to look at its web inbox"
 _TIMEOUT_HELP = "how long receive() waits by default"

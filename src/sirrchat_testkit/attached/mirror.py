@@ -184,7 +184,7 @@ class Mirror:
         self._sought.append(addressing.key(address))
 
     async def is_nearly_mine(self, address: str) -> bool:
-        """Return whether ``address`` was looked up, or is probably a misspelled one of this process."""
+        """Return whether ``address`` was looked up, or is probably a misspelt one of this process."""
         if addressing.key(address) in self._sought:
             return True
         local, domain = addressing.split(addressing.key(address))
@@ -345,7 +345,7 @@ class Mirror:
             await self.services.deletion.delete_messages(found)
 
     async def _refuse(self, event: told.RecipientRefused) -> None:
-        """Repeat a refusal of an address or a login of this process, also of a former or a misspelled address."""
+        """Repeat a refusal of an address or a login of this process, also of a former or a misspelt address."""
         scope = "" if await self.is_mine(event.recipient) else self.services.directory.former_scope(event.recipient)
         mine = await self.is_mine(event.recipient) or await self.is_mine(event.login)
         if scope or mine or await self.is_nearly_mine(event.recipient):

@@ -200,7 +200,7 @@ class Directory:
         return await self._store.get(Address, key=main) if main != key and not was_an_address else None
 
     async def latest(self, before: int | None, limit: int) -> tuple[list[str], int | None]:
-        """Return the latest addresses, to suggest one for a misspelled recipient.
+        """Return the latest addresses, to suggest one for a misspelt recipient.
 
         Args:
             before: Only addresses with a lower ``seq``; None begins with the latest.

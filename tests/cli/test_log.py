@@ -68,7 +68,7 @@ def text(*entries: Entry | Event) -> list[str]:
         ),
         (
             domain.MessageReceived(at=0, message=replace(MESSAGE, address="", mail_from="")),
-            'received  <> -> ann@example.com  "Welcome"  1.2 kB, kept without an address',
+            'received  <> -> ann@example.com  "Welcome"  1.2 kB, stored without an address',
         ),
         (REFUSED, "refused   <> -> anne@example.com  anne@example.com does not exist here"),
         (

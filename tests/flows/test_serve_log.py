@@ -92,7 +92,7 @@ def test_a_simulator_is_no_mistake_of_the_sender(serve: StartServe) -> None:
         send(served, "bounced@example.com")
     assert logged(served, "refused").endswith("  refused 550 at RCPT by the simulator bounced@")
     send(served, "slow-1ms@example.com")
-    assert logged(served, "received").endswith(" B, kept without an address")
+    assert logged(served, "received").endswith(" B, stored without an address")
 
 
 def test_a_hostile_subject_is_escaped_and_cut(serve: StartServe) -> None:
@@ -242,7 +242,7 @@ def typed_into(terminal: Terminal) -> str:
     found = re.search(r"SMTP +(\S+):(\d+),", text)
     assert found
     flood({"smtp_host": found[1], "smtp_port": int(found[2])}, 1)
-    return terminal.until(lambda shown: "kept without an address" in shown).splitlines()[-1]
+    return terminal.until(lambda shown: "stored without an address" in shown).splitlines()[-1]
 
 
 def test_a_terminal_shows_colors_and_ctrl_c_ends_on_a_line_of_its_own() -> None:

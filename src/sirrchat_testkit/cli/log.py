@@ -214,7 +214,7 @@ def _message(copies: Sequence[Any]) -> Line:
     message = copies[0].message
     way = _way(message.mail_from, [each.message.recipient for each in copies])
     is_stored = message.address or any(each.message.address for each in copies)
-    outcome = "stored" if is_stored else "kept without an address"
+    outcome = "stored" if is_stored else "stored without an address"
     return Line("received", _GREEN, f'{way}  "{_cut(message.subject)}"  {rough_size(message.size)}, {outcome}')
 
 

@@ -357,7 +357,7 @@ class Settings:
         "optional",
         _choice("optional", "required", "tls"),
         _TLS,
-        "Whether clients must log in before sending mail; tls: login is offered, and required, only under TLS.",
+        "Whether clients must log in before sending mail; tls: AUTH is offered only under TLS, and required there.",
         changeable=True,
     )
     oauth_tokens: tuple[str, ...] | TokenCheck = _setting(  # noqa: RUF009 - a field, not a value
@@ -432,14 +432,14 @@ class Settings:
         20,
         _LIMIT,
         _LIMITS,
-        "Unknown or malformed commands (500) after which an SMTP connection is closed with 421; 0: no limit.",
+        "Number of unknown or malformed commands (500) after which an SMTP connection is closed with 421; 0: no limit.",
         changeable=True,
     )
     max_failed_logins: int = _setting(
         5,
         _LIMIT,
         _LIMITS,
-        "Failed logins after which an SMTP connection is closed with 421; 0: no limit.",
+        "Number of failed logins after which an SMTP connection is closed with 421; 0: no limit.",
         changeable=True,
     )
     idle_timeout: float = _setting(

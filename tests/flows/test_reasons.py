@@ -354,3 +354,16 @@ def test_mail_that_stayed_or_went_with_its_address_is_not_told_to_have_gone() ->
 def test_an_inbox_has_an_address(mailserver: MailServer, address: str) -> None:
     with pytest.raises(ValueError, match=f"an e-mail address such as 'ann@example.com', not '{address}'"):
         mailserver.inbox_for(address)
+
+
+def test_a_misspelt_recipient_is_the_finding_rather_than_a_later_refusal() -> None:
+    with MailServer() as server:
+        ann = server.make_inbox(address="ann@example.com")
+        with connect(server) as smtp:
+            smtp.ehlo()
+            smtp.mail("a@b.example")
+            for recipient in ("anne@example.com", "full@example.com"):
+                assert smtp.rcpt(recipient)[0] == 550
+        text = failure(ann)
+        assert text.startswith("Refused: anne@example.com does not exist here; the nearest address is ann@example.com.")
+        assert "To accept mail for" not in text

@@ -66,9 +66,13 @@ class Refusal:
     nearest: str | None
 
     def __str__(self) -> str:
-        nearest = f"; the nearest address is {self.nearest}" if self.nearest else ""
         scope = f"; it belonged to {self.scope}, which has ended" if self.scope else ""
-        return f"{self.recipient} from {self.sender or '<>'}: {self.reason}{scope or nearest}"
+        return f"{self.recipient} from {self.sender or '<>'}: {self.reason}{scope or _nearest_to(self)}"
+
+
+def _nearest_to(refusal: Refusal) -> str:
+    """Return the end of a sentence about ``refusal`` that names the nearest address, or "" if there is none."""
+    return f"; the nearest address is {refusal.nearest}" if refusal.nearest else ""
 
 
 class Past(NamedTuple):
@@ -320,6 +324,7 @@ def explain(
     idle = [f"{peer} {how}" for peer, how in ended if how]
     own = [each for each in explained.values() if not each.scope]
     mine = [each for each in own if recipient and addressing.key(each.recipient) == recipient]
+    misspelt = [each for each in own if recipient and each.nearest and addressing.key(each.nearest) == recipient]
     unmade = _unmade(snapshot, after)
     missing = [
         each.recipient
@@ -337,7 +342,7 @@ def explain(
     handshakes = [f"{each.peer}: {_tls_failure(each.alert, remedies)}" for each in snapshot.of(TlsFailed, after)]
     sections = [
         *listed("Refused:", shown),
-        *(Section(remedies.accept(each)) for each in missing[-1:]),
+        *(Section(remedies.accept(each)) for each in missing[-1:] if not misspelt),
         *listed("TLS handshakes that failed:", handshakes),
         *listed("Refused logins:", logins),
         *listed("Planned faults:", (f"{each.line}{each.retry(remedies)}" for each in snapshot.faults)),
@@ -352,7 +357,7 @@ def explain(
         absence,
     ]
     hints = [
-        *map(_refused, own[-1:]),
+        *(_refused(each) for each in (misspelt or own)[-1:]),
         *(f"A TLS handshake failed with {each}" for each in handshakes[-1:]),
         *logins[-1:],
         *(f"A planned fault fired: {fired(each)}{snapshot.retry(each, remedies)}" for each in faults[-1:]),
@@ -432,7 +437,7 @@ def is_missing(event: RecipientRefused, refusal: Refusal) -> bool:
 
 def _refused(refusal: Refusal, absence: str = "") -> str:
     """Return that mail was refused and why; for a recipient that still does not exist, the reason is ``absence``."""
-    reason = absence if absence and refusal.code == NoSuchAddress.code else refusal.reason
+    reason = absence if absence and refusal.code == NoSuchAddress.code else refusal.reason + _nearest_to(refusal)
     return f"Refused{reason.removeprefix('refused')}" if reason.startswith("refused ") else f"Refused: {reason}"
 
 

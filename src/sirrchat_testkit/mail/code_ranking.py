@@ -9,6 +9,7 @@
    number ("order 48291"), has none unless a word such as "code" introduces it.
 4. No rank depends on which digits or letters a candidate has, only on their number and on what stands around it. In
    running text four digits may be a year, and groups a date: such forms count only where they are introduced or alone.
+5. Patterns for what stands right before a candidate are for the text read backwards, so that only its end is read.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from enum import IntEnum
+from functools import cache, partial
 from itertools import groupby
+from string import ascii_letters, digits
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
 from sirrchat_testkit.mail.code_text import (
@@ -32,6 +36,7 @@ from sirrchat_testkit.mail.code_text import (
     WordKind,
 )
 from sirrchat_testkit.mail.numbers import name_around, quantity_around
+from sirrchat_testkit.mail.phrases import SEPARATORS, backwards
 
 Form: TypeAlias = Literal["boxes", "groups", "spaced", "digits", "mixed"]
 """How a candidate is written: ``4 8 2 9``, ``ABC-123``, ``482 913``, ``482913``, ``K7P2QX``."""
@@ -90,6 +95,22 @@ class Ranked(NamedTuple):
     place: Place
 
 
+class _Label(NamedTuple):
+    """A line or a cell that labels others.
+
+    Attributes:
+        kinds: The kinds of the words in it, and in the sentence that goes on in it.
+        text: Its text; empty if there is no label.
+        last: Its last character.
+        number: Whether it names another number, such as "Order no.".
+    """
+
+    kinds: AbstractSet[WordKind] = frozenset()
+    text: str = ""
+    last: str = ""
+    number: bool = False
+
+
 _MOST: Final = 500
 """Candidates at the beginning and at the end of a text that are ranked, if there are more of them."""
 
@@ -145,11 +166,12 @@ _ABBREVIATIONS: Final = frozenset(_SHORT_WORDS.split())
 _LAST_WORD = re.compile(r"[^\W\d_]+\Z")
 _NO_LABEL: Final = ".!?。！？"
 _SIGNS = re.compile(rf"[{_OPENING}:=.|\-]*")
-_SIGN_BEFORE = re.compile(rf"[:=][{_OPENING}]*$")
+_SIGN_BEFORE = re.compile(rf"[{_OPENING}]*[:=]")
 _DECORATION = re.compile(r"[\W_]*")
 _CANDIDATE: Final = "\ue000"
 """Stands for a candidate in a line without candidates."""
 
+_ASCII_FORM = str.maketrans(digits + ascii_letters, "0" * len(digits) + "A" * len(ascii_letters))
 _ASIDE = re.compile(rf"(?<=[{_CANDIDATE}*]) ?\([^()\n]{{0,80}}\)")
 _NOT_ADJECTIVES: Final = (
     "in at from and or with by under of are was has to for within until before after than about no user box expires"
@@ -161,8 +183,8 @@ _ADJECTIVES = re.compile(
     rf"\s(?!(?:{'|'.join(_NOT_ADJECTIVES.split())})\s)[^\s\d.,;:!?()\[\]/]+\s[\"'“„«*]*"
 )
 _NUMBER_WORD = re.compile(r"[\s:]*(?:number|nummer|numer|numéro|número|no|nr|n°|nº|番号|번호|号|號)\.?[\s:#]*")
-_LABEL = re.compile(rf"[^\W\d_][\s)\]]*[:#=][{_OPENING}]*$|[#№]$")
-_FIRST = re.compile(rf"(?:^|[.!?:)\]>|-]\s|[。！，:)\]】」])[{_OPENING}]*$")
+_LABEL = re.compile(rf"[{_OPENING}]*[:#=][\s)\]]*[^\W\d_]|[#№]")
+_FIRST = re.compile(rf"[{_OPENING}]*(?:\Z|\s[.!?:)\]>|-]|[。！，:)\]】」])")
 _GREETING = re.compile(r"[^\s,،]+(?:\s[^\s,،]+){0,2}[,،]\s*")
 _CAPITALS = re.compile(r" [A-Z]{2,}\b")
 _OWN_NUMBER = re.compile(r" \d")
@@ -177,36 +199,35 @@ _AS = re.compile(
     rf"[{_CLOSING}]*(?:as|als|comme|como|come|com|som|jako|mint|ca|kot|kao|как|як|като|ως|olarak|sebagai|làm|作为|作為|として)\b"
 )
 _LIST = re.compile(r"\s*(?:[,;/|、·•]|[^\W\d_]{1,4})?\s*")
-_ARTICLE = re.compile(
-    r"\b(?:the|this|your|le|la|el|il|lo|de|den|das|die|o|os|code|kod|kode|código|codice)[\s\"'“„«:]*$"
-)
-_COPULA = re.compile(
-    r"(?:\b(?:is|was|ist|lautet|est|es|è|é|är|er|je|jest|este|of|over|on|with|von|über|de|di|da|van)\s+|[是为為は])$"
-)
+_ARTICLES: Final = "the this your le la el il lo de den das die o os code kod kode código codice"
+_ARTICLE = re.compile(rf"[\s\"'“„«:]*{backwards(_ARTICLES)}\b")
+_COPULA_WORDS: Final = "is was ist lautet est es è é är er je jest este of over on with von über de di da van"
+_COPULA = re.compile(rf"\s+{backwards(_COPULA_WORDS)}\b|[是为為は]")
 
 
 def tokens_in(text: str) -> Iterator[Token]:
     """Yield everything in ``text`` with the form of a code, in order."""
     for found in _SHAPE.finditer(text):
-        form = cast("Form", found.lastgroup)
-        token = Token(_BETWEEN_BOXES.sub("", found[0]) if form == "boxes" else found[0], *found.span(), form)
-        if not _is_hyphenated(token):
-            yield token
+        form, value = cast("Form", found.lastgroup), found[0]
+        if form == "boxes":
+            value = _BETWEEN_BOXES.sub("", value)
+        elif form == "groups" and _is_hyphenated(value):
+            continue
+        yield Token(value, *found.span(), form)
 
 
 def _wrong_length(token: Token) -> str:
     """Return what is wrong with the length of a candidate, or ""."""
-    characters = sum(map(str.isalnum, token.value))
+    value = token.value
+    characters = len(value) if value.isalnum() else sum(map(str.isalnum, value))
     if token.form in ("digits", "spaced", "boxes") and characters not in _DIGITS:
         return f"it has {characters} digits, not 4 to 9"
     return "" if characters in _CHARACTERS else f"it has {characters} characters, not 4 to 16"
 
 
-def _is_hyphenated(token: Token) -> bool:
-    """Return whether a token is words in capitals with a hyphen, such as "TWO-FACTOR"; groups of a code are equal."""
-    if token.form != "groups":
-        return False
-    groups = token.value.split("-")
+def _is_hyphenated(text: str) -> bool:
+    """Return whether groups are words in capitals, such as "TWO-FACTOR"; those of a code are of one length."""
+    groups = text.split("-")
     return "".join(groups).isalpha() and len({*map(len, groups)}) > 1
 
 
@@ -222,6 +243,7 @@ class Ranking:
         self.page = page
         self._subject: set[WordKind] = {word.kind for word in subject.words} if subject else set()
         self._near: tuple[int, set[WordKind]] = -1, set()
+        self._labels: dict[int, _Label] = {}
         self._introduced = -1
         """The end of the last candidate that was introduced by a word."""
         self._sentences = list(_sentence_ends(page.text))
@@ -233,17 +255,21 @@ class Ranking:
         }
         self._above = [-1]
         """For each line the number of the nearest one above that is not only another candidate of the same form."""
+        form_of = cache(partial(_form_of, page))
         for number in range(1, len(page.lines)):
-            same = number - 1 in self._alone and _form_of(page, number - 1) == _form_of(page, number)
+            same = number - 1 in self._alone and form_of(number - 1) == form_of(number)
             self._above.append(self._above[-1] if same else number - 1)
         self._headers = dict(_headers(page.lines, self._alone))
 
     def _likely(self, tokens: list[Token]) -> list[Token]:
         """Return the tokens to rank: of very many, the first and the last ones near a word such as "code"."""
         if len(tokens) > 2 * _MOST:
-            between = self.page.kinds_between
-            near = [each for each in tokens if between(each.start - _FURTHER, each.end + _FURTHER) - {"reason"}]
-            tokens = near or tokens
+            words = [word.start for word in self.page.words if word.kind != "reason"]
+            tokens = [
+                each
+                for each in tokens
+                if bisect_left(words, each.start - _FURTHER) < bisect_left(words, each.end + _FURTHER)
+            ] or tokens
         return tokens if len(tokens) <= 2 * _MOST else tokens[:_MOST] + tokens[-_MOST:]
 
     def candidates(self) -> Iterator[Ranked]:
@@ -287,7 +313,7 @@ class Ranking:
         length, name = _wrong_length(token), self._name(token)
         if length or name:
             return length or f"it is part of {name}"
-        quantity = quantity_around(self.page.lower, token.start, token.end)
+        quantity = self._quantity(token)
         other = self._other_name(token, self.page.line_at(token.start))
         return f"it is part of {quantity}" if quantity else f"it is another number: {other}" if other else ""
 
@@ -305,42 +331,42 @@ class Ranking:
     def _name(self, token: Token) -> str:
         return name_around(self.page.text, token.start, token.end)
 
+    def _quantity(self, token: Token) -> str:
+        return quantity_around(self.page.lower, token.start, token.end)
+
     def _place(self, token: Token, line: int) -> Place:
         """Return where a candidate stands, whatever it is a part of."""
         if not self.page.words and not self._subject:
             return Place.NOWHERE
-        alone = line in self._alone
-        link = self._link(token, line)
+        alone = self._place_alone(token, line) if line in self._alone else None
+        if alone == Place.LABELLED and not self._quantity(token):  # words beside it do not matter
+            return Place.NOWHERE if self._is_promotion(line) else alone
+        begin = self._sentence_start(token.start, line)
+        link = self._link(token, line, begin)
         place = Place.INTRODUCED if link else Place.NOWHERE
         if alone:
-            place = min(place, self._place_alone(token, line))
+            place = min(place, alone)
         elif not link:
-            place = self._place_in_text(token, line)
+            place = self._place_in_text(token, line, begin)
         if place == Place.NOWHERE or self._is_promotion(line):
             return Place.NOWHERE
-        if quantity_around(self.page.lower, token.start, token.end):
+        if self._quantity(token):
             return Place.LAST if link == "directly" else Place.NOWHERE
         if link not in ("directly", "by a verb") and self._other_name(token, line, linked=bool(link)):
             return Place.LAST if link == "by a copula" else Place.NOWHERE
         return place
 
     def _place_alone(self, token: Token, line: int) -> Place:
-        page = self.page
         label = self._label(line)
-        kinds = self._kinds_of_sentence(label) if label else set()
-        last = page.text[label.end - 1] if label else ""
-        if "code" in kinds:
-            return Place.BELOW if last in _NO_LABEL else Place.LABELLED
-        if "code" in self._kinds_near(line) | self._subject:
+        if "code" in label.kinds:
+            return Place.BELOW if label.last in _NO_LABEL else Place.LABELLED
+        if "code" in self._subject or "code" in self._kinds_near(line) or "secret" in label.kinds:
             return Place.ALONE
-        if "secret" in kinds:
-            return Place.ALONE
-        asked = last == ":" and "reason" in kinds
+        asked = label.last == ":" and "reason" in label.kinds
         likely = asked or len(token.value) >= _SURE or "secret" in self._subject
         return Place.ALONE if self._subject and likely else Place.NOWHERE
 
-    def _place_in_text(self, token: Token, line: int) -> Place:
-        begin = self._sentence_start(token.start, line)
+    def _place_in_text(self, token: Token, line: int, begin: int) -> Place:
         end = min(self.page.lines[line].end, token.end + _FURTHER, self._sentence_end(token.end))
         if self._is_short(token, begin, end):
             return Place.SHORT
@@ -352,12 +378,13 @@ class Ranking:
         """Return whether a sentence is only a candidate with a greeting or a remark, and one beside it names a code."""
         page = self.page
         before = page.lower[begin : token.start].strip(_HANDS)
-        opens = not before or _HELLO.fullmatch(before)
+        if before and not _HELLO.fullmatch(before):
+            return False
         behind = page.text[token.end : end]
         sure = token.form != "digits" or len(token.value) >= _SURE
         ended = behind.endswith((".", "!")) and behind.islower()
         words = sure and not before and ended and len(behind.split()) <= _LABEL_WORDS
-        if not opens or not (words or _REMARK.fullmatch(behind)):
+        if not words and not _REMARK.fullmatch(behind):
             return False
         if "code" in self._subject:
             return True
@@ -368,10 +395,9 @@ class Ranking:
 
     # --- how words introduce a candidate
 
-    def _link(self, token: Token, line: int) -> str:
-        """Return how words introduce a candidate, or ""."""
+    def _link(self, token: Token, line: int, begin: int) -> str:
+        """Return how words introduce a candidate whose sentence begins at a position, or ""."""
         page, start = self.page, token.start
-        begin = self._sentence_start(start, line)
         words = [
             word
             for word in page.words_between(max(begin, self._introduced), start)
@@ -390,29 +416,28 @@ class Ranking:
     def _link_to(self, words: list[Word], token: Token, line: int) -> str:
         """Return how one of the words before a candidate introduces it, or ""."""
         lower, start = self.page.lower, token.start
-        ends: dict[int, set[str]] = {}
+        ends: dict[int, frozenset[str]] = {}
         for word in words:
-            ends.setdefault(word.end, set()).add(word.language)
+            ends[word.end] = ends.get(word.end, frozenset()) | word.languages
         if any(self._directly(end, start, languages) for end, languages in ends.items()):
             return "directly"
         before = lower[max(0, start - _BETWEEN) : start]
-        article = _ARTICLE.search(before)
-        copulas = COPULAS.last(before) | COPULAS.last(before[: article.start()] if article else "")
-        if any(copulas & languages for languages in ends.values()):
-            return "by a copula"
-        if _SIGN_BEFORE.search(before):
+        copulas = COPULAS.last(before) | COPULAS.last(_without(_ARTICLE, before))
+        if any(copulas & languages for languages in ends.values()) or _SIGN_BEFORE.match(before[::-1]):
             return "by a copula"
         if any(_ADJECTIVES.fullmatch(lower, end, start) for end in ends):
             return "by adjectives"
         return "by a label" if self._in_a_label(words, token, line) else ""
 
-    def _directly(self, end: int, start: int, languages: set[str]) -> bool:
+    def _directly(self, end: int, start: int, languages: AbstractSet[str]) -> bool:
         """Return whether only signs and words such as "is" stand between a word and a candidate."""
         if start - end > _BETWEEN:
             return False
+        if _SIGNS.fullmatch(self.page.lower, end, start):
+            return True
         gap = self.page.lower[end:start]
         numbered = _NUMBER_WORD.match(gap)
-        return _SIGNS.fullmatch(gap) is not None or COPULAS.only(gap[numbered.end() :] if numbered else gap, languages)
+        return COPULAS.only(gap[numbered.end() :] if numbered else gap, languages)
 
     def _in_a_label(self, words: list[Word], token: Token, line: int) -> bool:
         """Return whether a line is a short label with a word such as "code", and the candidate."""
@@ -428,14 +453,18 @@ class Ranking:
         page = self.page
         if not self._subject and not self._kinds_near(line):
             return False
-        before = self._before(token, line)[-2 * _BETWEEN :]
-        if VERBS.end(before) or ((article := _ARTICLE.search(before)) and VERBS.end(before[: article.start()])):
+        before = page.lower[max(page.lines[line].start, token.start - 2 * _BETWEEN) : token.start]
+        follows_a_word = before and not before.rstrip(SEPARATORS)[-1:].isdigit()
+        if follows_a_word and (VERBS.end(before) or VERBS.end(_without(_ARTICLE, before))):
             return True
-        return VERBS_AFTER.begin(page.lower[token.end : token.end + _BETWEEN].partition("\n")[0])
+        behind = page.lower[token.end : token.end + _BETWEEN].partition("\n")[0]
+        return bool(behind) and VERBS_AFTER.begin(behind)
 
     def _is_named(self, token: Token, line: int, begin: int) -> bool:
         """Return whether a sentence begins with the candidate and says what it is: "482913 is your code"."""
         page, end = self.page, token.end
+        if not page.words_between(end, end + _REACH):
+            return False
         until = min(end + _REACH, self._sentence_end(end))
         if line in self._alone:
             if line + 1 >= len(page.lines) or not page.text[page.lines[line + 1].start].islower():
@@ -453,13 +482,15 @@ class Ranking:
             return False
         before = page.lower[begin : token.start]
         greets = _GREETING.fullmatch(before) and not page.kinds_between(begin, token.start)
-        return bool(_AS.match(rest) or _FIRST.search(before) or greets)
+        return bool(_AS.match(rest) or _FIRST.match(before[::-1]) or greets)
 
     # --- what else a candidate may be
 
     def _is_promotion(self, line: int) -> bool:
         """Return whether a line and the one above it are about a discount, and not about signing in."""
         page = self.page
+        if not page.promotions:
+            return False
         here, above = page.lines[line], page.lines[max(0, line - 1)]
         begin = max(above.start, here.start - _REACH)
         if not page.is_promotion(begin, min(here.end, begin + 2 * _FURTHER)):
@@ -471,25 +502,22 @@ class Ranking:
         page = self.page
         if line in self._alone:
             label = self._label(line)
-            if label is None or "code" in (kinds := self._kinds_of_sentence(label)):
+            if not label.last or "code" in label.kinds:
                 return ""
-            shown = _last_words(page.text[label.start : label.end])
-            cell = page.lines[line].columns > 1 and not kinds
-            last = page.text[label.end - 1]
-            if not cell and (last in _NO_LABEL or ("reason" in kinds and last != ":")):  # "Verify your account"
-                return ""
-            return f"its label is {shown!r}" if cell or NUMBERS.end(page.lower[label.start : label.end]) else ""
+            cell = page.lines[line].columns > 1 and not label.kinds
+            asks = label.last in _NO_LABEL or ("reason" in label.kinds and label.last != ":")  # "Verify your account"
+            return f"its label is {_last_words(label.text)!r}" if cell or (label.number and not asks) else ""
         before = self._before(token, line)
-        shown = _last_words(page.text[token.start - len(before) : token.start])
-        if NUMBERS.end(before) or NUMBERS.end(_COPULA.sub("", before)):
-            return f"it follows {shown!r}"
-        if NUMBERS_AFTER.begin(page.lower[token.end : token.end + _BETWEEN]):
+        named = NUMBERS.end(before) or NUMBERS.end(_without(_COPULA, before))
+        if not named and NUMBERS_AFTER.begin(page.lower[token.end : token.end + _BETWEEN]):
             return f"it stands before {_first_words(page.text[token.end : page.lines[line].end])!r}"
+        if not named and (linked or not _LABEL.match(before[::-1])):
+            return ""
+        shown = _last_words(page.text[token.start - len(before) : token.start])
         begin = token.start - len(shown) - _LABEL_WORDS
-        labelled = (
-            not linked and _LABEL.search(before) and not page.kinds_between(begin, token.start) & {"code", "secret"}
-        )
-        return f"it follows {shown!r}" if labelled else ""
+        if not named and page.kinds_between(begin, token.start) & {"code", "secret"}:
+            return ""
+        return f"it follows {shown!r}"
 
     # --- lines and sentences
 
@@ -519,21 +547,23 @@ class Ranking:
         behind = bisect_right(self._sentences, position)
         return self._sentences[behind] if behind < len(self._sentences) else len(self.page.lower)
 
-    def _label(self, line: int) -> Line | None:
+    def _label(self, line: int) -> _Label:
         """Return what labels a line: the cell before it, the head of its column, or else the nearest line above."""
-        lines = self.page.lines
-        column = lines[line].column
+        column = self.page.lines[line].column
         if column and line - 1 not in self._alone:
-            return lines[line - 1]
-        if line in self._headers:
-            return lines[self._headers[line]]
-        above = self._above[line - column]
-        return lines[above] if above >= 0 else None
+            number = line - 1
+        else:
+            number = self._headers.get(line, self._above[line - column])
+        if number not in self._labels:
+            self._labels[number] = self._read_label(number) if number >= 0 else _Label()
+        return self._labels[number]
 
-    def _kinds_of_sentence(self, line: Line) -> set[WordKind]:
-        """Return the kinds of the words in a line, and in the sentence that goes on in it."""
-        begin = self._sentence_start(line.end, self.page.line_at(line.start))
-        return self.page.kinds_between(max(min(begin, line.start), line.end - 2 * _FURTHER), line.end)
+    def _read_label(self, line: int) -> _Label:
+        page, (start, end, *_) = self.page, self.page.lines[line]
+        begin = self._sentence_start(end, line)
+        kinds = page.kinds_between(max(min(begin, start), end - 2 * _FURTHER), end)
+        number = "code" not in kinds and bool(NUMBERS.end(page.lower[start:end]))
+        return _Label(kinds, page.text[start:end], page.text[end - 1], number)
 
     def _kinds_near(self, line: int) -> set[WordKind]:
         """Return the kinds of the words in the lines around a line."""
@@ -557,6 +587,8 @@ def _form_of(page: CodeText, line: int) -> str:
     """Return the form of a line, with a sign for each digit and letter: "000-AAA"."""
     here = page.lines[line]
     text = page.text[here.start : min(here.end, here.start + _BETWEEN)]
+    if text.isascii():
+        return text.translate(_ASCII_FORM)
     return "".join("0" if each.isdigit() else "A" if each.isalpha() else each for each in text)
 
 
@@ -571,6 +603,12 @@ def _headers(lines: Sequence[Line], alone: Container[int]) -> Iterator[tuple[int
         if columns > 1 and not any(number in alone for number in range(first, first + columns)):
             yield from ((number, first + lines[number].column) for number in range(first + columns, last))
         first = last
+
+
+def _without(ending: re.Pattern[str], text: str) -> str:
+    """Return ``text`` without an ending, which is a pattern for the text read backwards; "" if it has none."""
+    found = ending.match(text[::-1])
+    return text[: len(text) - found.end()] if found else ""
 
 
 def _last_words(text: str) -> str:
@@ -589,6 +627,8 @@ def _is_alone(page: CodeText, line: Line, tokens: Iterable[Token]) -> bool:
     if line.end - line.start > _FURTHER:
         return False
     found = list(tokens)
+    if found[0].start == line.start and found[0].end == line.end:
+        return True
     codes = [token for token in found if not token.is_word] or found[:1]  # words in capitals beside it are text
     at, rest = line.start, ""
     for token in codes:

@@ -14,10 +14,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import accumulate
+from operator import itemgetter
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from sirrchat_testkit.mail.code_words import LANGUAGES, Language
-from sirrchat_testkit.mail.phrases import Copulas, Ends, Patterns, Stems
+from sirrchat_testkit.mail.phrases import Copulas, Ends, Patterns, Stems, distinct_words
 
 WordKind: TypeAlias = Literal["code", "secret", "reason"]
 """Whether a word names a code, a password or verification, or what a code is sent for."""
@@ -59,8 +60,8 @@ def _kinds(language: Language) -> tuple[tuple[WordKind, str], ...]:
     return ("code", language.code), ("secret", language.secret), ("reason", language.reason)
 
 
-WORDS: Final = Stems(((kind, name), words) for name, each in LANGUAGES.items() for kind, words in _kinds(each))
-_NAMES: Final = Stems(("", words) for each in LANGUAGES.values() for words in (each.code, each.secret))
+WORDS: Final = Stems((kind, name, words) for name, each in LANGUAGES.items() for kind, words in _kinds(each))
+_NAMES: Final = Stems(("", "", words) for each in LANGUAGES.values() for words in (each.code, each.secret))
 OTHER_CODES: Final = Patterns(each.other_codes for each in LANGUAGES.values())
 PROMOTION: Final = Patterns(each.promotion for each in LANGUAGES.values())
 NUMBERS: Final = Ends(each.numbers for each in LANGUAGES.values())
@@ -81,12 +82,12 @@ _JOINED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u34
 
 
 class Word(NamedTuple):
-    """A word at a position of a text, of one of the languages that have it."""
+    """A word at a position of a text, with the languages that have it."""
 
     start: int
     end: int
     kind: WordKind
-    language: str
+    languages: frozenset[str]
 
 
 class Line(NamedTuple):
@@ -130,15 +131,25 @@ class CodeText:
         self._starts = [line.start for line in self.lines]
 
     @cached_property
+    def _distinct_words(self) -> str:
+        return distinct_words(self.lower)
+
+    @cached_property
     def words(self) -> list[Word]:
         """The words for codes, passwords and reasons, in order, without those of other codes such as "postal code"."""
         words = [
-            Word(start, self._word_end(end), kind, language) for start, end, (kind, language) in WORDS.spans(self.lower)
+            Word(start, until, kind, languages)
+            for start, end, kinds in WORDS.spans(self.lower, self._distinct_words)
+            for until in [self._word_end(end)]
+            for kind, languages in kinds
         ]
         others = [part.span() for pattern in (_URL, _MIXED) for part in pattern.finditer(self.text)]
         others += self._others([(word.start, word.end) for word in words if word.kind == "code"])
-        others.sort()
-        return sorted(each for each in words if not _covers(others, each.start))
+        if others:
+            others.sort()
+            starts = [start for start, _ in others]
+            words = [word for word in words if not _covers(others, starts, word.start)]
+        return sorted(words, key=itemgetter(0))
 
     @cached_property
     def _positions(self) -> list[int]:
@@ -146,7 +157,7 @@ class CodeText:
 
     def _word_end(self, end: int) -> int:
         """Return the end of the word that a stem ends in."""
-        if _JOINED.match(self.lower, end - 1):
+        if not self.lower[end : end + 1].isalnum() or _JOINED.match(self.lower, end - 1):
             return end
         rest = _LETTERS.match(self.lower, end)
         return rest.end() if rest else end
@@ -162,20 +173,21 @@ class CodeText:
         pieces = [self.lower[start:end] for start, end in near]
         offsets = list(accumulate((len(piece) + 1 for piece in pieces), initial=0))
         found = []
-        for start, end in OTHER_CODES.spans("\n".join(pieces)):
+        for start, end in OTHER_CODES.spans("\n".join(pieces), self._distinct_words):
             number = bisect_right(offsets, start) - 1
             moved = near[number][0] - offsets[number]
             found.append((start + moved, end + moved))
         return found
 
     @cached_property
-    def _promotions(self) -> list[tuple[int, int]]:
-        return PROMOTION.spans(self.lower)
+    def promotions(self) -> list[tuple[int, int]]:
+        """The words for discounts, by their positions."""
+        return PROMOTION.spans(self.lower, self._distinct_words)
 
     def is_promotion(self, start: int, end: int) -> bool:
         """Return whether a word for a discount begins between two positions."""
-        number = bisect_left(self._promotions, (start, 0))
-        return number < len(self._promotions) and self._promotions[number][0] < end
+        number = bisect_left(self.promotions, (start, 0))
+        return number < len(self.promotions) and self.promotions[number][0] < end
 
     def words_between(self, start: int, end: int) -> list[Word]:
         """Return the words that begin between two positions."""
@@ -202,7 +214,7 @@ def near_words(text: str, most: int, places: list[int]) -> str:
     If there are ``places``, it is the lines near them; if there are neither, the ends of the text.
     """
     lower = text.replace("\u0130", "I").lower()
-    words = places or sorted({start for start, _, _ in _NAMES.spans(lower, _NEAR_WORDS // 2)}) or [0, len(text)]
+    words = places or sorted({start for start, _, _ in _NAMES.spans(lower, apart=_NEAR_WORDS // 2)}) or [0, len(text)]
     first, last = [*_around(text, words, most // 2)], [*_around(text, words, most // 2, backwards=True)]
     spans = sorted({*first, *last})
     pieces: list[str] = []
@@ -244,9 +256,9 @@ def fold_case(text: str) -> str:
     return _folded(text).lower()
 
 
-def _covers(spans: list[tuple[int, int]], position: int) -> bool:
-    """Return whether one of ``spans``, which are sorted, covers ``position``."""
-    before = bisect_right(spans, position, key=lambda span: span[0])
+def _covers(spans: list[tuple[int, int]], starts: list[int], position: int) -> bool:
+    """Return whether one of ``spans``, which are sorted and begin at ``starts``, covers ``position``."""
+    before = bisect_right(starts, position)
     return any(end > position for _, end in spans[max(0, before - 8) : before])
 
 
@@ -261,17 +273,18 @@ def _lines(text: str) -> list[Line]:
     lines: list[Line] = []
     at = block = row = 0
     for line in text.split("\n"):
-        cells = [(cell.start(), cell.end()) for cell in _CELL.finditer(line)] if "|" in line else _stripped(line)
-        for column, (start, end) in enumerate(cells):
-            lines.append(Line(at + start, at + end, block, row, column, len(cells)))
-        block += not cells
-        row += bool(cells)
+        number = len(lines)
+        if "|" in line:
+            cells = [cell.span() for cell in _CELL.finditer(line)]
+            lines += [
+                Line(at + start, at + end, block, row, column, len(cells)) for column, (start, end) in enumerate(cells)
+            ]
+        elif stripped := line.strip():
+            start = at + line.index(stripped[0])
+            lines.append(Line(start, start + len(stripped), block, row))
+        if len(lines) > number:
+            row += 1
+        else:
+            block += 1
         at += len(line) + 1
     return lines
-
-
-def _stripped(line: str) -> list[tuple[int, int]]:
-    """Return where ``line`` begins and ends without blanks, or nothing."""
-    stripped = line.strip()
-    start = line.index(stripped[0]) if stripped else 0
-    return [(start, start + len(stripped))] if stripped else []

@@ -208,14 +208,16 @@ def _body(texts: Texts, near: Pattern = None) -> list[_Found]:
     whole = near is not None
     asked = re.compile(re.escape(near), re.IGNORECASE) if isinstance(near, str) and near else near or None
     found: list[_Found] = []
+    best = Place.NOWHERE
     subject = CodeText(texts.subject)
     for page, part in _pages(texts, asked):
-        if part and any(each.place <= Place.INTRODUCED for each in found):
+        if part and best <= Place.INTRODUCED:
             break
-        if not part and any(each.possible if whole else each.place < Place.NOWHERE for each in found):
+        if not part and (any(each.possible for each in found) if whole else best < Place.NOWHERE):
             continue
         ranking = Ranking(page, None if part else subject)
         found += [_Found(each, ranking, part) for each in ranking.candidates()]
+        best = min((each.place for each in found), default=Place.NOWHERE)
     return _distinct(found)
 
 

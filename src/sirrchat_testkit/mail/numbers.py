@@ -3,7 +3,7 @@
 1. A part of a name (a URL, a host) is never a code. A part of a quantity (a date, a price, a version) is none unless a
    word such as "code" introduces it.
 2. What a number is never depends on its digits: "2031" and "4829" are the same, and so are "12-03-26" and "48-29-13".
-3. Only the characters next to the number are read, so that the cost is linear.
+3. Only the characters next to the number are read, those before it backwards.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from sirrchat_testkit.mail.phrases import backwards
+
 _SOLID: Final = r"[^\s<>\"()\[\]{}«»“”‘’「」【】『』,;\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-_BEFORE = re.compile(rf"{_SOLID}{{0,80}}\Z")
-_BEHIND = re.compile(rf"{_SOLID}{{0,80}}")
+_SOLID_TEXT = re.compile(rf"{_SOLID}{{0,80}}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d\d?-\d\d?-\d{4}")
 _YEAR: Final = 4
 """The number of digits of a year."""
@@ -44,29 +45,37 @@ _CODES: Final = (
     "usd eur gbp chf jpy cny rmb krw rub inr brl pln czk sek nok dkk huf ron bgn uah try thb vnd idr rs rs. kr zł kč ft"
     " lei rp nt us r tk"
 )
-_CURRENCY: Final = rf"[$€£¥￥₹₽₩₪₫฿₴₺]|(?<![a-z])(?:{'|'.join(map(re.escape, _CODES.split()))})(?![a-z])"
-_PRICE_BEFORE = re.compile(rf"(?:{_CURRENCY}) ?\Z")
-_PRICE_BEHIND = re.compile(rf" ?(?:{_CURRENCY}|[元円원]|руб|грн|лв|đồng|บาท|টাকা|रुपये|ريال|تومان|ден|₸|%|‰|°)")
+_NOTHING: Final = "(?!)"
+_SYMBOLS: Final = "[$€£¥￥₹₽₩₪₫฿₴₺]"
+_CURRENCY: Final = (
+    rf"{_SYMBOLS}|(?:{'|'.join(map(re.escape, _CODES.split()))})(?![a-z])"
+    r"|[元円원]|руб|грн|лв|đồng|บาท|টাকা|रुपये|ريال|تومان|ден|₸|%|‰|°"
+)
 _UNITS: Final = (
     "sec secs second seconds min mins minute minutes minuten minuter minuti minutos minut minutter hour hours hrs day"
     " days week weeks month months year years km kg kb mb gb ms px pcs point points line lines byte bytes file files"
     " word words page pages item items user users reader readers people times tage stunden jours heures días horas"
     " giorni ore минут минуты часов дней 분 시간 分钟 分鐘 小时 小時 天 分間 時間 件 點 点"
 )
-_UNIT_BEHIND = re.compile(rf" ?(?:{'|'.join(_UNITS.split())})(?![^\W\d_])")
-_PHONE_BEFORE = re.compile(r"(?:\+\d{0,3}[ ().\d-]*|\(0?\d{1,5}\)[ -]?|\b0\d{1,4}[ /-]|\d[ -])\Z")
-_PHONE_BEHIND = re.compile(r"[ -]\d{2,}|\) ?\d")
-_MASKED = re.compile(r"(?:[•·x]{2,}|\*{2,} |\*{3,})[ -]?\Z")
-_YEAR_BEFORE = re.compile(r"(?:©|\(c\)|\bq[1-4]) *\Z")
-_YEAR_BEHIND = re.compile(r" ?(?:年|년|г\.|р\.|m\.)| ?[-–—/] ?\d{2,4}\b| ©")
-
-
 _BESIDE: Final = {
-    "a price or an amount": (_PRICE_BEFORE, _PRICE_BEHIND),
-    "an amount with a unit": (None, _UNIT_BEHIND),
-    "a number of which only the end is shown": (_MASKED, None),
-    "a longer number, such as a phone number": (_PHONE_BEFORE, _PHONE_BEHIND),
+    "a price or an amount": (
+        rf" ?(?:{_SYMBOLS}|{backwards(_CODES)}(?![a-z]))",
+        rf" ?(?:{_CURRENCY})",
+    ),
+    "an amount with a unit": (_NOTHING, rf" ?(?:{'|'.join(_UNITS.split())})(?![^\W\d_])"),
+    "a number of which only the end is shown": (r"[ -]?(?:[•·x]{2}| \*{2}|\*{3})", _NOTHING),
+    "a longer number, such as a phone number": (
+        r"[ ().\d-]*+\+|[ -]?\)\d{1,5}0?\(|[ /-]\d{1,4}0\b|[ -]\d",
+        r"[ -]\d{2,}|\) ?\d",
+    ),
 }
+"""What a number is if the first pattern matches the text before it, read backwards, or the other one that behind it."""
+
+_KINDS_BESIDE: Final = [*_BESIDE]
+_BEFORE = re.compile("|".join(f"({before})" for before, _ in _BESIDE.values()))
+_BEHIND = re.compile("|".join(f"({behind})" for _, behind in _BESIDE.values()))
+_YEAR_BEFORE = re.compile(r" *(?:©|\)c\(|[1-4]q\b)")
+_YEAR_BEHIND = re.compile(r" ?(?:年|년|г\.|р\.|m\.)| ?[-–—/] ?\d{2,4}\b| ©")
 
 
 def name_around(text: str, start: int, end: int) -> str:
@@ -86,20 +95,22 @@ def quantity_around(text: str, start: int, end: int) -> str:
         end: Its end.
     """
     token = _token(text, start, end).strip(".:-")
-    if len(token) != end - start or _DATE.fullmatch(token):
+    if len(token) != end - start or ("-" in token and _DATE.fullmatch(token)):
         for kind, pattern in _QUANTITIES.items():
             if pattern.search(token):
                 return kind
-    before, behind = text[max(0, start - 32) : start], text[end : end + 24]
-    for kind, (in_front, after) in _BESIDE.items():
-        if (in_front and in_front.search(before)) or (after and after.match(behind)):
-            return kind
-    if end - start == _YEAR and (_YEAR_BEFORE.search(before) or _YEAR_BEHIND.match(behind)):
+    before, behind = text[max(0, start - 32) : start][::-1], text[end : end + 24]
+    in_front, after = _BEFORE.match(before), _BEHIND.match(behind)
+    if in_front or after:
+        return _KINDS_BESIDE[min(found.lastindex or 0 for found in (in_front, after) if found) - 1]
+    if end - start == _YEAR and (_YEAR_BEFORE.match(before) or _YEAR_BEHIND.match(behind)):
         return "a year or a date"
     return ""
 
 
 def _token(text: str, start: int, end: int) -> str:
     """Return the number with the characters around it up to blanks, brackets and quotes."""
-    before, behind = _BEFORE.search(text[max(0, start - 80) : start]), _BEHIND.match(text, end)
-    return f"{before[0] if before else ''}{text[start:end]}{behind[0] if behind else ''}"
+    if text[start - 1 : start].isspace() and text[end : end + 1].isspace():
+        return text[start:end]
+    before, behind = _SOLID_TEXT.match(text[max(0, start - 80) : start][::-1]), _SOLID_TEXT.match(text, end)
+    return f"{before[0][::-1] if before else ''}{text[start:end]}{behind[0] if behind else ''}"

@@ -2,22 +2,27 @@
 
 1. Phrases are separated by commas. ``*`` stands for any letters: ``order*`` finds "orders", ``*kod*`` finds
    "engångskoden". Without it a phrase begins and ends where words do.
-2. The cost is linear in the text: a phrase is first looked for as a plain string. Patterns are compiled when needed.
+2. The cost is linear in the text: first the words of a phrase are looked for, as plain strings, in the distinct words
+   of the text. Patterns are compiled when needed.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from functools import cache
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-_SEPARATORS: Final = " \t\n\r.:;,#№*_-–—=>→|~(\"'“”„«»‘’「『【[{<、，："
+SEPARATORS: Final = " \t\n\r.:;,#№*_-–—=>→|~(\"'“”„«»‘’「『【[{<、，："
+"""Signs that may stand behind a phrase."""
+
 _LONGEST: Final = 4
 """The maximum number of words of a phrase that ``ends`` knows."""
 
 _TAIL: Final = 80
-
+_WORD = re.compile(r"[^\W\d_]+")
 
 T = TypeVar("T")
 
@@ -28,33 +33,74 @@ def split(texts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(phrase for phrase in phrases if phrase))
 
 
+def distinct_words(text: str) -> str:
+    """Return the words of ``text``, each once: a phrase whose words are not there is not in the text."""
+    return "\n".join(dict.fromkeys(_WORD.findall(text)))
+
+
+def _longest_word(phrase: str) -> str:
+    words: list[str] = _WORD.findall(phrase)
+    return max(words, key=len)
+
+
+def backwards(words: str) -> str:
+    """Return a pattern for any of the ``words`` in a text that is read backwards."""
+    return f"(?:{'|'.join(re.escape(word[::-1]) for word in words.split())})"
+
+
+Kinds: TypeAlias = list[tuple[T, frozenset[str]]]
+"""The kinds of a word, each with the languages in which it is of that kind."""
+
+
+class _Form(NamedTuple, Generic[T]):
+    """A phrase of a list; ``inside`` and ``open_ended`` say whether letters may stand before and behind it."""
+
+    inside: bool
+    open_ended: bool
+    kind: T
+    language: str
+
+
 class Stems(Generic[T]):
-    """Phrases of which every occurrence is found, each with a tag. ``*`` is at the ends of a phrase only."""
+    """Phrases of which every occurrence is found, with its kinds and languages. ``*`` is at their ends only."""
 
-    def __init__(self, tagged: Iterable[tuple[T, str]]) -> None:
-        self._stems: dict[str, list[tuple[bool, bool, T]]] = {}
-        for tag, text in tagged:
+    def __init__(self, lists: Iterable[tuple[T, str, str]]) -> None:
+        stems: dict[str, list[_Form[T]]] = {}
+        for kind, language, text in lists:
             for each in split([text]):
-                form = each.startswith("*"), each.endswith("*"), tag
-                self._stems.setdefault(each.strip("*"), []).append(form)
-        self._ascii = {stem: forms for stem, forms in self._stems.items() if stem.isascii()}
+                form = _Form(each.startswith("*"), each.endswith("*"), kind, language)
+                stems.setdefault(each.strip("*"), []).append(form)
+        self._stems = [(_longest_word(stem), stem, forms) for stem, forms in stems.items()]
+        self._ascii = [each for each in self._stems if each[1].isascii()]
 
-    def spans(self, text: str, apart: int = 0) -> Iterator[tuple[int, int, T]]:
-        """Yield the beginning, the end and the tag of each occurrence in ``text``, in no order.
+    def spans(self, text: str, words: str | None = None, apart: int = 0) -> Iterator[tuple[int, int, Kinds[T]]]:
+        """Yield the beginning, the end and the kinds of each occurrence in ``text``, in no order.
 
-        Between those of one phrase there are at least ``apart`` characters; others are passed over.
+        Between those of one phrase there are at least ``apart`` characters; others are passed over. ``words`` are the
+        ``distinct_words`` of the text, if they are known.
         """
-        for stem, forms in (self._ascii if text.isascii() else self._stems).items():
-            at = text.find(stem)
+        for word, stem, forms in self._ascii if text.isascii() else self._stems:
+            at = text.find(stem) if words is None or word in words else -1
             passed = 0
+            kinds: dict[tuple[bool, bool], Kinds[T]] = {}
             while at >= 0:
                 end = at + len(stem)
-                begins, ends = not _in_word(text[at - 1 : at]), not _in_word(text[end : end + 1])
-                for inside, open_ended, tag in forms:
-                    if (inside or begins) and (open_ended or ends):
-                        yield at, end, tag
-                        passed = end + apart
+                within = _in_word(text[at - 1 : at]), _in_word(text[end : end + 1])
+                if within not in kinds:
+                    kinds[within] = _kinds(forms, inside=within[0], open_ended=within[1])
+                if kinds[within]:
+                    yield at, end, kinds[within]
+                    passed = end + apart
                 at = text.find(stem, max(end, passed))
+
+
+def _kinds(forms: Iterable[_Form[T]], *, inside: bool, open_ended: bool) -> Kinds[T]:
+    """Return the kinds of those forms that may have letters before and behind them, each with its languages."""
+    kinds: dict[T, set[str]] = {}
+    for form in forms:
+        if form.inside >= inside and form.open_ended >= open_ended:
+            kinds.setdefault(form.kind, set()).add(form.language)
+    return [(kind, frozenset(languages)) for kind, languages in kinds.items()]
 
 
 def _in_word(character: str) -> bool:
@@ -65,18 +111,18 @@ class Patterns:
     """Phrases with ``*`` anywhere, in which a blank also matches a hyphen, or nothing."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._phrases = [(_longest(each), each) for each in split(texts)]
+        self._phrases = [(_longest_word(each), each) for each in split(texts)]
         self._ascii = [each for each in self._phrases if each[1].isascii()]
 
-    def spans(self, text: str) -> list[tuple[int, int]]:
-        """Return the beginning and the end of each occurrence in ``text``, in order."""
+    def spans(self, text: str, words: str) -> list[tuple[int, int]]:
+        """Return the beginning and the end of each occurrence in ``text``, in order.
+
+        ``words`` are the ``distinct_words`` of the text, or of one that contains it.
+        """
         phrases = self._ascii if text.isascii() else self._phrases
-        present = [phrase for literal, phrase in phrases if literal in text]
+        likely = [phrase for word, phrase in phrases if word in words]
+        present = [phrase for phrase in likely if all(word in words for word in _WORD.findall(phrase))]
         return sorted(found.span() for phrase in present for found in _compiled(phrase).finditer(text))
-
-
-def _longest(phrase: str) -> str:
-    return max(re.split(r"[* -]", phrase), key=len)
 
 
 @cache
@@ -93,35 +139,48 @@ class Ends:
         phrases = split(texts)
         starts = [each[:-1] for each in phrases if each.endswith("*") and not each.startswith("*")]
         parts = [each[1:-1] for each in phrases if each.endswith("*") and each.startswith("*")]
+        suffixes = [each[1:] for each in phrases if each.startswith("*") and not each.endswith("*")]
         self._words = {each for each in phrases if "*" not in each}
-        self._starts = tuple(starts)
+        self._starts = _by_sign(starts, 0)
         self._several = tuple(each for each in starts if " " in each)
-        self._suffixes = tuple(each[1:] for each in phrases if each.startswith("*") and not each.endswith("*"))
-        self._parts = re.compile("|".join(map(re.escape, parts)) or "(?!)")
+        self._suffixes = _by_sign(suffixes, -1)
+        self._parts = re.compile("|".join(map(re.escape, parts))) if parts else None
+        self._last_signs = {each[-1] for each in [*self._words, *suffixes]}
         self._beginnings = [each.lstrip("*") for each in phrases]
-        self._literals = tuple(each.strip("*") for each in phrases)
+        self._literals = _by_sign((each.strip("*") for each in phrases), 0)
 
     def end(self, text: str) -> str:
         """Return the last words of ``text`` if they are one of the phrases, else "". Punctuation may follow them."""
-        text = text[-_TAIL:].rstrip(_SEPARATORS)
-        words = [word.strip(_SEPARATORS) for word in text.rsplit(None, _LONGEST)[-_LONGEST:]]
+        text = text[-_TAIL:].rstrip(SEPARATORS)
+        words = text.rsplit(None, _LONGEST)[-_LONGEST:]
         if not words:
             return ""
-        last = words[-1]
-        if last in self._words or last.startswith(self._starts):
+        last = words[-1].strip(SEPARATORS)
+        whole = last[-1:] in self._last_signs
+        if last.startswith(self._starts.get(last[:1], ())) or (whole and last in self._words):
             return last
-        if text.endswith(self._suffixes) or self._parts.search(last):
+        if (whole and text.endswith(self._suffixes.get(text[-1], ()))) or (self._parts and self._parts.search(last)):
             return last
-        for number in range(2, len(words) + 1):
-            last = " ".join(words[-number:])
-            if last in self._words or last.startswith(self._several):
-                return last
+        if whole or self._several:
+            for word in words[-2::-1]:
+                last = f"{word.strip(SEPARATORS)} {last}"
+                if last in self._words or last.startswith(self._several):
+                    return last
         return ""
 
     def begin(self, text: str) -> bool:
         """Return whether ``text`` begins with one of the phrases; only signs may stand before it."""
         text = text.lstrip(_CLOSING)
-        return text.startswith(self._literals) and any(_compiled(each).match(text) for each in self._beginnings)
+        begins = text.startswith(self._literals.get(text[:1], ()))
+        return begins and any(_compiled(each).match(text) for each in self._beginnings)
+
+
+def _by_sign(phrases: Iterable[str], position: int) -> dict[str, tuple[str, ...]]:
+    """Return phrases by their first or their last sign."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for each in phrases:
+        found[each[position]].append(each)
+    return {sign: tuple(several) for sign, several in found.items()}
 
 
 class Copulas:
@@ -135,7 +194,7 @@ class Copulas:
 
     def languages(self, word: str) -> set[str]:
         """Return the languages in which ``word`` is a copula, or ends in one if the script joins words."""
-        word = word.strip(_SEPARATORS)
+        word = word.strip(SEPARATORS)
         found = self._words.get(word, set())
         for length in range(1, min(len(word), _PARTICLE) + 1):
             found = found | self._words.get(f"*{word[-length:]}", set())
@@ -143,12 +202,12 @@ class Copulas:
 
     def last(self, text: str) -> set[str]:
         """Return the languages in which ``text`` ends in a copula; punctuation may follow it."""
-        words = text.rstrip(_SEPARATORS).rsplit(None, 1)
+        words = text.rstrip(SEPARATORS).rsplit(None, 1)
         return self.languages(words[-1]) if words else set()
 
-    def only(self, text: str, languages: set[str]) -> bool:
+    def only(self, text: str, languages: AbstractSet[str]) -> bool:
         """Return whether each word of ``text`` is a copula of one of ``languages``."""
-        words = [bare for word in text.split() if (bare := word.strip(_SEPARATORS))]
+        words = [bare for word in text.split() if (bare := word.strip(SEPARATORS))]
         return bool(words) and all(
             self._words.get(word, _NONE) & languages or self._words.get(f"*{word}", _NONE) & languages for word in words
         )

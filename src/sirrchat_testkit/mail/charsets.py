@@ -108,7 +108,7 @@ _WITH_HOLES: Final = frozenset({"cp874", *(f"cp{number}" for number in range(125
 _HOLES: Final = {("cp1255", 0xCA): "\u05ba"}
 
 _BIG5_CHARACTERS = re.compile(
-    rb"((?:[\x00-\x7f]|[\xa1-\xc5\xc9-\xf8][\x40-\x7e\xa1-\xfe])+)|([\x80-\xff](?:[\x40-\x7e\xa1-\xfe])?)"
+    rb"((?:[\x00-\x7f]|[\xa1-\xc5\xc9-\xf8][\x40-\x7e\xa1-\xfe])*+)([\x80-\xff](?:[\x40-\x7e\xa1-\xfe])?)?"
 )
 _GB_CHARACTER = re.compile(rb"[\x81-\xfe][0-9][\x81-\xfe][0-9]|[\x81-\xfe][\x40-\x7e\x80-\xfe]|\x80")
 _EURO: Final = b"\xa2\xe3"
@@ -202,10 +202,12 @@ def _utf_16(codec: str, data: bytes, errors: str) -> str:
 
 def _big5(data: bytes, errors: str) -> str:
     """Return text in Big5, of which the additions of Hong Kong are a superset with other punctuation."""
-    texts = (
-        found[1].decode("cp950", errors) if found[1] else found[2].decode("big5hkscs", errors)
-        for found in _BIG5_CHARACTERS.finditer(data)  # unlike findall, it lets other threads run
-    )
+    of_hong_kong = functools.cache(lambda character: character.decode("big5hkscs", errors))
+    texts: list[str] = []
+    for found in _BIG5_CHARACTERS.finditer(data):  # unlike findall, it lets other threads run
+        texts.append(found[1].decode("cp950", errors))
+        if found[2]:
+            texts.append(of_hong_kong(found[2]))
     return "".join(texts)
 
 

@@ -195,43 +195,47 @@ class _Page:
 
     def _walk(self, root: Any) -> None:
         """Visit every node on entry and on exit, without recursion, because nesting has no limit."""
-        top, node = root.mem_id, root
+        node, depth = root, 0
         while True:
-            down = node.first_child if self._enter(node) else None
-            if down is not None:
-                node = down
-                continue
-            self._leave(node)
-            while node.next is None:
-                if node.mem_id == top or node.parent is None:
-                    return
-                node = node.parent
-                self._leave(node)
-            if node.mem_id == top:
+            tag = node.tag
+            if tag == "-text":
+                self._read_text(node)
+            else:
+                down = node.first_child if self._enter(node, tag) else None
+                if down is not None:
+                    node, depth = down, depth + 1
+                    continue
+                self._leave(node, tag)
+            while depth and (beside := node.next) is None:
+                node, depth = node.parent, depth - 1
+                self._leave(node, node.tag)
+            if not depth:
                 return
-            node = node.next
+            node = beside
 
-    def _enter(self, node: Any) -> bool:
+    def _read_text(self, node: Any) -> None:
+        if not (self._font_sizes and self._font_sizes[-1][1]):
+            text = node.text_content or ""
+            self._say(text if text.isascii() else _SPACES.sub(" ", text.translate(_INVISIBLE)))
+
+    def _enter(self, node: Any, tag: str) -> bool:
         """Begin an element; return whether to visit its children."""
-        tag = node.tag
         hidden = self._hides and not tag.startswith(("-", "!")) and self._is_hidden(node)
-        if tag == "-text":
-            if not (self._font_sizes and self._font_sizes[-1][1]):
-                text = node.text_content or ""
-                self._say(text if text.isascii() else _SPACES.sub(" ", text.translate(_INVISIBLE)))
-        elif tag == "a":
+        if tag == "a":
             self._open.append(_Anchor("" if hidden else _url(node.attributes.get("href")), len(self._line)))
         elif tag == "img":
             self._picture(node.attributes)
-        elif tag == "area":
-            self._see(Seen(_url(node.attributes.get("href")), node.attributes.get("alt") or "", "", "picture"))
-        elif tag in _CELLS:
-            self._say(CELL)
         elif tag == "sup":
             self._say(" ")
+        elif tag in _INLINE:
+            pass
+        elif tag in _CELLS:
+            self._say(CELL)
+        elif tag == "area":
+            self._see(Seen(_url(node.attributes.get("href")), node.attributes.get("alt") or "", "", "picture"))
         elif tag == "input" and (node.attributes.get("type") or "text") in _SHOWN_INPUTS:
             self._say(f" {node.attributes.get('value') or ''} ")
-        elif tag not in _INLINE:
+        else:
             self._end_line()
         return tag not in _UNSEEN and not hidden
 
@@ -248,8 +252,7 @@ class _Page:
             or ("overflow:hidden" in style and _NO_SIZE.search(style) is not None)
         )
 
-    def _leave(self, node: Any) -> None:
-        tag = node.tag
+    def _leave(self, node: Any, tag: str) -> None:
         if self._font_sizes and self._font_sizes[-1][0] == node.mem_id:
             self._font_sizes.pop()
         if tag == "a" and self._open:
@@ -285,7 +288,10 @@ class _Page:
             self.seen.append(seen)
 
     def _end_line(self) -> None:
-        line, beside = _joined(self._line), _joined(self._beside)
+        if not self._line and not self._waiting:
+            return
+        line = _joined(self._line)
+        beside = line if self._beside == self._line else _joined(self._beside)
         self.seen += [each._replace(around=_clause(self._line, at)) for at, each in self._waiting]
         self._waiting.clear()
         self._line.clear()

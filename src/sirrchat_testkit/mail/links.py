@@ -60,6 +60,7 @@ _STOPS: Final = ".,;:!?'*|{،؛؟۔।॥։።፣"
 _DEEP: Final = 32
 """Parts of a path whose pages are known."""
 
+_UNBROKEN = re.compile(r"\S*")
 _CLAUSE = re.compile(r"(?<=[.!?。！？])\s+|\n")
 _LABELLED: Final = 100
 """The maximum length of a label. A longer text is a paragraph, which may mention anything."""
@@ -454,11 +455,21 @@ def _trimmed(url: str) -> str:
     return url.rstrip(_STOPS)
 
 
+def _behind_urls(line: str) -> str:
+    """Return what stands behind the last URL of a line; all of it if it has none."""
+    sign = line.rfind("://")
+    if sign >= 0 and (scheme := _UNBROKEN.match(line[:sign][::-1])):  # the last URL is likely there
+        _, *behind = _URL.split(line[sign - scheme.end() :])
+        if behind:
+            return behind[-1]
+    return _URL.split(line)[-1]
+
+
 def _label(text: str, position: int) -> str:
     """Return the words before a bare URL: of its clause, or else of the line above if that ends in a colon."""
     before = text[max(0, position - 4 * _LABELLED) : position]
     *above, line = before.split("\n")
-    line = _URL.split(line)[-1].strip(" <(>*-•·\t|[")
+    line = _behind_urls(line).strip(" <(>*-•·\t|[")
     if line:
         return fold(_CLAUSE.split(line)[-1])
     near = next((each for each in reversed(above[-3:]) if each.strip()), "")

@@ -42,7 +42,7 @@ _UNREAD: Final = (
     f" elements nested more than {DEEPEST} deep: links, codes and select read the part before that"
 )
 _BLANK: Final = r" \t\n\f\r"
-_TAG = re.compile(rf"<(/?)([a-z][^{_BLANK}/>]*+)", re.IGNORECASE)
+_TAG = re.compile(rf"<(/?)([a-z][^{_BLANK}/>]*+)(>)?+", re.IGNORECASE)
 _ATTRIBUTE: Final = (
     rf"[{_BLANK}/]*+[^{_BLANK}/>][^{_BLANK}/>=]*+"
     rf"(?:[{_BLANK}]*+=[{_BLANK}]*+(?:\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)|[^{_BLANK}>\"'][^{_BLANK}>]*+)?+)?+"
@@ -83,14 +83,17 @@ def _end(html: str) -> int:
         merged += name in ("html", "body")
         if number >= TAGS or overlapping > _OVERLAPPING or merged > _MERGED:
             return start
-        rest = _REST.match(html, tag.end())
-        if rest is None or rest[1] is None:
-            return start  # too many attributes
-        read = max(read, rest.end())
+        end = tag.end()
+        if not tag[3]:
+            rest = _REST.match(html, end)
+            if rest is None or rest[1] is None:
+                return start  # too many attributes
+            end = rest.end()
+        read = max(read, end)
         if tag[1]:
             elements.close(name)
         else:
-            elements.open(name, html[start : rest.end()])
+            elements.open(name, html[start:end])
         if elements.depth > DEEPEST or elements.reopened > _REOPENED:
             return start
     return len(html)
@@ -132,7 +135,7 @@ class _Elements:
 
     def close(self, name: str) -> None:
         """Note the end of an element."""
-        if not self._open[name]:
+        if not self._open.get(name):
             return
         if name in _ITEMS:
             self._item = ""

@@ -1,6 +1,7 @@
 """Settings: one table, from which checks, flags, variables, help and documentation follow."""
 
 import re
+from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -209,3 +210,18 @@ def _shown(row: Row, value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(f"`{each}`" for each in value) or "none"
     return {"": "empty", None: "none"}.get(value, f"`{row.kind.show(value)}`")
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "text"),
+    [
+        ("auth", FrozenInstanceError, "auth cannot be assigned: use mailserver.configure(auth=...)"),
+        ("domains", FrozenInstanceError, "domains cannot be assigned: use MailServer(domains=...) at the start"),
+        ("auht", ValueError, "there is no setting 'auht'; did you mean 'auth'?"),
+    ],
+)
+def test_an_assignment_is_refused_with_what_to_do_instead(name: str, error: type[Exception], text: str) -> None:
+    settings = Settings()
+    with pytest.raises(error, match=f"^{re.escape(text)}$"):
+        setattr(settings, name, "x")
+    assert settings == Settings()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import FrozenInstanceError, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, TypedDict
 
@@ -625,6 +625,17 @@ ROWS = tuple(Row(each.name, each.default, **each.metadata) for each in fields(Se
 
 _DOC = "\n".join(f"        {row.name}: {row.help}{' Changeable.' * row.changeable}" for row in ROWS)
 Settings.__doc__ = (Settings.__doc__ or "").replace("\n    Raises:", f"\n    Attributes:\n{_DOC}\n\n    Raises:", 1)
+
+
+def _refuse_assignment(_: Settings, name: str, value: object) -> None:
+    """Raise ``FrozenInstanceError``, which says how the setting ``name`` is changed."""
+    _check_names({name: value})
+    [row] = [each for each in ROWS if each.name == name]
+    instead = f"mailserver.configure({name}=...)" if row.changeable else f"MailServer({name}=...) at the start"
+    raise FrozenInstanceError(f"{name} cannot be assigned: use {instead}")
+
+
+Settings.__setattr__ = _refuse_assignment  # type: ignore[method-assign, assignment]  # dataclasses only say "cannot"
 
 
 class CurrentSettings:

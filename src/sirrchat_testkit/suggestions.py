@@ -14,13 +14,17 @@ _NO_GUESSES: Final[Mapping[str, str]] = {}
 
 
 def near_name(name: str, known: Iterable[str]) -> str | None:
-    """Return the name in ``known`` that ``name`` probably misspells: a similar one, or one that differs in a letter."""
+    """Return the name in ``known`` that ``name`` probably misspells.
+
+    It is a similar one, or one of the same length that differs in a letter, or in two that are swapped.
+    """
     import difflib  # only when something was misspelt
 
     for near in difflib.get_close_matches(name, known, 3, 0.7):
         alike = difflib.SequenceMatcher(None, name, near).ratio()
         wrong = sum(mine != its for mine, its in zip(name, near, strict=False))
-        if alike >= _ALIKE or (len(name) == len(near) and name[:1] == near[:1] and wrong == 1):
+        slip = wrong == 1 or (wrong == 2 and sorted(name) == sorted(near))  # noqa: PLR2004
+        if alike >= _ALIKE or (len(name) == len(near) and name[:1] == near[:1] and slip):
             return near
     return None
 

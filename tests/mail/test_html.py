@@ -491,3 +491,28 @@ def test_an_empty_anchor_is_no_link() -> None:
 def test_links_are_read_in_the_first_mebibyte_of_a_text(html: str) -> None:
     text = "https://a.example/first " + "x" * (1 << 20) + " https://a.example/last"
     assert links(text, html) == ("https://a.example/first",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "last"),
+    [
+        ({"match": r"confirm\?t=\d+"}, r"link(re.compile(r'confirm\?t=\d+'))"),
+        ({"url": "^https://shop", "text": "Yes$"}, "link(url=re.compile('^https://shop'), text=re.compile('Yes$'))"),
+        ({"match": "/confirm.*", "scheme": "https"}, "link(re.compile('/confirm.*'), scheme='https')"),
+    ],
+)
+def test_a_text_that_is_meant_as_a_regular_expression_is_told_so(asked: dict[str, Any], last: str) -> None:
+    found = links("", '<a href="https://shop.example/confirm?t=12">Yes</a> <a href="http://shop.example/help">Help</a>')
+    with pytest.raises(NotExactlyOne) as caught:
+        pick_link(found, **asked)
+    assert str(caught.value).splitlines()[-1] == f"To search with a regular expression: {last}"
+    pick: Any = eval(last.replace("link(", "lambda pick, found: pick(found, ", 1), {"re": re})
+    assert pick(pick_link, found) == "https://shop.example/confirm?t=12"
+
+
+@pytest.mark.parametrize("text", ["confrim", "shop", "shop[", "h.*", "(x"])
+def test_a_text_that_is_no_better_as_a_regular_expression_gets_other_advice(text: str) -> None:
+    found = links("https://shop.example/confirm?t=12 https://shop.example/help", "")
+    with pytest.raises(NotExactlyOne) as caught:
+        pick_link(found, text)
+    assert "regular expression" not in str(caught.value)

@@ -218,8 +218,13 @@ def pick_link(
     wanted = {name: each for name, each in wanted.items() if each is not None}
     known = list(links)
     judged = _asked(known, wanted)
-    asked = ", ".join(named(each) if name == "match" else f"{name}={named(each)}" for name, each in wanted.items())
-    return only(judged, f"link({asked})", "links", lambda: _advice(known, judged), shown)
+    asked = _call({name: named(each) for name, each in wanted.items()})
+    return only(judged, asked, "links", lambda: _as_patterns(known, wanted) or _advice(known, judged), shown)
+
+
+def _call(shown: Mapping[str, str]) -> str:
+    """Return a call of ``link`` whose arguments are shown so."""
+    return f"link({', '.join(each if name == 'match' else f'{name}={each}' for name, each in shown.items())})"
 
 
 def _asked(links: Iterable[Link], wanted: Mapping[str, Any]) -> list[Candidate[Link]]:
@@ -238,6 +243,25 @@ def judged_links(links: Iterable[Link]) -> list[Candidate[Link]]:
 _PLAIN: Final = "it is an ordinary link"
 _TRIED: Final = 4
 """The maximum number of links for which a failure looks for a call."""
+
+
+def _as_patterns(links: list[Link], wanted: Mapping[str, Any]) -> str:
+    """Return the call with its texts as regular expressions, if only then it finds one link; otherwise ""."""
+    texts = {name: each for name, each in wanted.items() if name in ("match", "url", "text") and isinstance(each, str)}
+    try:
+        patterns = {name: re.compile(each) for name, each in texts.items()}
+    except re.error:
+        return ""
+    if sum(each.kept for each in _asked(links, {**wanted, **patterns})) != 1:
+        return ""
+    shown = {name: _compiled(each) if name in texts else repr(each) for name, each in wanted.items()}
+    return f"To search with a regular expression: {_call(shown)}"
+
+
+def _compiled(text: str) -> str:
+    """Return the call that makes a pattern of ``text``, with a raw string if it can be one."""
+    raw = "\\" in text and "'" not in text and not text.endswith("\\") and text.isprintable()
+    return f"re.compile(r'{text}')" if raw else f"re.compile({text!r})"
 
 
 def _advice(links: list[Link], judged: list[Candidate[Link]]) -> str:

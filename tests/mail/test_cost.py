@@ -124,6 +124,7 @@ def test_reading_all_of_a_message_costs_little_whatever_its_shape(name: str) -> 
 def test_reading_all_of_a_message_full_of_codes_costs_little_more_than_a_plain_one(name: str, size: int) -> None:
     """Measured: up to 6.7 times on a busy machine; 18 times when the text before each was searched as a whole."""
     raw, usual = EVERY[name](size), plain(size)
+    most = cost = 0.0
     for _ in range(5):  # the machine is shared: one quiet measurement is enough
         most = 10 * min(seconds(partial(everything, usual)) for _ in range(3))
         cost = min(seconds(partial(everything, raw)) for _ in range(2))

@@ -145,7 +145,7 @@ class Ends:
         self._several = tuple(each for each in starts if " " in each)
         self._suffixes = _by_sign(suffixes, -1)
         self._parts = re.compile("|".join(map(re.escape, parts))) if parts else None
-        self._last_signs = {each[-1] for each in [*self._words, *suffixes]}
+        self._last_words = {each.rpartition(" ")[2] for each in self._words if " " in each}
         self._beginnings = [each.lstrip("*") for each in phrases]
         self._literals = _by_sign((each.strip("*") for each in phrases), 0)
 
@@ -156,12 +156,11 @@ class Ends:
         if not words:
             return ""
         last = words[-1].strip(SEPARATORS)
-        whole = last[-1:] in self._last_signs
-        if last.startswith(self._starts.get(last[:1], ())) or (whole and last in self._words):
+        if last in self._words or last.startswith(self._starts.get(last[:1], ())):
             return last
-        if (whole and text.endswith(self._suffixes.get(text[-1], ()))) or (self._parts and self._parts.search(last)):
+        if text.endswith(self._suffixes.get(text[-1], ())) or (self._parts and self._parts.search(last)):
             return last
-        if whole or self._several:
+        if self._several or last in self._last_words:
             for word in words[-2::-1]:
                 last = f"{word.strip(SEPARATORS)} {last}"
                 if last in self._words or last.startswith(self._several):

@@ -111,7 +111,7 @@ class _Label(NamedTuple):
     number: bool = False
 
 
-_MOST: Final = 500
+_MOST: Final = 200
 """Candidates at the beginning and at the end of a text that are ranked, if there are more of them."""
 
 _DIGITS: Final = range(4, 10)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, TypedDict
 
 from sirrchat_testkit.durations import read_duration, show_duration
+from sirrchat_testkit.formatting import excerpt
 from sirrchat_testkit.mail.addresses import is_domain
 from sirrchat_testkit.sizes import read_size, show_size
 from sirrchat_testkit.suggestions import meant, near_name
@@ -100,7 +101,7 @@ class Kind(NamedTuple):
         wrong = [each.lower() for each in given if isinstance(each, str) and each.lower() not in known]
         near = next(filter(None, (near_name(each, known) for each in wrong)), None)
         hint = f"; did you mean {known[near]!r}?" if near else ""
-        return f"{name} must be {self.accepts}, not {value!r}{hint}"
+        return f"{name} must be {self.accepts}, not {excerpt(value)}{hint}"
 
 
 def _number(least: int = 0, most: int | None = None, *, metavar: str = "N") -> Kind:
@@ -583,7 +584,7 @@ class Settings:
         """Whether the server offers TLS, by STARTTLS or on a port of its own."""
         return self.starttls or self.smtps_port is not None
 
-    def replace(self, **changes: Unpack[SettingsChanges]) -> Settings:
+    def replace(self, /, **changes: Unpack[SettingsChanges]) -> Settings:
         """Return these settings with ``changes``.
 
         Raises:
@@ -592,7 +593,7 @@ class Settings:
         given: dict[str, Any] = {**changes}
         return type(self)(**{row.name: getattr(self, row.name) for row in ROWS} | given)
 
-    def configured(self, **changes: Unpack[RuntimeChanges]) -> Settings:
+    def configured(self, /, **changes: Unpack[RuntimeChanges]) -> Settings:
         """Return these settings with ``changes``, which must be allowed while a server runs.
 
         Raises:

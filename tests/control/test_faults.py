@@ -48,6 +48,28 @@ def test_faults_of_each_protocol(server: MailServer, control: Control) -> None:
     assert control("GET", "/faults")["data"] == []
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (
+            {"effect": {"name": "delay", "seconds": 1}, "match": {"seconds": 2}},
+            "seconds is no condition of delay; write it next to match, or in effect",
+        ),
+        (
+            {"stage": "rcpt", "effect": "reject", "match": {"code": 451}},
+            "code is no condition of reject; write it next to match, or in effect",
+        ),
+        ({"effect": "lose", "match": {"self": 1}}, "unknown condition 'self'; the conditions are peer, "),
+        ({"protocol": "rest", "effect": "drop", "match": {"self": 1}}, "unknown condition 'self'; the conditions are "),
+    ],
+)
+def test_a_name_that_is_no_condition(server: MailServer, control: Control, body: Any, text: str) -> None:
+    refusal = control.refusal("POST", "/faults", status=400, body=body)
+    assert refusal["message"].startswith(text)
+    assert refusal["details"]["field"] == "match"
+    assert not [*server.faults.planned, *server.rest_faults.planned]
+
+
 def test_a_fault_is_removed_by_its_id(server: MailServer, control: Control) -> None:
     first, second = (control("POST", "/faults", status=201, body={"effect": "lose"}) for _ in range(2))
     control("DELETE", f"/faults/{first['id']}", status=204)

@@ -133,6 +133,31 @@ def test_injection_needs_no_smtp(server: MailServer, control: Control) -> None:
     assert server.sessions == []
 
 
+@pytest.mark.parametrize(
+    "address", ["a\r\nb@example.com", "a\0@example.com", "a\u202eb@example.com", "ann", "", " a@b.c"]
+)
+def test_an_injected_recipient_is_an_address(server: MailServer, control: Control, address: str) -> None:
+    server.configure(unknown_recipients="keep")
+    refusal = control.refusal("POST", "/messages", status=400, body=RAW, to=address)
+    assert refusal["message"] == f"to must be an e-mail address, not {address!r}"
+    assert refusal["details"] == {"field": "to", "value": address}
+    assert not server.messages
+
+
+@pytest.mark.parametrize("address", ["a@b.example\r\nX: y", "a\0@b.example", "<>", "a b", "\u200ba@b.example"])
+def test_an_injected_sender_is_an_address(server: MailServer, control: Control, address: str) -> None:
+    refusal = control.refusal("POST", "/messages", status=400, body=RAW, to="ann@example.com", from_=address)
+    assert refusal["message"] == f"from must be an e-mail address, or empty for the null sender, not {address!r}"
+    assert refusal["details"] == {"field": "from", "value": address}
+    assert not server.messages
+
+
+@pytest.mark.parametrize("address", ["", "root", "a@b.example", "jürgen@b.example"])
+def test_senders_that_smtp_accepts_are_injected(server: MailServer, control: Control, address: str) -> None:
+    control("POST", "/messages", status=201, body=RAW, to="ann@example.com", from_=address)
+    assert [each.mail_from for each in server.messages] == [address]
+
+
 def test_a_wrong_injection_says_why(server: MailServer, control: Control) -> None:
     assert control.refusal("POST", "/messages", status=400, body=RAW)["details"]["field"] == "to"
     unknown = control.refusal("POST", "/messages?to=no@example.com", status=400, body=RAW)

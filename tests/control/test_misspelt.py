@@ -32,6 +32,25 @@ def test_a_parameter(server: MailServer, control: Control, method: str, path: st
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("DELETE", "/messages?to=ann@example.com&q=subject:other&q=is:read", "q"),
+        ("DELETE", "/messages?to=ann@example.com&to=bob@example.com", "to"),
+        ("GET", "/wait?to=ann@example.com&timeout=0&timeout=1", "timeout"),
+        ("POST", "/messages?to=ann@example.com&from=a@b.example&from=c@b.example", "from"),
+        ("GET", "/changes?account=x&account=y&after=0&after=1", "after"),
+    ],
+)
+def test_a_repeated_parameter(server: MailServer, control: Control, method: str, path: str, name: str) -> None:
+    inbox = server.inbox_for("ann@example.com")
+    inbox.deliver(subject="Another", text="x")
+    refusal = control.refusal(method, path, status=400)
+    assert refusal["message"] == f"{name} is given 2 times; give it once"
+    assert refusal["details"]["field"] == name
+    assert [each.subject for each in inbox.messages] == ["Another"]
+
+
+@pytest.mark.parametrize(
     ("method", "path", "body", "text"),
     [
         ("POST", "/addresses", {"nam": "bob"}, "there is no field 'nam'; did you mean 'name'?"),
@@ -47,6 +66,21 @@ def test_a_parameter(server: MailServer, control: Control, method: str, path: st
 )
 def test_a_field(control: Control, method: str, path: str, body: Any, text: str) -> None:
     assert control.refusal(method, path, status=400, body=body)["message"].startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/faults", {"effect": "x" * 70_000}),
+        ("PATCH", "/settings", {"max_sessions": "x" * 70_000}),
+        ("POST", "/messages?to=" + "x" * 5_000, None),
+        ("GET", "/messages?since=" + "x" * 5_000, None),
+    ],
+)
+def test_a_long_value_is_cut_in_the_text(control: Control, method: str, path: str, body: Any) -> None:
+    refusal = control.refusal(method, path, status=400, body=body)
+    assert len(refusal["message"]) < 400
+    assert len(refusal["details"]["value"]) >= 5_000
 
 
 def test_the_value_of_an_unknown_field_is_not_repeated(control: Control) -> None:

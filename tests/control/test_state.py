@@ -75,6 +75,7 @@ def test_settings_are_those_of_the_handle(server: MailServer, control: Control) 
 @pytest.mark.parametrize(
     ("body", "text"),
     [
+        ({"self": 3}, "there is no setting 'self'; there are "),
         ({"max_recipient": 3}, "there is no setting 'max_recipient'; did you mean 'max_recipients'?"),
         ({"max_recipients": "x"}, "max_recipients must be a whole number"),
         ({"max_recipients": 0}, "max_recipients must be a whole number"),

@@ -97,8 +97,10 @@ def _recipients(header: Headers) -> list[str]:
 
 
 def _addresses(header: Headers, *names: str) -> list[str]:
+    from sirrchat_testkit.mail.addresses import is_mailbox
+
     found = [str(each) for name in names for each in header.named_addresses(name)]
-    return [*dict.fromkeys(each for each in found if "@" in each)]
+    return [*dict.fromkeys(each for each in found if is_mailbox(each))]
 
 
 def _mailbox(path: Path) -> tuple[int, Iterator[Item]]:

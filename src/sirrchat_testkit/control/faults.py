@@ -15,11 +15,15 @@ from aiohttp import web
 
 from sirrchat_testkit.control.state import keep_apart
 from sirrchat_testkit.errors import InvalidValue, NotFound
-from sirrchat_testkit.faults.engine import Fault
+from sirrchat_testkit.faults.engine import Fault, FaultProtocol
 from sirrchat_testkit.faults.handle import PlannedFaults
+from sirrchat_testkit.faults.rest import REST
 from sirrchat_testkit.faults.rest_handle import RestFaults
+from sirrchat_testkit.faults.smtp import SMTP
 from sirrchat_testkit.faults.smtp_handle import Faults
+from sirrchat_testkit.faults.webhook import WEBHOOK
 from sirrchat_testkit.faults.webhook_handle import WebhookFaults
+from sirrchat_testkit.formatting import excerpt
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.http.style import answer, checked, read_object
 from sirrchat_testkit.schemas import control as schemas
@@ -30,6 +34,7 @@ _HANDLES: Final[Mapping[str, type[PlannedFaults[Any, Any]]]] = {
     "webhook": WebhookFaults,
     "rest": RestFaults,
 }
+_PROTOCOLS: Final[Mapping[str, FaultProtocol[Any, Any]]] = {"smtp": SMTP, "webhook": WEBHOOK, "rest": REST}
 _ATTRIBUTES: Final = {"smtp": "faults", "webhook": "webhook_faults", "rest": "rest_faults"}
 """The attribute of ``mailserver`` that is the handle of each protocol."""
 
@@ -70,7 +75,13 @@ class FaultViews:
             if one.default is one.empty and each not in parameters:
                 needed = f"a stage: {', '.join(handle.stages())}" if each == "stage" else each
                 raise InvalidValue(f"{name} needs {needed}", field=each)
+        for each in body.match:
+            if each in known:
+                raise InvalidValue(
+                    f"{each} is no condition of {name}; write it next to match, or in effect", field="match"
+                )
         try:
+            _PROTOCOLS[body.protocol].match.check(verb, body.match)
             planned: Fault = verb(**parameters, **body.match)
         except (TypeError, ValueError) as error:
             text = str(error)
@@ -109,7 +120,7 @@ def _verb(handle: PlannedFaults[Any, Any], protocol: str, name: str) -> Any:
     if name not in verbs:
         near = near_name(name, verbs)
         hint = f"; did you mean {near!r}?" if near else ""
-        text = f"effect must be one of {', '.join(verbs)} for {protocol}, not {name!r}{hint}"
+        text = f"effect must be one of {', '.join(verbs)} for {protocol}, not {excerpt(name)}{hint}"
         raise InvalidValue(text, field="effect", value=name)
     return getattr(handle, name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
 
@@ -15,12 +16,14 @@ from sirrchat_testkit.domain.models import Envelope, Message
 from sirrchat_testkit.domain.search import Search
 from sirrchat_testkit.domain.transcript import Transcript
 from sirrchat_testkit.errors import InvalidValue, NoSuchAddress, NotFound
+from sirrchat_testkit.formatting import excerpt
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.message import ReceivedMessage, record_of
 from sirrchat_testkit.handles.remedies import FOR_CLIENTS
 from sirrchat_testkit.http.pagination import cursor_position, encode_cursor
 from sirrchat_testkit.http.parameters import Number, Parameter, Seconds
 from sirrchat_testkit.http.style import answer, answer_large, checked, read_bytes, read_object
+from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.compose import SENDER
 from sirrchat_testkit.schemas import control as schemas
 
@@ -81,12 +84,8 @@ class MessageViews:
 
     async def inject_message(self, request: web.Request) -> web.Response:
         """Store a message without SMTP, as if a client had sent it."""
-        recipients = request.query.getall("to", [])
-        if not recipients:
-            raise InvalidValue("to is required: name the recipient", field="to")
+        envelope = _envelope(request.query.getall("to", []), FROM.read(request))
         raw = await read_bytes(request, self._services.settings.value.max_message_size)
-        sender = FROM.read(request)
-        envelope = Envelope(id="", sender=SENDER if sender is None else sender, recipients=tuple(recipients))
         try:
             stored = await self._services.delivery.deliver(envelope, raw)
         except NoSuchAddress as refusal:
@@ -176,6 +175,19 @@ class MessageViews:
 _DIGITS: Final = 6
 _DELETED: Final = 100
 """Messages that are deleted in one commit."""
+
+
+def _envelope(recipients: Sequence[str], sender: str | None) -> Envelope:
+    """Return an envelope with addresses that SMTP accepts. Raises ``InvalidValue``."""
+    if not recipients:
+        raise InvalidValue("to is required: name the recipient", field="to")
+    for each in recipients:
+        if not addressing.is_mailbox(each):
+            raise InvalidValue(f"to must be an e-mail address, not {excerpt(each)}", field="to", value=each)
+    if sender and not addressing.is_mailbox(sender) and not addressing.is_local_part(sender):
+        text = f"from must be an e-mail address, or empty for the null sender, not {excerpt(sender)}"
+        raise InvalidValue(text, field="from", value=sender)
+    return Envelope(id="", sender=SENDER if sender is None else sender, recipients=tuple(recipients))
 
 
 def _search(request: web.Request) -> Search:

@@ -26,7 +26,7 @@ from typing import Any, Final
 from sirrchat_testkit.comparing import CONTAINED, LIKE, Rule
 from sirrchat_testkit.domain.models import SEEN
 from sirrchat_testkit.errors import InvalidValue
-from sirrchat_testkit.formatting import in_utc, named
+from sirrchat_testkit.formatting import excerpt, in_utc, named
 from sirrchat_testkit.matching import MAIL, Check, Condition, Match
 
 
@@ -136,7 +136,7 @@ def _moment(name: str, text: str, q: str | None = None) -> datetime:
     try:
         return in_utc(text)
     except ValueError:
-        words = f"{name} must be a time such as 2025-01-15T10:30:00Z, or a date, not {text!r}"
+        words = f"{name} must be a time such as 2025-01-15T10:30:00Z, or a date, not {excerpt(text)}"
         raise InvalidValue(words, field=name if q is None else "q", value=text if q is None else q) from None
 
 

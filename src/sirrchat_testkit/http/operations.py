@@ -129,7 +129,8 @@ class Api:
         operations: Its table.
         security: The security schemes of the document that it accepts.
         schema_prefix: The prefix of its schemas in the document.
-        refuses_unknown: Whether a query parameter that an operation does not have is invalid; otherwise it is ignored.
+        refuses_unknown: Whether a query parameter that an operation does not have, or that is repeated although it has
+            one value, is invalid; otherwise it is ignored.
     """
 
     title: str
@@ -152,15 +153,19 @@ class Api:
 def _refusing(operation: Operation) -> View:
     """Return the view of ``operation``, after a check that a request has no other parameters than those that it reads.
 
-    A misspelt condition would otherwise be no condition at all: a deletion would delete everything.
+    A misspelt or repeated condition would otherwise be no condition at all: a deletion would delete too much.
     """
     known = [each.name for each in operation.query]
+    lists = {each.name for each in operation.query if each.schema["type"] == "array"}
 
     async def view(request: web.Request) -> web.StreamResponse:
-        for name in request.query:
+        query = request.query
+        for name in query:
             if name not in known:
                 instead = meant(name, known) if known else "this route takes none"
-                raise InvalidValue(f"there is no parameter {name!r}; {instead}", field=name, value=request.query[name])
+                raise InvalidValue(f"there is no parameter {name!r}; {instead}", field=name, value=query[name])
+            if name not in lists and len(values := query.getall(name)) > 1:
+                raise InvalidValue(f"{name} is given {len(values)} times; give it once", field=name, value=values[1])
         return await operation.view(request)
 
     return view

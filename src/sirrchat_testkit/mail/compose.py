@@ -139,7 +139,8 @@ def to_bytes(message: EmailMessage) -> tuple[str, bytes]:
         raise TypeError(f"a message must be bytes or an EmailMessage, not {type(message).__name__}{hint}")
     sender = message["From"]
     addresses = sender.addresses if sender is not None else ()
-    return addresses[0].addr_spec if addresses else "", message.as_bytes(policy=SMTP.clone(utf8=False))
+    author = addresses[0].addr_spec if addresses else ""
+    return author if author != "<>" else "", message.as_bytes(policy=SMTP.clone(utf8=False))
 
 
 def compose(recipient: str, fields: MessageFields, *, now: datetime, unique: str) -> EmailMessage:

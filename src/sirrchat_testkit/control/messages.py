@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import quote
 
 from aiohttp import web
 
@@ -22,7 +21,7 @@ from sirrchat_testkit.handles.message import ReceivedMessage, record_of
 from sirrchat_testkit.handles.remedies import FOR_CLIENTS
 from sirrchat_testkit.http.pagination import cursor_position, encode_cursor
 from sirrchat_testkit.http.parameters import Number, Parameter, Seconds
-from sirrchat_testkit.http.style import answer, answer_large, checked, read_bytes, read_object
+from sirrchat_testkit.http.style import answer, answer_large, checked, read_bytes, read_object, saved_as
 from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.compose import SENDER
 from sirrchat_testkit.schemas import control as schemas
@@ -159,9 +158,8 @@ class MessageViews:
             has = f"its last file is {len(files) - 1}" if files else "it has no files"
             raise NotFound(f"the message has no file {number}; {has}")
         file = files[int(number)]
-        name = f"attachment; filename*=UTF-8''{quote(file.name or 'attachment', safe='')}"
-        headers = {"Content-Type": "application/octet-stream", "Content-Disposition": name}
-        return web.Response(body=file.content, headers=headers | {"X-Content-Type-Options": "nosniff"})
+        headers = {"Content-Type": "application/octet-stream", "X-Content-Type-Options": "nosniff"}
+        return web.Response(body=file.content, headers=headers | saved_as(file.name or "attachment"))
 
     async def _message(self, request: web.Request) -> ReceivedMessage:
         message = await self._services.store.get(Message, id=request.match_info["message"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Final, Generic
 
 from sirrchat_testkit.faults.engine import C, D, Fault, FaultAction, FaultProtocol, FaultRegistry
 from sirrchat_testkit.suggestions import Hints
@@ -89,12 +89,21 @@ class PlannedFaults(Hints, Generic[C, D]):
         return f"<{type(self).__name__} {planned or 'none'}>"
 
 
+_LONGEST: Final = 10**10
+"""Seconds, more than 300 years: as far as the clock can be moved."""
+
+
 def seconds_of(name: str, seconds: float, *, zero: bool = True) -> float:
-    """Return ``seconds``, the argument ``name``. Raises ``ValueError`` unless it is above 0, or 0 if ``zero``."""
+    """Return ``seconds``, the argument ``name``.
+
+    Raises ``ValueError`` unless it is above 0, or 0 if ``zero``, and at most 10 000 000 000.
+    """
     if type(seconds) not in {int, float} or not (seconds > 0 or (zero and seconds == 0)):
         raise ValueError(
             f"{name} must be a number of seconds, {'0 or more' if zero else 'more than 0'}, not {seconds!r}"
         )
+    if seconds > _LONGEST:
+        raise ValueError(f"{name} must be at most {_LONGEST} seconds, not {seconds!r}")
     return seconds
 
 

@@ -22,7 +22,8 @@ from sirrchat_testkit.settings import Settings
 
 HEALTH_PATHS: Final = frozenset({"/healthz", "/readyz"})
 
-_HOST_AND_PORT = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::[0-9]*)?")
+_HOST_AND_PORT = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([0-9]*))?")
+_LAST_PORT = 65_535
 
 
 def check_origin(request: web.Request, settings: Settings) -> None:
@@ -44,7 +45,8 @@ def check_origin(request: web.Request, settings: Settings) -> None:
 def host_name(host: str) -> str:
     """Return the name or IP address in ``host``, which may have a port, in one spelling."""
     match = _HOST_AND_PORT.fullmatch(host.strip())
-    name = (match[1] or match[2] or "") if match else host
+    is_valid = match and len(match[3] or "") <= len(str(_LAST_PORT)) and int(match[3] or 0) <= _LAST_PORT
+    name = (match[1] or match[2] or "") if match and is_valid else host
     name = name.partition("%")[0].removesuffix(".").lower()
     try:
         address = ip_address(name)

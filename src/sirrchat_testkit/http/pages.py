@@ -68,6 +68,11 @@ def lead(url: str, status: int = 303) -> web.Response:
     return web.Response(status=status, headers={**HEADERS, "Location": url})
 
 
+def inside(url: str) -> str:
+    """Return ``url`` if it is that of a page below ``/ui``, which a form may lead back to; otherwise the start."""
+    return url if url.startswith(f"{PREFIX}/") and url.isascii() and url.isprintable() else START
+
+
 def plain(title: str, body: str, status: int = 200) -> web.Response:
     """Return a page without style, with ``body`` as HTML."""
     text = _PAGE.format(title=html.escape(title), body=body)

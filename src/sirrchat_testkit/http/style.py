@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import quote
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -199,6 +200,15 @@ def style_at(app: web.Application, path: str) -> ApiStyle:
 def style_of(request: web.Request) -> ApiStyle:
     """Return the style of the API that ``request`` is for."""
     return style_at(request.app, request.rel_url.raw_path)
+
+
+_LONGEST_NAME: Final = 120
+"""Characters; a file system has 255 bytes, and some clients refuse a header of 8 KiB."""
+
+
+def saved_as(name: str) -> dict[str, str]:
+    """Return the header of a file that clients save as ``name``; of a long one, the end with the suffix."""
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name[-_LONGEST_NAME:], safe='')}"}
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -101,5 +101,5 @@ def reason_of(error: ErrorDetails) -> str:
     known = _REASONS.get(error["type"])
     if known is None:
         return _SUBJECT.sub("must ", error["msg"]).replace(" after validation", "")
-    bounds = {name: f"{value:g}" if type(value) is float else value for name, value in error.get("ctx", {}).items()}
+    bounds = {name: f"{value:.15g}" if type(value) is float else value for name, value in error.get("ctx", {}).items()}
     return known.format(**bounds)

@@ -141,7 +141,8 @@ class FaultPages:
         elif action == "resume":
             clock.resume()
         elif action == "advance":
-            await clock.advance(round(_duration(value) * 1000))
+            move = checked(schemas.ClockMove, {"action": action, "seconds": _duration(value)})
+            await clock.advance(round((move.seconds or 0) * 1000))
         elif action == "move_to":
             await clock.move_to(_moment(value))
         else:

@@ -10,7 +10,7 @@ from aiohttp import web
 from sirrchat_testkit.domain.events import Event
 from sirrchat_testkit.domain.models import ApiKey, Message
 from sirrchat_testkit.domain.services import Services
-from sirrchat_testkit.http.pages import START, lead
+from sirrchat_testkit.http.pages import inside, lead
 from sirrchat_testkit.web.render import Templates, page
 from sirrchat_testkit.web.visitors import Visitors
 
@@ -79,8 +79,8 @@ class Layout:
 
     def set_theme(self, _request: web.Request, form: Mapping[str, Any]) -> web.Response:
         """Set the cookie of the theme, and lead back."""
-        wanted, back = str(form.get("theme", "")), str(form.get("next", ""))
-        response = lead(back if back.startswith("/ui/") else START)
+        wanted = str(form.get("theme", ""))
+        response = lead(inside(str(form.get("next", ""))))
         theme = wanted if wanted in THEMES else ""
         response.set_cookie(_THEME, theme, path="/ui", httponly=True, samesite="Strict", max_age=31_536_000)
         return response

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
 
 from aiohttp import web
 
@@ -22,6 +21,7 @@ from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.message import ReceivedMessage, finish_loading
 from sirrchat_testkit.handles.viewing import stem
 from sirrchat_testkit.http.pages import HEADERS, PREFIX, lead
+from sirrchat_testkit.http.style import saved_as
 from sirrchat_testkit.mail.mime import Attachment
 from sirrchat_testkit.schemas.webhook_events import FAILED, PENDING
 from sirrchat_testkit.web.body import body, listed
@@ -291,10 +291,7 @@ def _as_test(message: ReceivedMessage, found: Any) -> str:
 
 def attached(name: str) -> dict[str, str]:
     """Return the headers of a file that is saved as ``name``, and never shown."""
-    return {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-    }
+    return saved_as(name) | {"Content-Security-Policy": "sandbox; default-src 'none'"}
 
 
 def file(content: bytes, name: str, media: str) -> web.Response:

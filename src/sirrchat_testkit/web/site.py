@@ -8,16 +8,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from sirrchat_testkit.domain.models import ApiKey
-from sirrchat_testkit.errors import Forbidden, NotFound, TestkitError
+from sirrchat_testkit.errors import Forbidden, InvalidValue, NotFound, TestkitError
 from sirrchat_testkit.handles.control import ServerControl
-from sirrchat_testkit.http.pages import START, lead
+from sirrchat_testkit.http.pages import START, inside, lead
 from sirrchat_testkit.http.style import TooLarge, status_of
 from sirrchat_testkit.net import Ports
 from sirrchat_testkit.web.activity import ActivityPages
@@ -149,7 +150,7 @@ class Site:
                 if (request.content_length or 0) > most:  # before files are made of it
                     raise TooLarge(most)
                 request = request.clone(client_max_size=most)
-            self._visitors.check(request, str((await request.post()).get("token", "")))
+            self._visitors.check(request, str((await _form(request)).get("token", "")))
         return request
 
     def _static(self, name: str) -> web.Response:
@@ -163,10 +164,10 @@ class Site:
         return self._layout.sign_in(request, request.path_qs, problem)
 
     async def _sign_in(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
+        form = await _form(request)
         self._visitors.check(request, str(form.get("token", "")))
-        wanted = str(form.get("next", ""))
-        response = lead(wanted if wanted.startswith("/ui/") else START)
+        wanted = inside(str(form.get("next", "")))
+        response = lead(wanted)
         if not await self._visitors.sign_in(request, str(form.get("key", "")).strip(), response):
             return self._layout.sign_in(request, wanted, "This API key is wrong, revoked or expired.")
         return response
@@ -186,6 +187,14 @@ class Site:
     async def _set_theme(self, request: web.Request, _visitor: ApiKey) -> web.StreamResponse:
         """Set the theme, which a cookie keeps, and go back to the page."""
         return self._layout.set_theme(request, await request.post())
+
+
+async def _form(request: web.Request) -> Mapping[str, Any]:
+    """Read the form of ``request``, which is then kept for ``post``. Raises ``InvalidValue``."""
+    try:
+        return await request.post()
+    except (ValueError, LookupError, RuntimeError, HttpProcessingError, web.RequestPayloadError):  # what aiohttp raises
+        raise InvalidValue("The form cannot be read: its headers and its content do not fit together") from None
 
 
 def _handler() -> Handler:

@@ -22,7 +22,12 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
         ({"http_port": 65536}, "http_port must be a whole number from 0 to 65535, not 65536"),
         ({"http_port": True}, "http_port must be a whole number from 0 to 65535, not True"),
         ({"smtp_port": "25"}, "smtp_port must be a whole number from 0 to 65535, not '25'"),
-        ({"host": ""}, "host must be a string that is not empty, not ''"),
+        ({"host": ""}, "host must be a string that is not empty, without control characters, not ''"),
+        ({"host": "a\n"}, "host must be a string that is not empty, without control characters, not 'a\\n'"),
+        (
+            {"domains": ["\udcff"]},
+            "domains must be a list of domain names such as 'example.com', at least one, not ['\\udcff']",
+        ),
         ({"advertise": "a:25"}, "advertise must be a host name or an IP address, without a port, not 'a:25'"),
         ({"subaddressing": "++"}, "subaddressing must be empty or one of + - = _ #, not '++'"),
         ({"domains": []}, "domains must be a list of domain names such as 'example.com', at least one, not []"),
@@ -35,8 +40,11 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
             "domains must be a list of domain names such as 'example.com', at least one, not ['a b']",
         ),
         ({"domains": 5}, "domains must be a list of domain names such as 'example.com', at least one, not 5"),
-        ({"api_key": ""}, "api_key must be a string that is not empty, not ''"),
-        ({"seed": 5}, "seed must be a string, not 5"),
+        ({"api_key": ""}, "api_key must be 1 to 1000 visible ASCII characters without spaces"),
+        ({"api_key": "schlüssel"}, "api_key must be 1 to 1000 visible ASCII characters without spaces"),
+        ({"api_key": "a\nb"}, "api_key must be 1 to 1000 visible ASCII characters without spaces"),
+        ({"api_key": "a b"}, "api_key must be 1 to 1000 visible ASCII characters without spaces"),
+        ({"seed": 5}, "seed must be a string without control characters, not 5"),
         ({"data": ""}, "data must be the path of a folder, not ''"),
         ({"data": 5}, "data must be the path of a folder, not 5"),
         ({"fsync": 1}, "fsync must be True or False, not 1"),
@@ -69,7 +77,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
             {"oauth_tokens": ["ann"]},
             (
                 "oauth_tokens must be a list of tokens such as 'ann@example.com=token', a mapping of users to tokens, "
-                "or a function, not ['ann']"
+                "or a function"
             ),
         ),
         (

@@ -67,6 +67,7 @@ class Kind(NamedTuple):
         repeats: Whether the setting is a list.
         metavar: The placeholder of a value in the help; empty for the name of the setting.
         show: Returns a value as people write it.
+        secret: Whether a refusal does not repeat the value.
     """
 
     accepts: str
@@ -77,6 +78,7 @@ class Kind(NamedTuple):
     repeats: bool = False
     metavar: str = ""
     show: Callable[[Any], str] = str
+    secret: bool = False
 
     def check(self, name: str, value: Any) -> Any:
         """Return ``value`` as it is stored. Raises ``ValueError`` with ``name`` if it is not accepted."""
@@ -95,13 +97,14 @@ class Kind(NamedTuple):
     def _refusal(self, name: str, value: Any) -> str:
         """Return that ``name`` cannot be ``value``, with the name that was probably meant."""
         known = {each.lower(): each for each in self.choices or self.names}
-        given = (
+        words = (
             re.split(r"[,\s]+", value) if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
         )
-        wrong = [each.lower() for each in given if isinstance(each, str) and each.lower() not in known]
+        wrong = [each.lower() for each in words if isinstance(each, str) and each.lower() not in known]
         near = next(filter(None, (near_name(each, known) for each in wrong)), None)
         hint = f"; did you mean {known[near]!r}?" if near else ""
-        return f"{name} must be {self.accepts}, not {excerpt(value)}{hint}"
+        given = "" if self.secret else f", not {excerpt(value)}{hint}"
+        return f"{name} must be {self.accepts}{given}"
 
 
 def _number(least: int = 0, most: int | None = None, *, metavar: str = "N") -> Kind:
@@ -142,11 +145,17 @@ def _size(accepts: str, least: int) -> Kind:
 
 def _text(*, empty: bool = False) -> Kind:
     def keep(value: Any) -> str:
-        if isinstance(value, str) and (value or empty):
+        if isinstance(value, str) and (value or empty) and value.isprintable():
             return value
         raise ValueError
 
-    return Kind("a string" if empty else "a string that is not empty", keep)
+    return Kind(f"a string {'' if empty else 'that is not empty, '}without control characters", keep)
+
+
+def _key(value: Any) -> str:
+    if isinstance(value, str) and _KEY.fullmatch(value):
+        return value
+    raise ValueError
 
 
 def _choice(*choices: str) -> Kind:
@@ -270,9 +279,13 @@ _ALLOWED = _list(
     _HOST.fullmatch,
     fold=str.lower,
 )
+_KEY = re.compile(r"[!-~]{1,1000}")
+_API_KEY = _or_none(Kind("1 to 1000 visible ASCII characters without spaces", _key, secret=True))
 _ADVERTISED = _or_none(Kind("a host name or an IP address, without a port", _host))
 _PAIRS = _list("tokens such as 'ann@example.com=token'", re.compile(r"[^=]+=.+", re.DOTALL).fullmatch)
-_TOKENS = _PAIRS._replace(accepts=f"{_PAIRS.accepts}, a mapping of users to tokens, or a function", keep=_tokens)
+_TOKENS = _PAIRS._replace(
+    accepts=f"{_PAIRS.accepts}, a mapping of users to tokens, or a function", keep=_tokens, secret=True
+)
 
 _LISTEN, _TLS, _MAIL, _LIMITS, _STORE, _REST = (
     "Network",
@@ -488,7 +501,7 @@ class Settings:
         0, _AGE, _LIMITS, "How long to keep a message, by the server's clock; 0: no limit.", changeable=True
     )
     api_key: str | None = _setting(
-        None, _or_none(_text()), _STORE, "The API key of the admin account. Default: a random one.", secret=True
+        None, _API_KEY, _STORE, "The API key of the admin account. Default: a random one.", secret=True
     )
     seed: str = _setting(
         "sirrchat_testkit",

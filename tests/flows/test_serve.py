@@ -75,6 +75,32 @@ def test_what_cannot_be_done_at_the_start_is_one_line(tmp_path: Path) -> None:
         assert done.stderr.startswith("sirrchat-testkit: ")
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "nothing"])
+@pytest.mark.parametrize("flag", ["--ready-file", "--tls-cert"])
+def test_only_regular_files_are_read_and_replaced(tmp_path: Path, flag: str, kind: str) -> None:
+    path = tmp_path / "named"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/null")
+    elif kind == "folder":
+        path.mkdir()
+    given = "" if kind == "nothing" and flag == "--ready-file" else str(path)
+    done = subprocess.run(
+        [*SERVE, *ANY_PORT, "--starttls", flag, given],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+        check=False,
+    )
+    why = "No such file or directory" if kind == "nothing" and given else "it is not a regular file"
+    verb = "write" if flag == "--ready-file" else "read"
+    assert (done.returncode, done.stderr) == (1, f"sirrchat-testkit: cannot {verb} {given or '.'}: {why}\n")
+    assert [*tmp_path.iterdir()] == ([] if kind == "nothing" else [path])
+    assert not path.is_file()
+
+
 def test_one_line_of_json_tells_a_program_everything(serve: StartServe, tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     served = serve("--ready-file", str(ready))

@@ -16,7 +16,7 @@ import pytest
 
 from sirrchat_testkit.domain.models import Message
 from sirrchat_testkit.domain.store import Put
-from sirrchat_testkit.errors import StoreBroken, StoreError, StoreLocked
+from sirrchat_testkit.errors import StoreBroken, StoreDamaged, StoreError, StoreLocked
 from sirrchat_testkit.storage import TinyStore
 from sirrchat_testkit.storage.archive import Archive
 from sirrchat_testkit.storage.folder import Folder
@@ -181,3 +181,32 @@ def test_the_first_free_name_has_no_number(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert folder.free_name("a.damaged") == "a.damaged.2"
     folder.close()
+
+
+@pytest.mark.parametrize("name", ["format.json", "lock", "mail.json", "mail.sums", "journal-*.log", "raw-*.seg"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_only_regular_files_are_opened(tmp_path: Path, name: str, kind: str) -> None:
+    folder = shutil.copytree(FOLDERS / "version-2-stopped", tmp_path / "data")
+    path = next(folder.glob(name), folder / name)
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    for opened in (TinyStore, Archive):
+        with pytest.raises(StoreDamaged, match=f"{path} is not a regular file; restore it from a backup"):
+            opened(folder)
+
+
+def test_a_pipe_among_the_raw_messages_of_the_former_layout_is_left_alone(tmp_path: Path) -> None:
+    folder = shutil.copytree(FOLDERS / "former-stopped", tmp_path / "data")
+    pipe = next((folder / "raw").iterdir()) / f"{'0' * 64}.eml"
+    os.mkfifo(pipe)
+
+    async def open_and_close() -> None:
+        await TinyStore(folder).close()
+
+    asyncio.run(open_and_close())
+    assert pipe.is_fifo()

@@ -119,8 +119,15 @@ def _look_for(*files: str | None) -> None:
     """Raise the ``OSError`` of a file that cannot be read: TLS errors do not name the file."""
     for name in files:
         if name is not None:
+            _check_regular(Path(name))
             with Path(name).open("rb"):
                 pass
+
+
+def _check_regular(path: Path) -> None:
+    """Raise ``OSError`` if there is something else than a file at ``path``, such as a pipe or a device."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 def _announce(server: MailServer, arguments: argparse.Namespace) -> str:
@@ -154,8 +161,13 @@ def _announce(server: MailServer, arguments: argparse.Namespace) -> str:
 
 def _write_whole(path: Path, text: str) -> None:
     """Write ``text``, which has the API key, to a file that only its owner can read, in one step."""
+    _check_regular(path)  # a device or a pipe would be replaced
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
-    with open(draft, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(text)
-    draft.replace(path)
+    try:
+        with open(draft, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise

@@ -23,8 +23,8 @@ _LETTER = r"[^\x00-/:-@\[-`{-\xa0]"  # A-Z a-z 0-9 and from U+00A1 on
 _LABEL = rf"{_LETTER}(?:[^\x00-,./:-@\[-`{{-\xa0]{{0,61}}{_LETTER})?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]+|[A-Za-z0-9\-]*[A-Za-z0-9]:[!-Z^-~]+)\]")
-_INVISIBLE = re.compile(  # C1 controls, line separators, and what Unicode calls default ignorable
-    "[\x80-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+_INVISIBLE = re.compile(  # C1 controls, line separators, surrogates, and what Unicode calls default ignorable
+    "[\ud800-\udfff\x80-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _LIKE_ASCII = re.compile("([\u037e\u1fef\u212a])")  # Unicode normalization makes ASCII characters of these

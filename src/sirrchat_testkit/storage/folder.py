@@ -15,7 +15,8 @@
 2. Files are opened, renamed and deleted relative to the descriptor of the folder. If the folder is moved or replaced,
    no file of another folder is touched.
 3. A forked child closes the files that it inherits before anything else runs in it.
-4. New folders have mode 0700 and files 0600, so that only the owner can read mail and hashes of passwords.
+4. Only regular files are opened.
+5. New folders have mode 0700 and files 0600, so that only the owner can read mail and hashes of passwords.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ import errno
 import fcntl
 import os
 import re
+import stat
 import time
 import weakref
 from pathlib import Path
 from typing import IO, Any, Final
 
-from sirrchat_testkit.errors import StoreBusy, StoreError, StoreFull, StoreLocked
+from sirrchat_testkit.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreLocked
 
 COMPACT_AT: Final = 64 << 20
 """Bytes of a journal from which on it is compacted, if it is also as long as the snapshot."""
@@ -90,7 +92,7 @@ class Folder:
             self._files.add(self.descriptor)
             self._key = identity(os.fstat(self.descriptor))
             self._lock()
-        except StoreLocked:
+        except StoreError:
             self._close_files()
             raise
         except OSError as error:
@@ -186,7 +188,19 @@ class Folder:
         self.close()
 
     def _open(self, name: str, flags: int) -> int:
-        return os.open(name, flags | os.O_CLOEXEC, FILE_MODE, dir_fd=self.descriptor)
+        """Open a file. Raises ``StoreDamaged`` if it is a pipe or a device, at which reading or writing could wait."""
+        try:
+            descriptor = os.open(name, flags | os.O_CLOEXEC | os.O_NONBLOCK, FILE_MODE, dir_fd=self.descriptor)
+        except OSError as error:
+            if error.errno not in {errno.ENXIO, errno.EISDIR}:
+                raise
+        else:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return descriptor
+            os.close(descriptor)
+        path = str(self.path / name)
+        text = f"{path} is not a regular file; restore it from a backup, or move it away"
+        raise StoreDamaged(text, file=path, byte=0)
 
     def _close_files(self) -> None:
         for descriptor in list(self._files):

@@ -59,7 +59,8 @@ def check_complete(folder: Folder) -> None:
 
 def former_raws(folder: Folder) -> list[Path]:
     """Return the files with raw messages in the former layout."""
-    return sorted((folder.path / FORMER_RAWS).glob("??/*.eml")) if FORMER_RAWS in folder.names() else []
+    found = (folder.path / FORMER_RAWS).glob("??/*.eml") if FORMER_RAWS in folder.names() else ()
+    return sorted(each for each in found if each.is_file())
 
 
 def _replay(folder: Folder, generation: int, state: Snapshot, *, newest: bool, tidy: bool) -> None:

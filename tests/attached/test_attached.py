@@ -599,6 +599,22 @@ def test_its_client_changes_nothing_of_others(elsewhere: MailServer, attached: M
                 change()
 
 
+def test_its_client_reads_no_message_of_others_since_that_marks_it_as_read(
+    elsewhere: MailServer, attached: MailServer
+) -> None:
+    with elsewhere.scope(check=False), attached.scope("mine", check=False), attached._mail_client() as client:
+        theirs = elsewhere.add_account("zoe@example.com")
+        ann = client.users.create("ann@example.com", "secret")
+        for address in ("zoe@example.com", "ann@example.com"):
+            elsewhere.inbox_for(address).deliver(subject="Hello", text="x")
+        [foreign], [own] = client.messages.list(theirs.id), client.messages.list(ann.id)
+        for read in (client.messages.get, client.messages.raw):
+            with pytest.raises(SharedServerError, match="read those of users that the test has made"):
+                read(theirs.id, foreign.uid)
+        assert client.messages.get(ann.id, own.uid).subject == "Hello"
+        assert [each.flags for each in elsewhere.inbox_for("zoe@example.com").messages] == [()]
+
+
 def test_its_client_makes_and_revokes_keys_of_its_own_users_alone(elsewhere: MailServer, attached: MailServer) -> None:
     with elsewhere.scope(), attached.scope("mine"), attached._mail_client() as client:
         theirs = elsewhere.add_account("zoe@example.com")

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpx
 import pytest
 from dirty_equals import IsDatetime
@@ -507,6 +508,34 @@ def test_a_wait_without_an_answer_says_how_long_it_was(way: Way) -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         way.run(AsyncControlClient, scenario, "x", f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.05)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_answer_that_comes_byte_by_byte_takes_no_longer(backend: str) -> None:
+    stopped = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Header: ")
+            for _ in range(1000):
+                if stopped.wait(0.01):
+                    break
+                connection.send(b"x")
+
+    async def scenario(url: str) -> None:
+        async with AsyncControlClient("x", url, timeout=0.2, retries=0) as client:
+            with pytest.raises(Unreachable, match=r"within 0\.2 seconds$"):
+                await client.clock.now()
+
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+        thread = threading.Thread(target=answer, args=(slow,))
+        thread.start()
+        try:
+            anyio.run(scenario, f"http://127.0.0.1:{slow.getsockname()[1]}", backend=backend)
+        finally:
+            stopped.set()
+            thread.join()
 
 
 def test_what_did_not_arrive_is_an_error_of_a_test_and_of_the_client(way: Way, mailserver: MailServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final, TypeVar, cast
+from urllib.parse import unquote
 
 from sirrchat_testkit.client.calls import Call
 from sirrchat_testkit.client.sirrchat import Client
@@ -38,8 +39,12 @@ class OwnClient(Client):
 
     def _send(self, call: Call[T]) -> T:
         kind, *rest = call.path.strip("/").split("/")
+        marks_as_read = kind == "users" and rest[1:2] == ["messages"] and len(rest) > 2  # noqa: PLR2004 - and its uid
+        if marks_as_read and call.method == "GET" and not self._owns(unquote(rest[0])):
+            remedy = "read those of users that the test has made, since reading marks as read"
+            raise SharedServerError.refuse("reading messages of others", remedy)
         if call.method != "GET":
-            self._check_change(call, kind, rest[0] if rest else "")
+            self._check_change(call, kind, unquote(rest[0]) if rest else "")
         answer = super()._send(call)
         if call.method == "POST" and kind == "users":
             result = cast("User | BatchResult", answer)

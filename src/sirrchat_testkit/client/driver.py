@@ -177,18 +177,18 @@ class Attempts:
         seconds = retry_after(response) if response.status_code == TOO_MANY_REQUESTS else None
         return None if seconds is None else self._pause(seconds)
 
-    def after_error(self, error: httpx.HTTPError) -> float:
+    def after_error(self, error: httpx.HTTPError | TimeoutError) -> float:
         """Return the seconds to wait before the next request. Raises ``Unreachable`` if there is none."""
         pause = self._pause(self._interval()) if self._is_get and self._may_change(error) else None
         if pause is not None:
             return pause
-        if isinstance(error, httpx.TimeoutException):
+        if isinstance(error, httpx.TimeoutException | TimeoutError):
             raise Unreachable(f"no answer from {self._url} within {self._timeout + self._wait:g} seconds") from None
         why = _text(_cause(error)).rstrip(".") or type(error).__name__
         raise Unreachable(f"no answer from {self._url}: {why}") from None
 
-    def _may_change(self, error: httpx.HTTPError) -> bool:
-        if isinstance(error, httpx.TimeoutException):
+    def _may_change(self, error: httpx.HTTPError | TimeoutError) -> bool:
+        if isinstance(error, httpx.TimeoutException | TimeoutError):
             return self._is_patient and self._is_stream
         is_broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
         return is_broken and not isinstance(_cause(error), ssl.SSLError)
@@ -293,11 +293,13 @@ class AsyncDriver(Driver):
 
     async def _respond(self, call: Call[Any], attempts: Attempts, *, stream: bool = False) -> httpx.Response:
         """Return the response to ``call``; with ``stream`` its body is not read yet. Raises ``ApiError``."""
+        seconds = None if stream else self._timeout + call.wait
         while True:
             pause: float | None
             try:
-                response = await self._http.send(self._http.build_request(**self._request(call)), stream=stream)
-            except httpx.HTTPError as error:
+                with anyio.fail_after(seconds):  # the timeouts of httpx begin again with each piece that arrives
+                    response = await self._http.send(self._http.build_request(**self._request(call)), stream=stream)
+            except (httpx.HTTPError, TimeoutError) as error:
                 pause = attempts.after_error(error)
             else:
                 pause = attempts.after(response)

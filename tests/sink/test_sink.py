@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import logging
+import socket
 import threading
 import time
 import urllib.request
@@ -28,6 +30,41 @@ from sirrchat_testkit import (
 from sirrchat_testkit.handles import wait as waits
 from sirrchat_testkit.signing import sign
 from tests.support import until
+
+
+def raw(sink: WebhookSink, request: bytes) -> bytes:
+    """Return the status line with which the bytes ``request`` are answered."""
+    host, port = sink.url.removeprefix("http://").rstrip("/").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as client:
+        client.sendall(request)
+        return client.makefile("rb").readline()
+
+
+def test_a_call_for_a_host_that_cannot_exist_is_recorded_as_it_was_sent() -> None:
+    with WebhookSink() as sink:
+        got = raw(sink, b"POST /paid?id=7 HTTP/1.1\r\nHost: 127.0.0.1:99999\r\nContent-Length: 2\r\n\r\n{}")
+        assert got.startswith(b"HTTP/1.1 200 ")
+        assert [each.url for each in sink.calls] == ["http://127.0.0.1:99999/paid?id=7"]
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nxx",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 10_000 + b"\r\n\r\n",
+        b"no HTTP\r\n\r\n",
+    ],
+)
+def test_a_malformed_call_is_answered_400_without_a_traceback(
+    request_text: bytes, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("sirrchat_testkit"), "propagate", False)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # so that Python itself would print what nothing handles
+    with WebhookSink() as sink:
+        assert b" 400 " in raw(sink, request_text)
+        assert not sink.calls
+    assert capfd.readouterr().err == ""
 
 
 def post(sink: WebhookSink, body: Any = None, path: str = "", **headers: str) -> int:

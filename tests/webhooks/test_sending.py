@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 import time
 from typing import Any
 
@@ -206,6 +208,39 @@ def test_a_dropped_connection_is_retried(mailserver: MailServer, inbox: Inbox, w
     assert (first.status, first.error) == (None, "connection_broken")
     assert (second.status, second.error) == (200, None)
     assert [each.answered for each in webhook_sink.calls] == [None, 200]
+
+
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        (b"hello\r\n\r\n", "the response is malformed: Bad status line"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "the response is malformed: Invalid character in"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", "the response is malformed: "),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 50_000 + b"\r\n\r\n", "the response is malformed: Got more than"),
+    ],
+)
+def test_a_malformed_response_is_an_error_in_one_line(
+    mailserver: MailServer, inbox: Inbox, response: bytes, reason: str
+) -> None:
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(response)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        mailserver.clock.freeze()
+        mailserver.add_webhook(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        inbox.deliver(subject="x")
+        mailserver.settle()
+        thread.join()
+    [attempt] = mailserver.deliveries[0].attempts
+    assert attempt.error == "connection_broken"
+    assert attempt.reason.startswith(reason)
+    assert len(attempt.reason.splitlines()) == 1
+    assert len(attempt.reason) < 120
 
 
 def test_a_refused_connection_is_an_error_of_the_attempt(mailserver: MailServer, inbox: Inbox) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ from sirrchat_testkit.sink.source import SinkSource
 
 SECRET = PREFIX + "c2lycmNoYXQtdGVzdGtpdC1zaW5r"
 """The secret that calls are verified with until the test sets one; those of the host's webhooks are valid too."""
+
+LOG = logging.getLogger("sirrchat_testkit.sink")
+LOG.addHandler(logging.NullHandler())
 
 MAX_BODY = 67_108_864
 """Bytes of the largest body."""
@@ -50,7 +54,7 @@ class SinkListener:
         self._socket = await bind("webhooks", "127.0.0.1", 0)
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, handler_cancellation=True)
+        self._runner = web.AppRunner(app, access_log=None, logger=LOG, handle_signals=False, handler_cancellation=True)
         await self._runner.setup()
         await web.SockSite(self._runner, self._socket).start()
         self._host.opened(self)
@@ -102,12 +106,16 @@ class SinkListener:
         self._source.show(call)
 
     async def _record(self, request: web.Request) -> WebhookCall:
-        body = await request.read()
+        try:
+            body = await request.read()
+        except web.RequestPayloadError:
+            text = "the body does not match its Content-Length, Transfer-Encoding or Content-Encoding"
+            raise web.HTTPBadRequest(text=text) from None
         headers = CallHeaders(list(request.headers.items()))
         call = WebhookCall(
             method=request.method,
             path=request.path_qs,
-            url=str(request.url),
+            url=f"{request.scheme}://{request.host}{request.path_qs}",  # as sent: a host may be none that exists
             headers=headers,
             body=body,
             received_at=datetime.fromtimestamp(self._host.now(), UTC),

@@ -172,7 +172,7 @@ class Sender:
         except TimeoutError:
             error, reason = "timeout", f"no answer within {TIMEOUT:.0f} s"
         except (aiohttp.ClientError, OSError, ValueError) as failure:
-            error, reason = _kind(failure), str(failure) or type(failure).__name__
+            error, reason = _kind(failure), _reason(failure)
         duration = round((_monotonic(time.CLOCK_MONOTONIC) - began) * 1000)
         return Outcome(status, error, reason, duration, request, response)
 
@@ -192,6 +192,14 @@ def _kind(failure: Exception) -> str:
     if isinstance(failure, aiohttp.ClientConnectorError):
         return "connection_refused" if isinstance(failure.os_error, ConnectionRefusedError) else "connection_failed"
     return "connection_broken" if isinstance(failure, aiohttp.ClientError | OSError) else NO_URL
+
+
+def _reason(failure: Exception) -> str:
+    """Return why an attempt failed, in one line."""
+    if isinstance(failure, aiohttp.ClientResponseError):  # its further lines quote what was received
+        what = (failure.message.strip().splitlines() or [""])[0].partition(": b'")[0].rstrip(":")
+        return f"the response is malformed: {what}"
+    return str(failure) or type(failure).__name__
 
 
 def _head(first: str, headers: Iterable[tuple[str, str]]) -> str:

@@ -95,7 +95,7 @@ class WebhookSink(Service, CollectionHints):
     def stop(self) -> None:
         """Stop listening, and end every wait. A second call does nothing."""
         if self._listener.listening and self._host.thread.running:
-            self._host.thread.call(self._listener.close())
+            self._host.thread.call(self._listener.close(), directly=True)  # also if a server elsewhere is gone
             self._host.stop()
             RUNNING.discard(self)
 

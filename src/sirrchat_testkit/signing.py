@@ -87,10 +87,16 @@ def verify_webhook(
         WebhookNotVerified: A header is missing or malformed, the timestamp is too old or too new, or the signature is
             wrong.
         InvalidValue: The secret is malformed.
+        TypeError: ``headers`` is no mapping, or ``body`` was parsed.
 
     Example:
         verify_webhook(request.headers, request.body, SECRET)  # in a view of your application
     """
+    if not hasattr(headers, "items"):
+        order = "the order is verify_webhook(headers, body, secret)"
+        raise TypeError(f"headers must be a mapping, not {type(headers).__name__}; {order}")
+    if not isinstance(body, bytes | bytearray | memoryview | str):
+        raise TypeError(f"body must be the raw bytes of the request, not {type(body).__name__}")
     found = {name.lower(): value for name, value in headers.items()}
     delivery_id, sent_at, signatures = (_header(found, name) for name in (ID, TIMESTAMP, SIGNATURE))
     _check_age(sent_at, tolerance, _wall() if now is None else now)

@@ -129,3 +129,18 @@ def test_a_call_is_accepted_by_the_reference_library_after_time_has_moved(
     call = webhook_sink.receive()
     assert call.verified
     assert Webhook(secret).verify(call.body, dict(call.headers))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            ("whsec_x", {}, b"{}"),
+            r"headers must be a mapping, not str; the order is verify_webhook\(",
+        ),
+        (({}, {"event": "email.received"}, "whsec_x"), "body must be the raw bytes of the request, not dict"),
+    ],
+)
+def test_arguments_in_another_order_or_form_are_refused(arguments: tuple[Any, ...], text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        verify_webhook(*arguments)

@@ -625,7 +625,7 @@ def test_its_client_makes_and_revokes_keys_of_its_own_users_alone(elsewhere: Mai
             with pytest.raises(SharedServerError, match="use those of users that the test made"):
                 client.api_keys.create(user)
         (key,) = [each for each in client.api_keys.list() if each.user == "zoe@example.com"]
-        with pytest.raises(SharedServerError, match="changing API keys of others"):
+        with pytest.raises(SharedServerError, match="revoking API keys of others"):
             client.api_keys.revoke(key.id)
         with pytest.raises(NotFound):
             client.api_keys.revoke(by_id.id)

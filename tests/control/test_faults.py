@@ -53,11 +53,11 @@ def test_faults_of_each_protocol(server: MailServer, control: Control) -> None:
     [
         (
             {"effect": {"name": "delay", "seconds": 1}, "match": {"seconds": 2}},
-            "seconds is no condition of delay; write it next to match, or in effect",
+            "seconds is not a condition: write it next to match, or in effect",
         ),
         (
             {"stage": "rcpt", "effect": "reject", "match": {"code": 451}},
-            "code is no condition of reject; write it next to match, or in effect",
+            "code is not a condition: write it next to match, or in effect",
         ),
         ({"effect": "lose", "match": {"self": 1}}, "unknown condition 'self'; the conditions are peer, "),
         ({"protocol": "rest", "effect": "drop", "match": {"self": 1}}, "unknown condition 'self'; the conditions are "),

@@ -21,6 +21,8 @@ _REMEDIES: Final = {
 }
 """What to do instead of changing what all users share."""
 
+_OWN_KEYS: Final = "use those of users that the test made"
+
 
 class OwnClient(Client):
     """A client with the admin's key that changes only what belongs to the test.
@@ -38,31 +40,29 @@ class OwnClient(Client):
         self._adopt = adopt
 
     def _send(self, call: Call[T]) -> T:
-        kind, *rest = call.path.strip("/").split("/")
-        marks_as_read = kind == "users" and rest[1:2] == ["messages"] and len(rest) > 2  # noqa: PLR2004 - and its uid
-        if marks_as_read and call.method == "GET" and not self._owns(unquote(rest[0])):
-            remedy = "read those of users that the test has made, since reading marks as read"
-            raise SharedServerError.refuse("reading messages of others", remedy)
-        if call.method != "GET":
-            self._check_change(call, kind, unquote(rest[0]) if rest else "")
+        self._check(call)
         answer = super()._send(call)
-        if call.method == "POST" and kind == "users":
+        if call.method == "POST" and call.path.startswith("/users"):
             result = cast("User | BatchResult", answer)
             for each in [result] if isinstance(result, User) else [item.user for item in result.data]:
                 if each is not None:
                     self._adopt(each)
         return answer
 
-    def _check_change(self, call: Call[T], kind: str, which: str) -> None:
+    def _check(self, call: Call[T]) -> None:
         """Raise ``SharedServerError`` if ``call`` would change what belongs to others."""
-        if kind in _REMEDIES:
-            raise SharedServerError.refuse(f"a change of {kind}", _REMEDIES[kind])
-        if kind == "users" and call.method != "POST" and not self._owns(which):
-            raise SharedServerError.refuse("changing this user", "change only users that the test made")
-        if kind == "api-keys":
-            users = [_user_of_new_key(call)] if call.method == "POST" else self._users_of_key(which)
-            if not all(map(self._owns, users)):
-                raise SharedServerError.refuse("changing API keys of others", "use those of users that the test made")
+        match call.method, *map(unquote, call.path.strip("/").split("/")):
+            case "GET", "users", user, "messages", _ if not self._owns(user):
+                remedy = "read those of users that the test has made, since reading marks as read"
+                raise SharedServerError.refuse("reading messages of others", remedy)
+            case "PUT" | "DELETE", "users", user, *_ if not self._owns(user):
+                raise SharedServerError.refuse("changing this user", "change only users that the test made")
+            case "POST", "api-keys" if not self._owns(_user_of_new_key(call)):
+                raise SharedServerError.refuse("making API keys of others", _OWN_KEYS)
+            case "DELETE", "api-keys", key if not all(map(self._owns, self._users_of_key(key))):
+                raise SharedServerError.refuse("revoking API keys of others", _OWN_KEYS)
+            case "POST" | "PUT" | "DELETE", ("domains" | "webhooks") as kind, *_:
+                raise SharedServerError.refuse(f"a change of {kind}", _REMEDIES[kind])
 
     def _users_of_key(self, key: str) -> list[str]:
         """Return the e-mail address of the user of the key with the id ``key``, or nothing if no key has this id."""

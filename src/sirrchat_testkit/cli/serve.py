@@ -79,7 +79,7 @@ def serve(arguments: argparse.Namespace) -> int:
             return fail(problem, 1)
         if log is not None:
             log.start()
-        server._load_http()  # noqa: SLF001 - for tests, which rarely need both, it would be a waste
+        server._load_http()  # noqa: SLF001 - tests rarely need both, so they load them when first used
         gc.freeze()  # modules and the records of the data folder stay: collections need not visit them
         by = signal.sigwait(STOPS)
         if log is not None:
@@ -131,7 +131,7 @@ def _check_regular(path: Path) -> None:
 
 
 def _announce(server: MailServer, arguments: argparse.Namespace) -> str:
-    """Write that the server is ready; return why that failed, or "". It is no failure if stdout is no longer read."""
+    """Write that the server is ready; return why that failed, or "". A closed stdout is not a failure."""
     from sirrchat_testkit.cli.screen import first_screen
 
     facts = {

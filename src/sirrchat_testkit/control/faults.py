@@ -77,9 +77,7 @@ class FaultViews:
                 raise InvalidValue(f"{name} needs {needed}", field=each)
         for each in body.match:
             if each in known:
-                raise InvalidValue(
-                    f"{each} is no condition of {name}; write it next to match, or in effect", field="match"
-                )
+                raise InvalidValue(f"{each} is not a condition: write it next to match, or in effect", field="match")
         try:
             _PROTOCOLS[body.protocol].match.check(verb, body.match)
             planned: Fault = verb(**parameters, **body.match)

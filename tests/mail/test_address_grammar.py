@@ -240,9 +240,10 @@ def test_a_long_list_has_the_same_addresses_with_and_without_names(unit: str) ->
     assert bare_addresses(field) == tuple(address for address, _ in found)
 
 
-def test_the_marks_in_a_comment_count_as_tokens() -> None:
+def test_the_marks_in_a_comment_with_others_count_as_tokens() -> None:
     assert bare_addresses("(" * 100 + ")" * 100 + "a@x.example") == ("a@x.example",)
     assert bare_addresses("(" + "()" * 300 + ")a@x.example") == ()
+    assert bare_addresses("(" + "\\)" * 600 + ")a@x.example") == ()
 
 
 @pytest.mark.parametrize(
@@ -251,10 +252,7 @@ def test_the_marks_in_a_comment_count_as_tokens() -> None:
         ("a{}@x.example, ", 1),
         ("Ann Example <a{}@x.example>,", 1),
         ('"Example, Ann" <a{}@x.example>, ', 1),
-        (
-            "a{}@x.example (Ann), ",
-            12,
-        ),  # two for a word, a blank, a comment and the mark at its end, a comma, and at most a blank
+        ("a{}@x.example (Ann), ", 10),  # two for a word, a blank, a comment, a comma, and at most a blank
         ("Team: a{}@x.example;", 10),
         ("=?utf-8?q?Ann?= <a{}@x.example>, ", 1),
     ],

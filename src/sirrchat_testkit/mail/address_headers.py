@@ -41,7 +41,8 @@ _USUAL = re.compile(rf"[>,\s]*+(?:{_NAME}<)?+({_ADDRESS})", re.DOTALL)
 _USUAL_NAMED = re.compile(rf"[>,\s]*+(?:({_NAME})<)?+({_ADDRESS})", re.DOTALL)
 _TOKEN = re.compile(  # the kinds of tokens, each named; the first character of a token determines its kind
     r"""(?P<blank>\s++)
-    | (?P<comment>\()  # where it ends is found by its marks
+    | (?P<comment>\([^()\\]*+\))
+    | (?P<nested>\()  # any other comment: where it ends is found by its marks
     | (?P<angle><++)
     | (?P<end>>++)
     | (?P<comma>[,;]++)
@@ -210,18 +211,23 @@ def _entries(value: str, allowance: Allowance) -> Iterator[_Entry]:
 
 
 def _tokens(value: str, allowance: Allowance) -> Iterator[tuple[str | None, str]]:
-    """Yield the tokens of ``value``, each with its kind; a comment, with those in it, is one, and its marks count."""
+    """Yield the tokens of ``value``, each with its kind; a comment, with those in it, is one.
+
+    The marks in a comment that has others or escaped characters in it count as tokens too.
+    """
     at = 0
-    while found := _TOKEN.match(value, at):
-        if allowance.left <= 0:
-            allowance.exceeded = True
-            return
-        allowance.left -= TOKEN
-        end = found.end()
-        if found.lastgroup == "comment":
-            end = _end_of_comment(value, end, allowance)
-        yield found.lastgroup, value[at:end]
-        at = end
+    while at < len(value):
+        for token in _TOKEN.finditer(value, at):
+            if allowance.left <= 0:
+                allowance.exceeded = True
+                return
+            allowance.left -= TOKEN
+            at = token.end()
+            if token.lastgroup == "nested":
+                start, at = at - 1, _end_of_comment(value, at, allowance)
+                yield "comment", value[start:at]
+                break  # the next token begins after the comment
+            yield token.lastgroup, token[0]
 
 
 def _end_of_comment(value: str, at: int, allowance: Allowance) -> int:
@@ -275,6 +281,8 @@ def _address(entry: _Entry) -> str:
     if angle is not None:
         route = len(angle) - angle[::-1].index(":") if _is_route(angle) and ":" in angle else 0
         text = "".join(angle[route:])
+    elif len(entry.words) == 1 and '"' not in entry.words[0]:
+        return entry.words[0]
     else:
         given = _given(entry.words)
         complete = [word for word in given if "@" in word.strip("@")]

@@ -25,6 +25,7 @@ DEEPEST: Final = 512
 """The maximum depth of nested elements, as in Chromium."""
 
 _ATTRIBUTES: Final = 256
+_MERGING: Final = frozenset({"html", "body"})
 _MERGED: Final = 64
 """Tags of ``html`` and ``body``, whose attributes become those of one element."""
 
@@ -77,21 +78,25 @@ def _end(html: str) -> int:
     elements = _Elements()
     read = overlapping = merged = 0  # up to where attributes were read
     for number, tag in enumerate(_TAG.finditer(html)):
-        start = tag.start()
-        name = tag[2].lower()
+        ends, name, complete = tag.groups()
+        start, end = tag.span()
+        name = name.lower()
         overlapping += start < read
-        merged += name in ("html", "body")
+        merged += name in _MERGING
         if number >= TAGS or overlapping > _OVERLAPPING or merged > _MERGED:
             return start
-        end = tag.end()
-        if not tag[3]:
+        if not complete:
             rest = _REST.match(html, end)
             if rest is None or rest[1] is None:
                 return start  # too many attributes
             end = rest.end()
-        read = max(read, end)
-        if tag[1]:
+        if end > read:  # noqa: PLR1730 - ``max`` takes three times as long, and there may be thousands of tags
+            read = end
+        if ends:
             elements.close(name)
+            continue
+        if name in _NOT_NESTED:
+            elements.reopened += elements.active
         else:
             elements.open(name, html[start:end])
         if elements.depth > DEEPEST or elements.reopened > _REOPENED:
@@ -104,22 +109,20 @@ class _Elements:
 
     Attributes:
         depth: How deep they are nested.
+        active: How many formatting elements are open.
         reopened: How many formatting elements have been opened again.
     """
 
     def __init__(self) -> None:
-        self.depth = self.reopened = 0
+        self.depth = self.active = self.reopened = 0
         self._open: Counter[str] = Counter()
         self._formatting: defaultdict[str, list[str]] = defaultdict(list)
         self._alike: Counter[str] = Counter()
-        self._active = 0
         self._item = ""
 
     def open(self, name: str, tag: str) -> None:
-        """Note the beginning of an element; ``tag`` is all of its tag."""
-        self.reopened += self._active
-        if name in _NOT_NESTED:
-            return
+        """Note the beginning of an element that may be nested; ``tag`` is all of its tag."""
+        self.reopened += self.active
         if name in _ITEMS:
             before, self._item = self._item, _ITEMS[name]
             if self._item == before:
@@ -129,7 +132,7 @@ class _Elements:
             if self._alike[tag] > _ALIKE:
                 return
             self._formatting[name].append(tag)
-            self._active += 1
+            self.active += 1
         self._open[name] += 1
         self.depth += 1
 
@@ -143,4 +146,4 @@ class _Elements:
         self.depth -= 1
         if name in _FORMATTING:
             self._alike[self._formatting[name].pop()] -= 1
-            self._active -= 1
+            self.active -= 1

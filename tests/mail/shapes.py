@@ -42,9 +42,14 @@ def flood(head: bytes, unit: bytes) -> Shape:
 
 
 def long_fields(*names: str, unit: str) -> Shape:
-    """Return the shape of a message with many address fields of 9 KB each."""
-    fields = b"".join(f"{name}: {unit * (9000 // len(unit))}\r\n".encode() for name in names)
-    return lambda size: fields * (size // len(fields)) + b"\r\nHello\r\n"
+    """Return the shape of a message with many address fields of 9 KB each, or one of each name if it is smaller."""
+
+    def shape(size: int) -> bytes:
+        length = min(9000, size // len(names) - len("Reply-To: \r\n"))
+        fields = b"".join(f"{name}: {unit * (length // len(unit))}\r\n".encode() for name in names)
+        return fields * (size // len(fields)) + b"\r\nHello\r\n"
+
+    return shape
 
 
 HEADERS: dict[str, Shape] = {

@@ -52,6 +52,15 @@ def long_fields(*names: str, unit: str) -> Shape:
     return shape
 
 
+def several(*shapes: Shape) -> Shape:
+    """Return the shape of a message with the fields of all ``shapes``, which have no body."""
+    return lambda size: b"".join(shape(size // len(shapes)) for shape in shapes) + b"\r\nHello\r\n"
+
+
+def only_field(name: str, unit: str) -> Shape:
+    return lambda size: f"{name}: {unit * (size // len(unit))}\r\n".encode()
+
+
 HEADERS: dict[str, Shape] = {
     "addresses": long_fields("To", unit="a@b,"),
     "names": long_fields("To", unit="a <a@b>, "),
@@ -65,6 +74,18 @@ HEADERS: dict[str, Shape] = {
     "groups": long_fields("To", unit="g:a@b.example;"),
     "addresses in all fields": long_fields("From", "Reply-To", "To", "Cc", unit="a@b,"),
     "comments in all fields": long_fields("From", "Reply-To", "To", "Cc", unit="a(b), "),
+    "different To fields": numbered("", "To: a{}@b.example\r\n"),
+    "groups in To, words in the subject and the Message-ID": several(
+        only_field("To", "g:a@b.example;"),
+        only_field("Subject", "=?utf-8?q?=41?= "),
+        only_field("Message-ID", "=?utf-8?b?QUFB?= "),
+    ),
+    "the same and many fields": several(
+        only_field("To", "g:a@b.example;"),
+        only_field("Subject", "=?koi8-r?q?=41?= =?utf-8?q?=41?= "),
+        only_field("Message-ID", "=?utf-8?b?QUFB?= "),
+        flood(b"", b"To: y\r\n"),
+    ),
 }
 
 MESSAGES: dict[str, Shape] = {

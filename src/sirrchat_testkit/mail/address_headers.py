@@ -3,7 +3,7 @@
 1. Comments, group names and routes are skipped; display names are read only by ``named_addresses``.
 2. A list of usual entries, ``a@b``, ``Name <a@b>`` and ``"Name" <a@b>``, takes one regular expression; other lists are
    read token by token. Recent short values are cached, because the same few occur again and again.
-3. All address fields of a message share one limit, an ``Allowance``. What exceeds it is left out.
+3. All address fields of a message share one ``Allowance``. What exceeds it is left out.
 4. Nothing here raises: an entry without an address is left out. A single word without ``@`` (``root``) is an
    address if no entry has an ``@``; otherwise words before a comma are a part of the next name.
 """
@@ -13,8 +13,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
-from typing import Any, ClassVar, NamedTuple, Self
+from itertools import chain, islice
+from typing import ClassVar, NamedTuple, Self
 
 from sirrchat_testkit.comparing import fold
 from sirrchat_testkit.mail.encoded_words import decode_header
@@ -23,7 +23,10 @@ from sirrchat_testkit.suggestions import Hints
 ADDRESSES = 1000
 """Usual entries, or tokens of other lists, that are read in all address fields of a message together."""
 
-TOKEN = 2
+FIELDS = 50
+"""Address fields of a message that are read."""
+
+TOKEN = 3
 """A token of a rare list counts as this many addresses, because it takes as long to read."""
 
 _RARE = 16_384  # characters of a field in a rare form that are read
@@ -33,12 +36,14 @@ _SHORT = 320  # characters of a field that is worth remembering
 
 # The bounds of the next two keep a field that is not usual from being searched to its end.
 _NAME = r'(?:[^"(),:;<>\\\[\]@]*+|"[^"\\]*+(?:\\.[^"\\]*+){0,64}+"[ \t\r\n]*+)'
-_ADDRESS = r'(?![^\s,>]{0,320}=\?)[^\s"(),:;<>\\\[\]@]++@[^\s"(),:;<>\\\[\]@]++'  # not encoded
+_ADDRESS = r'[^\s"(),:;<>\\\[\]@]++@[^\s"(),:;<>\\\[\]@]++'
+_NOT_ENCODED = r"(?![^\s,>]{0,320}=\?)"
 _USUAL_LIST = re.compile(
-    rf"(?:[ \t\r\n]*+(?:{_NAME}<{_ADDRESS}>|{_ADDRESS})[ \t\r\n]*+(?:,|\Z)){{0,{ADDRESSES}}}+", re.DOTALL
+    rf"(?:[ \t\r\n]*+(?:{_NAME}<{_NOT_ENCODED}{_ADDRESS}>|{_NOT_ENCODED}{_ADDRESS})[ \t\r\n]*+(?:,|\Z))"
+    rf"{{0,{ADDRESSES}}}+",
+    re.DOTALL,
 )
-_USUAL = re.compile(rf"[>,\s]*+(?:{_NAME}<)?+({_ADDRESS})", re.DOTALL)
-_USUAL_NAMED = re.compile(rf"[>,\s]*+(?:({_NAME})<)?+({_ADDRESS})", re.DOTALL)
+_USUAL = re.compile(rf"[>,\s]*+(?:({_NAME})<)?+({_ADDRESS})", re.DOTALL)
 _TOKEN = re.compile(  # the kinds of tokens, each named; the first character of a token determines its kind
     r"""(?P<blank>\s++)
     | (?P<comment>\([^()\\]*+\))
@@ -63,14 +68,24 @@ class Allowance:
 
     Attributes:
         left: The number of usual entries, or of tokens.
+        fields: The number of fields.
         exceeded: Whether something was left out.
     """
 
-    __slots__ = ("exceeded", "left")
+    __slots__ = ("exceeded", "fields", "left")
 
     def __init__(self) -> None:
         self.left = ADDRESSES
+        self.fields = FIELDS
         self.exceeded = False
+
+    def takes(self, value: str) -> bool:
+        """Return whether one more field may be read, whose value is ``value``."""
+        if self.left <= 0 or self.fields <= 0:
+            self.exceeded |= bool(value.strip())
+            return False
+        self.fields -= 1
+        return True
 
 
 def bare_addresses(value: str, allowance: Allowance | None = None) -> tuple[str, ...]:
@@ -79,6 +94,8 @@ def bare_addresses(value: str, allowance: Allowance | None = None) -> tuple[str,
     ``allowance`` is reduced by what was read; without one, the field is read as the only one of its message.
     """
     allowance = allowance or Allowance()
+    if not allowance.takes(value):
+        return ()
     if len(value) > _SHORT or 2 * TOKEN * len(value) > allowance.left:  # a field can have its tokens read twice
         return _addresses(value, allowance)
     addresses, tokens = _remembered(value)
@@ -98,10 +115,12 @@ def named_addresses(value: str, allowance: Allowance | None = None) -> tuple[tup
     ``allowance`` is as in ``bare_addresses``.
     """
     allowance = allowance or Allowance()
-    usual = _usual(value, allowance, _USUAL_NAMED)
+    if not allowance.takes(value):
+        return ()
+    usual = _usual(value, allowance)
     if usual is None:
         return tuple(_read_words(value, allowance, _named))
-    return tuple([(address, _usual_name(name)) for name, address in usual])
+    return tuple([(entry[2], _usual_name(entry[1] or "")) for entry in usual])
 
 
 @functools.lru_cache(maxsize=1024)
@@ -112,20 +131,17 @@ def _remembered(value: str) -> tuple[tuple[str, ...], int]:
 
 
 def _addresses(value: str, allowance: Allowance) -> tuple[str, ...]:
-    usual = _usual(value, allowance, _USUAL)
+    usual = _usual(value, allowance)
     if usual is None:
         return tuple([address for address, _ in _read_words(value, allowance, _unnamed)])
-    return tuple(usual)
+    return tuple([entry[2] for entry in usual])
 
 
-def _usual(value: str, allowance: Allowance, pattern: re.Pattern[str]) -> list[Any] | None:
-    """Return what ``pattern`` finds in each entry, or None if one that may be read does not have a usual form."""
-    if allowance.left <= 0:
-        allowance.exceeded |= bool(value.strip())
-        return []
+def _usual(value: str, allowance: Allowance) -> list[re.Match[str]] | None:
+    """Return the name and the address of each entry, or None if one that may be read does not have a usual form."""
     entries = _USUAL_LIST.match(value)
     end = entries.end() if entries else 0
-    found = pattern.findall(value, 0, end)
+    found = list(islice(_USUAL.finditer(value, 0, end), allowance.left + 1))
     rest = len(found) > allowance.left or bool(value[end:].strip(", \t\r\n"))
     del found[allowance.left :]
     if rest and len(found) < allowance.left:

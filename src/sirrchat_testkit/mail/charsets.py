@@ -16,7 +16,7 @@ from __future__ import annotations
 import codecs
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 _LABELS: Final = {
@@ -129,14 +129,13 @@ _LEADS, _TRAILS = 31, 63
 """Numbers of lead and trail bytes below the gaps in Shift_JIS."""
 
 
-def codecs_of(charset: str) -> Iterator[str]:
-    """Yield the codecs to try for a charset, the likeliest first; none if no codec is known by this name."""
+def codecs_of(charset: str) -> tuple[str, ...]:
+    """Return the codecs to try for a charset, the likeliest first; none if no codec is known by this name."""
     wanted = charset.strip(" \t\"';,").lower()
     name = _CODECS.get(wanted) or _python_codec(wanted)
     if name == "cp1252" and wanted in _ASCII:
-        yield "utf-8"  # what is declared as ASCII and is not is UTF-8, if it can be
-    if name:
-        yield name
+        return "utf-8", name  # what is declared as ASCII and is not is UTF-8, if it can be
+    return (name,) if name else ()
 
 
 def is_fast(charset: str) -> bool:

@@ -33,7 +33,7 @@ _WORD = re.compile(
     r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])[ \t]*(?:\([^()?]*\))?\?"
     r"((?:[^?=]++|=(?!\?[^=]))*+(?:\?(?!=)(?:[^?=]++|=(?!\?[^=]))*+){0,8}+)\?="
 )
-_Q_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})")
+_LONE_EQUALS_SIGN = re.compile(rb"=(?![0-9A-Fa-f]{2})")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64 = bytes({*range(256)} - {*_ALPHABET})
 _PADDING = re.compile(rb"=+")
@@ -56,16 +56,19 @@ def decode_bytes(data: bytes, charset: str = "") -> str:
 
 def _decoded(data: bytes, charset: str) -> str | None:
     """Return ``data`` as text by ``charset`` or as UTF-8; None if neither of them reads every byte."""
-    names = list(codecs_of(charset))
-    if not any(is_seven_bit(name, data) for name in names):
-        names.append("utf-8")
+    names = codecs_of(charset)
     for name in names:
-        try:
-            text = decode(data, name)
-            return text if name in FAST else _SURROGATES.sub(REPLACEMENT, text)
-        except (LookupError, ValueError):
-            continue
-    return None
+        if (text := _by_codec(data, name)) is not None:
+            return text
+    return None if any(is_seven_bit(name, data) for name in names) else _by_codec(data, "utf-8")
+
+
+def _by_codec(data: bytes, name: str) -> str | None:
+    try:
+        text = decode(data, name)
+    except (LookupError, ValueError):
+        return None
+    return text if name in FAST else _SURROGATES.sub(REPLACEMENT, text)
 
 
 def decode_header(value: str) -> str:
@@ -102,10 +105,10 @@ def _together(words: list[bytes], charset: str) -> str:
 
 
 def _octets(encoding: str, text: str) -> bytes:
+    data = text.encode("utf-8", "replace")
     if encoding in "bB":
-        return read_base64(text.encode("utf-8", "replace"))[0]
-    plain = text.replace("_", " ").encode("utf-8", "replace")
-    return _Q_OCTET.sub(lambda octet: bytes((int(octet[1], 16),)), plain)
+        return read_base64(data)[0]
+    return binascii.a2b_qp(_LONE_EQUALS_SIGN.sub(b"=3D", data), header=True)
 
 
 def read_base64(data: bytes) -> tuple[bytes, bool]:
@@ -114,9 +117,15 @@ def read_base64(data: bytes) -> tuple[bytes, bool]:
     Other characters are skipped, and the last bits may be missing. Several encoded texts may follow each other; the
     padding shows where each ends.
     """
-    pieces = _PADDING.split(data.translate(None, delete=_NOT_BASE64), BASE64_TEXTS)
-    decoded = []
-    for piece in pieces[:BASE64_TEXTS]:
-        whole = piece[: len(piece) - (len(piece) % 4 == 1)]
-        decoded.append(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4)))
-    return b"".join(decoded), not any(pieces[BASE64_TEXTS:])
+    data = data.translate(None, delete=_NOT_BASE64)
+    text = data.rstrip(b"=")
+    if b"=" not in text:
+        return _one_base64(text), True
+    pieces = _PADDING.split(data, BASE64_TEXTS)
+    return b"".join(map(_one_base64, pieces[:BASE64_TEXTS])), not any(pieces[BASE64_TEXTS:])
+
+
+def _one_base64(text: bytes) -> bytes:
+    if len(text) % 4 == 1:
+        text = text[:-1]
+    return binascii.a2b_base64(text + b"=" * (-len(text) % 4))

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from sirrchat_testkit.comparing import fold
-from sirrchat_testkit.mail.address_headers import Allowance, MailAddress, bare_addresses, mail_addresses
+from sirrchat_testkit.mail.address_headers import FIELDS, Allowance, MailAddress, bare_addresses, mail_addresses
 from sirrchat_testkit.mail.encoded_words import decode_bytes, decode_header
 
 LIMIT = 102_400
@@ -104,12 +104,13 @@ def read_header(raw: bytes) -> HeaderFields:
             message_id = value
     allowance = Allowance()
     senders = bare_addresses(_text(sender), allowance)
-    lists = [bare_addresses(_text(each), allowance) for each in reversed(to) if allowance.left > 0]
+    to.reverse()
+    lists = [bare_addresses(_text(each), allowance) for each in to[:FIELDS]]
     return HeaderFields(
         decode_header(_text(subject)),
         senders[0] if senders else "",
         tuple(chain.from_iterable(lists)),
-        decode_header(_text(message_id)),
+        fold(_text(message_id)),
     )
 
 

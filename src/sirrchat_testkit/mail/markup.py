@@ -32,7 +32,7 @@ _MERGED: Final = 64
 _OVERLAPPING: Final = 1000
 """Tags in the attributes of others."""
 
-_REOPENED: Final = 32_768
+_REOPENED: Final = 24_576
 """Formatting elements that the parser may have to open again."""
 
 _ALIKE: Final = 3

@@ -21,7 +21,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
 
-from sirrchat_testkit.mail.address_headers import ADDRESSES, Allowance, MailAddress, mail_addresses
+from sirrchat_testkit.mail.address_headers import ADDRESSES, FIELDS, Allowance, MailAddress, mail_addresses
 from sirrchat_testkit.mail.body import body_text, is_fast
 from sirrchat_testkit.mail.encoded_words import BASE64_TEXTS, read_base64
 from sirrchat_testkit.mail.headers import (
@@ -182,7 +182,10 @@ def parse(raw: bytes) -> Parsed:
     senders = mail_addresses(headers.as_sent("From")[:1], allowance)  # in the order in which read_header reads them
     to, cc, reply_to = (mail_addresses(headers.as_sent(name), allowance) for name in ("To", "Cc", "Reply-To"))
     if allowance.exceeded:
-        reader.note(f"the address fields have more than {ADDRESSES} addresses or other tokens: the rest was not read")
+        reader.note(
+            f"there are more than {FIELDS} address fields, or more than {ADDRESSES} addresses or other tokens in them:"
+            " the rest was not read"
+        )
     return Parsed(
         headers=headers,
         sender_name=senders[0].name if senders else "",

@@ -78,7 +78,7 @@ class LoopThread:
         Raises:
             RuntimeError: The caller is the loop's own thread, a forked child, or the thread has stopped.
         """
-        future = LoopThread._submit(self, work, waits=True) if directly else self._submit(work, waits=True)
+        future = self._submit(work, waits=True, directly=directly)
         try:
             return result_of(future)
         except CancelledError:
@@ -129,7 +129,13 @@ class LoopThread:
         for future in tuple(self._pending):
             future.cancel()
 
-    def _submit(self, work: Coroutine[Any, Any, T], *, waits: bool = False) -> Future[T]:
+    def _submit(
+        self,
+        work: Coroutine[Any, Any, T],
+        *,
+        waits: bool = False,
+        directly: bool = False,  # noqa: ARG002 - for subclasses
+    ) -> Future[T]:
         try:
             loop = self._enter(waits=waits)
             future = asyncio.run_coroutine_threadsafe(work, loop)

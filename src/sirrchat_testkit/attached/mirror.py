@@ -60,10 +60,10 @@ class MirrorThread(LoopThread):
 
     mirror: Mirror | None = None
 
-    def _submit(self, work: Coroutine[Any, Any, T], *, waits: bool = False) -> Any:
+    def _submit(self, work: Coroutine[Any, Any, T], *, waits: bool = False, directly: bool = False) -> Any:
         submit = super()._submit
         # in a context of its own: that of a trio task would have httpx use trio in this thread
-        if not waits or self.mirror is None:
+        if not waits or directly or self.mirror is None:
             return Context().run(submit, work, waits=waits)
         try:
             return Context().run(submit, self._current(self.mirror, work), waits=True)

@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final, cast
+from collections.abc import Callable, Sequence
+from typing import cast
 
 from aiohttp import web
 
@@ -31,9 +31,6 @@ from sirrchat_testkit.schemas.webhook_events import WebhookEvent
 from sirrchat_testkit.schemas.webhooks import SHAPES, webhook_schema
 
 SCHEMA_PATH = "/schemas/webhooks/{event}.json"
-
-_PIECE: Final = 262_144
-"""Bytes of a body that is written at once."""
 
 _NO_KEY = ApiStyle(key=None, problem=flat)
 
@@ -64,7 +61,6 @@ def application(
 ) -> web.Application:
     """Return the application that serves all APIs of ``services``, and ``more``; and the pages that ``pages`` loads."""
     app = web.Application(middlewares=[fault_middleware, api_middleware], client_max_size=MAX_BODY + 1)
-    app.on_response_prepare.append(_send_in_pieces)
     app[SERVICES] = services
     app[FAULTS] = services.faults.of(REST)
     app[RATE_LIMIT] = RateLimit(services.settings, services.clock)
@@ -77,19 +73,6 @@ def application(
         styles[f"{PREFIX}/"] = PAGE_STYLE
     app[STYLES] = dict(sorted(styles.items(), key=lambda each: -len(each[0])))
     return app
-
-
-async def _send_in_pieces(_request: web.Request, response: web.StreamResponse) -> None:
-    """Have a large body written piece by piece: at once it would be copied several times while all others wait."""
-    if isinstance(response, web.Response) and isinstance(response.body, bytes) and len(response.body) > _PIECE:
-        body = response.body
-        response.headers["Content-Length"] = str(len(body))
-        response.body = _pieces(memoryview(body))
-
-
-async def _pieces(body: memoryview) -> AsyncIterator[memoryview]:
-    for start in range(0, len(body), _PIECE):
-        yield body[start : start + _PIECE]
 
 
 class ServerViews:

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any, Final, cast
 
 from aiohttp import web
@@ -25,6 +26,9 @@ HEAD_BYTES: Final = 8190
 
 HEAD_TIMEOUT: Final = 10.0
 MAX_IDLE: Final = 256
+
+_PIECE: Final = 262_144
+"""Bytes of a body that is written at once."""
 
 
 class Connection(web.RequestHandler):
@@ -91,9 +95,11 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send the answer. Bytes that arrive afterwards belong to the next request."""
+        """Send the answer, a large one piece by piece. Bytes that arrive afterwards belong to the next request."""
         self._answered = True
         self.idle_since = self._loop.time()
+        if isinstance(resp, web.Response) and isinstance(resp.body, bytes) and len(resp.body) > _PIECE:
+            _divide(resp, resp.body)
         return await super().finish_response(request, resp, start_time)
 
     def handle_error(
@@ -163,3 +169,14 @@ def _request_timeout(style: ApiStyle, text: str) -> bytes:
 def _one_line(message: str) -> str:
     """Return a parser's ``message`` without line breaks and the mark below the wrong character."""
     return " ".join(message.split()).removesuffix(" ^")
+
+
+def _divide(response: web.Response, body: bytes) -> None:
+    """Have ``body`` written piece by piece: at once it would be copied several times while all others wait."""
+    response.headers["Content-Length"] = str(len(body))
+    response.body = _pieces(memoryview(body))
+
+
+async def _pieces(body: memoryview) -> AsyncIterator[memoryview]:
+    for start in range(0, len(body), _PIECE):
+        yield body[start : start + _PIECE]

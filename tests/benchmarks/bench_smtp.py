@@ -49,9 +49,9 @@ CASES = [
     Case("10k-reuse", MIDDLE, 2.5, 3.5),
     Case("100k-reuse", Load(102_400, 500), 3.0, 4.0),
     Case("1k-reopen", Load(1_024, 1_500, reopen=True), 1.2, 1.4),
-    Case("1k-pipelined", replace(SMALL, pipelined=True), 4.0, 6.0),
-    Case("smtpdfix", SMALL, 2.5, 4.0, other="smtpdfix"),
-    Case("pytest-localserver", SMALL, 2.5, 4.0, other="pytest-localserver"),
+    Case("1k-pipelined", replace(SMALL, pipelined=True), 2.2, 3.5),
+    Case("smtpdfix", SMALL, 2.3, 4.0, other="smtpdfix"),
+    Case("pytest-localserver", SMALL, 2.3, 4.0, other="pytest-localserver"),
     Case("1k-logged", SMALL, 0.95, 0.97, one="ours-logged", other="ours"),
     Case("1k-reopen-logged", Load(1_024, 1_500, reopen=True), 0.95, 0.97, one="ours-logged", other="ours"),
     *(

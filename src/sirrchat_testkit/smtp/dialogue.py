@@ -113,6 +113,8 @@ class Conversation:
             elif following is not None:
                 return reply
             self.add_reply(reply)
+            if not self.pending:
+                return None
         return replies.WRITTEN
 
     def add_reply(self, reply: Reply) -> None:

@@ -191,8 +191,11 @@ class Reader:
 
     def _copy(self, start: int, end: int) -> bytes:
         """Return a part of the buffer. Without memory for it, note the flaw and return nothing."""
+        buffer = self._buffer
         try:
-            with memoryview(self._buffer) as view:
+            if isinstance(buffer, bytes):
+                return buffer[start:end]
+            with memoryview(buffer) as view:
                 return bytes(view[start:end])
         except MemoryError:
             self._flaw = self._flaw or Flaw.OUT_OF_MEMORY

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from sirrchat_testkit.mail.address_headers import ADDRESSES, FIELDS, bare_addresses, named_addresses
+from sirrchat_testkit.mail.address_headers import ADDRESS_FIELDS, ADDRESSES, bare_addresses, named_addresses
 from sirrchat_testkit.mail.encoded_words import decode_header
 from sirrchat_testkit.mail.mime import parse, read_header
 
@@ -232,9 +232,7 @@ def test_odd_forms(field: str, found: list[tuple[str, str]]) -> None:
     assert bare_addresses(field) == tuple(address for address, _ in found)
 
 
-_NOT_READ = (
-    "there are more than 50 address fields, or more than 1000 addresses or other tokens in them: the rest was not read"
-)
+_NOT_READ = "there are more than 50 address fields, or 1000 addresses or other tokens in them: the rest was not read"
 
 
 @pytest.mark.parametrize("unit", ["a{}@x.example, ", "Ann <a{}@x.example>, ", "Ann Example\t<a{}@x.example>,"])
@@ -280,19 +278,20 @@ def test_the_address_fields_of_a_message_share_one_limit(unit: str, tokens: int,
 
 
 def test_a_message_has_fifty_address_fields_at_most() -> None:
-    to = "".join(f"To: a{number}@x.example\r\n" for number in range(FIELDS))
+    to = "".join(f"To: a{number}@x.example\r\n" for number in range(ADDRESS_FIELDS))
     raw = f"Subject: x\r\n{to}Cc: b@x.example\r\nFrom: shop@x.example\r\n\r\nHello\r\n".encode()
 
     on_receipt, read = read_header(raw), parse(raw)
 
     assert on_receipt.sender == "shop@x.example"
-    assert on_receipt.to == read.to == tuple(f"a{number}@x.example" for number in range(FIELDS - 1))
+    assert on_receipt.to == read.to == tuple(f"a{number}@x.example" for number in range(ADDRESS_FIELDS - 1))
     assert read.cc == ()
     assert read.problems == (_NOT_READ,)
 
 
-def test_as_many_addresses_as_the_limit_are_no_problem() -> None:
-    to = ", ".join(f"a{number}@x.example" for number in range(ADDRESSES - 1))
+@pytest.mark.parametrize("comma", [", ", ",\r\n "])
+def test_as_many_addresses_as_the_limit_are_no_problem(comma: str) -> None:
+    to = comma.join(f"a{number}@x.example" for number in range(ADDRESSES - 1))
     message = parse(f"From: shop@x.example\r\nTo: {to}\r\nCc: \r\n\r\n".encode())
     assert len(message.to) == ADDRESSES - 1
     assert message.problems == ()

@@ -285,11 +285,11 @@ def test_a_word_at_a_cut_is_no_candidate() -> None:
 def test_what_exceeds_a_bound_is_named() -> None:
     assert parse(b"Subject: x\r\n\r\nHello").problems == ()
     assert parse(b"X: y\r\n" * 20_000 + b"\r\nHello").problems == (
-        "the header is longer than 100 KiB or 1500 lines: the rest of it was not read",
+        "the header is longer than 100 KiB or 500 fields: the rest of it was not read",
     )
     part = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n' + b"X: y\r\n" * 201 + b"\r\nHello"
     assert parse(part).problems == (
-        "the header of a part is longer than 8 KiB or 200 lines: the rest of it was not read",
+        "the header of a part is longer than 8 KiB or 100 fields: the rest of it was not read",
     )
     many = multipart("--b\r\n\r\nx\r\n")(20_000)
     assert parse(many).problems == ("the message has more than 1000 parts: the others were not read",)

@@ -110,14 +110,14 @@ def _name(field: bytes) -> str:
 
 def _recipients(fields: Sequence[bytes]) -> list[str]:
     """Return the addresses of To, Cc and Bcc."""
-    from sirrchat_testkit.mail.address_headers import ADDRESSES, FIELDS, Allowance, bare_addresses
+    from sirrchat_testkit.mail.address_headers import ADDRESS_FIELDS, ADDRESSES, Allowance, bare_addresses
 
     allowance = Allowance()
     texts = [each.partition(b":")[2].decode("utf-8", "replace") for each in fields if _name(each) in _TO]
     found = [address for text in texts for address in bare_addresses(text, allowance)]
     if allowance.exceeded:
         raise CommandFailed(
-            f"To, Cc and Bcc have more than {ADDRESSES} addresses, or are more than {FIELDS} fields", USAGE
+            f"To, Cc and Bcc have more than {ADDRESSES} addresses, or are more than {ADDRESS_FIELDS} fields", USAGE
         )
     return found
 

@@ -23,7 +23,7 @@ from sirrchat_testkit.suggestions import Hints
 ADDRESSES = 1000
 """Usual entries, or tokens of other lists, that are read in all address fields of a message together."""
 
-FIELDS = 50
+ADDRESS_FIELDS = 50
 """Address fields of a message that are read."""
 
 TOKEN = 3
@@ -76,7 +76,7 @@ class Allowance:
 
     def __init__(self) -> None:
         self.left = ADDRESSES
-        self.fields = FIELDS
+        self.fields = ADDRESS_FIELDS
         self.exceeded = False
 
     def takes(self, value: str) -> bool:

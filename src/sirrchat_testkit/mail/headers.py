@@ -17,26 +17,27 @@ from itertools import chain
 from typing import NamedTuple
 
 from sirrchat_testkit.comparing import fold
-from sirrchat_testkit.mail.address_headers import FIELDS, Allowance, MailAddress, bare_addresses, mail_addresses
+from sirrchat_testkit.mail.address_headers import ADDRESS_FIELDS, Allowance, MailAddress, bare_addresses, mail_addresses
 from sirrchat_testkit.mail.encoded_words import decode_bytes, decode_header
 
 LIMIT = 102_400
 """Bytes of a header that are interpreted (Postfix: ``header_size_limit``). The rest is stored, but not read."""
 
-LINES = 1500
-"""Lines of a header that are interpreted; folded lines count."""
+FIELDS = 500
+"""Fields of a header that are interpreted. A field has three folded lines; every three more count as another field."""
 
 PART_LIMIT = 8192
-PART_LINES = 200
+PART_FIELDS = 100
 """The same of the header of a part."""
 
 
-def _lines(most: int) -> re.Pattern[bytes]:
-    return re.compile(rb"(?:(?:[!-9;-~]++[ \t]*+:|[ \t])[^\n]*+(?:\n|\Z)){0,%d}+" % most)
+def _fields(most: int) -> re.Pattern[bytes]:
+    line = rb"[^\n]*+(?:\n|\Z)"
+    return re.compile(rb"(?:[!-9;-~]++[ \t]*+:%b(?:[ \t]%b){0,3}+|(?:[ \t]%b){1,3}+){0,%d}+" % (line, line, line, most))
 
 
 _SEPARATOR = 1000  # bytes of an mbox separator, which may come before the header, at most
-_LINES, _PART_LINES = _lines(LINES), _lines(PART_LINES)
+_FIELDS, _PART_FIELDS = _fields(FIELDS), _fields(PART_FIELDS)
 # These begin with a literal line feed, which lets the search skip from line to line.
 _END = re.compile(rb"\n(?![!-9;-~]++[ \t]*+:|[ \t])")
 _WANTED = re.compile(rb"\n(?=[sftm])(subject|from|to|message-id)[ \t]*+:(.*+(?:\n[ \t].*+)*+)", re.IGNORECASE)
@@ -76,7 +77,7 @@ def split(raw: bytes) -> tuple[bytes, bytes]:
 
 def read_block(block: bytes, *, part: bool = False) -> bytes:
     """Return what is read of a header block, or of that of a ``part``."""
-    found = _PART_LINES.match(block, 0, PART_LIMIT) if part else _LINES.match(block, 0, LIMIT)
+    found = _PART_FIELDS.match(block, 0, PART_LIMIT) if part else _FIELDS.match(block, 0, LIMIT)
     return found[0] if found else b""
 
 
@@ -105,7 +106,7 @@ def read_header(raw: bytes) -> HeaderFields:
     allowance = Allowance()
     senders = bare_addresses(_text(sender), allowance)
     to.reverse()
-    lists = [bare_addresses(_text(each), allowance) for each in to[:FIELDS]]
+    lists = [bare_addresses(_text(each), allowance) for each in to[:ADDRESS_FIELDS]]
     return HeaderFields(
         decode_header(_text(subject)),
         senders[0] if senders else "",

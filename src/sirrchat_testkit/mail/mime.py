@@ -21,14 +21,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
 
-from sirrchat_testkit.mail.address_headers import ADDRESSES, FIELDS, Allowance, MailAddress, mail_addresses
+from sirrchat_testkit.mail.address_headers import ADDRESS_FIELDS, ADDRESSES, Allowance, MailAddress, mail_addresses
 from sirrchat_testkit.mail.body import body_text, is_fast
 from sirrchat_testkit.mail.encoded_words import BASE64_TEXTS, read_base64
 from sirrchat_testkit.mail.headers import (
+    FIELDS,
     LIMIT,
-    LINES,
+    PART_FIELDS,
     PART_LIMIT,
-    PART_LINES,
     HeaderFields,
     Headers,
     read_block,
@@ -66,7 +66,7 @@ UU_LINES = 500_000
 """Lines of a uuencoded part that are read."""
 
 _CIDS = 5000  # references to files of the message that are read in its HTML
-_LONG_HEADER = "the {} is longer than {} KiB or {} lines: the rest of it was not read"
+_LONG_HEADER = "the {} is longer than {} KiB or {} fields: the rest of it was not read"
 _LONG_TEXT = (
     f"the text is longer than {SLOW_TEXT // 1024} KiB, and its charset or format=flowed takes long to read:"
     " the rest of it was not read"
@@ -171,7 +171,7 @@ def parse(raw: bytes) -> Parsed:
     headers = Headers(block)
     reader = _Reader(len(raw))
     if len(read_block(block)) < len(block):
-        reader.note(_LONG_HEADER.format("header", LIMIT // 1024, LINES))
+        reader.note(_LONG_HEADER.format("header", LIMIT // 1024, FIELDS))
     body = reader.body
     reader.read(headers, rest, body)
     html = _joined(body.html)
@@ -183,7 +183,7 @@ def parse(raw: bytes) -> Parsed:
     to, cc, reply_to = (mail_addresses(headers.as_sent(name), allowance) for name in ("To", "Cc", "Reply-To"))
     if allowance.exceeded:
         reader.note(
-            f"there are more than {FIELDS} address fields, or more than {ADDRESSES} addresses or other tokens in them:"
+            f"there are more than {ADDRESS_FIELDS} address fields, or {ADDRESSES} addresses or other tokens in them:"
             " the rest was not read"
         )
     return Parsed(
@@ -267,7 +267,7 @@ class _Reader:
 
     def _headers(self, block: bytes) -> Headers:
         if len(read_block(block, part=True)) < len(block):
-            self.note(_LONG_HEADER.format("header of a part", PART_LIMIT // 1024, PART_LINES))
+            self.note(_LONG_HEADER.format("header of a part", PART_LIMIT // 1024, PART_FIELDS))
         return Headers(block, part=True)
 
     def _children(self, kind: str, boundary: str, content: bytes, depth: int) -> list[bytes] | None:

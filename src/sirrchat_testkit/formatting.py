@@ -22,6 +22,11 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
 
 
+def in_line(text: str) -> str:
+    """Return ``text`` as ``printable`` does, with its line feeds escaped too."""
+    return printable(text).replace("\n", "\\n")
+
+
 def file_name(text: str, keep: str = "") -> str:
     """Return ``text`` as part of a file name, with a dash for everything but letters and digits, and those in ``keep``.
 

@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         discard_output()
         return 128 + signal.SIGPIPE
     except CommandFailed as failure:
-        return fail(str(failure), failure.status)
+        return fail(str(failure), failure.status, lines=failure.lines)
     except OSError as error:
         discard_output()
         return fail(f"{error.filename or 'cannot write to stdout'}: {error.strerror}", WRONG)

@@ -159,7 +159,7 @@ class Api:
             text += "; give the key of an admin"
         if status in _CONTENTS:
             return Refused(text)
-        return CommandFailed(text, NOT_FOUND if status == http.client.NOT_FOUND else WRONG)
+        return CommandFailed(text, NOT_FOUND if status == http.client.NOT_FOUND else WRONG, lines=True)
 
 
 def in_path(text: str) -> str:

@@ -22,7 +22,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from sirrchat_testkit.domain import events as domain
 from sirrchat_testkit.domain.events import Event
-from sirrchat_testkit.formatting import counted, iso_milliseconds, moment, printable
+from sirrchat_testkit.formatting import counted, in_line, iso_milliseconds, moment
 from sirrchat_testkit.handles.diagnostics import attempted, fired
 from sirrchat_testkit.handles.log_reader import Batch, Entry, LogReader
 from sirrchat_testkit.handles.published import PUBLISHED
@@ -294,7 +294,7 @@ def _cut(text: str, most: int = SHORT) -> str:
     """Return ``text`` on one line, at most ``most`` characters of it, with what terminals obey escaped."""
     if len(text) <= most and text.isprintable():
         return text
-    shown = printable(text if len(text) <= most else f"{text[: most - 3]}...").replace("\n", "\\n")
+    shown = in_line(text if len(text) <= most else f"{text[: most - 3]}...")
     return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 

@@ -17,7 +17,7 @@ from sirrchat_testkit.cli.parser import (
     print_list,
     with_api,
 )
-from sirrchat_testkit.formatting import counted, printable
+from sirrchat_testkit.formatting import counted, in_line, printable
 
 if TYPE_CHECKING:
     from sirrchat_testkit.cli.api import Api
@@ -226,7 +226,7 @@ def _head(message: Shown) -> Iterator[str]:
     }
     for name, value in fields.items():
         if value:
-            yield f"{name}: {_in_line(value)}"
+            yield f"{name}: {in_line(value)}"
 
 
 def _files(message: Shown) -> list[Shown]:
@@ -244,13 +244,9 @@ def _body(message: Shown) -> str:
 
 def _line(message: Shown) -> str:
     at = f"{message['received_at'][:19]}Z"
-    return _in_line(
+    return in_line(
         f"{message['id']}  {at}  {message['from'] or '-'}  {message['recipient'] or '-'}  {message['subject']}"
     )
-
-
-def _in_line(text: str) -> str:
-    return printable(text).replace("\n", "\\n")
 
 
 def _safe(text: str) -> str:

@@ -42,11 +42,17 @@ class Help(argparse.HelpFormatter):
 
 
 class CommandFailed(Exception):
-    """Ends a command with ``text`` on stderr and an exit status."""
+    """Ends a command with ``text`` on stderr and an exit status.
 
-    def __init__(self, text: str, status: int = WRONG) -> None:
+    Attributes:
+        status: The exit status.
+        lines: Whether the text may have several lines, as that of a failed wait.
+    """
+
+    def __init__(self, text: str, status: int = WRONG, *, lines: bool = False) -> None:
         super().__init__(text)
         self.status = status
+        self.lines = lines
 
 
 class Parser(argparse.ArgumentParser):
@@ -130,11 +136,11 @@ def _columns() -> int:
         return 80
 
 
-def fail(text: str, status: int = 1) -> int:
-    """Print ``text`` to stderr, without what a terminal would obey; return ``status``."""
-    from sirrchat_testkit.formatting import printable
+def fail(text: str, status: int = 1, *, lines: bool = False) -> int:
+    """Print ``text`` to stderr, in one line or in ``lines``, without what a terminal would obey; return ``status``."""
+    from sirrchat_testkit.formatting import in_line, printable
 
-    print(f"sirrchat-testkit: {printable(text)}", file=sys.stderr)
+    print(f"sirrchat-testkit: {printable(text) if lines else in_line(text)}", file=sys.stderr)
     return status
 
 

@@ -99,6 +99,13 @@ def test_the_recipient_that_a_server_noted_comes_before_to_and_cc(
     assert mailserver.refusals == []
 
 
+def test_a_message_for_a_thousand_recipients(mailserver: MailServer, cli: Cli, tmp_path: Path) -> None:
+    to = ",\r\n ".join(f"recipient-number-{number}@shop.example.net" for number in range(999))
+    (tmp_path / "many.eml").write_bytes(f"From: a@b.example\r\nTo: {to}\r\n\r\nHello\r\n".encode())
+    assert cli("ingest", str(tmp_path / "many.eml")).out == "1 message stored\n"
+    assert len(mailserver.messages) == len(mailserver.messages[0].envelope.recipients) == 999
+
+
 def test_what_is_refused_is_reported_and_the_others_are_stored(inbox: Inbox, cli: Cli, tmp_path: Path) -> None:
     box = tmp_path / "box"
     parts = [mail("one", inbox), mail("two", "nobody@example.com"), mail("three"), "no header\n", mail("five", inbox)]

@@ -142,6 +142,16 @@ async def test_bad_http_is_400_and_the_end_of_the_connection(service: Service, w
     assert "\n" not in text
 
 
+@pytest.mark.parametrize("sent", [b"GET /" + b"a" * 70_000, b"GET / HTTP/1.1\r\nX: " + b"a" * 10_000])
+@pytest.mark.asyncio
+async def test_what_is_too_long_is_named(service: Service, wire: Wire, sent: bytes) -> None:
+    reader, writer = wire
+    writer.write(sent)
+    answer = await reader.readuntil(b"}")
+    text = "malformed request: its line is longer than 65536 bytes, or a header than 8190"
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"] == text
+
+
 USERS = b" /api/v1/users HTTP/1.1\r\nHost: localhost\r\n"
 NESTED = {
     "unknown method": [b"FOO" + USERS + b"\r\n"],

@@ -18,11 +18,15 @@ from collections.abc import AsyncIterator
 from typing import Any, Final, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 
 from sirrchat_testkit.http.style import ApiStyle, style_at
 
 HEAD_BYTES: Final = 8190
-"""Bytes of a request that are kept until it is answered. They include its path."""
+"""Bytes of a request that are kept until it is answered; they include its path. A header may be as long."""
+
+LINE_BYTES: Final = 65_536
+"""Bytes of a request line: a message can be stored for as many recipients as its header names (1000)."""
 
 HEAD_TIMEOUT: Final = 10.0
 MAX_IDLE: Final = 256
@@ -35,7 +39,7 @@ class Connection(web.RequestHandler):
     """A connection to ``server``, which serves ``app``."""
 
     def __init__(self, server: web.Server, app: web.Application, **options: Any) -> None:
-        super().__init__(server, loop=asyncio.get_running_loop(), **options)
+        super().__init__(server, loop=asyncio.get_running_loop(), max_line_size=LINE_BYTES, **options)
         self._app = app
         self._server = server
         self._head = b""
@@ -113,6 +117,8 @@ class Connection(web.RequestHandler):
         if message is None:
             super().handle_error(request, status, exc)  # it logs errors of the server
             message = "internal server error; see the server's log"
+        elif isinstance(exc, LineTooLong):
+            message = f"malformed request: its line is longer than {LINE_BYTES} bytes, or a header than {HEAD_BYTES}"
         else:
             message = f"malformed request: {_one_line(message)}"
         refusal = api_style_at(self._app, self._head).refuse(status, message)

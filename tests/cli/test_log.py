@@ -80,8 +80,8 @@ def text(*entries: Entry | Event) -> list[str]:
             "login     ann  PLAIN, refused: wrong password",
         ),
         (
-            domain.LoginRefused(at=0, mechanism="PLAIN", login="ann", reason="refused 454 by a fault"),
-            "login     ann  PLAIN, refused 454 by a fault",
+            domain.LoginRefused(at=0, mechanism="PLAIN", login="ann", reason="refused with 454 by a fault"),
+            "login     ann  PLAIN, refused with 454 by a fault",
         ),
         (domain.TlsFailed(at=0, peer="127.0.0.1:5", alert="unknown ca"), "tls       127.0.0.1:5  unknown ca"),
         (

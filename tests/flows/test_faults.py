@@ -200,9 +200,10 @@ def test_a_failed_wait_says_when_a_greylisted_sender_is_accepted(mailserver: Mai
     later = "a retry is accepted in 4 min 13 s on the server's clock: mailserver.clock.advance(seconds=253)"
     with pytest.raises(MailNotReceived) as failure:
         inbox.receive(timeout=0)
-    assert str(failure.value).startswith(f"Refused 451 at RCPT by a fault (greylisting for 300 s); {later}. Waited")
+    refused = "Refused with 451 at RCPT by a fault (greylisting for 300 s)"
+    assert str(failure.value).startswith(f"{refused}; {later}. Waited")
     assert f"  greylisting for 300 s at RCPT: fired 1 time; {later}\n" in str(failure.value)
-    with pytest.raises(MailNotReceived, match=r"^Refused 450 at RCPT by a fault\. Waited"):
+    with pytest.raises(MailNotReceived, match=r"^Refused with 450 at RCPT by a fault\. Waited"):
         other.receive(timeout=0)
     mailserver.clock.advance(seconds=253)
     assert "a retry" not in mailserver.overview()
@@ -215,7 +216,7 @@ def test_a_used_up_greylisting_accepts_a_retry_at_once(mailserver: MailServer) -
     mailserver.faults.greylist(times=1)
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send(mailserver, inbox)
-    with pytest.raises(MailNotReceived, match=r"^Refused 451 at RCPT by a fault\. Waited"):
+    with pytest.raises(MailNotReceived, match=r"^Refused with 451 at RCPT by a fault\. Waited"):
         inbox.receive(timeout=0)
     send(mailserver, inbox)
     inbox.receive(timeout=0)
@@ -353,7 +354,7 @@ def test_a_failed_wait_says_which_fault_refused_the_mail(mailserver: MailServer)
         send(mailserver, inbox.address)
     with pytest.raises(MailNotReceived) as caught:
         inbox.receive(timeout=0)
-    assert f"{inbox.address} from shop@shop.example: refused 550 at RCPT by a fault" in str(caught.value)
+    assert f"{inbox.address} from shop@shop.example: refused with 550 at RCPT by a fault" in str(caught.value)
     assert f"reject 550 at RCPT for recipient='{inbox.address}': fired 1 time" in str(caught.value)
 
 

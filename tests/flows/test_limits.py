@@ -89,7 +89,7 @@ def test_the_fifth_failed_login_ends_the_session(mailserver: MailServer) -> None
         assert smtp.docmd("AUTH PLAIN", "AHVzZXIAcGFzcw==") == TOO_MANY_FAILED_LOGINS
         with pytest.raises(smtplib.SMTPServerDisconnected):
             smtp.noop()
-    assert "AUTH PLAIN as 'user' refused 535: there is no such user (5 times)" in mailserver.overview()
+    assert "AUTH PLAIN as 'user' refused with 535: there is no such user (5 times)" in mailserver.overview()
 
 
 def test_a_login_works_after_failed_ones(mailserver: MailServer) -> None:

@@ -56,14 +56,14 @@ def test_a_wrong_password_is_refused_and_told(mailserver: MailServer, mechanism:
     assert caught.value.smtp_code == 535
     with pytest.raises(MailNotReceived) as failed:
         mailserver.receive(timeout=0)
-    assert f"AUTH {mechanism} as 'bob@example.com' refused 535: wrong password" in str(failed.value)
+    assert f"AUTH {mechanism} as 'bob@example.com' refused with 535: wrong password" in str(failed.value)
 
 
 def test_a_user_that_does_not_exist_is_told_apart_for_the_test_alone(mailserver: MailServer) -> None:
     with greeted(mailserver) as smtp, pytest.raises(smtplib.SMTPAuthenticationError) as caught:
         smtp.login("app", "secret")
     assert caught.value.smtp_error == b"5.7.8 Authentication credentials invalid"
-    assert "AUTH LOGIN as 'app' refused 535: there is no such user" in mailserver.overview()
+    assert "AUTH LOGIN as 'app' refused with 535: there is no such user" in mailserver.overview()
 
 
 @pytest.mark.parametrize("mechanism", ["plain", "login", "crammd5"])
@@ -130,7 +130,7 @@ def test_a_token_of_the_table_logs_in(mailserver: MailServer) -> None:
         with pytest.raises(smtplib.SMTPAuthenticationError):
             smtp.auth("XOAUTH2", xoauth2("app@corp.example", "other"))
         assert smtp.auth("XOAUTH2", xoauth2("app@corp.example", "t0ken="))[0] == 235
-    assert "AUTH XOAUTH2 as 'app@corp.example' refused 535: wrong token" in mailserver.overview()
+    assert "AUTH XOAUTH2 as 'app@corp.example' refused with 535: wrong token" in mailserver.overview()
 
 
 def test_a_function_that_checks_tokens_runs_elsewhere_and_its_errors_come_home() -> None:

@@ -55,7 +55,7 @@ def test_each_thing_that_happens_is_a_line(serve: StartServe) -> None:
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send(served, "ann@example.com")
     assert logged(served, "fault") == "fault     reject 451 at RCPT: ann@example.com"
-    assert logged(served, "refused").endswith("ann@example.com  refused 451 at RCPT by a fault")
+    assert logged(served, "refused").endswith("ann@example.com  refused with 451 at RCPT by a fault")
     hook = {"url": "http://127.0.0.1:1/", "events": ["email.received"]}
     call_api(served, "POST", "/api/v1/webhooks", hook)
     send(served, "ann@example.com")
@@ -90,7 +90,7 @@ def test_a_simulator_is_no_mistake_of_the_sender(serve: StartServe) -> None:
     generate(served, "bounce")
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send(served, "bounced@example.com")
-    assert logged(served, "refused").endswith("  refused 550 at RCPT by the simulator bounced@")
+    assert logged(served, "refused").endswith("  refused with 550 at RCPT by the simulator bounced@")
     send(served, "slow-1ms@example.com")
     assert logged(served, "received").endswith(" B, stored without an address")
 

@@ -44,7 +44,7 @@ def test_one_that_refuses_does_so_at_rcpt_every_time(
 ) -> None:
     assert reply(server, recipient) == reply(server, recipient) == (code, text)
     name = recipient.lower().partition("@")[0].partition("+")[0]
-    assert server.refusals[-1].reason == f"refused {code} at RCPT by the simulator {name}@"
+    assert server.refusals[-1].reason == f"refused with {code} at RCPT by the simulator {name}@"
 
 
 def test_a_refusal_names_no_nearest_address_and_is_no_mistake(server: MailServer) -> None:

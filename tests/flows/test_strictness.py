@@ -218,8 +218,8 @@ def test_the_recipients_without_mail_are_named_with_their_refusals() -> None:
                 server.receive_all(5, timeout=0)
             first, *_ = str(caught.value).splitlines()
             assert first == (
-                "3 of 5 messages arrived; none for p3@example.com (refused 550 at RCPT by a fault), p4@example.com. "
-                "Waited 0.0 s for 5 messages for any recipient."
+                "3 of 5 messages arrived; none for p3@example.com (refused with 550 at RCPT by a fault), "
+                "p4@example.com. Waited 0.0 s for 5 messages for any recipient."
             )
             with pytest.raises(MailNotReceived, match=r"^1 of 2 messages arrived\. "):
                 made[0].receive_all(2, timeout=0)

@@ -399,7 +399,7 @@ def _plain(event: RecipientRefused) -> Refusal:
 
 
 def _login(event: LoginRefused) -> str:
-    code = "" if event.reason.startswith("refused") else "refused 535: "
+    code = "" if event.reason.startswith("refused") else "refused with 535: "
     return f"AUTH {event.mechanism} as {event.login!r} {code}{event.reason}"
 
 

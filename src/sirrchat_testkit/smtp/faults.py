@@ -91,7 +91,7 @@ class FaultPoints:
         """Check ``credentials`` with ``work``. A refusal is noted as a failed login."""
 
         async def refused(reply: Reply) -> None:
-            self._services.logins.refused(credentials, f"refused {reply.code} by a fault")
+            self._services.logins.refused(credentials, f"refused with {reply.code} by a fault")
 
         return await act(await self._decide("auth", login=credentials.user), work, refused, self._writer)
 
@@ -114,7 +114,7 @@ class FaultPoints:
         async def refused(reply: Reply) -> None:
             if reply.code:
                 transaction.refuse(recipient, reply)
-            what = f"refused {reply.code} at RCPT" if reply.code else "connection closed at RCPT"
+            what = f"refused with {reply.code} at RCPT" if reply.code else "connection closed at RCPT"
             refusal = Simulated(f"{what} {by}")
             await services.delivery.note_refusal(recipient, transaction.sender, refusal, self._session)
 
@@ -169,7 +169,7 @@ class FaultPoints:
         """Return a callback that notes that a fault refused ``recipients``."""
 
         async def refused(reply: Reply) -> None:
-            fault = FaultRefused(f"refused {reply.code} {where} by a fault")
+            fault = FaultRefused(f"refused with {reply.code} {where} by a fault")
             for recipient in recipients:
                 transaction.refuse(recipient, reply)
                 await self._services.delivery.note_refusal(recipient, transaction.sender, fault, self._session)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sirrchat_testkit.mail.addresses import flaw
 from sirrchat_testkit.schemas import control as schemas
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def test_injection_needs_no_smtp(server: MailServer, control: Control) -> None:
 def test_an_injected_recipient_is_an_address(server: MailServer, control: Control, address: str) -> None:
     server.configure(unknown_recipients="keep")
     refusal = control.refusal("POST", "/messages", status=400, body=RAW, to=address)
-    assert refusal["message"] == f"to must be an e-mail address, not {address!r}"
+    assert refusal["message"] == f"to must be an e-mail address, not {address!r}: {flaw(address)}"
     assert refusal["details"] == {"field": "to", "value": address}
     assert not server.messages
 
@@ -147,7 +148,8 @@ def test_an_injected_recipient_is_an_address(server: MailServer, control: Contro
 @pytest.mark.parametrize("address", ["a@b.example\r\nX: y", "a\0@b.example", "<>", "a b", "\u200ba@b.example"])
 def test_an_injected_sender_is_an_address(server: MailServer, control: Control, address: str) -> None:
     refusal = control.refusal("POST", "/messages", status=400, body=RAW, to="ann@example.com", from_=address)
-    assert refusal["message"] == f"from must be an e-mail address, or empty for the null sender, not {address!r}"
+    words = f"from must be an e-mail address, or empty for the null sender, not {address!r}: {flaw(address)}"
+    assert refusal["message"] == words
     assert refusal["details"] == {"field": "from", "value": address}
     assert not server.messages
 

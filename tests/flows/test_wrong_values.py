@@ -100,7 +100,10 @@ def sorry(kind: str, name: str, meant: str) -> str:
         (
             lambda server: server.add_account("ann"),
             InvalidValue,
-            "address must be an e-mail address at one of example.com, example.org, example.net, not 'ann'",
+            (
+                "address must be an e-mail address at one of example.com, example.org, example.net, not 'ann':"
+                " it has no domain"
+            ),
         ),
         (
             lambda server: server.add_account("ann@corp.com"),

@@ -180,10 +180,10 @@ def _envelope(recipients: Sequence[str], sender: str | None) -> Envelope:
     if not recipients:
         raise InvalidValue("to is required: name the recipient", field="to")
     for each in recipients:
-        if not addressing.is_mailbox(each):
-            raise InvalidValue(f"to must be an e-mail address, not {excerpt(each)}", field="to", value=each)
-    if sender and not addressing.is_mailbox(sender) and not addressing.is_local_part(sender):
-        text = f"from must be an e-mail address, or empty for the null sender, not {excerpt(sender)}"
+        if flaw := addressing.flaw(each):
+            raise InvalidValue(f"to must be an e-mail address, not {excerpt(each)}: {flaw}", field="to", value=each)
+    if sender and not addressing.is_local_part(sender) and (flaw := addressing.flaw(sender)):
+        text = f"from must be an e-mail address, or empty for the null sender, not {excerpt(sender)}: {flaw}"
         raise InvalidValue(text, field="from", value=sender)
     return Envelope(id="", sender=SENDER if sender is None else sender, recipients=tuple(recipients))
 

@@ -65,8 +65,8 @@ class OwnerViews:
         made: Address | None = None
         while made is None:
             text = self._generated(domain) if body.name is None else f"{body.name}@{domain}"
-            if not addressing.is_mailbox(text):
-                raise InvalidValue("name must be the local part of an address", field="name", value=body.name)
+            if flaw := addressing.flaw(text):
+                raise InvalidValue(f"name must be the local part of an address: {flaw}", field="name", value=body.name)
             with suppress(*() if body.name is not None else (Conflict,)):
                 made = await services.directory.add_address(owner, text, expires_in=body.expires_in_ms)
         return answer(_address_json(made), 201)

@@ -194,9 +194,9 @@ class ServerControl:
         return self.thread.call(self._test_account.find(text))
 
     def _check_address(self, text: str) -> None:
-        if not addressing.is_mailbox(text):
+        if flaw := addressing.flaw(text):
             like = f"ann@{self.services.settings.value.domains[0]}"
-            words = f"address must be an e-mail address such as {like!r}, not {text!r}"
+            words = f"address must be an e-mail address such as {like!r}, not {text!r}: {flaw}"
             raise InvalidValue(words, field="address", value=text)
 
     def deliver(self, recipient: str, message: bytes | EmailMessage | None, fields: MessageFields) -> ReceivedMessage:
@@ -514,8 +514,8 @@ class TestAccount:
         return owned.account.email, owned.password
 
     async def _check_email(self, email: str) -> None:
-        if not addressing.is_mailbox(email):
-            text = f"address must be an e-mail address at one of {await self._served()}, not {email!r}"
+        if flaw := addressing.flaw(email):
+            text = f"address must be an e-mail address at one of {await self._served()}, not {email!r}: {flaw}"
             raise InvalidValue(text, field="address", value=email)
         await self._check_served("address", addressing.split(email)[1])
 

@@ -111,6 +111,23 @@ def is_mailbox(text: str) -> bool:
     return is_domain(domain) or _LITERAL.fullmatch(domain) is not None
 
 
+def flaw(text: str) -> str:
+    """Return why ``text`` is not a mailbox, as the end of an error, or "" if it is one."""
+    local, domain = split(text)
+    reasons = (
+        (is_mailbox(text), ""),
+        (not text, "it is empty"),
+        (not local, "nothing stands before the @"),
+        (not domain, "it has no domain"),
+        (_octets(local) > MAX_LOCAL, f"it has more than {MAX_LOCAL} bytes before the @"),
+        (_octets(text) > MAX_ADDRESS, f"it has more than {MAX_ADDRESS} bytes"),
+        (not _is_visible(text), "it has an invisible character"),
+        (is_local_part(local), f"{domain!r} is not a host name"),
+        (True, f"{local!r} needs quotes, or has a character or a dot that may not be there"),
+    )
+    return next(reason for holds, reason in reasons if holds)
+
+
 def is_local_part(text: str) -> bool:
     """Return whether ``text`` is the local part of a mailbox."""
     if not 0 < _octets(text) <= MAX_LOCAL or not _is_visible(text):

@@ -15,11 +15,11 @@ from sirrchat_testkit.formatting import utc
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.names import Names
 from sirrchat_testkit.http.pages import PREFIX, lead
-from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.mail.compose import SENDER, MessageFields, compose, to_bytes
 from sirrchat_testkit.mail.samples import KINDS, LANGUAGES, sample
 from sirrchat_testkit.net import Ports, netloc, reachable
 from sirrchat_testkit.web.layout import Layout
+from sirrchat_testkit.web.mailbox import checked_address
 from sirrchat_testkit.web.recipes import snippets, target
 
 _PASSWORD: Final = 16
@@ -44,8 +44,7 @@ class ConnectPages:
         services = self._services
         name = str((await request.post()).get("name", "")).strip() or await asyncio.to_thread(self._names.make, "login")
         email, password = f"{name}@{services.settings.value.domains[0]}", services.ids.token(_PASSWORD)
-        if not addressing.is_mailbox(email):
-            raise InvalidValue(f"{email!r} is not an address: the name has a character that addresses cannot have")
+        checked_address(email)
         account = await services.accounts.add(email, password=password)
         key = await services.keys.add(account, "user")
         return await self._show(request, visitor, {"email": account.email, "password": password, "key": key.key})
@@ -115,13 +114,6 @@ class ConnectPages:
             raise InvalidValue(f"The message has {len(raw)} bytes; the server accepts {most}")
         envelope = Envelope(id="", sender=sender, recipients=recipients)
         return (await services.delivery.deliver(envelope, raw))[0].id
-
-
-def checked_address(text: str) -> str:
-    """Return ``text``, an address. Raises ``InvalidValue``."""
-    if not addressing.is_mailbox(text):
-        raise InvalidValue(f"{text!r} is not an address")
-    return text
 
 
 def _files(form: MultiMapping[Any]) -> Iterator[tuple[str, bytes, str]]:

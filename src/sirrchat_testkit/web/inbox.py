@@ -32,7 +32,16 @@ from sirrchat_testkit.mail import addresses as addressing
 from sirrchat_testkit.net import Ports, netloc
 from sirrchat_testkit.smtp.replies import BY_ERROR
 from sirrchat_testkit.web.layout import Layout
-from sirrchat_testkit.web.mailbox import Filter, Mailbox, address_of, filter_of, message_of, nearest, search_of
+from sirrchat_testkit.web.mailbox import (
+    Filter,
+    Mailbox,
+    address_of,
+    checked_address,
+    filter_of,
+    message_of,
+    nearest,
+    search_of,
+)
 from sirrchat_testkit.web.recipes import curl, lines, swaks, target
 from sirrchat_testkit.web.render import page, read_number
 from sirrchat_testkit.web.rows import Row, Rows
@@ -271,8 +280,7 @@ class InboxPages:
         while made is None:
             local = str(form.get("name", "")).strip()
             whole = text or f"{local or await asyncio.to_thread(self._names.make, 'web')}@{form.get('domain', '')}"
-            if not addressing.is_mailbox(whole):
-                raise InvalidValue(f"{whole!r} is not an address: the name has a character that addresses cannot have")
+            checked_address(whole)
             with suppress(*() if text or local else (Conflict,)):
                 made = await self._services.directory.add_address(visitor.account, whole, expires_in=expiry[1])
         return lead(Filter(to=made.text).link(f"{PREFIX}/mail"))

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from sirrchat_testkit.domain.models import SENT, Address, ApiKey, Message
 from sirrchat_testkit.domain.search import Search
-from sirrchat_testkit.errors import NotFound
+from sirrchat_testkit.errors import InvalidValue, NotFound
 from sirrchat_testkit.handles.control import ServerControl
 from sirrchat_testkit.handles.feed import Slice
 from sirrchat_testkit.handles.message import ReceivedMessage
@@ -136,6 +136,13 @@ async def address_of(control: ServerControl, shown: Filter) -> Address | None:
         return None
     found = await control.services.store.get(Address, key=addressing.key(shown.to))
     return None if found is None or (shown.account and found.account != shown.account) else found
+
+
+def checked_address(text: str) -> str:
+    """Return ``text``, an address. Raises ``InvalidValue``."""
+    if flaw := addressing.flaw(text):
+        raise InvalidValue(f"{text!r} is not an address: {flaw}")
+    return text
 
 
 def nearest(q: str, messages: Iterable[ReceivedMessage]) -> str:

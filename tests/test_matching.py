@@ -138,6 +138,19 @@ def test_long_text_is_cut_around_where_it_ceases_to_agree() -> None:
     assert len(miss) < 160
 
 
+def test_a_long_condition_is_cut_around_where_it_ceases_to_agree() -> None:
+    [miss] = Match(subject="x" * 5000 + "wanted" + "y" * 5000).misses(Record(subject="x" * 5000 + "was" + "y" * 5000))
+    begin, end = "x" * 30, "y" * 30
+    assert f"{begin}wanted{end}" in miss
+    assert f"{begin}was{end}" in miss
+    assert len(miss) < 400
+
+
+@pytest.mark.parametrize("wanted", ["x" * 5000, re.compile("x" * 5000), [re.compile("x" * 5000)]], ids=type)
+def test_a_long_condition_is_cut_where_it_is_named(wanted: Any) -> None:
+    assert len(str(Match(subject=wanted))) < 300
+
+
 def test_body_is_not_read_where_the_subject_decides() -> None:
     assert not Match(text="code", subject="Other").accepts(Unparsed())
 

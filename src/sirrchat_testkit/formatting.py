@@ -11,6 +11,9 @@ from typing import Any, Final
 WIDTH: Final = 80
 """Characters of a string that a failure shows."""
 
+LONG: Final = 200
+"""Characters of a wanted value that it shows."""
+
 
 def printable(text: str) -> str:
     """Return ``text`` with its control, bidirectional and zero-width characters escaped, except line feeds.
@@ -45,12 +48,19 @@ def counted(number: int, what: str) -> str:
 
 
 def named(wanted: Any) -> str:
-    """Return the wanted value as text: ``'a string'``, ``/a pattern/``, ``a_function()``, or the place of a lambda."""
-    if isinstance(wanted, re.Pattern):
-        return f"/{wanted.pattern}/" if isinstance(wanted.pattern, str) else repr(wanted)
-    if isinstance(wanted, datetime):
-        return str(wanted)
-    return function_name(wanted) if is_function(wanted) else repr(wanted)
+    """Return the wanted value as text: ``'a string'``, ``/a pattern/``, ``a_function()``, or the place of a lambda.
+
+    A long one is cut.
+    """
+    if isinstance(wanted, re.Pattern) and isinstance(wanted.pattern, str):
+        return f"/{_cut(wanted.pattern)}/"
+    if isinstance(wanted, str):
+        return excerpt(wanted, width=LONG)
+    return function_name(wanted) if is_function(wanted) else _cut(excerpt(wanted))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONG else f"{text[:LONG]}..."
 
 
 def is_function(wanted: Any) -> bool:

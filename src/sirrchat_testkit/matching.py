@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 from sirrchat_testkit.comparing import CONTAINED, EQUAL, LIKE, Rule, holds
-from sirrchat_testkit.formatting import excerpt, function_name, is_function, named, utc
+from sirrchat_testkit.formatting import LONG, excerpt, function_name, is_function, named, utc
 from sirrchat_testkit.hints import hint
 from sirrchat_testkit.suggestions import near_name, parameters_of
 
@@ -181,7 +181,9 @@ class Check(NamedTuple):
         advice = (
             hint(self.label, self.wanted, values, self.condition.rule, record) if advise and not self.negated else ""
         )
-        return f"{self.label}: wanted {verb}{named(self.wanted)}, was {self._shown(value)}{advice}"
+        wanted = self.wanted
+        shown = excerpt(wanted, value, LONG) if isinstance(wanted, str) and isinstance(value, str) else named(wanted)
+        return f"{self.label}: wanted {verb}{shown}, was {self._shown(value)}{advice}"
 
     def _shown(self, value: Any) -> str:
         if self.condition.many and not value:

@@ -42,7 +42,7 @@ _REASONS: Final[Mapping[int, str]] = {
     400: "A parameter or the body is invalid.",
     401: "The API key is missing, invalid, revoked or expired.",
     403: "The API key lacks the permission, or the request comes from a page of another site.",
-    404: "There is no such object, it belongs to another account, or what was awaited did not arrive.",
+    404: "There is no such object, or it belongs to another account.",
     409: "The name is taken, the object is in use, or the change would affect others who use the server.",
     413: "The body is too large.",
     415: "The Content-Encoding of the body is not supported.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -253,6 +254,20 @@ def test_a_refused_connection_is_an_error_of_the_attempt(mailserver: MailServer,
     [delivery] = mailserver.deliveries
     assert delivery.status == "failed"
     assert [(each.status, each.error) for each in delivery.attempts] == [(None, "connection_refused")] * 4
+    target = gone.url.removeprefix("http://").rstrip("/")
+    assert {each.reason for each in delivery.attempts} == {f"{target} refused the connection"}
+
+
+def test_the_reason_names_a_tls_handshake_that_failed(mailserver: MailServer, inbox: Inbox) -> None:
+    with WebhookSink() as plain:
+        mailserver.add_webhook(plain.url.replace("http:", "https:"))
+        mailserver.clock.freeze()
+        inbox.deliver(subject="x")
+        mailserver.settle()
+    [attempt] = mailserver.deliveries[0].attempts
+    target = plain.url.removeprefix("http://").rstrip("/")
+    assert attempt.error == "connection_failed"
+    assert re.fullmatch(rf"cannot connect to {target}: \[SSL[^(]*", attempt.reason)
 
 
 def test_attempts_show_their_heads(mailserver: MailServer, inbox: Inbox, webhook_sink: WebhookSink) -> None:

@@ -115,7 +115,9 @@ def test_a_name_that_does_not_exist_is_retried(
         patch.setattr(socket, "getaddrinfo", resolve)
         inbox.deliver(subject="x")
         mailserver.clock.advance(seconds=31)
-    assert [each.error for each in mailserver.deliveries[0].attempts] == ["host_not_found"] * 4
+    attempts = mailserver.deliveries[0].attempts
+    assert [each.error for each in attempts] == ["host_not_found"] * 4
+    assert attempts[0].reason == "cannot connect to nowhere.example:80: Name or service not known"
 
 
 @pytest.mark.parametrize(

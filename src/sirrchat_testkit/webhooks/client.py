@@ -25,6 +25,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from sirrchat_testkit.net import netloc
 from sirrchat_testkit.settings import CurrentSettings
 from sirrchat_testkit.webhooks.calls import OutgoingCall
 
@@ -199,6 +200,11 @@ def _reason(failure: Exception) -> str:
     if isinstance(failure, aiohttp.ClientResponseError):  # its further lines quote what was received
         what = (failure.message.strip().splitlines() or [""])[0].partition(": b'")[0].rstrip(":")
         return f"the response is malformed: {what}"
+    if isinstance(failure, aiohttp.ClientConnectorError):  # its own text shows the arguments of functions
+        target = netloc((failure.host, failure.port or 0))
+        if isinstance(failure.os_error, ConnectionRefusedError):
+            return f"{target} refused the connection"
+        return f"cannot connect to {target}: {str(failure.strerror).partition(' (_ssl.c')[0]}"
     return str(failure) or type(failure).__name__
 
 

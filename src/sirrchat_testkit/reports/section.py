@@ -46,7 +46,8 @@ def _text(item: pytest.Item, report: pytest.TestReport, servers: Mapping[MailSer
         if is_own and whole == NOTHING:
             continue
         if overview is not None and overview.is_unconnected and not (is_own or ended):
-            why = "".join(f"\n{each}." for each in server._control.unsent(idle=False) if each not in failure)  # noqa: SLF001
+            unsent = server._control.unsent(idle=False)  # noqa: SLF001
+            why = "".join(f"\n{each}." for each in unsent if _rest(each) not in failure)
             whole, text = f"{whole}{why}", f"{text}{why}"
         title = server._title  # noqa: SLF001
         if overview is not None:
@@ -57,3 +58,8 @@ def _text(item: pytest.Item, report: pytest.TestReport, servers: Mapping[MailSer
     if overviews:
         shown.append(save_artifacts(item, overviews, "\n\n".join(complete)))
     return "\n".join(filter(None, shown))
+
+
+def _rest(reason: str) -> str:
+    """Return ``reason`` without the name of the framework, for which a failure may say "it"."""
+    return reason.partition(" ")[2]

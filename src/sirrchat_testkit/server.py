@@ -309,7 +309,8 @@ class MailServer(Service, CollectionHints, Receiver):
         Raises:
             InvalidValue: ``address`` is malformed, or the domain is not served.
             Conflict: ``address`` already exists; ``inbox_for`` returns its inbox.
-            ValueError: ``expires_in`` is not above 0, or ``address`` is given with ``prefix`` or ``domain``.
+            ValueError: ``expires_in`` is not above 0, ``prefix`` is a whole address, or ``address`` is given with
+                ``prefix`` or ``domain``.
 
         Example:
             inbox = mailserver.make_inbox("user", expires_in=timedelta(hours=1))
@@ -317,6 +318,8 @@ class MailServer(Service, CollectionHints, Receiver):
         _check_texts(prefix=prefix, address=address, domain=domain)
         if address is not None and (prefix is not None or domain is not None):
             raise ValueError("address is the whole address: it cannot be given with prefix or domain")
+        if prefix is not None and "@" in prefix:
+            raise ValueError(f"prefix begins the local part of an address; for a whole one use address={prefix!r}")
         if isinstance(expires_in, timedelta) and expires_in <= timedelta():
             raise ValueError(f"expires_in must be a timedelta above 0, not {expires_in!r}")
         made = self._control.new_address(prefix, address, domain, expires_in)
@@ -770,6 +773,9 @@ class MailServer(Service, CollectionHints, Receiver):
         "time": "clock",
         "db": "database",
         "outbox": "messages",
+        "chaos": "faults",
+        "reset": "scope",
+        "clear": "scope",
         "create_account": "add_account",
         "add_user": "add_account",
         "create_user": "add_account",

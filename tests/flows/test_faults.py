@@ -377,9 +377,18 @@ def test_a_fault_that_makes_no_sense_is_refused(
     assert mailserver.faults.planned == []
 
 
-def test_a_misguessed_name_is_answered(mailserver: MailServer) -> None:
-    with pytest.raises(AttributeError, match="did you mean 'drop'"):
-        mailserver.faults.disconnect()  # type: ignore[attr-defined]
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("disconnect", "'drop'"),
+        ("bounce", "'reject'"),
+        ("reject_recipients", "\"reject(stage='rcpt')\""),
+        ("refuse_connections", "\"drop(stage='connect')\""),
+    ],
+)
+def test_a_misguessed_name_is_answered(mailserver: MailServer, name: str, meant: str) -> None:
+    with pytest.raises(AttributeError, match=re.escape(f"did you mean {meant}?")):
+        getattr(mailserver.faults, name)
 
 
 def test_every_stage_can_be_in_upper_case(mailserver: MailServer) -> None:

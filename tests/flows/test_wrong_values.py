@@ -71,6 +71,11 @@ def sorry(kind: str, name: str, meant: str) -> str:
             ),
         ),
         (lambda server: server.make_inbox(5), TypeError, "prefix must be a string, not 5"),
+        (
+            lambda server: server.make_inbox("ann@example.com"),
+            ValueError,
+            "prefix begins the local part of an address; for a whole one use address='ann@example.com'",
+        ),
         (lambda server: server.make_inbox(domain=5), TypeError, "domain must be a string, not 5"),
         (lambda server: server.inbox_for(5), TypeError, "address must be a string, not 5"),
         (
@@ -90,6 +95,8 @@ def sorry(kind: str, name: str, meant: str) -> str:
         ),
         (lambda server: server.clock.sleep(3), AttributeError, sorry("Clock", "sleep", "advance")),
         (lambda server: server.http_url, AttributeError, sorry("MailServer", "http_url", "api_url")),
+        (lambda server: server.chaos, AttributeError, sorry("MailServer", "chaos", "faults")),
+        (lambda server: server.reset(), AttributeError, sorry("MailServer", "reset", "scope")),
         (lambda server: server.domains, AttributeError, sorry("MailServer", "domains", "settings.domains")),
         (
             lambda server: server.configure(starttls=True),

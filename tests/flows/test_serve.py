@@ -410,12 +410,19 @@ def test_a_person_is_told_where_the_web_inbox_is(arguments: list[str], host: str
     process.communicate()
 
 
+def test_a_person_is_told_where_the_data_is(tmp_path: Path) -> None:
+    process, lines = told("--data", str(tmp_path / "mail"))
+    assert facts(lines)["Data folder"] == str(tmp_path / "mail")
+    process.terminate()
+    process.communicate()
+
+
 def test_a_person_is_told_how_others_connect() -> None:
     process, lines = told("--host", "0.0.0.0", "--advertise", "mail.example", "--no-simulators", "--smtps-port", "0")
     found = facts(lines)
     assert re.fullmatch(r"mail\.example:\d+ and http://mail\.example:\d+", found["Elsewhere"])
     assert re.fullmatch(r"127\.0\.0\.1:\d+, with TLS from the start", found["SMTPS"])
-    assert "Simulators" not in found
+    assert not {"Simulators", "Data folder"} & found.keys()
     process.terminate()
     process.communicate()
 

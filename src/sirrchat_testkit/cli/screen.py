@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sirrchat_testkit.domain.simulators import SIMULATORS
@@ -38,6 +39,8 @@ def _facts(server: MailServer) -> Iterator[tuple[str, str]]:
     yield "API key", server.api_key
     if settings.host in WILDCARDS:
         yield "Elsewhere", _elsewhere(server)
+    if settings.data is not None:
+        yield "Data folder", str(Path(settings.data).absolute())
     yield "Domains", ", ".join(settings.domains)
     if settings.simulators:
         *names, last = (f"{each.name}@" for each in SIMULATORS)

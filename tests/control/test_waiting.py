@@ -111,6 +111,39 @@ def test_remedies_name_routes_since_clients_are_written_in_any_language(server: 
     assert "mailserver" not in text
 
 
+@pytest.fixture
+def earlier(server: MailServer) -> None:
+    """Mail, a refused recipient and a connection without mail, one second before bob@example.com was made."""
+    server.inbox_for("ann@example.com").deliver(subject="Earlier")
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(server, "nobody@example.org")
+    with smtplib.SMTP(server.smtp_host, server.smtp_port) as smtp:
+        smtp.docmd("NOOP")
+    until(server._thread, lambda: not len(server._control.services.sessions))
+    server.clock.advance(seconds=1)
+    server.make_inbox(address="bob@example.com")
+
+
+@pytest.mark.usefixtures("earlier")
+def test_a_timeout_leaves_out_what_happened_before_the_address_was_made(server: MailServer, control: Control) -> None:
+    refusal = control.refusal("GET", "/wait", status=404, to="bob@example.com", timeout=0)
+    assert refusal["message"] == "No message arrived. Waited 0.0 s for a message for bob@example.com."
+
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(server, "bobby@example.com")
+    text = control.refusal("GET", "/wait", status=404, to="bob@example.com", timeout=0)["message"]
+    assert text.startswith("Refused: bobby@example.com does not exist here")
+    assert "nobody@example.org" not in text
+
+
+@pytest.mark.usefixtures("earlier")
+def test_a_timeout_leaves_nothing_out_if_the_clock_was_set_back(server: MailServer, control: Control) -> None:
+    server.clock.move_to(server.clock.now() - timedelta(hours=1))
+    text = control.refusal("GET", "/wait", status=404, to="bob@example.com", timeout=0)["message"]
+    assert text.startswith("Refused: nobody@example.org does not exist here")
+    assert "  'Earlier' from " in text
+
+
 def test_a_failure_that_reads_contents_does_not_stop_the_server(server: MailServer, control: Control) -> None:
     server.inbox_for("ann@example.com").deliver(subject="x", text="hello")
     refusal = control.refusal("GET", "/wait", status=404, to="bob@example.com", text="code", timeout=0)

@@ -7,7 +7,8 @@
    for its recipient arrives; it does not poll, and costs nothing while none does.
 4. Conditions on contents are compared in a thread.
 5. Nothing is taken: a test's ``receive`` still returns what a long poll has returned.
-6. A failure is that of ``receive``, with the remedies for clients in any language.
+6. A failure is that of ``receive``, with the remedies for clients in any language. The server is not reset between
+   their tests, so it leaves out what happened before the address was made.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class Searches:
         """
         began = asyncio.get_running_loop().time()
         source = self._control.source(search.recipient)
-        source.remedies = FOR_CLIENTS
+        source.remedies, source.since_address = FOR_CLIENTS, True
         wait = _LongPoll(source, search, count, seconds)
         signal = _Signal()
         feed: Feed[ReceivedMessage] = Feed(wait.source.topic, signal, self._control.taken.scope)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ from sirrchat_testkit.domain.events import (
     LoginRefused,
     MessageReceived,
     RecipientRefused,
+    SessionClosed,
+    SessionOpened,
     TlsFailed,
 )
 from sirrchat_testkit.domain.services import Services
@@ -115,6 +118,7 @@ class Snapshot:
         absence: Why mail for the recipient is refused; empty if it is accepted.
         unknown: The recipient, if it only needs to be made; else empty.
         has_address: Whether the recipient exists, and its address was not used by an earlier scope.
+        made_at: When the address of the recipient was made, on the server's clock; 0 if it does not exist.
     """
 
     address: str
@@ -130,6 +134,7 @@ class Snapshot:
     absence: str = ""
     unknown: str = ""
     has_address: bool = False
+    made_at: int = 0
 
     def retry(self, fired: FaultFired, remedies: Remedies) -> str:
         """Return when the client that the fault refused is accepted, to follow a text; "" if it is not known."""
@@ -150,6 +155,20 @@ class Snapshot:
         spans = [range(each.connection_before + 1, each.last_connection + 1) for each in self.past]
         idle = [each for each in self.idle if not any(each.number in span for span in spans)]
         return replace(self, first=1, events=[*self.own(Event, 0)], past=(), idle=idle)
+
+    def since_address(self) -> Snapshot:
+        """Return the snapshot without what happened before the address of the recipient was made.
+
+        If the clock was set back, it is not known what did.
+        """
+        times = [each.at for each in self.events]
+        if times != sorted(times):
+            return self
+        before = bisect.bisect_left(times, self.made_at)
+        events = self.events[before:]
+        seen = {each.number for each in events if isinstance(each, SessionOpened | SessionClosed)}
+        idle = [each for each in self.idle if each.number in seen or not each.closed]
+        return replace(self, first=self.first + before, events=events, idle=idle)
 
     def own(self, kind: type[E], after: int) -> Iterator[E]:
         """Return the events of ``kind`` after the event ``after``, without those of nested scopes that have ended."""
@@ -179,6 +198,7 @@ class Diagnostics:
         busy = [each for each in sessions if each.busy]
         events = self._services.events.held(after)
         absence, is_unknown = await self._absence(recipient) if recipient else ("", False)
+        address = await self._services.directory.find_address(recipient) if recipient else None
         return Snapshot(
             address=self._smtp_address,
             first=self._services.events.last - len(events) + 1,
@@ -192,7 +212,8 @@ class Diagnostics:
             clock=_clock(self._services.clock),
             absence=absence,
             unknown=recipient if recipient and is_unknown else "",
-            has_address=recipient is not None and await self._has_address(recipient),
+            has_address=address is not None and not self._services.directory.was_used(address.text),
+            made_at=address.created_at if address else 0,
         )
 
     def refusals(self, events: Sequence[RecipientRefused]) -> Steps[list[Refusal]]:
@@ -264,11 +285,6 @@ class Diagnostics:
         if scope := self._services.directory.former_scope(recipient):
             return f"{reason}; it belonged to {scope}, which has ended: make the inbox in the test that uses it", False
         return reason, reason == refusal
-
-    async def _has_address(self, recipient: str) -> bool:
-        """Return whether ``recipient`` exists and its address was not used by an earlier scope."""
-        directory = self._services.directory
-        return not directory.was_used(recipient) and await directory.find_address(recipient) is not None
 
 
 class Explanation(NamedTuple):

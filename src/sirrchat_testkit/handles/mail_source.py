@@ -52,10 +52,12 @@ class MailKind(Kind[ReceivedMessage]):
 class MailSource:
     """The messages whose recipient is ``recipient``, or all messages if that is None.
 
-    ``remedies`` are the words in which a failure gives remedies.
+    ``remedies`` are the words in which a failure gives remedies. With ``since_address``, a failure leaves out what
+    happened before the address was made.
     """
 
     remedies = FOR_TESTS
+    since_address = False
 
     def __init__(self, control: ServerControl, recipient: str | None, topic: str | None) -> None:
         self.kind = MailKind(recipient)
@@ -141,6 +143,8 @@ class MailSource:
         """Return the latest messages, and the reasons why one may be missing."""
         control, match = self._control, wait.match
         snapshot: diagnostics.Snapshot = yield control.snapshot(self._recipient)
+        if self.since_address:
+            snapshot = snapshot.since_address()
         recent = yield from pull_recent(self, COMPARED)
         refused = diagnostics.to_explain(snapshot, control.since, self.topic)
         refusals = yield from control.diagnostics.refusals(refused)

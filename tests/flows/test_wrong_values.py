@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import smtplib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from sirrchat_testkit import Inbox, MailServer, MakeInboxes, WebhookSink
 from sirrchat_testkit.errors import InvalidValue, NoSuchAddress
-from tests.support import call_api, connect
+from tests.support import call_api, connect, send
 
 INFINITE = float("inf")
 SERVED = "example.com, example.org, example.net"
@@ -162,6 +163,24 @@ def test_what_a_wait_is_given_has_a_name(
             getattr(waiting, verb)(*given)
         with pytest.raises((TypeError, ValueError), match=f"^a?{re.escape(said)}$"):
             asyncio.run(getattr(waiting, f"a{verb}")(*given))
+
+
+def test_what_the_server_lists_answers_a_misspelt_attribute_with_the_right_one(
+    mailserver: MailServer, inbox: Inbox
+) -> None:
+    send(mailserver, inbox)
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(mailserver, "nobody@example.com")
+
+    for of, name, meant in (
+        (mailserver.envelopes[0], "recipient", "recipients"),
+        (inbox.receive().envelope, "mail_from", "sender"),
+        (mailserver.sessions[0], "dialogue", "transcript"),
+        (mailserver.refusals[0], "address", "recipient"),
+        (mailserver.refusals[0], "reasn", "reason"),
+    ):
+        with pytest.raises(AttributeError, match=re.escape(sorry(type(of).__name__, name, meant))):
+            getattr(of, name)
 
 
 @pytest.mark.parametrize(

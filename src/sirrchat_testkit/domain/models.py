@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from sirrchat_testkit.records import Record, record, register_record
 from sirrchat_testkit.schemas.webhook_events import PENDING, DeliveryStatus, WebhookEvent
+from sirrchat_testkit.suggestions import Hints
 
 INBOX = "INBOX"
 SENT = "Sent"
@@ -107,7 +108,7 @@ class Address(Record):
 
 
 @record
-class Envelope(Record):
+class Envelope(Hints, Record):
     """The SMTP envelope of a message.
 
     Example:
@@ -129,6 +130,10 @@ class Envelope(Record):
     """
 
     kind: ClassVar[str] = "envelopes"
+    _guesses: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("mail_from", "mailfrom", "from_"), "sender"),
+        **dict.fromkeys(("rcpt_to", "rcpt_tos", "rcpttos", "to"), "recipients"),
+    }
 
     sender: str
     recipients: tuple[str, ...]

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sirrchat_testkit.domain.events import Event, SessionClosed, SessionOpened
 from sirrchat_testkit.domain.transcript import KEPT, SessionLog, Transcript, Transcripts
+from sirrchat_testkit.suggestions import Hints
 
 if TYPE_CHECKING:
     from sirrchat_testkit.domain.concern import Concern
@@ -49,7 +50,7 @@ class Activity:
 
 
 @dataclass(slots=True, eq=False)
-class Session:
+class Session(Hints):
     """An SMTP connection; an entry of ``mailserver.sessions``.
 
     Attributes:
@@ -64,6 +65,12 @@ class Session:
         number: The number of the connection, from 1.
         recipients: The recipients that the client named (RCPT TO), accepted or not, of the latest transactions.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("commands", "dialogue", "lines"), "transcript"),
+        **dict.fromkeys(("address", "client", "host"), "peer"),
+        **dict.fromkeys(("user", "username"), "login"),
+    }
 
     peer: str
     ehlo: str = ""

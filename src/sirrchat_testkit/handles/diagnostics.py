@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import bisect
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final, NamedTuple, TypeVar
+from typing import ClassVar, Final, NamedTuple, TypeVar
 
 from sirrchat_testkit.domain.clock import Clock
 from sirrchat_testkit.domain.events import (
@@ -39,6 +39,7 @@ from sirrchat_testkit.handles.failures import SHOWN, Section, listed
 from sirrchat_testkit.handles.feed import MOST, Steps
 from sirrchat_testkit.handles.remedies import FOR_TESTS, Remedies
 from sirrchat_testkit.mail import addresses as addressing
+from sirrchat_testkit.suggestions import Hints
 
 __tracebackhide__ = True
 
@@ -49,7 +50,7 @@ _SUGGESTED_AMONG: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Hints):
     """A recipient that the server refused; an entry of ``mailserver.refusals`` and ``mailserver.late_mail``.
 
     Attributes:
@@ -60,6 +61,12 @@ class Refusal:
         scope: The name of the ended scope, such as a test's id, that the address belonged to; empty if there is none.
         nearest: The existing address that was probably meant; None if there is none, or the recipient exists.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("address", "to", "rcpt_to"), "recipient"),
+        **dict.fromkeys(("mail_from", "from_"), "sender"),
+        **dict.fromkeys(("message", "text", "error"), "reason"),
+    }
 
     recipient: str
     sender: str

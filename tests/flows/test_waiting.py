@@ -166,7 +166,15 @@ def test_a_failed_wait_says_what_came_and_what_each_missed(mailserver: MailServe
 def test_a_failed_wait_says_that_nobody_connected(mailserver: MailServer, inbox: Inbox) -> None:
     with pytest.raises(MailNotReceived) as caught:
         inbox.receive(timeout=0)
-    assert f"No client connected to 127.0.0.1:{mailserver.smtp_port}" in str(caught.value)
+    none = (
+        f"No client connected to 127.0.0.1:{mailserver.smtp_port}: is the application configured to send its mail "
+        "there? mailserver.env() returns the settings."
+    )
+    assert str(caught.value) == f"{none} Waited 0.0 s for a message for {inbox}."
+
+    with pytest.raises(MailNotReceived) as caught:
+        inbox.receive_all(2, timeout=0)
+    assert str(caught.value) == f"None of 2 messages arrived. Waited 0.0 s for 2 messages for {inbox}.\n{none}"
 
 
 def test_a_failed_wait_shows_mail_for_others_and_refusals(mailserver: MailServer, make_inbox: MakeInbox) -> None:

@@ -274,10 +274,13 @@ def test_the_mail_settings_of_django_explain_that_no_client_connected(
 
         def test_7_mail_for_the_server(mailserver):
             mailserver.receive(timeout=0)
+
+        def test_8_several(mailserver_django, inbox):
+            inbox.receive_all(2, timeout=0)
         """
     )
     result = run(project, "-p", "no:randomly", mailers=mailers)
-    result.assert_outcomes(failed=7)
+    result.assert_outcomes(failed=8)
     backend, place = ("MAILERS['default']['BACKEND']", "MAILERS['default']")
     if not mailers:
         backend, place = "EMAIL_BACKEND", "EMAIL_HOST, EMAIL_PORT"
@@ -293,6 +296,8 @@ def test_the_mail_settings_of_django_explain_that_no_client_connected(
         "E *support@example.com does not exist here; make it with *",
         f"{none} is configured to send its mail there, but has sent none.",
         f"{kept}; {fixture}",
+        "E *None of 2 messages arrived. Waited *",
+        f"{none} is configured to send its mail there, but has sent none.",
     ]
     result.stdout.fnmatch_lines([line.replace("['", "[[]'").replace("']", "'[]]") for line in lines])
 

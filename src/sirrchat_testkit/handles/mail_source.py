@@ -168,10 +168,10 @@ class MailSource:
         otherwise = "" if recent else _for_others(others)
         if unconnected:
             reasons = [] if kept else control.unsent()
-            otherwise = f"{unconnected}: {'; '.join(reasons)}" if reasons else unconnected
-            if cause or not reasons:  # or else it is the finding
-                question = f": {_QUESTION}{self.remedies.settings}"
-                sections.append(Section(f"{otherwise}{'.' if kept or reasons else question}"))
+            why = "; ".join(reasons) or f"{_QUESTION}{self.remedies.settings}"
+            otherwise = f"{unconnected}: {why}"
+            if kept or cause or wait.wanted > 1:  # or else it is the finding
+                sections.append(Section(f"{unconnected if kept else otherwise}{'.' if kept or reasons else ''}"))
         if deleted:
             otherwise = (
                 f"{counted(len(deleted), 'message')} arrived, and {'was' if len(deleted) == 1 else 'were'} deleted"

@@ -1,6 +1,7 @@
 """Hints for a condition that a record misses, although the record has what was probably meant.
 
-1. A hint is given for a wanted string or pattern. It is the first of the following that applies.
+1. A hint is given for a wanted string or pattern, and for wanted JSON if the body of a webhook call is not JSON. It is
+   the first of the following that applies.
 2. An address is compared without its display name.
 3. The value differs from the wanted string only in case, white space or Unicode normalization.
 4. The string was meant as a pattern.
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from sirrchat_testkit.comparing import LIKE, Rule
+from sirrchat_testkit.formatting import excerpt
 from sirrchat_testkit.mail.address_headers import bare_addresses
 
 __tracebackhide__ = True
@@ -50,6 +52,8 @@ def hint(name: str, wanted: Any, values: Sequence[Any], rule: Rule, record: Any)
 
 
 def _hints(name: str, wanted: Any, values: Sequence[str], rule: Rule, record: Any) -> Iterator[str]:
+    if name == "json" and record.json is None and record.text.strip() != "null":
+        yield f"the body is not JSON: {excerpt(record.text)}"
     if isinstance(wanted, re.Pattern):
         if isinstance(wanted.pattern, str) and any(
             re.search(wanted.pattern, each, wanted.flags | re.IGNORECASE) for each in values

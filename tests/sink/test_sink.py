@@ -336,6 +336,18 @@ def test_a_failed_wait_does_not_ask_who_calls_if_the_application_did(webhook_sin
     assert "add_webhook" not in str(failure.value)
 
 
+def test_a_failed_wait_for_json_shows_a_body_that_is_not_json(webhook_sink: WebhookSink) -> None:
+    for body in (b"user=ann", b"null"):
+        post(webhook_sink, body)
+    with pytest.raises(WebhookNotReceived) as failure:
+        webhook_sink.receive(json={"user": "ann"}, timeout=0)
+    misses = [line.strip() for line in str(failure.value).splitlines() if line.startswith("      ")]
+    assert misses == [
+        "json: wanted {'user': 'ann'}, was None",
+        "json: wanted {'user': 'ann'}, was None (the body is not JSON: 'user=ann')",
+    ]
+
+
 def test_a_call_of_the_application_that_was_refused_is_the_finding(webhook_sink: WebhookSink) -> None:
     webhook_sink.refuse(503)
     assert post(webhook_sink) == 503

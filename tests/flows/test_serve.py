@@ -349,7 +349,10 @@ def test_a_person_is_told_what_to_type_next(arguments: list[str]) -> None:
     commands = [line.strip() for line in lines if line.startswith("  ")]
     made, _, waited = [run(command) for command in commands[:3]]
     assert json.loads(made)["email"] == "ann@example.com"
-    assert json.loads(waited)["data"][0]["text"] == "It works.\n"
+    [message] = json.loads(waited)["data"]
+    assert message["from"] == "you@example.org"
+    assert message["to"] == ["ann@example.com"]
+    assert message["text"] == "It works.\n"
     process.terminate()
     process.communicate()
     assert process.returncode == 0

@@ -293,7 +293,9 @@ def session() -> str:
         with connect(server) as client, contextlib.suppress(smtplib.SMTPRecipientsRefused):
             if login:
                 client.login(login, "secret", initial_response_ok=False)
-            client.sendmail(login or "you@example.org", recipient, "Subject: Hello\r\n\r\nIt works.\r\n")
+            sender = login or "you@example.org"
+            header = f"From: {sender}\r\nTo: {recipient}\r\nSubject: Hello\r\n"
+            client.sendmail(sender, recipient, f"{header}\r\nIt works.\r\n")
 
     for number, (recipient, login) in enumerate(
         [

@@ -51,7 +51,8 @@ def test_the_commands_deliver_mail(web: Web, name: str) -> None:
         ["bash", "-c", snippet(web.get("/connect"), name)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert web.server.inbox_for("ann@example.com").receive().mail_from == "you@example.org"
+    message = web.server.inbox_for("ann@example.com").receive()
+    assert message.sender == message.mail_from == "you@example.org"
 
 
 def test_a_login_is_made_and_shown_once(web: Web) -> None:

@@ -63,13 +63,12 @@ def _login_rule(server: MailServer) -> str:
 def _commands(server: MailServer) -> Iterator[str]:
     domain = server.settings.domains[0]
     key = f"-H 'X-API-Key: {server.api_key}'"
-    mail = f"printf 'Subject: Hello\\r\\n\\r\\nIt works.\\r\\n' | curl -sS {_curl_to(server)}"
     body = json.dumps({"name": "ann", "expiryTime": 3_600_000, "domain": domain})
     anybody = not _wants_login(server)
     yield f"Make an address, {'send mail to it, and wait for the mail' if anybody else 'and wait for its mail'}:"
     yield f"  curl -sS -X POST {_api(server)}/api/emails/generate {key} -d '{body}'"
     if anybody:
-        yield f"  {mail} --mail-from you@example.org --mail-rcpt ann@{domain} -T -"
+        yield _send(server, "", "you@example.org", f"ann@{domain}")
     yield f"  curl -sS '{_api(server)}/testkit/v1/wait?to=ann@{domain}' {key}"
     if _can_log_in(server):
         user = f"bob@{domain}"
@@ -77,7 +76,13 @@ def _commands(server: MailServer) -> Iterator[str]:
         yield ""
         yield "Make a user, and log in to send mail:"
         yield f"  curl -sS -X POST {_api(server)}/api/v1/users -H 'Authorization: Bearer {server.api_key}' -d '{body}'"
-        yield f"  {mail} --user {user}:secret --mail-from {user} --mail-rcpt ann@{domain} -T -"
+        yield _send(server, f" --user {user}:secret", user, f"ann@{domain}")
+
+
+def _send(server: MailServer, login: str, sender: str, recipient: str) -> str:
+    mail = rf"From: {sender}\r\nTo: {recipient}\r\nSubject: Hello\r\n\r\nIt works.\r\n"
+    curl = f"curl -sS {_curl_to(server)}{login} --mail-from {sender} --mail-rcpt {recipient} -T -"
+    return f"  printf '{mail}' | {curl}"
 
 
 def _can_log_in(server: MailServer) -> bool:

@@ -50,7 +50,7 @@ def _go(to: Connection, address: str) -> str:
     return (
         f'err := smtp.SendMail("{netloc((to.host, to.port))}", {login},\n'
         f'\t"you@example.org", []string{{{_quoted(address)}}},\n'
-        '\t[]byte("Subject: Hello\\r\\n\\r\\nIt works.\\r\\n"))'
+        '\t[]byte("From: you@example.org\\r\\nSubject: Hello\\r\\n\\r\\nIt works.\\r\\n"))'
     )
 
 
@@ -60,7 +60,7 @@ def curl(to: Connection, address: str) -> str:
     parts += ["--ssl-reqd"] * to.starttls + ([f"--cacert {to.ca_file}"] if to.tls and to.ca_file else [])
     parts += [f"--user {quote(f'{to.username}:{to.password}')}"] if to.username else []
     parts += [f"--mail-from you@example.org --mail-rcpt {quote(address)}", "-T -"]
-    return "printf 'Subject: Hello\\r\\n\\r\\nIt works.\\r\\n' |\n  " + " \\\n  ".join(parts)
+    return "printf 'From: you@example.org\\r\\nSubject: Hello\\r\\n\\r\\nIt works.\\r\\n' |\n  " + " \\\n  ".join(parts)
 
 
 def swaks(to: Connection, address: str) -> str:

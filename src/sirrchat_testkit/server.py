@@ -20,6 +20,7 @@ from sirrchat_testkit.domain.counters import ServerStats
 from sirrchat_testkit.domain.models import Envelope
 from sirrchat_testkit.domain.scopes import Scope
 from sirrchat_testkit.domain.sessions import Session
+from sirrchat_testkit.errors import Conflict
 from sirrchat_testkit.faults.rest_handle import RestFaults
 from sirrchat_testkit.faults.smtp_handle import Faults
 from sirrchat_testkit.faults.webhook import Tampering
@@ -639,6 +640,21 @@ class MailServer(Service, CollectionHints, Receiver):
         """
         return self._scope(name, check=check)
 
+    def reset(self, *, durable: bool = False) -> None:
+        """Go back to the state right after the start: all mail is deleted, and everything that was made or changed.
+
+        It is for a server of your own that several tests use; the fixtures undo each test by a scope.
+
+        Args:
+            durable: Whether to delete the contents of a data folder, too.
+
+        Raises:
+            Conflict: A scope is open, or the server has a data folder and ``durable`` is False.
+        """
+        if self.settings.data is not None and not durable:
+            raise Conflict("a reset deletes the contents of this server's data folder; to do that, add durable=True")
+        self._thread.call(self._control.reset())
+
     @contextlib.contextmanager
     def _scope(self, name: str, *, check: bool, keep: Callable[[], bool] = bool) -> Iterator[Self]:
         """Do what ``scope`` does; if ``keep()`` when the block ends, ``_ended`` is the overview of the scope."""
@@ -774,7 +790,6 @@ class MailServer(Service, CollectionHints, Receiver):
         "db": "database",
         "outbox": "messages",
         "chaos": "faults",
-        "reset": "scope",
         "clear": "scope",
         "create_account": "add_account",
         "add_user": "add_account",

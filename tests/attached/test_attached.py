@@ -328,6 +328,7 @@ def test_a_fault_needs_conditions_that_can_be_sent(mine: MailServer) -> None:
         (lambda server: server.configure(max_recipients=3), "changing settings would affect others"),
         (lambda server: server.rate_limit(3), "a rate limit would affect others"),
         (lambda server: server.add_domain("shop.example"), "name shop.example at its start"),
+        (lambda server: server.reset(), "a reset would affect others.*scope"),
         (lambda server: server.stats, "count mailserver.messages instead"),
         (lambda server: server.database, "MailServer"),
     ],

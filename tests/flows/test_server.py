@@ -9,11 +9,13 @@ import socket
 import sys
 import threading
 import warnings
+from datetime import timedelta
+from pathlib import Path
 
 import anyio
 import pytest
 
-from sirrchat_testkit import MailServer, NotSettled
+from sirrchat_testkit import Conflict, Inbox, MailServer, NotSettled
 from sirrchat_testkit.domain.events import MessageReceived
 from sirrchat_testkit.handles import wait as waits
 from tests.support import call_api, connect, send
@@ -43,6 +45,38 @@ def test_two_servers_run_side_by_side() -> None:
         assert other.messages == []
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             send(other, inbox.address)
+
+
+def test_a_reset_goes_back_to_the_start(tmp_path: Path) -> None:
+    with MailServer(data=tmp_path / "mail") as server:
+        started = server.clock.now()
+        inbox = server.make_inbox(address="ann@example.com")
+        server.add_account("bob@example.com", "secret")
+        server.add_domain("shop.test")
+        server.faults.reject(stage="rcpt")
+        server.configure(max_recipients=3)
+        server.clock.advance(days=1)
+        inbox.deliver(subject="Hello")
+
+        with pytest.raises(Conflict, match="durable=True"):
+            server.reset()
+        assert len(server.messages) == 1
+        server.reset(durable=True)
+
+        assert server.messages == []
+        assert server.settings.max_recipients == 1000
+        assert server.clock.now() - started < timedelta(hours=1)
+        assert not server.faults.planned
+        with pytest.raises(smtplib.SMTPRecipientsRefused, match="550"):
+            send(server, inbox.address)
+        assert server.make_inbox(address="ann@example.com").messages == []
+
+
+def test_a_reset_in_a_scope_is_refused(mailserver: MailServer, inbox: Inbox) -> None:
+    inbox.deliver(subject="Hello")
+    with pytest.raises(Conflict, match="end the scope instead"):
+        mailserver.reset()
+    assert len(inbox.messages) == 1
 
 
 def test_a_stopped_server_lets_go_of_its_ports_and_says_so() -> None:

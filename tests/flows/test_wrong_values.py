@@ -97,7 +97,6 @@ def sorry(kind: str, name: str, meant: str) -> str:
         (lambda server: server.clock.sleep(3), AttributeError, sorry("Clock", "sleep", "advance")),
         (lambda server: server.http_url, AttributeError, sorry("MailServer", "http_url", "api_url")),
         (lambda server: server.chaos, AttributeError, sorry("MailServer", "chaos", "faults")),
-        (lambda server: server.reset(), AttributeError, sorry("MailServer", "reset", "scope")),
         (lambda server: server.domains, AttributeError, sorry("MailServer", "domains", "settings.domains")),
         (
             lambda server: server.configure(starttls=True),

@@ -141,6 +141,10 @@ class AttachedServer(MailServer):
         remedy = f"name {name} at its start, in mailserver_settings or with --domain, or use make_inbox(domain=...)"
         raise SharedServerError.refuse("serving another domain", remedy)
 
+    def reset(self, *, durable: bool = False) -> None:  # noqa: ARG002
+        """Raise ``SharedServerError``."""
+        raise SharedServerError.refuse("a reset", "use mailserver.scope(), whose end deletes what it made")
+
     @property
     def late_mail(self) -> list[Refusal]:
         """The mail refused since the connection began because the scope of its recipient had ended."""

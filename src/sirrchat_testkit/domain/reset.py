@@ -31,7 +31,9 @@ class Reset:
         """Go back to the state right after the start. Raises ``Conflict`` while a scope is open."""
         services = self._services
         if services.scopes.is_open:
-            raise Conflict("a test's scope is open on this server, and its end would undo the reset")
+            raise Conflict(
+                "a test's scope is open on this server, and its end would undo a reset: end the scope instead"
+            )
         services.faults.cancel(*services.faults.all())
         services.simulation.end()
         await services.simulation.rewind({})

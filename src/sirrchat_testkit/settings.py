@@ -615,9 +615,10 @@ class Settings:
         _check_names(changes)
         for row in ROWS:
             if row.name in changes and not row.changeable:
+                given = f"{row.name}={changes[row.name]!r}"  # type: ignore[literal-required]  # names a row
                 raise ValueError(
-                    f"{row.name} cannot be changed while the server runs: start it with "
-                    f"MailServer({row.name}={changes[row.name]!r})"  # type: ignore[literal-required]  # names a row
+                    f"{row.name} cannot be changed while the server runs: start it with MailServer({given}), or return "
+                    f"Settings({given}) from the fixture mailserver_settings"
                 )
         return self.replace(**changes)
 

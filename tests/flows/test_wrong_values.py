@@ -101,7 +101,10 @@ def sorry(kind: str, name: str, meant: str) -> str:
         (
             lambda server: server.configure(starttls=True),
             ValueError,
-            "starttls cannot be changed while the server runs: start it with MailServer(starttls=True)",
+            (
+                "starttls cannot be changed while the server runs: start it with MailServer(starttls=True),"
+                " or return Settings(starttls=True) from the fixture mailserver_settings"
+            ),
         ),
         (lambda server: server.rate_limit(-1), ValueError, "requests must be a whole number of at least 0, not -1"),
         (

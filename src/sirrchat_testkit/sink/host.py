@@ -167,10 +167,7 @@ class Alone:
 
     async def deliveries(self, url: str, *, called: bool) -> tuple[str, list[Section]]:
         """Return the hint that no call arrived, if so."""
-        if called:
-            return "", []
-        hint = f"No call arrived at {url}"
-        return hint, [Section(f"{hint}: is the application configured to send its webhooks there?")]
+        return "" if called else f"No call arrived at {url}: check that the application sends its webhooks there", []
 
     async def settled(self, seconds: float) -> Sequence[Activity]:  # noqa: ARG002 - nothing is known to be in progress
         """Return at once."""

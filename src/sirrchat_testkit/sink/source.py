@@ -13,7 +13,7 @@ from typing import Any
 
 from sirrchat_testkit.domain.sessions import Activity
 from sirrchat_testkit.faults.webhook import CallMatch
-from sirrchat_testkit.handles.failures import COMPARED, Evidence, FailedWait, Kind
+from sirrchat_testkit.handles.failures import COMPARED, Evidence, FailedWait, Kind, Section
 from sirrchat_testkit.handles.feed import End, Feeds, Slice, Steps, Taken
 from sirrchat_testkit.matching import Match
 from sirrchat_testkit.sink.call import WebhookCall
@@ -127,9 +127,11 @@ class SinkSource:
         """Return "": calls are never left elsewhere."""
         return ""
 
-    def evidence(self, wait: FailedWait[WebhookCall]) -> Steps[Evidence[WebhookCall]]:  # noqa: ARG002 - explains them all
+    def evidence(self, wait: FailedWait[WebhookCall]) -> Steps[Evidence[WebhookCall]]:
         """Return the latest calls, accepted or not, and the host's explanation of deliveries."""
         hint, sections = yield self.host.deliveries(self.url, called=bool(self.calls))
+        if hint and wait.wanted > 1:  # or else it is the finding
+            sections = [Section(f"{hint}."), *sections]
         return Evidence(self.calls[-COMPARED:], otherwise=hint, sections=sections)
 
     def count_attempt(self, webhook_id: str) -> int:

@@ -356,8 +356,14 @@ def test_a_call_of_the_application_that_was_refused_is_the_finding(webhook_sink:
 
 
 def test_a_failed_wait_of_a_sink_alone_asks_for_its_application() -> None:
-    with WebhookSink() as alone, pytest.raises(WebhookNotReceived, match="No call arrived at http://127"):
-        alone.receive(timeout=0)
+    with WebhookSink() as alone:
+        check = f"No call arrived at {alone.url}: check that the application sends its webhooks there."
+        with pytest.raises(WebhookNotReceived) as failed:
+            alone.receive(timeout=0)
+        assert str(failed.value) == f"{check} Waited 0.0 s for a call to {alone.url}."
+        with pytest.raises(WebhookNotReceived) as failed:
+            alone.receive_all(2, timeout=0)
+        assert str(failed.value) == f"None of 2 calls arrived. Waited 0.0 s for 2 calls to {alone.url}.\n{check}"
 
 
 def test_an_unknown_condition_is_named(webhook_sink: WebhookSink) -> None:

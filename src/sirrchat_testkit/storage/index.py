@@ -49,12 +49,12 @@ class Equal:
     the rest of the entry.
     """
 
-    __slots__ = ("_buckets", "_default", "_field", "_hold", "_other", "_other_default", "_single", "fields")
+    __slots__ = ("_buckets", "_default", "_field", "_hold", "_other", "_other_default", "_paired", "fields")
 
     def __init__(self, *fields: str, defaults: Mapping[str, Any] = _NOTHING) -> None:
         self.fields = fields
         self._field, self._other = fields[0], fields[-1]
-        self._single = len(fields) == 1
+        self._paired = len(fields) > 1
         self._default, self._other_default = (defaults.get(field, ABSENT) for field in (self._field, self._other))
         self._buckets: dict[Any, int | list[int]] = {}
         self._hold = self._buckets.setdefault
@@ -64,7 +64,9 @@ class Equal:
 
     def add(self, seq: int, doc: Doc) -> None:
         """Add the document."""
-        key = doc.get(self._field, self._default) if self._single else self._pair(doc)
+        key = doc.get(self._field, self._default)
+        if self._paired:
+            key = key, doc.get(self._other, self._other_default)
         try:
             held = self._hold(key, seq)
         except TypeError:
@@ -82,7 +84,7 @@ class Equal:
         """Add documents, given by rising id, to an empty index. This takes half as long as adding each."""
         field, default, buckets, hold = self._field, self._default, self._buckets, self._hold
         keys: list[Any]
-        if self._single:
+        if not self._paired:
             keys = [doc.get(field, default) for _, doc in pairs]
         else:
             other, other_default = self._other, self._other_default
@@ -101,7 +103,7 @@ class Equal:
 
     def drop(self, seq: int, doc: Doc) -> None:
         """Remove the document, which must be the one that was added."""
-        key = doc.get(self._field, self._default) if self._single else self._pair(doc)
+        key = self._key(doc)
         try:
             held = self._buckets.get(key)
         except TypeError:
@@ -121,7 +123,7 @@ class Equal:
             return
         gone: dict[Any, list[int]] = {}
         for seq, doc in pairs:
-            key = doc.get(self._field, self._default) if self._single else self._pair(doc)
+            key = self._key(doc)
             try:
                 held = self._buckets.get(key)
             except TypeError:
@@ -161,8 +163,9 @@ class Equal:
             return None
         return held[0] if isinstance(held, list) else held
 
-    def _pair(self, doc: Doc) -> tuple[Any, Any]:
-        return doc.get(self._field, self._default), doc.get(self._other, self._other_default)
+    def _key(self, doc: Doc) -> Any:
+        key = doc.get(self._field, self._default)
+        return (key, doc.get(self._other, self._other_default)) if self._paired else key
 
 
 class Ordered:
@@ -219,11 +222,11 @@ class Total:
 
     def add(self, seq: int, doc: Doc) -> None:  # noqa: ARG002
         """Add the document."""
-        self._move(doc.get(self._field), 1, self._amount_of(doc))
+        self._change(doc, 1)
 
     def drop(self, seq: int, doc: Doc) -> None:  # noqa: ARG002
         """Remove the document, which must be the one that was added."""
-        self._move(doc.get(self._field), -1, -self._amount_of(doc))
+        self._change(doc, -1)
 
     def clear(self) -> None:
         """Remove everything."""
@@ -234,21 +237,18 @@ class Total:
         """Return the number of documents that have ``value``, and the sum of their amounts."""
         return self._totals.get(value, _EMPTY)
 
-    def _amount_of(self, doc: Doc) -> int:
-        amount = doc.get(self._amount)
-        if type(amount) is int:
-            return amount
-        return len(amount.encode("utf-8", "replace")) if type(amount) is str else 0
-
-    def _move(self, key: Any, more: int, amount: int) -> None:
+    def _change(self, doc: Doc, by: int) -> None:
+        key, amount = doc.get(self._field), doc.get(self._amount)
+        if type(amount) is not int:
+            amount = len(amount.encode("utf-8", "replace")) if type(amount) is str else 0
         try:
             count, total = self._totals.get(key, _EMPTY)
         except TypeError:
             return
         in_all, size = self.everything
-        self.everything = in_all + more, size + amount
-        if count + more:
-            self._totals[key] = count + more, total + amount
+        self.everything = in_all + by, size + by * amount
+        if count + by:
+            self._totals[key] = count + by, total + by * amount
         else:
             del self._totals[key]
 
@@ -264,7 +264,7 @@ class IndexSet:
     ``records`` caches records by id. A record is dropped when its document is replaced.
     """
 
-    __slots__ = ("_adders", "_all", "_fields", "equal", "equals", "ids", "records")
+    __slots__ = ("_adders", "_all", "equal", "equals", "ids", "records")
 
     def __init__(self, indexes: Sequence[Index] = ()) -> None:
         self.ids: list[int] = []
@@ -272,7 +272,6 @@ class IndexSet:
         self._all = tuple(indexes)
         self.equals = {index.fields: index for index in indexes if isinstance(index, Equal)}
         self.equal = frozenset(field for names in self.equals for field in names)
-        self._fields = frozenset(field for index in indexes for field in index.fields)
         self._adders = tuple(index.add for index in indexes)
 
     def take(self, seq: int, doc: Doc) -> None:
@@ -301,13 +300,12 @@ class IndexSet:
     def move(self, seq: int, old: Doc, new: Doc) -> None:
         """Replace document ``seq``, which was ``old``, by ``new``."""
         self.records.pop(seq, None)
-        # An unchanged value is the same object in both, so most updates end here.
-        changed = [field for field in self._fields if old.get(field, ABSENT) is not new.get(field, ABSENT)]
-        if changed:
-            for index in self._all:
-                if any(field in index.fields for field in changed):
+        for index in self._all:
+            for field in index.fields:
+                if old.get(field, ABSENT) is not new.get(field, ABSENT):  # an unchanged value is the same object
                     index.drop(seq, old)
                     index.add(seq, new)
+                    break
 
     def rebuild(self, docs: Mapping[str, Doc]) -> None:
         """Build everything again from ``docs``."""

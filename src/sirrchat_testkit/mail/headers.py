@@ -110,7 +110,7 @@ def read_header(raw: bytes) -> HeaderFields:
     return HeaderFields(
         decode_header(_text(subject)),
         senders[0] if senders else "",
-        tuple(chain.from_iterable(lists)),
+        lists[0] if len(lists) == 1 else tuple(chain.from_iterable(lists)),
         fold(_text(message_id)),
     )
 

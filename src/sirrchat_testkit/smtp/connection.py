@@ -99,10 +99,10 @@ class Protocol(SMTP, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Process the ``nbytes`` that were read into the buffer."""
         try:
-            data = bytes(self._buffer[:nbytes])
+            data = self._buffer[:nbytes].tobytes()
         except MemoryError:
             self._conversation.free_memory()
-            data = bytes(self._buffer[:nbytes])
+            data = self._buffer[:nbytes].tobytes()
         self.data_received(data)
 
     def data_received(self, data: bytes) -> None:

@@ -113,7 +113,7 @@ class Conversation:
             elif following is not None:
                 return reply
             self.add_reply(reply)
-            if not self.pending:
+            if not self._reader.pending:
                 return None
         return replies.WRITTEN
 

@@ -261,9 +261,10 @@ class SmtpSession:
         self.record.name(recipient)
         if self._is_full(transaction):
             return self._refuse_more(transaction, recipient)
+        admit = self._admit if self._services.settings.value.simulators else self._accept
         if self._faults.planned:
-            return self.fault_points.rcpt(transaction, recipient, lambda: self._admit(transaction, recipient, path))
-        return self._admit(transaction, recipient, path)
+            return self.fault_points.rcpt(transaction, recipient, lambda: admit(transaction, recipient, path))
+        return admit(transaction, recipient, path)
 
     def _is_full(self, transaction: Transaction) -> bool:
         """Return whether ``transaction`` takes no more recipients."""

@@ -14,6 +14,7 @@ from sirrchat_testkit import NotExactlyOne
 from sirrchat_testkit.comparing import LIKE
 from sirrchat_testkit.mail import html
 from sirrchat_testkit.mail.addresses import is_domain, is_mailbox, key
+from sirrchat_testkit.mail.code_ranking import tokens_backwards, tokens_in
 from sirrchat_testkit.mail.encoded_words import decode_header
 from sirrchat_testkit.mail.links import Link
 from sirrchat_testkit.mail.markup import bounded
@@ -251,6 +252,18 @@ def test_of_very_many_candidates_the_ends_are_ranked() -> None:
     assert html.codes(f"{numbers}Your code: 482913\n{numbers}", "") == ("482913",)
     many = "".join(f"code and row {number} of many\n" for number in range(1000, 3000))
     assert html.codes(f"{many}Your code: 482913\n{many}", "") == ()
+    assert [each.value for each in html.candidates(many, "", "")[0]] == [
+        *map(str, [*range(1000, 1200), *range(2800, 3000)])
+    ]
+
+
+@pytest.mark.parametrize(
+    "unit", ["ABC-DEF 12 34 56 78 90 1234\n", "1 2 3 4 5\n\n", "482913\n" * 3 + "12 34 56 " * 400 + "\n"]
+)
+@pytest.mark.parametrize("start", [0, 1, 5000])
+def test_candidates_are_the_same_from_both_ends(unit: str, start: int) -> None:
+    text = repeated(unit)(20_000) + "482 913"
+    assert [*tokens_backwards(text, start)][::-1] == [*tokens_in(text, start)]
 
 
 def test_in_a_long_text_a_code_is_found_wherever_it_is() -> None:

@@ -15,12 +15,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from enum import IntEnum
 from functools import cache, partial
-from itertools import groupby
+from itertools import chain, groupby, islice
 from string import ascii_letters, digits
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
@@ -114,6 +115,9 @@ class _Label(NamedTuple):
 _MOST: Final = 200
 """Candidates at the beginning and at the end of a text that are ranked, if there are more of them."""
 
+_PIECE: Final = 2048
+"""Characters that are searched at a time from the end of a text."""
+
 _DIGITS: Final = range(4, 10)
 _CHARACTERS: Final = range(4, 17)
 _SURE: Final = 6
@@ -205,15 +209,24 @@ _COPULA_WORDS: Final = "is was ist lautet est es è é är er je jest este of ov
 _COPULA = re.compile(rf"\s+{backwards(_COPULA_WORDS)}\b|[是为為は]")
 
 
-def tokens_in(text: str) -> Iterator[Token]:
-    """Yield everything in ``text`` with the form of a code, in order."""
-    for found in _SHAPE.finditer(text):
+def tokens_in(text: str, start: int = 0, end: int = sys.maxsize) -> Iterator[Token]:
+    """Yield everything in a part of ``text`` with the form of a code, in order."""
+    for found in _SHAPE.finditer(text, start, end):
         form, value = cast("Form", found.lastgroup), found[0]
         if form == "boxes":
             value = _BETWEEN_BOXES.sub("", value)
         elif form == "groups" and _is_hyphenated(value):
             continue
         yield Token(value, *found.span(), form)
+
+
+def tokens_backwards(text: str, start: int) -> Iterator[Token]:
+    """Yield what ``tokens_in`` yields from a position on, the last one first."""
+    end = len(text)
+    while end > start:
+        begin = max(start, text.rfind("\n", start, max(start, end - _PIECE)) + 1)
+        yield from reversed([*tokens_in(text, begin, end)])
+        end = begin
 
 
 def _wrong_length(token: Token) -> str:
@@ -223,6 +236,12 @@ def _wrong_length(token: Token) -> str:
     if token.form in ("digits", "spaced", "boxes") and characters not in _DIGITS:
         return f"it has {characters} digits, not 4 to 9"
     return "" if characters in _CHARACTERS else f"it has {characters} characters, not 4 to 16"
+
+
+def _is_near(words: list[int], token: Token) -> bool:
+    """Return whether one of the words that begin at these positions is near a candidate."""
+    number = bisect_left(words, token.start - _FURTHER)
+    return number < len(words) and words[number] < token.end + _FURTHER
 
 
 def _is_hyphenated(text: str) -> bool:
@@ -247,30 +266,35 @@ class Ranking:
         self._introduced = -1
         """The end of the last candidate that was introduced by a word."""
         self._sentences = list(_sentence_ends(page.text))
-        self._tokens = self._likely(list(tokens_in(page.text)))
+        self._tokens = self._likely()
         self._alone = {
             number
             for number, tokens in groupby(self._tokens, lambda token: page.line_at(token.start))
             if _is_alone(page, page.lines[number], tokens)
         }
-        self._above = [-1]
-        """For each line the number of the nearest one above that is not only another candidate of the same form."""
+        self._above: dict[int, int] = {}
+        """The nearest line above that is not only another candidate of the same form, if that is not the one before."""
         form_of = cache(partial(_form_of, page))
-        for number in range(1, len(page.lines)):
-            same = number - 1 in self._alone and form_of(number - 1) == form_of(number)
-            self._above.append(self._above[-1] if same else number - 1)
+        for number in sorted(self._alone):
+            if number + 1 < len(page.lines) and form_of(number) == form_of(number + 1):
+                self._above[number + 1] = self._above.get(number, number - 1)
         self._headers = dict(_headers(page.lines, self._alone))
 
-    def _likely(self, tokens: list[Token]) -> list[Token]:
+    def _likely(self) -> list[Token]:
         """Return the tokens to rank: of very many, the first and the last ones near a word such as "code"."""
-        if len(tokens) > 2 * _MOST:
-            words = [word.start for word in self.page.words if word.kind != "reason"]
-            tokens = [
-                each
-                for each in tokens
-                if bisect_left(words, each.start - _FURTHER) < bisect_left(words, each.end + _FURTHER)
-            ] or tokens
-        return tokens if len(tokens) <= 2 * _MOST else tokens[:_MOST] + tokens[-_MOST:]
+        text = self.page.text
+        tokens = tokens_in(text)
+        begun = [*islice(tokens, 2 * _MOST + 1)]
+        if len(begun) <= 2 * _MOST:
+            return begun
+        words = [word.start for word in self.page.words if word.kind != "reason"]
+        is_near = partial(_is_near, words)
+        near = [*islice(filter(is_near, chain(begun, tokens)), _MOST)] if words else []
+        if 0 < len(near) < _MOST:
+            return near
+        first = near or begun[:_MOST]
+        last = filter(is_near if near else None, tokens_backwards(text, first[-1].end))
+        return [*first, *reversed([*islice(last, _MOST)])]
 
     def candidates(self) -> Iterator[Ranked]:
         """Yield all candidates of the text."""
@@ -553,7 +577,7 @@ class Ranking:
         if column and line - 1 not in self._alone:
             number = line - 1
         else:
-            number = self._headers.get(line, self._above[line - column])
+            number = self._headers.get(line, self._above.get(line - column, line - column - 1))
         if number not in self._labels:
             self._labels[number] = self._read_label(number) if number >= 0 else _Label()
         return self._labels[number]

@@ -143,7 +143,9 @@ class CodeText:
             for until in [self._word_end(end)]
             for kind, languages in kinds
         ]
-        others = [part.span() for pattern in (_URL, _MIXED) for part in pattern.finditer(self.text)]
+        others = [url.span() for url in _URL.finditer(self.text)]
+        if any(not self.text[word.start].islower() for word in words):
+            others += [mixed.span() for mixed in _MIXED.finditer(self.text)]
         others += self._others([(word.start, word.end) for word in words if word.kind == "code"])
         if others:
             others.sort()
@@ -164,6 +166,9 @@ class CodeText:
 
     def _others(self, codes: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return where other codes are named, such as postal codes, in order. Only text near ``codes`` is searched."""
+        phrases = OTHER_CODES.likely(self.lower, self._distinct_words)
+        if not phrases:
+            return []
         near: list[list[int]] = []
         for start, end in sorted(codes):
             if near and start - _AROUND <= near[-1][1]:
@@ -173,7 +178,7 @@ class CodeText:
         pieces = [self.lower[start:end] for start, end in near]
         offsets = list(accumulate((len(piece) + 1 for piece in pieces), initial=0))
         found = []
-        for start, end in OTHER_CODES.spans("\n".join(pieces), self._distinct_words):
+        for start, end in OTHER_CODES.spans("\n".join(pieces), phrases):
             number = bisect_right(offsets, start) - 1
             moved = near[number][0] - offsets[number]
             found.append((start + moved, end + moved))
@@ -182,7 +187,7 @@ class CodeText:
     @cached_property
     def promotions(self) -> list[tuple[int, int]]:
         """The words for discounts, by their positions."""
-        return PROMOTION.spans(self.lower, self._distinct_words)
+        return PROMOTION.spans(self.lower, PROMOTION.likely(self.lower, self._distinct_words))
 
     def is_promotion(self, start: int, end: int) -> bool:
         """Return whether a word for a discount begins between two positions."""

@@ -35,7 +35,8 @@ def split(texts: Iterable[str]) -> list[str]:
 
 def distinct_words(text: str) -> str:
     """Return the words of ``text``, each once: a phrase whose words are not there is not in the text."""
-    return "\n".join(dict.fromkeys(_WORD.findall(text)))
+    distinct = " ".join(dict.fromkeys(text.split()))
+    return "\n".join(dict.fromkeys(_WORD.findall(distinct)))
 
 
 def _longest_word(phrase: str) -> str:
@@ -82,14 +83,15 @@ class Stems(Generic[T]):
         for word, stem, forms in self._ascii if text.isascii() else self._stems:
             at = text.find(stem) if words is None or word in words else -1
             passed = 0
-            kinds: dict[tuple[bool, bool], Kinds[T]] = {}
+            kinds: dict[tuple[str, str], Kinds[T]] = {}
             while at >= 0:
                 end = at + len(stem)
-                within = _in_word(text[at - 1 : at]), _in_word(text[end : end + 1])
-                if within not in kinds:
-                    kinds[within] = _kinds(forms, inside=within[0], open_ended=within[1])
-                if kinds[within]:
-                    yield at, end, kinds[within]
+                beside = before, behind = text[at - 1 : at], text[end : end + 1]
+                found = kinds.get(beside)
+                if found is None:
+                    found = kinds[beside] = _kinds(forms, inside=_in_word(before), open_ended=_in_word(behind))
+                if found:
+                    yield at, end, found
                     passed = end + apart
                 at = text.find(stem, max(end, passed))
 
@@ -114,15 +116,16 @@ class Patterns:
         self._phrases = [(_longest_word(each), each) for each in split(texts)]
         self._ascii = [each for each in self._phrases if each[1].isascii()]
 
-    def spans(self, text: str, words: str) -> list[tuple[int, int]]:
-        """Return the beginning and the end of each occurrence in ``text``, in order.
-
-        ``words`` are the ``distinct_words`` of the text, or of one that contains it.
-        """
+    def likely(self, text: str, words: str) -> list[str]:
+        """Return the phrases whose words are all in ``text``; ``words`` are its ``distinct_words``."""
         phrases = self._ascii if text.isascii() else self._phrases
         likely = [phrase for word, phrase in phrases if word in words]
-        present = [phrase for phrase in likely if all(word in words for word in _WORD.findall(phrase))]
-        return sorted(found.span() for phrase in present for found in _compiled(phrase).finditer(text))
+        return [phrase for phrase in likely if all(word in words for word in _WORD.findall(phrase))]
+
+    @staticmethod
+    def spans(text: str, phrases: Iterable[str]) -> list[tuple[int, int]]:
+        """Return the beginning and the end of each occurrence of ``phrases`` in ``text``, in order."""
+        return sorted(found.span() for phrase in phrases for found in _compiled(phrase).finditer(text))
 
 
 @cache

@@ -81,13 +81,13 @@ def links(text: str, html: str) -> tuple[Link, ...]:
 
     Images are links too (purpose "image" or "tracking"), and so are other schemes. Relative references are not.
     """
-    plain = (each._replace(in_html=False) for each in bare(text))
+    plain = bare(text, in_html=False)
     if not html:
         return merged(plain)
     page = _read(html)
     anchors = [each for each in page.seen if each.kind in _ANCHORS]
     pictures = [each for each in page.seen if each.kind not in _ANCHORS]
-    return merged([*anchors, *bare("\n".join(page.outside)), *plain, *pictures])
+    return merged([*anchors, *bare("\n".join(page.outside), in_html=True), *plain, *pictures])
 
 
 def codes(text: str, html: str, subject: str = "") -> tuple[str, ...]:

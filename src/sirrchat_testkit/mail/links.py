@@ -55,7 +55,8 @@ _HOME = re.compile(
     rf"https?:/*[^/?#]*(?:/[a-z]{{2}}(?:[-_][a-z]{{2}})?)?/?(?:index\.\w+)?(?:\?(?:{_CAMPAIGN}&?)*)?", re.IGNORECASE
 )
 _TRACKED = re.compile(r"(?<=[?&])utm_\w+=[^&#]*&?")
-_BRACKETS: Final = {")": "(", "]": "[", "}": "{"}
+_BRACKET = re.compile(r"[()\[\]{}]")
+_OPENING: Final = {")": "(", "]": "[", "}": "{"}
 _STOPS: Final = ".,;:!?'*|{،؛؟۔।॥։።፣"
 _DEEP: Final = 32
 """Parts of a path whose pages are known."""
@@ -157,8 +158,8 @@ def is_home(url: str) -> bool:
     return _HOME.fullmatch(url) is not None
 
 
-def bare(text: str) -> list[Seen]:
-    """Return the first URLs in plain ``text``, each with the words that introduce it."""
+def bare(text: str, *, in_html: bool) -> list[Seen]:
+    """Return the first URLs in plain ``text``, or in that of the HTML, each with the words that introduce it."""
     text = text[:MOST]
     lower = text.lower()
     if not any(sign in lower for sign in _SIGNS_OF_URLS):  # much faster than the search
@@ -169,21 +170,20 @@ def bare(text: str) -> list[Seen]:
     at = 0
     while len(found) < MOST_LINKS and (url := _URL.search(text, at)):
         trimmed = _trimmed(url[0])
-        found.append(_bare(text, url.start(), trimmed))
+        found.append(_bare(text, url.start(), trimmed, in_html=in_html))
         at = url.start() + max(len(trimmed), 1)
     return found
 
 
-def _bare(text: str, position: int, url: str) -> Seen:
+def _bare(text: str, position: int, url: str, *, in_html: bool) -> Seen:
     """Return a URL in plain text; in Markdown, ``[text](url)`` is an anchor and ``![text](url)`` an image."""
     if text[max(0, position - 2) : position] == "](":
         opening = text.rfind("[", max(0, position - 2 * _LABELLED), position - 2)
         if opening >= 0:
             label = text[opening + 1 : position - 2]
-            return Seen(
-                url, "" if _URL.match(label) else label, "", "image" if text[:opening].endswith("!") else "anchor"
-            )
-    return Seen(url, "", _label(text, position), "bare")
+            kind = "image" if text[:opening].endswith("!") else "anchor"
+            return Seen(url, "" if _URL.match(label) else label, "", kind, in_html)
+    return Seen(url, "", _label(text, position), "bare", in_html)
 
 
 def merged(places: Iterable[Seen]) -> tuple[Link, ...]:
@@ -414,14 +414,19 @@ def _pages_above(link: Link) -> Iterator[str]:
 
 def _link(places: list[Seen]) -> Link:
     shown = [place for place in places if place.kind in ("anchor", "picture")] or places
-    texts = [fold(place.text) for kind in ("anchor", "picture") for place in shown if place.kind == kind and place.text]
-    texts = [text for text in texts if not _URL.match(text)] + [text for text in texts if _URL.match(text)]
-    texts = texts or [fold(place.text) for place in places if place.text]
+    named = [place for place in places if place.text]
+    texts = [fold(place.text) for kind in ("anchor", "picture") for place in named if place.kind == kind]
+    texts.sort(key=_is_url)  # the first one is shown
+    texts = texts or [fold(place.text) for place in named]
     link = Link(places[0].url, texts[0] if texts else "", next(filter(None, map(_purpose, shown)), ""))
     link._texts = tuple(texts) or ("",)  # noqa: SLF001 - its own module
     link._around = next((place.around for place in places if place.around), "")  # noqa: SLF001 - same
     link._in_html = any(place.in_html for place in places)  # noqa: SLF001 - same
     return link
+
+
+def _is_url(text: str) -> bool:
+    return _URL.match(text) is not None
 
 
 def _purpose(place: Seen) -> LinkPurpose:
@@ -468,19 +473,22 @@ def _same(url: str) -> str:
 def _trimmed(url: str) -> str:
     """Strip the rest of the sentence: everything from a bracket that the URL does not open, punctuation and quotes."""
     opened = {"(": 0, "[": 0, "{": 0}
-    for position, character in enumerate(url):
-        if character in opened:
-            opened[character] += 1
-        elif character in _BRACKETS:
-            opened[_BRACKETS[character]] -= 1
-            if opened[_BRACKETS[character]] < 0:
-                url = url[:position]
-                break
+    for bracket in _BRACKET.finditer(url):
+        if bracket[0] in opened:
+            opened[bracket[0]] += 1
+            continue
+        opening = _OPENING[bracket[0]]
+        opened[opening] -= 1
+        if opened[opening] < 0:
+            url = url[: bracket.start()]
+            break
     return url.rstrip(_STOPS)
 
 
 def _behind_urls(line: str) -> str:
     """Return what stands behind the last URL of a line; all of it if it has none."""
+    if ":" not in line:
+        return line
     sign = line.rfind("://")
     if sign >= 0 and (scheme := _UNBROKEN.match(line[:sign][::-1])):  # the last URL is likely there
         _, *behind = _URL.split(line[sign - scheme.end() :])
@@ -492,7 +500,7 @@ def _behind_urls(line: str) -> str:
 def _label(text: str, position: int) -> str:
     """Return the words before a bare URL: of its clause, or else of the line above if that ends in a colon."""
     before = text[max(0, position - 4 * _LABELLED) : position]
-    *above, line = before.split("\n")
+    *above, line = before.rsplit("\n", 4)  # three lines above, and the rest
     line = _behind_urls(line).strip(" <(>*-•·\t|[")
     if line:
         return fold(_CLAUSE.split(line)[-1])

@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sirrchat_testkit import Conflict, Inbox, MailServer, NotSettled
+from sirrchat_testkit import Conflict, MailServer, NotSettled
 from sirrchat_testkit.domain.events import MessageReceived
 from sirrchat_testkit.handles import wait as waits
 from tests.support import call_api, connect, send
@@ -72,11 +72,13 @@ def test_a_reset_goes_back_to_the_start(tmp_path: Path) -> None:
         assert server.make_inbox(address="ann@example.com").messages == []
 
 
-def test_a_reset_in_a_scope_is_refused(mailserver: MailServer, inbox: Inbox) -> None:
-    inbox.deliver(subject="Hello")
-    with pytest.raises(Conflict, match="end the scope instead"):
-        mailserver.reset()
-    assert len(inbox.messages) == 1
+def test_a_reset_in_a_scope_is_refused() -> None:
+    with MailServer() as server, server.scope():
+        inbox = server.make_inbox()
+        inbox.deliver(subject="Hello")
+        with pytest.raises(Conflict, match="end the scope instead"):
+            server.reset()
+        assert len(inbox.messages) == 1
 
 
 def test_a_stopped_server_lets_go_of_its_ports_and_says_so() -> None:

@@ -167,22 +167,22 @@ def test_what_a_wait_is_given_has_a_name(
             asyncio.run(getattr(waiting, f"a{verb}")(*given))
 
 
-def test_what_the_server_lists_answers_a_misspelt_attribute_with_the_right_one(
-    mailserver: MailServer, inbox: Inbox
-) -> None:
-    send(mailserver, inbox)
-    with pytest.raises(smtplib.SMTPRecipientsRefused):
-        send(mailserver, "nobody@example.com")
+def test_what_the_server_lists_answers_a_misspelt_attribute_with_the_right_one() -> None:
+    with MailServer() as server:
+        inbox = server.make_inbox()
+        send(server, inbox)
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            send(server, "nobody@example.com")
 
-    for of, name, meant in (
-        (mailserver.envelopes[0], "recipient", "recipients"),
-        (inbox.receive().envelope, "mail_from", "sender"),
-        (mailserver.sessions[0], "dialogue", "transcript"),
-        (mailserver.refusals[0], "address", "recipient"),
-        (mailserver.refusals[0], "reasn", "reason"),
-    ):
-        with pytest.raises(AttributeError, match=re.escape(sorry(type(of).__name__, name, meant))):
-            getattr(of, name)
+        for of, name, meant in (
+            (server.envelopes[0], "recipient", "recipients"),
+            (inbox.receive().envelope, "mail_from", "sender"),
+            (server.sessions[0], "dialogue", "transcript"),
+            (server.refusals[0], "address", "recipient"),
+            (server.refusals[0], "reasn", "reason"),
+        ):
+            with pytest.raises(AttributeError, match=re.escape(sorry(type(of).__name__, name, meant))):
+                getattr(of, name)
 
 
 @pytest.mark.parametrize(

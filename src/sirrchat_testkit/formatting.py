@@ -12,7 +12,7 @@ WIDTH: Final = 80
 """Characters of a string that a failure shows."""
 
 LONG: Final = 200
-"""Characters of a wanted value that it shows."""
+"""Characters of a wanted value that a failure shows."""
 
 
 def printable(text: str) -> str:

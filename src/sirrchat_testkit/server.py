@@ -641,7 +641,9 @@ class MailServer(Service, CollectionHints, Receiver):
         return self._scope(name, check=check)
 
     def reset(self, *, durable: bool = False) -> None:
-        """Go back to the state right after the start: all mail is deleted, and everything that was made or changed.
+        """Go back to the state right after the start.
+
+        All mail and everything that was made is deleted. Settings, faults and the clock go back.
 
         It is for a server of your own that several tests use; the fixtures undo each test by a scope.
 

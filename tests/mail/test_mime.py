@@ -85,6 +85,10 @@ def test_header_on_receipt_agrees_with_the_parsed_one(path: Path) -> None:
     assert (header.sender, parsed.sender_name) == ((senders[0], senders[0].name) if senders else ("", ""))
 
 
+def test_the_message_id_is_stored_as_sent() -> None:
+    assert read_header(b"Message-ID:\r\n <=?utf-8?q?a?=@x.example>\r\n\r\n").message_id == "<=?utf-8?q?a?=@x.example>"
+
+
 @pytest.mark.parametrize("name", WELL_FORMED)
 def test_well_formed_sample_reads_as_the_standard_library_reads_it(name: str) -> None:
     parsed, theirs = parse(RAW[name]), email.message_from_bytes(RAW[name], policy=email.policy.default)

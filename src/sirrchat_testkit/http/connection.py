@@ -23,7 +23,7 @@ from aiohttp.http_exceptions import LineTooLong
 from sirrchat_testkit.http.style import ApiStyle, style_at
 
 HEAD_BYTES: Final = 8190
-"""Bytes of a request that are kept until it is answered; they include its path. A header may be as long."""
+"""Bytes of a request that are kept until it is answered. They include its path."""
 
 LINE_BYTES: Final = 65_536
 """Bytes of a request line: a message can be stored for as many recipients as its header names (1000)."""
@@ -118,7 +118,8 @@ class Connection(web.RequestHandler):
             super().handle_error(request, status, exc)  # it logs errors of the server
             message = "internal server error; see the server's log"
         elif isinstance(exc, LineTooLong):
-            message = f"malformed request: its line is longer than {LINE_BYTES} bytes, or a header than {HEAD_BYTES}"
+            _, limit, *_ = exc.args
+            message = f"malformed request: the request line or a header is longer than {limit} bytes"
         else:
             message = f"malformed request: {_one_line(message)}"
         refusal = api_style_at(self._app, self._head).refuse(status, message)

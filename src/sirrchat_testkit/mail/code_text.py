@@ -144,7 +144,7 @@ class CodeText:
             for kind, languages in kinds
         ]
         others = [url.span() for url in _URL.finditer(self.text)]
-        if any(not self.text[word.start].islower() for word in words):
+        if any(not self.text[word.start].islower() for word in words):  # a mixed code has no small letters
             others += [mixed.span() for mixed in _MIXED.finditer(self.text)]
         others += self._others([(word.start, word.end) for word in words if word.kind == "code"])
         if others:

@@ -24,7 +24,7 @@ LIMIT = 102_400
 """Bytes of a header that are interpreted (Postfix: ``header_size_limit``). The rest is stored, but not read."""
 
 FIELDS = 500
-"""Fields of a header that are interpreted. A field has three folded lines; every three more count as another field."""
+"""Fields of a header that are interpreted. A field may have three folded lines; every three more count as a field."""
 
 PART_LIMIT = 8192
 PART_FIELDS = 100
